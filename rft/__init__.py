@@ -1,0 +1,3 @@
+"""Scaling-law study harness for rejection-sampling fine-tuning (RFT)."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,221 @@
+"""What crosses boundaries: problems, samples, outcomes and the record of a cell, with JSON in and out.
+
+This is the bottom of the import ladder: it imports the standard library alone, and `analysis/` reads a study through it.
+
+    problems = [Problem.from_json(row) for row in read_jsonl(folder / "train.jsonl")]
+    record = Record.from_json(json.loads((folder / "record.json").read_text()))
+
+One row of a problem file:
+    {"id": "w-0f3a", "question": "Ann buys 3 bags of 17 nails. How many nails?", "solution": "3*17=<<3*17=51>>51\n#### 51",
+     "gold": "51", "spec": null}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+RECORD_FILE = "record.json"
+FAILURE_FILE = "failure.json"
+MANIFEST_FILE = "study.json"
+OUTCOMES_FILE = "outcomes.jsonl.gz"
+PATHS_FILE = "paths.jsonl.gz"
+SAMPLES_FILE = "samples.jsonl"
+
+
+class Outcome(Enum):
+    """What became of one solution. TRUNCATED: the token limit was hit before the end of the solution."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"
+    TRUNCATED = "truncated"
+
+    @property
+    def letter(self) -> str:
+        """One letter (C, W, N, T): the compact form in outcome files, one letter a draw."""
+        return self.value[0].upper()
+
+    @staticmethod
+    def from_letter(letter: str) -> Outcome:
+        """The outcome of a letter. Raises ValueError for anything but C, W, N, T."""
+        for outcome in Outcome:
+            if outcome.letter == letter:
+                return outcome
+        raise ValueError(f"outcome letter {letter!r} is not one of C, W, N, T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One question with its human path and gold answer."""
+
+    id: str  # stable and unique within the data set
+    question: str
+    solution: str  # the human path, GSM8K format: steps with <<a*b=c>>, last line '#### gold'
+    gold: str  # the gold answer as a plain number, no commas
+    spec: dict[str, Any] | None = None  # embedded world only: the computation graph behind the text
+
+    @staticmethod
+    def from_json(row: Mapping[str, Any]) -> Problem:
+        """From one row of a problem file."""
+        return Problem(row["id"], row["question"], row["solution"], row["gold"], row.get("spec"))
+
+    def to_json(self) -> dict[str, Any]:
+        """The row of a problem file."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One generated solution, joined to its problem by id."""
+
+    id: str  # Problem.id
+    draw: int  # 0-based index of the draw within the pool; -1 for the greedy solution
+    text: str  # the response alone, without prompt or end-of-sequence token
+    truncated: bool  # the token limit was hit before the end of the solution
+    num_tokens: int  # generated tokens, end-of-sequence token included
+    model: str = ""  # name of the model that wrote it (the donor, in a union)
+
+    @staticmethod
+    def from_json(row: Mapping[str, Any]) -> Sample:
+        """From one row of a sample file."""
+        return Sample(row["id"], row["draw"], row["text"], row["truncated"], row["num_tokens"], row.get("model", ""))
+
+    def to_json(self) -> dict[str, Any]:
+        """The row of a sample file."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """A fraction in [0, 1] with its denominator and standard error over items (binomial, or of the item mean)."""
+
+    value: float
+    n: int  # items (problems) averaged over
+    se: float  # standard error over items only: holds no seed-to-seed variance
+
+    @staticmethod
+    def binomial(num_hits: int, n: int) -> Score:
+        """`num_hits` of `n` with se = sqrt(p (1 - p) / n). Raises ValueError when n < 1 or hits lie outside [0, n]."""
+        if n < 1 or not 0 <= num_hits <= n:
+            raise ValueError(f"a score needs n >= 1 and 0 <= hits <= n, got {num_hits} of {n}")
+        p = num_hits / n
+        return Score(p, n, math.sqrt(p * (1 - p) / n))
+
+    @staticmethod
+    def mean(values: list[float]) -> Score:
+        """Mean of per-item values with se = sd / sqrt(n). Raises ValueError when empty."""
+        n = len(values)
+        if n < 1:
+            raise ValueError("a score needs at least one item")
+        m = math.fsum(values) / n
+        var = math.fsum((v - m) ** 2 for v in values) / max(1, n - 1)
+        return Score(m, n, math.sqrt(var / n))
+
+
+@dataclasses.dataclass(frozen=True)
+class StageCost:
+    """What one stage of the cell cost when it was computed (by whichever cell came first)."""
+
+    name: str
+    key: str
+    seconds: float  # wall clock of the computation
+    flops: float  # estimated floating-point operations (6 N per trained token, 2 N per generated or scored token)
+    tokens: int  # tokens trained on, generated or scored; padding not counted
+    cache_hit: bool  # True when this run found it finished in the store
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """All that is known of one finished cell. Written last into the cell's folder: its existence means complete."""
+
+    study: str  # name of the study
+    cell_id: str  # readable and unique within the study, e.g. 'nano-s_rft_f0.25_k4_s0-1a2b3c4d'
+    cell_key: str  # digest of everything that can change the cell's result
+    cell: dict[str, Any]  # every swept value, after collapsing those without meaning for the method (null)
+    model: dict[str, Any]  # name, num_params, num_params_non_embedding, pretrain_tokens, pretrain_loss_nats, ...
+    data: dict[str, Any]  # num_human, num_augmented, correct_per_question, distinct_per_question, drop_counts, ...
+    scores: dict[str, Score]  # 'maj1@1' (greedy), 'maj1@K', 'pass@K', ...
+    rates: dict[str, Score]  # 'no_answer', 'truncated', and in the embedded world 'arithmetic_error', 'plan_error', ...
+    stages: list[dict[str, str]]  # name and key of every stage the cell rests on
+    cost: list[StageCost]
+    provenance: dict[str, Any]  # commit, dirty, versions, device, command, started
+    files: dict[str, str]  # role -> file name relative to the record's folder
+    schema_version: int = SCHEMA_VERSION
+
+    @staticmethod
+    def from_json(row: Mapping[str, Any]) -> Record:
+        """From a parsed record.json. Raises ValueError when the schema version is another one or a field is missing."""
+        version = row.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"record has schema version {version!r}, this code reads {SCHEMA_VERSION}")
+        names = [f.name for f in dataclasses.fields(Record)]
+        missing = [name for name in names if name not in row]
+        if missing:
+            raise ValueError(f"record lacks the fields {missing}")
+        values = {name: row[name] for name in names}
+        values["scores"] = {name: Score(**score) for name, score in row["scores"].items()}
+        values["rates"] = {name: Score(**score) for name, score in row["rates"].items()}
+        values["cost"] = [StageCost(**cost) for cost in row["cost"]]
+        return Record(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts and lists, ready for json.dump."""
+        return dataclasses.asdict(self)
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a JSON-lines file, gzipped when its name ends in .gz. Raises ValueError naming file and line of bad JSON."""
+    opener = gzip.open if path.name.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{path}: line {number} is not JSON: {error.msg} at column {error.colno}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}: line {number} is a JSON {type(row).__name__}, expected an object")
+            yield row
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows as JSON lines (gzipped, without a time stamp, when the name ends in .gz); returns how many."""
+    count = 0
+    with open(path, "wb") as raw:
+        binary = gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.name.endswith(".gz") else raw
+        with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as file:  # type: ignore[arg-type]
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+    return count
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON beside the target, flush to disk, then rename over it: a reader never sees half a file."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(scratch, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+
+
+def read_json(path: Path) -> Any:
+    """A parsed JSON file. Raises ValueError naming the file when it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error

@@ -1,0 +1,1 @@
+"""Independent, slow oracle of the paper's selection of sampled solutions."""

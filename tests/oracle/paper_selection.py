@@ -231,10 +231,10 @@ def select(rows: list[dict], variant: str = "algorithm1", current: str = "scored
     """Return copies of the kept rows with "key" added, in the order of the kept lists.
 
     Facts, section 1, "Filter", then "Algorithm 1" per question over the passing rows in the order given; models are
-    pooled before it (the sign ⊕), so "model" has no say. Facts, "Code details": in "released" the human path is not in
+    pooled before it (the circled plus), so "model" has no say. Facts, "Code details": in "released" the human path is not in
     the de-duplication and the empty key is a key like any other. Facts are silent on both for "algorithm1": chosen the
-    same, as R_q is read as the sampled paths and equal strings as equal paths. Replacement is in the same slot ("replace
-    it by r"). Facts are silent on the order of questions: chosen by first appearance in the rows. `current` matters in
+    same, as R_q is read as the sampled paths and equal strings as equal paths. Replacement is in the same slot
+    ("replace it by r"). Facts are silent on the order of questions: chosen by first appearance in the rows. `current` matters in
     "released" only; see `_replaces`.
     """
     if variant not in ("algorithm1", "released"):
@@ -377,7 +377,7 @@ def _solution(rng: random.Random, a: float, b: float, c: float, d: float) -> str
 def generate_pool(seed: int, num_questions: int, num_draws: int, num_models: int = 1) -> list[dict]:
     """Make a random pool of rows in processing order (question, model, draw), a function of its arguments alone.
 
-    Facts, section 1, give the order of pooling (⊕) only. Facts are silent on the rest: chosen short solutions of
+    Facts, section 1, give the order of pooling only. Facts are silent on the rest: chosen short solutions of
     a*b + c/d, of which some hold exact copies, other operand or step orders, other wordings, wrong calculations, wrong
     or missing answers, no equations, thousands commas, decimals or variants of the `####` line. "gold" is the bare
     answer without commas. `num_draws` counts the draws of each model.

@@ -1,0 +1,122 @@
+"""Stable digests of configuration values and of file contents: the identity of every stage.
+
+    digest({"name": "finetune", "config": train_config, "inputs": [key_of_base, key_of_data]})
+    -> "5f0c4a1e9b7d2c3846a1b0c9d8e7f601"
+
+Equal values have equal digests however they are spelled: 1 and 1.0, a tuple and a list, keys in any order, a dataclass
+and the dict of its fields, an Enum member and its value. What has no stable serialisation is refused by its place in
+the value ("train.lr: function"), never turned into text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any
+
+_MAX_DEPTH = 64  # a deeper value is taken for a cycle
+
+_file_digests: dict[
+    str, tuple[tuple[int, int, int], str]
+] = {}  # path -> ((size, mtime_ns, inode), digest), this process
+
+
+def digest(value: Any) -> str:
+    """32 hex characters that name a JSON-like value. Raises ValueError naming the place of what cannot be digested."""
+    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+
+
+def canonical(value: Any) -> Any:
+    """The plain JSON value (dict, list, str, int, float, bool, None) that stands for `value` in its digest."""
+    return _canonical(value, place="", depth=0)
+
+
+def _canonical(value: Any, *, place: str, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise _refusal(place, f"nested deeper than {_MAX_DEPTH} levels (does it contain itself?)")
+    if isinstance(value, Enum):
+        return _canonical(value.value, place=place, depth=depth + 1)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _canonical_float(value, place)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return _canonical_mapping(value, place=place, depth=depth)
+    if isinstance(value, list | tuple):
+        return [_canonical(item, place=f"{place}[{i}]", depth=depth + 1) for i, item in enumerate(value)]
+    if isinstance(value, PurePath):
+        raise _refusal(place, f"{type(value).__name__}: a path is no identity, use file_digest or an input's key")
+    raise _refusal(place, type(value).__name__)
+
+
+def _canonical_float(value: float, place: str) -> int | float:
+    if not math.isfinite(value):
+        raise _refusal(place, f"{value} is not a finite number")
+    return int(value) if value.is_integer() else float(value)  # also makes -0.0 a plain 0
+
+
+def _canonical_mapping(value: Mapping[Any, Any], *, place: str, depth: int) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(key, Enum):
+            key = key.value
+        if not isinstance(key, str):
+            raise _refusal(place, f"key {key!r} is a {type(key).__name__}, only str keys are stable")
+        plain[key] = _canonical(item, place=f"{place}.{key}" if place else key, depth=depth + 1)
+    return plain
+
+
+def _refusal(place: str, what: str) -> ValueError:
+    return ValueError(
+        f"{place or 'value'}: {what}; a stage's identity is made of None, bool, int, float, str, Enum, list, tuple, "
+        "dict and dataclass only"
+    )
+
+
+def file_digest(path: Path) -> str:
+    """32 hex characters of a file's content, read in a stream; remembered in this process by path, size, mtime, inode.
+
+    Raises FileNotFoundError or another OSError when the file cannot be read.
+    """
+    stat = os.stat(path)
+    seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    name = os.path.abspath(path)
+    cached = _file_digests.get(name)
+    if cached is None or cached[0] != seen:
+        cached = _file_digests[name] = (seen, content_digest(path))
+    return cached[1]
+
+
+def content_digest(path: Path) -> str:
+    """Like file_digest, but always reads the file. SHA-256 (cut to 128 bits): most CPUs have instructions for it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def folder_digest(paths: Iterable[Path]) -> str:
+    """Digest of files and folders by content, in the order given.
+
+    A file counts by its content alone, a folder by the relative names and contents of all files below it; where they
+    lie does not count. Raises FileNotFoundError for a path that is not there.
+    """
+    parts: list[Any] = []
+    for path in paths:
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.is_file())
+            parts.append({file.relative_to(path).as_posix(): file_digest(file) for file in files})
+        else:
+            parts.append(file_digest(path))
+    return digest(parts)

@@ -1,0 +1,76 @@
+"""What a disk does to us: folders listed and flushed, and its refusals turned into something a user can act on.
+
+with disk_errors(root, "computing select-5f0c"):
+    ...                                             # a full or read-only disk becomes a StoreError naming `root`
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class StoreError(RuntimeError):
+    """The store's disk cannot do what is needed; the text names the folder and what to do."""
+
+
+@contextmanager
+def disk_errors(root: Path, doing: str) -> Iterator[None]:
+    """Raise StoreError for a full disk, or for a refused write below `root`; all else passes unchanged."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        if _is_disk_full(error):
+            raise StoreError(
+                f"no space left in {root} while {doing}: free some, or set store.root to a folder on another disk; "
+                "finished stages are kept, so run the same command again"
+            ) from error
+        if _is_refusal(error, root):
+            raise StoreError(
+                f"cannot write in {root} while {doing} ({error}): set store.root to a folder that you may write to, or "
+                "correct its permissions"
+            ) from error
+        raise
+
+
+def children(folder: Path) -> list[Path]:
+    """What lies directly in a folder; nothing when there is no such folder."""
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Also in what caused it: libraries in other languages hand the system's message on as plain text."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "No space left on device" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _is_refusal(error: Exception, root: Path) -> bool:
+    """Whether the store's own folder refused a write; a stage's trouble with a file elsewhere is its own."""
+    refusals = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+    if not isinstance(error, OSError) or error.errno not in refusals or error.filename is None:
+        return False
+    name = os.path.abspath(error.filename)
+    return name.startswith(str(root)) or str(root).startswith(name)  # below it, or the parent it would be made in

@@ -1,0 +1,294 @@
+"""The stage store: finished stage folders by name and key, each computed once by whoever needs it first.
+
+    store = Store(Path("multirun_outputs/.store"))
+    entry = store.compute("select", key, fill=lambda out: write_kept(out), meta={"tokens": 0})
+    entry.path, entry.cache_hit, entry.seconds          # the folder, read only by agreement
+
+A stage is written beside, flushed, and renamed into place, its manifest last; a process that dies leaves a scratch
+folder that the next owner removes. One process computes a key while others wait (or, with wait=False, get Busy and
+take other work); a dead owner is seen at once on the same machine, and after `lease_s` without a heartbeat elsewhere.
+A frozen owner that wakes up after its lease was taken over throws its work away.
+
+Below the root (which may be moved or copied):
+    select/5f/5f0c4a1e.../{kept.jsonl.gz, manifest.json}    finished stages
+    timings.jsonl                                           what each computation took, for estimates
+    failed/select-5f0c4a1e....log                           traceback of the last failure of a stage
+    .locks/ .scratch/ .quarantine/                          owners' leases, unfinished work, damaged entries
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import SoftFileLease, Timeout
+
+from rft.infra.digest import canonical
+from rft.infra.disk import StoreError as StoreError
+from rft.infra.disk import children, disk_errors, fsync_folder
+from rft.infra.manifest import (
+    MANIFEST_FILE,
+    CorruptError,
+    Manifest,
+    find_fault,
+    mark_verified,
+    read_manifest,
+    write_manifest,
+)
+from rft.infra.timings import Timing, append_timing, read_timings
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 60.0  # every process on one store must agree on it
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_RESERVED_NAMES = {"failed"}
+_POLL_S = (0.005, 0.5)  # first and longest pause between two looks at another owner's key
+
+Fill = Callable[[Path], Mapping[str, Any] | None]
+
+
+class Busy(Exception):
+    """Another live process is computing this key (only with wait=False)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished stage."""
+
+    path: Path  # its folder
+    cache_hit: bool  # False when this very call computed it
+    seconds: float  # wall clock of its computation, whenever that was
+    meta: dict[str, Any]  # what was given to compute(), and what fill() returned
+
+
+@dataclass(frozen=True)
+class EntryInfo:
+    """One line of a listing."""
+
+    name: str
+    key: str
+    bytes: int
+    seconds: float
+    created: float  # seconds since the epoch
+    path: Path
+
+
+class Store:
+    """Finished stages below one root. Cheap to make; holds no open files."""
+
+    def __init__(self, root: Path, *, lease_s: float = LEASE_S) -> None:
+        self.root = root.absolute()
+        self.lease_s = lease_s
+
+    def folder(self, name: str, key: str) -> Path:
+        """Where the stage lies once it is finished."""
+        _check_name(name, key)
+        return self.root / name / key[:2] / key
+
+    def has(self, name: str, key: str) -> bool:
+        """Whether the stage is finished, by its manifest's existence alone (for plans: reads nothing)."""
+        return (self.folder(name, key) / MANIFEST_FILE).exists()
+
+    def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
+        """The finished stage, or None. A damaged one is named in a warning, moved to quarantine, and counts as None.
+
+        Sizes are checked always, contents on the first reading in this process, or always with `verify`.
+        """
+        try:
+            return self._read(name, key, verify=verify)
+        except CorruptError:
+            with self._lease(name, key) as lease:
+                if not lease.is_locked:
+                    return None  # somebody is at work on it already
+                return self._read_or_set_aside(name, key, verify=verify)
+
+    def compute(
+        self,
+        name: str,
+        key: str,
+        fill: Fill,
+        *,
+        meta: Mapping[str, Any],
+        wait: bool = True,
+        on_wait: Callable[[float], None] | None = None,
+    ) -> Entry:
+        """The finished stage, computed by `fill(empty folder)` when it is not there yet.
+
+        `fill` writes plain files and may return more entries for `meta` (JSON values; `tokens` and `flops` feed the
+        timings). `on_wait(seconds waited)` is called now and then while another process computes the same key.
+        Raises what `fill` raises (nothing but failed/<name>-<key>.log is left), Busy with wait=False, StoreError when
+        the disk is full or not writable, ValueError for a bad name or `meta`.
+        """
+        canonical(dict(meta))
+        started = time.monotonic()
+        pause = _POLL_S[0]
+        lease = None
+        while True:
+            entry = self.get(name, key)
+            if entry is not None:
+                return entry
+            lease = lease or self._new_lease(name, key)  # one object for all tries: it watches the other's heartbeat
+            with self._lease(name, key, lease) as held:
+                if held.is_locked:
+                    entry = self._read_or_set_aside(name, key, verify=False) or self._fill(name, key, fill, meta, held)
+                    if entry is not None:
+                        return entry
+            if not wait:
+                raise Busy(f"{name}-{key} is being computed by another process")
+            if on_wait is not None:
+                on_wait(time.monotonic() - started)
+            time.sleep(pause)
+            pause = min(2 * pause, _POLL_S[1])
+
+    def sweep(self) -> int:
+        """Remove the scratch folders of dead owners; returns how many. Safe at any time beside running processes."""
+        owners = {path.name.rsplit(".", 1)[0] for path in children(self.root / ".scratch")}
+        return sum(self._sweep_owner(owner) for owner in owners)
+
+    def entries(self) -> Iterator[EntryInfo]:
+        """Every finished stage, by name and key; damaged ones are left out with a warning."""
+        for folder in sorted(self.root.glob(f"[!.]*/??/*/{MANIFEST_FILE}")):
+            try:
+                manifest = read_manifest(folder.parent)
+            except CorruptError as error:
+                log.warning("damaged stage %s: %s", folder.parent, error)
+                continue
+            if manifest is not None:
+                yield EntryInfo(
+                    manifest.name, manifest.key, manifest.num_bytes, manifest.seconds, manifest.created, folder.parent
+                )
+
+    def timings(self) -> dict[str, list[Timing]]:
+        """What past computations took, by stage name, oldest first."""
+        return read_timings(self.root / "timings.jsonl")
+
+    def _read(self, name: str, key: str, *, verify: bool) -> Entry | None:
+        folder = self.folder(name, key)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            return None
+        if (manifest.name, manifest.key) != (name, key):
+            raise CorruptError(f"{MANIFEST_FILE}: belongs to {manifest.name}-{manifest.key}")
+        fault = find_fault(folder, manifest, reread=verify)
+        if fault is not None:
+            raise CorruptError(fault)
+        return Entry(folder, True, manifest.seconds, manifest.meta)
+
+    def _read_or_set_aside(self, name: str, key: str, *, verify: bool) -> Entry | None:
+        """Under the lease: read again, and move what is damaged (or has no manifest) out of the way."""
+        folder = self.folder(name, key)
+        try:
+            entry = self._read(name, key, verify=verify)
+            if entry is not None or not folder.exists():
+                return entry
+            reason = f"{MANIFEST_FILE}: missing"
+        except CorruptError as error:
+            reason = str(error)
+        aside = self.root / ".quarantine" / f"{name}-{key}-{time.time_ns()}"
+        log.warning("damaged stage %s (%s): moved to %s, will be computed again", folder, reason, aside)
+        with disk_errors(self.root, f"setting aside {name}-{key}"):
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(folder, aside)
+        return None
+
+    def _fill(self, name: str, key: str, fill: Fill, meta: Mapping[str, Any], lease: SoftFileLease) -> Entry | None:
+        """Under the lease: compute into scratch and commit. None when the lease was lost meanwhile."""
+        self._sweep_owner(f"{name}-{key}", held=True)
+        scratch = self.root / ".scratch" / f"{name}-{key}.{secrets.token_hex(4)}"
+        started = time.perf_counter()
+        try:
+            with disk_errors(self.root, f"computing {name}-{key}"):
+                scratch.mkdir(parents=True)
+                found = fill(scratch)
+                seconds = time.perf_counter() - started
+                all_meta = {**meta, **(found or {})}
+                manifest = write_manifest(scratch, name=name, key=key, seconds=seconds, meta=all_meta)
+                if not _still_ours(lease):
+                    return None
+                self._commit(scratch, manifest)
+        except Exception as error:
+            if not _still_ours(lease):
+                return None  # the new owner removed our scratch folder: not this stage's fault
+            self._write_failure(name, key, error)
+            raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return Entry(self.folder(name, key), False, seconds, all_meta)
+
+    def _commit(self, scratch: Path, manifest: Manifest) -> None:
+        target = self.folder(manifest.name, manifest.key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fsync_folder(scratch)
+        os.rename(scratch, target)
+        fsync_folder(target.parent)
+        mark_verified(target, manifest)
+        append_timing(self.root / "timings.jsonl", manifest)
+        self._failure_log(manifest.name, manifest.key).unlink(missing_ok=True)
+
+    def _failure_log(self, name: str, key: str) -> Path:
+        return self.root / "failed" / f"{name}-{key}.log"
+
+    def _write_failure(self, name: str, key: str, error: Exception) -> None:
+        path = self._failure_log(name, key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        except OSError as problem:  # the disk may be what failed; the error itself still reaches the caller
+            log.warning("cannot write %s: %s", path, problem)
+
+    def _sweep_owner(self, owner: str, *, held: bool = False) -> int:
+        """Remove scratch folders of `<name>-<key>` if no live process owns it (`held`: we do, before we make ours)."""
+        old = [path for path in children(self.root / ".scratch") if path.name.rsplit(".", 1)[0] == owner]
+        if not old:
+            return 0
+        if held:
+            for path in old:
+                shutil.rmtree(path, ignore_errors=True)
+            return len(old)
+        lease = SoftFileLease(str(self.root / ".locks" / f"{owner}.lock"), lease_duration=self.lease_s, timeout=0)
+        try:
+            with lease:
+                return self._sweep_owner(owner, held=True)
+        except (Timeout, OSError):
+            return 0
+
+    def _new_lease(self, name: str, key: str) -> SoftFileLease:
+        _check_name(name, key)
+        path = self.root / ".locks" / f"{name}-{key}.lock"
+        with disk_errors(self.root, f"locking {name}-{key}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return SoftFileLease(str(path), lease_duration=self.lease_s, timeout=0)
+
+    @contextmanager
+    def _lease(self, name: str, key: str, lease: SoftFileLease | None = None) -> Iterator[SoftFileLease]:
+        """Try once, without waiting; the caller looks at `is_locked`."""
+        lease = lease or self._new_lease(name, key)
+        with disk_errors(self.root, f"locking {name}-{key}"), suppress(Timeout):
+            lease.acquire()
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+
+def _check_name(name: str, key: str) -> None:
+    if not _NAME.fullmatch(name) or name in _RESERVED_NAMES or not re.fullmatch(r"[0-9a-f]{8,64}", key):
+        raise ValueError(
+            f"stage {name!r} with key {key!r}: a name has letters, digits, '_', '-' and '.', and is none of "
+            f"{sorted(_RESERVED_NAMES)}; a key is 8 to 64 hex digits (rft.infra.digest.digest)"
+        )
+
+
+def _still_ours(lease: SoftFileLease) -> bool:
+    owner = lease.owner
+    return owner is not None and owner.token is not None and owner.token == lease.token

@@ -1,0 +1,287 @@
+"""Runs a graph of tasks over local worker processes: each task once, as soon as its inputs are there.
+
+    tasks = [Task("base", (), "rft.pipeline:run_stage", payload, cost_s=60.0, group="base", affinity="nano-s"),
+             Task("sft", ("base",), "rft.pipeline:run_stage", payload2, cost_s=20.0, group="finetune")]
+    results = run_graph(tasks, workers=2, threads=1, on_event=lambda event: None)
+    results["sft"].status, results["sft"].value, results["sft"].error, results["sft"].seconds
+
+The task with the longest path of work behind it goes first. A failed task's dependents are skipped with the root
+cause, all others go on. A worker that dies fails only its task, after one retry. A task whose stage another process
+is computing (rft.infra.store.Busy) gives its worker back and is tried again later. Ctrl-C and SIGTERM stop all workers
+within seconds; what they had finished stays finished.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+from rft.infra.process import Worker
+
+_RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
+_MAX_ATTEMPTS = 2  # of a task whose worker died
+_AFFINITY_SLACK = 0.8  # a task for this worker's warm caches goes first at this share of the top priority
+_STOP_S = 3.0  # workers' time for cleaning up when interrupted
+
+
+@dataclass(frozen=True)
+class Task:
+    """One node of the graph."""
+
+    id: str
+    deps: tuple[str, ...]  # ids of tasks that must be done before
+    function: str  # 'package.module:callable', called as function(payload, report)
+    payload: Any  # picklable
+    cost_s: float = 1.0  # estimated seconds
+    group: str = ""  # kind of work, for progress and estimates
+    affinity: str = ""  # tasks of one affinity prefer one worker (caches); empty: none
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a task."""
+
+    status: str  # done | failed | skipped
+    value: Any = None  # returned by the function, when done
+    error: str | None = None  # one line, when failed or skipped
+    traceback: str | None = None  # when the function raised
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step of the run, for progress displays."""
+
+    kind: str  # started | progress | done | failed | skipped | retried | waiting
+    task: Task
+    fraction: float = 0.0  # of the task, for progress
+    seconds: float = 0.0  # for done and failed
+    error: str | None = None  # for failed, skipped, retried, waiting
+
+
+def run_graph(
+    tasks: Sequence[Task], *, workers: int, threads: int, on_event: Callable[[Event], None]
+) -> dict[str, Result]:
+    """Run all tasks over up to `workers` processes of `threads` threads each; results by task id, for every task.
+
+    Raises ValueError for repeated ids, unknown dependencies, a cycle or workers < 1; KeyboardInterrupt on Ctrl-C or
+    SIGTERM, after stopping the workers; RuntimeError when worker processes cannot start at all.
+    """
+    if workers < 1 or threads < 1:
+        raise ValueError(f"workers and threads must be at least 1, got {workers} and {threads}")
+    return _Run(tasks, workers=workers, threads=threads, on_event=on_event).run()
+
+
+def priorities(tasks: Sequence[Task]) -> dict[str, float]:
+    """Seconds of the longest chain of work that starts with each task. Raises ValueError for a malformed graph."""
+    by_id = {task.id: task for task in tasks}
+    if len(by_id) != len(tasks):
+        raise ValueError(f"task ids repeat: {sorted({t.id for t in tasks if by_id[t.id] is not t})}")
+    unknown = {dep for task in tasks for dep in task.deps} - by_id.keys()
+    if unknown:
+        raise ValueError(f"tasks depend on ids that are not in the graph: {sorted(unknown)}")
+    dependents = _dependents(tasks)
+    longest: dict[str, float] = {}
+    missing = {task.id: len(dependents[task.id]) for task in tasks}
+    ready = [task_id for task_id, count in missing.items() if count == 0]
+    while ready:
+        task = by_id[ready.pop()]
+        longest[task.id] = task.cost_s + max((longest[d] for d in dependents[task.id]), default=0.0)
+        for dep in set(task.deps):
+            missing[dep] -= 1
+            if missing[dep] == 0:
+                ready.append(dep)
+    if len(longest) != len(tasks):
+        raise ValueError(f"tasks depend on each other in a circle: {sorted(by_id.keys() - longest.keys())}")
+    return longest
+
+
+def _dependents(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    dependents: dict[str, list[str]] = {task.id: [] for task in tasks}
+    for task in tasks:
+        for dep in set(task.deps):
+            dependents[dep].append(task.id)
+    return dependents
+
+
+class _Run:
+    """The state of one run_graph call."""
+
+    def __init__(self, tasks: Sequence[Task], *, workers: int, threads: int, on_event: Callable[[Event], None]) -> None:
+        self.priority = priorities(tasks)
+        self.tasks = {task.id: task for task in tasks}
+        self.dependents = _dependents(tasks)
+        self.missing = {task.id: len(set(task.deps)) for task in tasks}
+        self.ready = {task.id for task in tasks if not task.deps}
+        self.postponed: dict[str, tuple[float, float]] = {}  # busy task -> (monotonic time to try again, pause)
+        self.attempts: dict[str, int] = {}
+        self.results: dict[str, Result] = {}
+        self.num_workers = min(workers, len(tasks))
+        self.threads = threads
+        self.on_event = on_event
+        self.workers: list[Worker] = []
+        self.num_stillborn = 0
+
+    def run(self) -> dict[str, Result]:
+        with _terminate_is_interrupt():
+            try:
+                while len(self.results) < len(self.tasks):
+                    self._wake_postponed()
+                    self._dispatch()
+                    self._listen()
+            finally:
+                self._stop_workers()
+        return self.results
+
+    def _dispatch(self) -> None:
+        for worker in [w for w in self.workers if w.idle]:
+            if self.ready:
+                self._start(worker, self._choose(worker))
+        starting = sum(not worker.is_ready for worker in self.workers)
+        for _ in range(min(len(self.ready) - starting, self.num_workers - len(self.workers))):
+            self.workers.append(Worker(threads=self.threads))
+
+    def _choose(self, worker: Worker) -> str:
+        """Longest path first; among nearly equals, one whose data this worker has in memory, then one nobody has."""
+        ranked = sorted(self.ready, key=lambda task_id: (-self.priority[task_id], task_id))
+        floor = self.priority[ranked[0]] * _AFFINITY_SLACK
+        near = [task_id for task_id in ranked if self.priority[task_id] >= floor]
+        others = {other.affinity for other in self.workers if other is not worker}
+        return min(near, key=lambda task_id: _affinity_rank(self.tasks[task_id].affinity, worker.affinity, others))
+
+    def _start(self, worker: Worker, task_id: str) -> None:
+        task = self.tasks[task_id]
+        self.ready.remove(task_id)
+        try:
+            worker.send(task_id, task.affinity, (task.function, task.payload))
+        except OSError:  # it died while idle; _listen will see that and retry the task elsewhere
+            return
+        except Exception as error:  # the payload cannot be pickled
+            worker.task_id = None
+            self._fail(task_id, f"its payload cannot be sent: {type(error).__name__}: {error}", None, 0.0)
+            return
+        self.on_event(Event("started", task))
+
+    def _listen(self) -> None:
+        """Handle what workers say, or time passing."""
+        if len(self.results) == len(self.tasks):
+            return
+        pipes = {worker.pipe: worker for worker in self.workers}
+        timeout_s = min([1.0, *(at - time.monotonic() for at, _ in self.postponed.values())])
+        for pipe in wait(list(pipes), timeout=max(0.0, timeout_s)):
+            worker = pipes[pipe]  # type: ignore[index]
+            try:
+                message = worker.pipe.recv()
+            except (EOFError, OSError):
+                self._bury(worker)
+                continue
+            self._handle(worker, message)
+        for worker in [w for w in self.workers if w.is_dead]:  # its pipe may be held open by a process it started
+            if not worker.pipe.poll():
+                self._bury(worker)
+
+    def _handle(self, worker: Worker, message: tuple[Any, ...]) -> None:
+        if message[0] == "ready":
+            worker.is_ready = True
+            self.num_stillborn = 0
+            return
+        task_id = worker.task_id
+        assert task_id is not None, f"worker without a task sent {message[0]}"
+        if message[0] == "progress":
+            self.on_event(Event("progress", self.tasks[task_id], fraction=message[1]))
+            return
+        worker.task_id = None
+        if message[0] == "done":
+            self._finish(task_id, message[1], message[2])
+        elif message[0] == "busy":
+            self._postpone(task_id, message[1])
+        else:
+            self._fail(task_id, message[1], message[2], message[3])
+
+    def _finish(self, task_id: str, value: Any, seconds: float) -> None:
+        self.postponed.pop(task_id, None)
+        self.results[task_id] = Result("done", value=value, seconds=seconds)
+        for dependent in self.dependents[task_id]:
+            self.missing[dependent] -= 1
+            if self.missing[dependent] == 0 and dependent not in self.results:
+                self.ready.add(dependent)
+        self.on_event(Event("done", self.tasks[task_id], fraction=1.0, seconds=seconds))
+
+    def _fail(self, task_id: str, error: str, trace: str | None, seconds: float) -> None:
+        self.results[task_id] = Result("failed", error=error, traceback=trace, seconds=seconds)
+        self.on_event(Event("failed", self.tasks[task_id], seconds=seconds, error=error))
+        reason = f"needs {task_id}, which failed: {error}"
+        pending = list(self.dependents[task_id])
+        while pending:
+            dependent = pending.pop()
+            if dependent not in self.results:
+                self.results[dependent] = Result("skipped", error=reason)
+                self.on_event(Event("skipped", self.tasks[dependent], error=reason))
+                pending.extend(self.dependents[dependent])
+
+    def _postpone(self, task_id: str, reason: str) -> None:
+        pause = min(2 * self.postponed[task_id][1], _RETRY_BUSY_S[1]) if task_id in self.postponed else _RETRY_BUSY_S[0]
+        self.postponed[task_id] = (time.monotonic() + pause, pause)
+        self.on_event(Event("waiting", self.tasks[task_id], error=reason))
+
+    def _wake_postponed(self) -> None:
+        running = {worker.task_id for worker in self.workers}
+        for task_id, (at, _) in self.postponed.items():
+            if at <= time.monotonic() and task_id not in running:
+                self.ready.add(task_id)
+
+    def _bury(self, worker: Worker) -> None:
+        """A worker died: its task is retried once, a new worker takes its place when there is work."""
+        self.workers.remove(worker)
+        cause = worker.bury()
+        if worker.task_id is None:
+            self.num_stillborn += not worker.is_ready
+            if self.num_stillborn > 2 * self.num_workers:
+                raise RuntimeError(
+                    f"worker processes end before they can take a task ({cause}); see their output above"
+                )
+            return
+        task_id = worker.task_id
+        self.attempts[task_id] = self.attempts.get(task_id, 0) + 1
+        if self.attempts[task_id] < _MAX_ATTEMPTS:
+            self.ready.add(task_id)
+            self.on_event(Event("retried", self.tasks[task_id], error=cause))
+        else:
+            self._fail(task_id, f"its worker process died {_MAX_ATTEMPTS} times ({cause})", None, 0.0)
+
+    def _stop_workers(self) -> None:
+        deadline = time.monotonic() + _STOP_S
+        for worker in self.workers:
+            worker.close()
+        for worker in self.workers:
+            worker.join(deadline)
+        self.workers = []
+
+
+def _affinity_rank(affinity: str, own: str, others: set[str]) -> int:
+    if affinity and affinity == own:
+        return 0
+    return 2 if affinity in others else 1
+
+
+@contextmanager
+def _terminate_is_interrupt() -> Iterator[None]:
+    """Let SIGTERM stop the run as Ctrl-C does (only the main thread may set signal handlers)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, _frame: Any) -> None:
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(signum).name}")
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

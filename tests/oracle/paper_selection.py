@@ -231,11 +231,11 @@ def select(rows: list[dict], variant: str = "algorithm1", current: str = "scored
     """Return copies of the kept rows with "key" added, in the order of the kept lists.
 
     Facts, section 1, "Filter", then "Algorithm 1" per question over the passing rows in the order given; models are
-    pooled before it (the circled plus), so "model" has no say. Facts, "Code details": in "released" the human path is not in
-    the de-duplication and the empty key is a key like any other. Facts are silent on both for "algorithm1": chosen the
-    same, as R_q is read as the sampled paths and equal strings as equal paths. Replacement is in the same slot
-    ("replace it by r"). Facts are silent on the order of questions: chosen by first appearance in the rows. `current` matters in
-    "released" only; see `_replaces`.
+    pooled before it (the circled plus), so "model" has no say. Facts, "Code details": in "released" the human path is
+    not in the de-duplication and the empty key is a key like any other. Facts are silent on both for "algorithm1":
+    chosen the same, as R_q is read as the sampled paths and equal strings as equal paths. Replacement is in the same
+    slot ("replace it by r"). Facts are silent on the order of questions: chosen by first appearance in the rows.
+    `current` matters in "released" only; see `_replaces`.
     """
     if variant not in ("algorithm1", "released"):
         raise ValueError(f"unknown variant: {variant}")

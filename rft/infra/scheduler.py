@@ -58,7 +58,7 @@ class Result:
 class Event:
     """One step of the run, for progress displays."""
 
-    kind: str  # started | progress | done | failed | skipped | retried | waiting
+    kind: str  # started | progress | done | failed | skipped | retried | waiting | tick (a second without news)
     task: Task
     fraction: float = 0.0  # of the task, for progress
     seconds: float = 0.0  # for done and failed
@@ -149,11 +149,15 @@ class _Run:
 
     def _choose(self, worker: Worker) -> str:
         """Longest path first; among nearly equals, one whose data this worker has in memory, then one nobody has."""
-        ranked = sorted(self.ready, key=lambda task_id: (-self.priority[task_id], task_id))
-        floor = self.priority[ranked[0]] * _AFFINITY_SLACK
-        near = [task_id for task_id in ranked if self.priority[task_id] >= floor]
+        top = max(self.priority[task_id] for task_id in self.ready)
+        near = [task_id for task_id in self.ready if self.priority[task_id] >= top * _AFFINITY_SLACK]
         others = {other.affinity for other in self.workers if other is not worker}
-        return min(near, key=lambda task_id: _affinity_rank(self.tasks[task_id].affinity, worker.affinity, others))
+
+        def order(task_id: str) -> tuple[int, float, str]:
+            rank = _affinity_rank(self.tasks[task_id].affinity, worker.affinity, others)
+            return rank, -self.priority[task_id], task_id
+
+        return min(near, key=order)
 
     def _start(self, worker: Worker, task_id: str) -> None:
         task = self.tasks[task_id]
@@ -174,7 +178,11 @@ class _Run:
             return
         pipes = {worker.pipe: worker for worker in self.workers}
         timeout_s = min([1.0, *(at - time.monotonic() for at, _ in self.postponed.values())])
-        for pipe in wait(list(pipes), timeout=max(0.0, timeout_s)):
+        speaking = wait(list(pipes), timeout=max(0.0, timeout_s))
+        running = [worker.task_id for worker in self.workers if worker.task_id is not None]
+        if running and not speaking:
+            self.on_event(Event("tick", self.tasks[running[0]]))
+        for pipe in speaking:
             worker = pipes[pipe]  # type: ignore[index]
             try:
                 message = worker.pipe.recv()

@@ -1,0 +1,123 @@
+"""Where a result comes from: commit, versions, device and command, without host names, users or secrets.
+
+    provenance(device="cpu", argv=sys.argv, folder=Path.cwd())
+    -> {"commit": "c57b31c...", "dirty": false, "python": "3.11.7", "platform": "linux-x86_64",
+        "versions": {"torch": "2.13.0+cpu", "transformers": "5.1.0", "vllm": null, ...}, "device": "cpu",
+        "command": ["rft/run.py", "model=nano-s", "hub.token=***"], "started": "2026-11-22T21:15:00+00:00"}
+
+The environment is never recorded; arguments that look like a key or token are masked.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "rft-scaling",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "ctranslate2",
+    "vllm",
+    "peft",
+    "numpy",
+    "scipy",
+    "rapidfuzz",
+    "hydra-core",
+    "omegaconf",
+    "filelock",
+    "wandb",
+)
+
+_MASK = "***"
+_GIT_TIMEOUT_S = 10.0
+# A name that says it holds a secret. 'max_new_tokens=96', 'tokenizer=...' and 'pretrain_tokens=1e6' do not.
+_SECRET_NAME = re.compile(
+    r"(?:^|[^a-z0-9])(?:api[-_]?key|access[-_]?key|private[-_]?key|key|token|secret|password|passwd|credentials?|auth)$",
+    re.IGNORECASE,
+)
+# Values of known make (hub, W&B, cloud and forge tokens), URLs with a password, and long opaque strings of mixed kind.
+_SECRET_VALUE = re.compile(
+    r"hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|github_pat_\w{8,}|glpat-[\w-]{8,}|xox[abpr]-[\w-]{8,}"
+    r"|AKIA[0-9A-Z]{12,}|wandb_v\d_\w{8,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
+    r"|(?<![0-9A-Za-z/._-])(?:[0-9a-f]{40}|(?=[A-Za-z0-9+_-]*[0-9])(?=[A-Za-z0-9+_-]*[A-Z])[A-Za-z0-9+_-]{32,}={0,2})(?![0-9A-Za-z/._-])"
+)
+_URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def provenance(*, device: str, argv: Sequence[str], folder: Path) -> dict[str, Any]:
+    """All that is known of how this process came to run; `folder` lies in the git checkout, if there is one."""
+    commit, dirty = git_state(folder)
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "versions": package_versions(),
+        "device": device,
+        "command": mask_secrets(argv),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def git_state(folder: Path) -> tuple[str | None, bool | None]:
+    """Commit of the checkout around `folder`, and whether tracked files differ from it; (None, None) without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None, None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
+
+
+def package_versions() -> dict[str, str | None]:
+    """Installed versions of the packages that can change a result, None where absent. Imports none of them."""
+    versions: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def mask_secrets(argv: Sequence[str]) -> list[str]:
+    """A command line with every value that looks like a secret replaced by '***'."""
+    masked: list[str] = []
+    hide_next = False
+    for argument in argv:
+        name, equals, value = argument.partition("=")
+        names_secret = _SECRET_NAME.search(name) is not None
+        if hide_next:
+            masked.append(_MASK)
+        elif equals and names_secret and value not in ("", "null", "None"):
+            masked.append(f"{name}={_MASK}")
+        else:
+            masked.append(_URL_PASSWORD.sub(f"{_MASK}@", _SECRET_VALUE.sub(_MASK, argument)))
+        hide_next = not hide_next and not equals and names_secret and argument.startswith("-")
+    return masked
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # reading must not disturb a git command beside it
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_TIMEOUT_S,
+            env=environment,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,200 @@
+"""Accuracy against data amount and against pretraining loss.
+
+accuracy_against_data(points, outcomes)     # a panel per base, all methods, log2 axis, a line per series
+accuracy_against_loss(points)     # ICL, SFT and RFT on the full data; a panel per loss text
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.figures.drawing import (
+    Drawing,
+    dodge,
+    draw_points,
+    grid_shape,
+    kinds_caption,
+    legend_outside,
+    log2_axis,
+)
+from analysis.fits import fit_series, keep_measurable, series_entry
+from analysis.linear import LineFit, NotEnough, fit_line
+from analysis.outcomes import Outcomes
+from analysis.points import NO_DEDUP, Point, method_label
+from analysis.records import base_names
+from analysis.style import METHODS, caption, method_style, model_colours, model_lines, new_figure, tint
+
+DATA_FORMULA = "accuracy [%] = a + b * log2(human examples)"
+LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss [nats/token]"
+
+
+def series_by_label(points: Sequence[Point]) -> dict[str, list[Point]]:
+    """Points by method label, in the order of the methods' styles, then k."""
+    order = list(METHODS)
+    ranked = sorted(
+        points,
+        key=lambda p: (order.index(p.method) if p.method in order else 99, len(p.cell.union), p.cell.k or 0),
+    )
+    series: dict[str, list[Point]] = {}
+    for point in ranked:
+        series.setdefault(method_label(point.cell), []).append(point)
+    return series
+
+
+def method_series_style(point: Point, points: Sequence[Point]) -> dict[str, Any]:
+    """Marker and colour by method; of several k the larger is the darker."""
+    style = method_style(point.method)
+    ladder = sorted({p.cell.k for p in points if p.method == point.method and p.cell.k is not None})
+    strength = 1.0
+    if len(ladder) > 1 and point.cell.k is not None:
+        strength = 0.4 + 0.6 * ladder.index(point.cell.k) / (len(ladder) - 1)
+    face = tint(style.colour, strength=strength)
+    return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": face}
+
+
+def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+    """A panel per base: every method against log2 of human examples, 95 % bars, a line per series of 3 or more."""
+    scored = _thin_ladders([p for p in points if p.mean_of("num_human") and p.method != "icl"])
+    if not scored:
+        return NotEnough("accuracy against data", "no cell with human training examples")
+    names = base_names(p.cell for p in scored)
+    rows, columns = grid_shape(len(names))
+    figure, axes = new_figure(
+        width=3.3 * columns + 0.4, height=2.9 * rows + 0.8, rows=rows, columns=columns, sharey=True
+    )
+    fits: list[dict[str, Any]] = []
+    legend: dict[str, Any] = {}
+    for panel, (base, name) in zip(axes.flat, names.items(), strict=False):
+        mine = [p for p in scored if p.cell.base == base]
+        icl = [p for p in points if p.method == "icl" and p.cell.base == base]
+        fits += _data_panel(panel, mine, icl, outcomes, name=name, legend=legend)
+        panel.set_title(name)
+    for panel in list(axes.flat)[len(names) :]:
+        panel.remove()
+    for row in axes:
+        row[0].set_ylabel("test accuracy [%]")
+    axes[0][0].set_ylim(0, top_of(scored))
+    legend_outside(figure, list(legend.values()), list(legend))
+    text = kinds_caption(scored) + " Lines: least squares on log2(examples), where a series has 3 points or more."
+    caption(figure, text)
+    return Drawing("accuracy_vs_data", figure, fits, text)
+
+
+def _thin_ladders(points: list[Point]) -> list[Point]:
+    """Of long k ladders the ends and the middle for RFT, the largest k for its controls: the rest is in the figure against k."""
+    kept = {}
+    for method in {p.method for p in points}:
+        ladder = sorted({p.cell.k for p in points if p.method == method and p.cell.k is not None})
+        wanted = {ladder[0], ladder[len(ladder) // 2], ladder[-1]} if ladder and method == "rft" else set(ladder[-1:])
+        kept[method] = wanted if len(ladder) > 2 else set(ladder)
+    return [p for p in points if p.cell.k is None or p.cell.k in kept[p.method]]
+
+
+def _data_panel(
+    panel: Any, points: list[Point], icl: list[Point], outcomes: Outcomes, *, name: str, legend: dict[str, Any]
+) -> list[dict[str, Any]]:
+    series = series_by_label(points)
+    fits = []
+    for index, (label, members) in enumerate(series.items()):
+        x = np.array([p.mean_of("num_human") or math.nan for p in members])
+        style = method_series_style(members[0], points)
+        legend[label] = draw_points(panel, list(x * dodge(index, len(series))), members, linestyle="none", **style)
+        fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, {label}")
+        fits.append(series_entry(fit, formula=DATA_FORMULA))
+        if isinstance(fit.line, LineFit):
+            ends = np.array([x.min(), x.max()])
+            panel.plot(ends, fit.line.predict(np.log2(ends)), color=style["markeredgecolor"], alpha=0.8)
+    for point in icl:
+        handle = panel.axhline(point.estimate.value, color="#000000", linestyle=":", linewidth=1.1)
+        legend["ICL (no training)"] = handle
+    log2_axis(panel, [p.mean_of("num_human") or 1 for p in points], label="human training examples")
+    return fits
+
+
+def full_data(points: Sequence[Point]) -> list[Point]:
+    """Points on the whole human set; ICL, which trains on nothing, included."""
+    return [p for p in points if p.cell.data_frac is None or p.cell.data_frac == 1]
+
+
+def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
+    """ICL, SFT and RFT (own pool: largest k; unions) on the full data, of bases with a loss and not post-trained."""
+    usable = [p for p in full_data(points) if p.cell.loss_nats is not None and not p.cell.post_trained]
+    rft = [p for p in usable if p.method == "rft" and p.cell.policy != NO_DEDUP]
+    own = [p.cell.k or 0 for p in rft if not p.cell.union]
+    shown = [p for p in usable if p.method in ("icl", "sft")]
+    shown += [p for p in rft if p.cell.union or p.cell.k == max(own)]
+    return series_by_label(shown)
+
+
+def top_of(points: Sequence[Point]) -> float:
+    """Upper end of an accuracy axis: above every bar."""
+    ends = [p.estimate.value + (half if math.isfinite(half := p.estimate.half_width()) else 0) for p in points]
+    return min(101.0, max(ends) * 1.06 + 1)
+
+
+def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
+    """ICL, SFT and RFT against pretraining loss, the base as the unit; every loss text gets its own panel."""
+    shown = [p for group in loss_series(points).values() for p in group]
+    if not shown:
+        return NotEnough("accuracy against pretraining loss", "no cell of a base with a pretraining loss")
+    texts = sorted({p.cell.loss_text or "unnamed text" for p in shown})
+    figure, axes = new_figure(width=5.6 * len(texts) + 0.4, height=4.2, columns=len(texts), sharey=True)
+    names = base_names(p.cell for p in shown)
+    fits: list[dict[str, Any]] = []
+    legend: dict[str, Any] = {}
+    for panel, text in zip(axes[0], texts, strict=True):
+        mine = [p for p in shown if (p.cell.loss_text or "unnamed text") == text]
+        fits += _loss_panel(panel, mine, names=names, text=text, legend=legend)
+    axes[0][0].set_ylabel("test accuracy [%]")
+    legend_outside(figure, list(legend.values()), list(legend))
+    words = kinds_caption(shown) + " Lines: least squares over bases (3 or more), shaded 95 % of the line."
+    caption(figure, words)
+    return Drawing("accuracy_vs_loss", figure, fits, words)
+
+
+def _loss_panel(
+    panel: Any, points: list[Point], *, names: dict[Any, str], text: str, legend: dict[str, Any]
+) -> list[dict[str, Any]]:
+    fits = []
+    lines = model_lines(list(series_by_label(points)))
+    for label, members in series_by_label(points).items():
+        style = method_series_style(members[0], points)
+        x = [p.cell.loss_nats or math.nan for p in members]
+        legend[label] = draw_points(panel, x, members, linestyle="none", **style)
+        line, entry = fit_over_bases(members, what=f"accuracy against pretraining loss, {label}")
+        fits.append({"loss_text": text, **entry})
+        if isinstance(line, LineFit):
+            grid = np.linspace(min(line.x), max(line.x), 50)
+            panel.plot(grid, line.predict(grid), color=style["markeredgecolor"], linestyle=lines[label])
+            panel.fill_between(grid, *line.band(grid), color=style["markeredgecolor"], alpha=0.1, linewidth=0)
+    _name_bases(panel, points, names)
+    panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
+    panel.invert_xaxis()
+    panel.set_ylim(0, top_of(points))
+    return fits
+
+
+def _name_bases(panel: Any, points: list[Point], names: dict[Any, str]) -> None:
+    """The bases' names on an upper axis, turned so that near losses do not overlap."""
+    losses = {names[p.cell.base]: p.cell.loss_nats or math.nan for p in points}
+    panel.margins(x=0.09)  # room for the last name
+    top = panel.secondary_xaxis("top")
+    top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize=7, color="#444444")
+    top.tick_params(length=2)
+    colours = model_colours(list(names.values()))
+    for tick, name in zip(top.get_xticklabels(), losses, strict=True):
+        tick.set_color(colours[name])
+
+
+def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:
+    """A line over bases (one point each, replicates averaged): (line, its entry in fits.json)."""
+    from analysis.fits import line_entry
+
+    kept, left_out = keep_measurable(members)
+    line = fit_line([p.cell.loss_nats or math.nan for p in kept], [p.estimate.value for p in kept], what=what)
+    entry = {"series": what, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"}
+    return line, {**entry, "left_out": list(left_out)} if left_out else entry

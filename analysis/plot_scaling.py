@@ -1,0 +1,58 @@
+"""Draw the figures of study folders: load, fit, draw, save.
+
+    python analysis/plot_scaling.py DIR [DIR ...] [--out OUT] [--overlay paper]
+    python analysis/plot_scaling.py --paper --out OUT
+
+Prints a results table and the paths of the figures. OUT is DIR/figures by default; beside the figures it holds fits.json,
+one entry per series: {"figure": "accuracy_vs_data", "series": "nano-s, SFT", "a": 12.1, "b": 5.3, "se_b": 0.4, "n": 3}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a script: make `analysis` and `rft` importable without installation
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line; `parser.error` exits with status 2 and says what to give."""
+    parser = argparse.ArgumentParser(description="Figures and tables of study folders.")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="DIR", help="study folders, e.g. multirun_outputs/quickstart"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the figures (default: DIR/figures)")
+    parser.add_argument(
+        "--paper", action="store_true", help="the paper's figures and tables from its published numbers"
+    )
+    parser.add_argument("--overlay", choices=["paper"], help="draw the published numbers beside the study's")
+    options = parser.parse_args(arguments)
+    if not options.folders and not options.paper:
+        parser.error("give one or more study folders, or --paper")
+    if options.folders and options.paper:
+        parser.error("--paper draws the published numbers alone; to add them to a study use --overlay paper")
+    if options.out is None:
+        if len(options.folders) != 1:
+            parser.error("give --out OUT with --paper or with more than one folder")
+        options.out = options.folders[0] / "figures"
+    return options
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit status (2 for bad input, with one line on stderr)."""
+    options = parse(arguments)
+    from analysis.study import draw_study  # late: matplotlib and scipy take a second, --help should not
+
+    try:
+        print(draw_study(options.folders, out=options.out, paper=options.paper, overlay=options.overlay is not None))
+    except (ValueError, OSError) as error:
+        print(f"plot_scaling: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""One point per setting: its replicates' mean with an interval, and contrasts of settings replicate by replicate.
+
+points = make_points(table.cells, outcomes)
+points[0].estimate.value, points[0].method            # 41.2 (percent), 'rft'
+contrast([rft, sft], (1, -1), outcomes)               # Estimate of the paired difference in points
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.outcomes import Outcomes
+from analysis.records import Cell, group_replicates
+from analysis.style import method_style
+from analysis.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean
+
+PERCENT = 100.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """The replicates of one setting."""
+
+    cells: tuple[Cell, ...]
+    estimate: Estimate  # of greedy accuracy, percent
+
+    @property
+    def cell(self) -> Cell:
+        """The first replicate: what the setting's fields are read from."""
+        return self.cells[0]
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+        return self.cell.method
+
+    def mean_of(self, name: str) -> float | None:
+        """Mean over replicates of a number of the cells; None when a replicate lacks it."""
+        values = [getattr(cell, name) for cell in self.cells]
+        return None if any(value is None for value in values) else float(np.mean(values))
+
+
+def make_points(cells: Iterable[Cell], outcomes: Outcomes) -> list[Point]:
+    """A point for each setting that has an accuracy, in the order of first appearance."""
+    scored = [cell for cell in cells if cell.accuracy is not None]
+    return [Point(tuple(group), accuracy_of(group, outcomes)) for group in group_replicates(scored).values()]
+
+
+def accuracy_of(group: Sequence[Cell], outcomes: Outcomes) -> Estimate:
+    """Accuracy in percent of the replicates of one setting."""
+    found = outcomes.matrix(group)
+    if found is not None:
+        return crossed_mean(found[1].astype(float)).scaled(PERCENT)
+    scores = [cell.accuracy for cell in group if cell.accuracy is not None]
+    if len(scores) == 1:
+        kind = Kind.ITEMS if group[0].source is None else Kind.PUBLISHED
+        return binomial(scores[0].value, n=scores[0].n, kind=kind).scaled(PERCENT)
+    return replicate_mean(np.array([score.value for score in scores])).scaled(PERCENT)
+
+
+def paired_replicates(points: Sequence[Point]) -> list[list[Cell]]:
+    """Replicates that every point has, one list of cells (in the order of `points`) each.
+
+    A point whose only cell has no replicate (a method without seeds, such as ICL) goes with every replicate. Published
+    points are single runs and pair as one.
+    """
+    if all(len(point.cells) == 1 for point in points):
+        seeds = {c.replicate for p in points for c in p.cells if c.replicate != (None, None)}
+        return [[point.cell for point in points]] if len(seeds) <= 1 else []
+    maps = [{cell.replicate: cell for cell in point.cells} for point in points]
+    seeded = [m for m in maps if set(m) != {(None, None)}]
+    shared = set(seeded[0]).intersection(*seeded[1:]) if seeded else {(None, None)}
+    order = sorted(shared, key=lambda seeds: tuple(-1 if s is None else s for s in seeds))
+    return [[m[key] if key in m else m[(None, None)] for m in maps] for key in order]
+
+
+def contrast(points: Sequence[Point], weights: Sequence[float], outcomes: Outcomes) -> Estimate | None:
+    """Sum of weights times accuracies in points, replicate by replicate, same problems; None if none is shared.
+
+    Without per-problem outcomes: a t-interval over replicates, or for single (published) runs the binomial errors
+    added as if independent, which is too wide for runs on the same problems.
+    """
+    rows = paired_replicates(points)
+    if not rows:
+        return None
+    factors = np.asarray(weights, float) * PERCENT
+    cube = accuracy_cube(rows, outcomes)
+    if cube is not None:
+        return crossed_mean(np.einsum("j,rji->ri", factors, cube))
+    values = np.array([[_value(cell) for cell in row] for row in rows]) @ factors
+    if len(rows) > 1:
+        return replicate_mean(values)
+    variance = sum(f**2 * binomial(_value(c), n=_n(c)).se ** 2 for f, c in zip(factors, rows[0], strict=True))
+    kind = Kind.PUBLISHED if rows[0][0].source else Kind.ITEMS
+    return Estimate(float(values[0]), variance**0.5, float("inf"), 1, _n(rows[0][0]), kind, var_items=variance)
+
+
+def accuracy_cube(rows: Sequence[Sequence[Cell]], outcomes: Outcomes) -> NDArray[np.float64] | None:
+    """Right or wrong as [replicates, settings, problems] on the problems that all share; None without outcomes."""
+    found = outcomes.matrix([cell for row in rows for cell in row])
+    if found is None:
+        return None
+    return found[1].astype(float).reshape(len(rows), len(rows[0]), -1)
+
+
+def _value(cell: Cell) -> float:
+    assert cell.accuracy is not None
+    return cell.accuracy.value
+
+
+def _n(cell: Cell) -> int:
+    assert cell.accuracy is not None
+    return cell.accuracy.n
+
+
+def method_label(cell: Cell) -> str:
+    """What a series is called: the method, with k and donors where they matter, e.g. 'RFT k=4', 'RFT U2 k=100'."""
+    label = method_style(cell.method).label
+    if cell.union:
+        label += f" U{len(cell.union)}"
+    if cell.k is not None:
+        label += f" k={cell.k}"
+    if cell.policy == NO_DEDUP and cell.method == "rft":
+        label += ", no dedup"
+    if cell.sample_from == "all" and (cell.data_frac or 1) < 1:
+        label += ", all questions"
+    return label
+
+
+NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample

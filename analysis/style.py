@@ -1,0 +1,110 @@
+"""One look for all figures: colours fixed per model by order, markers per method by name, sizes for print.
+
+    colours = model_colours(["nano-s", "nano-m"])     # {'nano-s': '#0072B2', 'nano-m': '#D55E00'}
+    method_style("rft").marker                        # 's'
+
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), told apart by colour-blind readers; since grey
+hides them, models also differ in line style and methods in marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8A7A00")
+LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 3)))
+MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DPI = 200
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How a method is drawn."""
+
+    label: str
+    marker: str
+    colour: str  # where methods and not models are told apart by colour
+
+
+METHODS = {
+    "icl": MethodStyle("ICL", "X", "#000000"),
+    "sft": MethodStyle("SFT", "o", "#0072B2"),
+    "sft_best": MethodStyle("SFT, best epochs", "h", "#56B4E9"),
+    "sft_matched": MethodStyle("SFT, matched steps", "D", "#56B4E9"),
+    "rft": MethodStyle("RFT", "s", "#D55E00"),
+    "oracle_paths": MethodStyle("oracle paths", "^", "#009E73"),
+    "fresh_human": MethodStyle("fresh human", "v", "#CC79A7"),
+    "self_query": MethodStyle("self-query", "P", "#8A7A00"),
+    "self_revise": MethodStyle("self-revising", "*", "#E69F00"),
+}
+
+
+def method_style(method: str) -> MethodStyle:
+    """The style of a method; an unknown one is drawn with a plus in grey."""
+    return METHODS.get(method, MethodStyle(method, "P", "#666666"))
+
+
+def model_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour per name, by order; the palette repeats after eight (line styles then still differ in period)."""
+    return {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(names)}
+
+
+def model_lines(names: Sequence[str]) -> dict[str, Any]:
+    """A line style per name, by order."""
+    return {name: LINE_STYLES[i % len(LINE_STYLES)] for i, name in enumerate(names)}
+
+
+def model_markers(names: Sequence[str]) -> dict[str, str]:
+    """A marker per name, by order, for figures whose series are models."""
+    return {name: MODEL_MARKERS[i % len(MODEL_MARKERS)] for i, name in enumerate(names)}
+
+
+def tint(colour: str, *, strength: float) -> str:
+    """The colour mixed with white; strength 1 is the colour itself, 0 white."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
+
+
+def new_figure(*, width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, Any]:
+    """A figure (inches) with a 2-D array of axes, in the common style and without any global state of pyplot."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update(RC)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure on every machine
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.markersize": 5.5,
+    "lines.linewidth": 1.3,
+    "errorbar.capsize": 2.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "rft",  # the same bytes for the same figure
+}
+
+
+def caption(figure: Figure, text: str) -> None:
+    """A line under the figure that states n and what the intervals hold."""
+    import textwrap
+
+    columns = int(figure.get_size_inches()[0] * 15.5)
+    figure.supxlabel(textwrap.fill(text, columns), fontsize=7.5, color="#444444", x=0.01, ha="left")

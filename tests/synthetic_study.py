@@ -1,0 +1,222 @@
+"""Synthetic study folders with known truth, written through rft.records as a study run writes them.
+
+    truth = Truth(replicate_sd=1.5)
+    write_study(tmp_path / "study", specs=grid(models=("nano-s", "nano-m"), fracs=(0.25, 0.5, 1)), truth=truth)
+
+A cell's chance of being right on problem i is logistic(logit(accuracy of its setting) + difficulty_i + replicate effect):
+the problems' difficulties are shared by all cells, the replicate effect is drawn anew for every (cell, seed).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rft.records import Record, Score, StageCost, write_json, write_jsonl
+
+LOSS = {"nano-xs": 2.1, "nano-s": 1.9, "nano-m": 1.7, "nano-l": 1.5}
+PARAMS = {"nano-xs": 3e4, "nano-s": 1e5, "nano-m": 4e5, "nano-l": 2e6}
+CONTROLS = ("sft_matched", "oracle_paths", "fresh_human")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of every setting; percent and points."""
+
+    at_full: float = 40.0  # SFT accuracy of nano-m on all data
+    per_doubling: float = 6.0
+    per_loss: float = -40.0  # per nat, about nano-m
+    icl: float = 12.0
+    rft_at_1: float = 2.0  # RFT minus SFT at k = 1
+    rft_per_k: float = 1.0  # points per doubling of k
+    control: Mapping[str, float] = field(
+        default_factory=lambda: {"sft_matched": 1.0, "oracle_paths": 4.0, "fresh_human": 8.0}
+    )  # minus SFT
+    replicate_sd: float = 1.5  # of one cell's accuracy from seed to seed
+    item_sd: float = 1.2  # of problem difficulty, log-odds
+    num_items: int = 400
+    num_full: int = 512  # human examples at data_frac = 1
+
+    def accuracy(self, spec: Mapping[str, Any]) -> float:
+        """Percent."""
+        level = self.at_full + self.per_loss * (LOSS[spec["model"]] - LOSS["nano-m"])
+        if spec["method"] == "icl":
+            return max(0.0, self.icl + 1.5 * self.per_loss * (LOSS[spec["model"]] - LOSS["nano-m"]))
+        value = level + self.per_doubling * math.log2(spec["data_frac"])
+        if spec["method"] == "rft":
+            value += self.rft_at_1 + self.rft_per_k * math.log2(spec["k"] * max(1, len(spec.get("union", ()))))
+        value += self.control.get(spec["method"], 0.0)
+        return min(99.5, max(0.0, value))
+
+
+def grid(
+    *,
+    models: Iterable[str] = ("nano-s", "nano-m"),
+    fracs: Iterable[float] = (0.25, 0.5, 1.0),
+    ks: Iterable[int] = (1, 4),
+    methods: Iterable[str] = ("icl", "sft", "sft_matched", "rft"),
+    seeds: Iterable[int] = (0,),
+) -> list[dict[str, Any]]:
+    """Cells of a full grid; controls and ICL on the full data alone."""
+    specs: list[dict[str, Any]] = []
+    for model in models:
+        for seed in seeds:
+            for method in methods:
+                common = {"model": model, "method": method, "seed": seed}
+                if method == "icl":
+                    specs.append({**common, "data_frac": None, "k": None})
+                    continue
+                for frac in fracs:
+                    if method == "sft":
+                        specs.append({**common, "data_frac": frac, "k": None})
+                    elif method == "rft" or frac == 1:
+                        specs += [{**common, "data_frac": frac, "k": k} for k in ks]
+    return specs
+
+
+def write_study(
+    folder: Path,
+    *,
+    specs: list[dict[str, Any]],
+    truth: Truth | None = None,
+    rng_seed: int = 0,
+    missing: Mapping[int, str] | None = None,
+    vote_k: int | None = None,
+    paths: bool = False,
+) -> Path:
+    """Write the study; `missing` maps a cell's place to its failure reason ('' writes no failure.json)."""
+    truth = truth or Truth()
+    rng = np.random.default_rng(rng_seed)
+    difficulty = rng.normal(0, truth.item_sd, truth.num_items)
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for place, spec in enumerate(specs):
+        cell_id = cell_name(spec)
+        entries.append({"cell_id": cell_id, "folder": str(place), "cell": dict(spec)})
+        here = folder / str(place)
+        here.mkdir(exist_ok=True)
+        if missing and place in missing:
+            if missing[place]:
+                failure = {"cell_id": cell_id, "cell": spec, "reason": missing[place], "stage": "finetune", "time": 0}
+                write_json(here / "failure.json", failure)
+            continue
+        write_cell(here, spec, cell_id=cell_id, truth=truth, difficulty=difficulty, rng=rng, vote_k=vote_k, paths=paths)
+    manifest = {"schema_version": 1, "study": folder.name, "group": folder.name, "cells": entries}
+    write_json(folder / "study.json", manifest)
+    return folder
+
+
+def cell_name(spec: Mapping[str, Any]) -> str:
+    """Readable and unique."""
+    return "_".join(f"{spec.get(name)}" for name in ("model", "method", "data_frac", "k", "union", "policy", "seed"))
+
+
+def item_chances(percent: float, difficulty: np.ndarray) -> np.ndarray:
+    """Chances per problem whose mean is `percent`, found by bisection on the common shift."""
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if np.mean(1 / (1 + np.exp(-(middle + difficulty)))) * 100 < percent:
+            low = middle
+        else:
+            high = middle
+    return 1 / (1 + np.exp(-(low + difficulty)))
+
+
+def write_cell(
+    here: Path,
+    spec: Mapping[str, Any],
+    *,
+    cell_id: str,
+    truth: Truth,
+    difficulty: np.ndarray,
+    rng: np.random.Generator,
+    vote_k: int | None,
+    paths: bool,
+) -> None:
+    """One finished cell's folder."""
+    level = truth.accuracy(spec)
+    if level > 0:
+        level = float(np.clip(level + rng.normal(0, truth.replicate_sd), 0.1, 99.9))
+    chance = item_chances(level, difficulty) if level > 0 else np.zeros_like(difficulty)
+    right = rng.random(truth.num_items) < chance
+    rows = []
+    for i, hit in enumerate(right):
+        outcome = {"outcome": "C", "answer": "51"} if hit else {"outcome": "W", "answer": str(i)}
+        row: dict[str, Any] = {"id": f"t-{i:04x}", "gold": "51", "greedy": outcome}
+        if vote_k:
+            hits = rng.random(vote_k) < chance[i]
+            wrong = rng.integers(0, 4, vote_k)
+            row["draws"] = {
+                "outcomes": "".join("C" if h else ("N" if w == 3 else "W") for h, w in zip(hits, wrong, strict=True)),
+                "answers": ["51" if h else (None if w == 3 else str(w)) for h, w in zip(hits, wrong, strict=True)],
+            }
+        rows.append(row)
+    write_jsonl(here / "outcomes.jsonl.gz", rows)
+    if paths and spec["method"] == "rft":
+        write_jsonl(here / "paths.jsonl.gz", _path_rows(spec, truth, rng))
+    score = Score.binomial(int(right.sum()), truth.num_items)
+    write_json(here / "record.json", make_record(spec, cell_id=cell_id, score=score, truth=truth).to_json())
+
+
+def _path_rows(spec: Mapping[str, Any], truth: Truth, rng: np.random.Generator) -> list[dict[str, Any]]:
+    donors = list(spec.get("union", ())) or [spec["model"]]
+    rows = []
+    for problem in range(truth.num_full):
+        for donor in donors:
+            keys = set(rng.geometric(0.4, size=spec["k"]).tolist())
+            rows += [
+                {"id": f"h-{problem}", "key": f"{key}*1={key}", "model": donor, "draw": draw, "text": f"path {key}"}
+                for draw, key in enumerate(sorted(keys))
+            ]
+    return rows
+
+
+def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: Truth) -> Record:
+    """A record as rft.run writes it."""
+    trained = spec["method"] != "icl"
+    num_human = round(truth.num_full * spec["data_frac"]) if trained else 0
+    draws = (spec["k"] or 0) * max(1, len(spec.get("union", ())))
+    distinct = 0.5 * draws**0.4 if draws else 0.0
+    added = round(num_human * distinct) if spec["method"] in ("rft", "oracle_paths", "fresh_human") else 0
+    steps = (num_human + round(num_human * distinct)) // 8 if draws else num_human // 8
+    cell = {
+        "union": [], "temperature": 0.7 if draws else None, "data_seed": spec["seed"],
+        "train_seed": spec["seed"] if trained else None, "sample_seed": spec["seed"] if draws else None,
+        "pretrain_seed": 0, "pretrain_tokens": 2e6, "sample_from": "own" if draws else None, 
+        "epochs": 4 if trained else None, "epoch_rule": "fixed" if trained else None, "policy": "paper" if draws else None, "human_style": 0.9,
+        "data": "world-easy", **spec,
+    }  # fmt: skip
+    model = {
+        "name": spec["model"], "family": "nano", "num_params": PARAMS[spec["model"]] * 1.2,
+        "num_params_non_embedding": PARAMS[spec["model"]], "post_trained": False, "pretrain_tokens": 2e6,
+        "pretrain_loss_nats": LOSS[spec["model"]], "pretrain_loss_se": 0.003, "determined_loss_nats": 0.5,
+        "bits_per_byte": 1.0, "loss_text": "world held-out slice", "published_loss": None,
+        "published_loss_source": None,
+    }  # fmt: skip
+    data = {
+        "dataset": "world-easy", "num_human": num_human, "num_augmented": added, "num_examples": num_human + added,
+        "num_questions_sampled": num_human if draws else 0, "num_samples": num_human * draws,
+        "correct_per_question": 0.4 * draws, "distinct_per_question": distinct if draws else None,
+        "distinct_per_question_with_human": distinct + 0.8 if draws else None, "drop_counts": {}, "lucky_frac": 0.02,
+        "no_equation_frac": 0.0, "num_optimizer_steps": steps, "target_tokens": 100, "epochs_over_data": 4, "lr": 1e-3,
+        "eval_subset": "first-400",
+    }  # fmt: skip
+    seconds = 2.0 + 0.01 * steps
+    cost = [
+        StageCost("base", "b" + spec["model"], 20.0, 1e12, 2_000_000, True),
+        StageCost("finetune", "f" + cell_id, seconds, 6.0 * PARAMS[spec["model"]] * 60 * max(1, steps), 100, False),
+    ]
+    if draws:
+        cost.append(
+            StageCost("shard", f"s{spec['model']}{spec['seed']}", 0.5 * draws, 1e10 * draws, 1000 * draws, True)
+        )
+    return Record(
+        "synthetic", cell_id, "key-" + cell_id, cell, model, data, {"maj1@1": score}, {}, [], cost,
+        {"commit": "0" * 40}, {"outcomes": "outcomes.jsonl.gz", "paths": "paths.jsonl.gz"},
+    )  # fmt: skip

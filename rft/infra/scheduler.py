@@ -119,7 +119,8 @@ class _Run:
         self.dependents = _dependents(tasks)
         self.missing = {task.id: len(set(task.deps)) for task in tasks}
         self.ready = {task.id for task in tasks if not task.deps}
-        self.postponed: dict[str, tuple[float, float]] = {}  # busy task -> (monotonic time to try again, pause)
+        self.postponed: dict[str, float] = {}  # busy task -> monotonic time to try it again
+        self.pauses: dict[str, float] = {}  # busy task -> its last pause in seconds
         self.attempts: dict[str, int] = {}
         self.results: dict[str, Result] = {}
         self.num_workers = min(workers, len(tasks))
@@ -177,7 +178,7 @@ class _Run:
         if len(self.results) == len(self.tasks):
             return
         pipes = {worker.pipe: worker for worker in self.workers}
-        timeout_s = min([1.0, *(at - time.monotonic() for at, _ in self.postponed.values())])
+        timeout_s = min([1.0, *(at - time.monotonic() for at in self.postponed.values())])
         speaking = wait(list(pipes), timeout=max(0.0, timeout_s))
         running = [worker.task_id for worker in self.workers if worker.task_id is not None]
         if running and not speaking:
@@ -213,7 +214,6 @@ class _Run:
             self._fail(task_id, message[1], message[2], message[3])
 
     def _finish(self, task_id: str, value: Any, seconds: float) -> None:
-        self.postponed.pop(task_id, None)
         self.results[task_id] = Result("done", value=value, seconds=seconds)
         for dependent in self.dependents[task_id]:
             self.missing[dependent] -= 1
@@ -234,15 +234,16 @@ class _Run:
                 pending.extend(self.dependents[dependent])
 
     def _postpone(self, task_id: str, reason: str) -> None:
-        pause = min(2 * self.postponed[task_id][1], _RETRY_BUSY_S[1]) if task_id in self.postponed else _RETRY_BUSY_S[0]
-        self.postponed[task_id] = (time.monotonic() + pause, pause)
+        pause = min(2 * self.pauses.get(task_id, _RETRY_BUSY_S[0] / 2), _RETRY_BUSY_S[1])
+        self.pauses[task_id] = pause
+        self.postponed[task_id] = time.monotonic() + pause
         self.on_event(Event("waiting", self.tasks[task_id], error=reason))
 
     def _wake_postponed(self) -> None:
-        running = {worker.task_id for worker in self.workers}
-        for task_id, (at, _) in self.postponed.items():
-            if at <= time.monotonic() and task_id not in running:
-                self.ready.add(task_id)
+        due = [task_id for task_id, at in self.postponed.items() if at <= time.monotonic()]
+        for task_id in due:
+            del self.postponed[task_id]
+            self.ready.add(task_id)
 
     def _bury(self, worker: Worker) -> None:
         """A worker died: its task is retried once, a new worker takes its place when there is work."""

@@ -18,6 +18,7 @@ Below the root (which may be moved or copied):
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -34,7 +35,6 @@ from typing import Any
 from filelock import SoftFileLease, Timeout
 
 from rft.infra.digest import canonical
-from rft.infra.disk import StoreError as StoreError
 from rft.infra.disk import children, disk_errors, fsync_folder
 from rft.infra.manifest import (
     MANIFEST_FILE,
@@ -215,7 +215,8 @@ class Store:
                 manifest = write_manifest(scratch, name=name, key=key, seconds=seconds, meta=all_meta)
                 if not _still_ours(lease):
                     return None
-                self._commit(scratch, manifest)
+                if not self._commit(scratch, manifest):
+                    return None
         except Exception as error:
             if not _still_ours(lease):
                 return None  # the new owner removed our scratch folder: not this stage's fault
@@ -225,15 +226,22 @@ class Store:
             shutil.rmtree(scratch, ignore_errors=True)
         return Entry(self.folder(name, key), False, seconds, all_meta)
 
-    def _commit(self, scratch: Path, manifest: Manifest) -> None:
+    def _commit(self, scratch: Path, manifest: Manifest) -> bool:
+        """Rename into place; False when an earlier owner of the lease woke up and was there first."""
         target = self.folder(manifest.name, manifest.key)
         target.parent.mkdir(parents=True, exist_ok=True)
         fsync_folder(scratch)
-        os.rename(scratch, target)
+        try:
+            os.rename(scratch, target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
         fsync_folder(target.parent)
         mark_verified(target, manifest)
         append_timing(self.root / "timings.jsonl", manifest)
         self._failure_log(manifest.name, manifest.key).unlink(missing_ok=True)
+        return True
 
     def _failure_log(self, name: str, key: str) -> Path:
         return self.root / "failed" / f"{name}-{key}.log"

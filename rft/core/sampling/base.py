@@ -1,0 +1,129 @@
+"""What every sampling engine offers, and what they share: the end of a solution, stop strings, truncation.
+
+    sampler = open_sampler(Engine.ctranslate2, folder, device="cpu", threads=1, dtype="float32", batch=64)
+    solutions = sampler.sample(prompts, num_draws=4, temperature=0.7, top_p=1.0, max_new_tokens=256, stop=[], seed=1)
+    solutions[0][2]      # draw 2 of prompt 0: Generation(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
+
+A call is one shard: its samples follow from (engine, model, prompts, number of draws, settings, seed) alone, whatever ran
+before in the process and however many threads run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rft.config import Engine
+
+Progress = Callable[[int, int], None]  # solutions done, solutions in all
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One generated solution."""
+
+    text: str  # without prompt, end-of-sequence token and stop string
+    num_tokens: int  # generated tokens that the solution took, end-of-sequence token or stop string included
+    truncated: bool  # the token limit was hit before an end
+
+
+class Sampler(Protocol):
+    """A model opened in one engine."""
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        *,
+        num_draws: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        stop: Sequence[str],
+        seed: int,
+        progress: Progress | None = None,
+    ) -> list[list[Generation]]:
+        """`num_draws` solutions of every prompt, in order. Temperature 0 is greedy and takes exactly one draw."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+def open_sampler(
+    engine: Engine, model_folder: Path, *, device: str, threads: int, dtype: str, batch: int | None = None
+) -> Sampler:
+    """A sampler over a local model folder. `engine` is resolved already; `batch` is sequences at once, and where it would
+    change the samples the engine has a constant of its own instead. Raises ValueError for an engine that cannot run."""
+    if engine is Engine.ctranslate2:
+        from rft.core.sampling.ctranslate2_backend import CTranslate2Sampler
+
+        return CTranslate2Sampler(model_folder, device=device, threads=threads, dtype=dtype)
+    if engine is Engine.vllm:
+        from rft.core.sampling.vllm_backend import VllmSampler
+
+        return VllmSampler(model_folder, dtype=dtype)
+    assert engine is Engine.torch, "auto is resolved before a sampler is opened"
+    from rft.core.sampling.torch_backend import TorchSampler
+
+    return TorchSampler(model_folder, device=device, threads=threads, dtype=dtype, batch=batch)
+
+
+def check_request(prompt_ids: Sequence[Sequence[int]], *, num_draws: int, temperature: float, top_p: float) -> None:
+    """Raise ValueError for a request that no engine can serve."""
+    if num_draws < 1 or temperature < 0 or not 0 < top_p <= 1:
+        raise ValueError(
+            f"sampling needs num_draws >= 1, temperature >= 0 and top_p in (0, 1]; got {num_draws}, {temperature}, {top_p}"
+        )
+    if temperature == 0 and num_draws != 1:
+        raise ValueError(f"greedy decoding (temperature 0) has one draw, got num_draws={num_draws}")
+    empty = [number for number, ids in enumerate(prompt_ids) if not ids]
+    if empty:
+        raise ValueError(f"{len(empty)} prompts hold no token, first number {empty[0]}")
+
+
+def end_ids(model_folder: Path, tokenizer: Any) -> list[int]:
+    """Token ids that end a solution: the tokenizer's EOS and those of generation_config.json (chat models have several)."""
+    ids = [tokenizer.eos_token_id]
+    path = model_folder / "generation_config.json"
+    if path.is_file():
+        named = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") or []
+        ids += named if isinstance(named, list) else [named]
+    return list(dict.fromkeys(int(token) for token in ids))
+
+
+def finish(
+    tokenizer: Any, rows: Sequence[Sequence[int]], *, ends: Sequence[int], stop: Sequence[str]
+) -> list[Generation]:
+    """Generated ids to solutions: cut at the first end id or stop string; neither seen means truncated."""
+    cut: list[list[int]] = []
+    ended: list[bool] = []
+    for row in rows:
+        at = next((i for i, token in enumerate(row) if token in ends), None)
+        cut.append(list(row if at is None else row[:at]))
+        ended.append(at is not None)
+    texts = tokenizer.batch_decode(cut, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return [
+        _stopped(tokenizer, ids, text, stop=stop) or Generation(text, len(ids) + done, not done)
+        for ids, text, done in zip(cut, texts, ended, strict=True)
+    ]
+
+
+def first_stop(text: str, stop: Sequence[str]) -> int:
+    """Where the first stop string begins in the text; -1 when there is none."""
+    found = [at for at in (text.find(string) for string in stop) if at >= 0]
+    return min(found, default=-1)
+
+
+def _stopped(tokenizer: Any, ids: list[int], text: str, *, stop: Sequence[str]) -> Generation | None:
+    at = first_stop(text, stop)
+    if at < 0:
+        return None
+    for count in range(1, len(ids) + 1):
+        prefix = tokenizer.decode(ids[:count], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        if first_stop(prefix, stop) >= 0:
+            return Generation(text[:at], count, False)
+    return Generation(text[:at], len(ids), False)

@@ -1,0 +1,97 @@
+"""Text to token ids and back: tokenizers from a model folder, and examples with their prompt length.
+
+tokenizer = load_tokenizer(folder)
+encoded = encode_examples(tokenizer, [("How many?", " 3*17=51\\n#### 51")], max_tokens=256)
+encoded[0]   # Encoded(ids=(5, 9, 12, ..., 2), num_prompt=3): the loss covers ids[3:], end-of-sequence token included
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import AutoTokenizer
+
+Tokenizer = Any  # PreTrainedTokenizerBase; transformers has no usable type for what AutoTokenizer returns
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One training example as token ids."""
+
+    ids: tuple[int, ...]  # prompt, response, end-of-sequence token
+    num_prompt: int  # leading tokens without loss
+
+    @property
+    def num_targets(self) -> int:
+        """Tokens that carry loss; the first token of all has no context and never does."""
+        return len(self.ids) - max(1, self.num_prompt)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a local model folder, with a padding token.
+
+    A tokenizer without one pads with its end-of-sequence token: padding is told apart by position, never by id, so that
+    the end-of-sequence token stays in the loss. Raises ValueError when the folder has no tokenizer or it has no EOS.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"no tokenizer can be loaded from {folder}: {error}") from error
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"the tokenizer in {folder} has no end-of-sequence token; set eos_token in its tokenizer_config.json"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each prompt; a tokenizer that begins every text with BOS does so here too."""
+    if not prompts:
+        return []
+    ids: list[list[int]] = tokenizer(list(prompts), return_attention_mask=False)["input_ids"]
+    return [_without_final_eos(tokenizer, row) for row in ids]
+
+
+def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], *, max_tokens: int) -> list[Encoded]:
+    """Examples from (prompt, response) pairs.
+
+    Prompt and response are tokenized apart and joined, so that training sees the very prompt ids that sampling starts
+    from. Raises ValueError naming how many examples exceed `max_tokens` (end-of-sequence token included) and the longest.
+    """
+    if not pairs:
+        return []
+    prompts = encode_prompts(tokenizer, [prompt for prompt, _ in pairs])
+    texts = [response for _, response in pairs]
+    responses = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    encoded = [
+        Encoded((*prompt, *response, tokenizer.eos_token_id), len(prompt))
+        for prompt, response in zip(prompts, responses, strict=True)
+    ]
+    lengths = [len(example.ids) for example in encoded]
+    too_long = sum(length > max_tokens for length in lengths)
+    if too_long:
+        raise ValueError(
+            f"{too_long} of {len(encoded)} examples exceed train.max_tokens={max_tokens}; the longest has {max(lengths)} "
+            "tokens: raise train.max_tokens or drop them"
+        )
+    return encoded
+
+
+def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
+    """One int32 array of all texts, each followed by the end-of-sequence token: the input of pretraining."""
+    rows = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"] if texts else []
+    parts = [np.asarray([*row, tokenizer.eos_token_id], dtype=np.int32) for row in rows]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+
+
+def _without_final_eos(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
+    """Some tokenizers end every text with EOS; a prompt that ends so asks the model to begin another document."""
+    if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id and tokenizer("")["input_ids"][-1:] == ids[-1:]:
+        return ids[:-1]
+    return ids

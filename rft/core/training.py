@@ -1,0 +1,186 @@
+"""THE training loop: pretraining, SFT and RFT are the same `train` on different steps.
+
+    settings = TrainSettings(num_steps=100, lr=1e-3, warmup_frac=0.03, schedule="cosine", weight_decay=0.0, grad_clip=1.0)
+    steps = example_steps(encoded, batch_size=32, num_steps=100, seed=0, micro_batch_tokens=4096)
+    result = train(model, steps, settings=settings, log=rows.append)
+
+A row of the curve:
+    {"step": 12, "loss_nats": 1.934, "lr": 0.00097, "target_tokens": 18304, "elapsed_s": 3.1}
+`loss_nats` is the mean over the step's target tokens, before its update; `target_tokens` and `elapsed_s` are running totals.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rft.core.batching import MicroBatch, Step
+from rft.core.forward import target_loss_sum
+from rft.core.model import Model
+
+Log = Callable[[dict[str, Any]], None]
+Progress = Callable[[int, int], None]  # steps done, steps in all
+
+SCHEDULES = ("cosine", "linear", "constant")
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss became NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the optimiser moves. AdamW with betas (0.9, beta2); decay on matrices only, never on norms."""
+
+    num_steps: int
+    lr: float  # peak
+    warmup_frac: float  # share of the steps in linear warm-up, rounded up
+    schedule: str  # cosine | linear | constant: after warm-up, to 0 (constant: none)
+    weight_decay: float
+    grad_clip: float  # largest gradient norm; 0: no clipping
+    beta2: float = 0.999
+    autocast: str | None = None  # 'bfloat16': mixed precision on a GPU, weights stay float32
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run of the loop did."""
+
+    num_steps: int
+    target_tokens: int  # tokens that carried loss
+    input_tokens: int  # padded positions of all forward passes
+    final_loss_nats: float  # mean over the last step's target tokens, before its update
+    elapsed_s: float
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """The learning rate of 0-based `step`: warm-up from lr/warmup to lr, then the schedule; never 0 on a real step."""
+    warmup = math.ceil(settings.warmup_frac * settings.num_steps)
+    if step < warmup:
+        return settings.lr * (step + 1) / warmup
+    done = (step - warmup) / max(1, settings.num_steps - warmup)
+    if settings.schedule == "cosine":
+        return settings.lr * 0.5 * (1.0 + math.cos(math.pi * done))
+    if settings.schedule == "linear":
+        return settings.lr * (1.0 - done)
+    return settings.lr
+
+
+def train(
+    model: Model,
+    steps: Iterable[Step],
+    *,
+    settings: TrainSettings,
+    log: Log | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train in place over exactly `settings.num_steps` steps. Deterministic: all randomness is in the steps' order.
+
+    Raises ValueError for settings out of range, TrainingDivergedError when a loss is not finite.
+    """
+    _check(settings)
+    was_training = model.training
+    model.train()
+    _learn_every_embedding(model)
+    optimizer = make_optimizer(model, settings)
+    started = time.perf_counter()
+    target_tokens = input_tokens = num_steps = 0
+    loss = math.nan
+    for number, step in enumerate(_take(steps, settings.num_steps)):
+        lr = learning_rate(number, settings)
+        loss = _update(model, step, optimizer=optimizer, lr=lr, settings=settings, number=number)
+        num_steps = number + 1
+        target_tokens += sum(len(part.targets_N) for part in step)
+        input_tokens += sum(part.inputs_BT.numel() for part in step)
+        if log is not None:
+            elapsed_s = round(time.perf_counter() - started, 3)
+            log(
+                {"step": num_steps, "loss_nats": loss, "lr": lr, "target_tokens": target_tokens, "elapsed_s": elapsed_s}
+            )
+        if progress is not None:
+            progress(num_steps, settings.num_steps)
+    model.train(was_training)
+    return TrainResult(num_steps, target_tokens, input_tokens, loss, time.perf_counter() - started)
+
+
+def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> float:
+    """Add the gradient of the step's mean loss over ALL its target tokens; returns that loss in nats."""
+    device = model.device
+    num_targets = sum(len(part.targets_N) for part in step)
+    total = 0.0
+    for part in step:
+        inputs_BT, index_N, targets_N = _on_device(part, device)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
+            loss_sum = target_loss_sum(model, inputs_BT, index_N, targets_N)
+        (loss_sum / num_targets).backward()
+        total += loss_sum.item()
+    return total / num_targets
+
+
+def make_optimizer(model: Model, settings: TrainSettings) -> torch.optim.AdamW:
+    """AdamW over the trainable parameters, decay on matrices only, in torch's fused implementation."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, settings.beta2), fused=True)
+
+
+def _update(
+    model: Model, step: Step, *, optimizer: torch.optim.AdamW, lr: float, settings: TrainSettings, number: int
+) -> float:
+    loss = accumulate(model, step, autocast=settings.autocast)
+    if not math.isfinite(loss):
+        raise TrainingDivergedError(
+            f"the loss is {loss} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
+            "check the weights it started from"
+        )
+    if settings.grad_clip > 0:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, settings.grad_clip)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss
+
+
+def _learn_every_embedding(model: Model) -> None:
+    """Hugging Face drops the embedding gradient of the padding id. Padding never reaches a loss here, and where it shares
+    its id with end of sequence that gradient is real."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            module.padding_idx = None
+
+
+def _on_device(part: MicroBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return part.inputs_BT.to(device), part.index_N.to(device), part.targets_N.to(device)
+
+
+def _take(steps: Iterable[Step], count: int) -> Iterator[Step]:
+    """Exactly `count` steps; running short would train less than the record says."""
+    iterator = iter(steps)
+    for number in range(count):
+        step = next(iterator, None)
+        assert step is not None, f"steps ran out after {number} of {count}"
+        yield step
+
+
+def _check(settings: TrainSettings) -> None:
+    if settings.num_steps < 1:
+        raise ValueError(f"training needs at least 1 step, got {settings.num_steps}")
+    if settings.schedule not in SCHEDULES:
+        raise ValueError(f"train.schedule {settings.schedule!r} is not one of {', '.join(SCHEDULES)}")
+    if not 0 <= settings.warmup_frac < 1:
+        raise ValueError(f"train.warmup_frac must lie in [0, 1), got {settings.warmup_frac}")
+    if not settings.lr > 0:
+        raise ValueError(f"the learning rate must be positive, got {settings.lr}")
+    if settings.autocast not in (None, "bfloat16"):
+        raise ValueError(f"autocast {settings.autocast!r} is not one of null, bfloat16")

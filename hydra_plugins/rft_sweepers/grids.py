@@ -1,0 +1,53 @@
+"""Hydra sweeper `grids`: a study of several grids in one multirun, for cells that no single product describes.
+
+    hydra:
+      sweeper:
+        grids:
+          sft: {method: sft, data_frac: "0.25,0.5,1"}
+          rft: {method: "rft,sft_matched", k: "4,16"}
+
+Overrides on the command line apply to every grid and replace its values of the same key. A cell that several grids name is
+one cell.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass
+class GridsConfig:
+    """Settings under hydra.sweeper."""
+
+    _target_: str = "hydra_plugins.rft_sweepers.grids.GridsSweeper"
+    max_batch_size: int | None = None
+    params: dict[str, str] | None = None  # of all grids
+    grids: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="grids", node=GridsConfig, provider="rft_sweepers")
+
+
+class GridsSweeper(BasicSweeper):
+    """The basic sweeper over a union of products."""
+
+    def __init__(self, max_batch_size: int | None, params: Any = None, grids: DictConfig | None = None) -> None:
+        super().__init__(max_batch_size=max_batch_size, params=params)
+        self.grids: dict[str, dict[str, str]] = OmegaConf.to_container(grids) if grids else {}  # type: ignore[assignment]
+
+    def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
+        """All jobs in one batch: a graph launcher plans them together."""
+        if not self.grids:
+            return super().split_arguments(overrides, max_batch_size)
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        jobs: list[list[str]] = []
+        for grid in self.grids.values():
+            own = parser.parse_overrides([f"{key}={value}" for key, value in grid.items()])
+            batches = super().split_arguments([*own, *overrides], None)
+            jobs += [job for job in itertools.chain.from_iterable(batches) if job not in jobs]
+        return [jobs]

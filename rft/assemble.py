@@ -1,0 +1,135 @@
+"""A cell's record from the outputs of its finished stages, and the per-item files beside it.
+
+record = assemble(cell, store=store, hits={"3f2a...": True}, study="quickstart", provenance={...})
+write_cell_files(cell, store=store, folder=Path("multirun_outputs/quickstart/3"))
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rft.infra.store import Entry, Store
+from rft.pipeline import CellPlan, Stage
+from rft.records import (
+    OUTCOMES_FILE,
+    PATHS_FILE,
+    SAMPLES_FILE,
+    Outcome,
+    Record,
+    Score,
+    StageCost,
+    read_json,
+    read_jsonl,
+    write_jsonl,
+)
+from rft.text.scoring import pool_scores
+
+ERROR_KINDS = {"a": "arithmetic_error", "p": "plan_error", "l": "lucky"}  # the embedded world's verdicts
+MAX_SOLUTIONS = 64  # of each source in the cell's sample file
+
+
+def assemble(
+    cell: CellPlan, *, store: Store, hits: Mapping[str, bool], study: str, provenance: Mapping[str, Any]
+) -> Record:
+    """The record of a cell whose stages are all finished."""
+    stages = {role: _entry(store, stage) for role, stage in cell.roles.items()}
+    outcomes = list(_outcome_rows(stages))
+    return Record(
+        study=study,
+        cell_id=cell.cell_id,
+        cell_key=cell.cell_key,
+        cell=dict(cell.cell),
+        model=_model_facts(cell, stages),
+        data=_data_facts(stages),
+        scores=_scores(outcomes),
+        rates=_rates(outcomes),
+        stages=[{"name": stage.kind, "key": stage.key} for stage in cell.stages],
+        cost=[_stage_cost(stage, _entry(store, stage), hits) for stage in cell.stages],
+        provenance=dict(provenance),
+        files={"outcomes": OUTCOMES_FILE, "samples": SAMPLES_FILE}
+        | ({"paths": PATHS_FILE} if "select" in cell.roles else {}),
+    )
+
+
+def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
+    """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
+    stages = {role: _entry(store, stage) for role, stage in cell.roles.items()}
+    write_jsonl(folder / OUTCOMES_FILE, _outcome_rows(stages))
+    rows = list(itertools.islice(read_jsonl(stages["evaluate"].path / "solutions.jsonl"), MAX_SOLUTIONS))
+    if "select" in stages:
+        shutil.copyfile(stages["select"].path / "kept.jsonl.gz", folder / PATHS_FILE)
+        rows += itertools.islice(read_jsonl(stages["select"].path / "solutions.jsonl"), MAX_SOLUTIONS)
+    write_jsonl(folder / SAMPLES_FILE, rows)
+
+
+def _entry(store: Store, stage: Stage) -> Entry:
+    entry = store.get(stage.kind, stage.key)
+    if entry is None:
+        raise RuntimeError(f"stage {stage.kind} {stage.key} is not in the store {store.root}: start the run again")
+    return entry
+
+
+def _stats(entry: Entry) -> dict[str, Any]:
+    stats: dict[str, Any] = entry.meta["stats"]
+    return stats
+
+
+def _outcome_rows(stages: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
+    """One row per test problem: the greedy outcome, and the draws where the cell voted; joined by id."""
+    draws = {row["id"]: row for row in read_jsonl(stages["vote"].path / OUTCOMES_FILE)} if "vote" in stages else {}
+    for row in read_jsonl(stages["evaluate"].path / OUTCOMES_FILE):
+        greedy = {name: row[name] for name in ("outcome", "answer", "kind") if name in row}
+        merged = {"id": row["id"], "gold": row["gold"], "greedy": greedy}
+        if draws:
+            vote = draws[row["id"]]
+            merged["draws"] = {name: vote[name] for name in ("outcomes", "answers", "kinds") if name in vote}
+        yield merged
+
+
+def _scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+    hits = sum(row["greedy"]["outcome"] == Outcome.CORRECT.letter for row in outcomes)
+    scores = {"maj1@1": Score.binomial(hits, len(outcomes))}
+    if "draws" in outcomes[0]:
+        answers = {row["id"]: row["draws"]["answers"] for row in outcomes}
+        golds = {row["id"]: row["gold"] for row in outcomes}
+        scores |= pool_scores(answers, golds, ks=[len(outcomes[0]["draws"]["answers"])])
+    return scores
+
+
+def _rates(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+    """Shares of the greedy solutions, of all test problems."""
+    n = len(outcomes)
+    letters = [row["greedy"]["outcome"] for row in outcomes]
+    rates = {
+        "no_answer": Score.binomial(letters.count(Outcome.NO_ANSWER.letter), n),
+        "truncated": Score.binomial(letters.count(Outcome.TRUNCATED.letter), n),
+    }
+    if "kind" in outcomes[0]["greedy"]:
+        kinds = [row["greedy"]["kind"] for row in outcomes]
+        rates |= {name: Score.binomial(kinds.count(letter), n) for letter, name in ERROR_KINDS.items()}
+    return rates
+
+
+def _model_facts(cell: CellPlan, stages: Mapping[str, Entry]) -> dict[str, Any]:
+    facts = dict(cell.model_facts)
+    facts |= read_json(stages["base"].path / "model_facts.json")
+    facts |= read_json(stages["loss"].path / "loss.json")
+    return facts
+
+
+def _data_facts(stages: Mapping[str, Entry]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"dataset": _stats(stages["data"])["dataset"]}
+    for role in ("select", "trainset", "model"):
+        if role in stages:
+            facts |= _stats(stages[role]).get("record", {})
+    facts["eval_subset"] = _stats(stages["evaluate"])["eval_subset"]
+    return facts
+
+
+def _stage_cost(stage: Stage, entry: Entry, hits: Mapping[str, bool]) -> StageCost:
+    stats = _stats(entry)
+    return StageCost(stage.kind, stage.key, entry.seconds, stats["flops"], stats["tokens"], hits.get(stage.key, True))

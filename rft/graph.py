@@ -1,0 +1,327 @@
+"""The stages of a cell as data: one constructor per stage, which decides what belongs to its identity.
+
+A stage's key is the digest of its kind, version, result-changing configuration and the KEYS of its inputs; paths, devices,
+threads and batch sizes never enter. `rft.pipeline` puts the constructors together as the paper's method section does.
+
+    sft = finetune_stage(cfg, model=cfg.model, data=data, trainset=trainset_stage(cfg, data=data, method=Method.sft))
+    sft.key      # '3f2a...', the same on every machine
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rft.config import DataKind, Engine, EpochRule, Method, ModelConfig, ModelSource, SampleFrom, StudyConfig
+from rft.infra.digest import digest
+from rft.stages import STAGE_KINDS
+
+ASSUMED_PATHS_K1 = (
+    0.61  # new distinct paths per question at k = 1, and their growth with k: training sizes of the paper's
+)
+ASSUMED_PATHS_POWER = 0.47  # Table 5 (12K at k = 1, 47K at k = 100), used for estimates only
+BYTES_PER_SAMPLE_TOKEN = 2.0  # gzipped text
+NUM_BYTES_SMALL = 20_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """Estimated size of a stage, before it runs."""
+
+    tokens: float = 0.0
+    flops: float = 0.0
+    num_bytes: float = NUM_BYTES_SMALL
+    assumed: bool = False  # rests on an assumed yield of distinct paths
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One unit of computation, done once ever; compared by key."""
+
+    kind: str  # a key of rft.stages.STAGE_KINDS
+    label: str  # for people; not part of the identity
+    config: Mapping[str, Any]  # everything that can change the result
+    inputs: Mapping[str, tuple[Stage, ...]]
+    hints: Mapping[str, Any]  # what must not change the result, e.g. the path behind a content digest
+    work: Work
+    model: str = ""  # name of the model it trains or runs, for people and for scheduling affinity
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        input_keys = {role: [stage.key for stage in stages] for role, stages in self.inputs.items()}
+        identity = [self.kind, STAGE_KINDS[self.kind].version, self.config, input_keys]
+        object.__setattr__(self, "key", digest(identity))
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Counts that cost estimates need."""
+
+    num_params: float
+    num_params_non_embedding: float
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What an imported model is, resolved before planning."""
+
+    digest: str  # of the folder's content, or 'hub:<id>@<revision>'
+    path: str  # folder or hub id to load from
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What planning needs to know of the outside: contents by digest, row counts, engines. Filled by rft.sources."""
+
+    data_digest: dict[str, str]  # role ('train', 'test', 'loss') -> content digest; empty for the embedded world
+    data_paths: dict[str, str]  # role -> path
+    num_pool: int  # training problems available, validation split taken off
+    num_test: int
+    models: dict[str, ModelIdentity]  # imported models by name
+    engines: dict[str, Engine]  # resolved sampling engine by model name
+
+
+def seeds(cfg: StudyConfig) -> tuple[int, int, int]:
+    """(data_seed, train_seed, sample_seed): each its own value, or the replicate's `seed`."""
+    pick = [s if s is not None else cfg.seed for s in (cfg.data_seed, cfg.train_seed, cfg.sample_seed)]
+    return pick[0], pick[1], pick[2]
+
+
+def num_train(cfg: StudyConfig, sources: Sources) -> int:
+    """Problems of the full human set (data_frac = 1)."""
+    return sources.num_pool if cfg.data.num_train is None else min(cfg.data.num_train, sources.num_pool)
+
+
+def num_human(cfg: StudyConfig, sources: Sources) -> int:
+    """Problems of the cell's human subset: data_frac of the full set, at least one."""
+    return max(1, round(cfg.data_frac * num_train(cfg, sources)))
+
+
+def model_size(model: ModelConfig, *, vocab: int = 1_300) -> ModelSize:
+    """Parameters of a model: as configured for models that are elsewhere, computed from the shape for those made here."""
+    if model.arch is None:
+        total = float(model.num_params or 0)
+        return ModelSize(total, float(model.num_params_non_embedding or total))
+    arch = model.arch
+    kv_width = arch.width * arch.num_kv_heads // arch.num_heads
+    per_layer = 2 * arch.width**2 + 2 * arch.width * kv_width + 3 * arch.width * arch.mlp_width
+    body = float(arch.num_layers * per_layer)
+    return ModelSize(body + vocab * arch.width, body)
+
+
+def pretrain_budget(cfg: StudyConfig, model: ModelConfig) -> int:
+    """Pretraining tokens: the swept value, or the model's own."""
+    assert model.pretrain is not None
+    return model.pretrain.tokens if cfg.pretrain_tokens is None else cfg.pretrain_tokens
+
+
+def expected_kept(cfg: StudyConfig, sources: Sources) -> float:
+    """Estimated number of selected paths of the cell's pool; 0 without sampling."""
+    draws = cfg.k * max(1, len(cfg.union))
+    return num_human(cfg, sources) * ASSUMED_PATHS_K1 * draws**ASSUMED_PATHS_POWER
+
+
+def data_stage(cfg: StudyConfig, sources: Sources) -> Stage:
+    """The problems: pool, validation and test."""
+    data = cfg.data
+    config: dict[str, Any] = {"kind": data.kind.value, "num_validation": data.num_validation}
+    if data.kind is DataKind.world:
+        assert data.world is not None
+        config |= {"world": dataclasses.asdict(data.world), "num_pool": data.num_pool, "num_test": data.num_test}
+    else:
+        content = {role: value for role, value in sources.data_digest.items() if role != "loss"}
+        config |= {"content": content, "train_limit": data.train_limit, "test_limit": data.test_limit}
+    size = (sources.num_pool + sources.num_test) * 1_000.0
+    return Stage("data", f"data {data.name}", config, {}, dict(sources.data_paths), Work(num_bytes=size))
+
+
+def corpus_stage(cfg: StudyConfig, *, num_tokens: int) -> Stage:
+    """The embedded world's pretraining text as token ids, with its tokenizer and the held-out slice.
+
+    `human_style` is left out: bases are shared by a sweep over it.
+    """
+    assert cfg.data.world is not None
+    world = {name: value for name, value in dataclasses.asdict(cfg.data.world).items() if name != "human_style"}
+    config = {"world": world, "num_tokens": num_tokens, "num_heldout_tokens": cfg.loss.max_tokens}
+    return Stage("corpus", f"corpus {num_tokens:,} tokens", config, {}, {}, Work(num_tokens, 0.0, 2.0 * num_tokens))
+
+
+def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Stage:
+    """The base model: pretrained here, or imported."""
+    size = model_size(model)
+    if model.source is ModelSource.imported:
+        identity = sources.models[model.name]
+        work = Work(num_bytes=4.0 * size.num_params)
+        config = {"content": identity.digest}
+        return Stage("import", f"import {model.name}", config, {}, {"path": identity.path}, work, model.name)
+    assert model.arch is not None and model.pretrain is not None
+    budget = pretrain_budget(cfg, model)
+    recipe = dataclasses.asdict(model.pretrain) | {"tokens": budget}
+    config = {"arch": dataclasses.asdict(model.arch), "recipe": recipe, "seed": cfg.pretrain_seed}
+    work = Work(budget, 6.0 * size.num_params * budget, 4.0 * size.num_params)
+    label = f"pretrain {model.name} on {budget:,} tokens"
+    return Stage("pretrain", label, config, {"corpus": (corpus_stage(cfg, num_tokens=budget),)}, {}, work, model.name)
+
+
+def loss_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: Stage) -> Stage:
+    """Measured pretraining loss of a base model on one held-out text."""
+    config: dict[str, Any] = dataclasses.asdict(cfg.loss)
+    inputs: dict[str, tuple[Stage, ...]] = {"model": (base,)}
+    hints: dict[str, Any] = {}
+    if base.kind == "pretrain":
+        inputs["corpus"] = base.inputs["corpus"]
+    else:
+        config["content"] = sources.data_digest["loss"]
+        hints["loss"] = sources.data_paths["loss"]
+    work = Work(cfg.loss.max_tokens, 2.0 * model_size(model).num_params * cfg.loss.max_tokens)
+    return Stage("loss", f"loss of {model.name}", config, inputs, hints, work, model.name)
+
+
+def subset_config(cfg: StudyConfig, sources: Sources, *, whole: bool = False) -> dict[str, Any]:
+    """Which problems of the pool: the first `num_human` of the order that `data_seed` gives (nested in the fraction)."""
+    count = num_train(cfg, sources) if whole else num_human(cfg, sources)
+    return {"num_problems": count, "seed": seeds(cfg)[0]}
+
+
+def trainset_stage(
+    cfg: StudyConfig, sources: Sources, *, method: Method, data: Stage, select: Stage | None = None
+) -> Stage:
+    """The training examples of a method; with `select`, its kept paths or (for controls) their number."""
+    config = {"method": method.value, "subset": subset_config(cfg, sources), "num_train": num_train(cfg, sources)}
+    inputs = {"data": (data,)} | ({"select": (select,)} if select else {})
+    size = 600.0 * (num_human(cfg, sources) + (expected_kept(cfg, sources) if select else 0))
+    label = f"examples {method.value} {cfg.data_frac:g}"
+    return Stage("trainset", label, config, inputs, {}, Work(num_bytes=size, assumed=select is not None))
+
+
+def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: Stage, trainset: Stage) -> Stage:
+    """Fine-tune the BASE model (not the SFT model) on a set of examples: SFT and RFT alike."""
+    recipe = dataclasses.asdict(cfg.train)
+    del recipe["epoch_rule"]
+    recipe["lr"] = model.lr if cfg.train.lr is None else cfg.train.lr
+    if cfg.train.epoch_rule is EpochRule.per_fraction:
+        recipe["epochs"] = cfg.train.epochs / cfg.data_frac
+    config = {"recipe": recipe, "seed": seeds(cfg)[1], "prompt": model.prompt or cfg.data.prompt}
+    sampled = "select" in trainset.inputs
+    examples = num_human(cfg, sources) + (expected_kept(cfg, sources) if sampled else 0.0)
+    tokens = recipe["epochs"] * examples * (cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens)
+    if cfg.train.max_steps is not None:
+        per_example = cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens
+        tokens = min(tokens, cfg.train.max_steps * cfg.train.batch_size * per_example)
+    size = model_size(model)
+    work = Work(tokens, 6.0 * size.num_params * tokens, 4.0 * size.num_params, sampled)
+    method = trainset.config["method"]
+    label = f"finetune {model.name} {method} {cfg.data_frac:g}" + (f" k={cfg.k}" if sampled else "")
+    return Stage("finetune", label, config, {"base": (base,), "trainset": (trainset,)}, {}, work, model.name)
+
+
+def generation_config(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, num_shots: int) -> dict[str, Any]:
+    """What decides a generated text besides the weights: engine, precision, prompt, limits, stop strings."""
+    return {
+        "model": model.name,
+        "engine": sources.engines[model.name].value,
+        "dtype": cfg.sampling.dtype,
+        "prompt": model.prompt or cfg.data.prompt,
+        "num_shots": num_shots,
+        "shot_seed": seeds(cfg)[0] if num_shots else None,
+        "max_prompt_tokens": cfg.data.max_prompt_tokens,
+        "max_new_tokens": cfg.data.max_new_tokens,
+        "stop": list(cfg.sampling.stop),
+    }
+
+
+def shard_stages(
+    cfg: StudyConfig,
+    sources: Sources,
+    *,
+    model: ModelConfig,
+    weights: Stage,
+    data: Stage,
+    split: str,
+    num_draws: int,
+    num_shots: int = 0,
+) -> Iterator[Stage]:
+    """A pool of at least `num_draws` draws as shards: fixed blocks of problems by fixed blocks of draws.
+
+    Each shard has its own seed and composition, so that asking for more draws, fewer, or in another order changes none.
+    """
+    sampling = cfg.sampling
+    if split == "train":
+        subset = subset_config(cfg, sources, whole=cfg.sample_from is SampleFrom.all)
+        temperature = cfg.temperature
+    else:
+        subset = {"num_problems": num_eval(cfg, sources), "seed": None}
+        temperature = cfg.eval.vote_temperature
+    generation = generation_config(cfg, sources, model=model, num_shots=num_shots)
+    tokens_each = cfg.data.expected_solution_tokens
+    flops_each = 2.0 * model_size(model).num_params * (tokens_each + cfg.data.expected_question_tokens)
+    for first_draw in range(0, num_draws, sampling.draws_per_shard):
+        for first in range(0, subset["num_problems"], sampling.problems_per_shard):
+            last = min(first + sampling.problems_per_shard, subset["num_problems"])
+            config = generation | {
+                "split": split,
+                "subset": subset,
+                "problems": [first, last],
+                "draws": [first_draw, first_draw + sampling.draws_per_shard],
+                "temperature": temperature,
+                "top_p": sampling.top_p,
+                "seed": seeds(cfg)[2],
+            }
+            count = (last - first) * sampling.draws_per_shard
+            tokens = count * tokens_each
+            work = Work(tokens, count * flops_each, BYTES_PER_SAMPLE_TOKEN * tokens)
+            label = f"sample {model.name} {split} {first}-{last} draw {first_draw}+{sampling.draws_per_shard}"
+            inputs = {"model": (weights,), "data": (data,)}
+            yield Stage("shard", label, config, inputs, {}, work, model.name)
+
+
+def select_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, pools: Mapping[str, tuple[Stage, ...]]) -> Stage:
+    """Grade, check and de-duplicate the first k draws of each pool (paper A.3); pools by donor name, in listed order."""
+    config = dataclasses.asdict(cfg.select) | {
+        "k": cfg.k,
+        "rule": cfg.data.rule,
+        "donors": [[name, len(shards)] for name, shards in pools.items()],
+        "subset": subset_config(cfg, sources, whole=cfg.sample_from is SampleFrom.all),
+        "seed": seeds(cfg)[2],
+    }
+    shards = tuple(shard for pool in pools.values() for shard in pool)
+    work = Work(num_bytes=400.0 * expected_kept(cfg, sources), assumed=True)
+    return Stage("select", f"select k={cfg.k}", config, {"data": (data,), "shards": shards}, {}, work)
+
+
+def num_eval(cfg: StudyConfig, sources: Sources) -> int:
+    """Test problems that are scored: the named prefix, or all."""
+    return sources.num_test if cfg.data.eval_problems is None else min(cfg.data.eval_problems, sources.num_test)
+
+
+def evaluate_stage(
+    cfg: StudyConfig,
+    sources: Sources,
+    *,
+    model: ModelConfig,
+    weights: Stage,
+    data: Stage,
+    split: str = "test",
+    num_shots: int = 0,
+) -> Stage:
+    """Greedy maj1@1 on a split, with per-problem outcomes."""
+    count = num_eval(cfg, sources) if split == "test" else cfg.data.num_validation
+    config = generation_config(cfg, sources, model=model, num_shots=num_shots) | {
+        "split": split,
+        "num_problems": count,
+        "rule": cfg.data.rule,
+    }
+    tokens = count * cfg.data.expected_solution_tokens
+    flops = 2.0 * model_size(model).num_params * (tokens + count * cfg.data.expected_question_tokens * (1 + num_shots))
+    work = Work(tokens, flops, BYTES_PER_SAMPLE_TOKEN * tokens)
+    inputs = {"model": (weights,), "data": (data,)}
+    return Stage("evaluate", f"evaluate {weights.label} on {split}", config, inputs, {}, work, model.name)
+
+
+def vote_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, shards: tuple[Stage, ...]) -> Stage:
+    """Outcomes of K sampled solutions per test problem: majority voting and pass@k."""
+    config = {"rule": cfg.data.rule, "k": cfg.eval.vote_k, "num_problems": num_eval(cfg, sources)}
+    work = Work(num_bytes=100.0 * num_eval(cfg, sources))
+    return Stage("vote", f"vote K={cfg.eval.vote_k}", config, {"data": (data,), "shards": shards}, {}, work)

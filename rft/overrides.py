@@ -1,0 +1,75 @@
+"""A first look at command-line overrides, for errors with a suggestion before Hydra composes anything.
+
+check_overrides(["model=nano-q"], conf=Path("conf"))
+# "model=nano-q: unknown model. Did you mean nano-s? Known: nano-l, nano-m, nano-s, nano-xs, ..."
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Sequence
+from enum import EnumType
+from pathlib import Path
+from typing import Any
+
+from rft.config import StudyConfig
+
+HYDRA_PREFIXES = ("hydra", "+hydra", "~")
+_PLAIN_CHOICES = re.compile(r"^[\w.+-]+(,[\w.+-]+)*$")
+
+
+def check_overrides(arguments: Sequence[str], *, conf: Path) -> str | None:
+    """The first problem found, or None. Only unknown keys, group choices and Enum values are looked for."""
+    for argument in arguments:
+        key, separator, value = argument.partition("=")
+        if not separator or key.startswith(("-", *HYDRA_PREFIXES)):
+            continue
+        problem = _check(key.lstrip("+"), value, conf=conf)
+        if problem is not None:
+            return f"{argument}: {problem}"
+    return None
+
+
+def _check(key: str, value: str, *, conf: Path) -> str | None:
+    if (conf / key).is_dir():
+        return _check_choices(key, value, sorted(path.stem for path in (conf / key).glob("*.yaml")))
+    kind: Any = StudyConfig
+    for depth, part in enumerate(key.split(".")):
+        fields = _fields(kind)
+        if fields is None:
+            return None
+        if part not in fields:
+            known = sorted(fields)
+            place = " in " + ".".join(key.split(".")[:depth]) if depth else ""
+            return f"unknown key {part!r}{place}.{_suggest(part, known)} Known: {', '.join(known)}"
+        kind = fields[part]
+    if isinstance(kind, EnumType):
+        return _check_choices(key, value, [member.name for member in kind])
+    return None
+
+
+def _check_choices(key: str, value: str, known: list[str]) -> str | None:
+    if not _PLAIN_CHOICES.fullmatch(value):
+        return None  # an interpolation, glob or function: Hydra's own grammar
+    for choice in value.split(","):
+        if choice not in known:
+            return f"unknown {key} {choice!r}.{_suggest(choice, known)} Known: {', '.join(known)}"
+    return None
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _fields(kind: Any) -> dict[str, Any] | None:
+    """Field types of a configuration class (or of `Class | None`); None when it is no class of ours."""
+    if isinstance(kind, types.UnionType):
+        kind = next((arg for arg in typing.get_args(kind) if dataclasses.is_dataclass(arg)), None)
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return typing.get_type_hints(kind)

@@ -1,0 +1,149 @@
+"""A plan as text: cells, unique stages, what is cached, and the estimated tokens, FLOPs, disk and time of the rest.
+
+print(plan_text(cells, store=store, runtime=cfg.runtime, workers=2))
+
+cells: 14 of 18 jobs (4 name the same cell again)
+stage      unique  cached  tokens  FLOPs     disk     time
+pretrain        2       0    4.0M  2.4e+12   1.2 MB   ~95 s
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rft.config import RuntimeConfig
+from rft.graph import Stage
+from rft.infra.store import Store
+from rft.pipeline import CellPlan, in_order
+
+OVERHEAD_S = 0.2  # of a stage without tokens: reading inputs, writing, committing
+MAX_CELLS_SHOWN = 40
+CORPUS_TOKENS_PER_S = 300_000.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the plan: all stages of a kind."""
+
+    kind: str
+    unique: int
+    cached: int
+    tokens: float  # of what is missing
+    flops: float
+    num_bytes: float
+    seconds: float
+    assumed: bool
+
+
+class Estimator:
+    """Seconds a stage will take: from the journal of past stages of its kind where there is one, else from its FLOPs."""
+
+    def __init__(self, store: Store, *, flops_per_s: float) -> None:
+        """Read the journal once."""
+        self.flops_per_s = flops_per_s
+        self.rates: dict[str, float] = {}
+        for kind, timings in store.timings().items():
+            measured = [t.flops / t.seconds for t in timings[-50:] if t.flops > 0 and t.seconds > 0]
+            if measured:
+                self.rates[kind] = statistics.median(measured)
+
+    def seconds(self, stage: Stage) -> float:
+        """Estimated wall clock on one worker."""
+        if stage.kind == "corpus":
+            return OVERHEAD_S + stage.work.tokens / CORPUS_TOKENS_PER_S
+        return OVERHEAD_S + stage.work.flops / self.rates.get(stage.kind, self.flops_per_s)
+
+
+def plan_rows(stages: Sequence[Stage], *, store: Store, estimator: Estimator) -> list[Row]:
+    """Stages grouped by kind, in the order in which kinds first appear."""
+    kinds: dict[str, list[Stage]] = {}
+    for stage in stages:
+        kinds.setdefault(stage.kind, []).append(stage)
+    rows = []
+    for kind, group in kinds.items():
+        missing = [stage for stage in group if not store.has(stage.kind, stage.key)]
+        rows.append(
+            Row(
+                kind,
+                len(group),
+                len(group) - len(missing),
+                sum(stage.work.tokens for stage in missing),
+                sum(stage.work.flops for stage in missing),
+                sum(stage.work.num_bytes for stage in missing),
+                sum(estimator.seconds(stage) for stage in missing),
+                any(stage.work.assumed for stage in missing),
+            )
+        )
+    return rows
+
+
+def plan_text(
+    cells: Sequence[CellPlan], *, store: Store, runtime: RuntimeConfig, workers: int, num_jobs: int | None = None
+) -> str:
+    """The whole plan of a sweep."""
+    estimator = Estimator(store, flops_per_s=runtime.flops_per_s)
+    stages = in_order(target for cell in cells for target in cell.roles.values())
+    rows = plan_rows(stages, store=store, estimator=estimator)
+    num_jobs = len(cells) if num_jobs is None else num_jobs
+    lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
+    lines += [f"  {cell.cell_id}{_collapsed(cell)}" for cell in cells[:MAX_CELLS_SHOWN]]
+    lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
+    lines += [f"{'stage':<10} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
+    lines += [_line(row) for row in rows]
+    total = sum(row.seconds for row in rows)
+    wall = max(total / workers, _critical_path(stages, store=store, estimator=estimator))
+    num_bytes = sum(row.num_bytes for row in rows)
+    lines += [
+        f"missing: {sum(row.unique - row.cached for row in rows)} stages, "
+        f"about {_seconds(total)} of computing, {_seconds(wall)} on {workers} worker{'s' * (workers > 1)}, "
+        f"{_bytes(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
+    ]
+    return "\n".join(lines)
+
+
+def _critical_path(stages: Sequence[Stage], *, store: Store, estimator: Estimator) -> float:
+    """Seconds of the longest chain of missing stages: no number of workers is faster."""
+    finish: dict[str, float] = {}
+    for stage in stages:
+        start = max((finish[one.key] for group in stage.inputs.values() for one in group), default=0.0)
+        own = 0.0 if store.has(stage.kind, stage.key) else estimator.seconds(stage)
+        finish[stage.key] = start + own
+    return max(finish.values(), default=0.0)
+
+
+def _repeats(count: int) -> str:
+    return f" ({count} name a cell again: keys without meaning for the method are collapsed)" if count else ""
+
+
+def _collapsed(cell: CellPlan) -> str:
+    return f"  [no meaning here: {', '.join(cell.collapsed)}]" if cell.collapsed else ""
+
+
+def _line(row: Row) -> str:
+    mark = "~" if row.assumed else ""
+    return (
+        f"{row.kind:<10} {row.unique:>7} {row.cached:>7} {mark + _count(row.tokens):>9} {mark + f'{row.flops:.1e}':>9} "
+        f"{mark + _bytes(row.num_bytes):>10} {mark + _seconds(row.seconds):>9}"
+    )
+
+
+def _count(value: float) -> str:
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.1f}{unit}"
+    return f"{value:.0f}"
+
+
+def _bytes(value: float) -> str:
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= limit:
+            return f"{value / limit:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def _seconds(value: float) -> str:
+    if value >= 2 * 3600:
+        return f"{value / 3600:.1f} h"
+    return f"{value / 60:.1f} min" if value >= 120 else f"{value:.0f} s"

@@ -1,0 +1,94 @@
+"""The Hydra entry: compose, convert to dataclasses once, validate, plan, execute, write the record.
+
+python -m rft.run                                          # one cell of the embedded default
+python -m rft.run -m data_frac=0.25,1 method=sft,rft k=4   # a sweep
+python -m rft.run +study=quickstart dry_run=true           # the plan of a study
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from rft.config import ModelConfig, StudyConfig
+from rft.overrides import check_overrides
+from rft.validate import validate
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CONF = REPOSITORY / "conf"
+
+log = logging.getLogger("rft")
+ConfigStore.instance().store(name="study_schema", node=StudyConfig)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cell's results go."""
+
+    study: Path  # the study's folder
+    folder: str  # the cell's folder in it
+
+
+def to_study_config(cfg: DictConfig) -> StudyConfig:
+    """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
+    typed = OmegaConf.merge(OmegaConf.structured(StudyConfig), cfg)
+    config = OmegaConf.to_object(typed)
+    assert isinstance(config, StudyConfig)
+    known = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+    for name in config.union:
+        config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
+    validate(config)
+    return config
+
+
+def _model_config(name: str, known: list[str]) -> ModelConfig:
+    if name not in known:
+        raise ValueError(f"union names the unknown model {name!r}; known are {', '.join(known)}")
+    model = OmegaConf.to_object(
+        OmegaConf.merge(OmegaConf.structured(ModelConfig), OmegaConf.load(CONF / "model" / f"{name}.yaml"))
+    )
+    assert isinstance(model, ModelConfig)
+    return model
+
+
+def cell_place() -> Place:
+    """The place that Hydra gives to the running job."""
+    hydra_cfg = HydraConfig.get()
+    output = Path(hydra_cfg.runtime.output_dir)
+    if hydra_cfg.mode is RunMode.MULTIRUN:
+        return Place(output.parent, output.name)
+    return Place(output, ".")
+
+
+def run(cfg: DictConfig) -> None:
+    """One job: plan a cell, compute what is missing, write its record."""
+    finish(cfg, hits={})
+
+
+def finish(cfg: DictConfig, *, hits: Mapping[str, bool]) -> None:
+    """`run` for a launcher that has computed stages beforehand: `hits` says which of them were found finished."""
+    from rft.cell import run_cell  # after composition: `--help` and completion stay fast
+
+    place = cell_place()
+    run_cell(to_study_config(cfg), study_folder=place.study, folder=place.folder, hits=hits)
+
+
+def main() -> None:
+    """Console entry."""
+    problem = check_overrides(sys.argv[1:], conf=CONF)
+    if problem is not None:
+        sys.exit(problem)
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run)()
+
+
+if __name__ == "__main__":
+    main()

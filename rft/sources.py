@@ -1,0 +1,102 @@
+"""What planning must know of the outside world, looked up once: digests of user files, row counts, sampling engines.
+
+sources = resolve(cfg)       # reads files, never the network
+plan(cfg, sources)           # pure from here on
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rft.config import DataKind, Engine, ModelConfig, ModelSource, StudyConfig
+from rft.core.sampling.engines import resolve_engine
+from rft.graph import ModelIdentity, Sources
+from rft.infra.digest import file_digest, folder_digest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HUB_PREFIX = "hub:"
+GSM8K_HUB_ID = "hub:openai/gsm8k"
+LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
+MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.txt")
+
+
+def resolve(cfg: StudyConfig) -> Sources:
+    """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
+    models = [cfg.model, *(cfg.donors[name] for name in cfg.union)]
+    identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
+    engines = {m.name: _engine(cfg, m) for m in models}
+    if cfg.data.kind is DataKind.world:
+        assert cfg.data.num_pool is not None
+        assert cfg.data.num_test is not None
+        return Sources({}, {}, cfg.data.num_pool, cfg.data.num_test, identities, engines)
+    paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
+    paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
+    digests = {role: _content(path, role) for role, path in paths.items()}
+    num_pool = _num_rows(paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
+    num_test = _num_rows(paths["test"], cfg.data.test_limit, full=1_319)
+    return Sources(digests, paths, num_pool, num_test, identities, engines)
+
+
+def _data_path(given: str | None, split: str) -> str:
+    """The file of a split: as given, or GSM8K from $GSM8K_DIR, else ../shared/gsm8k, else the hub."""
+    if given is None:
+        raise ValueError(f"data.{split}_path is not set: give a JSONL file, a folder with {split}.jsonl, or hub:<id>")
+    if given == GSM8K_HUB_ID:
+        for folder in (os.environ.get("GSM8K_DIR"), REPOSITORY.parent / "shared" / "gsm8k"):
+            if folder and (Path(folder) / f"{split}.jsonl").is_file():
+                return str(Path(folder) / f"{split}.jsonl")
+        return given
+    if given.startswith(HUB_PREFIX):
+        return given
+    path = Path(given)
+    path = path / f"{split}.jsonl" if path.is_dir() else path
+    if not path.is_file():
+        raise ValueError(
+            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>"
+        )
+    return str(path)
+
+
+def _content(path: str, role: str) -> str:
+    if path.startswith(HUB_PREFIX):
+        return path
+    if not Path(path).is_file():
+        raise ValueError(f"the {role} file {path} does not exist")
+    return file_digest(Path(path))
+
+
+def _num_rows(path: str, limit: int | None, *, full: int) -> int:
+    """Rows of a local file; a hub data set that is not here is taken to have GSM8K's size."""
+    rows = full if path.startswith(HUB_PREFIX) else _count_rows(Path(path))
+    return rows if limit is None else min(limit, rows)
+
+
+def _count_rows(path: Path) -> int:
+    with open(path, encoding="utf-8") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _model_identity(model: ModelConfig) -> ModelIdentity:
+    """A local folder by its content; a hub id by its name."""
+    if model.path is None:
+        raise ValueError(f"model {model.name} is imported but model.path is not set: give a local folder or a hub id")
+    folder = Path(model.path)
+    if folder.is_dir():
+        files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
+        if not any(file.suffix == ".safetensors" for file in files):
+            raise ValueError(
+                f"model.path={model.path} has no *.safetensors file: give a folder saved by save_pretrained "
+                "(pickled weights are not loaded)"
+            )
+        return ModelIdentity(folder_digest(files), str(folder))
+    if model.path.startswith((".", "/")) or model.path.count("/") != 1:
+        hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
+        raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")
+    return ModelIdentity(f"{HUB_PREFIX}{model.path}", model.path)
+
+
+def _engine(cfg: StudyConfig, model: ModelConfig) -> Engine:
+    """The engine that will run, `auto` resolved from the model's architecture and the device."""
+    architecture = "LlamaForCausalLM" if model.arch is not None else Path(model.path or "")
+    return resolve_engine(cfg.sampling.engine, architecture, device=cfg.runtime.device)

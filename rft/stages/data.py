@@ -1,0 +1,52 @@
+"""The problems of a data set: `train_pool.jsonl`, `validation.jsonl`, `test.jsonl`, rows of rft.records.Problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rft.config import WorldConfig
+from rft.records import Problem, write_jsonl
+from rft.stages import Inputs, StageContext, Stats
+from rft.stages.problems import FILES
+from rft.text.gsm8k import read_problems, release_status
+from rft.text.overlap import refuse_overlap
+from rft.text.subsets import split
+from rft.text.world import Split, world_problems
+
+
+def make_data(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
+    """Stage function; see rft.stages. Raises ValueError for bad files and for training questions in the test set."""
+    splits, dataset = _world(config) if config["kind"] == "world" else _files(config, context.hints)
+    for name, problems in splits.items():
+        write_jsonl(out / FILES[name], (problem.to_json() for problem in problems))
+    counts = {f"num_{name}": len(problems) for name, problems in splits.items()}
+    return {"tokens": 0, "flops": 0.0, "dataset": dataset | counts}
+
+
+def _world(config: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[str, Any]]:
+    world = WorldConfig(**config["world"])
+    splits = {
+        "train": world_problems(world, split=Split.POOL, count=config["num_pool"]),
+        "validation": world_problems(world, split=Split.VALIDATION, count=config["num_validation"]),
+        "test": world_problems(world, split=Split.TEST, count=config["num_test"]),
+    }
+    return splits, {"kind": "world"}
+
+
+def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[str, Any]]:
+    train = read_problems(hints["train"], limit=config["train_limit"])
+    test = read_problems(hints["test"], limit=config["test_limit"])
+    refuse_overlap(train, test)
+    kept, held = split([problem.id for problem in train], size=config["num_validation"])
+    by_id = {problem.id: problem for problem in train}
+    splits = {"train": _named(by_id, kept), "validation": _named(by_id, held), "test": test}
+    status = {
+        name: release_status(problems, split=name).status for name, problems in (("train", train), ("test", test))
+    }
+    return splits, {"kind": "jsonl", "gsm8k_release": status}
+
+
+def _named(by_id: Mapping[str, Problem], names: Iterable[str]) -> list[Problem]:
+    return [by_id[name] for name in names]

@@ -1,0 +1,80 @@
+"""Fine-tune a base model on a set of examples: SFT and RFT are this same stage (paper 3.2, 3.3).
+
+Writes a Hugging Face folder, `curve.jsonl` (rows {"step", "loss_nats", "lr", "target_tokens", "elapsed_s"}) and
+`model_facts.json`. Loss is averaged over the response tokens of a whole optimiser step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rft.core.batching import example_steps
+from rft.core.model import forward_flops_per_token, load_model, save_model
+from rft.core.tokenization import encode_examples, load_tokenizer
+from rft.core.training import TrainSettings, train
+from rft.infra.devices import resolve_device
+from rft.records import read_json, read_jsonl, write_json, write_jsonl
+from rft.stages import CURVE_FILE, Inputs, StageContext, Stats, only
+from rft.stages.generation import MODEL_FACTS_FILE
+from rft.stages.problems import chat_format
+from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
+from rft.text.prompts import chat_prompt, template_named
+
+
+def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
+    """Stage function; see rft.stages."""
+    base, trainset = only(inputs, "base"), only(inputs, "trainset")
+    recipe = config["recipe"]
+    tokenizer = load_tokenizer(base)
+    rows = list(read_jsonl(trainset / EXAMPLES_FILE))
+    examples = encode_examples(tokenizer, _pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"])
+    num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
+    model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
+    settings = TrainSettings(
+        num_steps=num_steps,
+        lr=recipe["lr"],
+        warmup_frac=recipe["warmup_frac"],
+        schedule=recipe["schedule"],
+        weight_decay=recipe["weight_decay"],
+        grad_clip=recipe["grad_clip"],
+    )
+    steps = example_steps(
+        examples,
+        batch_size=recipe["batch_size"],
+        num_steps=num_steps,
+        seed=config["seed"],
+        micro_batch_tokens=context.runtime.micro_batch_tokens,
+    )
+    curve: list[dict[str, Any]] = []
+    result = train(
+        model, steps, settings=settings, log=curve.append, progress=lambda done, total: context.report(done / total)
+    )
+    save_model(model, tokenizer, out)
+    write_json(out / MODEL_FACTS_FILE, read_json(base / MODEL_FACTS_FILE))
+    write_jsonl(out / CURVE_FILE, curve)
+    facts = {
+        "num_optimizer_steps": num_steps,
+        "target_tokens": result.target_tokens,
+        "epochs_over_data": num_steps * recipe["batch_size"] / len(rows),
+        "lr": recipe["lr"],
+    }
+    mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
+    tokens = round(mean_tokens * recipe["batch_size"] * num_steps)
+    return {"tokens": tokens, "flops": 3 * forward_flops_per_token(model) * tokens, "record": facts}
+
+
+def optimiser_steps(recipe: Mapping[str, Any], *, num_reference: int) -> int:
+    """Steps of `epochs` passes over the reference number of examples, rounded up; capped by `max_steps`."""
+    steps = max(1, math.ceil(recipe["epochs"] * num_reference / recipe["batch_size"] - 1e-9))
+    return steps if recipe["max_steps"] is None else min(steps, int(recipe["max_steps"]))
+
+
+def _pairs(rows: list[dict[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[str, str]]:
+    template = template_named(prompt)
+    if template.name == "chat":
+        frame = chat_format(tokenizer)
+        return [(chat_prompt(row["question"], chat_format=frame), row["solution"]) for row in rows]
+    return [(template.prompt(row["question"]), template.response(row["solution"])) for row in rows]

@@ -1,0 +1,162 @@
+"""A whole sweep as one graph: the union of all cells' stages first, then each cell's record.
+
+errors = run_sweep(jobs, study_folder=folder, workers=2, threads=1, cell_payload=pickle_job)
+errors[3]      # None, or why the job's cell has no record
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from rft.config import StudyConfig
+from rft.graph import Stage
+from rft.infra.progress import Progress
+from rft.infra.scheduler import Result, Task, run_graph
+from rft.infra.store import Store
+from rft.infra.study import Study
+from rft.pipeline import CellPlan, in_order, plan, stage_task
+from rft.plan_text import Estimator, plan_text
+from rft.run import to_study_config
+from rft.sources import resolve
+
+log = logging.getLogger("rft")
+
+STAGE_FUNCTION = "rft.pipeline:run_stage_task"
+CELL_FUNCTION = "hydra_plugins.rft_launchers.dag_local:finish_cell"
+CELL_COST_S = 1.5
+CellPayload = Callable[[DictConfig, dict[str, bool]], bytes]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the sweep."""
+
+    number: int
+    config: DictConfig  # the user's part, resolved
+    payload: DictConfig  # the job's whole configuration, for the launcher
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A job whose cell no earlier job has."""
+
+    job: Job
+    cfg: StudyConfig
+    plan: CellPlan
+
+    @property
+    def task_id(self) -> str:
+        """Name of the task that writes the record."""
+        return f"cell {self.plan.cell_id}"
+
+
+def run_sweep(
+    jobs: Sequence[Job], *, study_folder: Path, workers: int, threads: int, cell_payload: CellPayload
+) -> list[str | None]:
+    """Plan all jobs, run what is missing, write the records; per job None or the reason of its failure.
+
+    Raises ValueError when a job's configuration is invalid: before anything runs.
+    """
+    planned = [_planned(job) for job in jobs]
+    first_of: dict[str, Cell] = {}
+    for cell in planned:
+        first_of.setdefault(cell.plan.cell_id, cell)
+    cells = list(first_of.values())
+    cfg = planned[0].cfg
+    store = Store(Path(cfg.store.root))
+    study = Study(study_folder, cfg.study_name)
+    open_cells = [cell for cell in cells if cfg.dry_run or not _finished(study, cell)]
+    log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
+    if cfg.dry_run:
+        return [None] * len(jobs)
+    if len(open_cells) < len(cells):
+        log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
+    errors = _run(open_cells, store=store, study=study, workers=workers, threads=threads, cell_payload=cell_payload)
+    return [errors.get(cell.plan.cell_id) for cell in planned]
+
+
+def _planned(job: Job) -> Cell:
+    cfg = to_study_config(job.config)
+    return Cell(job, cfg, plan(cfg, resolve(cfg)))
+
+
+def _finished(study: Study, cell: Cell) -> bool:
+    """Register the cell; whether its folder holds its record already."""
+    folder = str(cell.job.number)
+    study.register(cell.plan.cell_id, folder=folder, cell=cell.plan.cell)
+    if study.complete(folder, cell_key=cell.plan.cell_key):
+        return True
+    study.clear(folder)
+    return False
+
+
+def _run(
+    cells: Sequence[Cell], *, store: Store, study: Study, workers: int, threads: int, cell_payload: CellPayload
+) -> dict[str, str]:
+    """Run the graph; the reason by cell id of every cell without a record."""
+    if not cells:
+        return {}
+    estimator = Estimator(store, flops_per_s=cells[0].cfg.runtime.flops_per_s)
+    stages = in_order(target for cell in cells for target in cell.plan.roles.values())
+    hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
+    missing = {stage.key for stage in stages if not hits[stage.key]}
+    runtime, root = cells[0].cfg.runtime, str(store.root)
+    tasks = [
+        Task(
+            id=_task_id(stage),
+            deps=tuple(_task_id(one) for group in stage.inputs.values() for one in group if one.key in missing),
+            function=STAGE_FUNCTION,
+            payload=(stage_task(stage), root, runtime),
+            cost_s=estimator.seconds(stage),
+            group=stage.kind,
+            affinity=stage.model,
+        )
+        for stage in stages
+        if stage.key in missing
+    ]
+    tasks += [_cell_task(cell, missing, hits, cell_payload) for cell in cells]
+    with Progress(tasks, workers=workers) as progress:
+        results = run_graph(tasks, workers=workers, threads=threads, on_event=progress.on_event)
+    return _failures(cells, results, study=study)
+
+
+def _task_id(stage: Stage) -> str:
+    return f"{stage.label} [{stage.key[:8]}]"
+
+
+def _cell_task(cell: Cell, missing: set[str], hits: Mapping[str, bool], cell_payload: CellPayload) -> Task:
+    own = {stage.key: hits[stage.key] for stage in cell.plan.stages}
+    return Task(
+        id=cell.task_id,
+        deps=tuple(_task_id(stage) for stage in cell.plan.stages if stage.key in missing),
+        function=CELL_FUNCTION,
+        payload=cell_payload(cell.job.payload, own),
+        cost_s=CELL_COST_S,
+        group="record",
+    )
+
+
+def _failures(cells: Sequence[Cell], results: Mapping[str, Result], *, study: Study) -> dict[str, str]:
+    """Write a failure file for each cell that was skipped because a stage failed; collect all reasons."""
+    for name, result in results.items():
+        if result.status == "failed":
+            log.error(f"failed: {name}: {result.error}\n{result.traceback or ''}")
+    reasons: dict[str, str] = {}
+    for cell in cells:
+        result = results[cell.task_id]
+        if result.status == "done":
+            continue
+        stage = next((s.label for s in cell.plan.stages if _failed(results.get(_task_id(s)))), None)
+        reasons[cell.plan.cell_id] = str(result.error)
+        folder = str(cell.job.number)
+        study.fail(folder, cell_id=cell.plan.cell_id, cell=cell.plan.cell, reason=str(result.error), stage=stage)
+    return reasons
+
+
+def _failed(result: Result | None) -> bool:
+    return result is not None and result.status == "failed"

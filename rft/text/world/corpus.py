@@ -1,0 +1,157 @@
+"""The pretraining corpus of the embedded world, as a stream of documents.
+
+Most documents hold COMPONENTS in the notation of solutions: arithmetic facts, and single sentences of the scenarios
+with the one equation they license. A share `composed_frac` holds whole solved problems as a few-shot prompt would.
+All items of a document share a latent format (kind of item, wording, operand order, style), so that reading the first
+items tells how the next will look.
+
+    facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
+    readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo ate 5 of 12: ...'
+    one step:  'Question: Ann baked 12 pies. She ate 5. How many pies were there?\\nAnswer: left <<12-5=7>>7\\n#### 7\\n\\n...'
+    composed:  the same with the graphs of the problems
+
+A document is a list of segments: `determined` ones (results, the answer) follow from what stands before them; the rest
+(names, numbers, the choice of a route) does not. Segments end at token borders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from random import Random
+
+from rft.config import WorldConfig
+from rft.text.world.expressions import canonical_text
+from rft.text.world.graphs import Split, split_of
+from rft.text.world.kinds import KINDS, build, draw_numbers
+from rft.text.world.paths import LABELS, Path, canonical_path, draw_path
+from rft.text.world.problems import Draft, drafts, tell
+from rft.text.world.scenarios import supported
+
+FACTS_PER_DOCUMENT = 10
+READINGS_PER_DOCUMENT = 5
+PROBLEMS_PER_DOCUMENT = 4
+FACT_FRAC = 0.35  # of component documents: bare arithmetic
+ONE_STEP_FRAC = 0.5  # of the other component documents: as a question with an answer
+OPERATION_WEIGHTS = {"+": 0.32, "-": 0.38, "*": 0.15, "/": 0.15}  # of facts, about their share in problems
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a document."""
+
+    text: str
+    determined: bool  # follows from the text before it
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The latent format of a document."""
+
+    wording: int  # of LABELS
+    flipped: bool  # operands of commuting operations in reverse
+    style: float  # preference for the canonical path, in composed documents
+
+
+def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) -> Iterator[list[Segment]]:
+    """Endless documents; another seed gives another stream. `held_out` gives the slice that measures pretraining loss:
+    its solved problems are of a split of their own, its random stream differs."""
+    split = Split.HELD_OUT if held_out else Split.CORPUS
+    rng = Random(f"corpus {config.seed} {split.value} {seed}")
+    composed = drafts(config, split=split, stream=f"corpus {seed}")
+    single = _single_steps(config, split, rng)
+    while True:
+        shape = Shape(rng.randrange(2), rng.random() < 0.5, rng.choice((0.0, 1.0)))
+        if rng.random() < config.composed_frac:
+            yield _joined((_solved(next(composed), config, shape, rng) for _ in range(PROBLEMS_PER_DOCUMENT)), "\n\n")
+        elif rng.random() < FACT_FRAC:
+            yield _joined((_fact(config.max_value, shape, rng) for _ in range(FACTS_PER_DOCUMENT)), "\n")
+        elif rng.random() < ONE_STEP_FRAC:
+            yield _joined((_solved(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n\n")
+        else:
+            yield _joined((_reading(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n")
+
+
+def _joined(items: Iterator[list[Segment]], separator: str) -> list[Segment]:
+    document: list[Segment] = []
+    for item in items:
+        if document:
+            document.append(Segment(separator, False))
+        document += item
+    return document
+
+
+def _line(equation: tuple[int, str, int, int], wording: int) -> list[Segment]:
+    a, op, b, result = equation
+    return [Segment(f"{LABELS[wording][op]} <<{a}{op}{b}=", False), Segment(f"{result}>>{result}", True)]
+
+
+def _fact(limit: int, shape: Shape, rng: Random) -> list[Segment]:
+    """One true equation with all numbers in 1..limit: sums and differences evenly, products by their factors."""
+    op = rng.choices(list(OPERATION_WEIGHTS), weights=list(OPERATION_WEIGHTS.values()))[0]
+    if op in "+-":
+        whole = rng.randint(2, limit)
+        part = rng.randint(1, whole - 1)
+        equation = (part, op, whole - part, whole) if op == "+" else (whole, op, part, whole - part)
+    else:
+        small = rng.randint(2, 12)
+        large = rng.randint(1, limit // small)
+        a, b = (small, large) if rng.random() < 0.5 else (large, small)
+        equation = (a, op, b, small * large) if op == "*" else (small * large, op, a, b)
+    return _line(equation, shape.wording)
+
+
+def _solved(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
+    """A question with its whole solution."""
+    problem = tell(draft, config)
+    return [
+        Segment(f"Question: {problem.question}\nAnswer:", False),
+        *solution_segments(_path(draft, config, shape, rng), shape.wording),
+    ]
+
+
+def solution_segments(path: Path, wording: int) -> list[Segment]:
+    """A solution as it follows 'Answer:'."""
+    segments: list[Segment] = []
+    for index, equation in enumerate(path.equations):
+        opening, result = _line(equation, wording)
+        segments += [replace(opening, text=("\n" if index else " ") + opening.text), result]
+    return [*segments, Segment(f"\n#### {path.equations[-1][3]}", True)]
+
+
+def _path(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> Path:
+    path, _ = draw_path(draft.form, limit=config.max_value, style=shape.style, rng=rng)
+    return _flip(path) if shape.flipped and shape.style == 1.0 else path
+
+
+def _flip(path: Path) -> Path:
+    return Path(tuple((b, op, a, c) if op in "+*" else (a, op, b, c) for a, op, b, c in path.equations))
+
+
+def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
+    """The sentences of a question, and the first equation they license."""
+    problem = tell(draft, config)
+    told = problem.question.rsplit(". ", 1)[0]
+    path = canonical_path(draft.form, limit=config.max_value)
+    equation = (_flip(path) if shape.flipped else path).equations[0]
+    return [Segment(f"{told}: ", False), *_line(equation, shape.wording)]
+
+
+def _single_steps(config: WorldConfig, split: Split, rng: Random) -> Iterator[Draft]:
+    """Endless one-clause relations, every kind in turn by chance: a start alone, or a plain amount and one clause.
+
+    A relation of two equations (such as giving 3 friends 4 each) is also told here: it is one sentence. Problems of
+    other splits are passed over by canonical form."""
+    graphs = [(kind.name,) if kind.role == "start" else ("have", kind.name) for kind in KINDS.values()]
+    graphs = [graph for graph in graphs if graph != ("have",) and supported(graph)]
+    while True:
+        graph = rng.choice(graphs)
+        numbers = draw_numbers(graph, limit=config.max_value, rng=rng)
+        if numbers is None:
+            continue
+        form = build(graph, numbers)
+        canonical = canonical_text(form)
+        if split_of(canonical, seed=config.seed) is split:
+            yield Draft(graph, tuple(numbers), form, canonical)
+
+

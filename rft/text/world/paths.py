@@ -1,0 +1,133 @@
+"""Solution paths of one computation: every order of steps, grouping and operand order, as GSM8K-format text.
+
+A path is one linearised tree: its steps in an order in which each comes after what it needs, and for every commuting
+step which operand stands first. `enumerate_paths` lists them (canonical first, then one of each route in turn, so that
+a short prefix already holds every route); `draw_path` draws one, uniformly but for the preferred style.
+
+    paths = enumerate_paths(form, limit=100)
+    paths.count            # 8
+    paths.first[0].text()  # 'makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46'
+    paths.first[0].key()   # '3*17=51|51-5=46'
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+from rft.text.world.expressions import Form, Step, canonical_route, routes, steps_of
+
+# Words that open a solution line, by operation; a solution keeps to one of the two wordings.
+LABELS: tuple[dict[str, str], dict[str, str]] = (
+    {"+": "total", "-": "left", "*": "makes", "/": "part"},
+    {"+": "sum", "-": "rest", "*": "gives", "/": "each"},
+)
+
+
+@dataclass(frozen=True)
+class Path:
+    """One solution: equations in order, as (left, op, right, result)."""
+
+    equations: tuple[tuple[int, str, int, int], ...]
+
+    def key(self) -> str:
+        """The equation list as one string: two paths are the same iff their keys are equal (paper section 3.3)."""
+        return "|".join(f"{a}{op}{b}={c}" for a, op, b, c in self.equations)
+
+    def text(self, *, wording: int = 0) -> str:
+        """GSM8K-format solution in one of the wordings (0 or 1)."""
+        words = LABELS[wording]
+        lines = [f"{words[op]} <<{a}{op}{b}={c}>>{c}" for a, op, b, c in self.equations]
+        return "\n".join([*lines, f"#### {self.equations[-1][3]}"])
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The paths of a problem."""
+
+    first: tuple[Path, ...]  # in canonical order, at most `most` of them; [0] is the canonical path
+    count: int  # of all distinct paths of the enumerated routes; exact where count <= len(first)
+
+
+class _Route:
+    """One tree with its distinct steps in post-order."""
+
+    def __init__(self, root: Step) -> None:
+        self.steps = steps_of(root)
+        place = {node: index for index, node in enumerate(self.steps)}
+        self.needs = [
+            [place[child] for child in (node.left, node.right) if isinstance(child, Step)] for node in self.steps
+        ]
+        self.flippable = [i for i, s in enumerate(self.steps) if s.op in "+*" and s.left.value != s.right.value]
+
+    @cached_property
+    def orders(self) -> list[tuple[int, ...]]:
+        """Linear extensions, post-order first."""
+        return list(_extensions(self.needs, ()))
+
+    @property
+    def count(self) -> int:
+        return len(self.orders) << len(self.flippable)
+
+    def path(self, number: int) -> Path:
+        """Path `number` of `count`; 0 is in post-order with operands as in the tree."""
+        order = self.orders[number >> len(self.flippable)]
+        flips = {step for bit, step in enumerate(self.flippable) if number >> bit & 1}
+        return Path(tuple(_equation(self.steps[i], i in flips) for i in order))
+
+
+def _extensions(needs: list[list[int]], done: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    if len(done) == len(needs):
+        yield done
+    for index, needed in enumerate(needs):
+        if index not in done and all(other in done for other in needed):
+            yield from _extensions(needs, (*done, index))
+
+
+def _equation(step: Step, flip: bool) -> tuple[int, str, int, int]:
+    left, right = step.left.value, step.right.value
+    return (right, step.op, left, step.value) if flip else (left, step.op, right, step.value)
+
+
+def canonical_path(form: Form, *, limit: int) -> Path:
+    """The canonical path: as the question tells it, left to right."""
+    root = canonical_route(form, limit=limit)
+    assert root is not None, "graphs are drawn so that their canonical route stays within the limit"
+    return _Route(root).path(0)
+
+
+def enumerate_paths(form: Form, *, limit: int, most: int = 64) -> Paths:
+    """Distinct paths with all results in 1..limit: the first `most` in canonical order, and the number of all."""
+    all_routes = [_Route(tree) for tree in routes(form, limit=limit)]
+    # a route's numbers are visited in steps coprime to its count: neighbours would differ in one flip only
+    queues = [map(route.path, _spread(route.count)) for route in all_routes]
+    found: dict[str, Path] = {}
+    for path in itertools.chain.from_iterable(itertools.zip_longest(*queues)):
+        if path is not None:
+            found.setdefault(path.key(), path)
+        if len(found) >= most:
+            return Paths(tuple(found.values()), max(len(found), sum(route.count for route in all_routes)))
+    return Paths(tuple(found.values()), len(found))
+
+
+def _spread(count: int) -> Iterator[int]:
+    stride = next(s for s in range(max(1, int(count * 0.618)), count + 2) if _coprime(s, count))
+    return (index * stride % count for index in range(count))
+
+
+def _coprime(a: int, b: int) -> bool:
+    while b:
+        a, b = b, a % b
+    return a == 1
+
+
+def draw_path(form: Form, *, limit: int, style: float, rng: Random) -> tuple[Path, int]:
+    """A path and its wording: with probability `style` the canonical ones, else uniform over all paths and wordings."""
+    if rng.random() < style:
+        return canonical_path(form, limit=limit), 0
+    all_routes = [_Route(tree) for tree in routes(form, limit=limit)]
+    route = rng.choices(all_routes, weights=[route.count for route in all_routes])[0]
+    return route.path(rng.randrange(route.count)), rng.randrange(2)

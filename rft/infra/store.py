@@ -27,15 +27,16 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import SoftFileLease, Timeout
+from filelock import SoftFileLease
 
 from rft.infra.digest import canonical
 from rft.infra.disk import children, disk_errors, fsync_folder
+from rft.infra.leases import still_ours, try_lease
 from rft.infra.manifest import (
     MANIFEST_FILE,
     CorruptError,
@@ -52,7 +53,8 @@ log = logging.getLogger(__name__)
 LEASE_S = 60.0  # every process on one store must agree on it
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _RESERVED_NAMES = {"failed"}
-_POLL_S = (0.005, 0.5)  # first and longest pause between two looks at another owner's key
+_POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
+_PATIENCE_S = 0.02  # waited before asking whether a live-looking owner is dead, which costs ten times a look
 
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
@@ -130,30 +132,26 @@ class Store:
         the disk is full or not writable, ValueError for a bad name or `meta`.
         """
         canonical(dict(meta))
-        started = time.monotonic()
-        pause = _POLL_S[0]
-        lease = None
+        started, waited_s, pause_s = time.monotonic(), 0.0, _POLL_S[0]
         while True:
             entry = self.get(name, key)
+            if entry is None and (not wait or waited_s >= _PATIENCE_S or not self._lock_path(name, key).exists()):
+                entry = self._try_compute(name, key, fill, meta)
             if entry is not None:
                 return entry
-            lease = lease or self._new_lease(name, key)  # one object for all tries: it watches the other's heartbeat
-            with self._lease(name, key, lease) as held:
-                if held.is_locked:
-                    entry = self._read_or_set_aside(name, key, verify=False) or self._fill(name, key, fill, meta, held)
-                    if entry is not None:
-                        return entry
             if not wait:
                 raise Busy(f"{name}-{key} is being computed by another process")
             if on_wait is not None:
-                on_wait(time.monotonic() - started)
-            time.sleep(pause)
-            pause = min(2 * pause, _POLL_S[1])
+                on_wait(waited_s)
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _POLL_S[1])
+            waited_s = time.monotonic() - started
 
     def sweep(self) -> int:
         """Remove the scratch folders of dead owners; returns how many. Safe at any time beside running processes."""
         owners = {path.name.rsplit(".", 1)[0] for path in children(self.root / ".scratch")}
-        return sum(self._sweep_owner(owner) for owner in owners)
+        with disk_errors(self.root, "removing scratch folders"):
+            return sum(self._sweep_owner(owner) for owner in owners)
 
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage, by name and key; damaged ones are left out with a warning."""
@@ -201,6 +199,13 @@ class Store:
             os.rename(folder, aside)
         return None
 
+    def _try_compute(self, name: str, key: str, fill: Fill, meta: Mapping[str, Any]) -> Entry | None:
+        """Compute if nobody else does. None when somebody does, or when the lease was lost meanwhile."""
+        with self._lease(name, key) as lease:
+            if not lease.is_locked:
+                return None
+            return self._read_or_set_aside(name, key, verify=False) or self._fill(name, key, fill, meta, lease)
+
     def _fill(self, name: str, key: str, fill: Fill, meta: Mapping[str, Any], lease: SoftFileLease) -> Entry | None:
         """Under the lease: compute into scratch and commit. None when the lease was lost meanwhile."""
         self._sweep_owner(f"{name}-{key}", held=True)
@@ -213,12 +218,12 @@ class Store:
                 seconds = time.perf_counter() - started
                 all_meta = {**meta, **(found or {})}
                 manifest = write_manifest(scratch, name=name, key=key, seconds=seconds, meta=all_meta)
-                if not _still_ours(lease):
+                if not still_ours(lease):
                     return None
                 if not self._commit(scratch, manifest):
                     return None
         except Exception as error:
-            if not _still_ours(lease):
+            if not still_ours(lease):
                 return None  # the new owner removed our scratch folder: not this stage's fault
             self._write_failure(name, key, error)
             raise
@@ -230,14 +235,13 @@ class Store:
         """Rename into place; False when an earlier owner of the lease woke up and was there first."""
         target = self.folder(manifest.name, manifest.key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        fsync_folder(scratch)
         try:
             os.rename(scratch, target)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return False
             raise
-        fsync_folder(target.parent)
+        fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
         mark_verified(target, manifest)
         append_timing(self.root / "timings.jsonl", manifest)
         self._failure_log(manifest.name, manifest.key).unlink(missing_ok=True)
@@ -263,30 +267,19 @@ class Store:
             for path in old:
                 shutil.rmtree(path, ignore_errors=True)
             return len(old)
-        lease = SoftFileLease(str(self.root / ".locks" / f"{owner}.lock"), lease_duration=self.lease_s, timeout=0)
-        try:
-            with lease:
-                return self._sweep_owner(owner, held=True)
-        except (Timeout, OSError):
-            return 0
+        with try_lease(self.root / ".locks" / f"{owner}.lock", lease_s=self.lease_s) as lease:
+            return self._sweep_owner(owner, held=True) if lease.is_locked else 0
 
-    def _new_lease(self, name: str, key: str) -> SoftFileLease:
-        _check_name(name, key)
-        path = self.root / ".locks" / f"{name}-{key}.lock"
-        with disk_errors(self.root, f"locking {name}-{key}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return SoftFileLease(str(path), lease_duration=self.lease_s, timeout=0)
+    def _lock_path(self, name: str, key: str) -> Path:
+        return self.root / ".locks" / f"{name}-{key}.lock"
 
     @contextmanager
-    def _lease(self, name: str, key: str, lease: SoftFileLease | None = None) -> Iterator[SoftFileLease]:
-        """Try once, without waiting; the caller looks at `is_locked`."""
-        lease = lease or self._new_lease(name, key)
-        with disk_errors(self.root, f"locking {name}-{key}"), suppress(Timeout):
-            lease.acquire()
-        try:
+    def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:
+        _check_name(name, key)
+        with ExitStack() as stack:
+            with disk_errors(self.root, f"locking {name}-{key}"):
+                lease = stack.enter_context(try_lease(self._lock_path(name, key), lease_s=self.lease_s))
             yield lease
-        finally:
-            lease.release()
 
 
 def _check_name(name: str, key: str) -> None:
@@ -295,8 +288,3 @@ def _check_name(name: str, key: str) -> None:
             f"stage {name!r} with key {key!r}: a name has letters, digits, '_', '-' and '.', and is none of "
             f"{sorted(_RESERVED_NAMES)}; a key is 8 to 64 hex digits (rft.infra.digest.digest)"
         )
-
-
-def _still_ours(lease: SoftFileLease) -> bool:
-    owner = lease.owner
-    return owner is not None and owner.token is not None and owner.token == lease.token

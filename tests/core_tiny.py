@@ -1,6 +1,6 @@
 """A tiny Llama with a word-level tokenizer, and a toy task it learns in seconds: what the tests of rft.core run on.
 
-    folder = trained_folder(tmp_path)        # answers "q 3 4 =" with "r 3 4 ; ans 4"
+folder = trained_folder(tmp_path)        # answers "q 3 4 =" with "r 3 4 ; ans 4"
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rft.config import ArchConfig
@@ -27,7 +27,6 @@ def tiny_tokenizer(*, pad: str | None = "<pad>") -> Any:
     vocab = {word: number for number, word in enumerate(["<pad>", "<eos>", "<unk>", *WORDS])}
     backend = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    backend.decoder = decoders.Sequence([decoders.Fuse()])
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", eos_token="<eos>", pad_token=pad)
 
 

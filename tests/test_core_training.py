@@ -197,14 +197,18 @@ def test_packed_pretraining_is_deterministic() -> None:
 def test_padding_id_embedding_learns_where_it_is_a_real_token() -> None:
     model = tiny_llama()
     before = model.model.embed_tokens.weight[0].clone()
-    steps = packed_steps(np.zeros(65, dtype=np.int32), sequence=8, batch_tokens=16, num_steps=1, seed=0, micro_batch_tokens=64)
+    steps = packed_steps(
+        np.zeros(65, dtype=np.int32), sequence=8, batch_tokens=16, num_steps=1, seed=0, micro_batch_tokens=64
+    )
     train(model, steps, settings=settings(1, weight_decay=0.0))
     assert not torch.equal(model.model.embed_tokens.weight[0], before)
 
 
 def test_norms_are_not_decayed() -> None:
     optimizer = make_optimizer(tiny_llama(), settings(1, weight_decay=0.1))
-    by_decay = {group["weight_decay"]: {parameter.ndim for parameter in group["params"]} for group in optimizer.param_groups}
+    by_decay = {
+        group["weight_decay"]: {parameter.ndim for parameter in group["params"]} for group in optimizer.param_groups
+    }
     assert by_decay == {0.1: {2}, 0.0: {1}}
 
 
@@ -223,7 +227,11 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match=r"2 of 2 examples exceed train.max_tokens=4; the longest has 8"):
         encode_examples(tiny_tokenizer(), [("q 3", "r 3 ; ans 3"), ("q", "r 3 ; ans")], max_tokens=4)
     with pytest.raises(ValueError, match="fewer than one sequence"):
-        next(packed_steps(np.zeros(8, dtype=np.int32), sequence=8, batch_tokens=8, num_steps=1, seed=0, micro_batch_tokens=8))
+        next(
+            packed_steps(
+                np.zeros(8, dtype=np.int32), sequence=8, batch_tokens=8, num_steps=1, seed=0, micro_batch_tokens=8
+            )
+        )
     with pytest.raises(ValueError, match="schedule"):
         train(tiny_llama(), [], settings=settings(1, schedule="step"))
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging as hf_logging
 
 from rft.config import ArchConfig
 from rft.core.checkpoints import check_folder
@@ -63,6 +64,7 @@ def build_llama(arch: ArchConfig, *, vocab_size: int, seed: int, eos_id: int, pa
 def load_model(folder: Path, *, device: str, dtype: str) -> Model:
     """A causal language model from a local folder with safetensors weights. Raises ValueError when it has none."""
     check_folder(folder)
+    hf_logging.disable_progress_bar()  # a bar of its own per load would tear those of the study
     model = AutoModelForCausalLM.from_pretrained(
         str(folder),
         dtype=_dtype(dtype),
@@ -76,6 +78,7 @@ def load_model(folder: Path, *, device: str, dtype: str) -> Model:
 
 def save_model(model: Model, tokenizer: Tokenizer, folder: Path) -> None:
     """Write model and tokenizer as a plain Hugging Face folder: config.json, model.safetensors, tokenizer.json, ..."""
+    hf_logging.disable_progress_bar()
     model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
 
@@ -90,6 +93,7 @@ def import_model(source: str, out: Path) -> None:
         folder = _download(source)
     check_folder(folder)
     tokenizer = load_tokenizer(folder)
+    hf_logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype="auto", local_files_only=True, use_safetensors=True, trust_remote_code=False
     )

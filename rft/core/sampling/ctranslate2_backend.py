@@ -11,7 +11,9 @@ stores samples); intra-op threads do not touch the stream.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,9 @@ class CTranslate2Sampler:
         check_folder(model_folder)
         self._tokenizer = load_tokenizer(model_folder)
         self._ends = end_ids(model_folder, self._tokenizer)
-        self._scratch = tempfile.TemporaryDirectory(prefix="rft-ctranslate2-")
-        self._folder = Path(self._scratch.name) / "model"
+        scratch = tempfile.mkdtemp(prefix="rft-ctranslate2-")
+        self._remove = weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+        self._folder = Path(scratch) / "model"
         self._device, self._threads = device.split(":")[0], threads
         self._compute_type = COMPUTE_TYPES[dtype]
         convert(model_folder, self._folder)
@@ -75,7 +78,7 @@ class CTranslate2Sampler:
 
     def close(self) -> None:
         """Remove the converted model."""
-        self._scratch.cleanup()
+        self._remove()
 
     def _seeded(self, seed: int) -> Any:
         import ctranslate2
@@ -95,15 +98,11 @@ def convert(model_folder: Path, out: Path) -> None:
     import transformers.utils.logging as hf_logging
     from ctranslate2.converters import TransformersConverter
 
-    shown = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
         TransformersConverter(str(model_folder)).convert(str(out))
     except (ValueError, NotImplementedError) as error:
         raise ValueError(f"CTranslate2 cannot convert {model_folder}: {error}; use sampling.engine=torch") from error
-    finally:
-        if shown:
-            hf_logging.enable_progress_bar()
     _name_missing_tokens(out / "config.json")
 
 

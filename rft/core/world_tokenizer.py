@@ -53,7 +53,9 @@ def build_world_tokenizer(config: WorldConfig) -> PreTrainedTokenizerFast:
     signs = "|".join("".join(f"\\{c}" if c in "+-*/.?" else c for c in sign) for sign in GLUE)
     pattern = Regex(rf"{signs}|[0-9]+|[A-Za-z]+|[^\sA-Za-z0-9]")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, "removed", invert=True)
-    tokenizer.decoder = decoders.Sequence([decoders.WordPiece(prefix=NO_PREFIX, cleanup=False), decoders.Fuse(), *_glue()])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.WordPiece(prefix=NO_PREFIX, cleanup=False), decoders.Fuse(), *_glue()]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

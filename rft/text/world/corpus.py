@@ -151,7 +151,6 @@ def _single_steps(config: WorldConfig, split: Split, rng: Random) -> Iterator[Dr
             continue
         form = build(graph, numbers)
         canonical = canonical_text(form)
-        if split_of(canonical, seed=config.seed) is split:
+        is_problem = sum(KINDS[name].steps for name in graph) >= config.min_steps
+        if not is_problem or split_of(canonical, seed=config.seed) is split:
             yield Draft(graph, tuple(numbers), form, canonical)
-
-

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -75,8 +76,13 @@ Form = Leaf | Sum | Prod | Div | Alt
 
 def given(index: int, value: int) -> Leaf:
     """The leaf of the question's number `index` (0-based)."""
+    return Leaf(value, _given_mark(index))
+
+
+@lru_cache(maxsize=256)
+def _given_mark(index: int) -> int:
     digest = hashlib.sha256(f"given {index}".encode()).digest()
-    return Leaf(value, int.from_bytes(digest[:8], "big") % PRIME)
+    return int.from_bytes(digest[:8], "big") % PRIME
 
 
 def const(value: int) -> Leaf:
@@ -114,15 +120,15 @@ def step(op: str, left: Tree, right: Tree, *, limit: int) -> Step | None:
     return Step(op, left, right, value, apply_mark(op, left.mark, right.mark))
 
 
-def routes(form: Form, *, limit: int) -> list[Step]:
-    """Every tree that computes `form` with results in 1..limit: distinct, canonical first, at most MAX_TREES."""
+def routes(form: Form, *, limit: int, most: int = MAX_TREES) -> list[Step]:
+    """Every tree that computes `form` with results in 1..limit: distinct, canonical first, the first `most` of them."""
     first = canonical_route(form, limit=limit)
     found: dict[Step, None] = {} if first is None else {first: None}
     for plain in _rewrite(form)[:MAX_FORMS]:
         for tree in _trees(plain, limit):
             if isinstance(tree, Step) and not _repeats(tree):
                 found.setdefault(tree)
-            if len(found) >= MAX_TREES:
+            if len(found) >= most:
                 return list(found)
     return list(found)
 
@@ -151,6 +157,21 @@ def canonical_route(form: Form, *, limit: int) -> Step | None:
     """The first of `routes` without enumerating the rest: left to right, first options; None when it leaves 1..limit."""
     tree = _fold(form, limit)
     return tree if isinstance(tree, Step) else None
+
+
+def value_of(form: Form) -> int:
+    """The value of a form whose quotients are exact."""
+    match form:
+        case Leaf():
+            return form.value
+        case Sum():
+            return sum(sign * value_of(term) for sign, term in form.terms)
+        case Prod():
+            return math.prod(map(value_of, form.factors))
+        case Div():
+            return value_of(form.top) // form.bottom.value
+        case Alt():
+            return value_of(form.options[0])
 
 
 def canonical_text(form: Form) -> str:

@@ -12,7 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from rft.text.world.expressions import Alt, Div, Form, Leaf, Prod, Sum, canonical_route, const, given, steps_of
+from rft.text.world.expressions import (
+    Alt,
+    Div,
+    Form,
+    Leaf,
+    Prod,
+    Sum,
+    canonical_route,
+    const,
+    given,
+    steps_of,
+    value_of,
+)
 
 OPERAND_MAX = 50
 MAX_TRIES = 40  # draws of the numbers of one problem before it is given up
@@ -116,7 +128,9 @@ KINDS: dict[str, Kind] = {
         Kind("parts", "start", 1, 2, lambda rng, x, limit: _two_parts(rng, limit), lambda x, n: _plus(n[0], (1, n[1]))),
         Kind("mixed", "start", 2, 3, _mixed, lambda x, n: Prod((n[0], _plus(n[1], (1, n[2]))))),
         Kind("rest_groups", "start", 2, 3, _rest_groups, _rest),
-        Kind("gain", "middle", 1, 1, lambda rng, x, limit: _within(rng, 2, limit - x), lambda x, n: _plus(x, (1, n[0]))),
+        Kind(
+            "gain", "middle", 1, 1, lambda rng, x, limit: _within(rng, 2, limit - x), lambda x, n: _plus(x, (1, n[0]))
+        ),
         Kind("lose", "middle", 1, 1, lambda rng, x, limit: _within(rng, 2, x - 2), lambda x, n: _plus(x, (-1, n[0]))),
         Kind("half", "middle", 1, 0, _half, lambda x, n: Div(x, const(2))),
         Kind("fraction", "middle", 2, 1, _divisor(3, 5), _fraction),
@@ -192,27 +206,20 @@ def draw_numbers(graph: Sequence[str], *, limit: int, rng: Random) -> list[int] 
 
 def _try_numbers(graph: Sequence[str], limit: int, rng: Random) -> list[int] | None:
     numbers: list[int] = []
+    form: Form = const(0)
     value = 0
-    for end, name in enumerate(graph, start=1):
-        drawn = KINDS[name].draw(rng, value, limit)
+    for name in graph:
+        kind = KINDS[name]
+        drawn = kind.draw(rng, value, limit)
         if drawn is None:
             return None
+        form = kind.build(form, [given(len(numbers) + index, number) for index, number in enumerate(drawn)])
         numbers += drawn
-        if end < len(graph) or end == 1:
-            tree = canonical_or_leaf(build(graph[:end], numbers), limit)
-            if tree is None:
-                return None
-            value = tree.value
-    root = canonical_route(build(graph, numbers), limit=limit)
+        value = value_of(form)
+        if not 1 <= value <= limit or len(set(numbers)) < len(numbers):
+            return None
+    root = canonical_route(form, limit=limit)
     if root is None:
         return None
     values = numbers + [node.value for node in steps_of(root)]
     return numbers if len(set(values)) == len(values) else None
-
-
-def canonical_or_leaf(form: Form, limit: int) -> Leaf | None:
-    """The value of a form as a leaf (of unknown mark), or None when its canonical route leaves 1..limit."""
-    if isinstance(form, Leaf):
-        return form
-    root = canonical_route(form, limit=limit)
-    return None if root is None else Leaf(root.value, 0)

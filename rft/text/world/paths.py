@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from random import Random
 
 from rft.text.world.expressions import Form, Step, canonical_route, routes, steps_of
@@ -25,6 +24,9 @@ LABELS: tuple[dict[str, str], dict[str, str]] = (
     {"+": "total", "-": "left", "*": "makes", "/": "part"},
     {"+": "sum", "-": "rest", "*": "gives", "/": "each"},
 )
+
+
+MAX_DRAWN = 32  # routes a drawn path may follow
 
 
 @dataclass(frozen=True)
@@ -53,38 +55,44 @@ class Paths:
 
 
 class _Route:
-    """One tree with its distinct steps in post-order."""
+    """One tree with its distinct steps in post-order, and the numbering of its paths."""
 
     def __init__(self, root: Step) -> None:
         self.steps = steps_of(root)
         place = {node: index for index, node in enumerate(self.steps)}
         self.needs = [
-            [place[child] for child in (node.left, node.right) if isinstance(child, Step)] for node in self.steps
+            sum(1 << place[child] for child in {node.left, node.right} if isinstance(child, Step))
+            for node in self.steps
         ]
         self.flippable = [i for i, s in enumerate(self.steps) if s.op in "+*" and s.left.value != s.right.value]
+        self._orders: dict[int, int] = {(1 << len(self.steps)) - 1: 1}
 
-    @cached_property
-    def orders(self) -> list[tuple[int, ...]]:
-        """Linear extensions, post-order first."""
-        return list(_extensions(self.needs, ()))
+    def orders(self, done: int = 0) -> int:
+        """Number of orders that complete the set of steps `done` (bit mask)."""
+        if done not in self._orders:
+            self._orders[done] = sum(self.orders(done | 1 << step) for step in self._ready(done))
+        return self._orders[done]
+
+    def _ready(self, done: int) -> list[int]:
+        return [i for i, needs in enumerate(self.needs) if not done >> i & 1 and needs & done == needs]
 
     @property
     def count(self) -> int:
-        return len(self.orders) << len(self.flippable)
+        return self.orders() << len(self.flippable)
 
     def path(self, number: int) -> Path:
         """Path `number` of `count`; 0 is in post-order with operands as in the tree."""
-        order = self.orders[number >> len(self.flippable)]
         flips = {step for bit, step in enumerate(self.flippable) if number >> bit & 1}
+        left, done, order = number >> len(self.flippable), 0, []
+        while len(order) < len(self.steps):
+            for step in self._ready(done):
+                below = self.orders(done | 1 << step)
+                if left < below:
+                    break
+                left -= below
+            order.append(step)
+            done |= 1 << step
         return Path(tuple(_equation(self.steps[i], i in flips) for i in order))
-
-
-def _extensions(needs: list[list[int]], done: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    if len(done) == len(needs):
-        yield done
-    for index, needed in enumerate(needs):
-        if index not in done and all(other in done for other in needed):
-            yield from _extensions(needs, (*done, index))
 
 
 def _equation(step: Step, flip: bool) -> tuple[int, str, int, int]:
@@ -125,9 +133,10 @@ def _coprime(a: int, b: int) -> bool:
 
 
 def draw_path(form: Form, *, limit: int, style: float, rng: Random) -> tuple[Path, int]:
-    """A path and its wording: with probability `style` the canonical ones, else uniform over all paths and wordings."""
+    """A path and its wording: with probability `style` the canonical ones, else uniform over the paths of the first
+    MAX_DRAWN routes and over the wordings."""
     if rng.random() < style:
         return canonical_path(form, limit=limit), 0
-    all_routes = [_Route(tree) for tree in routes(form, limit=limit)]
+    all_routes = [_Route(tree) for tree in routes(form, limit=limit, most=MAX_DRAWN)]
     route = rng.choices(all_routes, weights=[route.count for route in all_routes])[0]
     return route.path(rng.randrange(route.count)), rng.randrange(2)

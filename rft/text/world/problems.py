@@ -154,7 +154,9 @@ def form_of(problem: Problem) -> tuple[Form, int]:
     """
     spec = problem.spec
     if spec is None or not {"graph", "numbers", "limit"} <= spec.keys():
-        raise ValueError(f"problem {problem.id} has no computation graph: only the embedded world's problems have paths")
+        raise ValueError(
+            f"problem {problem.id} has no computation graph: only the embedded world's problems have paths"
+        )
     return build(spec["graph"], spec["numbers"]), spec["limit"]
 
 

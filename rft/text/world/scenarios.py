@@ -71,7 +71,13 @@ class Scenario:
 
 
 def _scenario(
-    name: str, *, objects: str, containers: str, question: str = "How many {o} were there?", without: str = "", **own: str
+    name: str,
+    *,
+    objects: str,
+    containers: str,
+    question: str = "How many {o} were there?",
+    without: str = "",
+    **own: str,
 ) -> Scenario:
     asked = {kind.removeprefix("ask_"): text for kind, text in own.items() if kind.startswith("ask_")}
     told = {kind: text for kind, text in own.items() if not kind.startswith("ask_")}

@@ -1,0 +1,325 @@
+"""Rejection sampling: which samples become training paths (paper section 3.3 and appendix A.3, Algorithm 1).
+
+    selection = select(samples, problems, policy=policy_named("paper"))
+    selection.kept[0]        -> KeptPath(id="g-1f3c...", key="48/2=24|48+24=72", model="nano-s", draw=3, text="...")
+    selection.drop_counts    -> {"no_answer": 7, "wrong_answer": 41, "truncated": 0, "false_equation": 3, "duplicate_path": 38}
+    selection.stats.distinct_per_question                            -> 1.7
+
+Samples are processed question by question (as the problems are listed), model by model (as `models` lists them), draw by
+draw; the order in which they come is irrelevant. Each is counted once, under the first reason that applies. Selecting
+from what was kept keeps all of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+
+from rft.records import Problem, Sample
+from rft.text import answers, equations, plain_equations
+from rft.text.subsets import rank
+
+REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
+OVER_CAP = "over_cap"  # a sixth reason, of policies with a cap
+MAX_DISTANCE_TEXT = 5000  # characters compared by edit distance: keeps one absurd sample from taking minutes
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named way to select."""
+
+    name: str
+    dedup: str  # farthest (Algorithm 1) | none (keep every correct path) | random (seeded, one a key)
+    cap: int | None = None  # at most so many paths a question, seeded choice; null: no cap
+    count_human: bool = False  # True: a sample with the human path's key is a duplicate
+    check_equations: bool = True
+    tolerance: float = equations.TOLERANCE
+    equations: str = "annotated"  # annotated (`<<...>>`) | plain (from text, for models that write no annotations)
+    rule: str = "paper_select"  # grading rule, see rft.text.answers
+    python_equations: bool = False  # equations are what Python's own syntax accepts, as in the paper's script
+
+
+POLICIES = {
+    policy.name: policy
+    for policy in (
+        Policy("paper", "farthest"),
+        Policy("no_dedup", "none"),
+        Policy("random_per_key", "random"),
+        Policy("balanced", "farthest", cap=4),  # near the paper's mean of distinct paths at k = 50
+        # the released script: only Python syntax in equations and no chains; the rest equals `paper`
+        Policy("paper_script", "farthest", python_equations=True),
+    )
+}
+
+
+def policy_named(name: str, **changes: Any) -> Policy:
+    """The policy of that name with fields replaced. Raises ValueError with the known names and the nearest one."""
+    if name not in POLICIES:
+        near = difflib.get_close_matches(name, POLICIES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown selection policy {name!r}; allowed are {', '.join(POLICIES)}{hint}")
+    return dataclasses.replace(POLICIES[name], **changes)
+
+
+@dataclass(frozen=True)
+class KeptPath:
+    """One selected path with its origin."""
+
+    id: str  # Problem.id
+    key: str  # its equations joined with '|'; '' when it has none
+    model: str  # the donor
+    draw: int
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The row of a paths file."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class SelectionStats:
+    """Counts over all problems given, sampled or not. Distinct: by key, among samples that pass every check."""
+
+    num_questions: int
+    num_samples: int
+    correct_per_question: float  # samples with the right answer, equations not checked
+    distinct_per_question: float  # distinct keys of sampled paths
+    distinct_per_question_with_human: float  # the human path's key counted too, as in the paper's Table 2
+    no_equation_frac: float  # of all samples: those without any equation
+    found_by: dict[tuple[str, ...], int]  # distinct paths by the exact set of models that found them (paper Fig. 6)
+
+    @property
+    def found_alone(self) -> dict[str, int]:
+        """Distinct paths that one model alone found, for each model that found any path."""
+        names = sorted({name for models in self.found_by for name in models})
+        return {name: self.found_by.get((name,), 0) for name in names}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was kept and, by reason, how many samples were not."""
+
+    kept: list[KeptPath]
+    drop_counts: dict[str, int]
+    stats: SelectionStats
+
+
+@dataclass
+class _Totals:
+    """Running counts while questions stream by."""
+
+    drops: Counter[str] = field(default_factory=Counter)
+    correct: int = 0
+    distinct: int = 0
+    distinct_with_human: int = 0
+    no_equation: int = 0
+    found_by: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+
+def select(
+    samples: Iterable[Sample],
+    problems: Sequence[Problem],
+    *,
+    policy: Policy,
+    models: Sequence[str] | None = None,
+    max_draws: int | None = None,
+    seed: int = 0,
+) -> Selection:
+    """Select training paths from samples of one or several models (a union is several models' samples together).
+
+    `models` fixes their order (default: sorted); `max_draws` takes the first draws of each model and question alone;
+    `seed` serves the random choices of `random_per_key` and caps. Raises ValueError for a sample of an unknown problem
+    or model, or when one draw occurs twice.
+    """
+    grouped, names = _grouped(samples, problems, models)
+    totals, kept, num_samples = _Totals(), [], 0
+    for problem in problems:
+        drawn = _first_draws(grouped.get(problem.id, []), max_draws)
+        num_samples += len(drawn)
+        kept += _select_question(problem, drawn, policy=policy, seed=seed, totals=totals)
+    drops = {reason: totals.drops[reason] for reason in REASONS}
+    if policy.cap is not None:
+        drops[OVER_CAP] = totals.drops[OVER_CAP]
+    order = {name: index for index, name in enumerate(names)}
+    found_by = {tuple(sorted(m, key=lambda name: order[name])): n for m, n in sorted(totals.found_by.items())}
+    n = max(1, len(problems))
+    stats = SelectionStats(
+        num_questions=len(problems),
+        num_samples=num_samples,
+        correct_per_question=totals.correct / n,
+        distinct_per_question=totals.distinct / n,
+        distinct_per_question_with_human=totals.distinct_with_human / n,
+        no_equation_frac=totals.no_equation / max(1, num_samples),
+        found_by=found_by,
+    )
+    assert len(kept) + sum(drops.values()) == num_samples, "every sample is kept or counted once"
+    return Selection(kept, drops, stats)
+
+
+def _grouped(
+    samples: Iterable[Sample], problems: Sequence[Problem], models: Sequence[str] | None
+) -> tuple[dict[str, list[Sample]], list[str]]:
+    known = {problem.id for problem in problems}
+    grouped: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.id not in known:
+            raise ValueError(
+                f"a sample belongs to problem {sample.id!r}, which is not among the {len(known)} problems given"
+            )
+        grouped[sample.id].append(sample)
+    found = {sample.model for drawn in grouped.values() for sample in drawn}
+    names = sorted(found) if models is None else list(models)
+    if unknown := sorted(found - set(names)):
+        raise ValueError(f"samples of model {unknown[0]!r}, which is not listed in models {names}")
+    order = {name: index for index, name in enumerate(names)}
+    for drawn in grouped.values():
+        drawn.sort(key=lambda sample: (order[sample.model], sample.draw))
+        for one, other in itertools.pairwise(drawn):
+            if (one.model, one.draw) == (other.model, other.draw):
+                raise ValueError(f"problem {one.id!r} has draw {one.draw} of model {one.model!r} twice")
+    return grouped, names
+
+
+def _first_draws(drawn: list[Sample], max_draws: int | None) -> list[Sample]:
+    if max_draws is None:
+        return drawn
+    taken: Counter[str] = Counter()
+    kept = []
+    for sample in drawn:
+        taken[sample.model] += 1
+        if taken[sample.model] <= max_draws:
+            kept.append(sample)
+    return kept
+
+
+def path_equations(text: str, *, kind: str) -> list[str]:
+    """The equations of a text. `kind`: annotated | plain. Raises ValueError for another kind."""
+    if kind == "annotated":
+        return equations.equation_list(text)
+    if kind == "plain":
+        return plain_equations.extract(text)
+    raise ValueError(f"unknown kind of equations {kind!r}; allowed are annotated, plain")
+
+
+def _select_question(
+    problem: Problem, drawn: Sequence[Sample], *, policy: Policy, seed: int, totals: _Totals
+) -> list[KeptPath]:
+    valid: list[KeptPath] = []
+    for sample in drawn:
+        listed = path_equations(sample.text, kind=policy.equations)
+        totals.no_equation += not listed
+        reason = _fault(sample, problem, listed, policy, totals)
+        if reason is None:
+            valid.append(KeptPath(sample.id, "|".join(listed), sample.model, sample.draw, sample.text))
+        else:
+            totals.drops[reason] += 1
+    human_key = "|".join(path_equations(problem.solution, kind=policy.equations)) if problem.solution else None
+    _count_found(valid, human_key, totals)
+    fresh = [path for path in valid if path.key != human_key] if policy.count_human else valid
+    kept = _deduplicated(fresh, policy=policy, seed=seed)
+    totals.drops["duplicate_path"] += len(valid) - len(kept)
+    capped = _capped(kept, cap=policy.cap, seed=seed)
+    totals.drops[OVER_CAP] += len(kept) - len(capped)
+    return capped
+
+
+def _fault(sample: Sample, problem: Problem, listed: list[str], policy: Policy, totals: _Totals) -> str | None:
+    rule = answers.rule_named(policy.rule)
+    answer = rule.extract(sample.text)
+    if answer is None:
+        return "no_answer"
+    if not rule.equal(answer, problem.gold):
+        return "wrong_answer"
+    totals.correct += 1
+    if sample.truncated:
+        return "truncated"
+    if not policy.check_equations:
+        return None
+    if policy.python_equations and not all(equations.holds_in_python(e, tolerance=policy.tolerance) for e in listed):
+        return "false_equation"
+    if not policy.python_equations and not equations.check_equations(listed, tolerance=policy.tolerance).ok:
+        return "false_equation"
+    return None
+
+
+def _count_found(valid: Sequence[KeptPath], human_key: str | None, totals: _Totals) -> None:
+    models_of: dict[str, set[str]] = defaultdict(set)
+    for path in valid:
+        models_of[path.key].add(path.model)
+    totals.distinct += len(models_of)
+    totals.distinct_with_human += len(models_of.keys() | ({human_key} if human_key is not None else set()))
+    totals.found_by.update(tuple(sorted(models)) for models in models_of.values())
+
+
+def _deduplicated(valid: Sequence[KeptPath], *, policy: Policy, seed: int) -> list[KeptPath]:
+    if policy.dedup == "none":
+        return list(valid)
+    if policy.dedup == "farthest":
+        return farthest_paths(valid, distance=Levenshtein.distance)
+    if policy.dedup == "random":
+        best: dict[str, KeptPath] = {}
+        for path in valid:
+            held = best.get(path.key)
+            if held is None or _lot(seed, path) < _lot(seed, held):
+                best[path.key] = path
+        return [path for path in valid if best[path.key] is path]
+    raise ValueError(f"unknown dedup {policy.dedup!r}; allowed are farthest, none, random")
+
+
+def _lot(seed: int, path: KeptPath) -> int:
+    return rank(seed, path.id, path.model, path.draw)
+
+
+def farthest_paths(valid: Sequence[KeptPath], *, distance: Callable[[str, str], int]) -> list[KeptPath]:
+    """Algorithm 1 of the paper (A.3): one path per key, in the order given.
+
+    A path with a known key replaces the kept one when its summed edit distance to the other kept paths is larger
+    (strictly: a tie keeps the earlier one). Greedy, in the order given, so that order is part of the result.
+    """
+    kept: dict[str, KeptPath] = {}
+    sums: dict[str, int] = {}  # of kept paths, valid until the kept set changes
+    for path in valid:
+        held = kept.get(path.key)
+        if held is not None and held.text == path.text:
+            continue
+        if held is not None:
+            others = [other.text[:MAX_DISTANCE_TEXT] for key, other in kept.items() if key != path.key]
+            if path.key not in sums:
+                sums[path.key] = sum(distance(held.text[:MAX_DISTANCE_TEXT], other) for other in others)
+            reach = sum(distance(path.text[:MAX_DISTANCE_TEXT], other) for other in others)
+            if reach <= sums[path.key]:
+                continue
+            sums = {path.key: reach}  # the other sums change with this text; its own does not
+        else:
+            sums = {}
+        kept[path.key] = path
+    return [path for path in valid if kept[path.key] is path]
+
+
+def _capped(kept: list[KeptPath], *, cap: int | None, seed: int) -> list[KeptPath]:
+    if cap is None or len(kept) <= cap:
+        return kept
+    chosen = set(sorted(range(len(kept)), key=lambda index: (_lot(seed, kept[index]), index))[:cap])
+    return [path for index, path in enumerate(kept) if index in chosen]
+
+
+def thin(kept: Sequence[KeptPath], *, size: int, seed: int) -> list[KeptPath]:
+    """A seeded choice of `size` paths, order kept: unions thinned to equal path counts. Smaller sizes nest in larger.
+
+    Raises ValueError when there are fewer paths than `size`.
+    """
+    if not 0 <= size <= len(kept):
+        raise ValueError(f"cannot thin {len(kept)} paths to {size}: choose 0 to {len(kept)}")
+    return _capped(list(kept), cap=size, seed=seed)
+
+
+def intersections(selection: Selection) -> Mapping[str, int]:
+    """`found_by` with readable names, e.g. {"7B": 10, "7B & 13B": 4}, for records and tables."""
+    return {" & ".join(models): count for models, count in selection.stats.found_by.items()}

@@ -1,0 +1,18 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def gsm8k_dir() -> Path:
+    """The folder with GSM8K's train.jsonl, test.jsonl and example_model_solutions.jsonl; skips when there is none."""
+    named = os.environ.get("GSM8K_DIR")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "gsm8k"
+    if not (folder / "train.jsonl").is_file():
+        pytest.skip(f"GSM8K not found in {folder}: set GSM8K_DIR to the folder with train.jsonl and test.jsonl")
+    return folder

@@ -169,19 +169,36 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def control_of(point: Point, points: Sequence[Point], *, method: str) -> Point | None:
+    """The control (sft_matched, oracle_paths, fresh_human) of an RFT point: same base, data, k, donors and temperature."""
+    for other in points:
+        if other.method == method and _control_key(other) == _control_key(point):
+            return other
+    return None
+
+
+def _control_key(point: Point) -> tuple[object, ...]:
+    cell = point.cell
+    return (
+        cell.base, cell.data, cell.eval_subset, cell.data_frac, cell.k, cell.union, cell.temperature, cell.sample_from,
+        cell.epochs, cell.epoch_rule, cell.policy, cell.human_style,
+    )  # fmt: skip
+
+
+def sft_of(point: Point, points: Sequence[Point]) -> Point | None:
+    """The plain SFT point of the same base, data, fraction and recipe."""
+    key = (point.cell.base, point.cell.data, point.cell.eval_subset, point.cell.data_frac, point.cell.human_style)
+    for other in points:
+        cell = other.cell
+        if other.method == "sft" and (cell.base, cell.data, cell.eval_subset, cell.data_frac, cell.human_style) == key:
+            return other
+    return None
+
+
 def matched_pairs(points: Sequence[Point]) -> list[tuple[Point, Point]]:
     """RFT settings with the matched SFT of the same base, data and k."""
-    controls = {
-        (p.cell.base, p.cell.data, p.cell.data_frac, p.cell.k, p.cell.union): p
-        for p in points
-        if p.method == "sft_matched"
-    }
-    pairs = []
-    for point in points:
-        key = (point.cell.base, point.cell.data, point.cell.data_frac, point.cell.k, point.cell.union)
-        if point.method == "rft" and key in controls:
-            pairs.append((point, controls[key]))
-    return pairs
+    rft = [p for p in points if p.method == "rft"]
+    return [(p, control) for p in rft if (control := control_of(p, points, method="sft_matched")) is not None]
 
 
 def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:

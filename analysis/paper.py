@@ -67,7 +67,14 @@ def paper_table() -> Table:
 
 def _cell(row: Row) -> Cell | None:
     """A cell of a maj1@1 row of one of the seven models; None for baselines of others, digitised curves and repetitions."""
-    kinds = {"ICL-8shot": "icl", "SFT": "sft", "RFT": "rft", "RFT no dedup": "rft", "RFT-U13B": "rft", "RFT-U33B": "rft"}
+    kinds = {
+        "ICL-8shot": "icl",
+        "SFT": "sft",
+        "RFT": "rft",
+        "RFT no dedup": "rft",
+        "RFT-U13B": "rft",
+        "RFT-U33B": "rft",
+    }
     if row["method"] not in kinds or row["model"] not in MODELS:
         return None
     method = kinds[row["method"]]
@@ -109,7 +116,8 @@ def _score(value: float) -> Score:
 
 def _voted(row: Row) -> dict[str, Score]:
     same = {name: row[name] for name in ("model", "method", "data_frac", "k", "epochs")}
-    return {"maj1@100": _score(number_of(other) / 100) for other in find(metric="maj1@100", **same)}
+    found = find(metric="maj1@100", **same)
+    return {"maj1@100": _score(number_of(found[0]) / 100)} if found else {}
 
 
 def _paths(row: Row, metric: str) -> float | None:

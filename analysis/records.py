@@ -17,6 +17,7 @@ from typing import Any
 
 from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, SCHEMA_VERSION, Record, Score, StageCost, read_json
 
+Base = tuple[str, float | None, int | None]  # (model, pretraining tokens, pretraining seed)
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
 
 
@@ -75,7 +76,7 @@ class Cell:
         return self.scores.get(ACCURACY)
 
     @property
-    def base(self) -> tuple[str, float | None, int | None]:
+    def base(self) -> Base:
         """The pretrained model (name, pretraining tokens, seed): the unit of claims about pretraining loss."""
         return (self.model, self.pretrain_tokens, self.pretrain_seed)
 
@@ -259,9 +260,9 @@ def group_replicates(cells: Iterable[Cell]) -> dict[tuple[Any, ...], list[Cell]]
     return groups
 
 
-def base_names(cells: Iterable[Cell]) -> dict[tuple[Any, ...], str]:
+def base_names(cells: Iterable[Cell]) -> dict[Base, str]:
     """A short name for every base, by parameters, then tokens: the model's name, with what sets namesakes apart."""
-    bases: dict[tuple[Any, ...], Cell] = {}
+    bases: dict[Base, Cell] = {}
     for cell in cells:
         bases.setdefault(cell.base, cell)
     order = sorted(bases, key=lambda b: (bases[b].num_params or 0, b[0], b[1] or 0, b[2] or 0))

@@ -38,7 +38,7 @@ class Kind(Enum):
     EXPLORATORY = "t-interval over 2 to 4 replicates, exploratory"
     REPLICATES = "t-interval over replicates and problems"
     PUBLISHED = "published count: binomial, unpaired, one run"
-    POINTS = "t-interval from the residuals of the fit"
+    BASES = "t-interval over bases"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Estimate:
     kind: Kind
     var_replicates: float = math.nan  # variance of one replicate's value about the method's mean, problems held fixed
     var_items: float = math.nan  # the part of se^2 that more replicates do not shrink
+    num_bases: int = 0  # of Kind.BASES: how many
 
     def half_width(self, *, level: float = 0.95) -> float:
         """Half of the interval."""

@@ -40,7 +40,7 @@ def kinds_caption(points: Sequence[Point]) -> str:
         Kind.EXPLORATORY: "2 to 4 replicates and test problems (t, exploratory)",
         Kind.REPLICATES: "replicates and test problems (t)",
         Kind.PUBLISHED: "binomial error of one published run",
-        Kind.POINTS: "the residuals",
+        Kind.BASES: "bases (t)",
     }
     parts = [texts[kind] for kind in Kind if kind in kinds]
     items = sorted({point.estimate.num_items for point in points if point.estimate.num_items})

@@ -1,0 +1,82 @@
+"""The paper's claims as named tests: statistic, margin and level are written down here, and committed, before any study is run.
+
+    results = run_claims(study_view(points, outcomes))
+    print(claims_table({"published": run_claims(published_view()), "quickstart": results}))
+
+Levels: 5 % per primary contrast after Holm's correction over the primary contrasts that could be tested; every other result is
+exploratory and stands at its own 5 %. Verdicts on a measured study need five replicates. A ruling that Holm's correction takes
+away becomes 'not separable'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from analysis import paper
+from analysis.claim_types import ALPHA, ClaimResult, Ruling, StudyView
+from analysis.claims_rft import claim_more_paths, claim_rft_beats_sft, claim_self_made, claim_unions
+from analysis.claims_scaling import (
+    claim_gain_shrinks,
+    claim_log_linear,
+    claim_loss_predicts,
+    claim_rft_gain_shrinks,
+)
+from analysis.comparisons import holm
+from analysis.outcomes import Outcomes
+from analysis.points import Point, make_points
+
+CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
+    "1": claim_log_linear,
+    "2": claim_loss_predicts,
+    "3": claim_gain_shrinks,
+    "4": claim_rft_beats_sft,
+    "5": claim_rft_gain_shrinks,
+    "6": claim_more_paths,
+    "7": claim_unions,
+    "8": claim_self_made,
+}
+
+
+def study_view(points: Sequence[Point], outcomes: Outcomes) -> StudyView:
+    """A measured study."""
+    return StudyView(tuple(p for p in points if p.cell.source is None), outcomes, published=False)
+
+
+def published_view() -> StudyView:
+    """The published study: SFT by the better of two epoch settings as in the paper's figures, the two rules as variants."""
+    nothing = Outcomes({}, {})
+    by_rule = {rule: tuple(make_points(paper.table_points(rule=rule).cells, nothing)) for rule in paper.RULES}
+    return StudyView(by_rule[paper.RULES[0]], nothing, published=True, variants=tuple(by_rule.items())[1:])
+
+
+def run_claims(view: StudyView) -> list[ClaimResult]:
+    """Every claim's results in order, with Holm's correction over the primary contrasts."""
+    results = [result for test in CLAIMS.values() for result in test(view)]
+    places = [i for i, result in enumerate(results) if result.primary and result.p is not None and _decided(result)]
+    adjusted = holm([results[i].p or 0.0 for i in places])
+    for place, p in zip(places, adjusted, strict=True):
+        result = replace(results[place], p_holm=p)
+        if p > ALPHA and result.ruling in (Ruling.SUPPORTED, Ruling.CONTRADICTED):
+            lost = f"{result.reason}; {result.ruling.value} alone, but not after Holm's correction (p {p:.3f})"
+            result = replace(result, ruling=Ruling.NOT_SEPARABLE, reason=lost)
+        results[place] = result
+    return results
+
+
+def _decided(result: ClaimResult) -> bool:
+    return result.ruling is not Ruling.NOT_TESTABLE
+
+
+def claims_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
+    """Markdown: one row per claim, a verdict per study side by side."""
+    names = list(studies)
+    lines = ["| | claim | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for row in zip(*studies.values(), strict=True):
+        first = row[0]
+        mark = f"**{first.claim}**" if first.primary else first.claim
+        cells = [f"{result.ruling.value}: {result.reason}" for result in row]
+        lines.append(f"| {mark} | {first.title} | " + " | ".join(cells) + " |")
+    lines.append("")
+    lines.append("Bold: primary contrasts (Holm's correction over them); the others are exploratory.")
+    return "\n".join(lines)

@@ -1,0 +1,74 @@
+"""pass@k and maj@k from n draws, exactly: the mean over all subsets of k draws, never a bootstrap (ties would bias it).
+
+    curve = vote_curve(read_draws(cell))       # {1: (0.41, 0.39), 2: ...}: k -> (maj@k, pass@k), means over problems
+
+pass@k as in Chen et al. 2021 (arXiv 2107.03374, eq. 1). maj@k: chance that the correct answer has the most votes among k draws,
+a tie among t answers counting 1/t; draws without an answer vote for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+
+from analysis.outcomes import Draws
+
+
+def pass_at_k(draws: Draws, *, k: int) -> float:
+    """Chance that k of the draws hold a correct one."""
+    n, c = draws.num_draws, draws.num_correct
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def maj_at_k(draws: Draws, *, k: int) -> float:
+    """Expected credit of the vote over k of the draws."""
+    return _maj(draws.num_draws, draws.num_correct, draws.wrong, k)
+
+
+@lru_cache(maxsize=200_000)
+def _maj(n: int, correct: int, wrong: tuple[int, ...], k: int) -> float:
+    silent = n - correct - sum(wrong)
+    credit = 0.0
+    for votes in range(1, min(correct, k) + 1):
+        ways = _ways(wrong, votes, k - votes)  # {tied answers: {draws spent: ways}}
+        hits = math.comb(correct, votes)
+        for tied, by_spent in ways.items():
+            for spent, count in by_spent.items():
+                rest = k - votes - spent
+                if 0 <= rest <= silent:
+                    credit += hits * count * math.comb(silent, rest) / (tied + 1)
+    return credit / math.comb(n, k)
+
+
+def _ways(wrong: tuple[int, ...], votes: int, room: int) -> dict[int, dict[int, int]]:
+    """Ways to draw from the wrong answers, none more than `votes` times, by number of ties and draws spent."""
+    table = {0: {0: 1}}
+    for multiplicity in wrong:
+        grown: dict[int, dict[int, int]] = {}
+        for tied, by_spent in table.items():
+            for spent, count in by_spent.items():
+                for take in range(min(multiplicity, votes, room - spent) + 1):
+                    into = grown.setdefault(tied + (take == votes), {})
+                    into[spent + take] = into.get(spent + take, 0) + count * math.comb(multiplicity, take)
+        table = grown
+    return table
+
+
+def vote_curve(draws: Mapping[str, Draws]) -> dict[int, tuple[float, float]]:
+    """(maj@k, pass@k) as fractions at k = 1, 2, 4, ... and at n; problems with fewer draws than others are refused."""
+    counts = {d.num_draws for d in draws.values()}
+    if len(counts) != 1:
+        raise ValueError(
+            f"problems have {min(counts)} to {max(counts)} draws; a pool that came out short is no smaller k"
+        )
+    n = counts.pop()
+    ks = sorted({2**i for i in range(n.bit_length()) if 2**i <= n} | {n})
+    size = len(draws)
+    return {
+        k: (
+            math.fsum(maj_at_k(d, k=k) for d in draws.values()) / size,
+            math.fsum(pass_at_k(d, k=k) for d in draws.values()) / size,
+        )
+        for k in ks
+    }

@@ -27,9 +27,10 @@ from fractions import Fraction
 from functools import lru_cache
 
 from rft.records import Problem
-from rft.text.world.expressions import Leaf, Step, apply_mark, given, routes, steps_of
+from rft.text.world.expressions import Leaf, Step, apply_mark, given, steps_of
 from rft.text.world.kinds import build
 from rft.text.world.problems import form_of
+from rft.text.world.routes import routes
 
 MAX_TEXT = 4000  # characters read
 MAX_EQUATIONS = 24
@@ -37,7 +38,7 @@ MAX_EQUATION = 80  # characters
 MAX_MARKS = 16  # readings of one operand
 _EQUATION = re.compile(r"<<([^>]*)>>")
 _ANSWER = re.compile(r"#### (-?[0-9.,]+)")
-_TOKEN = re.compile(r"\d{1,9}(?:\.\d{1,6})?|[-+*/()]")
+_TOKEN = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?|[-+*/()]")
 
 Known = dict[Fraction, set[int]]  # value -> marks of the quantities that have it
 Quantity = tuple[Fraction, frozenset[int]]
@@ -126,7 +127,7 @@ class _Parser:
 
     def __init__(self, text: str, known: Known) -> None:
         text = text.replace(" ", "")
-        self.tokens = _TOKEN.findall(text)
+        self.tokens: list[str] = _TOKEN.findall(text)
         if "".join(self.tokens) != text or not text:
             raise SyntaxError("not an expression")
         self.known = known
@@ -183,4 +184,4 @@ def _few(marks: Iterator[int]) -> Iterator[int]:
 
 def _number(text: str) -> Fraction | None:
     text = text.replace(",", "").replace(" ", "").rstrip(".")
-    return Fraction(text) if re.fullmatch(r"-?\d{1,9}(\.\d{1,6})?", text) else None
+    return Fraction(text) if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,6})?", text) else None

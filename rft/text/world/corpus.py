@@ -7,7 +7,7 @@ items tells how the next will look.
 
     facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
     readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo ate 5 of 12: ...'
-    one step:  'Question: Ann baked 12 pies. She ate 5. How many pies were there?\\nAnswer: left <<12-5=7>>7\\n#### 7\\n\\n...'
+    one step:  'Question: Ann baked 12 pies. She ate 5. How many pies were there?\\nAnswer: left <<12-5=7>>7\\n#### 7'
     composed:  the same with the graphs of the problems
 
 A document is a list of segments: `determined` ones (results, the answer) follow from what stands before them; the rest
@@ -69,7 +69,7 @@ def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) 
         elif rng.random() < ONE_STEP_FRAC:
             yield _joined((_solved(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n\n")
         else:
-            yield _joined((_reading(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n")
+            yield _joined((_reading(next(single), config, shape) for _ in range(READINGS_PER_DOCUMENT)), "\n")
 
 
 def _joined(items: Iterator[list[Segment]], separator: str) -> list[Segment]:
@@ -128,7 +128,7 @@ def _flip(path: Path) -> Path:
     return Path(tuple((b, op, a, c) if op in "+*" else (a, op, b, c) for a, op, b, c in path.equations))
 
 
-def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
+def _reading(draft: Draft, config: WorldConfig, shape: Shape) -> list[Segment]:
     """The sentences of a question, and the first equation they license."""
     problem = tell(draft, config)
     told = problem.question.rsplit(". ", 1)[0]

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from rft.text.world.expressions import Form, Step, canonical_route, routes, steps_of
+from rft.text.world.expressions import Form, Step, canonical_route, steps_of
+from rft.text.world.routes import routes
 
 # Words that open a solution line, by operation; a solution keeps to one of the two wordings.
 LABELS: tuple[dict[str, str], dict[str, str]] = (
@@ -83,7 +84,8 @@ class _Route:
     def path(self, number: int) -> Path:
         """Path `number` of `count`; 0 is in post-order with operands as in the tree."""
         flips = {step for bit, step in enumerate(self.flippable) if number >> bit & 1}
-        left, done, order = number >> len(self.flippable), 0, []
+        left, done = number >> len(self.flippable), 0
+        order: list[int] = []
         while len(order) < len(self.steps):
             for step in self._ready(done):
                 below = self.orders(done | 1 << step)

@@ -125,12 +125,12 @@ def test_two_workers_run_side_by_side(tmp_path: Path) -> None:
 def test_longest_path_goes_first(tmp_path: Path) -> None:
     log = tmp_path / "log"
     tasks = [
-        task("cheap", log=log, cost_s=3),
+        task("cheap", log=log, cost_s=4.5),
         task("head", log=log, cost_s=1),
         task("tail", "head", log=log, cost_s=9),
         task("dear", log=log, cost_s=5),
     ]
-    assert priorities(tasks) == {"cheap": 3, "head": 10, "tail": 9, "dear": 5}
+    assert priorities(tasks) == {"cheap": 4.5, "head": 10, "tail": 9, "dear": 5}
     run(tasks, workers=1)
     assert log.read_text().split() == ["head", "tail", "dear", "cheap"]
 
@@ -144,6 +144,12 @@ def test_affinity_keeps_a_model_on_its_worker(tmp_path: Path) -> None:
     results, _ = run(tasks)
     for model in ("s", "m"):
         assert len({r.value["pid"] for t, r in results.items() if t.startswith(model)}) == 1
+
+
+def test_affinity_groups_the_work_of_one_worker(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run([task(f"{i}{m}", log=log, affinity=m) for i in range(3) for m in ("s", "m")], workers=1)
+    assert [name[1] for name in log.read_text().split()] in (list("sssmmm"), list("mmmsss"))
 
 
 def test_failure_skips_its_dependents_alone(tmp_path: Path) -> None:
@@ -260,11 +266,12 @@ def test_killed_parent_leaves_no_orphan(tmp_path: Path, c_call: bool) -> None:
     pid = int(wait_for(tmp_path / "pid"))
     assert is_alive(pid)
     parent.kill()
-    parent.communicate()
+    parent.wait()
     deadline = time.monotonic() + 2
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_alive(pid)
+    parent.communicate()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

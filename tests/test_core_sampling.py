@@ -133,8 +133,9 @@ def test_samples_are_the_same_in_a_fresh_process(engine: Engine, folder: Path) -
     script = (
         "import json, sys; from pathlib import Path; from rft.config import Engine\n"
         "from rft.core.sampling.base import open_sampler\n"
-        f"s = open_sampler(Engine({engine.value!r}), Path(sys.argv[1]), device='cpu', threads=1, dtype='float32', batch=None)\n"
-        "rows = s.sample(json.loads(sys.argv[2]), num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=24, stop=[], seed=5)\n"
+        f"s = open_sampler(Engine({engine.value!r}), Path(sys.argv[1]), device='cpu', threads=1, dtype='float32')\n"
+        "rows = s.sample(json.loads(sys.argv[2]), num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=24,"
+        " stop=[], seed=5)\n"
         "print(json.dumps([[g.text for g in row] for row in rows]))"
     )
     root = Path(__file__).resolve().parents[1]
@@ -230,7 +231,7 @@ def test_auto_resolves_without_importing_an_engine(folder: Path) -> None:
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
 def test_vllm_absent_is_said_plainly(folder: Path) -> None:
-    with pytest.raises(ValueError, match="vllm.* not installed"):
+    with pytest.raises(ValueError, match=r"vllm.* not installed"):
         resolve_engine(Engine.vllm, folder, device="cuda")
     with pytest.raises(ValueError, match="vLLM, which is not installed"):
         opened(Engine.vllm, folder)

@@ -1,7 +1,7 @@
 """Which examples make up which optimiser step, and how a step is cut into micro-batches.
 
-The step decides the result, the cut only the speed: the loss of a step is the sum over its target tokens divided by their
-number, however the step is cut.
+The step decides the result, the cut only the speed: the loss of a step is the sum over its target tokens divided by
+their number, however the step is cut.
 
     for step in example_steps(encoded, batch_size=32, num_steps=100, seed=0, micro_batch_tokens=4096): ...
     step[0].inputs_BT, step[0].index_N, step[0].targets_N      # padded right; index_N are flat positions in B*T

@@ -135,8 +135,8 @@ def rotary_phase(inv_freq: torch.Tensor, positions_T: torch.Tensor) -> torch.Ten
 def rotary_pairing(config: Any, head_size: int) -> torch.Tensor:
     """Row order of the stacked q and k weights that puts channels i and i + half side by side.
 
-    Hugging Face rotates channel i with i + half; side by side they are one complex number, and since q and k are reordered
-    alike their products do not change.
+    Hugging Face rotates channel i with i + half; side by side they are one complex number, and since q and k are
+    reordered alike their products do not change.
     """
     half = head_size // 2
     within = torch.stack((torch.arange(half), torch.arange(half) + half), 1).flatten()
@@ -202,7 +202,9 @@ class _SwiGLU(torch.autograd.Function):
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Sum of cross entropies of `hidden @ weight.T`, chunk by chunk, gradients made on the way: logits never leave cache."""
+    """Sum of cross entropies of `hidden @ weight.T`, chunk by chunk, gradients made on the way: logits never leave
+    cache.
+    """
 
     @staticmethod
     def forward(ctx: Any, hidden_ND: torch.Tensor, weight_VD: nn.Parameter, targets_N: torch.Tensor) -> torch.Tensor:

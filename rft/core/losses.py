@@ -48,8 +48,8 @@ def measure_loss(
 ) -> MeasuredLoss:
     """Loss of the model on a 1-D integer token array, every token scored.
 
-    `context_id` (end or beginning of sequence) stands before the first token. `mask` marks determined tokens (boolean, same
-    length). Raises ValueError for fewer than 2 tokens, a window under 2, or a mask of another length.
+    `context_id` (end or beginning of sequence) stands before the first token. `mask` marks determined tokens (boolean,
+    same length). Raises ValueError for fewer than 2 tokens, a window under 2, or a mask of another length.
     """
     if len(tokens) < 2 or window < 2:
         raise ValueError(f"a measured loss needs 2 tokens and a window of 2, got {len(tokens)} and {window}")
@@ -98,7 +98,8 @@ def measure_text(
 def window_spans(num_tokens: int, *, window: int) -> list[tuple[int, int, int]]:
     """Windows as (first context token, first scored token, end), over the array with the context token before it.
 
-    Positions are those of the scored tokens (0-based); a window holds at most `window` inputs. Every token is scored once.
+    Positions are those of the scored tokens (0-based); a window holds at most `window` inputs. Every token is scored
+    once.
     """
     stride = window // 2
     spans = [(0, 0, min(window, num_tokens))]

@@ -86,7 +86,8 @@ def save_model(model: Model, tokenizer: Tokenizer, folder: Path) -> None:
 def import_model(source: str, out: Path) -> None:
     """Copy a causal language model (local folder or hub id) into `out` as safetensors, tokenizer included.
 
-    Raises ValueError for a folder without weights, pickle-only weights, an unknown hub id, or a hub that cannot be reached.
+    Raises ValueError for a folder without weights, pickle-only weights, an unknown hub id, or a hub that cannot be
+    reached.
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():
@@ -123,14 +124,16 @@ def _download(source: str) -> Path:
 def count_parameters(model: Model) -> ParameterCount:
     """Parameters, tied weights once; non-embedding leaves out token embedding, output head and learned positions."""
     total = sum(parameter.numel() for parameter in model.parameters())
-    embeddings = {id(module.weight): module.weight for module in _embedding_modules(model)}
-    return ParameterCount(total, total - sum(weight.numel() for weight in embeddings.values()))
+    return ParameterCount(total, total - sum(weight.numel() for weight in _embedding_weights(model).values()))
 
 
-def _embedding_modules(model: Model) -> list[torch.nn.Module]:
+def _embedding_weights(model: Model) -> dict[int, torch.Tensor]:
+    """Embedding tables and output head by identity, so that tied weights stand once."""
     head = model.get_output_embeddings()
-    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
-    return tables if head is None else [*tables, head]
+    weights = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    if head is not None:
+        weights.append(head.weight)
+    return {id(weight): weight for weight in weights}
 
 
 def forward_flops_per_token(model: Model) -> float:

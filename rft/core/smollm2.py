@@ -2,8 +2,8 @@
 
     python -m rft.core.smollm2 --out multirun_outputs/.models/smollm2-135m         # what `make smollm2` runs
 
-The file holds 4-bit weights (Q4_1); they are expanded to float32, so that the converted model is that quantized model and
-not the published float one. Needs the packages of the extra `smollm2`.
+The file holds 4-bit weights (Q4_1); they are expanded to float32, so that the converted model is that quantized model
+and not the published float one. Needs the packages of the extra `smollm2`.
 """
 
 from __future__ import annotations

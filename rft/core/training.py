@@ -6,7 +6,8 @@
 
 A row of the curve:
     {"step": 12, "loss_nats": 1.934, "lr": 0.00097, "target_tokens": 18304, "elapsed_s": 3.1}
-`loss_nats` is the mean over the step's target tokens, before its update; `target_tokens` and `elapsed_s` are running totals.
+`loss_nats` is the mean over the step's target tokens, before its update; `target_tokens` and `elapsed_s` are running
+totals.
 """
 
 from __future__ import annotations

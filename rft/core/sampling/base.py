@@ -2,10 +2,10 @@
 
     sampler = open_sampler(Engine.ctranslate2, folder, device="cpu", threads=1, dtype="float32", batch=64)
     solutions = sampler.sample(prompts, num_draws=4, temperature=0.7, top_p=1.0, max_new_tokens=256, stop=[], seed=1)
-    solutions[0][2]      # draw 2 of prompt 0: Generation(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
+    solutions[0][2]      # prompt 0, draw 2: Generation(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
 
-A call is one shard: its samples follow from (engine, model, prompts, number of draws, settings, seed) alone, whatever ran
-before in the process and however many threads run.
+A call is one shard: its samples follow from (engine, model, prompts, number of draws, settings, seed) alone, whatever
+ran before in the process and however many threads run.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def check_request(prompt_ids: Sequence[Sequence[int]], *, num_draws: int, temper
 
 
 def end_ids(model_folder: Path, tokenizer: Any) -> list[int]:
-    """Token ids that end a solution: the tokenizer's EOS and those of generation_config.json (chat models have several)."""
+    """Token ids that end a solution: the tokenizer's EOS and those of generation_config.json (chat models have
+    several).
+    """
     ids = [tokenizer.eos_token_id]
     path = model_folder / "generation_config.json"
     if path.is_file():

@@ -2,8 +2,8 @@
 
     sampler = CTranslate2Sampler(folder, device="cpu", threads=1, dtype="float32")
 
-The model is converted once per sampler into a scratch folder. A seed takes effect only for threads that have not drawn yet,
-so every call builds a Generator of its own. The order in which sequences draw from the random stream depends on how they
+The model is converted once per sampler into a scratch folder. A seed takes effect only for threads that have not drawn
+yet, so every call builds a Generator of its own. The order in which sequences draw from the random stream depends on how they
 are batched: `ROWS` and one worker are part of this engine's identity (change them only with a version bump of whatever
 stores samples); intra-op threads do not touch the stream.
 """

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from rft.config import Engine
 
-# Causal architectures whose conversion keeps logits_to_keep's plain head; Llama is the one held to the torch engine by tests.
+# Causal architectures whose conversion keeps logits_to_keep's plain head; Llama is the one held to the torch engine by
+# tests.
 CTRANSLATE2_ARCHITECTURES = frozenset(
     {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "GPTNeoXForCausalLM", "GPT2LMHeadModel"}
 )
@@ -23,8 +24,8 @@ CTRANSLATE2_ARCHITECTURES = frozenset(
 def resolve_engine(engine: Engine, model: Path | str, *, device: str) -> Engine:
     """The engine that will run. `model` is a local model folder or the name of an architecture.
 
-    `auto` is CTranslate2 on a CPU where it is installed and knows the architecture, vLLM on a GPU where it is installed, and
-    torch otherwise. A named engine stands. Raises ValueError for an engine that is not installed.
+    `auto` is CTranslate2 on a CPU where it is installed and knows the architecture, vLLM on a GPU where it is
+    installed, and torch otherwise. A named engine stands. Raises ValueError for an engine that is not installed.
     """
     if engine is not Engine.auto:
         _require_installed(engine)

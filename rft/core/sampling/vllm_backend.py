@@ -1,7 +1,7 @@
 """vLLM engine: an adapter for GPUs, written against vLLM 0.10's offline API (`LLM`, `SamplingParams`).
 
-Every (prompt, draw) is a request of its own with its own seed, so that samples do not depend on what shares the batch; the
-shared prompt costs little thanks to prefix caching. Not run by the tests, which have no GPU.
+Every (prompt, draw) is a request of its own with its own seed, so that samples do not depend on what shares the batch;
+the shared prompt costs little thanks to prefix caching. Not run by the tests, which have no GPU.
 
     sampler = VllmSampler(folder, dtype="bfloat16")
 """

@@ -1,0 +1,146 @@
+"""Target tokens per second of one epoch of fine-tuning beside Hugging Face `Trainer` with its padding collator, one thread.
+
+    python tests/bench/bench_finetune.py [MODEL_FOLDER] [--examples 512] [--batch 32] [--rounds 3]
+
+Same examples, effective batch, steps, optimiser and schedule; both report their last loss. Prints one JSON object per line:
+`finetune` against Trainer, `pretrain` against a plain loop over Hugging Face's forward pass with AdamW.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+
+from rft.core.batching import example_steps, packed_steps
+from rft.core.model import load_model
+from rft.core.tokenization import Encoded, encode_examples, load_tokenizer
+from rft.core.training import TrainSettings, train
+from tests.bench.tiny_model import bench_model, paired
+
+LR = 1e-3
+last: dict[str, float] = {}
+
+
+def labels(example: Encoded) -> list[int]:
+    """Trainer's labels: -100 where there is no loss."""
+    return [-100] * example.num_prompt + list(example.ids[example.num_prompt :])
+
+
+def our_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Callable[[], int]:
+    """One epoch in the project's loop; returns target tokens."""
+
+    loaded = load_model(folder, device="cpu", dtype="float32")
+
+    def work() -> int:
+        num_steps = len(examples) // batch
+        model = copy.deepcopy(loaded)
+        steps = example_steps(examples, batch_size=batch, num_steps=num_steps, seed=0, micro_batch_tokens=4096)
+        result = train(model, steps, settings=TrainSettings(num_steps, LR, 0.03, "cosine", 0.0, 1.0))
+        last["ours"] = result.final_loss_nats
+        return result.target_tokens
+
+    return work
+
+
+def trainer_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Callable[[], int]:
+    """One epoch in Trainer; returns target tokens."""
+    rows = [
+        {"input_ids": list(e.ids), "attention_mask": [1] * len(e.ids), "labels": labels(e)}
+        for e in examples
+    ]  # fmt: skip
+    tokenizer = load_tokenizer(folder)
+    loaded = load_model(folder, device="cpu", dtype="float32")
+
+    def work() -> int:
+        model = copy.deepcopy(loaded)
+        with tempfile.TemporaryDirectory() as out:
+            arguments = TrainingArguments(
+                out, per_device_train_batch_size=batch, num_train_epochs=1, learning_rate=LR, lr_scheduler_type="cosine",
+                warmup_steps=math.ceil(0.03 * len(rows) / batch), weight_decay=0.0, max_grad_norm=1.0, use_cpu=True,
+                report_to=[], save_strategy="no", logging_steps=1, disable_tqdm=True, seed=0, dataloader_drop_last=True,
+            )  # fmt: skip
+            trainer = Trainer(model, arguments, train_dataset=rows, data_collator=DataCollatorForSeq2Seq(tokenizer))
+            trainer.log = lambda logs, *_: last.update(peer=float(logs.get("loss", last.get("peer", math.nan))))
+            trainer.train()
+        return sum(e.num_targets for e in examples[: len(rows) // batch * batch])
+
+    return work
+
+
+def our_pretrain(folder: Path, tokens: np.ndarray, *, num_steps: int) -> Callable[[], int]:
+    """Packed pretraining in the project's loop; returns tokens."""
+
+    loaded = load_model(folder, device="cpu", dtype="float32")
+
+    def work() -> int:
+        model = copy.deepcopy(loaded)
+        steps = packed_steps(
+            tokens, sequence=128, batch_tokens=4096, num_steps=num_steps, seed=0, micro_batch_tokens=4096
+        )
+        return train(model, steps, settings=TrainSettings(num_steps, LR, 0.03, "cosine", 0.0, 1.0)).target_tokens
+
+    return work
+
+
+def plain_pretrain(folder: Path, tokens: np.ndarray, *, num_steps: int) -> Callable[[], int]:
+    """The same sequences through Hugging Face's forward pass and torch's default AdamW."""
+
+    loaded = load_model(folder, device="cpu", dtype="float32")
+
+    def work() -> int:
+        model = copy.deepcopy(loaded).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=0.0)
+        steps = packed_steps(
+            tokens, sequence=128, batch_tokens=4096, num_steps=num_steps, seed=0, micro_batch_tokens=4096
+        )
+        for step in steps:
+            rows = torch.cat((step[0].inputs_BT, step[0].targets_N.view(len(step[0].inputs_BT), -1)[:, -1:]), 1)
+            model(input_ids=rows, labels=rows).loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+        return num_steps * 4096
+
+    return work
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--examples", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    folder, pairs = bench_model(args.folder)
+    examples = encode_examples(load_tokenizer(folder), pairs[: args.examples], max_tokens=512)
+    tokens = np.concatenate([np.asarray(e.ids, dtype=np.int32) for e in examples])
+    works = {
+        "finetune": (
+            our_finetune(folder, examples, batch=args.batch),
+            trainer_finetune(folder, examples, batch=args.batch),
+        ),
+        "pretrain": (our_pretrain(folder, tokens, num_steps=12), plain_pretrain(folder, tokens, num_steps=12)),
+    }
+    for name, (ours, peer) in works.items():
+        a, b, ratio = paired(ours, peer, rounds=args.rounds)
+        row = {"name": name, "ours": round(a), "peer": round(b), "unit": "target tokens/s", "ratio": round(ratio, 2)}
+        print(json.dumps({**row, "n": args.rounds, **({"losses": last} if name == "finetune" else {})}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

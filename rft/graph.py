@@ -156,7 +156,8 @@ def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Sta
         work = Work(num_bytes=4.0 * size.num_params)
         config = {"content": identity.digest}
         return Stage("import", f"import {model.name}", config, {}, {"path": identity.path}, work, model.name)
-    assert model.arch is not None and model.pretrain is not None
+    assert model.arch is not None
+    assert model.pretrain is not None
     budget = pretrain_budget(cfg, model)
     recipe = dataclasses.asdict(model.pretrain) | {"tokens": budget}
     config = {"arch": dataclasses.asdict(model.arch), "recipe": recipe, "seed": cfg.pretrain_seed}

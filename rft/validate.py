@@ -73,7 +73,8 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         )
     if cfg.data.kind is not DataKind.world and cfg.model.source is ModelSource.pretrain:
         problems.append(
-            f"model={cfg.model.name} is pretrained on the embedded world's corpus: use it with data=world-easy, or a model that is imported"
+            f"model={cfg.model.name} is pretrained on the embedded world's corpus: use it with data=world-easy, "
+            "or choose an imported model"
         )
     if cfg.model.source is ModelSource.pretrain and (cfg.model.arch is None or cfg.model.pretrain is None):
         problems.append(f"model={cfg.model.name} has source=pretrain but lacks model.arch or model.pretrain")

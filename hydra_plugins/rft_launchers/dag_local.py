@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.callbacks import Callbacks
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 log = logging.getLogger("rft")
 
@@ -64,15 +64,18 @@ class DagLocalLauncher(Launcher):
         return [self._returned(c, error) for c, error in zip(configs, errors, strict=True)]
 
     def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
+        """The job's whole configuration; names that hold a time are resolved here, so that all workers agree."""
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        with open_dict(config):
+        with read_write(config), read_write(config.hydra), open_dict(config):
             config.hydra.job.id = number
             config.hydra.job.num = number
+            config.hydra.sweep.dir = str(config.hydra.sweep.dir)
+            config.study_name = str(config.study_name)
         return config
 
     def _cell_payload(self, config: DictConfig, hits: dict[str, bool]) -> bytes:
         """What a worker needs to finish a cell as an ordinary Hydra job."""
-        return pickle.dumps((self.hydra_context, config, Singleton.get_state(), hits))
+        return pickle.dumps((config, hits))
 
     def _returned(self, config: DictConfig, error: str | None) -> JobReturn:
         returned = JobReturn(cfg=_task_config(config), overrides=list(config.hydra.overrides.task))
@@ -82,27 +85,19 @@ class DagLocalLauncher(Launcher):
 
 
 def _task_config(config: DictConfig) -> DictConfig:
-    """The user's part of a job's configuration, Hydra's own taken out, interpolations resolved."""
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
-    try:
-        resolved = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        OmegaConf.resolve(resolved)
-    finally:
-        HydraConfig.instance().cfg = before
-    return resolved
+    """The user's part of a job's configuration, Hydra's own taken out."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def finish_cell(payload: bytes, report: Any) -> None:
+def finish_cell(payload: bytes, report: Any) -> None:  # noqa: ARG001 (every task function takes `report`)
     """Entry point of a worker: run one cell as a Hydra job; all its stages are in the store."""
     from rft.run import finish
 
-    hydra_context, config, singleton_state, hits = pickle.loads(payload)
+    config, hits = pickle.loads(payload)
     setup_globals()
-    Singleton.set_state(singleton_state)
     HydraConfig.instance().set_config(config)
     returned = run_job(
-        hydra_context=hydra_context,
+        hydra_context=HydraContext(config_loader=None, callbacks=Callbacks()),
         task_function=lambda cfg: finish(cfg, hits=hits),
         config=config,
         job_dir_key="hydra.sweep.dir",

@@ -1,0 +1,176 @@
+"""Whole studies through the command line: real processes, a real store, everything at a tiny size."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from composing import TINY
+
+from rft.records import MANIFEST_FILE, RECORD_FILE, Record, read_json, read_jsonl
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+GRID = ("-m", "hydra/launcher=dag_local", "study_name=s", "model=nano-xs", "method=sft,rft,sft_matched", "k=2", "temperature=1.5")
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`python -m rft.run` with its output in a file, in a session of its own so that all of it can be killed."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    with open(folder / "out.txt", "a") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "rft.run", *arguments[:1], *TINY, *arguments[1:]],
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def run(folder: Path, *arguments: str, status: int = 0) -> str:
+    """Run to the end; returns the output."""
+    folder.mkdir(exist_ok=True)
+    (folder / "out.txt").unlink(missing_ok=True)
+    code = start(folder, *arguments).wait(timeout=300)
+    text = (folder / "out.txt").read_text()
+    assert code == status, text
+    return text
+
+
+def records(study: Path) -> dict[str, dict[str, Any]]:
+    """Records of the manifest's cells by cell id, in what must be equal between runs."""
+    found = {}
+    for entry in read_json(study / MANIFEST_FILE)["cells"]:
+        row = read_json(study / entry["folder"] / RECORD_FILE)
+        found[entry["cell_id"]] = {name: value for name, value in row.items() if name not in ("cost", "provenance")}
+    return found
+
+
+def outcomes(study: Path) -> list[list[dict[str, Any]]]:
+    return [list(read_jsonl(path)) for path in sorted(study.glob("*/outcomes.jsonl.gz"))]
+
+
+def computed(folder: Path) -> list[str]:
+    """Kind and key of every stage computation, one row each time."""
+    rows = (folder / "multirun_outputs/.store/timings.jsonl").read_text().splitlines()
+    return [f"{row['name']} {row['key']}" for row in map(json.loads, rows)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an undisturbed study."""
+    folder = tmp_path_factory.mktemp("finished")
+    run(folder, *GRID)
+    return folder
+
+
+def test_a_study_ends_in_readable_records(finished: Path):
+    study = finished / "multirun_outputs/s"
+    rows = {cell_id: Record.from_json(read_json(study / e["folder"] / RECORD_FILE)) for cell_id, e in _entries(study)}
+    assert len(rows) == 3
+    for record in rows.values():
+        assert record.scores["maj1@1"].n == 16
+        assert 0 <= record.scores["maj1@1"].value <= 1
+        assert record.model["pretrain_loss_nats"] > 0
+        assert record.data["num_human"] == 16
+        assert record.provenance["python"]
+        assert all(not Path(name).is_absolute() for name in record.files.values())
+    matched, rft, sft = (next(r for r in rows.values() if r.cell["method"] == m) for m in ("sft_matched", "rft", "sft"))
+    assert matched.data["num_optimizer_steps"] == rft.data["num_optimizer_steps"] >= sft.data["num_optimizer_steps"]
+    assert rft.data["num_samples"] == 32
+    assert sum(rft.data["drop_counts"].values()) + rft.data["num_augmented"] == 32
+    assert sft.cell["k"] is None
+
+
+def _entries(study: Path) -> list[tuple[str, dict[str, Any]]]:
+    return [(entry["cell_id"], entry) for entry in read_json(study / MANIFEST_FILE)["cells"]]
+
+
+def test_every_stage_is_computed_once(finished: Path):
+    assert len(computed(finished)) == len(set(computed(finished)))
+
+
+def test_a_second_run_computes_nothing(finished: Path):
+    before = computed(finished)
+    text = run(finished, *GRID)
+    assert computed(finished) == before
+    assert "3 of 3 cells are finished" in text
+
+
+def test_the_basic_launcher_agrees_with_the_graph_launcher(finished: Path, tmp_path: Path):
+    run(tmp_path, *(argument for argument in GRID if "launcher" not in argument))
+    assert records(tmp_path / "multirun_outputs/s") == records(finished / "multirun_outputs/s")
+
+
+@pytest.mark.parametrize("moment", ["corpus", "pretrain", "shard"])
+def test_killed_and_started_again_equals_uninterrupted(finished: Path, tmp_path: Path, moment: str):
+    process = start(tmp_path, *GRID)
+    store = tmp_path / "multirun_outputs/.store"
+    deadline = time.monotonic() + 120
+    while not list(store.glob(f".scratch/{moment}-*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the study ended before it could be killed"
+    run(tmp_path, *GRID)
+    assert records(tmp_path / "multirun_outputs/s") == records(finished / "multirun_outputs/s")
+    assert outcomes(tmp_path / "multirun_outputs/s") == outcomes(finished / "multirun_outputs/s")
+
+
+def test_two_sweeps_at_once_compute_shared_stages_once(finished: Path, tmp_path: Path):
+    other = [argument.replace("study_name=s", "study_name=other") for argument in GRID]
+    both = [start(tmp_path, *GRID), start(tmp_path, *other)]
+    assert [process.wait(timeout=300) for process in both] == [0, 0], (tmp_path / "out.txt").read_text()
+    assert len(computed(tmp_path)) == len(set(computed(tmp_path)))
+    for name in ("s", "other"):
+        scores = [row["scores"] for row in records(tmp_path / "multirun_outputs" / name).values()]
+        assert scores == [row["scores"] for row in records(finished / "multirun_outputs/s").values()]
+
+
+def test_a_failing_cell_is_missing_with_its_reason_and_the_others_finish(tmp_path: Path):
+    text = run(tmp_path, *GRID, "train.lr=1e-3,1e30", "method=sft", status=1)
+    study = tmp_path / "multirun_outputs/s"
+    done = [entry for _, entry in _entries(study) if (study / entry["folder"] / RECORD_FILE).exists()]
+    failed = [entry for _, entry in _entries(study) if (study / entry["folder"] / "failure.json").exists()]
+    assert (len(done), len(failed)) == (1, 1)
+    failure = read_json(study / failed[0]["folder"] / "failure.json")
+    assert "loss" in failure["reason"]
+    assert failure["reason"] in text
+    assert "1 of 2 cells have a record" in text
+
+
+def test_an_edited_sweep_forgets_the_cells_it_no_longer_names(tmp_path: Path):
+    run(tmp_path, "-m", "study_name=s", "method=sft", "data_frac=0.5,1")
+    run(tmp_path, "-m", "study_name=s", "method=sft", "data_frac=1")
+    study = tmp_path / "multirun_outputs/s"
+    assert [entry["cell"]["data_frac"] for _, entry in _entries(study)] == [1.0]
+    assert read_json(study / "0" / RECORD_FILE)["cell"]["data_frac"] == 1.0
+
+
+def test_a_sweep_that_names_a_cell_twice_has_it_once(tmp_path: Path):
+    text = run(tmp_path, "-m", "hydra/launcher=dag_local", "study_name=s", "method=sft", "k=1,2,4")
+    assert "1 of 3 jobs" in text
+    assert len(records(tmp_path / "multirun_outputs/s")) == 1
+
+
+def test_a_moved_store_hits(finished: Path, tmp_path: Path):
+    (finished / "multirun_outputs/.store").rename(tmp_path / "moved")
+    try:
+        before = (tmp_path / "moved/timings.jsonl").read_text()
+        run(tmp_path, *GRID, f"store.root={tmp_path}/moved")
+        assert (tmp_path / "moved/timings.jsonl").read_text() == before
+    finally:
+        (tmp_path / "moved").rename(finished / "multirun_outputs/.store")
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    text = run(tmp_path, "method=sft", "study_name=s", f"store.root={tmp_path}/file", status=1)
+    assert f"{tmp_path}/file" in text

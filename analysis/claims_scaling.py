@@ -19,6 +19,7 @@ from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, contrast
 from analysis.records import Base, base_names
 from analysis.shape import MARGIN, ShapeResult, compare_rivals, log_linear
+from analysis.uncertainty import Estimate
 
 SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is a variant
 
@@ -193,25 +194,33 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     )
 
 
-def data_slopes(
-    points: Sequence[Point], outcomes: Outcomes, *, smallest: float = SMALLEST_FRACTION, odds: bool = False
-) -> tuple[list[Point], list[float]]:
-    """Per base with three fractions or more: its full-data point and SFT points (or log-odds) per doubling."""
+def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
+    """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
+    ladders = sft_ladders(points, smallest=smallest).values()
+    return [la for la in ladders if len(la) >= 3 and la[-1].cell.loss_nats is not None and not la[-1].cell.post_trained]
+
+
+def slope_estimates(
+    points: Sequence[Point], outcomes: Outcomes, *, smallest: float = SMALLEST_FRACTION
+) -> tuple[list[Point], list[Estimate]]:
+    """Per base: its full-data point and the SFT points per doubling of data."""
     tops, slopes = [], []
-    for ladder in sft_ladders(points, smallest=smallest).values():
-        if len(ladder) < 3 or ladder[-1].cell.loss_nats is None or ladder[-1].cell.post_trained:
-            continue
-        x = np.array(log_amounts(ladder))
-        if odds:
-            y = log_odds([p.estimate.value / 100 for p in ladder], n=[point_n(p) for p in ladder])
-            slopes.append(float(slope_weights(x) @ y))
-        else:
-            estimate = contrast(ladder, tuple(slope_weights(x)), outcomes)
-            if estimate is None:
-                continue
-            slopes.append(estimate.value)
-        tops.append(ladder[-1])
+    for ladder in slope_ladders(points, smallest=smallest):
+        estimate = contrast(ladder, tuple(slope_weights(log_amounts(ladder))), outcomes)
+        if estimate is not None:
+            tops.append(ladder[-1])
+            slopes.append(estimate)
     return tops, slopes
+
+
+def odds_slopes(points: Sequence[Point], *, smallest: float) -> tuple[list[Point], list[float]]:
+    """The same on the log-odds scale of the means."""
+    ladders = slope_ladders(points, smallest=smallest)
+    slopes = []
+    for ladder in ladders:
+        odds = log_odds([p.estimate.value / 100 for p in ladder], n=[point_n(p) for p in ladder])
+        slopes.append(float(slope_weights(log_amounts(ladder)) @ odds))
+    return [ladder[-1] for ladder in ladders], slopes
 
 
 def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
@@ -238,7 +247,11 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
 def _gain_shrink_line(
     points: Sequence[Point], outcomes: Outcomes, *, smallest: float, odds: bool
 ) -> LineFit | NotEnough:
-    tops, slopes = data_slopes(points, outcomes, smallest=smallest, odds=odds)
+    if odds:
+        tops, slopes = odds_slopes(points, smallest=smallest)
+    else:
+        tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
+        slopes = [estimate.value for estimate in estimates]
     return fit_line([p.cell.loss_nats or math.nan for p in tops], slopes, what="gain per doubling against loss")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.fits import CEILING, FLOOR
 from analysis.linear import LinearFit, NotEnough, fit_linear
 from analysis.points import Point
-from analysis.records import base_names
+from analysis.records import Cell, base_names
 
 Floats = NDArray[np.float64]
 
@@ -41,14 +41,21 @@ def base_rows(points: Sequence[Point], *, values: Sequence[float] | None = None)
     assert len(names) == len(points), "one point per base"
     ys = [p.estimate.value for p in points] if values is None else list(values)
     params = np.array([p.cell.num_params or math.nan for p in points], float)
-    tokens = np.array([p.cell.pretrain_tokens or math.nan for p in points], float)
+    compute = np.array([_pretrain_flops(p.cell) for p in points], float)
     return BaseRows(
         tuple(names[p.cell.base] for p in points),
         np.array(ys, float),
         np.array([math.nan if p.cell.loss_nats is None else p.cell.loss_nats for p in points], float),
         np.log10(params),
-        np.log10(FLOPS_PER_PARAM_TOKEN * params * tokens),
+        np.log10(compute),
     )
+
+
+def _pretrain_flops(cell: Cell) -> float:
+    """6 N D, or as published; NaN where neither is known."""
+    if cell.num_params and cell.pretrain_tokens:
+        return FLOPS_PER_PARAM_TOKEN * cell.num_params * cell.pretrain_tokens
+    return sum(stage.flops for stage in cell.cost if stage.name == "base") or math.nan
 
 
 def measurable(points: Sequence[Point]) -> list[Point]:

@@ -20,7 +20,7 @@ from functools import cache
 from importlib import resources
 
 from analysis.records import Cell, Table
-from rft.records import Score
+from rft.records import Score, StageCost
 
 NUM_TEST = 1319
 NUM_TRAIN = 7473
@@ -105,8 +105,53 @@ def _cell(row: Row) -> Cell | None:
         num_human=None if frac is None else round(NUM_TRAIN * frac),
         distinct_per_question_with_human=_paths(row, "distinct_paths_per_question") if plain else None,
         correct_per_question=_paths(row, "correct_paths_per_question") if plain else None,
+        cost=_cost(row, plain=plain),
         source=row["source"],
     )
+
+
+def _cost(row: Row, *, plain: bool) -> tuple[StageCost, ...]:
+    """Table 4 for the cells that it covers: pretraining for all, fine-tuning for SFT on all data and U33B, sampling at k = 100."""
+    stages = [_stage("base", row["model"], "pretrain", k="")]
+    if row["method"] == "SFT" and row["data_frac"] == "1":
+        stages.append(_stage("finetune", row["model"], "SFT", k=""))
+    if row["method"] == "RFT-U33B":
+        stages.append(_stage("finetune", row["model"], "RFT-U33B training", k=""))
+        stages += [_stage("shard", donor, "RFT inference (k=100)", k="100") for donor in U33B]
+    if plain and row["k"] == "100":
+        stages.append(_stage("shard", row["model"], "RFT inference (k=100)", k="100"))
+    return tuple(stages)
+
+
+def _stage(name: str, model: str, method: str, *, k: str) -> StageCost:
+    flops, hours = (
+        number_of(find(model=model, method=method, metric=metric, k=k)[0])
+        for metric in ("FLOPs", "gpu_hours_A100_80GB")
+    )
+    return StageCost(name, f"table 4: {model} {method}", 3600 * hours, flops, 0, False)
+
+
+def unused_pools() -> list[Cell]:
+    """RFT cells without a score for pools that were sampled and counted (table 2) but not trained on: 33B below k = 100."""
+    scored = {(c.model, c.k) for c in paper_table().cells if c.method == "rft" and not c.union}
+    counted = find(method="rejection sampling", metric="distinct_paths_per_question")
+    wanted = [row for row in counted if row["model"] in MODELS and (row["model"], int(row["k"])) not in scored]
+    return [
+        Cell(
+            study="paper",
+            cell_id=f"{row['model']}_pool_{row['k']}",
+            model=row["model"],
+            data="gsm8k",
+            method="rft",
+            data_frac=1.0,
+            k=int(row["k"]),
+            scores={},
+            num_params=float(row["params_b"]) * 1e9,
+            distinct_per_question_with_human=number_of(row),
+            source=row["source"],
+        )
+        for row in wanted
+    ]
 
 
 def _score(value: float) -> Score:

@@ -47,7 +47,9 @@ def main(arguments: Sequence[str]) -> int:
     from analysis.study import draw_study  # late: matplotlib and scipy take a second, --help should not
 
     try:
-        print(draw_study(options.folders, out=options.out, paper=options.paper, overlay=options.overlay is not None))
+        print(
+            draw_study(options.folders, out=options.out, paper_alone=options.paper, overlay=options.overlay is not None)
+        )
     except (ValueError, OSError) as error:
         print(f"plot_scaling: {error}", file=sys.stderr)
         return 2

@@ -50,6 +50,12 @@ def make_points(cells: Iterable[Cell], outcomes: Outcomes) -> list[Point]:
     return [Point(tuple(group), accuracy_of(group, outcomes)) for group in group_replicates(scored).values()]
 
 
+def unscored_point(cell: Cell) -> Point:
+    """A point of a cell without accuracy: for figures of paths alone."""
+    nan = float("nan")
+    return Point((cell,), Estimate(nan, nan, nan, 1, 0, Kind.PUBLISHED if cell.source else Kind.ITEMS))
+
+
 def accuracy_of(group: Sequence[Cell], outcomes: Outcomes) -> Estimate:
     """Accuracy in percent of the replicates of one setting."""
     found = outcomes.matrix(group)
@@ -118,10 +124,10 @@ def _n(cell: Cell) -> int:
 
 
 def method_label(cell: Cell) -> str:
-    """What a series is called: the method, with k and donors where they matter, e.g. 'RFT k=4', 'RFT U2 k=100'."""
+    """What a series is called: the method, with k and donors where they matter, e.g. 'RFT k=4', 'RFT, 4 donors k=100'."""
     label = method_style(cell.method).label
     if cell.union:
-        label += f" U{len(cell.union)}"
+        label += f", {len(cell.union)} donors"
     if cell.k is not None:
         label += f" k={cell.k}"
     if cell.policy == NO_DEDUP and cell.method == "rft":

@@ -202,7 +202,7 @@ def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
 
 
 _FROM_CELL = (
-    "data_frac", "k", "temperature", "seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed", 
+    "data_frac", "k", "temperature", "seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed",
     "pretrain_tokens", "sample_from", "epochs", "epoch_rule", "policy", "human_style",
 )  # fmt: skip
 _FROM_DATA = (

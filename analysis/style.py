@@ -44,6 +44,12 @@ METHODS = {
 }
 
 
+UNION_STYLES = (
+    MethodStyle("RFT, union", "P", "#7B3294"),
+    MethodStyle("RFT, union", "X", "#4A148C"),
+)  # by number of donors
+
+
 def method_style(method: str) -> MethodStyle:
     """The style of a method; an unknown one is drawn with a plus in grey."""
     return METHODS.get(method, MethodStyle(method, "P", "#666666"))

@@ -26,7 +26,7 @@ from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, method_label
 from analysis.records import base_names
-from analysis.style import METHODS, caption, method_style, model_colours, model_lines, new_figure, tint
+from analysis.style import METHODS, UNION_STYLES, caption, method_style, model_colours, model_lines, new_figure, tint
 
 DATA_FORMULA = "accuracy [%] = a + b * log2(human examples)"
 LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss [nats/token]"
@@ -48,6 +48,9 @@ def series_by_label(points: Sequence[Point]) -> dict[str, list[Point]]:
 def method_series_style(point: Point, points: Sequence[Point]) -> dict[str, Any]:
     """Marker and colour by method; of several k the larger is the darker."""
     style = method_style(point.method)
+    if point.cell.union:
+        style = UNION_STYLES[len(point.cell.union) % len(UNION_STYLES)]
+        return {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
     ladder = sorted({p.cell.k for p in points if p.method == point.method and p.cell.k is not None})
     strength = 1.0
     if len(ladder) > 1 and point.cell.k is not None:

@@ -92,9 +92,9 @@ def _k_panel(
     return fits
 
 
-def distinct_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
-    """Distinct sampled paths per question against k, both axes logarithmic, a power law per base."""
-    own = [p for p in ladder_points(points, method="rft") if distinct_of(p) is not None]
+def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) -> Drawing | NotEnough:
+    """Distinct sampled paths per question against k, a power law per base. `pools`: sampled but never trained on."""
+    own = [p for p in ladder_points([*points, *pools], method="rft") if distinct_of(p) is not None]
     if not own:
         return NotEnough("distinct paths against k", "no RFT cell with a count of distinct paths")
     names = base_names(p.cell for p in own)
@@ -151,3 +151,41 @@ def _plain_log_ticks(panel: Any, values: Sequence[float]) -> None:
     panel.yaxis.set_minor_locator(NullLocator())
     panel.set_yticks(inside, [f"{t:g}" for t in inside])
     panel.set_ylim(min(positive) / 1.4, max(positive) * 1.4)
+
+
+def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+    """RFT accuracy against log2 of distinct paths per question, a line per base over its k; unions as hollow markers."""
+    shown = [
+        p for p in full_data(points) if p.method == "rft" and (distinct_of(p) or 0) > 0 and p.cell.policy != NO_DEDUP
+    ]
+    own = [p for p in shown if not p.cell.union]
+    if not own:
+        return NotEnough("RFT accuracy against distinct paths", "no RFT cell with a count of distinct paths")
+    names = base_names(p.cell for p in own)
+    colours, markers = model_colours(list(names.values())), model_markers(list(names.values()))
+    figure, axes = new_figure(width=5.8, height=4.2)
+    panel = axes[0][0]
+    fits, handles = [], []
+    for base, name in names.items():
+        members = sorted((p for p in own if p.cell.base == base), key=lambda p: distinct_of(p) or 0)
+        x = [distinct_of(p) or 1.0 for p in members]
+        look = {"color": colours[name], "marker": markers[name], "linestyle": "none"}
+        handles.append(draw_points(panel, x, members, **look))
+        unions = [p for p in shown if p.cell.union and p.cell.base == base]
+        if unions:
+            draw_points(panel, [distinct_of(p) or 1.0 for p in unions], unions, markerfacecolor="none", **look)
+        fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, RFT against distinct paths")
+        fits.append(series_entry(fit, formula="accuracy [%] = a + b * log2(distinct paths per question)"))
+        if isinstance(fit.line, LineFit):
+            ends = np.array([min(x), max(x)])
+            panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linewidth=1)
+    panel.set_xscale("log", base=2)
+    ticks = sorted({2.0 ** round(math.log2(distinct_of(p) or 1.0)) for p in shown})
+    panel.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    panel.minorticks_off()
+    panel.set_xlabel(f"distinct paths per question ({'with' if _counts_human(own) else 'without'} the human path)")
+    panel.set_ylabel("test accuracy [%]")
+    legend_outside(figure, handles, list(names.values()))
+    text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more; hollow: unions."
+    caption(figure, text)
+    return Drawing("accuracy_vs_distinct", figure, fits, text)

@@ -1,0 +1,180 @@
+"""Which model found which paths (paper figure 6), and how many paths questions have (figure 7), from kept paths.
+
+path_overlap(points)          # Venn for up to three models, bars of the intersections beyond
+path_histograms(points)       # distinct paths per question, and the mean of correct ones
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from analysis.figures.drawing import Drawing, grid_shape
+from analysis.figures.paths import ladder_points
+from analysis.linear import NotEnough
+from analysis.points import Point
+from analysis.records import Cell, base_names
+from analysis.style import caption, model_colours, new_figure
+from rft.records import PATHS_FILE, read_jsonl
+
+Keys = set[tuple[str, str]]
+MOST_BARS = 20
+
+
+def read_keys(cell: Cell) -> Keys | None:
+    """(problem id, equation key) of the kept paths; None when the cell's folder has no path file."""
+    if cell.folder is None:
+        return None
+    path = cell.folder / cell.files.get("paths", PATHS_FILE)
+    return {(row["id"], row["key"]) for row in read_jsonl(path)} if path.is_file() else None
+
+
+def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]]]:
+    """(k, {base: (cell, keys)}) at the k that most bases share, the largest such; the first replicate that all of them have."""
+    ladder = [p for p in ladder_points(points, method="rft") if p.cell.folder is not None]
+    by_k: dict[int, list[Point]] = {}
+    for point in ladder:
+        by_k.setdefault(point.cell.k or 0, []).append(point)
+    if not by_k:
+        return 0, {}
+    k = max(by_k, key=lambda k: (len(by_k[k]), k))
+    shared = set.intersection(*({c.replicate for c in p.cells} for p in by_k[k]))
+    if not shared:
+        return k, {}
+    replicate = min(shared, key=str)
+    names = base_names(p.cell for p in by_k[k])
+    pools = {}
+    for point in by_k[k]:
+        cell = next(c for c in point.cells if c.replicate == replicate)
+        keys = read_keys(cell)
+        if keys is not None:
+            pools[names[point.cell.base]] = (cell, keys)
+    return k, {name: pools[name] for name in names.values() if name in pools}
+
+
+def regions(sets: Mapping[str, Keys]) -> Counter[tuple[str, ...]]:
+    """How many paths were found by exactly these models."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for key in set().union(*sets.values()):
+        found[tuple(name for name, keys in sets.items() if key in keys)] += 1
+    return found
+
+
+def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
+    """Figure 6. The published cells were never printed, so there is none for the published study."""
+    k, pools = own_pools(points)
+    if len(pools) < 2:
+        return NotEnough("the overlap of paths", "it needs kept paths of two bases on the same questions and k")
+    sets = {name: keys for name, (_, keys) in pools.items()}
+    counts = regions(sets)
+    if not counts:
+        return NotEnough("the overlap of paths", "no path was kept")
+    total = sum(counts.values())
+    figure = _venn(sets, counts) if len(sets) <= 3 else _bars(sets, counts)
+    text = f"{total:,} distinct paths kept from k = {k} draws per question and model, one replicate (no interval); shares of the union."
+    caption(figure, text)
+    entry = {"series": "path overlap", "k": k, "total": total, "regions": {" & ".join(n): c for n, c in counts.items()}}
+    return Drawing("path_overlap", figure, [entry], text)
+
+
+def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
+    """Equal circles (areas carry no meaning; the numbers do)."""
+    from matplotlib.patches import Circle
+
+    figure, axes = new_figure(width=4.6, height=4.2)
+    panel = axes[0][0]
+    panel.set_axis_off()
+    names = list(sets)
+    colours = model_colours(names)
+    centres: list[tuple[float, float]] = {
+        2: [(-0.55, 0.0), (0.55, 0.0)],
+        3: [(-0.55, 0.35), (0.55, 0.35), (0.0, -0.6)],
+    }[len(names)]
+    for name, (x, y) in zip(names, centres, strict=True):
+        panel.add_patch(Circle((x, y), 1, facecolor=colours[name], alpha=0.25, edgecolor=colours[name], linewidth=1.5))
+        outward = (1.32 * x * 1.5, 1.32 if y >= 0 else -1.75)
+        panel.text(*outward, f"{name}\n{len(sets[name]):,} paths", ha="center", va="bottom", color="#222222")
+    total = sum(counts.values())
+    where = dict(zip(names, centres, strict=True))
+    for size in range(1, len(names) + 1):
+        for members in combinations(names, size):
+            x, y = _region_centre([where[n] for n in members], [where[n] for n in names if n not in members])
+            panel.text(x, y, f"{counts[members]:,}\n{100 * counts[members] / total:.1f} %", ha="center", va="center")
+    panel.set_xlim(-1.9, 1.9)
+    panel.set_ylim(-1.95, 1.95)
+    panel.set_aspect("equal")
+    return figure
+
+
+def _region_centre(inside: list[tuple[float, float]], outside: list[tuple[float, float]]) -> tuple[float, float]:
+    """Middle of the circles that hold a region, pushed away from those that do not."""
+    x, y = (sum(c[i] for c in inside) / len(inside) for i in (0, 1))
+    for ox, oy in outside:
+        x, y = x + (x - ox) * 0.28, y + (y - oy) * 0.28
+    return x, y
+
+
+def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
+    """UpSet-style: a bar per intersection, the models in it as dots below (Lex et al. 2014)."""
+    names = list(sets)
+    shown = counts.most_common(MOST_BARS)
+    figure, axes = new_figure(
+        width=1.6 + 0.36 * len(shown), height=2.6 + 0.24 * len(names), rows=2, sharex=True,
+        height_ratios=[2.4, 0.28 * len(names)],
+    )  # fmt: skip
+    bars, dots = axes[0][0], axes[1][0]
+    total = sum(counts.values())
+    bars.bar(range(len(shown)), [100 * c / total for _, c in shown], color="#555555", width=0.65)
+    for i, (_, count) in enumerate(shown):
+        bars.text(i, 100 * count / total, f"{100 * count / total:.1f}", ha="center", va="bottom", fontsize=6.5)
+    bars.set_ylabel("share of all paths [%]")
+    bars.grid(visible=False, axis="x")
+    colours = model_colours(names)
+    for i, (members, _) in enumerate(shown):
+        rows = [names.index(n) for n in members]
+        dots.plot([i] * len(names), range(len(names)), "o", color="#dddddd", markersize=4)
+        dots.plot([i, i], [min(rows), max(rows)], color="#555555", linewidth=1)
+        for row in rows:
+            dots.plot(i, row, "o", color=colours[names[row]], markersize=5)
+    dots.set_yticks(range(len(names)), [f"{n} ({len(sets[n]):,})" for n in names])
+    dots.set_xticks([])
+    dots.invert_yaxis()
+    dots.grid(visible=False)
+    return figure
+
+
+def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
+    """Figure 7: distinct paths per question; of correct ones the records hold the mean alone."""
+    k, pools = own_pools(points)
+    if not pools:
+        return NotEnough("histograms of paths per question", "no RFT cell with its kept paths")
+    from matplotlib.ticker import MaxNLocator
+
+    rows, columns = grid_shape(len(pools))
+    figure, axes = new_figure(
+        width=3.1 * columns + 0.3, height=2.4 * rows + 0.7, rows=rows, columns=columns, sharex=True
+    )
+    colours = model_colours(list(pools))
+    entries = []
+    for panel, (name, (cell, keys)) in zip(axes.flat, pools.items(), strict=False):
+        per_question = Counter(problem for problem, _ in keys)
+        asked = round(cell.num_questions_sampled or len(per_question))
+        counts = Counter(per_question.values())
+        counts[0] = max(0, asked - len(per_question))
+        most = max(counts)
+        panel.bar(range(most + 1), [100 * counts[i] / asked for i in range(most + 1)], color=colours[name], width=0.85)
+        means = f"{len(keys) / asked:.2f} distinct, {cell.correct_per_question or 0:.1f} correct on average"
+        panel.set_title(f"{name}: {means}", fontsize=8)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.set_xlabel("distinct paths of a question")
+        entries.append({"series": name, "k": k, "questions": asked, "histogram": {str(i): counts[i] for i in range(most + 1)}})  # fmt: skip
+    for panel in list(axes.flat)[len(pools) :]:
+        panel.remove()
+    for row in axes:
+        row[0].set_ylabel("questions [%]")
+    text = f"Distinct kept paths per question, k = {k}, one replicate; the human path is not counted. "
+    text += "Of correct paths the records hold the mean alone, so their histogram is not drawn."
+    caption(figure, text)
+    return Drawing("path_histograms", figure, entries, text)

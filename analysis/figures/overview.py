@@ -1,0 +1,181 @@
+"""Whole-study figures: everything against pretraining loss (paper figure 1), SFT and ICL with fits (2), SFT against data (3).
+
+all_against_loss(points)           # figure 1
+published_loss_fits()              # figure 2, with the GPT-3 and GPT-4 points of the original
+sft_against_data(points, outcomes) # figure 3
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis import paper
+from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, top_of
+from analysis.figures.drawing import Drawing, draw_points, kinds_caption, legend_outside, log2_axis
+from analysis.fits import fit_series, line_entry, series_entry
+from analysis.linear import LineFit, NotEnough, fit_line
+from analysis.outcomes import Outcomes
+from analysis.points import NO_DEDUP, Point, method_label
+from analysis.records import base_names
+from analysis.style import (
+    LINE_STYLES,
+    UNION_STYLES,
+    caption,
+    method_style,
+    model_colours,
+    model_lines,
+    model_markers,
+    new_figure,
+    tint,
+)
+
+FIGURE_1_NOTE = (
+    'The original figure 1 disagrees with table 5: its curve "RFT U13B" mixes rows. It shows 49.3, 51.2, 51.4, 55.3, 56.5, of '
+    "which the middle three are the U33B row; table 5 has 49.3, 50.3, 52.1, 55.4, 56.5 for U13B, drawn here."
+)
+FIGURE_2_NOTE = (
+    "As in the original figure 2 the SFT line includes GPT-3 (Cobbe et al. 2021) and GPT-4, whose 92.0 is 5-shot ICL and which has "
+    "leverage: without it the slope is -85.6. The original draws 196.17 - 88.12 loss and 307.68 - 166.34 loss."
+)
+
+
+def setting_label(point: Point) -> str:
+    """Series of figure 1: 'SFT 1/2', 'RFT k=100', 'RFT, 4 donors k=100'."""
+    frac = point.cell.data_frac
+    label = method_label(point.cell)
+    return label if frac in (None, 1.0) else f"{label} 1/{round(1 / (frac or 1)):d}"
+
+
+def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
+    """Every setting that two bases or more share, against pretraining loss; a panel for each text that losses are of."""
+    usable = [p for p in points if p.cell.loss_nats is not None and not p.cell.post_trained]
+    series: dict[str, list[Point]] = {}
+    for point in sorted(usable, key=_rank):
+        whole = point.method != "rft" or point.cell.data_frac == 1
+        if whole and point.cell.policy != NO_DEDUP and point.method in ("icl", "sft", "rft"):
+            series.setdefault(setting_label(point), []).append(point)
+    series = {label: group for label, group in series.items() if len({p.cell.base for p in group}) > 1}
+    if not series:
+        return NotEnough("all settings against pretraining loss", "no setting is shared by two bases with a loss")
+    texts = sorted({p.cell.loss_text or "unnamed text" for group in series.values() for p in group})
+    figure, axes = new_figure(width=6.4 * len(texts), height=5.2, columns=len(texts), sharey=True)
+    legend: dict[str, Any] = {}
+    looks = _series_looks(series)
+    for panel, text in zip(axes[0], texts, strict=True):
+        for label, group in series.items():
+            here = sorted((p for p in group if (p.cell.loss_text or "unnamed text") == text), key=lambda p: -_loss(p))
+            if here:
+                x, y = [_loss(p) for p in here], [p.estimate.value for p in here]
+                legend[label] = panel.plot(x, y, linewidth=1, markersize=4.5, **looks[label])[0]
+        panel.invert_xaxis()
+        panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
+    axes[0][0].set_ylabel("test accuracy [%]")
+    axes[0][0].set_ylim(0, top_of([p for group in series.values() for p in group]))
+    legend_outside(figure, list(legend.values()), list(legend), columns=5)
+    shown = [p for group in series.values() for p in group]
+    text = f"Lines join the bases of one setting. {_se_words(shown)}"
+    if any(p.cell.source for p in shown):
+        text += " " + FIGURE_1_NOTE
+    caption(figure, text)
+    return Drawing("all_vs_loss", figure, [], text)
+
+
+def _loss(point: Point) -> float:
+    assert point.cell.loss_nats is not None
+    return point.cell.loss_nats
+
+
+def _rank(point: Point) -> tuple[int, float, int, int]:
+    order = {"icl": 0, "sft": 1, "rft": 2}
+    frac = point.cell.data_frac or 1
+    return (order.get(point.method, 9), frac, len(point.cell.union), point.cell.k or 0)
+
+
+def _series_looks(series: dict[str, list[Point]]) -> dict[str, dict[str, Any]]:
+    """Marker and colour by method, strength by amount, line style by place."""
+    looks = {}
+    for method in {group[0].method for group in series.values()}:
+        mine = [label for label, group in series.items() if group[0].method == method]
+        style = method_style(method)
+        for i, label in enumerate(mine):
+            strength = 1.0 if len(mine) == 1 else 0.35 + 0.65 * i / (len(mine) - 1)
+            donors = len(series[label][0].cell.union)
+            look = UNION_STYLES[donors % len(UNION_STYLES)] if donors else style
+            colour = tint(look.colour, strength=1.0 if donors else strength)
+            looks[label] = {"marker": look.marker, "color": colour, "linestyle": LINE_STYLES[i % len(LINE_STYLES)]}
+    return looks
+
+
+def _se_words(points: Sequence[Point]) -> str:
+    errors = [p.estimate.se for p in points if math.isfinite(p.estimate.se)]
+    kinds = kinds_caption(points).removeprefix("Bars: 95 % intervals, ")
+    return f"Standard errors (not drawn) are {min(errors):.1f} to {max(errors):.1f} points: {kinds}" if errors else ""
+
+
+def published_loss_fits() -> Drawing:
+    """Figure 2: SFT (with GPT-3 and GPT-4) and ICL against the published losses, fitted."""
+    figure, axes = new_figure(width=5.8, height=4.6)
+    panel, fits = axes[0][0], []
+    for name, method, label in (("SFT + GPT-3 + GPT-4", "sft", "SFT"), ("ICL", "icl", "ICL")):
+        x, y = paper.loss_points()[name]
+        style = method_style(method)
+        line = fit_line(x, y, what=name)
+        assert isinstance(line, LineFit)
+        grid = np.linspace(min(x), max(x), 60)
+        text = f"{label}: {line.a:.1f} − {-line.b:.1f}·loss, R² {line.r2:.3f}, n = {line.n}"
+        panel.plot(x, y, linestyle="none", marker=style.marker, color=style.colour, label=text)
+        panel.plot(grid, line.predict(grid), color=style.colour, linestyle="-" if method == "sft" else "--")
+        panel.fill_between(grid, *line.band(grid), color=style.colour, alpha=0.12, linewidth=0)
+        fits.append({"series": name, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"})
+    for model, (dx, dy) in {
+        "GPT-4": (6, -3),
+        "GPT3-3B": (4, -10),
+        "GPT3-175B": (-52, -10),
+        "LLaMA2-70B": (6, 0),
+    }.items():
+        value = paper.number_of(paper.find(model=model, metric="maj1@1")[0]) if "GPT" in model else paper.sft(model)
+        panel.annotate(
+            model, (paper.losses()[model], value), xytext=(dx, dy), textcoords="offset points", fontsize=7, color="#444444"
+        )  # fmt: skip
+    panel.set_ylim(0, 100)
+    panel.invert_xaxis()
+    panel.set_xlabel(f"pretraining loss [nats/token]\non {paper.LOSS_TEXT}")
+    panel.set_ylabel("test accuracy [%]")
+    panel.legend(loc="upper left")
+    text = f"Published numbers, shaded 95 % of the line (t over models). {FIGURE_2_NOTE}"
+    caption(figure, text)
+    return Drawing("published_fig2", figure, fits, text)
+
+
+def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+    """SFT of all bases against log2 of human examples in one panel, a line per base."""
+    sft = [p for p in points if p.method == "sft" and p.mean_of("num_human")]
+    if not sft:
+        return NotEnough("SFT against data", "no SFT cell")
+    names = base_names(p.cell for p in sft)
+    colours, lines, markers = (f(list(names.values())) for f in (model_colours, model_lines, model_markers))
+    figure, axes = new_figure(width=5.8, height=4.4)
+    panel = axes[0][0]
+    fits, handles = [], []
+    for base, name in names.items():
+        members = sorted((p for p in sft if p.cell.base == base), key=lambda p: p.mean_of("num_human") or 0)
+        x = [p.mean_of("num_human") or 1 for p in members]
+        handles.append(
+            draw_points(panel, x, members, linestyle="none", color=colours[name], marker=markers[name], markersize=5)
+        )
+        fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, SFT")
+        fits.append(series_entry(fit, formula=DATA_FORMULA))
+        if isinstance(fit.line, LineFit):
+            ends = np.array([min(x), max(x)])
+            panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linestyle=lines[name])
+    log2_axis(panel, [p.mean_of("num_human") or 1 for p in sft], label="human training examples")
+    panel.set_ylabel("test accuracy [%]")
+    panel.set_ylim(0, top_of(sft))
+    legend_outside(figure, handles, list(names.values()))
+    text = kinds_caption(sft) + " Lines: least squares on log2(examples)."
+    caption(figure, text)
+    return Drawing("sft_vs_data", figure, fits, text)

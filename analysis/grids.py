@@ -1,0 +1,193 @@
+"""The paper's tables 1, 2, 4, 5 and 6 from any study, as Markdown, LaTeX and CSV.
+
+    for name, grid in paper_tables(table).items():
+        grid.texts()["md"], grid.texts()["tex"], grid.texts()["csv"]
+
+Accuracies in percent: mean over replicates ± standard error (over test problems where there is one replicate, over replicates
+otherwise); an empty field is a number that does not exist, never 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.figures.paths import distinct_of
+from analysis.outcomes import Outcomes
+from analysis.points import NO_DEDUP, Point, make_points, method_label
+from analysis.records import Base, Table, base_names
+from analysis.tables import number
+from rft.records import Score
+
+LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def texts(self) -> dict[str, str]:
+        """The table by file ending: md, tex, csv."""
+        return {"md": self.markdown(), "tex": self.latex(), "csv": self.comma_separated()}
+
+    def markdown(self) -> str:
+        """GitHub's form."""
+        lines = [f"**{self.title}**", "", "| " + " | ".join(self.header) + " |", "|---" * len(self.header) + "|"]
+        lines += ["| " + " | ".join(field.replace("|", r"\|") for field in row) + " |" for row in self.rows]
+        return "\n".join(lines) + "\n"
+
+    def latex(self) -> str:
+        """A booktabs tabular."""
+        lines = [f"% {self.title}", r"\begin{tabular}{l" + "r" * (len(self.header) - 1) + "}", r"\toprule"]
+        lines += [" & ".join(field.translate(LATEX) for field in self.header) + r" \\", r"\midrule"]
+        lines += [" & ".join(field.translate(LATEX) for field in row) + r" \\" for row in self.rows]
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+    def comma_separated(self) -> str:
+        """CSV with a header."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerows([self.header, *self.rows])
+        return out.getvalue()
+
+
+def paper_tables(table: Table) -> dict[str, Grid]:
+    """The tables that the study has rows for."""
+    points = make_points(table.cells, Outcomes({}, {}))
+    names = base_names(p.cell for p in points)
+    makers = {"table1": _table_1, "table2": _table_2, "table4": _table_4, "table5": _table_5, "table6": _table_6}
+    grids = {name: make(points, names) for name, make in makers.items()}
+    return {name: grid for name, grid in grids.items() if grid.rows}
+
+
+def _score(point: Point | None, name: str = "maj1@1") -> str:
+    """'41.2 ± 1.4'."""
+    scores = [s for c in point.cells if (s := c.scores.get(name)) is not None] if point is not None else []
+    if not scores:
+        return ""
+    mean, error = mean_and_error(scores)
+    return f"{100 * mean:.1f} ± {100 * error:.1f}"
+
+
+def mean_and_error(scores: Sequence[Score]) -> tuple[float, float]:
+    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more."""
+    values = [s.value for s in scores]
+    if len(values) == 1:
+        return values[0], scores[0].se
+    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def _own_rft(points: Sequence[Point], base: Base) -> list[Point]:
+    mine = [p for p in points if p.method == "rft" and p.cell.base == base and p.cell.data_frac == 1]
+    plain = [p for p in mine if not p.cell.union and p.cell.policy != NO_DEDUP]
+    return sorted(plain, key=lambda p: p.cell.k or 0)
+
+
+def _full(points: Sequence[Point], base: Base, method: str) -> Point | None:
+    found = [p for p in points if p.method == method and p.cell.base == base and p.cell.data_frac in (None, 1.0)]
+    return found[0] if found else None
+
+
+def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+    rows = []
+    for base, name in names.items():
+        rft = _own_rft(points, base)
+        top = rft[-1] if rft else None
+        cell = next(p.cell for p in points if p.cell.base == base)
+        rows.append(
+            (
+                name,
+                number(cell.loss_nats, digits=3),
+                _score(_full(points, base, "icl")),
+                _score(_full(points, base, "sft")),
+                _score(top),
+                "" if top is None else str(top.cell.k),
+                number(top.mean_of("correct_per_question"), digits=1) if top else "",
+                number(distinct_of(top), digits=2) if top else "",
+            )
+        )
+    header = ("base", "pretraining loss", "ICL", "SFT", "RFT", "k", "correct paths/q", "distinct paths/q")
+    return Grid("Table 1: pretraining loss, ICL, SFT and RFT (largest k), maj1@1 [%]", header, tuple(rows))
+
+
+def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+    ladders = {name: {p.cell.k: p for p in _own_rft(points, base)} for base, name in names.items()}
+    ladders = {
+        name: ladder for name, ladder in ladders.items() if any(distinct_of(p) is not None for p in ladder.values())
+    }
+    ks = sorted({k for ladder in ladders.values() for k in ladder if k is not None})
+    rows = [
+        (str(k), *(number(distinct_of(lad[k]), digits=2) if k in lad else "" for lad in ladders.values())) for k in ks
+    ]
+    counted = "with the human path" if points and points[0].cell.source else "without the human path"
+    return Grid(f"Table 2: distinct paths per question ({counted}) by k", ("k", *ladders), tuple(rows))
+
+
+STAGES = (("pretraining", ("base",)), ("fine-tuning", ("finetune",)), ("sampling", ("shard",)))
+
+
+def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+    rows = []
+    for base, name in names.items():
+        for method in ("sft", "rft"):
+            mine = [
+                p
+                for p in points
+                if p.method == method and p.cell.base == base and p.cell.data_frac == 1 and p.cell.cost
+            ]
+            if not mine:
+                continue
+            cell = max(mine, key=lambda p: (len(p.cell.cost), p.cell.k or 0)).cell
+            fields = [name, method_label(cell)]
+            for _, stages in STAGES:
+                costs = [s for s in cell.cost if s.name in stages]
+                fields.append(f"{sum(s.flops for s in costs):.2g}" if costs else "")
+                fields.append(f"{sum(s.seconds for s in costs) / 3600:.3g}" if costs else "")
+            rows.append(tuple(fields))
+    header = ("base", "cell", *(f"{name} {unit}" for name, _ in STAGES for unit in ("FLOPs", "hours")))
+    return Grid("Table 4: computation (of the first replicate; shared stages in full)", header, tuple(rows))
+
+
+def _table_5(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+    """Every setting in rows, bases in columns."""
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for point in sorted(points, key=_table_5_order):
+        cell = point.cell
+        epochs = "" if cell.epochs is None else f"{cell.epochs:g}"
+        rule = "" if cell.epoch_rule is None else f"{cell.epoch_rule}, {epochs}"
+        key = (method_label(cell), "" if cell.data_frac is None else f"{cell.data_frac:g}", rule)
+        rows.setdefault(key, {})[names[cell.base]] = _score(point)
+    grid = tuple((*key, *(row.get(name, "") for name in names.values())) for key, row in rows.items())
+    return Grid("Table 5: all settings, maj1@1 [%]", ("method", "data", "epochs", *names.values()), grid)
+
+
+def _table_5_order(point: Point) -> tuple[object, ...]:
+    order = {"icl": 0, "sft": 1, "sft_best": 2, "rft": 3}
+    cell = point.cell
+    return (
+        order.get(cell.method, 9),
+        cell.method,
+        len(cell.union),
+        cell.policy or "",
+        cell.data_frac or 0,
+        cell.k or 0,
+    )
+
+
+def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+    voted = sorted({n for p in points for c in p.cells for n in c.scores if n.startswith("maj1@") and n != "maj1@1"})
+    shown = [p for p in points if p.cell.data_frac in (None, 1.0) and any(n in p.cell.scores for n in voted)]
+    rows = [
+        (names[p.cell.base], method_label(p.cell), _score(p), *(_score(p, name) for name in voted))
+        for p in sorted(shown, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))
+    ]
+    return Grid("Table 6: greedy and voted accuracy [%]", ("base", "method", "maj1@1", *voted), tuple(rows))

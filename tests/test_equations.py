@@ -31,6 +31,7 @@ def test_list_equals_the_regular_expression() -> None:
 
 def test_values_equal_pythons() -> None:
     rng = random.Random(1)
+    refused = too_large = 0
     for _ in range(2000):
         text = str(rng.randint(0, 9))
         for _ in range(rng.randint(1, 6)):
@@ -45,15 +46,17 @@ def test_values_equal_pythons() -> None:
         try:
             value = evaluate(text)
         except equations.EquationError as error:
-            assert str(error) == "too_large", text  # an intermediate value or exponent beyond the bound
+            too_large += str(error) == "too_large"  # an intermediate value or exponent beyond the bound
+            refused += 1
             continue
         assert value == pytest.approx(expected, rel=1e-9, abs=1e-12), text
+    assert refused == too_large < 200
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("50%", 0.5), ("50%*80", 40), ("20%of", None), ("$1,000*2", 2000), ("7%3", 1), ("1.5%", 0.015), ("2^3", 8), ("3x4", None),
-     ("", None), ("()", None), ("5%+3", 3.05), ("2(3)", None), ("1 2", None)],
+    [("50%", 0.5), ("50%*80", 40), ("20%of", None), ("$1,000*2", 2000), ("7%3", 1), ("1.5%", 0.015), ("2^3", 8),
+     ("3x4", None), ("", None), ("()", None), ("5%+3", 3.05), ("2(3)", None), ("1 2", None)],
 )  # fmt: skip
 def test_forms_of_word_problems(text: str, value: float | None) -> None:
     if value is None:

@@ -51,7 +51,7 @@ def test_bad_files_are_named_with_their_line(tmp_path: Path, rows: list[Any], me
 
 
 def test_missing_file_bad_bytes_and_adapter(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no file .*none.jsonl"):
+    with pytest.raises(ValueError, match=r"no file .*none.jsonl"):
         gsm8k.read_problems(tmp_path / "none.jsonl")
     (tmp_path / "latin.jsonl").write_bytes(b'{"question": "caf\xe9"}\n')
     with pytest.raises(ValueError, match="line 1 is not JSON"):

@@ -29,9 +29,8 @@ def test_cleaning_undoes_the_frame(name: str) -> None:
 def test_icl_prompt_repeats_the_training_frame() -> None:
     template = prompts.template_named("plain")
     text = prompts.icl_prompt(template, TRAIN[:2], "How?")
-    assert text == (
-        "Question: How many is 0?\nAnswer: 0\n#### 0\n\nQuestion: How many is 1?\nAnswer: 1\n#### 1\n\nQuestion: How?\nAnswer:"
-    )
+    items = ["Question: How many is 0?\nAnswer: 0\n#### 0", "Question: How many is 1?\nAnswer: 1\n#### 1"]
+    assert text == "\n\n".join([*items, "Question: How?\nAnswer:"])
 
 
 def test_shots_are_drawn_by_seed_and_nest() -> None:

@@ -11,6 +11,7 @@ from rapidfuzz.distance import Levenshtein
 
 from rft.records import Problem, Sample
 from rft.text import equations, selection
+from rft.text.dedup import thin
 from rft.text.selection import POLICIES, KeptPath, policy_named, select
 
 PROBLEM = Problem("p", "How many?", "3+4=<<3+4=7>>7\n#### 7", "7")
@@ -145,11 +146,11 @@ def test_models_and_draws() -> None:
 def test_thinning_nests() -> None:
     samples, problems = pool(20, 20)
     kept = select(samples, problems, policy=PAPER).kept
-    ten, twenty = (selection.thin(kept, size=size, seed=0) for size in (10, 20))
+    ten, twenty = (thin(kept, size=size, seed=0) for size in (10, 20))
     assert set(ten) < set(twenty) < set(kept)
     assert ten == [path for path in kept if path in set(ten)]
     with pytest.raises(ValueError, match="cannot thin"):
-        selection.thin(kept, size=len(kept) + 1, seed=0)
+        thin(kept, size=len(kept) + 1, seed=0)
 
 
 def test_bad_input_is_named() -> None:

@@ -14,19 +14,16 @@ An adapter of your own is a function from a row to (question, solution, gold); p
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rft.records import Problem
 from rft.text.answers import canonical_number
+from rft.text.rows import Row, numbered_rows, text_field
 
-Row = Mapping[str, Any]
 Adapter = Callable[[Row], tuple[str, str, str]]  # row -> question, solution (last line '#### gold'), gold as written
 
 # sha256 over `question NUL answer LF` of all rows in order, of openai/grade-school-math at commit 3101c7d
@@ -45,32 +42,23 @@ class Release:
     message: str  # for the log; names what was expected
 
 
-def _field(row: Row, name: str) -> str:
-    value = row.get(name)
-    if value is None:
-        raise ValueError(f"lacks the field {name!r} (it has {', '.join(sorted(row)) or 'none'})")
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise ValueError(f"has a {type(value).__name__} in the field {name!r}, expected text or a number")
-    return str(value)
-
-
 def gsm8k_row(row: Row) -> tuple[str, str, str]:
     """{"question", "answer"}: the gold answer follows the last `####` of the answer."""
-    question, answer = _field(row, "question"), _field(row, "answer")
+    question, answer = text_field(row, "question"), text_field(row, "answer")
     return question, answer, answer.rpartition("####")[2] if "####" in answer else ""
 
 
 def triple_row(row: Row) -> tuple[str, str, str]:
     """{"question", "solution", "gold"}: the line `#### gold` is appended to solutions without one."""
-    question, solution, gold = _field(row, "question"), _field(row, "solution"), _field(row, "gold")
+    question, solution, gold = text_field(row, "question"), text_field(row, "solution"), text_field(row, "gold")
     return question, solution if "####" in solution else f"{solution}\n#### {canonical_number(gold)}", gold
 
 
 def svamp_row(row: Row) -> tuple[str, str, str]:
     """SVAMP: {"Body", "Question", "Equation", "Answer"}; the solution is its one equation, annotated as in GSM8K."""
-    body, asked = _field(row, "Body").strip(), _field(row, "Question").strip()
-    gold = canonical_number(_field(row, "Answer")) or ""
-    inner = re.sub(r"(\d+)\.0\b", r"\1", _field(row, "Equation")).replace(" ", "")
+    body, asked = text_field(row, "Body").strip(), text_field(row, "Question").strip()
+    gold = canonical_number(text_field(row, "Answer")) or ""
+    inner = re.sub(r"(\d+)\.0\b", r"\1", text_field(row, "Equation")).replace(" ", "")
     if inner.startswith("(") and inner.endswith(")") and inner.count("(") == 1:
         inner = inner[1:-1]
     question = f"{body}{'' if body.endswith(('.', '?', '!', ',')) else '.'} {asked}"
@@ -97,9 +85,10 @@ def read_problems(path: Path | str, *, adapter: str | Adapter | None = None, lim
     Raises ValueError, naming file and line, when the file is missing, empty or not JSON, or when a row lacks a field,
     repeats a question or has no parsable gold answer; also for an unknown adapter.
     """
-    path, problems, seen = Path(path), [], {}
+    path, problems = Path(path), list[Problem]()
+    seen: dict[str, int] = {}  # id -> line
     convert: Adapter | None = None
-    for number, row in _numbered_rows(path):
+    for number, row in numbered_rows(path):
         convert = convert or _adapter(adapter, row)
         try:
             problem = _problem(convert(row))
@@ -136,23 +125,6 @@ def _adapter(adapter: str | Adapter | None, first: Row) -> Adapter:
     if adapter not in ADAPTERS:
         raise ValueError(f"unknown data adapter {adapter!r}; allowed are {', '.join(ADAPTERS)}")
     return ADAPTERS[adapter]
-
-
-def _numbered_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    if not path.is_file():
-        raise ValueError(f"no file {path}: give a JSON-lines file of problems")
-    opener = gzip.open if path.name.endswith(".gz") else open
-    with opener(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-                raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}: line {number} is a JSON {type(row).__name__}, expected an object")
-            yield number, row
 
 
 def content_digest(problems: Sequence[Problem]) -> str:

@@ -1,8 +1,8 @@
 """Rejection sampling: which samples become training paths (paper section 3.3 and appendix A.3, Algorithm 1).
 
     selection = select(samples, problems, policy=policy_named("paper"))
-    selection.kept[0]        -> KeptPath(id="g-1f3c...", key="48/2=24|48+24=72", model="nano-s", draw=3, text="...")
-    selection.drop_counts    -> {"no_answer": 7, "wrong_answer": 41, "truncated": 0, "false_equation": 3, "duplicate_path": 38}
+    selection.kept[0]        -> KeptPath(id="g-1f3c", key="48/2=24|48+24=72", model="m", draw=3, text="...")
+    selection.drop_counts    -> {"no_answer": 7, "wrong_answer": 41, "truncated": 0, "false_equation": 3, "duplicate_path": 9}
     selection.stats.distinct_per_question                            -> 1.7
 
 Samples are processed question by question (as the problems are listed), model by model (as `models` lists them), draw by
@@ -16,19 +16,16 @@ import dataclasses
 import difflib
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rapidfuzz.distance import Levenshtein
-
 from rft.records import Problem, Sample
 from rft.text import answers, equations, plain_equations
-from rft.text.subsets import rank
+from rft.text.dedup import farthest_paths, random_paths, thin
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
 OVER_CAP = "over_cap"  # a sixth reason, of policies with a cap
-MAX_DISTANCE_TEXT = 5000  # characters compared by edit distance: keeps one absurd sample from taking minutes
 
 
 @dataclass(frozen=True)
@@ -138,6 +135,9 @@ def select(
     `seed` serves the random choices of `random_per_key` and caps. Raises ValueError for a sample of an unknown problem
     or model, or when one draw occurs twice.
     """
+    for name, limit in (("cap", policy.cap), ("max_draws", max_draws)):
+        if limit is not None and limit < 1:
+            raise ValueError(f"{name} must be at least 1, got {limit}")
     grouped, names = _grouped(samples, problems, models)
     totals, kept, num_samples = _Totals(), [], 0
     for problem in problems:
@@ -225,7 +225,7 @@ def _select_question(
     fresh = [path for path in valid if path.key != human_key] if policy.count_human else valid
     kept = _deduplicated(fresh, policy=policy, seed=seed)
     totals.drops["duplicate_path"] += len(valid) - len(kept)
-    capped = _capped(kept, cap=policy.cap, seed=seed)
+    capped = kept if policy.cap is None else thin(kept, size=min(policy.cap, len(kept)), seed=seed)
     totals.drops[OVER_CAP] += len(kept) - len(capped)
     return capped
 
@@ -262,62 +262,10 @@ def _deduplicated(valid: Sequence[KeptPath], *, policy: Policy, seed: int) -> li
     if policy.dedup == "none":
         return list(valid)
     if policy.dedup == "farthest":
-        return farthest_paths(valid, distance=Levenshtein.distance)
+        return farthest_paths(valid)
     if policy.dedup == "random":
-        best: dict[str, KeptPath] = {}
-        for path in valid:
-            held = best.get(path.key)
-            if held is None or _lot(seed, path) < _lot(seed, held):
-                best[path.key] = path
-        return [path for path in valid if best[path.key] is path]
+        return random_paths(valid, seed=seed)
     raise ValueError(f"unknown dedup {policy.dedup!r}; allowed are farthest, none, random")
-
-
-def _lot(seed: int, path: KeptPath) -> int:
-    return rank(seed, path.id, path.model, path.draw)
-
-
-def farthest_paths(valid: Sequence[KeptPath], *, distance: Callable[[str, str], int]) -> list[KeptPath]:
-    """Algorithm 1 of the paper (A.3): one path per key, in the order given.
-
-    A path with a known key replaces the kept one when its summed edit distance to the other kept paths is larger
-    (strictly: a tie keeps the earlier one). Greedy, in the order given, so that order is part of the result.
-    """
-    kept: dict[str, KeptPath] = {}
-    sums: dict[str, int] = {}  # of kept paths, valid until the kept set changes
-    for path in valid:
-        held = kept.get(path.key)
-        if held is not None and held.text == path.text:
-            continue
-        if held is not None:
-            others = [other.text[:MAX_DISTANCE_TEXT] for key, other in kept.items() if key != path.key]
-            if path.key not in sums:
-                sums[path.key] = sum(distance(held.text[:MAX_DISTANCE_TEXT], other) for other in others)
-            reach = sum(distance(path.text[:MAX_DISTANCE_TEXT], other) for other in others)
-            if reach <= sums[path.key]:
-                continue
-            sums = {path.key: reach}  # the other sums change with this text; its own does not
-        else:
-            sums = {}
-        kept[path.key] = path
-    return [path for path in valid if kept[path.key] is path]
-
-
-def _capped(kept: list[KeptPath], *, cap: int | None, seed: int) -> list[KeptPath]:
-    if cap is None or len(kept) <= cap:
-        return kept
-    chosen = set(sorted(range(len(kept)), key=lambda index: (_lot(seed, kept[index]), index))[:cap])
-    return [path for index, path in enumerate(kept) if index in chosen]
-
-
-def thin(kept: Sequence[KeptPath], *, size: int, seed: int) -> list[KeptPath]:
-    """A seeded choice of `size` paths, order kept: unions thinned to equal path counts. Smaller sizes nest in larger.
-
-    Raises ValueError when there are fewer paths than `size`.
-    """
-    if not 0 <= size <= len(kept):
-        raise ValueError(f"cannot thin {len(kept)} paths to {size}: choose 0 to {len(kept)}")
-    return _capped(list(kept), cap=size, seed=seed)
 
 
 def intersections(selection: Selection) -> Mapping[str, int]:

@@ -1,0 +1,151 @@
+"""Select training paths from samples that come from elsewhere: another engine, another team.
+
+    python -m rft.select FILE.jsonl --out KEPT.jsonl                 # "-" is standard input
+    python -m rft.select FILE.jsonl --out KEPT.jsonl --policy balanced --cap 4 --models 7B,13B --max-draws 100
+    python -m rft.select FILE.jsonl --out KEPT.jsonl --compat paper_script
+
+A row is {"id": "g-1f3c", "gold": "72", "text": "48/2=<<48/2=24>>24\\n#### 72", "draw": 0}, optionally with "model",
+"truncated", and "human" (the question's human path, for `--count-human`). KEPT.jsonl holds the kept rows with their
+"key". Printed is one JSON object, drop counts flat:
+    {"rows": 400, "questions": 4, "kept": 21, "no_answer": 7, "wrong_answer": 180, "truncated": 2, "false_equation": 9,
+     "duplicate_path": 181}
+Order: question (sorted by id), model (as `--models` lists them, else sorted), draw; the order of the lines is irrelevant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rft.records import Problem, Sample
+from rft.text import answers, selection
+from rft.text.dedup import thin
+from rft.text.rows import gold_field, numbered_rows, text_field
+
+Origin = tuple[str, str, int]  # id, model, draw
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Rows of a file, joined by question."""
+
+    rows: dict[Origin, dict[str, Any]]  # as read, for the output
+    samples: list[Sample]
+    problems: list[Problem]  # sorted by id
+
+
+def read_pool(source: str) -> Pool:
+    """Read all rows. Raises ValueError, with the line, for a missing or bad field, two golds of one question, or a draw
+    that occurs twice.
+    """
+    rows: dict[Origin, dict[str, Any]] = {}
+    samples: list[Sample] = []
+    problems: dict[str, Problem] = {}
+    for line, row in numbered_rows(source):
+        where = f"{source}: line {line}"
+        sample = _sample(row, where)
+        gold = gold_field(row, "gold", where=where)
+        problem = problems.setdefault(sample.id, Problem(sample.id, "", row.get("human") or "", gold))
+        if problem.gold != gold:
+            raise ValueError(f"{where} has gold {gold}, an earlier row of question {sample.id!r} has {problem.gold}")
+        origin = (sample.id, sample.model, sample.draw)
+        if origin in rows:
+            raise ValueError(f"{where} repeats draw {sample.draw} of question {sample.id!r}, model {sample.model!r}")
+        rows[origin] = row
+        samples.append(sample)
+    if not rows:
+        raise ValueError(f"{source} holds no row: expected one JSON object a line with id, gold, text and draw")
+    return Pool(rows, samples, [problems[name] for name in sorted(problems)])
+
+
+def _sample(row: dict[str, Any], where: str) -> Sample:
+    name, text = text_field(row, "id", where=where), text_field(row, "text", where=where)
+    draw = row.get("draw")
+    if not isinstance(draw, int) or isinstance(draw, bool):
+        raise ValueError(f"{where} has the draw {draw!r}, expected a whole number")
+    return Sample(name, draw, text, bool(row.get("truncated", False)), 0, str(row.get("model") or ""))
+
+
+def write_kept(path: Path, kept: Iterable[selection.KeptPath], rows: dict[Origin, dict[str, Any]]) -> int:
+    """Write the kept rows as they came, with their key; returns how many. ASCII, so that any string survives."""
+    count = 0
+    with open(path, "w", encoding="ascii") as file:
+        for found in kept:
+            file.write(json.dumps({**rows[found.id, found.model, found.draw], "key": found.key}) + "\n")
+            count += 1
+    return count
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rft.select", description="Select training paths from samples.")
+    parser.add_argument("source", help='JSON-lines file of {"id", "gold", "text", "draw"}, "-" for standard input')
+    parser.add_argument("--out", type=Path, required=True, help="file for the kept rows")
+    parser.add_argument("--policy", default="paper", help=f"one of {', '.join(selection.POLICIES)} (default: paper)")
+    parser.add_argument("--compat", choices=["paper_script"], help="follow the paper's released script instead")
+    parser.add_argument("--rule", choices=[*answers.RULES], help="grading rule (default: paper_select, float equality)")
+    parser.add_argument(
+        "--equations", choices=["annotated", "plain"], help="where equations are read (default: annotated)"
+    )
+    parser.add_argument("--tolerance", type=float, help="absolute, of the equation check (default: 1e-3)")
+    parser.add_argument("--cap", type=int, help="at most so many paths a question")
+    parser.add_argument("--count-human", action="store_true", help='a path with the key of "human" is a duplicate')
+    parser.add_argument("--models", help="comma-separated; fixes the order of models (default: sorted)")
+    parser.add_argument("--max-draws", type=int, help="use the first draws of each model and question alone")
+    parser.add_argument("--thin", type=int, help="keep so many paths in all, chosen by seed")
+    parser.add_argument("--seed", type=int, default=0, help="of random choices (default: 0)")
+    parser.add_argument(
+        "--stats", action="store_true", help="add correct and distinct per question and paths by models"
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Select as the parsed options say, write the kept rows, return the summary. Raises ValueError on bad input."""
+    if options.compat and options.policy != "paper":
+        raise ValueError(f"--compat {options.compat} is a policy of its own; leave --policy {options.policy} out")
+    changed = {name: getattr(options, name) for name in ("rule", "equations", "tolerance", "cap")}
+    changes = {name: value for name, value in changed.items() if value is not None}
+    policy = selection.policy_named(options.compat or options.policy, count_human=options.count_human, **changes)
+    pool = read_pool(options.source)
+    models = options.models.split(",") if options.models else None
+    chosen = selection.select(
+        pool.samples, pool.problems, policy=policy, models=models, max_draws=options.max_draws, seed=options.seed
+    )
+    kept = chosen.kept
+    if options.thin is not None:
+        kept = thin(kept, size=options.thin, seed=options.seed)
+    summary: dict[str, Any] = {"rows": len(pool.rows), "questions": len(pool.problems)}
+    summary |= {"kept": write_kept(options.out, kept, pool.rows), **chosen.drop_counts}
+    if len(kept) < len(chosen.kept):
+        summary["thinned"] = len(chosen.kept) - len(kept)
+    if chosen.stats.num_samples < len(pool.rows):
+        summary["over_max_draws"] = len(pool.rows) - chosen.stats.num_samples
+    if options.stats:
+        stats = dataclasses.asdict(chosen.stats)
+        summary["stats"] = stats | {
+            "found_by": selection.intersections(chosen),
+            "found_alone": chosen.stats.found_alone,
+        }
+    return summary
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, print the summary; 2 with a message on bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        summary = run(options)
+    except (ValueError, OSError) as error:
+        print(f"rft.select: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(summary))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

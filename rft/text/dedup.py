@@ -1,0 +1,104 @@
+"""One path per key, and seeded choices among paths.
+
+    farthest_paths(paths)                    -> per key the path farthest from the others (paper A.3, Algorithm 1)
+    random_paths(paths, seed=0)              -> per key a seeded one
+    thin(paths, size=100, seed=0)            -> 100 of them, for unions of equal path counts
+
+A path is anything with id, key, model, draw and text, such as rft.text.selection.KeptPath. Order is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from rapidfuzz.distance import Levenshtein
+
+from rft.text.subsets import rank
+
+MAX_DISTANCE_TEXT = 5000  # characters compared by edit distance: keeps one absurd sample from taking minutes
+
+
+class PathLike(Protocol):
+    """What identifies a path and its origin."""
+
+    @property
+    def id(self) -> str:
+        """The question."""
+
+    @property
+    def key(self) -> str:
+        """The equations."""
+
+    @property
+    def model(self) -> str:
+        """The model that wrote it."""
+
+    @property
+    def draw(self) -> int:
+        """Its draw."""
+
+    @property
+    def text(self) -> str:
+        """The solution."""
+
+
+P = TypeVar("P", bound=PathLike)
+
+
+def farthest_paths(paths: Sequence[P]) -> list[P]:
+    """Algorithm 1 of the paper (A.3) over the valid paths of one question: one path per key, in the order given.
+
+    A path with a known key replaces the kept one when its summed edit distance to the other kept paths is larger
+    (strictly: a tie keeps the earlier one). Greedy, in the order given, so that order is part of the result.
+    """
+    kept: dict[str, P] = {}
+    sums: dict[str, int] = {}  # of kept paths, valid until the kept set changes
+    for path in paths:
+        held = kept.get(path.key)
+        if held is None:
+            kept[path.key] = path
+            sums = {}
+            continue
+        if held.text == path.text:
+            continue
+        others = [other.text for key, other in kept.items() if key != path.key]
+        if path.key not in sums:
+            sums[path.key] = _summed_distance(held.text, others)
+        reach = _summed_distance(path.text, others)
+        if reach > sums[path.key]:
+            kept[path.key] = path
+            sums = {path.key: reach}  # the other sums change with this text; its own does not
+    return [path for path in paths if kept[path.key] is path]
+
+
+def _summed_distance(text: str, others: Sequence[str]) -> int:
+    short = text[:MAX_DISTANCE_TEXT]
+    return sum(Levenshtein.distance(short, other[:MAX_DISTANCE_TEXT]) for other in others)
+
+
+def _lot(seed: int, path: PathLike) -> int:
+    return rank(seed, path.id, path.model, path.draw)
+
+
+def random_paths(paths: Sequence[P], *, seed: int) -> list[P]:
+    """One path per key, chosen by seed and origin alone, in the order given."""
+    best: dict[str, P] = {}
+    for path in paths:
+        held = best.get(path.key)
+        if held is None or _lot(seed, path) < _lot(seed, held):
+            best[path.key] = path
+    return [path for path in paths if best[path.key] is path]
+
+
+def thin(paths: Sequence[P], *, size: int, seed: int) -> list[P]:
+    """A seeded choice of `size` paths, order kept. Smaller sizes nest in larger.
+
+    Raises ValueError when there are fewer paths than `size`.
+    """
+    if not 0 <= size <= len(paths):
+        raise ValueError(f"cannot thin {len(paths)} paths to {size}: choose 0 to {len(paths)}")
+    if size == len(paths):
+        return list(paths)
+    chosen = set(sorted(range(len(paths)), key=lambda index: (_lot(seed, paths[index]), index))[:size])
+    return [path for index, path in enumerate(paths) if index in chosen]

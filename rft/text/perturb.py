@@ -1,0 +1,216 @@
+"""A numbers-changed copy of a test set, for base models that may have seen the original.
+
+    copy = perturb(problems, seed=0)
+    copy.problems[0].question        -> "Natalia sold clips to 62 of her friends in April, and then she sold half as ..."
+    copy.drop_counts                 -> {"no_equation": 18, "unlinked_number": 611, ...}
+
+New numbers are drawn for the numbers of the question; the equations of the human path are replayed with them and the last
+one gives the new gold. Only where every link is certain: each number of an equation must be a number of the question, a
+percentage of one, an earlier result, or a number told in words (`half`, `three`, `dozen`), and one of these alone; each
+number of the question must be used. Whole results stay whole, positive ones positive, and no new number leaves the range
+of half to twice the old one. All else is dropped and counted by reason. The copy leans to problems with plain equations:
+compare it with the originals of the same ids (the ids without `~` and the seed), not with the whole test set.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rft.records import Problem
+from rft.text import equations
+from rft.text.answers import canonical_number
+from rft.text.subsets import rank
+
+REASONS = (
+    "no_equation",  # the human path has no annotated equation
+    "unparsed_equation",  # one that the parser refuses, that does not hold or whose right side is no number
+    "gold_not_last",  # the last equation's value is not the gold answer
+    "odd_number",  # the question has a number within a word, a time or a fraction: 3rd, 5:30, 1/2
+    "unlinked_number",  # an equation has a number from nowhere, such as 60 minutes or 100
+    "ambiguous_number",  # a number may be two things, such as a question's number and an earlier result
+    "unused_number",  # the question has a number that no equation uses
+    "no_valid_numbers",  # no draw of new numbers kept whole results whole and signs
+)
+NUM_ATTEMPTS = 200
+
+_TOLD = {
+    "half": ("2", "0.5"), "twice": ("2",), "double": ("2",), "doubled": ("2",), "thrice": ("3",), "triple": ("3",),
+    "third": ("3",), "quarter": ("4", "0.25"), "fourth": ("4",), "pair": ("2",), "dozen": ("12",), "both": ("2",),
+    "one": ("1",), "two": ("2",), "three": ("3",), "four": ("4",), "five": ("5",), "six": ("6",), "seven": ("7",),
+    "eight": ("8",), "nine": ("9",), "ten": ("10",), "eleven": ("11",), "twelve": ("12",),
+    "week": ("7",), "weeks": ("7",), "weekly": ("7",),
+}  # fmt: skip
+_NUMBER = re.compile(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+")
+_ODD = re.compile(r"[0-9][:/][0-9]|[A-Za-z][0-9]|[0-9][A-Za-z]|[0-9]-[0-9]")
+_WORD = re.compile(r"[a-z]+")
+
+
+class _DropError(Exception):
+    """Carries the reason why a problem has no copy."""
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """The copies and, by reason, how many problems have none."""
+
+    problems: list[Problem]  # ids '<original id>~<seed>'
+    drop_counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One equation: its left side with the source of each number."""
+
+    parts: list[str]  # text between the numbers; one more than sources
+    sources: list[tuple[str, str]]  # (question | percent | result | constant, number or index)
+    value: str  # the annotated result, canonical
+
+
+def perturb(problems: Sequence[Problem], *, seed: int) -> Perturbed:
+    """Copies with new numbers, by seed; the same seed gives the same copies in any order of problems."""
+    made: list[Problem] = []
+    drops: Counter[str] = Counter()
+    for problem in problems:
+        try:
+            made.append(_copy(problem, seed))
+        except _DropError as drop:
+            drops[str(drop)] += 1
+    return Perturbed(made, {reason: drops[reason] for reason in REASONS})
+
+
+def _copy(problem: Problem, seed: int) -> Problem:
+    steps, numbers = _linked(problem)
+    for attempt in range(NUM_ATTEMPTS):
+        drawn = {number: _redrawn(number, lot=rank(seed, problem.id, attempt, number)) for number in numbers}
+        results = _replayed(steps, drawn)
+        if results is not None and results[-1] != problem.gold:
+            question = _rewritten(problem.question, drawn)
+            lines = [_written(step, drawn, results, index) for index, step in enumerate(steps)]
+            solution = "\n".join([*lines, f"#### {results[-1]}"])
+            return Problem(f"{problem.id}~{seed}", question, solution, results[-1])
+    raise _DropError("no_valid_numbers")
+
+
+def _canonical(text: str) -> str:
+    return canonical_number(text) or text
+
+
+def _linked(problem: Problem) -> tuple[list[_Step], list[str]]:
+    """The steps with the source of every number, and the distinct numbers of the question."""
+    listed = equations.equation_list(problem.solution)
+    if not listed:
+        raise _DropError("no_equation")
+    if _ODD.search(problem.question):
+        raise _DropError("odd_number")
+    numbers = [_canonical(found) for found in _NUMBER.findall(problem.question)]
+    sources = _question_sources(problem.question, numbers)
+    steps: list[_Step] = []
+    for equation in listed:
+        left, _, right = equation.partition("=")
+        value = canonical_number(right)
+        if value is None or not equations.check_equations([equation]).ok:
+            raise _DropError("unparsed_equation")
+        found = [_source(_canonical(number), sources, steps) for number in _NUMBER.findall(left)]
+        steps.append(_Step(_NUMBER.split(left), found, value))
+    if steps[-1].value != problem.gold:
+        raise _DropError("gold_not_last")
+    used = {number for step in steps for kind, number in step.sources if kind in ("question", "percent")}
+    if not numbers or set(numbers) - used:
+        raise _DropError("unused_number")
+    return steps, sorted(set(numbers))
+
+
+def _question_sources(question: str, numbers: Sequence[str]) -> dict[str, set[tuple[str, str]]]:
+    """What each number could be, from the question alone."""
+    sources: dict[str, set[tuple[str, str]]] = {number: {("question", number)} for number in numbers}
+    for found in re.findall(rf"({_NUMBER.pattern})\s?(?:%|percent)", question):
+        percent = _canonical(found)
+        hundredth = _canonical(f"{float(percent) / 100:.6f}")
+        sources.setdefault(hundredth, set()).add(("percent", percent))
+        for constant in ("100", "0.01"):
+            sources.setdefault(constant, set()).add(("constant", constant))
+    for word in _WORD.findall(question.lower()):
+        for constant in _TOLD.get(word, ()):
+            sources.setdefault(constant, set()).add(("constant", constant))
+    return sources
+
+
+def _source(number: str, sources: dict[str, set[tuple[str, str]]], steps: Sequence[_Step]) -> tuple[str, str]:
+    possible = set(sources.get(number, ()))
+    possible |= {("result", str(index)) for index, step in enumerate(steps) if step.value == number}
+    if not possible:
+        raise _DropError("unlinked_number")
+    if len(possible) > 1:
+        raise _DropError("ambiguous_number")
+    return possible.pop()
+
+
+def _redrawn(number: str, *, lot: int) -> str:
+    """A number between half and twice the old one, with as many decimals; 0 and 1 stay, for the grammar's sake."""
+    decimals = len(number.partition(".")[2])
+    old = round(float(number) * 10**decimals)
+    if old <= 1 and decimals == 0:
+        return number
+    unit = (
+        10
+        if decimals == 0 and old >= 100 and old % 10 == 0
+        else 5
+        if decimals == 0 and old > 20 and old % 5 == 0
+        else 1
+    )
+    low, high = max(2 * unit if unit == 1 else unit, math.ceil(old / 2 / unit) * unit), 2 * old
+    if decimals == 0 and old <= 100:
+        high = min(high, 100) if old < 100 else old * 2  # a percentage below 100 stays one
+    choices = range(low, high + 1, unit)
+    new = choices[lot % len(choices)]
+    return _canonical(f"{new / 10**decimals:.{decimals}f}")
+
+
+def _fill(step: _Step, drawn: dict[str, str], results: Sequence[str]) -> str:
+    read: dict[str, Callable[[str], str]] = {
+        "question": lambda number: drawn[number],
+        "percent": lambda number: _canonical(f"{float(drawn[number]) / 100:.6f}"),
+        "result": lambda index: results[int(index)],
+        "constant": lambda number: number,
+    }
+    filled = [read[kind](name) for kind, name in step.sources]
+    return "".join(part + number for part, number in zip(step.parts, [*filled, ""], strict=True))
+
+
+def _replayed(steps: Sequence[_Step], drawn: dict[str, str]) -> list[str] | None:
+    """New results of all steps, None when one is no longer whole, positive or of as few decimals as it was."""
+    results: list[str] = []
+    for step in steps:
+        try:
+            value = equations.evaluate(_fill(step, drawn, results))
+        except equations.EquationError:
+            return None
+        decimals = len(step.value.partition(".")[2])
+        rounded = round(value, decimals)
+        old = float(step.value)
+        if abs(value - rounded) > 1e-9 or (rounded > 0) != (old > 0) or (old < 1) != (rounded < 1):
+            return None
+        results.append(_canonical(f"{rounded:.{decimals}f}"))
+    return results
+
+
+def _rewritten(question: str, drawn: dict[str, str]) -> str:
+    return _NUMBER.sub(lambda found: _spelled(found[0], drawn), question)
+
+
+def _spelled(old: str, drawn: dict[str, str]) -> str:
+    """The new number as the question writes the old one: thousands commas and trailing zeros kept."""
+    new = drawn[_canonical(old)]
+    whole, _, fraction = new.partition(".")
+    decimals = len(old.partition(".")[2])
+    whole = f"{int(whole):,}" if "," in old else whole
+    return f"{whole}.{fraction.ljust(decimals, '0')}" if decimals else whole
+
+
+def _written(step: _Step, drawn: dict[str, str], results: Sequence[str], index: int) -> str:
+    left = _fill(step, drawn, results)
+    return f"{left}=<<{left}={results[index]}>>{results[index]}"

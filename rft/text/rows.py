@@ -1,0 +1,67 @@
+"""Rows of JSON-lines files with their line numbers, and fields of a row with errors that name both.
+
+for line, row in numbered_rows(Path("answers.jsonl")):           # "-" is standard input; .gz is unzipped
+    gold = gold_field(row, "gold", where=f"line {line}")
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rft.text.answers import canonical_number
+
+Row = Mapping[str, Any]
+
+
+def numbered_rows(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) for every line that is not blank.
+
+    Raises ValueError when the file is missing or a line is no JSON object, with its number.
+    """
+    if str(path) == "-":
+        yield from _parsed("standard input", sys.stdin.buffer)
+        return
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no file {path}: give a JSON-lines file")
+    opener = gzip.open if path.name.endswith(".gz") else open
+    with opener(path, "rb") as file:
+        yield from _parsed(str(path), file)
+
+
+def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, a million brackets
+            raise ValueError(f"{name}: line {number} is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"{name}: line {number} is a JSON {type(row).__name__}, expected an object")
+        yield number, row
+
+
+def text_field(row: Row, name: str, *, where: str = "") -> str:
+    """A field as text; numbers are accepted. Raises ValueError when it is missing or neither text nor a number."""
+    value = row.get(name)
+    if value is None:
+        raise ValueError(f"{where} lacks the field {name!r} (it has {', '.join(sorted(row)) or 'none'})".lstrip())
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        got = type(value).__name__
+        raise ValueError(f"{where} has a {got} in the field {name!r}, expected text or a number".lstrip())
+    return str(value)
+
+
+def gold_field(row: Row, name: str, *, where: str) -> str:
+    """A gold answer in canonical spelling, e.g. "$1,450" -> "1450". Raises ValueError when it is not a number."""
+    written = text_field(row, name, where=where)
+    number = canonical_number(written)
+    if number is None:
+        raise ValueError(f"{where} has no parsable gold answer: got {written[:40]!r}, expected a number such as '72'")
+    return number

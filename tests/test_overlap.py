@@ -1,0 +1,32 @@
+"""Overlap of training and test questions: found whatever the typography, refused with a clear message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft.text import gsm8k
+from rft.text.overlap import normalise, overlaps, refuse_overlap
+
+TEST = ["Janet\u2019s ducks lay 16 eggs.  How many?", "Bob has 2 cats."]
+
+
+def test_typography_does_not_hide_an_overlap() -> None:
+    assert normalise("Janet\u2019s  \uff11\uff16 EGGS?") == normalise("janet's 16 eggs") == "janet s 16 eggs"
+    assert overlaps(["new", "BOB has 2 cats", "Janet's ducks lay 16 eggs. How many"], TEST) == [(1, 1), (2, 0)]
+    assert overlaps(["Bob has 3 cats."], TEST) == []
+
+
+def test_overlap_is_refused() -> None:
+    refuse_overlap(["Bob has 3 cats."], TEST, name="mine.jsonl")
+    with pytest.raises(
+        ValueError, match=r"1 of 2 questions of mine.jsonl .* question 2, test question 2: 'bob has 2 cats'"
+    ):
+        refuse_overlap(["new", "bob has 2 cats"], TEST, name="mine.jsonl")
+
+
+def test_gsm8k_splits_do_not_meet(gsm8k_dir: Path) -> None:
+    train, test = ([p.question for p in gsm8k.read_problems(gsm8k_dir / f"{s}.jsonl")] for s in ("train", "test"))
+    assert overlaps(train, test) == []
+    assert len(overlaps(test[:5] + train[:5], test)) == 5

@@ -2,8 +2,8 @@
 
     sampler = TorchSampler(folder, device="cpu", threads=1, dtype="float32", batch=64)
 
-Prompts are padded on the left WITH a mask and positions that start at the first real token: a published checkpoint lost
-20 points to unmasked left padding. A prompt is read once for all its draws, and finished rows leave the batch. The uniform
+Prompts are padded on the left WITH a mask and positions that start at the first real token: a published checkpoint lost 20
+points to unmasked left padding. A prompt is read once for all its draws, and finished rows leave the batch. The uniform
 number behind each token is fixed by (seed, prompt, draw, position), so batching cannot change which one a token gets.
 
 Shapes: B rows (prompt, draw), T tokens, V vocabulary.
@@ -17,10 +17,8 @@ from typing import Any
 
 import torch
 
-from rft.core.forward import runs_lean
 from rft.core.model import load_model
 from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, first_stop
-from rft.core.sampling.lean_decoding import LeanWeights, decode
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import encode_prompts, load_tokenizer
 
@@ -36,7 +34,6 @@ class TorchSampler:
         self._model = load_model(model_folder, device=device, dtype=dtype).eval()
         self._tokenizer = load_tokenizer(model_folder)
         self._ends = end_ids(model_folder, self._tokenizer)
-        self._lean = LeanWeights.of(self._model) if runs_lean(self._model) else None
         self._batch = batch or DEFAULT_BATCH
         if device == "cpu":
             torch.set_num_threads(threads)
@@ -63,35 +60,14 @@ class TorchSampler:
         for at in range(0, len(order), per_batch):
             chosen = order[at : at + per_batch]
             uniform = _uniform(chosen, num_draws=num_draws, length=max_new_tokens, seed=seed)
-            rows = self._decode([ids[i] for i in chosen], uniform, temperature=temperature, top_p=top_p, stop=stop)
+            decoding = _Decoding(self._model, self._tokenizer, ends=self._ends, stop=stop)
+            rows = decoding.run([ids[i] for i in chosen], uniform=uniform, temperature=temperature, top_p=top_p)
             flat = finish(self._tokenizer, rows, ends=self._ends, stop=stop)
             for place, number in enumerate(chosen):
                 solutions[number] = flat[place * num_draws : (place + 1) * num_draws]
             if progress is not None:
                 progress(min(at + per_batch, len(order)) * num_draws, num_draws * len(prompts))
         return solutions
-
-    def _decode(
-        self, prompts: list[list[int]], uniform: torch.Tensor, *, temperature: float, top_p: float, stop: Sequence[str]
-    ) -> list[list[int]]:
-        """One batch, by the lean path where it computes this model exactly."""
-        if self._lean is None:
-            decoding = _Decoding(self._model, self._tokenizer, ends=self._ends, stop=stop)
-            return decoding.run(prompts, uniform=uniform, temperature=temperature, top_p=top_p)
-
-        def choose_next(logits_BV: torch.Tensor, row_B: torch.Tensor, step: int) -> torch.Tensor:
-            return choose(logits_BV, uniform_B=uniform[row_B, step], temperature=temperature, top_p=top_p)
-
-        rows: list[list[int]] = decode(
-            self._lean,
-            prompts,
-            num_draws=len(uniform) // len(prompts),
-            length=uniform.shape[1],
-            ends=self._ends,
-            choose_next=choose_next,
-            has_stop=(lambda ids_BT: stop_seen(self._tokenizer, ids_BT, stop)) if stop else None,
-        ).tolist()
-        return rows
 
     def close(self) -> None:
         """Drop the model."""
@@ -170,7 +146,7 @@ class _Decoding:
             result[alive_B[unfinished_B], step] = token_B[unfinished_B]
             unfinished_B = unfinished_B & ~torch.isin(token_B, self._ends)
             if self._stop and step % STOP_EVERY == STOP_EVERY - 1:
-                unfinished_B = unfinished_B & ~stop_seen(self._tokenizer, result[alive_B, : step + 1], self._stop)
+                unfinished_B = unfinished_B & ~self._has_stop(result[alive_B, : step + 1])
             num_left = int(unfinished_B.sum())
             if num_left == 0 or step == length - 1:
                 break
@@ -191,11 +167,12 @@ class _Decoding:
             logits_BV = out.logits[:, -1]
         return _trim(result, steps=step + 1)
 
-
-def stop_seen(tokenizer: Any, ids_BT: torch.Tensor, stop: Sequence[str]) -> torch.Tensor:
-    """Which rows hold a stop string in their text: bool (B,)."""
-    texts = tokenizer.batch_decode(ids_BT.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return torch.tensor([first_stop(text, stop) >= 0 for text in texts], device=ids_BT.device)
+    def _has_stop(self, ids_BT: torch.Tensor) -> torch.Tensor:
+        texts = self._tokenizer.batch_decode(
+            ids_BT.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        found = [first_stop(text, self._stop) >= 0 for text in texts]
+        return torch.tensor(found, device=ids_BT.device)
 
 
 def _trim(result: torch.Tensor, *, steps: int) -> list[list[int]]:

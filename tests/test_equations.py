@@ -84,6 +84,7 @@ def test_forms_of_word_problems(text: str, value: float | None) -> None:
         ("<<1+1=2\x00>>", "syntax"),
         ("<<\ud800=1>>", "syntax"),
         ("<<(-8)**0.5=1>>", "syntax"),
+        ("<<1**65=1>>", "too_large"),
         ("<<5*2=10=11>>", "false"),
         ("<<99999999999999999999**2=1>>", "too_large"),
     ],

@@ -21,6 +21,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rft.records import Outcome
 
@@ -36,6 +37,10 @@ def canonical_number(text: str) -> str | None:
 
     Works on digits, not floats, so numbers of any length compare exactly. None when the string is not one number.
     """
+    return _cached_number(text) if len(text) <= 40 else _number(text)  # long texts are not worth keeping
+
+
+def _number(text: str) -> str | None:
     match = _PLAIN.fullmatch(text.strip())
     if match is None:
         return None
@@ -45,6 +50,9 @@ def canonical_number(text: str) -> str | None:
     whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
     digits = f"{whole}.{fraction}" if fraction else whole
     return f"-{digits}" if "-" in (match[1], match[2]) and digits != "0" else digits
+
+
+_cached_number = lru_cache(maxsize=1 << 16)(_number)
 
 
 def _first_marked(text: str) -> str | None:

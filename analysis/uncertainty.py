@@ -105,13 +105,18 @@ def crossed_mean(values_RI: Floats) -> Estimate:
 
 
 def _combine(mean: float, *, reps: float, items: float, both: float, shape: tuple[int, int]) -> Estimate:
-    """The three terms put together; `both` never takes away more than the smaller of the other two holds of it."""
+    """The three terms put together.
+
+    In expectation the replicate term is at least the interaction's. Where it comes out smaller by chance, degrees of freedom
+    are taken at the interaction's size: else a lucky draw of close replicates would be rewarded twice, with a small error and
+    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference).
+    """
     num_reps, num_items = shape
     only_items = max(0.0, items - both)
     variance = reps + only_items
     if variance > 0:
-        spread = reps**2 / (num_reps - 1) + only_items**2 / (num_items - 1)
-        df = variance**2 / spread
+        floored = max(reps, both)
+        df = (floored + only_items) ** 2 / (floored**2 / (num_reps - 1) + only_items**2 / (num_items - 1))
     else:
         df = float(num_reps - 1)
     return Estimate(mean, math.sqrt(variance), df, num_reps, num_items, kind_of(num_reps), reps * num_reps, only_items)

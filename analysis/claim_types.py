@@ -93,8 +93,8 @@ def directional(
 ) -> ClaimResult:
     """Supported when sign * value > 0 beyond chance, contradicted when < 0, equivalent when within the margin.
 
-    Equivalence goes before the other two, by the meaning of a margin. A measured study with fewer than five units (replicates,
-    or bases for a claim over bases) gives no verdict: what it shows is given as the reason.
+    Equivalence goes before the other two, by the meaning of a margin. A measured study with fewer than five units
+    (replicates, or bases for a claim over bases) gives no verdict: what it shows is given as the reason.
     """
     if estimate is None:
         return test.not_testable(f"not enough data for {what}")

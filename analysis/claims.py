@@ -1,21 +1,23 @@
-"""The paper's claims as named tests: statistic, margin and level are written down here, and committed, before any study is run.
+"""The paper's claims as named tests: statistic, margin and level are written down, and committed, before any study is run.
 
     results = run_claims(study_view(points, outcomes))
     print(claims_table({"published": run_claims(published_view()), "quickstart": results}))
 
-Levels: 5 % per primary contrast after Holm's correction over the primary contrasts that could be tested; every other result is
-exploratory and stands at its own 5 %. Verdicts on a measured study need five replicates. A ruling that Holm's correction takes
-away becomes 'not separable'.
+Levels: 5 % per primary contrast after Holm's correction over the primary contrasts that could be tested; every other
+result is exploratory and stands at its own 5 %. Verdicts on a measured study need five replicates. A ruling that Holm's
+correction takes away becomes 'not separable'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from analysis import paper
 from analysis.claim_types import ALPHA, ClaimResult, Ruling, StudyView
-from analysis.claims_rft import claim_more_paths, claim_rft_beats_sft, claim_self_made, claim_unions
+from analysis.claims_donors import claim_self_made, claim_unions
+from analysis.claims_rft import claim_more_paths, claim_rft_beats_sft
 from analysis.claims_scaling import (
     claim_gain_shrinks,
     claim_log_linear,
@@ -43,6 +45,7 @@ def study_view(points: Sequence[Point], outcomes: Outcomes) -> StudyView:
     return StudyView(tuple(p for p in points if p.cell.source is None), outcomes, published=False)
 
 
+@cache
 def published_view() -> StudyView:
     """The published study: SFT by the better of two epoch settings as in the paper's figures, the two rules as variants."""
     nothing = Outcomes({}, {})
@@ -66,6 +69,12 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
 
 def _decided(result: ClaimResult) -> bool:
     return result.ruling is not Ruling.NOT_TESTABLE
+
+
+@cache
+def published_claims() -> tuple[ClaimResult, ...]:
+    """The claims on the published study."""
+    return tuple(run_claims(published_view()))
 
 
 def claims_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:

@@ -1,4 +1,4 @@
-"""Claims about RFT itself: (4) it beats SFT, (6) distinct paths are what helps, (7) unions, (8) self-query and self-revising.
+"""Claims about RFT itself: (4) it beats SFT, (6) distinct paths are what helps.
 
 As in claims_scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants.
 """
@@ -18,16 +18,13 @@ from analysis.claim_types import (
     StudyView,
     directional,
     mean_over_bases,
-    slope_estimate,
-    too_few,
 )
-from analysis.claims_scaling import full_points, log_amounts, sft_ladders
+from analysis.claims_scaling import log_amounts, sft_ladders
 from analysis.comparisons import MARGIN, control_of, sft_of
 from analysis.fits import slope_weights
 from analysis.linear import LineFit, fit_line
 from analysis.points import NO_DEDUP, Point
 from analysis.records import Base
-from analysis.uncertainty import Estimate
 
 RFT_BEATS_MATCHED = ClaimTest(
     "4a",
@@ -79,36 +76,6 @@ CORRECT_DISTINCT = ClaimTest(
     margin=None,
     primary=False,
 )
-UNION = ClaimTest(
-    "7a",
-    "a union of models beats a single model with as many draws",
-    "mean over bases of RFT from D donors x k draws - RFT from the own pool with D k draws, full data",
-    margin=MARGIN,
-    primary=True,
-)
-DONORS = ClaimTest(
-    "7b",
-    "strong models need stronger or more diverse donors",
-    "slope over bases on loss of (RFT from the most donors - RFT from fewer), below 0",
-    margin=None,
-    primary=False,
-    unit="points per nat",
-)
-SELF_QUERY = ClaimTest(
-    "8a",
-    "self-query does not help",
-    "mean over bases of self-query - SFT; upper end of the 90 % interval below the margin",
-    margin=MARGIN,
-    primary=True,
-)
-SELF_REVISE = ClaimTest(
-    "8b",
-    "self-revising does not help",
-    "mean over bases of self-revising - SFT; upper end of the 90 % interval below the margin",
-    margin=MARGIN,
-    primary=False,
-)
-SELF = {"self_query": SELF_QUERY, "self_revise": SELF_REVISE}
 
 
 def own_ladder(points: Sequence[Point]) -> dict[Base, list[Point]]:
@@ -242,8 +209,8 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
     if not all(isinstance(line, LineFit) for line in lines):
         return CORRECT_DISTINCT.not_testable(next(line for line in lines if not isinstance(line, LineFit)))
     correct, distinct = (line for line in lines if isinstance(line, LineFit))
-    text = f"k={best}, {len(points)} bases: correct {correct.b:+.1f} (p {correct.p_value(1):.3f}), distinct {distinct.b:+.2f} "
-    text += f"(p {distinct.p_value(1):.3f}) per question per nat"
+    text = f"k={best}, {len(points)} bases: correct {correct.b:+.1f} (p {correct.p_value(1):.3f}), "
+    text += f"distinct {distinct.b:+.2f} (p {distinct.p_value(1):.3f}) per question per nat"
     signs = (correct.p_value(1) <= ALPHA, correct.b < 0, distinct.p_value(1) <= ALPHA, distinct.b > 0)
     if all(signs):
         return CORRECT_DISTINCT.result(Ruling.SUPPORTED, text)
@@ -253,74 +220,3 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
 
 def _correct(point: Point) -> float | None:
     return point.mean_of("correct_per_question")
-
-
-def claim_unions(view: StudyView) -> list[ClaimResult]:
-    """(7)"""
-    unions = [p for p in full_points(view.points, method="rft") if p.cell.union]
-    own = {(b, p.cell.k): p for b, ladder in own_ladder(view.points).items() for p in ladder}
-    pairs = [
-        ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
-    ]
-    if pairs:
-        estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-        first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs")
-    else:
-        first = UNION.not_testable("no union beside a single model's pool with as many draws" + _unequal(unions, own))
-    return [first, _donors(unions, view)]
-
-
-def _unequal(unions: Sequence[Point], own: dict[tuple[Base, int | None], Point]) -> str:
-    """What an unequal comparison would say, as description."""
-    gaps = [u.estimate.value - o.estimate.value for u in unions if (o := own.get((u.cell.base, u.cell.k))) is not None]
-    if not gaps:
-        return ""
-    return f" (with D times the draws, unions are {np.mean(gaps):+.1f} points from the own pool, mean of {len(gaps)})"
-
-
-def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
-    by_size: dict[int, dict[Base, Point]] = {}
-    for point in unions:
-        by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
-    if len(by_size) < 2:
-        return DONORS.not_testable("fewer than two unions of different size")
-    most, fewer = by_size[max(by_size)], by_size[min(by_size)]
-    shared = [b for b in most if b in fewer and most[b].cell.loss_nats is not None]
-    gains = [most[b].estimate.value - fewer[b].estimate.value for b in shared]
-    line = fit_line([most[b].cell.loss_nats or math.nan for b in shared], gains, what="gain of donors against loss")
-    if not isinstance(line, LineFit):
-        return DONORS.not_testable(line)
-    return directional(DONORS, slope_estimate(line), view=view, sign=-1, what=f"slope over {line.n} bases")
-
-
-def claim_self_made(view: StudyView) -> list[ClaimResult]:
-    """(8)"""
-    return [_self_made(view, method) for method in SELF]
-
-
-def _self_made(view: StudyView, method: str) -> ClaimResult:
-    test = SELF[method]
-    mine = [p for p in view.points if p.method == method and p.cell.data_frac in (None, 1.0)]
-    pairs = [((p, s), (1.0, -1.0)) for p in mine if (s := sft_of(p, view.points))]
-    if not pairs:
-        return test.not_testable(f"no {method} cell beside SFT")
-    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-    return no_help(test, estimate, view=view, what=f"mean of {len(pairs)} settings")
-
-
-def no_help(test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what: str) -> ClaimResult:
-    """Supported when the 90 % interval's upper end is below the margin (a harm is no help either)."""
-    if estimate is None or not math.isfinite(estimate.se):
-        return test.not_testable(f"not enough data for {what}")
-    assert test.margin is not None
-    low, high = estimate.interval(level=1 - 2 * ALPHA)
-    text = f"{what}: {estimate.value:+.2f} (90 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
-    p = estimate.p_value(test.margin) / 2 if estimate.value < test.margin else 1 - estimate.p_value(test.margin) / 2
-    lacking = too_few(estimate, view=view)
-    if lacking:
-        return test.result(Ruling.NOT_TESTABLE, f"{text}; {lacking}", estimate=estimate)
-    if high < test.margin:
-        return test.result(Ruling.SUPPORTED, text, estimate=estimate, p=p)
-    if estimate.interval()[0] > 0:
-        return test.result(Ruling.CONTRADICTED, text, estimate=estimate, p=estimate.p_value())
-    return test.result(Ruling.NOT_SEPARABLE, text, estimate=estimate, p=p)

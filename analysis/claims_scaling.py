@@ -1,7 +1,7 @@
 """Claims about data amount and pretraining loss: (1) log-linear, (2) loss as the predictor, (3) and (5) who gains less.
 
-Each function takes a StudyView and returns the results of one claim, its primary contrast first. What is tested, with margin and
-level, is written in the ClaimTest constants.
+Each function takes a StudyView and returns the results of one claim, its primary contrast first. What is tested, with
+margin and level, is written in the ClaimTest constants.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOSS_PREDICTS = ClaimTest(
 LOSS_LINEAR = ClaimTest(
     "2b",
     "SFT and ICL accuracy are linear in pretraining loss",
-    "largest quadratic term of accuracy on loss, as its greatest departure from the line over the bases' range; 90 % within ±2",
+    "largest quadratic term of accuracy on loss, as its greatest departure over the bases' range; 90 % within ±2",
     margin=MARGIN,
     primary=False,
 )
@@ -95,7 +95,12 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
         reason = next((str(result) for result in found.values()), "no SFT cells")
         return [LOG_LINEAR.not_testable(reason)]
     details = [f"{name}: largest departure {s.largest:+.2f}, within ±{s.bound:.2f}" for name, s in shapes.items()]
-    rivals = compare_rivals({n: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder]) for n, ladder in sft_ladders(view.points, smallest=0).items()})  # fmt: skip
+    rivals = compare_rivals(
+        {
+            name: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder])
+            for name, ladder in sft_ladders(view.points, smallest=0).items()
+        }
+    )
     if not isinstance(rivals, NotEnough):
         details += [
             f"rival on held-out largest points: {s.name} {s.rmse:.2f} points {'; '.join(s.notes)}" for s in rivals
@@ -106,7 +111,8 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     p_bent = min(1.0, len(shapes) * min(s.p_bent for s in shapes.values()))
     text = f"largest departure {estimate.value:+.2f}; all 90 % intervals within ±{max(s.bound for s in shapes.values()):.2f}"
     if not view.published and min(len(p.cells) for p in (p for ladder in ladders.values() for p in ladder)) < 5:
-        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, f"{text}; a verdict needs 5 replicates", estimate=estimate, details=tuple(details))]  # fmt: skip
+        text += "; a verdict needs 5 replicates"
+        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, text, estimate=estimate, details=tuple(details))]
     if p_line <= ALPHA:
         ruling, p = Ruling.SUPPORTED, p_line
     elif p_bent <= ALPHA:

@@ -222,9 +222,9 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
         )
     if any(result.assumed_sd is not None for result in results):
         lines.append(
-            f"Replicates needed: for {POWER:.0%} power at the 95 % level, if the difference above is the true one and (assumed, "
-            f"not measured) seeds add a standard deviation of {ASSUMED_REPLICATE_SD:g} points to a replicate's difference, "
-            "and its item noise averages out over replicates."
+            f"Replicates needed: for {POWER:.0%} power at the 95 % level, if the difference above is the true one and "
+            f"(assumed, not measured) seeds add a standard deviation of {ASSUMED_REPLICATE_SD:g} points to a replicate's "
+            "difference, and its item noise averages out over replicates."
         )
     return "\n".join(lines)
 

@@ -1,14 +1,14 @@
 """The exchange rate: what a self-generated verified path is worth in fresh human problems.
 
-At equal optimiser steps, let a(n) be the accuracy of SFT on n human problems. RFT on n problems and `kept` paths reaches A. Then
+At equal optimiser steps, let a(n) be the accuracy of SFT on n human problems; RFT on n problems and `kept` paths has A. Then
 
     m = n_SFT(A) / n                 how many times the human data SFT would need
-    worth = (m - 1) n / kept         fresh human problems that one kept path is worth; m = 1 and worth = 0: repetition would do
+    worth = (m - 1) n / kept         fresh human problems that one kept path is worth; 0 (m = 1): repetition would do
 
 The curve is a line in log2 n through the human-only cells at the RFT cell's steps: `sft_matched` (n problems), `fresh_human`
-(n + kept) and any SFT cell of the base whose steps agree within 2 %. m = 2 ** (N / D), N = A - a(n), D = slope of the curve, both
-linear in accuracies, so that Fieller's theorem (1954, J. R. Statist. Soc. B 16, 175-185) gives the interval at the level of
-replicates and problems. Nothing is extrapolated: beyond the curve's ends the answer is a bound.
+(n + kept) and any SFT cell of the base whose steps agree within 2 %. m = 2 ** (N / D), N = A - a(n), D = the curve's slope,
+both linear in accuracies, so that Fieller's theorem (1954, J. R. Statist. Soc. B 16, 175-185) gives the interval at the
+level of replicates and problems. Nothing is extrapolated: beyond the curve's ends the answer is a bound.
 
     results = exchange_rates(points, outcomes)
     results[0].m, results[0].m_interval, results[0].worth        # 1.4, (1.1, 1.9), 0.35

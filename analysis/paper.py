@@ -1,7 +1,7 @@
 """The published study (Yuan et al. 2023, arXiv 2308.01825) in the same form as a user's records.
 
-`data/paper_results.csv` holds every published number with its source; fractions, losses and counts as printed. Cells made from it
-carry `source` and are single runs on 1,319 problems: their only error is binomial, and they are never paired.
+`data/paper_results.csv` holds every published number with its source; fractions, losses and counts as printed. Cells
+made from it carry `source` and are single runs on 1,319 problems: their only error is binomial, and they are never paired.
 
     table = paper_table()                       # Table of cells: icl, sft at every fraction and epoch rule, rft by k, unions
     loss_points()["SFT + GPT-3 + GPT-4"]        # ([2.12, ...], [15.0, ...]): what figure 2 of the paper fits
@@ -111,7 +111,7 @@ def _cell(row: Row) -> Cell | None:
 
 
 def _cost(row: Row, *, plain: bool) -> tuple[StageCost, ...]:
-    """Table 4 for the cells that it covers: pretraining for all, fine-tuning for SFT on all data and U33B, sampling at k = 100."""
+    """Table 4 for the cells that it covers: pretraining; fine-tuning of SFT on all data and of U33B; sampling at k = 100."""
     stages = [_stage("base", row["model"], "pretrain", k="")]
     if row["method"] == "SFT" and row["data_frac"] == "1":
         stages.append(_stage("finetune", row["model"], "SFT", k=""))
@@ -155,7 +155,7 @@ def unused_pools() -> list[Cell]:
 
 
 def _score(value: float) -> Score:
-    """A published fraction of 1,319 with its binomial error; the count is not an integer, as a rounded percentage is printed."""
+    """A published fraction of 1,319 with its binomial error; no count is printed, only a rounded percentage."""
     return Score(value, NUM_TEST, math.sqrt(value * (1 - value) / NUM_TEST))
 
 

@@ -13,7 +13,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -142,9 +142,9 @@ def _ladder_options(
             continue
         edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
         target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
-        new = (f"{name}: {method} at {2**target:.0f}", target, own_hours(edge) * grow)
+        new = (f"{method} at {2**target:.0f}", target, own_hours(edge) * grow)
         found = _slope_options(x, fit.line, new_x=[new], hours_all=sum(own_hours(p) for p in ladder))
-        options += [Option(f"{name}: {o.action}" if not o.action.startswith(name) else o.action, o.hours, o.half_width_now, o.half_width_after) for o in found]  # fmt: skip
+        options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
 
 

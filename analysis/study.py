@@ -7,12 +7,13 @@ A report can take the same parts: `drawings_of(view, points)` draws, `analysis.t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from analysis import paper
-from analysis.claims import claims_table, published_view, run_claims, study_view
+from analysis.claims import claims_table, published_claims, published_view, run_claims, study_view
 from analysis.comparisons import matched_summary
 from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
 from analysis.figures.costs import accuracy_against_cost, votes_against_k
@@ -28,8 +29,10 @@ from analysis.points import Point, make_points, unscored_point
 from analysis.records import Table, load_studies
 from analysis.style import DPI
 from analysis.tables import records_csv, results_table
-from rft.records import write_json
+from rft.records import FAILURE_FILE, MANIFEST_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, write_json
 
+READ_FILES = (MANIFEST_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
+SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
 NEVER_PUBLISHED = {
     "path_overlap": "figure 6: of its regions only 13B-2 15.5 %, 33B 6.5 % and 'around 15 %' were printed",
     "path_histograms": "figure 7: its histograms were never published as numbers",
@@ -42,6 +45,16 @@ def draw_study(folders: Sequence[Path], *, out: Path, paper_alone: bool = False,
     """Load, fit, draw, save; returns the text to print. Raises ValueError when a folder is no study."""
     if paper_alone:
         return draw_paper(out=out)
+    stamp = fingerprint(folders, overlay=overlay)
+    known = unchanged_summary(out, stamp=stamp)
+    if known is not None:
+        return known
+    text = _draw_folders(folders, out=out, overlay=overlay)
+    (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
+    return text
+
+
+def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool) -> str:
     table = load_studies(folders)
     outcomes = load_outcomes(table.cells)
     points = make_points(table.cells, outcomes)
@@ -53,9 +66,35 @@ def draw_study(folders: Sequence[Path], *, out: Path, paper_alone: bool = False,
     lines += [matched_summary(own, outcomes), ""]
     lines += save_drawings(draw_all(points, outcomes), out=out)
     results = run_claims(study_view(own, outcomes))
-    studies = {"published": run_claims(published_view()), "this study": results}
+    studies = {"published": published_claims(), "this study": results}
     lines += write_texts(table, claims_table(studies), out=out)
     return "\n".join(lines)
+
+
+def fingerprint(folders: Sequence[Path], *, overlay: bool) -> str:
+    """Digest of what a drawing rests on: the study's files by name, size and time, and the analysis' own source."""
+    digest = hashlib.sha256(repr((overlay, [str(f) for f in folders])).encode())
+    for folder in folders:
+        for path in sorted(p for name in READ_FILES for p in (*folder.glob(name), *folder.glob(f"*/{name}"))):
+            stat = path.stat()
+            digest.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def unchanged_summary(out: Path, *, stamp: str) -> str | None:
+    """The summary of the last drawing if nothing has changed since and its figures are there."""
+    path = out / SUMMARY_FILE
+    if not path.is_file():
+        return None
+    known, _, text = path.read_text(encoding="utf-8").partition("\n")
+    figures = [
+        Path(line.removeprefix("figure: ").removesuffix(" (.svg)"))
+        for line in text.splitlines()
+        if line.startswith("figure: ")
+    ]
+    return text.rstrip("\n") if known == stamp and all(figure.is_file() for figure in figures) else None
 
 
 def draw_paper(*, out: Path) -> str:
@@ -65,7 +104,7 @@ def draw_paper(*, out: Path) -> str:
     kept = [d for d in drawings if isinstance(d, Drawing)]
     lines = save_drawings(kept, out=out)
     lines += [f"no figure: {name}: {why}" for name, why in NEVER_PUBLISHED.items()]
-    lines += write_texts(paper.paper_table(), claims_table({"published": run_claims(view)}), out=out)
+    lines += write_texts(paper.paper_table(), claims_table({"published": published_claims()}), out=out)
     return "\n".join(lines)
 
 
@@ -103,9 +142,11 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
             lines.append(f"no figure: {drawing}")
             fits.append({"not_enough_data": str(drawing)})
             continue
+        drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
+        drawing.figure.set_layout_engine("none")
         for ending in ("png", "svg"):
             metadata = {"Date": None} if ending == "svg" else {}
-            drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata, bbox_inches="tight")
+            drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata)
         fits += [{"figure": drawing.name, "caption": drawing.caption, **entry} for entry in drawing.fits]
         lines.append(f"figure: {out / drawing.name}.png (.svg)")
     write_json(out / "fits.json", {"schema_version": 1, "fits": fits})

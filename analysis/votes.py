@@ -2,8 +2,8 @@
 
     curve = vote_curve(read_draws(cell))       # {1: (0.41, 0.39), 2: ...}: k -> (maj@k, pass@k), means over problems
 
-pass@k as in Chen et al. 2021 (arXiv 2107.03374, eq. 1). maj@k: chance that the correct answer has the most votes among k draws,
-a tie among t answers counting 1/t; draws without an answer vote for nothing.
+pass@k as in Chen et al. 2021 (arXiv 2107.03374, eq. 1). maj@k: chance that the correct answer has the most votes among k
+draws, a tie among t answers counting 1/t; draws without an answer vote for nothing.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
     python tests/analysis_coverage.py --studies 1000 > coverage.md
 
-Generator, for every study anew: problem i has difficulty d_i ~ N(0, 1.2) and a taste for each setting j, u_ij ~ N(0, 0.3); the
-cell of setting j and replicate r has e_rj ~ N(0, 0.08) (about 1.7 points from seed to seed); problem i is right with chance
-logistic(m_j + d_i + u_ij + e_rj), 400 problems. So the three terms of the crossed variance are all there.
-Estimands: expectations over problems and replicates, in points. `difference`: two settings. `slope`: accuracy on log2 data over P
-points, m_j rising by 0.25 a doubling. Grid: replicates 1, 3, 5, 8; points 4, 7.
+Generator, for every study anew: problem i has difficulty d_i ~ N(0, 1.2) and a taste for each setting j, u_ij ~ N(0, 0.3);
+the cell of setting j and replicate r has e_rj ~ N(0, 0.08) (about 1.7 points from seed to seed); problem i is right with
+chance logistic(m_j + d_i + u_ij + e_rj), 400 problems. So the three terms of the crossed variance are all there.
+Estimands: expectations over problems and replicates, in points. `difference`: two settings. `slope`: accuracy on log2 data
+over P points, m_j rising by 0.25 a doubling. Grid: replicates 1, 3, 5, 8; points 4, 7.
 One replicate: its interval holds item noise only and is expected to cover less.
-Null families: 8 true differences of 0, Holm-corrected, as in the claims. Power: the true difference for which the planner's formula
-promises 80 % at 8 replicates.
+Null families: 8 true differences of 0, Holm-corrected, as in the claims. Power: the true difference for which the planner's
+formula promises 80 % at 8 replicates.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def null_families(*, replicates: int, studies: int, seed: int, size: int = 8) ->
             outcomes = draw_study(rng, np.full(2, LEVEL_M), replicates=replicates).astype(float)
             results.append(judge(crossed_mean(100 * (outcomes[:, 1] - outcomes[:, 0]))))
         adjusted = holm([r.estimate.p_value() for r in results])
-        said = (r.verdict in (Verdict.BETTER, Verdict.WORSE) and p <= 0.05 for r, p in zip(results, adjusted, strict=True))
+        said = (
+            r.verdict in (Verdict.BETTER, Verdict.WORSE) and p <= 0.05 for r, p in zip(results, adjusted, strict=True)
+        )
         false += any(said)
     return false / studies
 
@@ -158,7 +160,9 @@ def report(studies: int) -> str:
         share = null_families(replicates=replicates, studies=studies, seed=replicates)
         lines.append(str(Row("null family of 8 says better or worse", replicates, studies, share)))
         difference, share = power(replicates=replicates, studies=studies, seed=replicates)
-        lines.append(str(Row(f"says better at the promised {difference:.2f} points (80 % wanted)", replicates, studies, share)))
+        lines.append(
+            str(Row(f"says better at the promised {difference:.2f} points (80 % wanted)", replicates, studies, share))
+        )
     return "\n".join(lines)
 
 

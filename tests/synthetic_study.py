@@ -188,8 +188,9 @@ def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: T
     cell = {
         "union": [], "temperature": 0.7 if draws else None, "data_seed": spec["seed"],
         "train_seed": spec["seed"] if trained else None, "sample_seed": spec["seed"] if draws else None,
-        "pretrain_seed": 0, "pretrain_tokens": 2e6, "sample_from": "own" if draws else None, 
-        "epochs": 4 if trained else None, "epoch_rule": "fixed" if trained else None, "policy": "paper" if draws else None, "human_style": 0.9,
+        "pretrain_seed": 0, "pretrain_tokens": 2e6, "sample_from": "own" if draws else None,
+        "epochs": 4 if trained else None, "epoch_rule": "fixed" if trained else None,
+        "policy": "paper" if draws else None, "human_style": 0.9,
         "data": "world-easy", **spec,
     }  # fmt: skip
     model = {

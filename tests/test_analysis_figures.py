@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.claims import run_claims, study_view
+from analysis.figures.drawing import Drawing
 from analysis.figures.overlap import regions
-from analysis.grids import Grid
+from analysis.grids import Grid, paper_tables
+from analysis.outcomes import load_outcomes
 from analysis.plot_scaling import main
+from analysis.points import make_points
+from analysis.records import load_studies
+from analysis.study import draw_all
 from analysis.style import METHODS, model_colours, tint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +45,9 @@ def test_quickstart_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         for fit in mine:
             assert "not_enough_data" in fit or {"a", "se_a", "b", "se_b", "r2", "n"} <= set(fit)
     loss = [fit for fit in fits if fit.get("figure") == "accuracy_vs_loss"]
-    assert all("at least 3" in str(fit["not_enough_data"]) or "no points" in str(fit["not_enough_data"]) for fit in loss)
+    assert all(
+        "at least 3" in str(fit["not_enough_data"]) or "no points" in str(fit["not_enough_data"]) for fit in loss
+    )
 
 
 HOLES = {
@@ -63,16 +71,36 @@ HOLES = {
 
 
 @pytest.mark.parametrize("name", HOLES)
-def test_holes_do_not_crash(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_holes_do_not_crash(name: str, tmp_path: Path) -> None:
     truth = Truth(num_items=40, num_full=32, at_full=0.0, per_doubling=0.0, per_loss=0.0, icl=0.0, rft_at_1=0.0, rft_per_k=0.0, control={})  # fmt: skip # noqa: E501
     folder = write_study(
         tmp_path / "s", specs=HOLES[name], truth=truth if name == "all at zero" else SMALL, vote_k=4, paths=True
     )
-    _, fits = draw(folder, capsys)
+    table = load_studies([folder])
+    outcomes = load_outcomes(table.cells)
+    points = make_points(table.cells, outcomes)
+    drawings = draw_all(points, outcomes)
+    run_claims(study_view(points, outcomes))
+    assert all(grid_.texts() for grid_ in paper_tables(table).values())
+    fits = [{"figure": d.name, **fit} for d in drawings if isinstance(d, Drawing) for fit in d.fits]
+    json.dumps(fits, allow_nan=False)
     if name == "all at zero":
         data = [fit for fit in fits if fit.get("figure") == "accuracy_vs_data"]
         assert data
         assert all("not_enough_data" in fit for fit in data)
+
+
+def test_a_second_run_draws_nothing_and_prints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_study(tmp_path / "s", specs=grid(models=("nano-m",), fracs=(1.0,)), truth=SMALL)
+    first, _ = draw(folder, capsys)
+    figure = folder / "figures" / "accuracy_vs_k.png"
+    before = figure.stat().st_mtime_ns
+    second, _ = draw(folder, capsys)
+    assert first == second
+    assert figure.stat().st_mtime_ns == before
+    figure.unlink()
+    draw(folder, capsys)
+    assert figure.is_file()
 
 
 def test_everything_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

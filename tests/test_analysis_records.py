@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("studies") / "quick"
-    return write_study(folder, specs=grid(), truth=Truth(num_items=120), missing={3: "loss became NaN at step 40", 7: ""})
+    return write_study(
+        folder, specs=grid(), truth=Truth(num_items=120), missing={3: "loss became NaN at step 40", 7: ""}
+    )
 
 
 def test_missing_cells_have_reasons_and_are_no_zeros(study: Path) -> None:

@@ -88,7 +88,7 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawin
 
 
 def _thin_ladders(points: list[Point]) -> list[Point]:
-    """Of long k ladders the ends and the middle for RFT, the largest k for its controls: the rest is in the figure against k."""
+    """Of long k ladders the ends and the middle for RFT, the largest k for its controls; the k figure has the rest."""
     kept = {}
     for method in {p.method for p in points}:
         ladder = sorted({p.cell.k for p in points if p.method == method and p.cell.k is not None})

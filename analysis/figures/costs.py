@@ -25,7 +25,7 @@ SCORING = ("evaluate", "vote")  # what is measured, not what it takes to make th
 
 
 def method_cost(cell: Cell) -> tuple[float, float] | None:
-    """(FLOPs, hours) from the finished base to the finished model: fine-tuning, sampling, selecting; None without fine-tuning."""
+    """(FLOPs, hours) from the base to the finished model: fine-tuning, sampling, selecting; None without fine-tuning."""
     stages = [s for s in cell.cost if s.name not in SHARED and s.name not in SCORING]
     if not any(s.name == "finetune" for s in stages):
         return None
@@ -117,7 +117,7 @@ def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
         row[0].set_ylabel("test problems [%]")
     axes[0][0].set_ylim(0, 101)
     legend_outside(figure, list(legend.values()), list(legend))
-    text = "Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws, replicates averaged; intervals are not drawn. "
+    text = "Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws, replicates averaged; no intervals. "
     text += "Of several k of a method the largest."
     caption(figure, text)
     return Drawing("votes_vs_k", figure, [], text)

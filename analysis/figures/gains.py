@@ -88,8 +88,10 @@ def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | No
     fits += _split_panel(axes[0][1], splits, names=names)
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend_outside(figure, handles, labels)
-    text = f"95 % intervals: {found[0].label} (Fieller). Left: 0 is worth no more than repetition, 1 as much as a fresh human "
-    text += "problem; clipped to the measured human curve, arrows mark such ends. Right: parts of RFT - SFT."
+    text = f"95 % intervals: {found[0].label} (Fieller). Left: 0 is worth no more than repetition, 1 as much as "
+    text += (
+        "a fresh human problem; clipped to the measured human curve, arrows mark such ends. Right: parts of RFT - SFT."
+    )
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
 
@@ -110,8 +112,10 @@ def _worth_panel(panel: Any, found: Sequence[Exchange], *, names: dict[Any, str]
             entries.append(_exchange_entry(e, name=name))
             if e.note.startswith("beyond"):
                 up = "above" in e.note
-                panel.annotate("", (xi, e.worth + (0.16 if up else -0.16)), (xi, e.worth), arrowprops={"arrowstyle": "->", "color": colours[name]})  # fmt: skip
-    panel.set_ylim(min(-0.25, float(np.min([e.worth_interval[0] for e in found])) - 0.2), float(np.max([e.worth_interval[1] for e in found])) + 0.25)  # fmt: skip
+                tip = (xi, e.worth + (0.16 if up else -0.16))
+                panel.annotate("", tip, (xi, e.worth), arrowprops={"arrowstyle": "->", "color": colours[name]})
+    ends = np.array([e.worth_interval for e in found])
+    panel.set_ylim(min(-0.25, ends.min() - 0.2), ends.max() + 0.25)
     panel.axhline(0, color="#000000", linewidth=0.9)
     panel.axhline(1, color=method_style("fresh_human").colour, linewidth=0.9, linestyle="--")
     log2_axis(panel, [float(e.rft.cell.k or 1) for e in found], label="k, samples per question")

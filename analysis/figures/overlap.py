@@ -32,7 +32,7 @@ def read_keys(cell: Cell) -> Keys | None:
 
 
 def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]]]:
-    """(k, {base: (cell, keys)}) at the k that most bases share, the largest such; the first replicate that all of them have."""
+    """(k, {base: (cell, keys)}) at the k that most bases share, the largest such; their first shared replicate."""
     ladder = [p for p in ladder_points(points, method="rft") if p.cell.folder is not None]
     by_k: dict[int, list[Point]] = {}
     for point in ladder:
@@ -73,7 +73,8 @@ def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
         return NotEnough("the overlap of paths", "no path was kept")
     total = sum(counts.values())
     figure = _venn(sets, counts) if len(sets) <= 3 else _bars(sets, counts)
-    text = f"{total:,} distinct paths kept from k = {k} draws per question and model, one replicate (no interval); shares of the union."
+    text = f"{total:,} distinct paths kept from k = {k} draws per question and model, one replicate (no interval); "
+    text += "shares of the union."
     caption(figure, text)
     entry = {"series": "path overlap", "k": k, "total": total, "regions": {" & ".join(n): c for n, c in counts.items()}}
     return Drawing("path_overlap", figure, [entry], text)
@@ -169,7 +170,8 @@ def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
         panel.set_title(f"{name}: {means}", fontsize=8)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("distinct paths of a question")
-        entries.append({"series": name, "k": k, "questions": asked, "histogram": {str(i): counts[i] for i in range(most + 1)}})  # fmt: skip
+        histogram = {str(i): counts[i] for i in range(most + 1)}
+        entries.append({"series": name, "k": k, "questions": asked, "histogram": histogram})
     for panel in list(axes.flat)[len(pools) :]:
         panel.remove()
     for row in axes:

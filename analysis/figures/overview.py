@@ -34,12 +34,12 @@ from analysis.style import (
 )
 
 FIGURE_1_NOTE = (
-    'The original figure 1 disagrees with table 5: its curve "RFT U13B" mixes rows. It shows 49.3, 51.2, 51.4, 55.3, 56.5, of '
-    "which the middle three are the U33B row; table 5 has 49.3, 50.3, 52.1, 55.4, 56.5 for U13B, drawn here."
+    'The original figure 1 disagrees with table 5: its curve "RFT U13B" mixes rows. It shows 49.3, 51.2, 51.4, 55.3, 56.5, '
+    "of which the middle three are the U33B row; table 5 has 49.3, 50.3, 52.1, 55.4, 56.5 for U13B, drawn here."
 )
 FIGURE_2_NOTE = (
-    "As in the original figure 2 the SFT line includes GPT-3 (Cobbe et al. 2021) and GPT-4, whose 92.0 is 5-shot ICL and which has "
-    "leverage: without it the slope is -85.6. The original draws 196.17 - 88.12 loss and 307.68 - 166.34 loss."
+    "As in the original figure 2 the SFT line includes GPT-3 (Cobbe et al. 2021) and GPT-4, whose 92.0 is 5-shot ICL and "
+    "which has leverage: without it the slope is -85.6. The original draws 196.17 - 88.12 loss and 307.68 - 166.34 loss."
 )
 
 

@@ -236,6 +236,8 @@ def comparison_text(result: Comparison) -> str:
     text = f"{result.estimate.value:+.1f} (95 % {low:+.1f} to {high:+.1f}; {held}): {result.verdict.value}"
     if result.verdict is not Verdict.NOT_SEPARABLE:
         return text
+    if result.estimate.value == 0 and result.estimate.se == 0:
+        return f"{text}; both are right on the same problems"
     if result.replicates_needed is not None:
         return f"{text}; {result.replicates_needed} replicates would separate a difference of this size"
     if result.problems_needed is not None:

@@ -31,5 +31,6 @@ def test_covers_93_to_97_percent(points: int, replicates: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("replicates", [5, 8])
 def test_null_families_say_little_and_power_is_as_promised(replicates: int) -> None:
-    assert null_families(replicates=replicates, studies=3000, seed=replicates) <= 0.05
-    assert power(replicates=replicates, studies=1000, seed=replicates)[1] >= 0.77  # 80 % less three standard errors
+    # an exact test with Holm over 8 independent zeros says it in 4.9 % of families: 5 % and two standard errors of 3,000
+    assert null_families(replicates=replicates, studies=3000, seed=replicates) <= 0.058
+    assert power(replicates=replicates, studies=1000, seed=replicates)[1] >= 0.76  # 80 % less three standard errors

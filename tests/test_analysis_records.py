@@ -13,7 +13,7 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.outcomes import load_outcomes, read_greedy
-from analysis.points import make_points
+from analysis.points import contrast, make_points
 from analysis.records import load_studies
 from analysis.tables import records_csv, results_table
 from rft.records import write_jsonl
@@ -121,6 +121,22 @@ def test_joined_by_id_not_by_position(study: Path, tmp_path: Path) -> None:
     after = load_outcomes(table.cells).matrix([first, second])
     assert after is not None
     assert (before[1] == after[1]).all()
+
+
+def test_a_cell_without_outcomes_is_not_paired_with_others(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", specs=grid(models=["nano-m"], fracs=[1.0]), truth=Truth(num_items=60))
+    table = load_studies([folder])
+    first, second = table.cells[1], table.cells[2]
+    assert second.folder is not None
+    (second.folder / "outcomes.jsonl.gz").unlink()
+    outcomes = load_outcomes(table.cells)
+    assert list(outcomes.unreadable) == [second.folder]
+    assert outcomes.matrix([first, second]) is None
+    points = make_points([first, second], outcomes)
+    estimate = contrast(points, (1.0, -1.0), outcomes)
+    assert estimate is not None
+    assert math.isclose(estimate.value, points[0].estimate.value - points[1].estimate.value)
+    assert estimate.se > 0  # of the scores, unpaired
 
 
 def test_csv_has_a_row_per_cell(study: Path) -> None:

@@ -90,11 +90,12 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawin
 def _thin_ladders(points: list[Point]) -> list[Point]:
     """Of long k ladders the ends and the middle for RFT, the largest k for its controls; the k figure has the rest."""
     kept = {}
-    for method in {p.method for p in points}:
-        ladder = sorted({p.cell.k for p in points if p.method == method and p.cell.k is not None})
+    for kind, method in {(p.cell.study_kind, p.method) for p in points}:
+        mine = [p for p in points if (p.cell.study_kind, p.method) == (kind, method)]
+        ladder = sorted({p.cell.k for p in mine if p.cell.k is not None})
         wanted = {ladder[0], ladder[len(ladder) // 2], ladder[-1]} if ladder and method == "rft" else set(ladder[-1:])
-        kept[method] = wanted if len(ladder) > 2 else set(ladder)
-    return [p for p in points if p.cell.k is None or p.cell.k in kept[p.method]]
+        kept[kind, method] = wanted if len(ladder) > 2 else set(ladder)
+    return [p for p in points if p.cell.k is None or p.cell.k in kept[p.cell.study_kind, p.method]]
 
 
 def _data_panel(
@@ -127,9 +128,12 @@ def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
     """ICL, SFT and RFT (own pool: largest k; unions) on the full data, of bases with a loss and not post-trained."""
     usable = [p for p in full_data(points) if p.cell.loss_nats is not None and not p.cell.post_trained]
     rft = [p for p in usable if p.method == "rft" and p.cell.policy != NO_DEDUP]
-    own = [p.cell.k or 0 for p in rft if not p.cell.union]
+    most: dict[tuple[str, str], int] = {}  # published and measured studies have ladders of their own
+    for point in (p for p in rft if not p.cell.union):
+        kind = (point.cell.study_kind, point.cell.data)
+        most[kind] = max(most.get(kind, 0), point.cell.k or 0)
     shown = [p for p in usable if p.method in ("icl", "sft")]
-    shown += [p for p in rft if p.cell.union or p.cell.k == max(own)]
+    shown += [p for p in rft if p.cell.union or p.cell.k == most[p.cell.study_kind, p.cell.data]]
     return series_by_label(shown)
 
 
@@ -153,6 +157,7 @@ def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
         mine = [p for p in shown if (p.cell.loss_text or "unnamed text") == text]
         fits += _loss_panel(panel, mine, names=names, text=text, legend=legend)
     axes[0][0].set_ylabel("test accuracy [%]")
+    axes[0][0].set_ylim(0, top_of(shown))
     legend_outside(figure, list(legend.values()), list(legend))
     words = kinds_caption(shown) + " Lines: least squares over bases (3 or more), shaded 95 % of the line."
     caption(figure, words)
@@ -164,9 +169,11 @@ def _loss_panel(
 ) -> list[dict[str, Any]]:
     fits = []
     lines = model_lines(list(series_by_label(points)))
-    for label, members in series_by_label(points).items():
+    losses = [p.cell.loss_nats or math.nan for p in points]
+    step = 0.008 * (max(losses) - min(losses))  # series side by side, so that equal values do not hide one another
+    for index, (label, members) in enumerate(series_by_label(points).items()):
         style = method_series_style(members[0], points)
-        x = [p.cell.loss_nats or math.nan for p in members]
+        x = [(p.cell.loss_nats or math.nan) + step * (index - (len(lines) - 1) / 2) for p in members]
         legend[label] = draw_points(panel, x, members, linestyle="none", **style)
         line, entry = fit_over_bases(members, what=f"accuracy against pretraining loss, {label}")
         fits.append({"loss_text": text, **entry})
@@ -177,7 +184,6 @@ def _loss_panel(
     _name_bases(panel, points, names)
     panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
     panel.invert_xaxis()
-    panel.set_ylim(0, top_of(points))
     return fits
 
 

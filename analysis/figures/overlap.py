@@ -141,7 +141,7 @@ def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
             dots.plot(i, row, "o", color=colours[names[row]], markersize=5)
     dots.set_yticks(range(len(names)), [f"{n} ({len(sets[n]):,})" for n in names])
     dots.set_xticks([])
-    dots.invert_yaxis()
+    dots.set_ylim(len(names) - 0.5, -0.5)
     dots.grid(visible=False)
     return figure
 

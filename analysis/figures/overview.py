@@ -133,8 +133,8 @@ def published_loss_fits() -> Drawing:
         fits.append({"series": name, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"})
     for model, (dx, dy) in {
         "GPT-4": (6, -3),
-        "GPT3-3B": (4, -10),
-        "GPT3-175B": (-52, -10),
+        "GPT3-3B": (2, 6),
+        "GPT3-175B": (-36, -13),
         "LLaMA2-70B": (6, 0),
     }.items():
         value = paper.number_of(paper.find(model=model, metric="maj1@1")[0]) if "GPT" in model else paper.sft(model)

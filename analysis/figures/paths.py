@@ -123,6 +123,8 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
     legend_outside(figure, handles, labels)
     which = "with the human path" if _counts_human(own) else "the human path not counted"
     text = f"Mean over questions and replicates, {which}. Lines: power law where a series has 3 values of k or more."
+    none = [f"{names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
+    text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
     caption(figure, text)
     return Drawing("distinct_vs_k", figure, fits, text)
 

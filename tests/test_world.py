@@ -188,7 +188,7 @@ def test_canonical_form_ignores_the_order_of_commuting_parts() -> None:
 
 def test_too_small_a_world_is_an_error() -> None:
     with pytest.raises(ValueError, match="only about"):
-        world_problems(dataclasses.replace(EASY, num_graphs=1, max_value=20), split=Split.VALIDATION, count=5000)
+        world_problems(dataclasses.replace(EASY, num_graphs=1, max_value=30), split=Split.VALIDATION, count=5000)
     with pytest.raises(ValueError, match="num_graphs"):
         world_problems(dataclasses.replace(EASY, num_graphs=10_000), split=Split.POOL, count=1)
 

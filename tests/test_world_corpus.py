@@ -93,4 +93,4 @@ def test_composed_items_are_valid_solutions() -> None:
             if question in by_question and len(paths_of(by_question[question]).first) > 1:
                 assert verdict(by_question[question], solution).value == "valid"
                 checked += 1
-    assert checked > 100
+    assert checked > 40

@@ -14,6 +14,6 @@ EASY = WorldConfig(
     human_style=0.9,
     composed_frac=0.1,
     seed=0,
-    max_value=100,
+    max_value=60,
 )
-MIDDLE = dataclasses.replace(EASY, min_steps=3, max_steps=5, num_graphs=2000, max_distractors=2, max_value=200)
+MIDDLE = dataclasses.replace(EASY, min_steps=3, max_steps=5, num_graphs=2000, max_distractors=2, max_value=100)

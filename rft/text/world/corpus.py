@@ -1,7 +1,8 @@
 """The pretraining corpus of the embedded world, as a stream of documents.
 
 Most documents hold COMPONENTS in the notation of solutions: arithmetic facts, and single sentences of the scenarios
-with the one equation they license. A share `composed_frac` holds whole solved problems as a few-shot prompt would.
+with the one equation they license, or whole stories with one first equation only. A share `composed_frac` holds whole
+solved problems as a few-shot prompt would.
 All items of a document share a latent format (kind of item, wording, operand order, style), so that reading the first
 items tells how the next will look.
 
@@ -24,15 +25,16 @@ from rft.config import WorldConfig
 from rft.text.world.expressions import canonical_text
 from rft.text.world.graphs import Split, split_of
 from rft.text.world.kinds import KINDS, build, draw_numbers
-from rft.text.world.paths import LABELS, Path, canonical_path, draw_path
-from rft.text.world.problems import Draft, drafts, tell
+from rft.text.world.paths import LABELS, Path, draw_path
+from rft.text.world.problems import Draft, drafts, tell_question
 from rft.text.world.scenarios import supported
 
 FACTS_PER_DOCUMENT = 10
 READINGS_PER_DOCUMENT = 5
 PROBLEMS_PER_DOCUMENT = 4
-FACT_FRAC = 0.35  # of component documents: bare arithmetic
-ONE_STEP_FRAC = 0.5  # of the other component documents: as a question with an answer
+FACT_FRAC = 0.25  # of component documents: bare arithmetic
+ONE_STEP_FRAC = 0.4  # of the other component documents: as a question with an answer
+STORY_FRAC = 0.6  # of the readings: the first equation of a whole story, the rest of its solution left out
 OPERATION_WEIGHTS = {"+": 0.32, "-": 0.38, "*": 0.15, "/": 0.15}  # of facts, about their share in problems
 
 
@@ -69,7 +71,8 @@ def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) 
         elif rng.random() < ONE_STEP_FRAC:
             yield _joined((_solved(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n\n")
         else:
-            yield _joined((_reading(next(single), config, shape) for _ in range(READINGS_PER_DOCUMENT)), "\n")
+            told = composed if rng.random() < STORY_FRAC else single
+            yield _joined((_reading(next(told), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n")
 
 
 def _joined(items: Iterator[list[Segment]], separator: str) -> list[Segment]:
@@ -103,9 +106,9 @@ def _fact(limit: int, shape: Shape, rng: Random) -> list[Segment]:
 
 def _solved(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
     """A question with its whole solution."""
-    problem = tell(draft, config)
+    _, question = tell_question(draft, config)
     return [
-        Segment(f"Question: {problem.question}\nAnswer:", False),
+        Segment(f"Question: {question}\nAnswer:", False),
         *solution_segments(_path(draft, config, shape, rng), shape.wording),
     ]
 
@@ -128,13 +131,11 @@ def _flip(path: Path) -> Path:
     return Path(tuple((b, op, a, c) if op in "+*" else (a, op, b, c) for a, op, b, c in path.equations))
 
 
-def _reading(draft: Draft, config: WorldConfig, shape: Shape) -> list[Segment]:
-    """The sentences of a question, and the first equation they license."""
-    problem = tell(draft, config)
-    told = problem.question.rsplit(". ", 1)[0]
-    path = canonical_path(draft.form, limit=config.max_value)
-    equation = (_flip(path) if shape.flipped else path).equations[0]
-    return [Segment(f"{told}: ", False), *_line(equation, shape.wording)]
+def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
+    """The sentences of a question, and one equation that they license at once."""
+    _, question = tell_question(draft, config)
+    told = question.rsplit(". ", 1)[0]
+    return [Segment(f"{told}: ", False), *_line(_path(draft, config, shape, rng).equations[0], shape.wording)]
 
 
 def _single_steps(config: WorldConfig, split: Split, rng: Random) -> Iterator[Draft]:

@@ -20,6 +20,8 @@ from rft.text.world.scenarios import supported
 Graph = tuple[str, ...]
 ZIPF_SHIFT = 4.0  # Zipf-Mandelbrot: the frequency of rank r is proportional to 1 / (r + shift)
 MAX_KINDS = 5  # clauses of a question
+HEAD_GRAPHS = 40  # the most frequent graphs, which must have many different problems
+ROOM_DRAWS = 60  # two draws of a graph with 1,000 problems coincide 1.8 times in 60 draws on average
 
 
 class Split(Enum):
@@ -48,7 +50,8 @@ def split_of(canonical: str, *, seed: int) -> Split:
 @lru_cache(maxsize=32)
 def graph_templates(*, min_steps: int, max_steps: int, num_graphs: int, limit: int, seed: int) -> tuple[Graph, ...]:
     """`num_graphs` graphs of min_steps..max_steps canonical equations, most frequent first. Step counts are mixed
-    evenly over the ranks. Raises ValueError where the setting has fewer graphs than asked for."""
+    evenly over the ranks, but graphs with few different problems are none of the HEAD_GRAPHS first.
+    Raises ValueError where the setting has fewer graphs than asked for."""
     if not 1 <= min_steps <= max_steps:
         raise ValueError(f"need 1 <= min_steps <= max_steps, got {min_steps} and {max_steps}")
     rng = Random(f"graphs {seed}")
@@ -56,7 +59,14 @@ def graph_templates(*, min_steps: int, max_steps: int, num_graphs: int, limit: i
     for group in by_steps.values():
         rng.shuffle(group)
     ranked = [graph for row in itertools.zip_longest(*by_steps.values()) for graph in row if graph is not None]
-    found = list(itertools.islice((g for g in ranked if _feasible(g, limit)), num_graphs))
+    feasible = (graph for graph in ranked if _feasible(graph, limit))
+    head: list[Graph] = []
+    small: list[Graph] = []  # too few different problems for a frequent graph: they come after the head
+    for graph in feasible:
+        (head if _is_roomy(graph, limit) else small).append(graph)
+        if len(head) >= min(HEAD_GRAPHS, num_graphs):
+            break
+    found = list(itertools.islice(itertools.chain(head, small, feasible), num_graphs))
     if len(found) < num_graphs:
         raise ValueError(
             f"only {len(found)} graphs have {min_steps} to {max_steps} steps, got num_graphs={num_graphs}:"
@@ -88,6 +98,13 @@ def _extend(graph: Graph, left: int) -> Iterator[Graph]:
     for kind in KINDS.values():
         if kind.role != "start" and kind.steps <= left and (kind.role == "middle" or kind.steps == left):
             yield from _extend((*graph, kind.name), left - kind.steps)
+
+
+def _is_roomy(graph: Graph, limit: int) -> bool:
+    """Whether nearly all of ROOM_DRAWS draws are different problems: about a thousand different ones or more."""
+    rng = Random(f"room {' '.join(graph)}")
+    drawn = (draw_numbers(graph, limit=limit, rng=rng) for _ in range(ROOM_DRAWS))
+    return len({tuple(numbers) for numbers in drawn if numbers is not None}) >= ROOM_DRAWS - 1
 
 
 def _feasible(graph: Graph, limit: int) -> bool:

@@ -207,19 +207,17 @@ def draw_numbers(graph: Sequence[str], *, limit: int, rng: Random) -> list[int] 
 
 def _try_numbers(graph: Sequence[str], limit: int, rng: Random) -> list[int] | None:
     numbers: list[int] = []
-    form: Form = const(0)
     value = 0
     for name in graph:
         kind = KINDS[name]
         drawn = kind.draw(rng, value, limit)
         if drawn is None:
             return None
-        form = kind.build(form, [given(len(numbers) + index, number) for index, number in enumerate(drawn)])
         numbers += drawn
-        value = value_of(form)
+        value = value_of(kind.build(const(value), [const(number) for number in drawn]))
         if not 1 <= value <= limit or len(set(numbers)) < len(numbers):
             return None
-    root = canonical_route(form, limit=limit)
+    root = canonical_route(build(graph, numbers), limit=limit)
     if root is None:
         return None
     values = numbers + [node.value for node in steps_of(root)]

@@ -81,10 +81,8 @@ def world_problems(config: WorldConfig, *, split: Split, count: int) -> list[Pro
 
 def tell(draft: Draft, config: WorldConfig) -> Problem:
     """The problem in words, with a human path in the configured style. Wording depends on draft and seed alone."""
-    digest = stable_digest(f"problem {config.seed} {draft.canonical}")
-    words = Random(f"words {digest}")
-    scenario = words.choice(fitting(draft.graph))
-    question = " ".join(_sentences(draft, scenario, config.max_distractors, words))
+    scenario, question = tell_question(draft, config)
+    digest = _digest(draft, config)
     rng = Random(f"style {digest}")
     path, wording = draw_path(draft.form, limit=config.max_value, style=config.human_style, rng=rng)
     return Problem(
@@ -99,6 +97,17 @@ def tell(draft: Draft, config: WorldConfig) -> Problem:
             "scenario": scenario.name,
         },
     )
+
+
+def tell_question(draft: Draft, config: WorldConfig) -> tuple[Scenario, str]:
+    """The scenario of a draft and its question."""
+    rng = Random(f"words {_digest(draft, config)}")
+    scenario = rng.choice(fitting(draft.graph))
+    return scenario, " ".join(_sentences(draft, scenario, config.max_distractors, rng))
+
+
+def _digest(draft: Draft, config: WorldConfig) -> str:
+    return stable_digest(f"problem {config.seed} {draft.canonical}")
 
 
 def _sentences(draft: Draft, scenario: Scenario, max_distractors: int, rng: Random) -> list[str]:

@@ -52,7 +52,7 @@ def test_unknown_text_and_special_tokens() -> None:
     tokenizer = build_world_tokenizer(EASY)
     assert tokenizer.encode("zebra 5000 \u00e9") == [tokenizer.unk_token_id] * 3
     assert (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == ("<pad>", "<eos>", "<unk>")
-    assert tokenizer.bos_token is None
+    assert tokenizer.encode("Answer:") == tokenizer.convert_tokens_to_ids(["Answer", ":"])  # nothing added
     assert (
         tokenizer.decode([*tokenizer.encode("Answer:"), tokenizer.eos_token_id], skip_special_tokens=True) == "Answer:"
     )
@@ -66,3 +66,23 @@ def test_saved_folder_is_a_hugging_face_tokenizer(tmp_path: Path) -> None:
     assert loaded.decode(loaded.encode(text)) == text
     assert loaded.get_vocab() == tokenizer.get_vocab()
     assert loaded.eos_token_id == tokenizer.eos_token_id
+
+
+def test_ctranslate2_converts_a_model_with_it(tmp_path: Path) -> None:
+    ctranslate2 = pytest.importorskip("ctranslate2")
+    torch = pytest.importorskip("torch")
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = build_world_tokenizer(EASY)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **sizes)).eval()
+    model.save_pretrained(tmp_path / "hf")
+    tokenizer.save_pretrained(tmp_path / "hf")
+    ctranslate2.converters.TransformersConverter(str(tmp_path / "hf")).convert(str(tmp_path / "ct2"))
+    prompt = tokenizer.tokenize("Question: Ann had 12 pies. She ate 5. How many pies were there?\nAnswer:")
+    generator = ctranslate2.Generator(str(tmp_path / "ct2"))
+    result = generator.generate_batch([prompt], max_length=8, sampling_topk=1, include_prompt_in_result=False)
+    ids = torch.tensor([tokenizer.convert_tokens_to_ids(prompt)])
+    expected = model.generate(ids, max_new_tokens=8, do_sample=False, pad_token_id=0)[0, ids.shape[1] :]
+    assert result[0].sequences_ids[0] == [i for i in expected.tolist() if i != tokenizer.eos_token_id]

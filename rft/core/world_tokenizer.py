@@ -1,11 +1,11 @@
 """The embedded world's tokenizer: one token per word, whole number and sign, as a real Hugging Face fast tokenizer.
 
-    tokenizer = build_world_tokenizer(config)            # about 350 tokens at max_value=100
+    tokenizer = build_world_tokenizer(config)            # 248 tokens at max_value=60
     tokenizer.save_pretrained(folder)
     tokenizer.tokenize("left <<51-5=46>>46")             # ['left', '<<', '51', '-', '5', '=', '46', '>>', '46']
 
 Spaces are no tokens: the decoder puts one before every token and takes it away again around signs, which is exact for
-all text the world writes. Anything else becomes <unk>; there is no <bos>.
+all text the world writes. Anything else becomes <unk>. Nothing is put before or after a text.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def build_world_tokenizer(config: WorldConfig) -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=EOS,
+        bos_token=EOS,  # never put before a text; CTranslate2 cannot load a model without one
         unk_token=UNK,
         clean_up_tokenization_spaces=False,
         padding_side="left",

@@ -58,6 +58,13 @@ class Engine(Enum):
     vllm = "vllm"
 
 
+class Split(Enum):
+    """Which problems are scored."""
+
+    test = "test"
+    validation = "validation"
+
+
 class EpochRule(Enum):
     """Epochs at a data fraction (paper appendix A.2)."""
 
@@ -75,6 +82,9 @@ class ArchConfig:
     num_kv_heads: int
     mlp_width: int
     context: int  # longest sequence in tokens
+    init_std: float  # of weight matrices at the start; narrow models need more than the usual 0.02
+    embedding_std: float  # of the tied token embedding at the start
+    rope_theta: float  # base of the rotary positions
 
 
 @dataclass
@@ -87,6 +97,7 @@ class PretrainConfig:
     lr: float
     warmup_frac: float
     weight_decay: float
+    beta2: float  # of AdamW
 
 
 @dataclass
@@ -198,6 +209,7 @@ class SelectConfig:
 class EvalConfig:
     """What is measured of every cell."""
 
+    split: Split  # validation for every choice that is made before a comparison is reported
     vote_k: int | None  # K of maj1@K and pass@K; null: greedy only
     vote_temperature: float
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rft.config import DataKind, Engine, EpochRule, Method, ModelConfig, ModelSource, SampleFrom, StudyConfig
+from rft.config import DataKind, Engine, EpochRule, Method, ModelConfig, ModelSource, SampleFrom, Split, StudyConfig
 from rft.infra.digest import digest
 from rft.stages import STAGE_KINDS
 
@@ -293,7 +293,9 @@ def select_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, pools: Mapp
 
 
 def num_eval(cfg: StudyConfig, sources: Sources) -> int:
-    """Test problems that are scored: the named prefix, or all."""
+    """Problems that are scored: the validation split, or the named prefix of the test set, or all of it."""
+    if cfg.eval.split is Split.validation:
+        return cfg.data.num_validation
     return sources.num_test if cfg.data.eval_problems is None else min(cfg.data.eval_problems, sources.num_test)
 
 
@@ -304,11 +306,10 @@ def evaluate_stage(
     model: ModelConfig,
     weights: Stage,
     data: Stage,
-    split: str = "test",
     num_shots: int = 0,
 ) -> Stage:
-    """Greedy maj1@1 on a split, with per-problem outcomes."""
-    count = num_eval(cfg, sources) if split == "test" else cfg.data.num_validation
+    """Greedy maj1@1 on the split that is scored, with per-problem outcomes."""
+    split, count = cfg.eval.split.value, num_eval(cfg, sources)
     config = generation_config(cfg, sources, model=model, num_shots=num_shots) | {
         "split": split,
         "num_problems": count,
@@ -323,6 +324,11 @@ def evaluate_stage(
 
 def vote_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, shards: tuple[Stage, ...]) -> Stage:
     """Outcomes of K sampled solutions per test problem: majority voting and pass@k."""
-    config = {"rule": cfg.data.rule, "k": cfg.eval.vote_k, "num_problems": num_eval(cfg, sources)}
+    config = {
+        "split": cfg.eval.split.value,
+        "rule": cfg.data.rule,
+        "k": cfg.eval.vote_k,
+        "num_problems": num_eval(cfg, sources),
+    }
     work = Work(num_bytes=100.0 * num_eval(cfg, sources))
     return Stage("vote", f"vote K={cfg.eval.vote_k}", config, {"data": (data,), "shards": shards}, {}, work)

@@ -69,7 +69,7 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
     common = {"model": cfg.model, "weights": final, "data": data, "num_shots": num_shots}
     roles["evaluate"] = evaluate_stage(cfg, sources, **common)
     if cfg.eval.vote_k is not None:
-        shards = tuple(shard_stages(cfg, sources, split="test", num_draws=cfg.eval.vote_k, **common))
+        shards = tuple(shard_stages(cfg, sources, split=cfg.eval.split.value, num_draws=cfg.eval.vote_k, **common))
         roles["vote"] = vote_stage(cfg, sources, data=data, shards=shards)
     return _cell_plan(cfg, roles)
 

@@ -109,9 +109,9 @@ def test_a_hub_that_cannot_be_reached_is_said(tmp_path: Path, monkeypatch: pytes
 
 def test_impossible_architectures_are_refused() -> None:
     with pytest.raises(ValueError, match="num_kv_heads"):
-        build_llama(ArchConfig(1, 32, 4, 3, 64, 64), vocab_size=9, seed=0, eos_id=1, pad_id=0)
+        build_llama(ArchConfig(1, 32, 4, 3, 64, 64, 0.02, 0.02, 1e4), vocab_size=9, seed=0, eos_id=1, pad_id=0)
     with pytest.raises(ValueError, match="even head size"):
-        build_llama(ArchConfig(1, 36, 4, 4, 64, 64), vocab_size=9, seed=0, eos_id=1, pad_id=0)
+        build_llama(ArchConfig(1, 36, 4, 4, 64, 64, 0.02, 0.02, 1e4), vocab_size=9, seed=0, eos_id=1, pad_id=0)
 
 
 @pytest.mark.parametrize(("num_tokens", "window"), [(5, 8), (8, 8), (9, 8), (100, 8), (101, 16)])

@@ -54,11 +54,15 @@ def build_llama(arch: ArchConfig, *, vocab_size: int, seed: int, eos_id: int, pa
         bos_token_id=None,
         eos_token_id=eos_id,
         pad_token_id=pad_id,
+        initializer_range=arch.init_std,
+        rope_parameters={"rope_type": "default", "rope_theta": arch.rope_theta},
         attn_implementation="sdpa",
     )
     seed_torch(seed)
-    model = LlamaForCausalLM(config)
-    return model.float()
+    model = LlamaForCausalLM(config).float()
+    with torch.no_grad():
+        model.get_input_embeddings().weight.normal_(0.0, arch.embedding_std)
+    return model
 
 
 def load_model(folder: Path, *, device: str, dtype: str) -> Model:

@@ -51,6 +51,7 @@ def pretrain(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
         schedule="cosine",
         weight_decay=recipe["weight_decay"],
         grad_clip=GRAD_CLIP,
+        beta2=recipe["beta2"],
     )
     steps = packed_steps(
         np.load(corpus / "tokens.npy", mmap_mode="r"),

@@ -11,7 +11,7 @@ from rft.records import Problem, write_jsonl
 from rft.stages import Inputs, StageContext, Stats
 from rft.stages.problems import FILES
 from rft.text.gsm8k import read_problems, release_status
-# overlap
+from rft.text.overlap import refuse_overlap
 from rft.text.subsets import split
 from rft.text.world import Split, world_problems
 
@@ -38,7 +38,7 @@ def _world(config: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[st
 def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[str, Any]]:
     train = read_problems(hints["train"], limit=config["train_limit"])
     test = read_problems(hints["test"], limit=config["test_limit"])
-    # refuse
+    refuse_overlap([p.question for p in train], [p.question for p in test], name="the training file")
     kept, held = split([problem.id for problem in train], size=config["num_validation"])
     by_id = {problem.id: problem for problem in train}
     splits = {"train": _named(by_id, kept), "validation": _named(by_id, held), "test": test}

@@ -19,7 +19,6 @@ from rft.text.answers import extract, grade
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
-NUM_NAMED_SUBSET = 1_319  # the named subset of the embedded test set, as large as GSM8K's
 
 
 def evaluate(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
@@ -73,7 +72,7 @@ def vote(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageCon
     Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null], "kinds": "vpp"}.
     Raises RuntimeError when a problem has fewer than K draws.
     """
-    problems = split_problems(only(inputs, "data"), "test")[: config["num_problems"]]
+    problems = split_problems(only(inputs, "data"), config["split"])[: config["num_problems"]]
     drawn: dict[str, list[Sample]] = {problem.id: [] for problem in problems}
     for folder in inputs["shards"]:
         for row in read_jsonl(folder / SAMPLES_FILE):

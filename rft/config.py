@@ -1,7 +1,7 @@
 """The configuration as dataclasses: types and meanings here, numbers in `conf/`, no number in both.
 
-What changes results and what only changes speed are different classes: `RuntimeConfig`, `StoreConfig`, `TrackingConfig`
-and the study's name never enter a stage's identity; all the rest may.
+What changes results and what only changes speed are different classes: `RuntimeConfig`, `StoreConfig`, `TrackingConfig`,
+`PlanConfig` and the study's name never enter a stage's identity; all the rest may.
 
     cfg: StudyConfig = OmegaConf.to_object(composed)     # rft.run does this once
     validate(cfg)                                        # ValueError with what it got, what is allowed, what to do
@@ -63,6 +63,27 @@ class Split(Enum):
 
     test = "test"
     validation = "validation"
+
+
+class QueryMix(Enum):
+    """What self_query trains on."""
+
+    mixed = "mixed"  # the human pairs and the relabelled ones
+    alone = "alone"  # the relabelled ones
+
+
+class Relabel(Enum):
+    """Which sampled paths self_query finds a question for, of those whose equations hold."""
+
+    wrong = "wrong"  # those with a wrong answer: all that rejection sampling throws away
+    all = "all"
+
+
+class DraftChoice(Enum):
+    """Which of a question's drafts self_revise trains on."""
+
+    all = "all"  # an example for each
+    farthest = "farthest"  # the one with the largest edit distance to the human path
 
 
 class EpochRule(Enum):
@@ -135,7 +156,7 @@ class WorldConfig:
     human_style: float  # 0: no preferred style in human solutions; 0.9: nearly always the same
     composed_frac: float  # share of corpus documents that hold whole solved problems
     seed: int  # of graphs, pool, validation, test and corpus
-    max_value: int = 100  # largest whole number: each is one token, and its arithmetic facts are in the corpus
+    max_value: int = 60  # largest whole number: each is one token, and its arithmetic facts are in the corpus
 
 
 @dataclass
@@ -177,9 +198,12 @@ class TrainConfig:
     weight_decay: float
     grad_clip: float
     max_tokens: int  # prompt and response; longer examples are refused
+    epoch_grid: list[float]  # sft_best: numbers of epochs to choose from
+    validation_frac: float  # sft_best on data without a validation split: share of the human subset held out to choose
     max_steps: int | None = None  # cap, for smoke runs
     lora_rank: int | None = None  # null: full fine-tuning
     lora_alpha: int | None = None
+    examples_frac: float = 1.0  # share of the examples trained on, human and added alike, nested (paper, Table 5, no dedup)
 
 
 @dataclass
@@ -203,6 +227,24 @@ class SelectConfig:
     tolerance: float  # absolute, of the equation check
     check_equations: bool
     equations: str  # annotated (`<<...>>`) | plain (from text)
+
+
+@dataclass
+class SelfQueryConfig:
+    """Hindsight relabelling (paper appendix D): sampled paths get the question that they do solve."""
+
+    mix: QueryMix
+    relabel: Relabel
+    consistent: bool  # keep only questions that the SFT model, greedily, answers as the path does
+
+
+@dataclass
+class SelfReviseConfig:
+    """Question and sampled draft in, human path out (paper appendix D)."""
+
+    num_drafts: int  # drafts of each training question
+    choose: DraftChoice
+    num_folds: int  # above 1: a question's drafts come from a model that was trained without its fold
 
 
 @dataclass
@@ -252,6 +294,13 @@ class TrackingConfig:
 
 
 @dataclass
+class PlanConfig:
+    """What a plan shows besides its stages."""
+
+    compare: str | None  # published costs to set beside the plan's: table4 (the paper's); null: none
+
+
+@dataclass
 class StudyConfig:
     """The whole configuration; the keys up to `pretrain_tokens` are the swept ones and stand in every record."""
 
@@ -272,6 +321,8 @@ class StudyConfig:
     train: TrainConfig
     sampling: SamplingConfig
     select: SelectConfig
+    self_query: SelfQueryConfig
+    self_revise: SelfReviseConfig
     eval: EvalConfig
     loss: LossConfig
     runtime: RuntimeConfig
@@ -279,4 +330,6 @@ class StudyConfig:
     tracking: TrackingConfig
     study_name: str
     dry_run: bool
+    plan: PlanConfig
+    preflight: bool  # check model, data and memory before a cell runs; the report goes beside its record
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models

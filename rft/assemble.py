@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rft.graph import Stage
 from rft.infra.store import Entry, Store
-from rft.pipeline import CellPlan, Stage
+from rft.pipeline import CellPlan
 from rft.records import (
     OUTCOMES_FILE,
     PATHS_FILE,
@@ -123,7 +124,7 @@ def _model_facts(cell: CellPlan, stages: Mapping[str, Entry]) -> dict[str, Any]:
 
 def _data_facts(stages: Mapping[str, Entry]) -> dict[str, Any]:
     facts: dict[str, Any] = {"dataset": _stats(stages["data"])["dataset"]}
-    for role in ("select", "trainset", "model"):
+    for role in ("select", "trainset", "model", "evaluate"):
         if role in stages:
             facts |= _stats(stages[role]).get("record", {})
     facts["eval_subset"] = _stats(stages["evaluate"])["eval_subset"]

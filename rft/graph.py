@@ -200,7 +200,8 @@ def trainset_stage(
 def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: Stage, trainset: Stage) -> Stage:
     """Fine-tune the BASE model (not the SFT model) on a set of examples: SFT and RFT alike."""
     recipe = dataclasses.asdict(cfg.train)
-    del recipe["epoch_rule"]
+    del recipe["epoch_rule"], recipe["examples_frac"]  # the first is in the epochs, the second in the examples
+    del recipe["epoch_grid"], recipe["validation_frac"]  # of sft_best, which trains a stage for each of its epochs
     recipe["lr"] = model.lr if cfg.train.lr is None else cfg.train.lr
     if cfg.train.epoch_rule is EpochRule.per_fraction:
         recipe["epochs"] = cfg.train.epochs / cfg.data_frac

@@ -4,11 +4,12 @@
     cell.stages                            # every stage in dependency order
     execute(cell.stages, store=store, runtime=cfg.runtime)
 
-Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1.
+Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1, the variants (rft.variants) D.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ from rft.infra.digest import digest
 from rft.infra.store import Entry, Store
 from rft.stages import STAGE_KINDS, StageContext
 
+from rft.text.prompts import REVISE
+from rft.variants import UNUSED, VARIANTS, for_task, named_choices
 PUBLISHED = ("published_loss", "published_loss_source", "licence")
 SAMPLING_METHODS = (Method.rft, Method.sft_matched, Method.oracle_paths, Method.fresh_human)
 
@@ -47,7 +50,7 @@ class CellPlan:
     cell: Mapping[str, Any]  # swept values; null where without meaning for the method
     collapsed: tuple[str, ...]  # swept keys that the method does not use
     stages: tuple[Stage, ...]
-    roles: Mapping[str, Stage]  # 'data', 'base', 'loss', 'trainset', 'model', 'select', 'evaluate', 'vote'
+    roles: Mapping[str, Stage]  # 'data', 'base', 'loss', 'trainset', 'model', 'select', 'drafts', 'evaluate', 'vote'
     model_facts: Mapping[str, Any]  # what the configuration knows of the model
 
 
@@ -60,21 +63,31 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
     if cfg.method is Method.icl:
         final, num_shots = base, cfg.data.num_shots
     else:
+    elif cfg.method in VARIANTS:
+        roles |= VARIANTS[cfg.method](cfg, sources, data=data, base=base)
+        final, num_shots = roles["model"], 0
         select = _select(cfg, sources, data) if cfg.method in SAMPLING_METHODS else None
         trainset = trainset_stage(cfg, sources, method=cfg.method, data=data, select=select)
         final, num_shots = finetune_stage(cfg, sources, model=cfg.model, base=base, trainset=trainset), 0
         roles |= {"trainset": trainset} | ({"select": select} if select else {})
 
     roles["model"] = final
-    common = {"model": cfg.model, "weights": final, "data": data, "num_shots": num_shots}
-    roles["evaluate"] = evaluate_stage(cfg, sources, **common)
+    asked = for_task(cfg, REVISE) if "drafts" in roles else cfg
+    given = {"drafts": (roles["drafts"],)} if "drafts" in roles else {}
+    common: dict[str, Any] = {"model": asked.model, "weights": final, "data": data, "num_shots": num_shots}
+    roles["evaluate"] = _also_given(evaluate_stage(asked, sources, **common), given)
     if cfg.eval.vote_k is not None:
-        shards = tuple(shard_stages(cfg, sources, split=cfg.eval.split.value, num_draws=cfg.eval.vote_k, **common))
+        drawn = shard_stages(asked, sources, split=cfg.eval.split.value, num_draws=cfg.eval.vote_k, **common)
+        shards = tuple(_also_given(shard, given) for shard in drawn)
         roles["vote"] = vote_stage(cfg, sources, data=data, shards=shards)
     return _cell_plan(cfg, roles)
 
 
 def _select(cfg: StudyConfig, sources: Sources, data: Stage) -> Stage:
+def _also_given(stage: Stage, inputs: Mapping[str, tuple[Stage, ...]]) -> Stage:
+    return dataclasses.replace(stage, inputs={**stage.inputs, **inputs})
+
+
     """Sample k solutions per question from each donor's SFT model, then keep the correct and distinct ones."""
     pools: dict[str, tuple[Stage, ...]] = {}
     for donor in _donors(cfg):
@@ -140,9 +153,12 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
         "human_style": cfg.data.world.human_style if cfg.data.world else None,
     }
     without_meaning: set[str] = set()
-    if cfg.method not in SAMPLING_METHODS:
+    if cfg.method in VARIANTS:
+        without_meaning |= UNUSED[cfg.method]
+    elif cfg.method not in SAMPLING_METHODS:
         without_meaning |= {"k", "union", "temperature", "sample_from", "policy"}
-        without_meaning |= {"sample_seed"} if cfg.eval.vote_k is None else set()
+    if "temperature" in without_meaning and cfg.eval.vote_k is None:  # nothing is sampled
+        without_meaning |= {"sample_seed"}
     if cfg.method is Method.icl:
         without_meaning |= {"data_frac", "train_seed", "epochs", "epoch_rule"}
     if cfg.model.arch is None:
@@ -151,6 +167,7 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
         values[name] = None
     return values, tuple(sorted(without_meaning))
 
+    values |= named_choices(cfg)
 
 def _cell_id(cell: Mapping[str, Any], key: str) -> str:
     """Readable and unique within a study."""

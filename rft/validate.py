@@ -5,9 +5,9 @@ validate(cfg)      # ValueError: data_frac=1.5 is outside (0, 1]: ...
 
 from __future__ import annotations
 
-from rft.config import DataKind, Method, ModelSource, StudyConfig
+from rft.config import DataKind, Method, ModelSource, Split, StudyConfig
 from rft.text.answers import RULES
-from rft.text.prompts import TEMPLATES
+from rft.text.prompts import REVISE, TASK_TEMPLATES, TEMPLATES
 from rft.text.selection import POLICIES
 
 WORLD_METHODS = (Method.oracle_paths,)
@@ -17,7 +17,8 @@ DTYPES = ("float32", "bfloat16")
 
 def validate(cfg: StudyConfig) -> None:
     """Raise ValueError for the first setting that cannot work. Assigns nothing."""
-    for problem in (*_range_problems(cfg), *_name_problems(cfg), *_combination_problems(cfg)):
+    problems = (*_range_problems(cfg), *_name_problems(cfg), *_combination_problems(cfg), *_variant_problems(cfg))
+    for problem in problems:
         raise ValueError(problem)
 
 
@@ -83,3 +84,43 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
             f"pretrain_tokens={cfg.pretrain_tokens} is set, but model={cfg.model.name} is imported: it is pretrained already"
         )
     return problems
+
+
+def _variant_problems(cfg: StudyConfig) -> list[str]:
+    """Settings of sft_best, self_query and self_revise, looked at only where the method uses them."""
+    prompt = cfg.model.prompt or cfg.data.prompt
+    grid, revise = list(cfg.train.epoch_grid), cfg.self_revise
+    checks: list[tuple[bool, str]] = []
+    if cfg.method is Method.sft_best:
+        checks += [
+            (bool(grid) and min(grid) > 0, f"train.epoch_grid={grid} must list numbers of epochs above 0"),
+            (
+                0 < cfg.train.validation_frac < 1,
+                f"train.validation_frac={cfg.train.validation_frac} is outside (0, 1): a share of the human subset",
+            ),
+            (
+                cfg.eval.split is Split.test,
+                "method=sft_best chooses its epochs on the validation split and cannot be scored there: eval.split=test",
+            ),
+        ]
+    if cfg.method in (Method.self_query, Method.self_revise):
+        longest = cfg.data.max_prompt_tokens + cfg.data.max_new_tokens
+        longest += cfg.data.max_new_tokens if cfg.method is Method.self_revise else cfg.data.max_prompt_tokens
+        context = cfg.model.arch.context if cfg.model.arch else cfg.model.context
+        checks += [
+            (
+                f"{prompt}_{REVISE}" in TASK_TEMPLATES,
+                f"method={cfg.method.value} has no wording for data.prompt={prompt}: use alpaca, plain or world",
+            ),
+            (
+                context is None or longest <= context,
+                f"method={cfg.method.value} needs up to {longest} tokens (question, path and what is written), "
+                f"model={cfg.model.name} has a context of {context}: lower data.max_prompt_tokens or max_new_tokens",
+            ),
+        ]
+    if cfg.method is Method.self_revise:
+        checks += [
+            (revise.num_drafts >= 1, f"self_revise.num_drafts={revise.num_drafts} must be at least 1"),
+            (revise.num_folds >= 1, f"self_revise.num_folds={revise.num_folds} must be at least 1 (1: no folds)"),
+        ]
+    return [message for holds, message in checks if not holds]

@@ -2,6 +2,7 @@
 
 Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcome": "C", "answer": "51", "kind": "v"} (kind in the embedded world
 alone), `samples.jsonl.gz` (rows of rft.records.Sample, draw -1), and `solutions.jsonl`, a capped sample for people.
+A model that revises is shown the greedy drafts of an earlier evaluation with the questions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from rft.records import OUTCOMES_FILE, Problem, Sample, read_jsonl, write_jsonl
 from rft.stages import SAMPLES_FILE, Inputs, StageContext, Stats, only
 from rft.stages.generation import generate
 from rft.stages.problems import split_problems
+from rft.stages.revise import revision_facts, with_drafts
 from rft.text.answers import extract, grade
 from rft.text.world import verdict
 
@@ -25,8 +27,10 @@ def evaluate(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
     """Stage function; see rft.stages."""
     everything = split_problems(only(inputs, "data"), config["split"])
     problems = everything[: config["num_problems"]]
+    drafts = only(inputs, "drafts") if "drafts" in inputs else None
+    asked = problems if drafts is None else with_drafts(problems, config["prompt"], drafts)
     samples, work = generate(
-        config, problems, num_draws=None, model=only(inputs, "model"), data=only(inputs, "data"), context=context
+        config, asked, num_draws=None, model=only(inputs, "model"), data=only(inputs, "data"), context=context
     )
     write_jsonl(out / SAMPLES_FILE, (sample.to_json() for sample in samples))
     rows = [graded(problem, sample, rule=config["rule"]) for problem, sample in zip(problems, samples, strict=True)]
@@ -34,7 +38,7 @@ def evaluate(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
     shown = itertools.islice(zip(problems, samples, strict=True), NUM_SHOWN)
     write_jsonl(out / "solutions.jsonl", (_shown(p, s, rule=config["rule"]) for p, s in shown))
     subset = f"{config['split']}: first {len(problems)} of {len(everything)}"
-    return {**work, "eval_subset": subset}
+    return {**work, "eval_subset": subset, "record": {} if drafts is None else revision_facts(drafts, rows)}
 
 
 def graded(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
@@ -92,7 +96,8 @@ def _vote_rows(
                 f"problem {problem.id} has {len(samples)} draws, expected {config['k']}: a shard is short"
             )
         rows = [graded(problem, sample, rule=config["rule"]) for sample in samples]
-        merged = {"id": problem.id, "gold": problem.gold, "outcomes": "".join(row["outcome"] for row in rows)}
+        outcomes = "".join(row["outcome"] for row in rows)
+        merged: dict[str, Any] = {"id": problem.id, "gold": problem.gold, "outcomes": outcomes}
         merged["answers"] = [row["answer"] for row in rows]
         if problem.spec is not None:
             merged["kinds"] = "".join(row["kind"] for row in rows)

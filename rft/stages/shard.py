@@ -14,6 +14,7 @@ from rft.records import write_jsonl
 from rft.stages import SAMPLES_FILE, Inputs, StageContext, Stats, only
 from rft.stages.generation import generate
 from rft.stages.problems import split_problems, subset_problems
+from rft.stages.revise import with_drafts
 from rft.text.subsets import rank
 
 SEED_BITS = 31  # what every engine takes
@@ -25,6 +26,8 @@ def sample_shard(config: Mapping[str, Any], inputs: Inputs, out: Path, context: 
     first, last = config["problems"]
     first_draw, last_draw = config["draws"]
     problems = subset_problems(split_problems(data, config["split"]), config["subset"])[first:last]
+    if "drafts" in inputs:
+        problems = with_drafts(problems, config["prompt"], only(inputs, "drafts"))
     samples, work = generate(
         config,
         problems,

@@ -37,10 +37,16 @@ class Template:
     lead: str  # what the response begins with, before the solution
     stop: tuple[str, ...]  # any of these in the generated text ends the solution: the start of a next item
     separator: str = "\n\n"  # between the items of a few-shot prompt
+    draft_lead: str = ""  # of revise templates: what stands between a question and its draft
 
     def prompt(self, question: str) -> str:
         """The text before the response."""
         return self.before.replace("{question}", question)  # not str.format: questions may hold braces
+
+    def with_draft(self, question: str, draft: str) -> str:
+        """What a revise template is given in the question's place."""
+        assert self.draft_lead, f"{self.name} is not a revise template"
+        return question + self.draft_lead + draft
 
     def response(self, solution: str) -> str:
         """The text that training adds after the prompt, without the end-of-sequence token."""
@@ -62,11 +68,48 @@ TEMPLATES = {
     )
 }
 
+# The reverse task (a path is given, its question is written) and the revise task (question and draft are given), worded
+# for a template of TEMPLATES: its name and the task's. The world's say only what its tokenizer knows.
+REVERSE, REVISE = "reverse", "revise"
+_ALPACA_TASK = "Below is an instruction that describes a task, paired with {paired}. {order}\n\n### {head}:\n{question}"
+_REVERSE_ALPACA = _ALPACA_TASK.replace("{paired}", "a solution").replace(
+    "{order}", "Write the math word problem that the solution answers."
+)
+_REVISE_ALPACA = _ALPACA_TASK.replace("{paired}", "a draft of the response").replace(
+    "{order}", "Write a response that appropriately completes the request; the draft may be wrong."
+)
+TASK_TEMPLATES = {
+    template.name: template
+    for template in (
+        Template(
+            "alpaca_reverse",
+            _REVERSE_ALPACA.replace("{head}", "Solution") + "\n\n### Problem:",
+            lead="",
+            stop=("\n### Solution:", "\nBelow is an instruction"),
+        ),
+        Template(
+            "alpaca_revise",
+            _REVISE_ALPACA.replace("{head}", "Instruction") + "\n\n### Response:",
+            lead="",
+            stop=("\n### Instruction:", "\nBelow is an instruction"),
+            draft_lead="\n\n### Draft:\n",
+        ),
+        *(
+            template
+            for name in ("plain", "world")
+            for template in (
+                Template(f"{name}_reverse", "Answer: {question}\nQuestion:", lead=" ", stop=("\nAnswer:",)),
+                Template(f"{name}_revise", PLAIN, lead=" ", stop=("\nQuestion:", "\nAnswer:"), draft_lead="\nAnswer: "),
+            )
+        ),
+    )
+}
+
 
 def template_named(name: str) -> Template:
-    """The template of that name. Raises ValueError with the known names and the nearest one."""
-    if name in TEMPLATES:
-        return TEMPLATES[name]
+    """The template of that name, tasks included. Raises ValueError with the known names and the nearest one."""
+    if name in TEMPLATES or name in TASK_TEMPLATES:
+        return TEMPLATES[name] if name in TEMPLATES else TASK_TEMPLATES[name]
     near = difflib.get_close_matches(name, TEMPLATES, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"unknown prompt template {name!r}; allowed are {', '.join(TEMPLATES)}{hint}")

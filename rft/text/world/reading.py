@@ -92,7 +92,7 @@ def _clauses(
         match = _pattern(phrase + " ", cast).match(text)
         if match is None or (not name and not graph):
             continue
-        own = _numbers(phrase, match) if name else ()
+        own = _numbers(match) if name else ()
         rest = text[match.end() :]
         for following, numbers in _clauses(rest, scenario, cast, (*graph, name) if name else graph):
             yield following, (*own, *numbers)
@@ -106,7 +106,7 @@ def _pattern(phrase: str, cast: Cast) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)\}", lambda m: {**filled, **told}.get(m[1], _WHOLE), escaped))
 
 
-def _numbers(phrase: str, match: re.Match[str]) -> tuple[int, ...]:
+def _numbers(match: re.Match[str]) -> tuple[int, ...]:
     """The numbers of a clause; all phrases tell them in order."""
     named = {word: number for number, word in FRACTIONS.items()} | {"twice": 2}
     return tuple(named[group] if group in named else int(group) for group in match.groups() if group is not None)

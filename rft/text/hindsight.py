@@ -1,0 +1,49 @@
+"""Hindsight: what a sampled path does solve, whatever it was asked (paper appendix D, self-query).
+
+    hindsight("makes <<3*17=51>>51\\nleft <<51-6=45>>45\\n#### 46", kind="annotated", tolerance=1e-3)
+    -> Reading(text="makes <<3*17=51>>51\\nleft <<51-6=45>>45\\n#### 45", key="3*17=51|51-6=45", answer="45", fault=None)
+
+The path's equations must hold; its final answer becomes the result of its last equation, so that text and answer agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft.text import equations
+from rft.text.answers import canonical_number
+from rft.text.selection import path_equations
+
+ANSWER_MARK = "####"
+FAULTS = ("no_equation", "false_equation", "no_answer", "no_result")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A path as a solution of its own; `fault` says why it is none."""
+
+    text: str  # with the answer that its last equation gives
+    key: str  # its equations joined with '|'
+    answer: str
+    fault: str | None  # one of FAULTS
+
+
+def hindsight(text: str, *, kind: str, tolerance: float) -> Reading:
+    """The path with the answer that its equations reach. `kind` of equations: annotated | plain.
+
+    Faults: no equation, one that does not hold to within `tolerance`, no `####` line (unfinished), and a last equation
+    whose right side is not a number. Raises ValueError for an unknown kind.
+    """
+    listed = path_equations(text, kind=kind)
+    key = "|".join(listed)
+    if not listed:
+        return Reading(text, key, "", "no_equation")
+    if not equations.check_equations(listed, tolerance=tolerance).ok:
+        return Reading(text, key, "", "false_equation")
+    steps, mark, _ = text.partition(ANSWER_MARK)
+    if not mark:
+        return Reading(text, key, "", "no_answer")
+    answer = canonical_number(listed[-1].rpartition("=")[2])
+    if answer is None:
+        return Reading(text, key, "", "no_result")
+    return Reading(f"{steps}{ANSWER_MARK} {answer}", key, answer, None)

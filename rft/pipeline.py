@@ -34,9 +34,9 @@ from rft.graph import (
 from rft.infra.digest import digest
 from rft.infra.store import Entry, Store
 from rft.stages import STAGE_KINDS, StageContext
-
 from rft.text.prompts import REVISE
 from rft.variants import UNUSED, VARIANTS, for_task, named_choices
+
 PUBLISHED = ("published_loss", "published_loss_source", "licence")
 SAMPLING_METHODS = (Method.rft, Method.sft_matched, Method.oracle_paths, Method.fresh_human)
 
@@ -62,10 +62,10 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
 
     if cfg.method is Method.icl:
         final, num_shots = base, cfg.data.num_shots
-    else:
     elif cfg.method in VARIANTS:
         roles |= VARIANTS[cfg.method](cfg, sources, data=data, base=base)
         final, num_shots = roles["model"], 0
+    else:
         select = _select(cfg, sources, data) if cfg.method in SAMPLING_METHODS else None
         trainset = trainset_stage(cfg, sources, method=cfg.method, data=data, select=select)
         final, num_shots = finetune_stage(cfg, sources, model=cfg.model, base=base, trainset=trainset), 0
@@ -83,11 +83,11 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
     return _cell_plan(cfg, roles)
 
 
-def _select(cfg: StudyConfig, sources: Sources, data: Stage) -> Stage:
 def _also_given(stage: Stage, inputs: Mapping[str, tuple[Stage, ...]]) -> Stage:
     return dataclasses.replace(stage, inputs={**stage.inputs, **inputs})
 
 
+def _select(cfg: StudyConfig, sources: Sources, data: Stage) -> Stage:
     """Sample k solutions per question from each donor's SFT model, then keep the correct and distinct ones."""
     pools: dict[str, tuple[Stage, ...]] = {}
     for donor in _donors(cfg):
@@ -165,9 +165,9 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
         without_meaning |= {"pretrain_seed"}
     for name in without_meaning:
         values[name] = None
+    values |= named_choices(cfg)
     return values, tuple(sorted(without_meaning))
 
-    values |= named_choices(cfg)
 
 def _cell_id(cell: Mapping[str, Any], key: str) -> str:
     """Readable and unique within a study."""

@@ -22,8 +22,10 @@ ASSUMED_PATHS_K1 = (
     0.61  # new distinct paths per question at k = 1, and their growth with k: training sizes of the paper's
 )
 ASSUMED_PATHS_POWER = 0.47  # Table 5 (12K at k = 1, 47K at k = 100), used for estimates only
+ASSUMED_CORRECT_FRAC = 0.6  # of sampled paths, where none is dropped: the paper's Table 1 has 0.53 to 0.72 up to 13B
 BYTES_PER_SAMPLE_TOKEN = 2.0  # gzipped text
 NUM_BYTES_SMALL = 20_000
+MAX_DIGESTS = 200_000  # remembered in one process
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,19 @@ class Stage:
     def __post_init__(self) -> None:
         input_keys = {role: [stage.key for stage in stages] for role, stages in self.inputs.items()}
         identity = [self.kind, STAGE_KINDS[self.kind].version, self.config, input_keys]
-        object.__setattr__(self, "key", digest(identity))
+        object.__setattr__(self, "key", _digest(identity))
+
+
+_digests: dict[str, str] = {}  # by repr of the identity, which is ten times faster than the digest; cells share stages
+
+
+def _digest(identity: list[Any]) -> str:
+    text = repr(identity)
+    if text not in _digests:
+        if len(_digests) >= MAX_DIGESTS:
+            _digests.clear()
+        _digests[text] = digest(identity)
+    return _digests[text]
 
 
 @dataclass(frozen=True)
@@ -118,8 +132,10 @@ def pretrain_budget(cfg: StudyConfig, model: ModelConfig) -> int:
 
 
 def expected_kept(cfg: StudyConfig, sources: Sources) -> float:
-    """Estimated number of selected paths of the cell's pool; 0 without sampling."""
+    """Estimated number of selected paths of the cell's pool, from its donors' total of draws and the policy."""
     draws = cfg.k * max(1, len(cfg.union))
+    if cfg.select.policy == "no_dedup":
+        return num_human(cfg, sources) * ASSUMED_CORRECT_FRAC * draws
     return num_human(cfg, sources) * ASSUMED_PATHS_K1 * draws**ASSUMED_PATHS_POWER
 
 
@@ -154,8 +170,8 @@ def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Sta
     if model.source is ModelSource.imported:
         identity = sources.models[model.name]
         work = Work(num_bytes=4.0 * size.num_params)
-        config = {"content": identity.digest}
-        return Stage("import", f"import {model.name}", config, {}, {"path": identity.path}, work, model.name)
+        content, hints = {"content": identity.digest}, {"path": identity.path}
+        return Stage("import", f"import {model.name}", content, {}, hints, work, model.name)
     assert model.arch is not None
     assert model.pretrain is not None
     budget = pretrain_budget(cfg, model)
@@ -190,7 +206,10 @@ def trainset_stage(
     cfg: StudyConfig, sources: Sources, *, method: Method, data: Stage, select: Stage | None = None
 ) -> Stage:
     """The training examples of a method; with `select`, its kept paths or (for controls) their number."""
-    config = {"method": method.value, "subset": subset_config(cfg, sources), "num_train": num_train(cfg, sources)}
+    config: dict[str, Any] = {"method": method.value, "subset": subset_config(cfg, sources)}
+    config["num_train"] = num_train(cfg, sources)
+    if cfg.train.examples_frac < 1 and method is cfg.method:  # never the donors' SFT models
+        config["examples_frac"] = cfg.train.examples_frac
     inputs = {"data": (data,)} | ({"select": (select,)} if select else {})
     size = 600.0 * (num_human(cfg, sources) + (expected_kept(cfg, sources) if select else 0))
     label = f"examples {method.value} {cfg.data_frac:g}"
@@ -208,6 +227,7 @@ def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, ba
     config = {"recipe": recipe, "seed": seeds(cfg)[1], "prompt": model.prompt or cfg.data.prompt}
     sampled = "select" in trainset.inputs
     examples = num_human(cfg, sources) + (expected_kept(cfg, sources) if sampled else 0.0)
+    examples *= trainset.config.get("examples_frac", 1.0)
     tokens = recipe["epochs"] * examples * (cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens)
     if cfg.train.max_steps is not None:
         per_example = cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens

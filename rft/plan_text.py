@@ -9,7 +9,9 @@ pretrain        2       0    4.0M  2.4e+12   1.2 MB   ~95 s
 
 from __future__ import annotations
 
+import math
 import statistics
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ from rft.pipeline import CellPlan, in_order
 
 OVERHEAD_S = 0.2  # of a stage without tokens: reading inputs, writing, committing
 MAX_CELLS_SHOWN = 40
+WIDTH = 80
+LIKE = 1_000  # a measured rate serves stages up to so many times the largest measured one
 CORPUS_TOKENS_PER_S = 300_000.0
 
 
@@ -38,22 +42,23 @@ class Row:
 
 
 class Estimator:
-    """Seconds a stage will take: from the journal of past stages of its kind where there is one, else from its FLOPs."""
+    """Seconds a stage will take: from the journal of past stages of its kind where these are of its size, else its FLOPs."""
 
     def __init__(self, store: Store, *, flops_per_s: float) -> None:
         """Read the journal once."""
         self.flops_per_s = flops_per_s
-        self.rates: dict[str, float] = {}
+        self.rates: dict[str, tuple[float, float]] = {}  # FLOP/s by kind, and the largest stage that it may serve
         for kind, timings in store.timings().items():
             measured = [t.flops / t.seconds for t in timings[-50:] if t.flops > 0 and t.seconds > 0]
             if measured:
-                self.rates[kind] = statistics.median(measured)
+                self.rates[kind] = statistics.median(measured), LIKE * max(t.flops for t in timings[-50:])
 
     def seconds(self, stage: Stage) -> float:
         """Estimated wall clock on one worker."""
         if stage.kind == "corpus":
             return OVERHEAD_S + stage.work.tokens / CORPUS_TOKENS_PER_S
-        return OVERHEAD_S + stage.work.flops / self.rates.get(stage.kind, self.flops_per_s)
+        rate, largest = self.rates.get(stage.kind, (self.flops_per_s, math.inf))
+        return OVERHEAD_S + stage.work.flops / (rate if stage.work.flops <= largest else self.flops_per_s)
 
 
 def plan_rows(stages: Sequence[Stage], *, store: Store, estimator: Estimator) -> list[Row]:
@@ -88,18 +93,20 @@ def plan_text(
     rows = plan_rows(stages, store=store, estimator=estimator)
     num_jobs = len(cells) if num_jobs is None else num_jobs
     lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
-    lines += [f"  {cell.cell_id}{_collapsed(cell)}" for cell in cells[:MAX_CELLS_SHOWN]]
+    lines += [f"  {_shortened(cell.cell_id)}" for cell in cells[:MAX_CELLS_SHOWN]]
     lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
+    lines += _collapsed(cells)
     lines += [f"{'stage':<10} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
     lines += [_line(row) for row in rows]
     total = sum(row.seconds for row in rows)
     wall = max(total / workers, _critical_path(stages, store=store, estimator=estimator))
     num_bytes = sum(row.num_bytes for row in rows)
-    lines += [
+    missing = (
         f"missing: {sum(row.unique - row.cached for row in rows)} stages, "
         f"about {_seconds(total)} of computing, {_seconds(wall)} on {workers} worker{'s' * (workers > 1)}, "
         f"{_bytes(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
-    ]
+    )
+    lines += textwrap.wrap(missing, WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
 
 
@@ -117,8 +124,19 @@ def _repeats(count: int) -> str:
     return f" ({count} name a cell again: keys without meaning for the method are collapsed)" if count else ""
 
 
-def _collapsed(cell: CellPlan) -> str:
-    return f"  [no meaning here: {', '.join(cell.collapsed)}]" if cell.collapsed else ""
+def _collapsed(cells: Sequence[CellPlan]) -> list[str]:
+    """Which keys mean nothing for which method, once each."""
+    by_method = {str(cell.cell["method"]): cell.collapsed for cell in cells if cell.collapsed}
+    return [
+        line
+        for method, names in by_method.items()
+        for line in textwrap.wrap(f"no meaning for {method}: {', '.join(names)}", WIDTH, subsequent_indent="  ")
+    ]
+
+
+def _shortened(text: str) -> str:
+    """At most a terminal's width, the middle left out."""
+    return text if len(text) <= WIDTH - 2 else f"{text[: WIDTH // 2]}...{text[-(WIDTH // 2 - 5) :]}"
 
 
 def _line(row: Row) -> str:

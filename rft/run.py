@@ -7,11 +7,15 @@ python -m rft.run +study=quickstart dry_run=true           # the plan of a study
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import functools
 import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -40,9 +44,8 @@ class Place:
 
 def to_study_config(cfg: DictConfig) -> StudyConfig:
     """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
-    typed = OmegaConf.merge(OmegaConf.structured(StudyConfig), cfg)
-    config = OmegaConf.to_object(typed)
-    assert isinstance(config, StudyConfig)
+    # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
+    config = StudyConfig(**{f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig)})
     known = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
     for name in config.union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
@@ -50,12 +53,21 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     return config
 
 
+def _value(cfg: DictConfig, name: str) -> Any:
+    value = cfg[name]
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+
+
 def _model_config(name: str, known: list[str]) -> ModelConfig:
     if name not in known:
         raise ValueError(f"union names the unknown model {name!r}; known are {', '.join(known)}")
-    model = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(ModelConfig), OmegaConf.load(CONF / "model" / f"{name}.yaml"))
-    )
+    return copy.deepcopy(_load_model(name))
+
+
+@functools.cache
+def _load_model(name: str) -> ModelConfig:
+    loaded = OmegaConf.load(CONF / "model" / f"{name}.yaml")
+    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
     assert isinstance(model, ModelConfig)
     return model
 

@@ -6,6 +6,7 @@ plan(cfg, sources)           # pure from here on
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -63,16 +64,22 @@ def _content(path: str, role: str) -> str:
         return path
     if not Path(path).is_file():
         raise ValueError(f"the {role} file {path} does not exist")
+    return _digest_of_version(path, os.stat(path).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _digest_of_version(path: str, mtime_ns: int) -> str:  # noqa: ARG001 (part of the key: an edited file is read again)
     return file_digest(Path(path))
 
 
 def _num_rows(path: str, limit: int | None, *, full: int) -> int:
     """Rows of a local file; a hub data set that is not here is taken to have GSM8K's size."""
-    rows = full if path.startswith(HUB_PREFIX) else _count_rows(Path(path))
+    rows = full if path.startswith(HUB_PREFIX) else _count_rows(path, os.stat(path).st_mtime_ns)
     return rows if limit is None else min(limit, rows)
 
 
-def _count_rows(path: Path) -> int:
+@functools.lru_cache(maxsize=256)
+def _count_rows(path: str, mtime_ns: int) -> int:  # noqa: ARG001
     with open(path, encoding="utf-8") as file:
         return sum(1 for line in file if line.strip())
 

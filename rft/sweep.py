@@ -19,6 +19,7 @@ from rft.infra.progress import Progress
 from rft.infra.scheduler import Result, Task, run_graph
 from rft.infra.store import Store
 from rft.infra.study import Study
+from rft.paper_plan import comparison_text
 from rft.pipeline import CellPlan, in_order, plan, stage_task
 from rft.plan_text import Estimator, plan_text
 from rft.run import to_study_config
@@ -37,8 +38,7 @@ class Job:
     """One job of the sweep."""
 
     number: int
-    config: DictConfig  # the user's part, resolved
-    payload: DictConfig  # the job's whole configuration, for the launcher
+    config: DictConfig  # the job's whole configuration
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def run_sweep(
     study = Study(study_folder, cfg.study_name)
     open_cells = [cell for cell in cells if cfg.dry_run or not _finished(study, cell)]
     log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
+    if cfg.plan.compare == "table4":
+        log.info("\n" + comparison_text([cell.plan for cell in cells]))
     if cfg.dry_run:
         return [None] * len(jobs)
     if len(open_cells) < len(cells):
@@ -135,7 +137,7 @@ def _cell_task(cell: Cell, missing: set[str], hits: Mapping[str, bool], cell_pay
         id=cell.task_id,
         deps=tuple(_task_id(stage) for stage in cell.plan.stages if stage.key in missing),
         function=CELL_FUNCTION,
-        payload=cell_payload(cell.job.payload, own),
+        payload=cell_payload(cell.job.config, own),
         cost_s=CELL_COST_S,
         group="record",
     )

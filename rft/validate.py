@@ -5,6 +5,8 @@ validate(cfg)      # ValueError: data_frac=1.5 is outside (0, 1]: ...
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rft.config import DataKind, Method, ModelSource, Split, StudyConfig
 from rft.text.answers import RULES
 from rft.text.prompts import REVISE, TASK_TEMPLATES, TEMPLATES
@@ -36,6 +38,10 @@ def _range_problems(cfg: StudyConfig) -> list[str]:
         (cfg.eval.vote_temperature > 0, f"eval.vote_temperature={cfg.eval.vote_temperature} must be above 0"),
         (cfg.eval.vote_k is None or cfg.eval.vote_k >= 1, f"eval.vote_k={cfg.eval.vote_k} must be null or at least 1"),
         (cfg.train.epochs > 0, f"train.epochs={cfg.train.epochs} must be above 0"),
+        (
+            0 < cfg.train.examples_frac <= 1,
+            f"train.examples_frac={cfg.train.examples_frac} is outside (0, 1]: it is a share of the training examples",
+        ),
         (cfg.train.batch_size >= 1, f"train.batch_size={cfg.train.batch_size} must be at least 1"),
         (
             cfg.train.lr is None or cfg.train.lr > 0,
@@ -53,15 +59,20 @@ def _range_problems(cfg: StudyConfig) -> list[str]:
 
 
 def _name_problems(cfg: StudyConfig) -> list[str]:
-    named = [
+    named: list[tuple[str, str | None, Collection[str | None]]] = [
         ("data.prompt", cfg.model.prompt or cfg.data.prompt, TEMPLATES),
         ("data.rule", cfg.data.rule, RULES),
         ("select.policy", cfg.select.policy, POLICIES),
         ("train.schedule", cfg.train.schedule, SCHEDULES),
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
+        ("plan.compare", cfg.plan.compare, (None, "table4")),
         ("select.equations", cfg.select.equations, ("annotated", "plain")),
     ]
-    return [f"{key}={got} is not one of {', '.join(known)}" for key, got, known in named if got not in known]
+    return [
+        f"{key}={got} is not one of {', '.join(str(name or 'null') for name in known)}"
+        for key, got, known in named
+        if got not in known
+    ]
 
 
 def _combination_problems(cfg: StudyConfig) -> list[str]:

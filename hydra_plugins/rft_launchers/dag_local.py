@@ -17,7 +17,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
+
+from hydra_plugins.rft_launchers.job_composing import JobComposer
 
 log = logging.getLogger("rft")
 
@@ -37,6 +39,8 @@ ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagL
 class DagLocalLauncher(Launcher):
     """Runs a sweep as one graph of stages."""
 
+    composes_before_running = True  # a sweeper need not compose all jobs beforehand to find bad overrides
+
     def __init__(self, workers: int, threads: int) -> None:
         self.workers = workers
         self.threads = threads
@@ -50,10 +54,11 @@ class DagLocalLauncher(Launcher):
         """One JobReturn per job, in order; jobs of failed cells carry their error."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        configs = [self._compose(overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
+        composer = JobComposer(self.hydra_context.config_loader, self.config)
+        configs = [_numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
         from rft.sweep import Job, run_sweep  # torch-free, but after Hydra's own start-up
 
-        jobs = [Job(number=initial_job_idx + i, config=_task_config(c), payload=c) for i, c in enumerate(configs)]
+        jobs = [Job(number=initial_job_idx + i, config=c) for i, c in enumerate(configs)]
         errors = run_sweep(
             jobs,
             study_folder=Path(str(self.config.hydra.sweep.dir)),
@@ -63,30 +68,25 @@ class DagLocalLauncher(Launcher):
         )
         return [self._returned(c, error) for c, error in zip(configs, errors, strict=True)]
 
-    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
-        """The job's whole configuration; names that hold a time are resolved here, so that all workers agree."""
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        with read_write(config), read_write(config.hydra), open_dict(config):
-            config.hydra.job.id = number
-            config.hydra.job.num = number
-            config.hydra.sweep.dir = str(config.hydra.sweep.dir)
-            config.study_name = str(config.study_name)
-        return config
-
     def _cell_payload(self, config: DictConfig, hits: dict[str, bool]) -> bytes:
         """What a worker needs to finish a cell as an ordinary Hydra job."""
         return pickle.dumps((config, hits))
 
     def _returned(self, config: DictConfig, error: str | None) -> JobReturn:
-        returned = JobReturn(cfg=_task_config(config), overrides=list(config.hydra.overrides.task))
+        returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
         returned.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
         returned.return_value = None if error is None else RuntimeError(error)
         return returned
 
 
-def _task_config(config: DictConfig) -> DictConfig:
-    """The user's part of a job's configuration, Hydra's own taken out."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+def _numbered(config: DictConfig, number: int) -> DictConfig:
+    """The job's configuration with its number; names that hold a time are resolved here, so that all workers agree."""
+    with read_write(config), read_write(config.hydra), open_dict(config):
+        config.hydra.job.id = number
+        config.hydra.job.num = number
+        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
+        config.study_name = str(config.study_name)
+    return config
 
 
 def finish_cell(payload: bytes, report: Any) -> None:  # noqa: ARG001 (every task function takes `report`)

@@ -11,6 +11,7 @@ one cell.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,3 +52,8 @@ class GridsSweeper(BasicSweeper):
             batches = super().split_arguments([*own, *overrides], None)
             jobs += [job for job in itertools.chain.from_iterable(batches) if job not in jobs]
         return [jobs]
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Compose every job to find bad overrides early, unless the launcher does so itself before it runs any."""
+        if not getattr(self.launcher, "composes_before_running", False):
+            super().validate_batch_is_legal(batch)

@@ -30,10 +30,13 @@ def make_trainset(config: Mapping[str, Any], inputs: Inputs, out: Path, context:
     kept = list(read_jsonl(only(inputs, "select") / "kept.jsonl.gz")) if "select" in inputs else []
     added = _added(config, pool=pool, human=human, kept=kept)
     rows = [_row(problem, problem.solution, "human") for problem in human] + added
+    if "examples_frac" in config:
+        rows = nested_part(rows, frac=config["examples_frac"], seed=config["subset"]["seed"])
     write_jsonl(out / EXAMPLES_FILE, rows)
     reference = len(human) + len(kept)
     write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": reference})
-    facts = {"num_human": len(human), "num_augmented": len(added), "num_examples": len(rows)}
+    num_human = sum(row["source"] == "human" for row in rows)
+    facts = {"num_human": num_human, "num_augmented": len(rows) - num_human, "num_examples": len(rows)}
     return {"tokens": 0, "flops": 0.0, "record": facts}
 
 
@@ -50,6 +53,13 @@ def _added(
         return fresh_human(pool, human, num_fresh=len(kept), seed=seed)
     assert method in ("sft", "sft_matched"), method
     return []
+
+
+def nested_part(rows: Sequence[Row], *, frac: float, seed: int) -> list[Row]:
+    """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one."""
+    ranks = [rank(f"examples-{seed}", row["id"], row["solution"]) for row in rows]
+    chosen = sorted(range(len(rows)), key=ranks.__getitem__)[: max(1, round(frac * len(rows)))]
+    return [rows[i] for i in sorted(chosen)]
 
 
 def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Row]:

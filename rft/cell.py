@@ -34,7 +34,8 @@ def run_cell(
     `hits`: stages that a launcher computed beforehand, with whether each was found finished then.
     Raises what a failing stage raises, after writing the reason into the cell's folder.
     """
-    cell = plan(cfg, resolve(cfg))
+    sources = resolve(cfg)
+    cell = plan(cfg, sources)
     store = Store(Path(cfg.store.root))
     if cfg.dry_run:
         log.info(plan_text([cell], store=store, runtime=cfg.runtime, workers=1))
@@ -52,6 +53,10 @@ def run_cell(
         return record_path
     study.clear(folder)
     try:
+        if cfg.preflight:
+            from rft.preflight import preflight_cell  # imports torch
+
+            preflight_cell(cfg, sources, cell, store=store, folder=study.folder / folder)
         _compute(cfg, cell, store=store, study=study, folder=folder, hits=hits or {})
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -7,6 +7,7 @@ errors[3]      # None, or why the job's cell has no record
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,9 @@ def run_sweep(
         return [None] * len(jobs)
     if len(open_cells) < len(cells):
         log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
-    errors = _run(open_cells, store=store, study=study, workers=workers, threads=threads, cell_payload=cell_payload)
+    errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
+    cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
+    errors |= _run(cleared, store=store, study=study, workers=workers, threads=threads, cell_payload=cell_payload)
     return [errors.get(cell.plan.cell_id) for cell in planned]
 
 
@@ -95,6 +98,29 @@ def _finished(study: Study, cell: Cell) -> bool:
         return True
     study.clear(folder)
     return False
+
+
+def _preflight(cells: Sequence[Cell], *, store: Store, study: Study) -> dict[str, str]:
+    """Check every cell's model and data, once for all cells that share them; the reason by cell id where a check failed."""
+    from rft.preflight import PREFLIGHT_FILE, preflight_cell, report_key  # imports torch
+
+    reasons: dict[str, str] = {}
+    written: dict[str, Path] = {}
+    for cell in cells:
+        folder = study.folder / str(cell.job.number)
+        key = report_key(cell.cfg, cell.plan)
+        if key in written:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(written[key], folder / PREFLIGHT_FILE)
+        try:
+            preflight_cell(cell.cfg, resolve(cell.cfg), cell.plan, store=store, folder=folder)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            reasons[cell.plan.cell_id] = reason
+            study.fail(folder.name, cell_id=cell.plan.cell_id, cell=cell.plan.cell, reason=reason, stage="preflight")
+        if (folder / PREFLIGHT_FILE).exists():
+            written[key] = folder / PREFLIGHT_FILE
+    return reasons
 
 
 def _run(

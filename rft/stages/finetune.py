@@ -7,7 +7,7 @@ Writes a Hugging Face folder, `curve.jsonl` (rows {"step", "loss_nats", "lr", "t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
     recipe = config["recipe"]
     tokenizer = load_tokenizer(base)
     rows = list(read_jsonl(trainset / EXAMPLES_FILE))
-    examples = encode_examples(tokenizer, _pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"])
+    examples = encode_examples(tokenizer, training_pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"])
     num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
     model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
     settings = TrainSettings(
@@ -72,7 +72,8 @@ def optimiser_steps(recipe: Mapping[str, Any], *, num_reference: int) -> int:
     return steps if recipe["max_steps"] is None else min(steps, int(recipe["max_steps"]))
 
 
-def _pairs(rows: list[dict[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[str, str]]:
+def training_pairs(rows: Sequence[Mapping[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[str, str]]:
+    """(prompt, response) of every row {"question", "solution"} in a template."""
     template = template_named(prompt)
     if template.name == "chat":
         frame = chat_format(tokenizer)

@@ -1,0 +1,410 @@
+"""SFT-best, self-query and self-revise: identity, whole cells at a tiny size, and what each promises about its data."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from composing import tiny
+
+from rft.cell import run_cell
+from rft.core.world_tokenizer import UNK, build_world_tokenizer
+from rft.graph import Stage
+from rft.infra.store import Store
+from rft.pipeline import CellPlan, execute, plan
+from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
+from rft.sources import resolve
+from rft.stages import SAMPLES_FILE, StageContext, query, revise
+from rft.stages.best import choose
+from rft.stages.problems import FILES
+from rft.text.answers import extract
+from rft.text.equations import check, equation_list
+from rft.text.hindsight import hindsight
+from rft.text.prompts import TASK_TEMPLATES, template_named
+from rft.text.world import Split, world_problems
+
+CARVED = ("method=sft_best", "data.num_validation=0", "train.validation_frac=0.25")
+FOLDED = ("method=self_revise", "self_revise.num_folds=3", "self_revise.num_drafts=2", "self_revise.choose=farthest")
+METHODS = {
+    "best": ("method=sft_best",),
+    "carved": CARVED,
+    "query": ("method=self_query", "k=2"),
+    "query_all": ("method=self_query", "k=2", "self_query.relabel=all", "self_query.consistent=true"),
+    "revise": ("method=self_revise", "self_revise.num_drafts=2", "eval.vote_k=2"),
+    "folded": FOLDED,
+}
+SHARED = ("train.epoch_grid=[1,2]", "temperature=1.5")
+
+
+@functools.cache
+def planned(*overrides: str) -> CellPlan:
+    cfg = tiny(*SHARED, *overrides)
+    return plan(cfg, resolve(cfg))
+
+
+def keys(cell: CellPlan, kind: str) -> set[str]:
+    return {stage.key for stage in cell.stages if stage.kind == kind}
+
+
+@pytest.mark.parametrize("method", ["sft", "rft", "sft_matched"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "train.epoch_grid=[5]",
+        "train.validation_frac=0.4",
+        "self_query.mix=alone",
+        "self_query.relabel=all",
+        "self_query.consistent=true",
+        "self_revise.num_drafts=3",
+        "self_revise.choose=farthest",
+        "self_revise.num_folds=4",
+    ],
+)
+def test_settings_of_these_methods_change_no_other_cell(method: str, override: str):
+    assert planned(f"method={method}", override).cell_key == planned(f"method={method}").cell_key
+
+
+@pytest.mark.parametrize(
+    ("name", "override"),
+    [
+        ("best", "train.epoch_grid=[1,3]"),
+        ("carved", "train.validation_frac=0.5"),
+        ("query", "self_query.mix=alone"),
+        ("query", "self_query.relabel=all"),
+        ("query", "self_query.consistent=true"),
+        ("revise", "self_revise.num_drafts=3"),
+        ("revise", "self_revise.choose=farthest"),
+        ("revise", "self_revise.num_folds=4"),
+    ],
+)
+def test_its_own_settings_make_another_cell_that_shares_the_base(name: str, override: str):
+    one, other = planned(*METHODS[name]), planned(*METHODS[name], override)
+    assert one.cell_id != other.cell_id
+    assert one.roles["base"].key == other.roles["base"].key
+
+
+def test_candidates_pool_and_drafts_are_those_of_the_sft_and_rft_cells():
+    sft = planned("method=sft", "train.epochs=2")
+    assert sft.roles["model"].key in keys(planned("method=sft_best"), "finetune")
+    assert keys(planned(*METHODS["query"]), "shard") == keys(planned("method=rft", "k=2"), "shard")
+    drafts = planned("method=self_revise").roles["drafts"]
+    assert drafts.key == planned("method=sft").roles["evaluate"].key
+    assert keys(planned("method=self_revise"), "shard") == keys(planned("method=rft", "k=1"), "shard")
+
+
+def test_each_trains_the_base_and_nulls_what_it_does_not_use():
+    for name, overrides in METHODS.items():
+        cell = planned(*overrides)
+        finetunes = [stage for stage in cell.stages if stage.kind == "finetune"]
+        assert {stage.inputs["base"][0].kind for stage in finetunes} == {"pretrain"}, name
+        assert cell.cell["union"] is None
+    best, query_, revised = (planned(*METHODS[name]).cell for name in ("best", "query", "revise"))
+    assert (best["k"], best["epochs"], best["epoch_rule"], best["sample_seed"]) == (None, None, "best of 1, 2", None)
+    assert (query_["k"], query_["temperature"], query_["policy"]) == (2, 1.5, "mixed, wrong")
+    assert (revised["k"], revised["temperature"], revised["policy"]) == (None, 1.5, "drafts 2, all, folds 1")
+
+
+def test_a_key_without_meaning_for_them_collapses():
+    assert planned("method=sft_best", "k=9").cell_id == planned("method=sft_best", "k=2").cell_id
+    assert planned("method=self_revise", "k=9").cell_id == planned("method=self_revise", "k=2").cell_id
+    assert planned("method=self_revise", "sample_from=all").cell_id == planned("method=self_revise").cell_id
+    union = planned(*METHODS["query"], "union=[nano-s]")
+    assert union.cell_id == planned(*METHODS["query"]).cell_id
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with one cell of each method, over one store."""
+    folder = tmp_path_factory.mktemp("methods")
+    for name, overrides in METHODS.items():
+        cfg = tiny(*SHARED, *overrides, f"store.root={folder}/store")
+        assert run_cell(cfg, study_folder=folder / "study", folder=name) is not None
+    return folder
+
+
+def record(study: Path, name: str) -> Record:
+    return Record.from_json(read_json(study / "study" / name / "record.json"))
+
+
+def folder_of(study: Path, stage: Stage) -> Path:
+    entry = Store(study / "store").get(stage.kind, stage.key)
+    assert entry is not None, stage.label
+    return entry.path
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_cell_ends_in_a_record(study: Path, name: str):
+    found = record(study, name)
+    assert found.scores["maj1@1"].n == 16
+    assert found.data["num_human"] == 16
+    assert found.data["num_examples"] == found.data["num_human"] + found.data["num_augmented"]
+    assert found.data["num_optimizer_steps"] >= 1
+    assert found.data["lr"] > 0
+
+
+def test_self_query_accounts_for_every_sample(study: Path):
+    for name in ("query", "query_all"):
+        data = record(study, name).data
+        assert data["num_samples"] == 32
+        assert sum(data["drop_counts"].values()) + data["num_augmented"] == 32
+        assert data["num_relabelled_valid"] <= data["num_relabelled_readable"] <= data["num_augmented"]
+
+
+def test_self_revise_votes_and_counts_what_revising_changed(study: Path):
+    found = record(study, "revise")
+    assert found.data["num_examples"] == 32
+    assert "maj1@2" in found.scores
+    kept = found.data["num_drafts_correct"] - found.data["num_revised_to_wrong"]
+    assert found.scores["maj1@1"].value * 16 == kept + found.data["num_revised_to_correct"]
+
+
+# SFT-best: the choice
+
+
+def test_ties_go_to_the_fewest_epochs():
+    assert choose([2, 4, 8], [0.25, 0.5, 0.5]) == 1
+    assert choose([8, 2, 4], [0.5, 0.5, 0.25]) == 1
+
+
+@pytest.mark.parametrize("name", ["best", "carved"])
+def test_the_choice_rests_on_validation_problems_alone(study: Path, name: str):
+    cell = planned(*METHODS[name])
+    best = cell.roles["model"]
+    test_ids = {row["id"] for row in read_jsonl(folder_of(study, cell.roles["data"]) / FILES["test"])}
+    scores = []
+    for evaluation in best.inputs["evaluations"]:
+        assert evaluation.config["split"] == "validation"
+        rows = list(read_jsonl(folder_of(study, evaluation) / "outcomes.jsonl.gz"))
+        assert rows
+        assert test_ids.isdisjoint(row["id"] for row in rows)
+        scores.append(sum(row["outcome"] == "C" for row in rows) / len(rows))
+    choice = read_json(folder_of(study, best) / "choice.json")
+    assert list(choice["validation_accuracy"].values()) == scores
+    assert choice == record(study, name).data["choice"]
+    assert cell.roles["evaluate"].key not in {stage.key for stage in best.inputs["evaluations"]}
+
+
+def test_the_model_is_that_of_the_choice(study: Path):
+    best = planned(*METHODS["best"]).roles["model"]
+    chosen = read_json(folder_of(study, best) / "choice.json")["epochs"]
+    candidate = best.inputs["candidates"][best.config["epochs"].index(chosen)]
+    assert candidate.config["recipe"]["epochs"] == chosen
+    weights = [(folder_of(study, stage) / "model.safetensors").read_bytes() for stage in (best, candidate)]
+    assert weights[0] == weights[1]
+    assert (folder_of(study, best) / "curve.jsonl").exists()
+
+
+def test_a_carved_validation_split_is_part_of_the_human_subset_and_unseen_by_what_is_compared(study: Path):
+    cell = planned(*CARVED)
+    (holdout,) = [stage for stage in cell.stages if stage.kind == "holdout"]
+    assert not (folder_of(study, holdout) / FILES["test"]).exists()
+    held = {row["id"] for row in read_jsonl(folder_of(study, holdout) / FILES["validation"])}
+    human = {row["id"] for row in read_jsonl(folder_of(study, cell.roles["trainset"]) / "examples.jsonl")}
+    assert len(held) == 4
+    assert held < human
+    for evaluation in cell.roles["model"].inputs["evaluations"]:
+        (trainset,) = evaluation.inputs["model"][0].inputs["trainset"]
+        seen = {row["id"] for row in read_jsonl(folder_of(study, trainset) / "examples.jsonl")}
+        assert seen == human - held
+    assert "4 of 16 human problems" in record(study, "carved").data["choice"]["split"]
+
+
+# Self-revise: folds and drafts
+
+
+def test_no_draft_comes_from_a_model_that_saw_its_question(study: Path):
+    cell = planned(*FOLDED)
+    drafted: Counter[str] = Counter()
+    for shard in cell.roles["trainset"].inputs["shards"]:
+        (trainset,) = shard.inputs["model"][0].inputs["trainset"]
+        seen = {row["id"] for row in read_jsonl(folder_of(study, trainset) / "examples.jsonl")}
+        ids = [row["id"] for row in read_jsonl(folder_of(study, shard) / SAMPLES_FILE)]
+        assert seen.isdisjoint(ids)
+        assert len(seen | set(ids)) == 16
+        drafted.update(ids)
+    human = {row["id"] for row in read_jsonl(folder_of(study, cell.roles["trainset"]) / "examples.jsonl")}
+    assert drafted == dict.fromkeys(human, 2)
+
+
+def test_the_farthest_draft_is_shown_with_the_question_and_the_human_path_is_the_response():
+    drafts = [Sample("p", i, text, False, 3) for i, text in enumerate(("3*2=6", "3*2=7 and more", "3+2=7 and mor"))]
+    assert revise.farthest(drafts, "3*2=6").draw == 1
+    asked = template_named("world_revise").with_draft("How many?", "total <<3+2=5>>5\n#### 5")
+    prompt = template_named("world_revise").prompt(asked)
+    assert prompt == "Question: How many?\nAnswer: total <<3+2=5>>5\n#### 5\nAnswer:"
+
+
+def test_evaluation_shows_the_greedy_draft_of_the_same_problem(tmp_path: Path):
+    rows = [Sample(name, -1, f"draft of {name}", False, 3).to_json() for name in "ba"]
+    write_jsonl(tmp_path / SAMPLES_FILE, rows)
+    problems = [Problem(name, f"{name}?", "", "1") for name in "ab"]
+    asked = [problem.question for problem in revise.with_drafts(problems, "plain_revise", tmp_path)]
+    assert asked == ["a?\nAnswer: draft of a", "b?\nAnswer: draft of b"]
+
+
+# Self-query: relabelling
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "fault"),
+    [
+        ("makes <<3*17=51>>51\nleft <<51-6=45>>45\n#### 46", "45", None),
+        ("<<1/4=.25>>.25\n#### 7", "0.25", None),
+        ("<<3*17=52>>52\n#### 52", "", "false_equation"),
+        ("3*17=51\n#### 51", "", "no_equation"),
+        ("<<3*17=51>>51", "", "no_answer"),
+        ("<<100=50+50>>\n#### 100", "", "no_result"),
+    ],
+)
+def test_hindsight_takes_the_last_equations_result(text: str, answer: str, fault: str | None):
+    reading = hindsight(text, kind="annotated", tolerance=1e-3)
+    assert (reading.answer, reading.fault) == (answer, fault)
+    if fault is None:
+        assert extract("gsm8k", reading.text) == answer
+
+
+def test_hindsight_of_plain_text():
+    reading = hindsight("3 x 17 = 51 nails.\n#### 50", kind="plain", tolerance=1e-3)
+    assert (reading.answer, reading.text) == ("51", "3 x 17 = 51 nails.\n#### 51")
+
+
+ASKED = [Problem("a", "A?", "", "46"), Problem("b", "B?", "", "9")]
+TEXTS = {  # draws of question a, then of b
+    "a": (
+        "total <<3+17=20>>20\n#### 20",  # consistent, wrong: relabelled
+        "total <<3+17=20>>20\n#### 20",  # again
+        "left <<50-4=46>>46\n#### 46",  # right
+        "left <<50-4=45>>45\n#### 45",  # false
+    ),
+    "b": (
+        "left <<30-5=25>>25\n#### 24",  # slip in the last line alone: relabelled with 25
+        "total <<3+17=20>>20\n#### 20",  # the same text as for a
+        "total <<2+2=4>>4\n#### 4",  # its question will be a test question
+        "#### 4",
+    ),
+}
+
+
+def relabelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> tuple[list[dict[str, Any]], Any]:
+    """What `relabel` keeps of TEXTS when the reverse model asks 'Q <key>' and the SFT model always answers 20."""
+    config = tiny("data.world.max_value=60")
+    assert config.data.world is not None
+    (test_problem,) = world_problems(config.data.world, split=Split.TEST, count=1)
+    data, shard, out = (tmp_path / name for name in ("data", "shard", "out"))
+    for folder in (data, shard, out):
+        folder.mkdir()
+    write_jsonl(data / FILES["train"], (problem.to_json() for problem in ASKED))
+    write_jsonl(data / FILES["validation"], [])
+    write_jsonl(data / FILES["test"], [test_problem.to_json()])
+    drawn = [Sample(name, i, text, False, 9, "m") for name, texts in TEXTS.items() for i, text in enumerate(texts)]
+    write_jsonl(shard / SAMPLES_FILE, (sample.to_json() for sample in drawn))
+
+    def written(settings: Any, problems: list[Problem], **_: Any) -> tuple[list[Sample], dict[str, Any]]:
+        solving = settings["task"] == "solve"
+        questions = ["total <<10+10=20>>20\n#### 20" if solving else f"Q {p.question}" for p in problems]
+        held = [test_problem.question.upper() if "2+2" in p.question and not solving else "" for p in problems]
+        made = [Sample(p.id, -1, h or q, False, 5) for p, q, h in zip(problems, questions, held, strict=True)]
+        return made, {"tokens": 5, "flops": 1.0}
+
+    monkeypatch.setattr(query, "generate", written)
+    settings = {
+        "reverse": {"task": "reverse"}, "solve": None, "relabel": "wrong", "rule": "gsm8k", "equations": "annotated",
+        "tolerance": 1e-3, "k": 4, "donors": [["m", 1]], "subset": {"num_problems": 2, "seed": 0},
+        "world_seed": 0, "world_limit": 60,
+    }  # fmt: skip
+    inputs = {"data": (data,), "shards": (shard,), "model": (data,), "sft": (data,)}
+    context = StageContext(config.runtime, {}, lambda share: None)
+    stats = query.relabel(settings | changes, inputs, out, context)
+    return list(read_jsonl(out / "kept.jsonl.gz")), stats["record"]
+
+
+def test_relabelled_answers_agree_with_their_equations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows, facts = relabelled(tmp_path, monkeypatch)
+    assert [(row["id"], row["draw"], row["answer"]) for row in rows] == [("a", 0, "20"), ("b", 0, "25")]
+    for row in rows:
+        assert check(row["text"]).ok
+        assert extract("gsm8k", row["text"]) == row["answer"] == equation_list(row["text"])[-1].split("=")[1]
+        assert row["question"] == f"Q {row['text']}"
+    drops = {reason: count for reason, count in facts["drop_counts"].items() if count}
+    wanted = {"no_equation": 1, "false_equation": 1, "right_answer": 1, "duplicate_path": 2, "held_out_question": 1}
+    assert drops == wanted
+
+
+def test_relabel_all_takes_right_answers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows, facts = relabelled(tmp_path, monkeypatch, relabel="all")
+    assert [(row["id"], row["draw"]) for row in rows] == [("a", 0), ("a", 2), ("b", 0)]
+    assert facts["drop_counts"]["right_answer"] == 0
+
+
+def test_consistent_keeps_questions_that_the_sft_model_answers_as_the_path_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows, facts = relabelled(tmp_path, monkeypatch, solve={"task": "solve"})
+    assert [row["answer"] for row in rows] == ["20"]
+    assert facts["drop_counts"]["inconsistent_question"] == 1
+
+
+def test_a_test_problem_in_other_words_is_held_out(tmp_path: Path):
+    config = tiny().data.world
+    assert config is not None
+    problems = world_problems(config, split=Split.TEST, count=40)
+    (tmp_path / FILES["test"]).write_text("")
+    (tmp_path / FILES["validation"]).write_text("")
+    held_out = query._HeldOut(tmp_path, config.seed, config.max_value)
+    assert all(problem.question in held_out for problem in problems)
+    pool = world_problems(config, split=Split.POOL, count=40)
+    assert not any(problem.question in held_out for problem in pool)
+
+
+# Prompts and limits
+
+
+def test_the_worlds_task_prompts_hold_only_its_words():
+    world = tiny().data.world
+    assert world is not None
+    tokenizer = build_world_tokenizer(world)
+    (problem,) = world_problems(world, split=Split.POOL, count=1)
+    revised = TASK_TEMPLATES["world_revise"]
+    for prompt in (
+        TASK_TEMPLATES["world_reverse"].prompt(problem.solution),
+        revised.prompt(revised.with_draft(problem.question, problem.solution)),
+    ):
+        assert UNK not in tokenizer.tokenize(prompt)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("method=sft_best", "eval.split=validation"), "cannot be scored there"),
+        (("method=sft_best", "train.epoch_grid=[]"), "must list numbers of epochs above 0"),
+        (("method=sft_best", "train.validation_frac=1"), "outside"),
+        (("method=self_query", "data.prompt=chat"), "no wording for data.prompt=chat: use alpaca"),
+        (("method=self_revise", "self_revise.num_drafts=0"), "num_drafts=0 must be at least 1"),
+        (("method=self_revise", "model.arch.context=128"), "has a context of 128: lower"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(overrides: tuple[str, ...], message: str):
+    with pytest.raises(ValueError, match=message):
+        tiny(*overrides)
+
+
+def test_more_folds_than_problems_are_refused():
+    with pytest.raises(ValueError, match="cannot hold 0 of 16 human problems out"):
+        planned("method=self_revise", "self_revise.num_folds=17")
+
+
+def test_examples_that_are_too_long_with_their_draft_are_refused_by_number(study: Path):
+    cfg = tiny(*SHARED, "method=self_revise", "train.max_tokens=75", "data.max_new_tokens=60")
+    cell = plan(cfg, resolve(cfg))
+    with pytest.raises(ValueError, match=r"of 16 examples exceed train.max_tokens=75"):
+        execute(cell.stages, store=Store(study / "store"), runtime=cfg.runtime)
+
+
+def test_alone_without_a_relabelled_path_says_what_to_change(study: Path):
+    cfg = tiny(*SHARED, "method=self_query", "k=2", "self_query.mix=alone")
+    cell = plan(cfg, resolve(cfg))
+    with pytest.raises(ValueError, match="no sampled path was relabelled"):
+        execute(cell.stages, store=Store(study / "store"), runtime=cfg.runtime)

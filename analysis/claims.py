@@ -10,6 +10,7 @@ correction takes away becomes 'not separable'.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -88,4 +89,25 @@ def claims_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
         lines.append(f"| {mark} | {first.title} | " + " | ".join(cells) + " |")
     lines.append("")
     lines.append("Bold: primary contrasts (Holm's correction over them); the others are exploratory.")
+    return "\n".join(lines)
+
+
+def facts_of(result: ClaimResult) -> list[str]:
+    """What a ruling rests on, one sentence each: margin, error, p before and after Holm, exploratory details."""
+    facts = [f"margin ±{result.margin:g} {result.unit}"] if result.margin is not None else []
+    if result.estimate is not None and math.isfinite(result.estimate.se):
+        facts.append(f"{result.estimate.value:+.3g} ± {result.estimate.se:.2g} {result.unit} (standard error)")
+    if result.p is not None:
+        facts.append(f"p {result.p:.2g}" + (f", after Holm's correction {result.p_holm:.2g}" if result.p_holm else ""))
+    return [*facts, *result.details]
+
+
+def claims_details(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
+    """Markdown: per claim its statistic and, study by study, what the ruling rests on."""
+    lines = []
+    for row in zip(*studies.values(), strict=True):
+        lines += ["", f"## {row[0].claim} {row[0].title}", "", f"Statistic: {row[0].statistic}."]
+        for name, result in zip(studies, row, strict=True):
+            lines += ["", f"{name}: **{result.ruling.value}**. {result.reason}", ""]
+            lines += [f"- {fact}" for fact in facts_of(result)]
     return "\n".join(lines)

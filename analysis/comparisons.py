@@ -17,8 +17,7 @@ import numpy as np
 
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
-from analysis.records import Cell, base_names
-from analysis.style import method_style
+from analysis.records import Cell
 from analysis.uncertainty import VERDICT_REPLICATES, Estimate, Kind
 
 LEVEL = 0.95  # of the interval that says better or worse
@@ -199,55 +198,3 @@ def matched_pairs(points: Sequence[Point]) -> list[tuple[Point, Point]]:
     """RFT settings with the matched SFT of the same base, data and k."""
     rft = [p for p in points if p.method == "rft"]
     return [(p, control) for p in rft if (control := control_of(p, points, method="sft_matched")) is not None]
-
-
-def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
-    """RFT against SFT at equal steps, with how many replicates would separate them and on what assumption."""
-    pairs = matched_pairs(points)
-    if not pairs:
-        return "RFT against SFT at equal steps: not enough data (no RFT cell has its sft_matched control)."
-    names = base_names(point.cell for point, _ in pairs)
-    lines = ["RFT minus SFT at equal optimiser steps, in points:"]
-    results = []
-    for rft, control in pairs:
-        result = compare(rft, control, outcomes)
-        if result is not None:
-            results.append(result)
-            lines.append(
-                f"  {names[rft.cell.base]}, data {rft.cell.data_frac:g}, k={rft.cell.k}: {comparison_text(result)}"
-            )
-    if any(result.estimate.kind is Kind.ITEMS for result in results):
-        lines.append(
-            "These intervals carry item noise only: one replicate shows nothing of how results vary from seed to seed."
-        )
-    if any(result.assumed_sd is not None for result in results):
-        lines.append(
-            f"Replicates needed: for {POWER:.0%} power at the 95 % level, if the difference above is the true one and "
-            f"(assumed, not measured) seeds add a standard deviation of {ASSUMED_REPLICATE_SD:g} points to a replicate's "
-            "difference, and its item noise averages out over replicates."
-        )
-    return "\n".join(lines)
-
-
-def comparison_text(result: Comparison) -> str:
-    """'+1.3 (95 % -1.2 to +3.8, item noise only), not separable; about 22 replicates would separate them'."""
-    low, high = result.estimate.interval()
-    held = result.estimate.kind.value
-    text = f"{result.estimate.value:+.1f} (95 % {low:+.1f} to {high:+.1f}; {held}): {result.verdict.value}"
-    if result.verdict is not Verdict.NOT_SEPARABLE:
-        return text
-    if result.estimate.value == 0 and result.estimate.se == 0:
-        return f"{text}; both are right on the same problems"
-    if result.replicates_needed is not None:
-        return f"{text}; {result.replicates_needed} replicates would separate a difference of this size"
-    if result.problems_needed is not None:
-        return (
-            f"{text}; no number of replicates separates a difference this small on {result.estimate.num_items:,} test "
-            f"problems, it would need at least {result.problems_needed:,} problems"
-        )
-    return f"{text}; a difference of 0 cannot be separated"
-
-
-def label_pair(first: Point, second: Point) -> str:
-    """'RFT - SFT, matched steps'."""
-    return f"{method_style(first.method).label} - {method_style(second.method).label}"

@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from analysis.figures.paths import distinct_of
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, make_points, method_label
-from analysis.records import Base, Table, base_names
-from analysis.tables import number
-from rft.records import Score
+from analysis.records import BASE_STAGES, Base, Table, base_names
+from analysis.tables import number, score_text
 
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
 
@@ -71,19 +67,7 @@ def paper_tables(table: Table) -> dict[str, Grid]:
 
 def _score(point: Point | None, name: str = "maj1@1") -> str:
     """'41.2 ± 1.4'."""
-    scores = [s for c in point.cells if (s := c.scores.get(name)) is not None] if point is not None else []
-    if not scores:
-        return ""
-    mean, error = mean_and_error(scores)
-    return f"{100 * mean:.1f} ± {100 * error:.1f}"
-
-
-def mean_and_error(scores: Sequence[Score]) -> tuple[float, float]:
-    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more."""
-    values = [s.value for s in scores]
-    if len(values) == 1:
-        return values[0], scores[0].se
-    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
+    return score_text([cell.scores.get(name) for cell in point.cells] if point is not None else [])
 
 
 def _own_rft(points: Sequence[Point], base: Base) -> list[Point]:
@@ -132,7 +116,7 @@ def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     return Grid(f"Table 2: distinct paths per question ({counted}) by k", ("k", *ladders), tuple(rows))
 
 
-STAGES = (("pretraining", ("base",)), ("fine-tuning", ("finetune",)), ("sampling", ("shard",)))
+STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampling", ("shard",)))
 
 
 def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:

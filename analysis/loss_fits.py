@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.fits import CEILING, FLOOR
 from analysis.linear import LinearFit, NotEnough, fit_linear
 from analysis.points import Point
-from analysis.records import Cell, base_names
+from analysis.records import BASE_STAGES, Cell, base_names
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def _pretrain_flops(cell: Cell) -> float:
     """6 N D, or as published; NaN where neither is known."""
     if cell.num_params and cell.pretrain_tokens:
         return FLOPS_PER_PARAM_TOKEN * cell.num_params * cell.pretrain_tokens
-    return sum(stage.flops for stage in cell.cost if stage.name == "base") or math.nan
+    return sum(stage.flops for stage in cell.cost if stage.name in BASE_STAGES) or math.nan
 
 
 def measurable(points: Sequence[Point]) -> list[Point]:

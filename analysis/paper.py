@@ -112,7 +112,7 @@ def _cell(row: Row) -> Cell | None:
 
 def _cost(row: Row, *, plain: bool) -> tuple[StageCost, ...]:
     """Table 4 for the cells that it covers: pretraining; fine-tuning of SFT on all data and of U33B; sampling at k = 100."""
-    stages = [_stage("base", row["model"], "pretrain", k="")]
+    stages = [_stage("pretrain", row["model"], "pretrain", k="")]
     if row["method"] == "SFT" and row["data_frac"] == "1":
         stages.append(_stage("finetune", row["model"], "SFT", k=""))
     if row["method"] == "RFT-U33B":

@@ -23,9 +23,9 @@ from analysis.fits import fit_series
 from analysis.linear import LineFit, NotEnough, fit_line, t_quantile
 from analysis.outcomes import Outcomes, load_outcomes
 from analysis.points import Point, contrast, make_points
-from analysis.records import base_names, load_studies
+from analysis.records import BASE_STAGES, base_names, load_studies
 
-SHARED = ("data", "corpus", "base", "loss")  # stages that a further replicate finds finished
+SHARED = ("data", "corpus", *BASE_STAGES, "loss")  # stages that a further replicate finds finished
 SECONDS_PER_HOUR = 3600.0
 
 
@@ -166,6 +166,14 @@ TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnoug
     "data_slope": _data_slope,
     "k_slope": _k_slope,
     "loss_slope": _loss_slope,
+}
+
+
+WORDS = {
+    "rft_gain": "RFT minus SFT at equal steps [points]",
+    "data_slope": "SFT gain per doubling of data [points]",
+    "k_slope": "RFT gain per doubling of k [points]",
+    "loss_slope": "SFT against pretraining loss [points per nat]",
 }
 
 

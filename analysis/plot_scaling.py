@@ -1,6 +1,7 @@
 """Draw the figures of study folders: load, fit, draw, save.
 
     python analysis/plot_scaling.py DIR [DIR ...] [--out OUT] [--overlay paper]
+    python analysis/plot_scaling.py DIR --report        # also OUT/report.html: one file, opens from disk, no network
     python analysis/plot_scaling.py --paper --out OUT
 
 Prints a results table and the paths of the figures. OUT is DIR/figures by default; beside the figures it holds fits.json,
@@ -29,6 +30,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--paper", action="store_true", help="the paper's figures and tables from its published numbers"
     )
     parser.add_argument("--overlay", choices=["paper"], help="draw the published numbers beside the study's")
+    parser.add_argument("--report", action="store_true", help="also write OUT/report.html, one self-contained file")
     options = parser.parse_args(arguments)
     if not options.folders and not options.paper:
         parser.error("give one or more study folders, or --paper")
@@ -47,8 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     from analysis.study import draw_study  # late: matplotlib and scipy take a second, --help should not
 
     try:
+        overlay = options.overlay is not None
         print(
-            draw_study(options.folders, out=options.out, paper_alone=options.paper, overlay=options.overlay is not None)
+            draw_study(
+                options.folders, out=options.out, paper_alone=options.paper, overlay=overlay, report=options.report
+            )
         )
     except (ValueError, OSError) as error:
         print(f"plot_scaling: {error}", file=sys.stderr)

@@ -18,6 +18,7 @@ from typing import Any
 from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, SCHEMA_VERSION, Record, Score, StageCost, read_json
 
 Base = tuple[str, float | None, int | None]  # (model, pretraining tokens, pretraining seed)
+BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
 
 

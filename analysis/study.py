@@ -2,19 +2,19 @@
 
     text = draw_study([Path("multirun_outputs/quickstart")], out=Path("multirun_outputs/quickstart/figures"))
 
-A report can take the same parts: `drawings_of(view, points)` draws, `analysis.tables` and `run_claims` make the text.
+With `report=True` the same parts also become one HTML file, OUT/report.html (analysis.report).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from analysis import paper
-from analysis.claims import claims_table, published_claims, published_view, run_claims, study_view
-from analysis.comparisons import matched_summary
+from analysis.claim_types import ClaimResult
+from analysis.claims import claims_details, claims_table, published_claims, published_view, run_claims, study_view
 from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
 from analysis.figures.costs import accuracy_against_cost, votes_against_k
 from analysis.figures.drawing import Drawing
@@ -24,14 +24,17 @@ from analysis.figures.overview import all_against_loss, published_loss_fits, sft
 from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k, distinct_against_k
 from analysis.grids import paper_tables
 from analysis.linear import NotEnough
+from analysis.matched import matched_summary
 from analysis.outcomes import Outcomes, load_outcomes
 from analysis.points import Point, make_points, unscored_point
 from analysis.records import Table, load_studies
+from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.style import DPI
 from analysis.tables import records_csv, results_table
-from rft.records import FAILURE_FILE, MANIFEST_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, write_json
+from rft.records import FAILURE_FILE, MANIFEST_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SAMPLES_FILE, write_json
 
 READ_FILES = (MANIFEST_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
+SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
 NEVER_PUBLISHED = {
     "path_overlap": "figure 6: of its regions only 13B-2 15.5 %, 33B 6.5 % and 'around 15 %' were printed",
@@ -41,44 +44,54 @@ NEVER_PUBLISHED = {
 }
 
 
-def draw_study(folders: Sequence[Path], *, out: Path, paper_alone: bool = False, overlay: bool = False) -> str:
+def draw_study(
+    folders: Sequence[Path], *, out: Path, paper_alone: bool = False, overlay: bool = False, report: bool = False
+) -> str:
     """Load, fit, draw, save; returns the text to print. Raises ValueError when a folder is no study."""
     if paper_alone:
-        return draw_paper(out=out)
-    stamp = fingerprint(folders, overlay=overlay)
+        return draw_paper(out=out, report=report)
+    stamp = fingerprint(folders, overlay=overlay, report=report)
     known = unchanged_summary(out, stamp=stamp)
     if known is not None:
         return known
-    text = _draw_folders(folders, out=out, overlay=overlay)
+    text = _draw_folders(folders, out=out, overlay=overlay, report=report)
     (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
     return text
 
 
-def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool) -> str:
+def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool) -> str:
     table = load_studies(folders)
     outcomes = load_outcomes(table.cells)
-    points = make_points(table.cells, outcomes)
-    own = list(points)
-    if overlay:
-        points = [*points, *published_view().points]
+    own = make_points(table.cells, outcomes)
+    points = [*own, *published_view().points] if overlay else own
     lines = [results_table(table), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
     lines += [matched_summary(own, outcomes), ""]
-    lines += save_drawings(draw_all(points, outcomes), out=out)
-    results = run_claims(study_view(own, outcomes))
-    studies = {"published": published_claims(), "this study": results}
-    lines += write_texts(table, claims_table(studies), out=out)
+    drawings = draw_all(points, outcomes)
+    lines += save_drawings(drawings, out=out)
+    claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
+    lines += write_texts(table, claims, out=out)
+    if report:
+        title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
+        lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings), out=out))
     return "\n".join(lines)
 
 
-def fingerprint(folders: Sequence[Path], *, overlay: bool) -> str:
+def _write_report(material: Material, *, out: Path) -> str:
+    path = out / REPORT_FILE
+    write_report(material, path=path)
+    return f"report: {path}"
+
+
+def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
     """Digest of what a drawing rests on: the study's files by name, size and time, and the analysis' own source."""
-    digest = hashlib.sha256(repr((overlay, [str(f) for f in folders])).encode())
+    digest = hashlib.sha256(repr((overlay, report, [str(f) for f in folders])).encode())
+    read = (*READ_FILES, SAMPLES_FILE) if report else READ_FILES
     for folder in folders:
-        for path in sorted(p for name in READ_FILES for p in (*folder.glob(name), *folder.glob(f"*/{name}"))):
+        for path in sorted(p for name in read for p in (*folder.glob(name), *folder.glob(f"*/{name}"))):
             stat = path.stat()
             digest.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
+    for source in sorted(p for p in Path(__file__).parent.rglob("*.*") if p.suffix in SOURCES):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
@@ -89,22 +102,28 @@ def unchanged_summary(out: Path, *, stamp: str) -> str | None:
     if not path.is_file():
         return None
     known, _, text = path.read_text(encoding="utf-8").partition("\n")
-    figures = [
-        Path(line.removeprefix("figure: ").removesuffix(" (.svg)"))
+    made = [
+        Path(line.partition(": ")[2].removesuffix(" (.svg)"))
         for line in text.splitlines()
-        if line.startswith("figure: ")
+        if line.startswith(("figure: ", "report: "))
     ]
-    return text.rstrip("\n") if known == stamp and all(figure.is_file() for figure in figures) else None
+    return text.rstrip("\n") if known == stamp and all(path.is_file() for path in made) else None
 
 
-def draw_paper(*, out: Path) -> str:
+def draw_paper(*, out: Path, report: bool = False) -> str:
     """The published study redrawn and re-fitted."""
     view = published_view()
-    drawings = [published_loss_fits(), *draw_all(view.points, view.outcomes)]
-    kept = [d for d in drawings if isinstance(d, Drawing)]
-    lines = save_drawings(kept, out=out)
-    lines += [f"no figure: {name}: {why}" for name, why in NEVER_PUBLISHED.items()]
-    lines += write_texts(paper.paper_table(), claims_table({"published": published_claims()}), out=out)
+    made = [published_loss_fits(), *draw_all(view.points, view.outcomes)]
+    drawings = [d for d in made if isinstance(d, Drawing)]
+    lines = save_drawings(drawings, out=out)
+    absent = [f"{name}: {why}" for name, why in NEVER_PUBLISHED.items()]
+    lines += [f"no figure: {text}" for text in absent]
+    table, claims = paper.paper_table(), {"published": published_claims()}
+    lines += write_texts(table, claims, out=out)
+    if report:
+        title = "The published study, redrawn"
+        material = Material(title, table, view.points, view.outcomes, claims, drawings, absent)
+        lines.append(_write_report(material, out=out))
     return "\n".join(lines)
 
 
@@ -153,10 +172,10 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
     return [*lines, f"fits: {out / 'fits.json'}"]
 
 
-def write_texts(table: Table, claims: str, *, out: Path) -> list[str]:
+def write_texts(table: Table, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path) -> list[str]:
     """Claims, the paper's tables in three forms, and all records as CSV."""
     (out / "records.csv").write_text(records_csv(table), encoding="utf-8")
-    (out / "claims.md").write_text(claims + "\n", encoding="utf-8")
+    (out / "claims.md").write_text(f"{claims_table(claims)}\n{claims_details(claims)}\n", encoding="utf-8")
     for name, grid in paper_tables(table).items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")

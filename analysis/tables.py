@@ -9,30 +9,55 @@ from __future__ import annotations
 import csv
 import io
 import math
+import statistics
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.records import Cell, Table, base_names
+from analysis.records import Cell, Table, base_names, group_replicates
 from rft.records import Score
+
+MOST_ROWS = 60  # settings; beyond, those on all data alone are printed
+WIDTH = 118  # of what is printed, in characters
 
 
 def results_table(table: Table) -> str:
-    """One row per cell (accuracy ± standard error in percent, n) and the missing cells with their reasons."""
-    names = base_names(table.cells)
-    voted = sorted({name for cell in table.cells for name in cell.scores if name != "maj1@1"}, key=_score_order)
-    header = ["base", "method", "data", "human", "k", "seed", "maj1@1 [%]"]
-    header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
-    rows = [
-        _row(cell, name=names[cell.base], voted=voted)
-        for cell in sorted(table.cells, key=lambda c: _order(c, list(names)))
-    ]
+    """One row per setting (accuracy ± standard error in percent, n) and the missing cells with their reasons."""
+    header, rows = results_rows(table)
+    left_out = 0
+    if len(rows) > MOST_ROWS:
+        short = results_rows(Table(tuple(c for c in table.cells if c.data_frac in (None, 1.0))))[1]
+        rows, left_out = (short, len(rows) - len(short)) if short else (rows, 0)
     lines = [align(header, rows)] if rows else ["no finished cell"]
+    if left_out:
+        lines.append(f"{left_out} settings on part of the data are not printed: see table5 and records.csv.")
     if rows:
-        lines.append("± is the standard error over test problems (item noise only; it holds no seed-to-seed variance).")
+        lines.append(wrap(ERROR_NOTE))
     if table.missing:
         lines.append(f"\n{len(table.missing)} cells are missing and left out of every fit (a missing cell is never 0):")
-        lines += [f"  {gap.cell_id}: {gap.reason}" for gap in table.missing]
+        lines += [wrap(f"{gap.cell_id}: {gap.reason}", indent="  ") for gap in table.missing]
     return "\n".join(lines)
+
+
+ERROR_NOTE = (
+    "± is the standard error: over replicates where there are several; of one replicate over test problems alone (item noise "
+    "only, it holds no seed-to-seed variance)."
+)
+
+
+def results_rows(table: Table) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) of the results: one row per setting, its replicates averaged; fields are text, empty where unknown."""
+    names = base_names(table.cells)
+    voted = sorted({name for cell in table.cells for name in cell.scores if name != "maj1@1"}, key=_score_order)
+    header = ["base", "method", "data", "human", "k", "seeds", "maj1@1 [%]"]
+    header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
+    groups = sorted(group_replicates(table.cells).values(), key=lambda group: _order(group[0], list(names)))
+    return header, [_row(group, name=names[group[0].base], voted=voted) for group in groups]
+
+
+def wrap(text: str, *, indent: str = "") -> str:
+    """Text in lines of WIDTH characters, the second and later ones set in."""
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
 
 
 def _order(cell: Cell, bases: list[Any]) -> tuple[Any, ...]:
@@ -52,27 +77,51 @@ def _score_order(name: str) -> tuple[str, int]:
     return head, int(tail) if tail.isdigit() else 0
 
 
-def _row(cell: Cell, *, name: str, voted: Sequence[str]) -> list[str]:
-    method = cell.method + ("" if not cell.union else " U" + str(len(cell.union)))
-    score = cell.accuracy
+def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]:
+    cell = group[0]
+    sizes = sorted({score.n for c in group if (score := c.accuracy) is not None})
     return [
         name,
-        method,
+        method_name(cell),
         "" if cell.data_frac is None else f"{cell.data_frac:g}",
-        number(cell.num_human, digits=0),
+        number(_mean(group, "num_human"), digits=0),
         "" if cell.k is None else str(cell.k),
-        "" if cell.seed is None else str(cell.seed),
-        percent(score),
-        *(percent(cell.scores.get(other)) for other in voted),
-        "" if score is None else str(score.n),
-        number(cell.num_augmented, digits=0),
-        number(cell.distinct_per_question, digits=2),
+        str(len(group)),
+        score_text([c.scores.get("maj1@1") for c in group]),
+        *(score_text([c.scores.get(other) for c in group]) for other in voted),
+        "-".join(str(n) for n in ([sizes[0], sizes[-1]] if len(sizes) > 1 else sizes)),
+        number(_mean(group, "num_augmented"), digits=0),
+        number(_mean(group, "distinct_per_question"), digits=2),
     ]
 
 
-def percent(score: Score | None) -> str:
-    """'41.2 ± 1.4'."""
-    return "" if score is None else f"{100 * score.value:.1f} ± {100 * score.se:.1f}"
+def method_name(cell: Cell) -> str:
+    """'rft', 'rft U4' (four donors), 'rft no_dedup'."""
+    words = [cell.method, f"U{len(cell.union)}" if cell.union else ""]
+    words.append(cell.policy or "" if cell.method == "rft" and cell.policy != "paper" else "")
+    return " ".join(word for word in words if word)
+
+
+def _mean(group: Sequence[Cell], field: str) -> float | None:
+    values = [getattr(cell, field) for cell in group]
+    return None if any(value is None for value in values) else math.fsum(values) / len(values)
+
+
+def score_text(scores: Sequence[Score | None]) -> str:
+    """'41.2 ± 1.4' of the replicates that have the score; nothing where none has."""
+    known = [score for score in scores if score is not None]
+    if not known:
+        return ""
+    mean, error = mean_and_error(known)
+    return f"{100 * mean:.1f} ± {100 * error:.1f}"
+
+
+def mean_and_error(scores: Sequence[Score]) -> tuple[float, float]:
+    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more."""
+    values = [score.value for score in scores]
+    if len(values) == 1:
+        return values[0], scores[0].se
+    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
 
 
 def number(value: float | None, *, digits: int) -> str:
@@ -80,12 +129,11 @@ def number(value: float | None, *, digits: int) -> str:
     return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded with spaces; columns empty in every row are left out."""
+def align(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 2) -> str:
+    """Columns padded with spaces, the first `left` to the left; columns empty in every row are left out."""
     kept = [i for i in range(len(header)) if any(row[i] for row in rows)]
     widths = [max(len(header[i]), *(len(row[i]) for row in rows)) for i in kept]
     grid = [[header[i] for i in kept], ["-" * w for w in widths], *([row[i] for i in kept] for row in rows)]
-    left = 2  # words to the left, numbers to the right
     lines = []
     for row in grid:
         cells = [

@@ -10,7 +10,7 @@ the problems' difficulties are shared by all cells, the replicate effect is draw
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ def write_study(
     missing: Mapping[int, str] | None = None,
     vote_k: int | None = None,
     paths: bool = False,
+    samples: int = 0,
 ) -> Path:
     """Write the study; `missing` maps a cell's place to its failure reason ('' writes no failure.json)."""
     truth = truth or Truth()
@@ -106,6 +107,8 @@ def write_study(
                 write_json(here / "failure.json", failure)
             continue
         write_cell(here, spec, cell_id=cell_id, truth=truth, difficulty=difficulty, rng=rng, vote_k=vote_k, paths=paths)
+        if samples:
+            write_jsonl(here / "samples.jsonl", _sample_rows(spec, truth, rng, num=samples))
     manifest = {"schema_version": 1, "study": folder.name, "group": folder.name, "cells": entries}
     write_json(folder / "study.json", manifest)
     return folder
@@ -177,6 +180,25 @@ def _path_rows(spec: Mapping[str, Any], truth: Truth, rng: np.random.Generator) 
     return rows
 
 
+def _sample_rows(
+    spec: Mapping[str, Any], truth: Truth, rng: np.random.Generator, *, num: int
+) -> Iterator[dict[str, Any]]:
+    """Greedy solutions, then draws of the pool, right with the setting's accuracy."""
+    fates = ((True, None), (False, "duplicate_path"), (False, "false_equation"))
+    for source in ("greedy", "pool") if spec["k"] else ("greedy",):
+        for i in range(num):
+            price, bags = int(rng.integers(2, 20)), int(rng.integers(2, 9))
+            right = bool(rng.random() < truth.accuracy(spec) / 100)
+            said = price * bags if right else price + bags
+            kept, reason = (None, None) if source == "greedy" else fates[i % 3] if right else (False, "wrong")
+            yield {
+                "id": f"{source[0]}-{i:04x}", "question": f"Ann buys {bags} bags of {price} nails. How many nails?",
+                "gold": str(price * bags), "text": f"{bags}*{price}=<<{bags}*{price}={said}>>{said}\n#### {said}",
+                "outcome": "correct" if right else "wrong", "source": source, "model": spec["model"],
+                "draw": -1 if source == "greedy" else i % (spec["k"] or 1), "kept": kept, "reason": reason,
+            }  # fmt: skip
+
+
 def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: Truth) -> Record:
     """A record as rft.run writes it."""
     trained = spec["method"] != "icl"
@@ -210,7 +232,7 @@ def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: T
     }  # fmt: skip
     seconds = 2.0 + 0.01 * steps
     cost = [
-        StageCost("base", "b" + spec["model"], 20.0, 1e12, 2_000_000, True),
+        StageCost("pretrain", "b" + spec["model"], 20.0, 1e12, 2_000_000, True),
         StageCost("finetune", "f" + cell_id, seconds, 6.0 * PARAMS[spec["model"]] * 60 * max(1, steps), 100, False),
     ]
     if draws:
@@ -219,5 +241,5 @@ def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: T
         )
     return Record(
         "synthetic", cell_id, "key-" + cell_id, cell, model, data, {"maj1@1": score}, {}, [], cost,
-        {"commit": "0" * 40}, {"outcomes": "outcomes.jsonl.gz", "paths": "paths.jsonl.gz"},
+        {"commit": "0" * 40}, {"outcomes": "outcomes.jsonl.gz", "paths": "paths.jsonl.gz", "samples": "samples.jsonl"},
     )  # fmt: skip

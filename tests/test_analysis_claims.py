@@ -10,9 +10,10 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claim_types import Ruling
 from analysis.claims import CLAIMS, claims_table, published_view, run_claims, study_view
-from analysis.comparisons import control_of, matched_summary
+from analysis.comparisons import control_of
 from analysis.exchange import Exchange, exchange_rate, exchange_rates, split_gain
 from analysis.linear import NotEnough
+from analysis.matched import matched_summary
 from analysis.outcomes import Outcomes, load_outcomes
 from analysis.planner import TARGETS, Option, next_runs, replicates_table
 from analysis.points import Point, contrast, make_points, paired_replicates
@@ -61,7 +62,9 @@ def test_one_replicate_gives_no_verdict_and_says_how_many_would(tmp_path: Path) 
     assert {r.ruling for r in results} == {Ruling.NOT_TESTABLE}
     text = matched_summary(points, outcomes)
     assert "item noise only" in text
-    assert "replicates would separate" in text
+    assert "to separate" in text
+    assert " replicates\n" in text
+    assert max(map(len, text.splitlines())) <= 120
     assert "assumed" in text
 
 

@@ -112,9 +112,10 @@ def test_everything_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_paper_is_redrawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--paper", "--out", str(tmp_path)]) == 0
+    assert main(["--paper", "--report", "--out", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "never published" in text
+    assert "never published" in (tmp_path / "report.html").read_text()
     entries = json.loads((tmp_path / "fits.json").read_text())["fits"]
     fits = {fit["series"]: fit for fit in entries if fit.get("figure") == "published_fig2"}
     assert round(fits["SFT + GPT-3 + GPT-4"]["b"], 2) == -88.16
@@ -124,6 +125,7 @@ def test_the_paper_is_redrawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert {path.suffix for path in tmp_path.glob(f"{name}.*")} == {".md", ".tex", ".csv"}
 
 
+@pytest.mark.slow
 def test_overlay_keeps_losses_on_different_texts_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_study(tmp_path / "s", specs=grid(), truth=SMALL)
     _, fits = draw(folder, capsys, "--overlay", "paper")
@@ -133,6 +135,7 @@ def test_overlay_keeps_losses_on_different_texts_apart(tmp_path: Path, capsys: p
         assert fit["n"] in (5, 7)  # published alone: the study's two bases are not among them
 
 
+@pytest.mark.slow
 def test_script_runs_from_anywhere_without_installation(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", specs=grid(models=("nano-m",), fracs=(1.0,)), truth=SMALL)
     script = [sys.executable, str(ROOT / "analysis" / "plot_scaling.py")]

@@ -56,6 +56,9 @@ def method_series_style(point: Point, points: Sequence[Point]) -> dict[str, Any]
     if len(ladder) > 1 and point.cell.k is not None:
         strength = 0.4 + 0.6 * ladder.index(point.cell.k) / (len(ladder) - 1)
     face = tint(style.colour, strength=strength)
+    if point.cell.policy == NO_DEDUP and point.method == "rft":
+        look = {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
+        return {**look, "markerfacecolor": "none"}
     return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": face}
 
 

@@ -31,6 +31,12 @@ class Drawing:
     fits: list[dict[str, Any]] = field(default_factory=list)  # entries of fits.json
     caption: str = ""  # n and what the intervals hold
 
+    @property
+    def title(self) -> str:
+        """The name in words: 'Accuracy against data'."""
+        words = self.name.replace("_", " ").replace(" vs ", " against ")
+        return words[0].upper() + words[1:]
+
 
 def kinds_caption(points: Sequence[Point]) -> str:
     """What the intervals of these points hold, in one sentence."""

@@ -1,0 +1,68 @@
+"""Plan and cost of a study from the costs in its records: every stage counted once, however many cells share it.
+
+plan = plan_of(table.cells)
+plan.seconds, plan.seconds_unshared     # 812.4, 6023.1: what was computed, and what it would be without sharing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.records import Cell
+from rft.records import StageCost
+
+ORDER = ("data", "corpus", "pretrain", "import", "loss", "trainset", "finetune", "shard", "select", "evaluate", "vote")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The distinct stages of a study."""
+
+    stages: tuple[StageCost, ...]  # one per key
+    users: dict[str, int]  # stage key -> cells that rest on it
+    seconds: float  # of the distinct stages
+    seconds_unshared: float  # were every cell computed alone
+
+    def rows(self) -> list[list[str]]:
+        """Per kind: stages, cells that use one on average, wall-clock time, FLOPs, tokens."""
+        kinds = sorted({s.name for s in self.stages}, key=lambda n: (ORDER.index(n) if n in ORDER else 99, n))
+        return [self._row(kind, [s for s in self.stages if s.name == kind]) for kind in kinds]
+
+    def _row(self, kind: str, stages: Sequence[StageCost]) -> list[str]:
+        uses = sum(self.users[s.key] for s in stages)
+        seconds, flops = sum(s.seconds for s in stages), sum(s.flops for s in stages)
+        tokens = sum(s.tokens for s in stages)
+        return [
+            kind,
+            f"{len(stages):,}",
+            f"{uses / len(stages):.1f}",
+            f"{seconds:,.1f}",
+            f"{100 * seconds / self.seconds:.1f}" if self.seconds else "",
+            f"{flops:.3g}" if flops else "",
+            f"{tokens:,}" if tokens else "",
+        ]
+
+
+HEADER = ("stage", "computed", "cells each", "seconds", "share [%]", "FLOPs", "tokens")
+
+
+def plan_of(cells: Sequence[Cell]) -> Plan:
+    """The distinct stages of these cells."""
+    stages: dict[str, StageCost] = {}
+    users: dict[str, int] = {}
+    for cell in cells:
+        mine = {stage.key: stage for stage in cell.cost}
+        stages |= {key: stage for key, stage in mine.items() if key not in stages}
+        for key in mine:
+            users[key] = users.get(key, 0) + 1
+    alone = sum(cell.seconds for cell in cells)
+    return Plan(tuple(stages.values()), users, sum(s.seconds for s in stages.values()), alone)
+
+
+def duration(seconds: float) -> str:
+    """'41 s', '12.3 min', '5.2 h', '3.1 days'."""
+    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

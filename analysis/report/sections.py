@@ -1,0 +1,196 @@
+"""The sections of the report, each a function from a study's parts to HTML.
+
+html = claims_section({"this study": results, "published": published_claims()})
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.claim_types import ClaimResult, Ruling
+from analysis.claims import facts_of
+from analysis.figures.drawing import Drawing
+from analysis.grids import paper_tables
+from analysis.linear import NotEnough
+from analysis.matched import compared, matched_notes, matched_rows
+from analysis.outcomes import Outcomes
+from analysis.planner import TARGETS, WORDS, next_runs
+from analysis.points import Point
+from analysis.records import Cell, Table
+from analysis.report.markup import Markup, items, join, table, tag
+from analysis.report.plan import HEADER, duration, plan_of
+from analysis.tables import ERROR_NOTE, number, results_rows
+
+PX_PER_POINT = 1.4  # a little larger than in print
+MOST_OPTIONS = 3  # of the planner, per target
+
+
+def claims_section(studies: Mapping[str, Sequence[ClaimResult]]) -> Markup:
+    """A card per claim with every study's ruling; the first study's tally on top."""
+    first = next(iter(studies))
+    tally = Counter(result.ruling for result in studies[first])
+    counts = ", ".join(f"{tally[ruling]} {ruling.value}" for ruling in Ruling if tally[ruling])
+    intro = tag(
+        "p", f"{first}: of {len(studies[first])} tests {counts}. A verdict on a measured study needs five replicates."
+    )
+    cards = [_claim_card(dict(zip(studies, row, strict=True))) for row in zip(*studies.values(), strict=True)]
+    return join([intro, tag("div", *cards, class_="claims")])
+
+
+def _claim_card(results: Mapping[str, ClaimResult]) -> Markup:
+    head = next(iter(results.values()))
+    kind = "primary, Holm's correction" if head.primary else "exploratory"
+    title = tag("h3", tag("span", head.claim, class_="number"), " ", head.title, " ", tag("small", kind))
+    rulings = [
+        tag("dt", name) + tag("dd", _badge(result.ruling), " ", result.reason) for name, result in results.items()
+    ]
+    facts = [
+        tag("p", tag("strong", name)) + items(found) for name, result in results.items() if (found := facts_of(result))
+    ]
+    details = tag("details", tag("summary", "Statistic and details"), tag("p", head.statistic), *facts)
+    return tag("article", title, tag("dl", *map(Markup, rulings)), details, class_="claim")
+
+
+def _badge(ruling: Ruling) -> Markup:
+    return tag("span", ruling.value, class_=f"badge {ruling.name.lower()}")
+
+
+def figures_section(drawings: Sequence[Drawing | NotEnough], *, absent: Sequence[str] = ()) -> Markup:
+    """Every figure with its caption, then what could not be drawn and why."""
+    drawn = [_figure(d) for d in drawings if isinstance(d, Drawing)]
+    reasons = [str(d) for d in drawings if isinstance(d, NotEnough)] + list(absent)
+    missing = [tag("h3", "Not drawn"), items(reasons)] if reasons else []
+    return join([tag("div", *drawn, class_="figures"), *missing])
+
+
+def _figure(drawing: Drawing) -> Markup:
+    svg = svg_without_caption(drawing)
+    box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert box, "matplotlib writes an svg's size in points as its view box"
+    width, height = (round(float(points) * PX_PER_POINT) for points in box.groups())
+    image = tag(
+        "img", class_="plot", alt=f"Figure: {drawing.title}. {drawing.caption}", width=width,
+        height=height, src=f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}",
+    )  # fmt: skip
+    image = Markup(image.removesuffix("</img>"))
+    return tag("figure", tag("h3", drawing.title), image, tag("figcaption", drawing.caption), id=f"fig-{drawing.name}")
+
+
+def svg_without_caption(drawing: Drawing) -> bytes:
+    """The figure as SVG on no ground; its caption stands in the page instead."""
+    buffer = io.BytesIO()
+    drawing.figure.supxlabel("")
+    drawing.figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -> Markup:
+    """All settings, RFT against its matched control, and the paper's tables."""
+    header, rows = results_rows(study)
+    parts: list[object] = [
+        table(header, rows, name="results", caption="All settings", filters=("base", "method", "data", "k")),
+        tag("p", ERROR_NOTE, class_="note"),
+    ]
+    found = compared(points, outcomes)
+    if found:
+        head, body = matched_rows(points, outcomes)
+        caption = "RFT minus SFT at equal optimiser steps [points]"
+        parts += [table(head, body, name="matched", caption=caption, filters=("base", "verdict"))]
+        parts += [tag("p", note, class_="note") for note in matched_notes(found)]
+    for name, grid in paper_tables(study).items():
+        parts.append(
+            tag("details", tag("summary", grid.title), table(grid.header, grid.rows, name=name, caption=grid.title))
+        )
+    return join(parts)
+
+
+FIT_HEADER = ("figure", "series", "formula", "slope", "95 %", "R²", "n")
+
+
+def fits_section(drawings: Sequence[Drawing | NotEnough]) -> Markup:
+    """Every fit under the figures, then the series without one."""
+    entries = [(d.title, fit) for d in drawings if isinstance(d, Drawing) for fit in d.fits if "formula" in fit]
+    rows = [_fit_row(title, fit) for title, fit in entries if "b" in fit]
+    reasons = [f"{title}: {fit['series']}: {fit['not_enough_data']}" for title, fit in entries if "b" not in fit]
+    parts: list[object] = [tag("p", "No fit was made.")]
+    if rows:
+        note = "Intervals by residual scatter (t, n - 2 degrees of freedom). fits.json holds residuals and influence."
+        parts = [
+            table(FIT_HEADER, rows, name="fits", caption="Fits", filters=("figure",)),
+            tag("p", note, class_="note"),
+        ]
+    if reasons:
+        parts.append(tag("details", tag("summary", f"{len(reasons)} series without a fit"), items(reasons)))
+    return join(parts)
+
+
+def _fit_row(title: str, fit: Mapping[str, Any]) -> list[str]:
+    low, high = fit["b_interval_95"]
+    r2 = "" if fit["r2"] is None else f"{fit['r2']:.3f}"
+    return [title, fit["series"], fit["formula"], f"{fit['b']:.3g}", f"{low:.3g} to {high:.3g}", r2, str(fit["n"])]
+
+
+def missing_section(study: Table) -> Markup:
+    """Cells of the manifest without a record."""
+    if not study.missing:
+        return tag("p", "Every cell of the study is there.")
+    rows = [[gap.study, gap.cell_id, gap.reason] for gap in study.missing]
+    note = tag("p", "Missing cells are left out of every figure, fit and claim; they are never counted as 0.")
+    return join([note, table(("study", "cell", "reason"), rows, name="missing-cells", caption="Missing cells")])
+
+
+def plan_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -> Markup:
+    """What was computed, at what cost, and which run would tell most next."""
+    cells = [cell for cell in study.cells if cell.cost]
+    if not cells:
+        return tag("p", "The records hold no cost.")
+    plan = plan_of(cells)
+    saved = f"{duration(plan.seconds_unshared)} had every cell been computed alone"
+    intro = f"{len(cells):,} cells rest on {len(plan.stages):,} stages, each computed once: {duration(plan.seconds)} of one "
+    intro += (
+        f"worker's wall-clock time, against {saved}. FLOPs are estimates: 6 N per trained token, 2 N per generated one."
+    )
+    parts: list[object] = [tag("p", intro), table(HEADER, plan.rows(), name="cost", caption="Stages by kind")]
+    options = _options(points, outcomes)
+    if options:
+        head = ("what for", "next run", "half-width now", "then", "time")
+        parts.append(table(head, options, name="next-runs", caption="Which run would tell most per hour"))
+    return join(parts)
+
+
+def _options(points: Sequence[Point], outcomes: Outcomes) -> list[list[str]]:
+    rows = []
+    for target in TARGETS:
+        found = next_runs(points, outcomes, target=target)
+        for option in found[:MOST_OPTIONS] if isinstance(found, list) else []:
+            time = duration(3600 * option.hours) if option.hours else ""
+            widths = [number(w, digits=2) for w in (option.half_width_now, option.half_width_after)]
+            rows.append([WORDS[target], option.action, *widths, time])
+    return rows
+
+
+def provenance_section(cells: Sequence[Cell]) -> Markup:
+    """Where the numbers come from: code, versions, devices and commands, and of how many cells each."""
+    rows = []
+    for field in ("commit", "dirty", "device", "python", "platform", "command", "versions"):
+        found = Counter(_plain(cell.provenance[field]) for cell in cells if field in cell.provenance)
+        rows += [[field, value, f"{count:,}"] for value, count in found.most_common()]
+    started = sorted(str(cell.provenance["started"]) for cell in cells if cell.provenance.get("started"))
+    if started:
+        rows.append(["started", f"{started[0]} to {started[-1]}", f"{len(started):,}"])
+    sources = Counter(cell.source for cell in cells if cell.source)
+    rows += [["published in", source, f"{count:,}"] for source, count in sources.items()]
+    if not rows:
+        return tag("p", "The records hold no provenance.")
+    return table(("what", "value", "cells"), rows, name="provenance-table", caption="Provenance", sortable=False)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {version}" for name, version in value.items() if version is not None)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,81 @@
+"""The sampled solutions of a study for the report's browser: what each cell's `samples.jsonl` shows, thinned to fit a page.
+
+    data = solutions(table.cells, names=names)
+    data["cells"][0]      # {"name": "nano-s rft k=4", "total": 128, "rows": [[0, "3*17=51", "correct", "pool", ...]]}
+
+A row: [question's place in data["questions"], text, outcome, source, model, draw, kept (true, false or null), reason].
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.points import method_label
+from analysis.records import Base, Cell
+from rft.records import SAMPLES_FILE, read_jsonl
+
+MOST_ROWS = 6000  # in one report, about 2 MB
+FIELDS = ("text", "outcome", "source", "model", "draw", "kept", "reason")
+
+
+def solutions(cells: Sequence[Cell], *, names: Mapping[Base, str], most_rows: int = MOST_ROWS) -> dict[str, Any]:
+    """Solutions of every cell that has a sample file; `problems` says which could not be read. Plain JSON values."""
+    quota = max(4, most_rows // max(1, len(cells)))
+    questions: dict[tuple[str, str, str], int] = {}
+    shown, problems = [], []
+    for cell in cells:
+        try:
+            rows = _rows_of(cell)
+        except (ValueError, OSError, EOFError) as error:
+            problems.append(f"{cell.cell_id}: {error}")
+            continue
+        if rows:
+            picked = thin(rows, most=quota)
+            shown.append(
+                {
+                    "name": cell_title(cell, names[cell.base]),
+                    "total": len(rows),
+                    "rows": [_row(r, questions) for r in picked],
+                }
+            )
+    return {
+        "fields": ["question", *FIELDS],
+        "questions": [list(q) for q in questions],
+        "cells": shown,
+        "problems": problems,
+    }
+
+
+def _rows_of(cell: Cell) -> list[dict[str, Any]]:
+    if cell.folder is None:
+        return []
+    path: Path = cell.folder / cell.files.get("samples", SAMPLES_FILE)
+    return list(read_jsonl(path)) if path.is_file() else []
+
+
+def _row(row: Mapping[str, Any], questions: dict[tuple[str, str, str], int]) -> list[Any]:
+    key = (str(row.get("id", "")), str(row.get("question", "")), str(row.get("gold", "")))
+    return [questions.setdefault(key, len(questions)), *(row.get(field) for field in FIELDS)]
+
+
+def cell_title(cell: Cell, base: str) -> str:
+    """'nano-s, RFT k=4, data 1/2, seed 0'."""
+    words = [base, method_label(cell)]
+    if cell.data_frac is not None:
+        words.append(f"data {cell.data_frac:g}")
+    return ", ".join([*words, f"seed {cell.seed}" if cell.seed is not None else cell.cell_id])
+
+
+def thin(rows: Sequence[dict[str, Any]], *, most: int) -> list[dict[str, Any]]:
+    """At most `most` rows in their order: every kind (source, outcome, kept, reason) gives its first rows in turn."""
+    if len(rows) <= most:
+        return list(rows)
+    kinds: dict[tuple[Any, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        kinds.setdefault(tuple(row.get(f) for f in ("source", "outcome", "kept", "reason")), []).append(place)
+    turns = itertools.zip_longest(*kinds.values())
+    order = [place for turn in turns for place in turn if place is not None]
+    return [rows[place] for place in sorted(order[:most])]

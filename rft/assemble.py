@@ -87,7 +87,7 @@ def _outcome_rows(stages: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
         merged = {"id": row["id"], "gold": row["gold"], "greedy": greedy}
         if draws:
             vote = draws[row["id"]]
-            merged["draws"] = {name: vote[name] for name in ("outcomes", "answers", "kinds") if name in vote}
+            merged["draws"] = {name: vote[name] for name in ("outcomes", "answers", "paths", "kinds") if name in vote}
         yield merged
 
 

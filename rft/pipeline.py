@@ -33,6 +33,7 @@ from rft.graph import (
 )
 from rft.infra.digest import digest
 from rft.infra.store import Entry, Store
+from rft.infra.threads import limit_threads
 from rft.stages import STAGE_KINDS, StageContext
 from rft.text.prompts import REVISE
 from rft.variants import UNUSED, VARIANTS, for_task, named_choices
@@ -149,6 +150,7 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
         "sample_from": cfg.sample_from.value,
         "epochs": cfg.train.epochs,
         "epoch_rule": cfg.train.epoch_rule.value,
+        "examples_frac": cfg.train.examples_frac,
         "policy": cfg.select.policy,
         "human_style": cfg.data.world.human_style if cfg.data.world else None,
     }
@@ -160,7 +162,7 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
     if "temperature" in without_meaning and cfg.eval.vote_k is None:  # nothing is sampled
         without_meaning |= {"sample_seed"}
     if cfg.method is Method.icl:
-        without_meaning |= {"data_frac", "train_seed", "epochs", "epoch_rule"}
+        without_meaning |= {"data_frac", "train_seed", "epochs", "epoch_rule", "examples_frac"}
     if cfg.model.arch is None:
         without_meaning |= {"pretrain_seed"}
     for name in without_meaning:
@@ -211,7 +213,10 @@ def run_stage(
     def fill(out: Path) -> dict[str, Any]:
         folders = {role: tuple(_finished(store, *ref) for ref in refs) for role, refs in task.inputs.items()}
         context = StageContext(runtime=runtime, hints=task.hints, report=report)
-        stats = STAGE_KINDS[task.kind].load()(task.config, folders, out, context)
+        limit_threads(runtime.threads)
+        function = STAGE_KINDS[task.kind].load()
+        limit_threads(runtime.threads)  # again: loading the function may have imported torch
+        stats = function(task.config, folders, out, context)
         return {"tokens": stats["tokens"], "flops": stats["flops"], "stats": stats}
 
     meta = {

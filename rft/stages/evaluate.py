@@ -18,6 +18,7 @@ from rft.stages.generation import generate
 from rft.stages.problems import split_problems
 from rft.stages.revise import revision_facts, with_drafts
 from rft.text.answers import extract, grade
+from rft.text.equations import equation_key
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
@@ -73,7 +74,8 @@ def _shown(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
 def vote(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
     """Stage function: outcomes of the first K draws of every test problem, from the shards of a pool.
 
-    Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null], "kinds": "vpp"}.
+    Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null], "paths": [0, 1, null],
+    "kinds": "vpp"}; "paths" numbers a problem's distinct equation lists (null: no equations).
     Raises RuntimeError when a problem has fewer than K draws.
     """
     problems = split_problems(only(inputs, "data"), config["split"])[: config["num_problems"]]
@@ -99,6 +101,13 @@ def _vote_rows(
         outcomes = "".join(row["outcome"] for row in rows)
         merged: dict[str, Any] = {"id": problem.id, "gold": problem.gold, "outcomes": outcomes}
         merged["answers"] = [row["answer"] for row in rows]
+        merged["paths"] = path_indices([sample.text for sample in samples])
         if problem.spec is not None:
             merged["kinds"] = "".join(row["kind"] for row in rows)
         yield merged
+
+
+def path_indices(texts: Sequence[str]) -> list[int | None]:
+    """For each text the number of its equation list among the distinct ones, by first appearance; None without equations."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(key, len(numbers)) if (key := equation_key(text)) else None for text in texts]

@@ -14,7 +14,16 @@ from rft.records import Problem, Sample, read_jsonl, write_jsonl
 from rft.stages import SAMPLES_FILE, Inputs, StageContext, Stats, only
 from rft.stages.problems import split_problems, subset_problems
 from rft.text.answers import grade
-from rft.text.selection import KeptPath, Selection, intersections, policy_named, select
+from rft.text.selection import (
+    KeptPath,
+    Policy,
+    Selection,
+    fault,
+    intersections,
+    path_equations,
+    policy_named,
+    select,
+)
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
@@ -28,17 +37,19 @@ def select_paths(config: Mapping[str, Any], inputs: Inputs, out: Path, context: 
     expected = len(problems) * config["k"] * len(donors)
     if len(samples) != expected:
         raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
-    policy = policy_named(
-        config["policy"],
-        count_human=config["count_human"],
-        check_equations=config["check_equations"],
-        tolerance=config["tolerance"],
-        equations=config["equations"],
-    )
+    policy = _policy(config)
     selection = select(samples, problems, policy=policy, models=donors, seed=config["seed"])
     write_jsonl(out / "kept.jsonl.gz", (path.to_json() for path in selection.kept))
-    write_jsonl(out / "solutions.jsonl", _shown(samples, problems, selection, rule=config["rule"]))
+    write_jsonl(out / "solutions.jsonl", _shown(samples, problems, selection, policy=policy))
     return {"tokens": 0, "flops": 0.0, "record": _facts(selection, problems)}
+
+
+def _policy(config: Mapping[str, Any]) -> Policy:
+    """The named policy with the configured checks; the compatibility policy keeps its own grading rule."""
+    changes = {name: config[name] for name in ("count_human", "check_equations", "tolerance", "equations")}
+    if config["policy"] != "paper_script":
+        changes["rule"] = config["rule"]
+    return policy_named(config["policy"], **changes)
 
 
 def pool_samples(config: Mapping[str, Any], shards: Sequence[Path]) -> Iterator[Sample]:
@@ -63,6 +74,7 @@ def _facts(selection: Selection, problems: Sequence[Problem]) -> dict[str, Any]:
         "no_equation_frac": stats.no_equation_frac,
         "drop_counts": selection.drop_counts,
         "found_by": intersections(selection),
+        "histograms": {"correct": stats.correct_histogram, "distinct": stats.distinct_histogram},
         "lucky_frac": _lucky_frac(selection.kept, problems),
     }
     return facts
@@ -78,22 +90,22 @@ def _lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float 
 
 
 def _shown(
-    samples: Sequence[Sample], problems: Sequence[Problem], selection: Selection, *, rule: str
+    samples: Sequence[Sample], problems: Sequence[Problem], selection: Selection, *, policy: Policy
 ) -> Iterator[dict[str, Any]]:
     """A capped sample of the pool, all draws of the first questions, with outcome and fate."""
     by_id = {problem.id: problem for problem in problems}
     kept = {(path.id, path.model, path.draw) for path in selection.kept}
     for sample in samples[:NUM_SHOWN]:
         problem = by_id[sample.id]
-        outcome = grade(rule, sample.text, problem.gold, sample.truncated).value
+        listed = path_equations(sample.text, kind=policy.equations)
         is_kept = (sample.id, sample.model, sample.draw) in kept
-        reason = None if is_kept else (outcome if outcome != "correct" else "duplicate_path or false_equation")
+        reason = None if is_kept else fault(sample, problem, listed=listed, policy=policy) or "duplicate_path"
         yield {
             "id": sample.id,
             "question": problem.question,
             "gold": problem.gold,
             "text": sample.text,
-            "outcome": outcome,
+            "outcome": grade(policy.rule, sample.text, problem.gold, sample.truncated).value,
             "source": "pool",
             "model": sample.model,
             "draw": sample.draw,

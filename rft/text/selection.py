@@ -91,6 +91,8 @@ class SelectionStats:
     distinct_per_question_with_human: float  # the human path's key counted too, as in the paper's Table 2
     no_equation_frac: float  # of all samples: those without any equation
     found_by: dict[tuple[str, ...], int]  # distinct paths by the exact set of models that found them (paper Fig. 6)
+    correct_histogram: list[int]  # questions with 0, 1, 2, ... correct samples (paper Fig. 7)
+    distinct_histogram: list[int]  # questions with 0, 1, 2, ... distinct keys
 
     @property
     def found_alone(self) -> dict[str, int]:
@@ -113,8 +115,8 @@ class _Totals:
     """Running counts while questions stream by."""
 
     drops: Counter[str] = field(default_factory=Counter)
-    correct: int = 0
-    distinct: int = 0
+    correct: Counter[int] = field(default_factory=Counter)  # questions by their number of correct samples
+    distinct: Counter[int] = field(default_factory=Counter)
     distinct_with_human: int = 0
     no_equation: int = 0
     found_by: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -153,14 +155,24 @@ def select(
     stats = SelectionStats(
         num_questions=len(problems),
         num_samples=num_samples,
-        correct_per_question=totals.correct / n,
-        distinct_per_question=totals.distinct / n,
+        correct_per_question=_sum(totals.correct) / n,
+        distinct_per_question=_sum(totals.distinct) / n,
         distinct_per_question_with_human=totals.distinct_with_human / n,
         no_equation_frac=totals.no_equation / max(1, num_samples),
         found_by=found_by,
+        correct_histogram=_histogram(totals.correct),
+        distinct_histogram=_histogram(totals.distinct),
     )
     assert len(kept) + sum(drops.values()) == num_samples, "every sample is kept or counted once"
     return Selection(kept, drops, stats)
+
+
+def _sum(counts: Counter[int]) -> int:
+    return sum(value * number for value, number in counts.items())
+
+
+def _histogram(counts: Counter[int]) -> list[int]:
+    return [counts[value] for value in range(max(counts, default=-1) + 1)]
 
 
 def _grouped(
@@ -212,14 +224,17 @@ def _select_question(
     problem: Problem, drawn: Sequence[Sample], *, policy: Policy, seed: int, totals: _Totals
 ) -> list[KeptPath]:
     valid: list[KeptPath] = []
+    num_correct = 0
     for sample in drawn:
         listed = path_equations(sample.text, kind=policy.equations)
         totals.no_equation += not listed
-        reason = _fault(sample, problem, listed, policy, totals)
+        reason = fault(sample, problem, listed=listed, policy=policy)
+        num_correct += reason not in ("no_answer", "wrong_answer")
         if reason is None:
             valid.append(KeptPath(sample.id, "|".join(listed), sample.model, sample.draw, sample.text))
         else:
             totals.drops[reason] += 1
+    totals.correct[num_correct] += 1
     human_key = "|".join(path_equations(problem.solution, kind=policy.equations)) if problem.solution else None
     _count_found(valid, human_key, totals)
     fresh = [path for path in valid if path.key != human_key] if policy.count_human else valid
@@ -230,14 +245,17 @@ def _select_question(
     return capped
 
 
-def _fault(sample: Sample, problem: Problem, listed: list[str], policy: Policy, totals: _Totals) -> str | None:
+def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy) -> str | None:
+    """Why a sample cannot be kept whatever else was drawn: the first reason of REASONS that applies, or None.
+
+    `listed` are its equations, as `path_equations` finds them.
+    """
     rule = answers.rule_named(policy.rule)
     answer = rule.extract(sample.text)
     if answer is None:
         return "no_answer"
     if not rule.equal(answer, problem.gold):
         return "wrong_answer"
-    totals.correct += 1
     if sample.truncated:
         return "truncated"
     if not policy.check_equations:
@@ -253,7 +271,7 @@ def _count_found(valid: Sequence[KeptPath], human_key: str | None, totals: _Tota
     models_of: dict[str, set[str]] = defaultdict(set)
     for path in valid:
         models_of[path.key].add(path.model)
-    totals.distinct += len(models_of)
+    totals.distinct[len(models_of)] += 1
     totals.distinct_with_human += len(models_of.keys() | ({human_key} if human_key is not None else set()))
     totals.found_by.update(tuple(sorted(models)) for models in models_of.values())
 

@@ -135,7 +135,7 @@ class Store:
         started, waited_s, pause_s = time.monotonic(), 0.0, _POLL_S[0]
         while True:
             entry = self.get(name, key)
-            if entry is None and (not wait or waited_s >= _PATIENCE_S or not self._lock_path(name, key).exists()):
+            if entry is None and (not wait or waited_s >= _PATIENCE_S or not self.lock_path(name, key).exists()):
                 entry = self._try_compute(name, key, fill, meta)
             if entry is not None:
                 return entry
@@ -270,7 +270,8 @@ class Store:
         with try_lease(self.root / ".locks" / f"{owner}.lock", lease_s=self.lease_s) as lease:
             return self._sweep_owner(owner, held=True) if lease.is_locked else 0
 
-    def _lock_path(self, name: str, key: str) -> Path:
+    def lock_path(self, name: str, key: str) -> Path:
+        """The marker of the stage's owner."""
         return self.root / ".locks" / f"{name}-{key}.lock"
 
     @contextmanager
@@ -278,7 +279,7 @@ class Store:
         _check_name(name, key)
         with ExitStack() as stack:
             with disk_errors(self.root, f"locking {name}-{key}"):
-                lease = stack.enter_context(try_lease(self._lock_path(name, key), lease_s=self.lease_s))
+                lease = stack.enter_context(try_lease(self.lock_path(name, key), lease_s=self.lease_s))
             yield lease
 
 

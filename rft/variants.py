@@ -142,7 +142,7 @@ def self_query(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) 
     sft = sft_stage(cfg, sources, data=data, base=base)
     pool = tuple(shard_stages(cfg, sources, model=cfg.model, weights=sft, data=data, split="train", num_draws=cfg.k))
     reverse, turned = for_task(cfg, REVERSE), {"method": "reverse", "subset": subset}
-    reverse_set = Stage("reverse_set", "examples reverse", turned, {"data": (data,)}, {}, Work())
+    reverse_set = Stage("reverse", "examples reverse", turned, {"data": (data,)}, {}, Work())
     writer = finetune_stage(reverse, sources, model=reverse.model, base=base, trainset=reverse_set)
     select = _relabel_stage(cfg, reverse, sources, data=data, sft=sft, writer=writer, pool=pool)
     config = {"method": cfg.method.value, "mix": cfg.self_query.mix.value, "subset": subset}

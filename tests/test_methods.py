@@ -107,6 +107,16 @@ def test_each_trains_the_base_and_nulls_what_it_does_not_use():
     assert (revised["k"], revised["temperature"], revised["policy"]) == (None, 1.5, "drafts 2, all, folds 1")
 
 
+def test_a_shared_stage_has_one_name_whichever_cell_plans_it():
+    cells = [
+        planned(*overrides) for overrides in (*METHODS.values(), ("method=sft", "train.epochs=2"), ("method=rft",))
+    ]
+    labels: dict[str, set[str]] = {}
+    for stage in (stage for cell in cells for stage in cell.stages):
+        labels.setdefault(stage.key, set()).add(stage.label)
+    assert all(len(names) == 1 for names in labels.values())
+
+
 def test_a_key_without_meaning_for_them_collapses():
     assert planned("method=sft_best", "k=9").cell_id == planned("method=sft_best", "k=2").cell_id
     assert planned("method=self_revise", "k=9").cell_id == planned("method=self_revise", "k=2").cell_id

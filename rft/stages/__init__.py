@@ -63,7 +63,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "vote": StageKind("rft.stages.evaluate:vote", 1),
     "holdout": StageKind("rft.stages.holdout:hold_out", 1),
     "best": StageKind("rft.stages.best:choose_best", 1),
-    "reverse_set": StageKind("rft.stages.query:make_reverse_set", 1),
+    "reverse": StageKind("rft.stages.query:make_reverse_set", 1),
     "relabel": StageKind("rft.stages.query:relabel", 1),
     "query_set": StageKind("rft.stages.query:make_query_set", 1),
     "revise_set": StageKind("rft.stages.revise:make_revise_set", 1),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rft.config import RuntimeConfig
@@ -61,24 +61,24 @@ class Estimator:
         return OVERHEAD_S + stage.work.flops / (rate if stage.work.flops <= largest else self.flops_per_s)
 
 
-def plan_rows(stages: Sequence[Stage], *, store: Store, estimator: Estimator) -> list[Row]:
+def plan_rows(stages: Sequence[Stage], *, missing: Collection[str], estimator: Estimator) -> list[Row]:
     """Stages grouped by kind, in the order in which kinds first appear."""
     kinds: dict[str, list[Stage]] = {}
     for stage in stages:
         kinds.setdefault(stage.kind, []).append(stage)
     rows = []
     for kind, group in kinds.items():
-        missing = [stage for stage in group if not store.has(stage.kind, stage.key)]
+        open_ones = [stage for stage in group if stage.key in missing]
         rows.append(
             Row(
                 kind,
                 len(group),
-                len(group) - len(missing),
-                sum(stage.work.tokens for stage in missing),
-                sum(stage.work.flops for stage in missing),
-                sum(stage.work.num_bytes for stage in missing),
-                sum(estimator.seconds(stage) for stage in missing),
-                any(stage.work.assumed for stage in missing),
+                len(group) - len(open_ones),
+                sum(stage.work.tokens for stage in open_ones),
+                sum(stage.work.flops for stage in open_ones),
+                sum(stage.work.num_bytes for stage in open_ones),
+                sum(estimator.seconds(stage) for stage in open_ones),
+                any(stage.work.assumed for stage in open_ones),
             )
         )
     return rows
@@ -90,7 +90,8 @@ def plan_text(
     """The whole plan of a sweep."""
     estimator = Estimator(store, flops_per_s=runtime.flops_per_s)
     stages = in_order(target for cell in cells for target in cell.roles.values())
-    rows = plan_rows(stages, store=store, estimator=estimator)
+    missing = {stage.key for stage in stages if not store.has(stage.kind, stage.key)}
+    rows = plan_rows(stages, missing=missing, estimator=estimator)
     num_jobs = len(cells) if num_jobs is None else num_jobs
     lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
     lines += [f"  {_shortened(cell.cell_id)}" for cell in cells[:MAX_CELLS_SHOWN]]
@@ -99,23 +100,23 @@ def plan_text(
     lines += [f"{'stage':<10} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
     lines += [_line(row) for row in rows]
     total = sum(row.seconds for row in rows)
-    wall = max(total / workers, _critical_path(stages, store=store, estimator=estimator))
+    wall = max(total / workers, _critical_path(stages, missing=missing, estimator=estimator))
     num_bytes = sum(row.num_bytes for row in rows)
-    missing = (
+    summary = (
         f"missing: {sum(row.unique - row.cached for row in rows)} stages, "
         f"about {_seconds(total)} of computing, {_seconds(wall)} on {workers} worker{'s' * (workers > 1)}, "
         f"{_bytes(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
     )
-    lines += textwrap.wrap(missing, WIDTH, subsequent_indent="  ")
+    lines += textwrap.wrap(summary, WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
 
 
-def _critical_path(stages: Sequence[Stage], *, store: Store, estimator: Estimator) -> float:
+def _critical_path(stages: Sequence[Stage], *, missing: Collection[str], estimator: Estimator) -> float:
     """Seconds of the longest chain of missing stages: no number of workers is faster."""
     finish: dict[str, float] = {}
     for stage in stages:
         start = max((finish[one.key] for group in stage.inputs.values() for one in group), default=0.0)
-        own = 0.0 if store.has(stage.kind, stage.key) else estimator.seconds(stage)
+        own = estimator.seconds(stage) if stage.key in missing else 0.0
         finish[stage.key] = start + own
     return max(finish.values(), default=0.0)
 

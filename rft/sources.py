@@ -64,11 +64,6 @@ def _content(path: str, role: str) -> str:
         return path
     if not Path(path).is_file():
         raise ValueError(f"the {role} file {path} does not exist")
-    return _digest_of_version(path, os.stat(path).st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _digest_of_version(path: str, mtime_ns: int) -> str:  # noqa: ARG001 (part of the key: an edited file is read again)
     return file_digest(Path(path))
 
 
@@ -105,5 +100,11 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
 
 def _engine(cfg: StudyConfig, model: ModelConfig) -> Engine:
     """The engine that will run, `auto` resolved from the model's architecture and the device."""
-    architecture = "LlamaForCausalLM" if model.arch is not None else Path(model.path or "")
-    return resolve_engine(cfg.sampling.engine, architecture, device=cfg.runtime.device)
+    if model.arch is not None:
+        return _engine_of_llama(cfg.sampling.engine, cfg.runtime.device)
+    return resolve_engine(cfg.sampling.engine, Path(model.path or ""), device=cfg.runtime.device)
+
+
+@functools.cache
+def _engine_of_llama(engine: Engine, device: str) -> Engine:
+    return resolve_engine(engine, "LlamaForCausalLM", device=device)

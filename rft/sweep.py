@@ -6,9 +6,11 @@ errors[3]      # None, or why the job's cell has no record
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +65,8 @@ def run_sweep(
 
     Raises ValueError when a job's configuration is invalid: before anything runs.
     """
-    planned = [_planned(job) for job in jobs]
+    with _no_garbage():
+        planned = [_planned(job) for job in jobs]
     first_of: dict[str, Cell] = {}
     for cell in planned:
         first_of.setdefault(cell.plan.cell_id, cell)
@@ -83,6 +86,18 @@ def run_sweep(
     cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
     errors |= _run(cleared, store=store, study=study, workers=workers, threads=threads, cell_payload=cell_payload)
     return [errors.get(cell.plan.cell_id) for cell in planned]
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """A plan is a million small objects without cycles: looking for garbage among them takes a fifth of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _planned(job: Job) -> Cell:

@@ -15,11 +15,12 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 
+_PLAIN = frozenset((str, int, bool, type(None)))  # exact types that stand for themselves
 _MAX_DEPTH = 64  # a deeper value is taken for a cycle
 
 _file_digests: dict[
@@ -41,6 +42,13 @@ def canonical(value: Any) -> Any:
 def _canonical(value: Any, *, place: str, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         raise _refusal(place, f"nested deeper than {_MAX_DEPTH} levels (does it contain itself?)")
+    kind = type(value)
+    if kind is dict:  # the common exact types first; what follows knows their relatives
+        return _canonical_mapping(value, place=place, depth=depth)
+    if kind is list or kind is tuple:
+        return _canonical_items(value, place=place, depth=depth)
+    if kind is float:
+        return _canonical_float(value, place)
     if isinstance(value, Enum):
         return _canonical(value.value, place=place, depth=depth + 1)
     if value is None or isinstance(value, bool):
@@ -56,10 +64,17 @@ def _canonical(value: Any, *, place: str, depth: int) -> Any:
     if isinstance(value, Mapping):
         return _canonical_mapping(value, place=place, depth=depth)
     if isinstance(value, list | tuple):
-        return [_canonical(item, place=f"{place}[{i}]", depth=depth + 1) for i, item in enumerate(value)]
+        return _canonical_items(value, place=place, depth=depth)
     if isinstance(value, PurePath):
         raise _refusal(place, f"{type(value).__name__}: a path is no identity, use file_digest or an input's key")
     raise _refusal(place, type(value).__name__)
+
+
+def _canonical_items(value: Sequence[Any], *, place: str, depth: int) -> list[Any]:
+    return [
+        item if type(item) in _PLAIN else _canonical(item, place=f"{place}[{i}]", depth=depth + 1)
+        for i, item in enumerate(value)
+    ]
 
 
 def _canonical_float(value: float, place: str) -> int | float:
@@ -75,7 +90,10 @@ def _canonical_mapping(value: Mapping[Any, Any], *, place: str, depth: int) -> d
             key = key.value
         if not isinstance(key, str):
             raise _refusal(place, f"key {key!r} is a {type(key).__name__}, only str keys are stable")
-        plain[key] = _canonical(item, place=f"{place}.{key}" if place else key, depth=depth + 1)
+        if type(item) in _PLAIN:  # most values: spares a call and the text of its place
+            plain[key] = item
+        else:
+            plain[key] = _canonical(item, place=f"{place}.{key}" if place else key, depth=depth + 1)
     return plain
 
 

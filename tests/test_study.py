@@ -17,7 +17,15 @@ from composing import TINY
 from rft.records import MANIFEST_FILE, RECORD_FILE, Record, read_json, read_jsonl
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-GRID = ("-m", "hydra/launcher=dag_local", "study_name=s", "model=nano-xs", "method=sft,rft,sft_matched", "k=2", "temperature=1.5")
+GRID = (
+    "-m",
+    "hydra/launcher=dag_local",
+    "study_name=s",
+    "model=nano-xs",
+    "method=sft,rft,sft_matched",
+    "k=2",
+    "temperature=1.5",
+)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -174,3 +182,32 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     text = run(tmp_path, "method=sft", "study_name=s", f"store.root={tmp_path}/file", status=1)
     assert f"{tmp_path}/file" in text
+
+
+def test_the_offline_wandb_run_of_a_cell_reads_back(tmp_path: Path):
+    run(tmp_path, "-m", "study_name=s", "method=sft", "tracking.mode=offline")
+    study = tmp_path / "multirun_outputs/s"
+    record = read_json(study / "0" / RECORD_FILE)
+    [cell_run] = study.glob(f"wandb/offline-run-*-{record['cell_id']}-*")
+    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(cell_run)]
+    private = {name: str(tmp_path) for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR")}
+    out = subprocess.check_output(inspect, text=True, env={**os.environ, **private}, timeout=60)
+    rows = [json.loads(line) for line in out.splitlines()]
+    mirrored = next(row["run"] for row in rows if row["type"] == "run")
+    assert mirrored["run_group"] == read_json(study / MANIFEST_FILE)["group"]
+    assert mirrored["job_type"] == "sft"
+    history = [row for row in rows if row["type"] == "history"]
+    assert len([row for row in history if "loss_nats" in json.dumps(row)]) == record["data"]["num_optimizer_steps"]
+    assert f"{record['scores']['maj1@1']['value']}"[:8] in out
+    assert '"data_frac"' in out
+    assert list(study.glob("wandb/offline-run-*pretrain*")) or len(list(study.glob("wandb/offline-run-*"))) == 2
+
+
+def test_wandb_that_cannot_start_changes_nothing(finished: Path, tmp_path: Path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "wandb.py").write_text("raise ImportError('no wandb here')")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}/broken:{REPOSITORY}"}
+    command = [sys.executable, "-m", "rft.run", GRID[0], *TINY, *GRID[1:], "method=sft", "tracking.mode=offline"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    [record] = records(tmp_path / "multirun_outputs/s").values()
+    assert record in records(finished / "multirun_outputs/s").values()

@@ -1,0 +1,81 @@
+"""The import ladder: what must start fast and what must not know of what."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "transformers", "wandb", "vllm", "ctranslate2")
+LIGHT = (
+    "rft.records",
+    "rft.config",
+    "rft.text.world",
+    "rft.text.selection",
+    "rft.text.answers",
+    "rft.grade",
+    "rft.select",
+)
+LIGHT += ("rft.run", "rft.pipeline", "rft.plan_text", "rft.sweep", "analysis.records", "analysis.plot_scaling")
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_starts_without_anything_heavy(module: str):
+    code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    assert out.strip() == "[]"
+
+
+def imported(path: Path) -> set[str]:
+    """Names of the modules that a file imports, wherever the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("rft/text", ("rft.core", "rft.infra", "rft.stages", "rft.pipeline", "rft.run", "analysis", "torch", "hydra")),
+        ("rft/core", ("rft.infra", "rft.stages", "rft.pipeline", "rft.run", "analysis", "hydra", "wandb")),
+        ("rft/infra", ("rft.core", "rft.stages", "rft.pipeline", "rft.run", "analysis", "hydra")),
+        (
+            "rft/stages",
+            (
+                "rft.pipeline",
+                "rft.run",
+                "rft.sweep",
+                "rft.infra.store",
+                "rft.infra.tracking",
+                "analysis",
+                "hydra",
+                "wandb",
+            ),
+        ),
+        (
+            "analysis",
+            ("rft.text", "rft.core", "rft.infra", "rft.stages", "rft.config", "rft.pipeline", "torch", "hydra"),
+        ),
+    ],
+)
+def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
+    for path in sorted((REPOSITORY / folder).rglob("*.py")):
+        for name in imported(path):
+            assert not any(name == bad or name.startswith(f"{bad}.") for bad in forbidden), f"{path} imports {name}"
+
+
+def test_no_text_is_ever_executed():
+    for path in [p for folder in ("rft", "analysis", "hydra_plugins") for p in (REPOSITORY / folder).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("eval", "exec"), f"{path}:{node.lineno}"

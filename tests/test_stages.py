@@ -1,0 +1,115 @@
+"""Stages on a tiny configuration: golden outputs of the text stages, and what a bad input says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from composing import composed, tiny
+
+from rft.infra.store import Store
+from rft.pipeline import execute, plan
+from rft.sources import resolve
+
+# Raise the version of the stage in rft.stages.STAGE_KINDS together with these digests, and only when its output is meant to change.
+GOLDEN = {"train_pool.jsonl": "ff9135cd39c98886", "test.jsonl": "d19500c892b4a7f2"}
+
+
+def computed(tmp_path: Path, *overrides: str) -> dict[str, Path]:
+    """Folders of a cell's stages by role."""
+    cfg = tiny(*overrides)
+    cell = plan(cfg, resolve(cfg))
+    store = Store(tmp_path / "store")
+    execute(cell.stages, store=store, runtime=cfg.runtime)
+    return {role: store.folder(stage.kind, stage.key) for role, stage in cell.roles.items()}
+
+
+@pytest.fixture(scope="module")
+def rft_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return computed(tmp_path_factory.mktemp("rft"), "method=rft", "k=2", "temperature=1.5")
+
+
+def test_the_world_is_the_golden_one(rft_folders: dict[str, Path]):
+    found = {name: hashlib.sha256((rft_folders["data"] / name).read_bytes()).hexdigest()[:16] for name in GOLDEN}
+    assert found == GOLDEN, "the embedded world changed: raise the version of stage 'data' with this digest"
+
+
+def test_the_trainset_holds_each_human_problem_once_and_then_the_kept_paths(rft_folders: dict[str, Path]):
+    rows = [json.loads(line) for line in (rft_folders["trainset"] / "examples.jsonl").read_text().splitlines()]
+    human = [row["id"] for row in rows if row["source"] == "human"]
+    assert len(human) == len(set(human)) == 16
+    assert {row["id"] for row in rows if row["source"] == "kept"} <= set(human)
+
+
+def test_zero_kept_paths_train_on_the_human_set_alone(tmp_path: Path):
+    sft = computed(tmp_path, "method=sft")
+    rft = computed(tmp_path, "method=rft", "k=1", "data.max_new_tokens=1")  # nothing can be right in one token
+    assert (sft["trainset"] / "examples.jsonl").read_text() == (rft["trainset"] / "examples.jsonl").read_text()
+    curves = [
+        [json.loads(row)["loss_nats"] for row in (f["model"] / "curve.jsonl").read_text().splitlines()]
+        for f in (sft, rft)
+    ]
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
+
+
+def test_smaller_fractions_nest(tmp_path: Path):
+    ids = []
+    for frac in (0.25, 0.5, 1.0):
+        folder = computed(tmp_path, "method=sft", f"data_frac={frac}")["trainset"]
+        ids.append([json.loads(line)["id"] for line in (folder / "examples.jsonl").read_text().splitlines()])
+    assert [len(rows) for rows in ids] == [4, 8, 16]
+    assert set(ids[0]) < set(ids[1]) < set(ids[2])
+
+
+def files(
+    tmp_path: Path, train: str, test: str = '{"question": "Q?", "answer": "1+1=<<1+1=2>>2\\n#### 2"}\n'
+) -> list[str]:
+    (tmp_path / "train.jsonl").write_text(train)
+    (tmp_path / "test.jsonl").write_text(test)
+    return [
+        "data=gsm8k",
+        "model=smollm2-135m",
+        f"model.path={tmp_path}/model",
+        f"data.train_path={tmp_path}",
+        f"data.test_path={tmp_path}",
+    ]
+
+
+GOOD = '{"question": "A?", "answer": "<<1+2=3>>3\\n#### 3"}\n'
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("", "holds no problem"),
+        (GOOD + "not json\n", "line 2 is not JSON"),
+        (GOOD + '{"question": "B?"}\n', "line 2 lacks the field 'answer'"),
+        (GOOD + GOOD, "line 2 repeats the problem of line 1"),
+        (GOOD + '{"question": "B?", "answer": "no gold"}\n', "line 2 has no parsable gold answer"),
+        ('{"question": "Q ?", "answer": "#### 2"}\n', "are in the test set"),
+    ],
+)
+def test_a_bad_data_file_is_named_with_its_line(tmp_path: Path, train: str, message: str):
+    overrides = files(tmp_path, train)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    cfg = composed(*overrides)
+    cell = plan(cfg, resolve(cfg))
+    with pytest.raises(ValueError, match=message):
+        execute([cell.roles["data"]], store=Store(tmp_path / "store"), runtime=cfg.runtime)
+
+
+def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path):
+    overrides = files(tmp_path, GOOD)
+    cfg = composed(*overrides)
+    with pytest.raises(ValueError, match=r"model.path=.* no such folder"):
+        resolve(cfg)
+    (tmp_path / "model").mkdir()
+    with pytest.raises(ValueError, match="no \\*.safetensors file"):
+        resolve(cfg)
+    (tmp_path / "train.jsonl").unlink()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match="no such file"):
+        resolve(composed(*overrides[:-1], f"data.train_path={tmp_path}/train.jsonl", overrides[-1]))

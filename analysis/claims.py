@@ -28,6 +28,7 @@ from analysis.claims_scaling import (
 from analysis.comparisons import holm
 from analysis.outcomes import Outcomes
 from analysis.points import Point, make_points
+from analysis.recipes import main_recipe
 
 CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
     "1": claim_log_linear,
@@ -42,8 +43,8 @@ CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
 
 
 def study_view(points: Sequence[Point], outcomes: Outcomes) -> StudyView:
-    """A measured study."""
-    return StudyView(tuple(p for p in points if p.cell.source is None), outcomes, published=False)
+    """A measured study: its settings of the commonest recipe."""
+    return StudyView(main_recipe([p for p in points if p.cell.source is None]).points, outcomes, published=False)
 
 
 @cache

@@ -19,6 +19,7 @@ from analysis.claim_types import (
     directional,
     mean_over_bases,
 )
+from analysis.claims_emit import claim_emit
 from analysis.claims_scaling import log_amounts, sft_ladders
 from analysis.comparisons import MARGIN, control_of, sft_of
 from analysis.fits import slope_weights
@@ -60,13 +61,6 @@ DEDUP = ClaimTest(
     "training on distinct paths is better than on all correct samples",
     "mean over bases of RFT with de-duplication - without, same k, full data",
     margin=MARGIN,
-    primary=False,
-)
-EMIT = ClaimTest(
-    "6c",
-    "models trained on more paths emit more distinct paths on test questions",
-    "distinct equation lists among the test draws, RFT - SFT",
-    margin=None,
     primary=False,
 )
 CORRECT_DISTINCT = ClaimTest(
@@ -151,7 +145,7 @@ def _evenly_doubled(ladder: Sequence[Point]) -> bool:
 
 def claim_more_paths(view: StudyView) -> list[ClaimResult]:
     """(6)"""
-    return [_more_paths(view), _dedup(view), _emit(), _correct_distinct(view)]
+    return [_more_paths(view), _dedup(view), _emit(view), _correct_distinct(view)]
 
 
 def _more_paths(view: StudyView) -> ClaimResult:
@@ -186,8 +180,11 @@ def _dedup(view: StudyView) -> ClaimResult:
     return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} bases")
 
 
-def _emit() -> ClaimResult:
-    return EMIT.not_testable("outcome files hold the answers of test draws, not their paths")
+def _emit(view: StudyView) -> ClaimResult:
+    tops = [ladder[-1] for ladder in own_ladder(view.points).values()]
+    pairs = [(top, sft) for top in tops if (sft := sft_of(top, view.points))]
+    matched = [(top, c) for top in tops if (c := control_of(top, view.points, method="sft_matched"))]
+    return claim_emit(view, pairs=pairs, matched=matched)
 
 
 def _correct_distinct(view: StudyView) -> ClaimResult:

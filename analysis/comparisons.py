@@ -180,7 +180,7 @@ def _control_key(point: Point) -> tuple[object, ...]:
     cell = point.cell
     return (
         cell.base, cell.data, cell.eval_subset, cell.data_frac, cell.k, cell.union, cell.temperature, cell.sample_from,
-        cell.epochs, cell.epoch_rule, cell.policy, cell.human_style,
+        cell.epochs, cell.epoch_rule, cell.policy, cell.human_style, cell.examples_frac,
     )  # fmt: skip
 
 

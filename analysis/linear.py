@@ -175,3 +175,31 @@ def fit_linear(
         leave_one_out=loo,
         held_out_errors=residuals / slack,
     )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One point of a line as predicted from the others."""
+
+    x: float
+    measured: float
+    predicted: float
+    low: float  # of the 95 % prediction interval: scatter of the others about their line, and that line's own error
+    high: float
+    n: int  # points that the prediction rests on
+
+
+def hold_out(
+    x: ArrayLike, y: ArrayLike, *, index: int, what: str = "a prediction", level: float = 0.95
+) -> HeldOut | NotEnough:
+    """Predict point `index` from the line through the others (3 or more)."""
+    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    place = index % len(xs)
+    line = fit_line(np.delete(xs, place), np.delete(ys, place), what=what)
+    if isinstance(line, NotEnough):
+        return line
+    at = np.array([1.0, xs[place]])
+    scatter = float(line.residuals @ line.residuals) / line.df
+    half = t_quantile(level, df=line.df) * math.sqrt(scatter + float(at @ line.covariance @ at))
+    predicted = float(line.predict(xs[place]))
+    return HeldOut(float(xs[place]), float(ys[place]), predicted, predicted - half, predicted + half, line.n)

@@ -12,7 +12,7 @@ from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdic
 from analysis.outcomes import Outcomes
 from analysis.points import Point
 from analysis.records import base_names
-from analysis.tables import align, wrap
+from analysis.tables import align, field_text, varying, wrap
 from analysis.uncertainty import Kind
 
 HEADER = ("base", "donors", "data", "k", "seeds", "RFT - SFT", "95 %", "verdict", "to separate")
@@ -28,7 +28,13 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
     """(header, rows): differences in points; the last column says how many replicates or problems would separate them."""
     found = compared(points, outcomes)
     names = base_names(rft.cell for rft, _ in found)
-    return list(HEADER), [_row(rft, result, name=names[rft.cell.base]) for rft, result in found]
+    extra = varying([rft.cell for rft, _ in found])
+    place = HEADER.index("seeds")
+    rows = []
+    for rft, result in found:
+        row = _row(rft, result, name=names[rft.cell.base])
+        rows.append([*row[:place], *(field_text(getattr(rft.cell, field)) for field in extra), *row[place:]])
+    return [*HEADER[:place], *extra.values(), *HEADER[place:]], rows
 
 
 def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:

@@ -6,7 +6,7 @@
 
 A row of `outcomes.jsonl.gz`:
     {"id": "t-00f1", "gold": "51", "greedy": {"outcome": "C", "answer": "51"},
-     "draws": {"outcomes": "CWN", "answers": ["51", "50", null]}}
+     "draws": {"outcomes": "CWN", "answers": ["51", "50", null], "paths": [0, 1, null]}}
 """
 
 from __future__ import annotations
@@ -150,3 +150,25 @@ def _count(draws: dict[str, list[str | None]]) -> Draws:
         if letter == Outcome.WRONG.letter and answer is not None
     )
     return Draws(len(letters), right, tuple(sorted(Counter(voted).values(), reverse=True)))
+
+
+@dataclass(frozen=True)
+class PathDraws:
+    """How often each distinct equation list came up among the draws of one problem: enough for exact distinct@k."""
+
+    num_draws: int
+    times: tuple[int, ...]  # draws of each list; draws without equations belong to none
+
+
+def read_path_draws(cell: Cell) -> dict[str, PathDraws] | None:
+    """Path counts by problem id; None when the cell did not vote or its draws name no paths."""
+    path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
+    if path is None or not path.is_file():
+        return None
+    found = {}
+    for row in read_jsonl(path):
+        paths = (row.get("draws") or {}).get("paths")
+        if paths is None:
+            return None
+        found[row["id"]] = PathDraws(len(paths), tuple(Counter(p for p in paths if p is not None).values()))
+    return found or None

@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, control_of, replicates_to_separate
-from analysis.fits import fit_series
+from analysis.fits import fit_series, slope_weights
 from analysis.linear import LineFit, NotEnough, fit_line, t_quantile
 from analysis.outcomes import Outcomes, load_outcomes
-from analysis.points import Point, contrast, make_points
-from analysis.records import BASE_STAGES, base_names, load_studies
+from analysis.points import NO_DEDUP, Point, contrast, make_points
+from analysis.recipes import main_recipe
+from analysis.records import BASE_STAGES, Base, base_names, load_studies
 
 SHARED = ("data", "corpus", *BASE_STAGES, "loss")  # stages that a further replicate finds finished
 SECONDS_PER_HOUR = 3600.0
@@ -97,31 +98,49 @@ def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | Not
     return options or NotEnough("the plan for RFT's gain", "no RFT cell has its sft_matched control with outcomes")
 
 
+@dataclass(frozen=True)
+class _Scatter:
+    """How far points lie from their line: the variance of one, its degrees of freedom, and what more points add to them."""
+
+    sigma2: float
+    df: float
+    gain_point: float = 1.0  # degrees of freedom that one more point brings
+    gain_all: float = 1.0  # ... and every point once more
+
+    @staticmethod
+    def of_line(line: LineFit) -> _Scatter:
+        """From the residuals."""
+        return _Scatter(float(line.residuals @ line.residuals) / line.df, line.df, 1.0, line.n)
+
+
 def _slope_options(
-    x: np.ndarray, line: LineFit, *, new_x: Sequence[tuple[str, float, float]], hours_all: float
+    x: np.ndarray, scatter: _Scatter, *, new_x: Sequence[tuple[str, float, float]], hours_all: float
 ) -> list[Option]:
-    """More points on a line, or every point once more, by the line's residual scatter."""
-    sigma2 = float(line.residuals @ line.residuals) / line.df
-    now = t_quantile(0.95, df=line.df) * line.se_b
+    """More points on a line, or every point once more; `new_x`: (action, x, hours)."""
+    spread = float(((x - x.mean()) ** 2).sum())
+    now = t_quantile(0.95, df=scatter.df) * math.sqrt(scatter.sigma2 / spread)
     options = []
     for action, value, hours in new_x:
         grown = np.append(x, value)
-        width = t_quantile(0.95, df=line.df + 1) * math.sqrt(sigma2 / ((grown - grown.mean()) ** 2).sum())
-        options.append(Option(action, hours, now, width))
-    doubled = 2 * ((x - x.mean()) ** 2).sum()
-    width = t_quantile(0.95, df=line.df + len(x)) * math.sqrt(sigma2 / doubled)
+        error = math.sqrt(scatter.sigma2 / float(((grown - grown.mean()) ** 2).sum()))
+        options.append(Option(action, hours, now, t_quantile(0.95, df=scatter.df + scatter.gain_point) * error))
+    width = t_quantile(0.95, df=scatter.df + scatter.gain_all) * math.sqrt(scatter.sigma2 / (2 * spread))
     return [*options, Option("every point once more", hours_all, now, width)]
 
 
 def _data_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
     """SFT points per doubling of data: half the smallest fraction, or a replicate of the whole ladder."""
-    return _ladder_options(points, outcomes, method="sft", amount=lambda p: p.mean_of("num_human"), grow=0.5)
+    return _ladder_options(
+        points, outcomes, method="sft", amount=lambda p: p.mean_of("num_human"), grow=0.5, unit="human examples"
+    )
 
 
 def _k_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
     """RFT points per doubling of k: twice the largest k, or a replicate of the whole ladder."""
     own = [p for p in points if not p.cell.union and p.cell.data_frac == 1]
-    return _ladder_options(own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0)
+    return _ladder_options(
+        own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0, unit="samples per question"
+    )
 
 
 def _ladder_options(
@@ -131,6 +150,7 @@ def _ladder_options(
     method: str,
     amount: Callable[[Point], float | None],
     grow: float,
+    unit: str,
 ) -> list[Option] | NotEnough:
     names = base_names(p.cell for p in points)
     options: list[Option] = []
@@ -142,10 +162,44 @@ def _ladder_options(
             continue
         edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
         target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
-        new = (f"{method} at {2**target:.0f}", target, own_hours(edge) * grow)
-        found = _slope_options(x, fit.line, new_x=[new], hours_all=sum(own_hours(p) for p in ladder))
+        new = (f"{method} at {2**target:.0f} {unit}", target, own_hours(edge) * grow)
+        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=sum(own_hours(p) for p in ladder))
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
+
+
+def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
+    """RFT on all data by number of donors (the own pool is one), at the k per donor that most numbers share."""
+    by_k: dict[int, dict[int, Point]] = {}
+    for point in points:
+        cell = point.cell
+        if cell.base == base and point.method == "rft" and cell.data_frac == 1 and cell.policy != NO_DEDUP:
+            by_k.setdefault(cell.k or 0, {})[max(1, len(cell.union))] = point
+    ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
+    return [ladder[number] for number in sorted(ladder)]
+
+
+def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
+    """RFT points per doubling of donors at one k per donor: another donor, or a replicate of the whole ladder."""
+    options: list[Option] = []
+    for base, name in base_names(p.cell for p in points).items():
+        ladder = donor_ladder(points, base)
+        if len(ladder) < 2:
+            continue
+        x = np.log2([max(1, len(p.cell.union)) for p in ladder])
+        slope = contrast(ladder, tuple(slope_weights(x)), outcomes)
+        if slope is None or slope.num_replicates < 2 or not math.isfinite(slope.se):
+            continue
+        spread = float(((x - x.mean()) ** 2).sum())
+        scatter = _Scatter(slope.se**2 * spread, slope.df, gain_point=0.0, gain_all=slope.num_replicates)
+        donors = max(1, len(ladder[-1].cell.union))
+        hours = own_hours(ladder[-1]) * (donors + 1) / donors
+        new = (f"RFT from another donor ({donors + 1} in all)", math.log2(donors + 1), hours)
+        found = _slope_options(x, scatter, new_x=[new], hours_all=sum(own_hours(p) * len(p.cells) for p in ladder))
+        options += [replace(option, action=f"{name}: {option.action}") for option in found]
+    return options or NotEnough(
+        "the plan for donors", "no base has RFT from two numbers of donors at one k, with replicates"
+    )
 
 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
@@ -158,13 +212,14 @@ def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
     for end in (int(line.x.argmin()), int(line.x.argmax())):
         hours = base_hours(sft[end]) + own_hours(sft[end])
         new.append((f"another base at loss {line.x[end]:.2f} (like {sft[end].cell.model})", float(line.x[end]), hours))
-    return _slope_options(line.x, line, new_x=new, hours_all=sum(own_hours(p) for p in sft))
+    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=sum(own_hours(p) for p in sft))
 
 
 TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnough]] = {
     "rft_gain": _rft_gain,
     "data_slope": _data_slope,
     "k_slope": _k_slope,
+    "donor_slope": _donor_slope,
     "loss_slope": _loss_slope,
 }
 
@@ -173,6 +228,7 @@ WORDS = {
     "rft_gain": "RFT minus SFT at equal steps [points]",
     "data_slope": "SFT gain per doubling of data [points]",
     "k_slope": "RFT gain per doubling of k [points]",
+    "donor_slope": "RFT gain per doubling of donors [points]",
     "loss_slope": "SFT against pretraining loss [points per nat]",
 }
 
@@ -213,7 +269,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"planner: {error}", file=sys.stderr)
         return 2
     outcomes = load_outcomes(table.cells)
-    found = next_runs(make_points(table.cells, outcomes), outcomes, target=options.target)
+    points = main_recipe(make_points(table.cells, outcomes)).points
+    found = next_runs(points, outcomes, target=options.target)
     print(found if isinstance(found, NotEnough) else "\n".join(str(option) for option in found))
     return 0
 

@@ -134,6 +134,8 @@ def method_label(cell: Cell) -> str:
         label += ", no dedup"
     if cell.sample_from == "all" and (cell.data_frac or 1) < 1:
         label += ", all questions"
+    if not cell.on_all_examples:
+        label += f", {cell.examples_frac:g} of examples"
     return label
 
 

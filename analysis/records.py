@@ -47,6 +47,7 @@ class Cell:
     epoch_rule: str | None = None
     policy: str | None = None  # selection policy, see rft.text.selection
     human_style: float | None = None
+    examples_frac: float | None = None  # share of its training examples, human and added alike, that it trained on
     family: str | None = None
     num_params: float | None = None
     post_trained: bool = False
@@ -62,6 +63,9 @@ class Cell:
     distinct_per_question: float | None = None  # without the human path
     distinct_per_question_with_human: float | None = None
     lucky_frac: float | None = None  # share of kept paths with a right answer by invalid reasoning
+    histograms: Mapping[str, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # 'correct', 'distinct': questions with 0, 1, ...
     num_optimizer_steps: float | None = None
     eval_subset: str | None = None
     rates: Mapping[str, Score] = field(default_factory=dict)
@@ -95,7 +99,13 @@ class Cell:
         return (
             self.study_kind, self.data, self.eval_subset, self.base, self.method, self.data_frac, self.k, self.union,
             self.temperature, self.sample_from, self.epochs, self.epoch_rule, self.policy, self.human_style,
+            self.examples_frac,
         )  # fmt: skip
+
+    @property
+    def on_all_examples(self) -> bool:
+        """False for cells that leave some of their training examples out: figures and claims about data do without them."""
+        return self.examples_frac in (None, 1.0)
 
     @property
     def study_kind(self) -> str:
@@ -204,7 +214,7 @@ def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
 
 _FROM_CELL = (
     "data_frac", "k", "temperature", "seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed",
-    "pretrain_tokens", "sample_from", "epochs", "epoch_rule", "policy", "human_style",
+    "pretrain_tokens", "sample_from", "epochs", "epoch_rule", "policy", "human_style", "examples_frac",
 )  # fmt: skip
 _FROM_DATA = (
     "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
@@ -242,6 +252,7 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         loss_text=record.model.get("loss_text"),
         scores=record.scores,
         rates=record.rates,
+        histograms={name: tuple(counts) for name, counts in (record.data.get("histograms") or {}).items()},
         cost=tuple(record.cost),
         provenance=record.provenance,
         files=record.files,

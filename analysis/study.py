@@ -16,21 +16,25 @@ from analysis import paper
 from analysis.claim_types import ClaimResult
 from analysis.claims import claims_details, claims_table, published_claims, published_view, run_claims, study_view
 from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
-from analysis.figures.costs import accuracy_against_cost, votes_against_k
+from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing
-from analysis.figures.gains import exchange_figure, gain_against_loss, self_made
-from analysis.figures.overlap import path_histograms, path_overlap
+from analysis.figures.exchange import exchange_against, exchange_figure
+from analysis.figures.gains import gain_against_loss, self_made
+from analysis.figures.histograms import path_histograms
+from analysis.figures.overlap import path_overlap
 from analysis.figures.overview import all_against_loss, published_loss_fits, sft_against_data
 from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k, distinct_against_k
+from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.grids import paper_tables
 from analysis.linear import NotEnough
 from analysis.matched import matched_summary
 from analysis.outcomes import Outcomes, load_outcomes
 from analysis.points import Point, make_points, unscored_point
+from analysis.recipes import main_recipe
 from analysis.records import Table, load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.style import DPI
-from analysis.tables import records_csv, results_table
+from analysis.tables import records_csv, results_table, wrap
 from rft.records import FAILURE_FILE, MANIFEST_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SAMPLES_FILE, write_json
 
 READ_FILES = (MANIFEST_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
@@ -41,6 +45,7 @@ NEVER_PUBLISHED = {
     "path_histograms": "figure 7: its histograms were never published as numbers",
     "self_made": "figure 8: only self-revising K = 1 (36.09 against 35.90) was printed; the rest is in the figure alone",
     "votes_vs_k": "maj1@100 is published at k = 100 alone",
+    "emitted_paths": "paths on test questions were never published",
 }
 
 
@@ -67,13 +72,15 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     lines = [results_table(table), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
     lines += [matched_summary(own, outcomes), ""]
+    notes = str(main_recipe(own))
+    lines += [wrap(notes), ""] if notes else []
     drawings = draw_all(points, outcomes)
     lines += save_drawings(drawings, out=out)
     claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
     lines += write_texts(table, claims, out=out)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
-        lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings), out=out))
+        lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings, notes=notes), out=out))
     return "\n".join(lines)
 
 
@@ -128,7 +135,10 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
 
 
 def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotEnough]:
-    """Every figure, or why there is none."""
+    """Every figure, or why there is none; of a measured study its commonest recipe."""
+    everything = points
+    measured = main_recipe([point for point in points if point.cell.source is None]).points
+    points = [*measured, *(point for point in points if point.cell.source is not None)]
     published = all(p.cell.source for p in points) and bool(points)
     view = published_view() if published else study_view(points, outcomes)
     pools = [unscored_point(cell) for cell in paper.unused_pools()] if published else []
@@ -142,8 +152,10 @@ def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotE
         lambda: accuracy_against_distinct(points, outcomes),
         lambda: gain_against_loss(view),
         lambda: exchange_figure(points, outcomes),
+        lambda: exchange_against(everything, outcomes),
         lambda: accuracy_against_cost(points),
         lambda: votes_against_k(points),
+        lambda: emitted_against_k(points),
         lambda: path_overlap(points),
         lambda: path_histograms(points),
         lambda: self_made(points, outcomes),

@@ -52,7 +52,30 @@ def results_rows(table: Table) -> tuple[list[str], list[list[str]]]:
     header = ["base", "method", "data", "human", "k", "seeds", "maj1@1 [%]"]
     header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
     groups = sorted(group_replicates(table.cells).values(), key=lambda group: _order(group[0], list(names)))
-    return header, [_row(group, name=names[group[0].base], voted=voted) for group in groups]
+    rows = [_row(group, name=names[group[0].base], voted=voted) for group in groups]
+    extra = varying([group[0] for group in groups])
+    place = header.index("seeds")
+    header[place:place] = extra.values()
+    for row, group in zip(rows, groups, strict=True):
+        row[place:place] = [field_text(getattr(group[0], field)) for field in extra]
+    return header, rows
+
+
+EXTRA = {
+    "data": "data set", "human_style": "style", "temperature": "temp", "sample_from": "from", "epoch_rule": "rule",
+    "epochs": "epochs", "examples_frac": "examples",
+}  # fmt: skip
+
+
+def varying(cells: Sequence[Cell]) -> dict[str, str]:
+    """Field -> header of what sets settings apart beyond the usual columns; only what takes two values or more."""
+    found = {field: {value for cell in cells if (value := getattr(cell, field)) is not None} for field in EXTRA}
+    return {field: EXTRA[field] for field, values in found.items() if len(values) > 1}
+
+
+def field_text(value: object) -> str:
+    """A swept value; nothing for None."""
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def wrap(text: str, *, indent: str = "") -> str:
@@ -98,6 +121,7 @@ def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]
 def method_name(cell: Cell) -> str:
     """'rft', 'rft U4' (four donors), 'rft no_dedup'."""
     words = [cell.method, f"U{len(cell.union)}" if cell.union else ""]
+    words.append("" if cell.on_all_examples else f"{cell.examples_frac:g}")
     words.append(cell.policy or "" if cell.method == "rft" and cell.policy != "paper" else "")
     return " ".join(word for word in words if word)
 
@@ -148,7 +172,7 @@ def records_csv(table: Table) -> str:
     plain = [
         n
         for n in Cell.__dataclass_fields__
-        if n not in ("scores", "rates", "cost", "provenance", "files", "folder", "union")
+        if n not in ("scores", "rates", "cost", "provenance", "files", "folder", "union", "histograms")
     ]
     scores = sorted({name for cell in table.cells for name in cell.scores}, key=_score_order)
     rates = sorted({name for cell in table.cells for name in cell.rates})

@@ -1,4 +1,4 @@
-"""pass@k and maj@k from n draws, exactly: the mean over all subsets of k draws, never a bootstrap (ties would bias it).
+"""pass@k, maj@k and distinct@k from n draws, exactly: means over all subsets of k draws, never a bootstrap (ties bias it).
 
     curve = vote_curve(read_draws(cell))       # {1: (0.41, 0.39), 2: ...}: k -> (maj@k, pass@k), means over problems
 
@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
-from analysis.outcomes import Draws
+from analysis.outcomes import Draws, PathDraws
 
 
 def pass_at_k(draws: Draws, *, k: int) -> float:
@@ -24,6 +24,13 @@ def pass_at_k(draws: Draws, *, k: int) -> float:
 def maj_at_k(draws: Draws, *, k: int) -> float:
     """Expected credit of the vote over k of the draws."""
     return _maj(draws.num_draws, draws.num_correct, draws.wrong, k)
+
+
+def distinct_at_k(draws: PathDraws, *, k: int) -> float:
+    """Expected number of distinct paths among k of the draws: a path of m draws is missed by C(n - m, k) of the C(n, k)."""
+    n = draws.num_draws
+    whole = math.comb(n, k)
+    return math.fsum(1.0 - math.comb(n - times, k) / whole for times in draws.times)
 
 
 @lru_cache(maxsize=200_000)

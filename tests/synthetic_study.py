@@ -37,6 +37,9 @@ class Truth:
     control: Mapping[str, float] = field(
         default_factory=lambda: {"sft_matched": 1.0, "oracle_paths": 4.0, "fresh_human": 8.0}
     )  # minus SFT
+    emitted: Mapping[str, int] = field(
+        default_factory=lambda: {"sft": 2, "rft": 4}
+    )  # equally likely paths on a test problem
     replicate_sd: float = 1.5  # of one cell's accuracy from seed to seed
     item_sd: float = 1.2  # of problem difficulty, log-odds
     num_items: int = 400
@@ -158,6 +161,7 @@ def write_cell(
             row["draws"] = {
                 "outcomes": "".join("C" if h else ("N" if w == 3 else "W") for h, w in zip(hits, wrong, strict=True)),
                 "answers": ["51" if h else (None if w == 3 else str(w)) for h, w in zip(hits, wrong, strict=True)],
+                "paths": emitted(rng, vote_k, truth.emitted.get(spec["method"], 2)),
             }
         rows.append(row)
     write_jsonl(here / "outcomes.jsonl.gz", rows)
@@ -165,6 +169,13 @@ def write_cell(
         write_jsonl(here / "paths.jsonl.gz", _path_rows(spec, truth, rng))
     score = Score.binomial(int(right.sum()), truth.num_items)
     write_json(here / "record.json", make_record(spec, cell_id=cell_id, score=score, truth=truth).to_json())
+
+
+def emitted(rng: np.random.Generator, num: int, kinds: int) -> list[int | None]:
+    """Each draw one of `kinds` paths, numbered by first appearance; one draw in `kinds` + 1 has no equations."""
+    numbers: dict[int, int] = {}
+    drawn = rng.integers(0, kinds + 1, num).tolist()
+    return [None if d == kinds else numbers.setdefault(d, len(numbers)) for d in drawn]
 
 
 def _path_rows(spec: Mapping[str, Any], truth: Truth, rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -199,6 +210,16 @@ def _sample_rows(
             }  # fmt: skip
 
 
+def _histograms(questions: int, draws: int, distinct: float) -> dict[str, list[int]]:
+    """Binomial shapes with the means of the record."""
+    most = max(1, math.ceil(4 * distinct))
+
+    def counts(n: int, p: float) -> list[int]:
+        return [round(questions * math.comb(n, i) * p**i * (1 - p) ** (n - i)) for i in range(n + 1)]
+
+    return {"correct": counts(draws, 0.4), "distinct": counts(most, distinct / most)}
+
+
 def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: Truth) -> Record:
     """A record as rft.run writes it."""
     trained = spec["method"] != "icl"
@@ -225,6 +246,7 @@ def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: T
     data = {
         "dataset": "world-easy", "num_human": num_human, "num_augmented": added, "num_examples": num_human + added,
         "num_questions_sampled": num_human if draws else 0, "num_samples": num_human * draws,
+        "histograms": _histograms(num_human, draws, distinct) if draws else None,
         "correct_per_question": 0.4 * draws, "distinct_per_question": distinct if draws else None,
         "distinct_per_question_with_human": distinct + 0.8 if draws else None, "drop_counts": {}, "lucky_frac": 0.02,
         "no_equation_frac": 0.0, "num_optimizer_steps": steps, "target_tokens": 100, "epochs_over_data": 4, "lr": 1e-3,

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.drawing import (
+    HELD_OUT_WORDS,
     Drawing,
     dodge,
+    draw_held_out,
     draw_points,
     grid_shape,
     kinds_caption,
@@ -26,7 +28,17 @@ from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, method_label
 from analysis.records import base_names
-from analysis.style import METHODS, UNION_STYLES, caption, method_style, model_colours, model_lines, new_figure, tint
+from analysis.style import (
+    LINE_STYLES,
+    METHODS,
+    UNION_STYLES,
+    caption,
+    method_style,
+    model_colours,
+    model_lines,
+    new_figure,
+    tint,
+)
 
 DATA_FORMULA = "accuracy [%] = a + b * log2(human examples)"
 LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss [nats/token]"
@@ -114,7 +126,8 @@ def _data_panel(
         fits.append(series_entry(fit, formula=DATA_FORMULA))
         if isinstance(fit.line, LineFit):
             ends = np.array([x.min(), x.max()])
-            panel.plot(ends, fit.line.predict(np.log2(ends)), color=style["markeredgecolor"], alpha=0.8)
+            look = {"color": style["markeredgecolor"], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
+            panel.plot(ends, fit.line.predict(np.log2(ends)), alpha=0.8, **look)
     for point in icl:
         handle = panel.axhline(point.estimate.value, color="#000000", linestyle=":", linewidth=1.1)
         legend["ICL (no training)"] = handle
@@ -163,6 +176,7 @@ def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     axes[0][0].set_ylim(0, top_of(shown))
     legend_outside(figure, list(legend.values()), list(legend))
     words = kinds_caption(shown) + " Lines: least squares over bases (3 or more), shaded 95 % of the line."
+    words += " Beside the lowest loss: " + HELD_OUT_WORDS
     caption(figure, words)
     return Drawing("accuracy_vs_loss", figure, fits, words)
 
@@ -179,11 +193,14 @@ def _loss_panel(
         x = [(p.cell.loss_nats or math.nan) + step * (index - (len(lines) - 1) / 2) for p in members]
         legend[label] = draw_points(panel, x, members, linestyle="none", **style)
         line, entry = fit_over_bases(members, what=f"accuracy against pretraining loss, {label}")
-        fits.append({"loss_text": text, **entry})
         if isinstance(line, LineFit):
+            best, look = int(line.x.argmin()), {"color": style["markeredgecolor"], "marker": style["marker"]}
+            aside = step * (len(lines) / 2 + index + 1)  # on the lower side of the base's own points
+            entry |= draw_held_out(panel, line, index=best, at=line.x[best] - aside, **look)
             grid = np.linspace(min(line.x), max(line.x), 50)
             panel.plot(grid, line.predict(grid), color=style["markeredgecolor"], linestyle=lines[label])
             panel.fill_between(grid, *line.band(grid), color=style["markeredgecolor"], alpha=0.1, linewidth=0)
+        fits.append({"loss_text": text, **entry})
     _name_bases(panel, points, names)
     panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
     panel.invert_xaxis()

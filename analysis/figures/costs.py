@@ -1,7 +1,6 @@
-"""What accuracy costs (FLOPs and hours), and maj@k and pass@k against k.
+"""What accuracy costs, in FLOPs and hours.
 
 accuracy_against_cost(points)
-votes_against_k(points)
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.accuracy import full_data, method_series_style, series_by_label, top_of
-from analysis.figures.drawing import Drawing, draw_points, grid_shape, kinds_caption, legend_outside, log2_axis
+from analysis.figures.drawing import Drawing, draw_points, kinds_caption, legend_outside
 from analysis.linear import NotEnough
-from analysis.outcomes import read_draws
 from analysis.planner import SHARED
 from analysis.points import Point
 from analysis.records import Cell, base_names
 from analysis.style import caption, model_colours, new_figure
-from analysis.votes import vote_curve
 
 SCORING = ("evaluate", "vote")  # what is measured, not what it takes to make the model
 
@@ -70,54 +67,3 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
         text += " Published: table 4 (A100 80 GB); it covers SFT on all data and RFT-U33B alone."
     caption(figure, text)
     return Drawing("accuracy_vs_cost", figure, [], text)
-
-
-def _largest_k(points: Sequence[Point]) -> list[Point]:
-    """Of every method's ladder of k (per base and number of donors) the largest."""
-    best: dict[Any, Point] = {}
-    for point in points:
-        key = (point.cell.base, point.method, point.cell.union, point.cell.policy)
-        if key not in best or (point.cell.k or 0) > (best[key].cell.k or 0):
-            best[key] = point
-    return list(best.values())
-
-
-def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
-    """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
-    curves: list[tuple[Point, dict[int, tuple[float, float]]]] = []
-    for point in _largest_k(full_data(points)):
-        draws = [d for cell in point.cells if (d := read_draws(cell)) is not None]
-        if draws:
-            per_cell = [vote_curve(d) for d in draws]
-            ks = set.intersection(*(set(c) for c in per_cell))
-            mean = {k: tuple(np.mean([c[k] for c in per_cell], axis=0).tolist()) for k in sorted(ks)}
-            curves.append((point, mean))  # type: ignore[arg-type]
-    if not curves:
-        return NotEnough("maj@k and pass@k", "no cell voted (eval.vote_k)")
-    shown = [p for p, _ in curves]
-    names = base_names(p.cell for p in shown)
-    rows, columns = grid_shape(len(names))
-    figure, axes = new_figure(
-        width=3.3 * columns + 0.4, height=2.8 * rows + 1.0, rows=rows, columns=columns, sharey=True
-    )
-    legend: dict[str, Any] = {}
-    for panel, (base, name) in zip(axes.flat, names.items(), strict=False):
-        mine = series_by_label([p for p in shown if p.cell.base == base])
-        for label, group in mine.items():
-            curve = next(c for p, c in curves if p is group[0])
-            style = {key: method_series_style(group[0], shown)[key] for key in ("marker", "color", "markeredgecolor")}
-            steps = list(curve)
-            legend[label] = panel.plot(steps, [100 * curve[k][0] for k in steps], markersize=4, linewidth=1, **style)[0]
-            panel.plot(steps, [100 * curve[k][1] for k in steps], markersize=3, linewidth=0.8, linestyle="--", **style)
-        log2_axis(panel, [k for _, c in curves for k in c], label="k, draws per test problem")
-        panel.set_title(name)
-    for panel in list(axes.flat)[len(names) :]:
-        panel.remove()
-    for row in axes:
-        row[0].set_ylabel("test problems [%]")
-    axes[0][0].set_ylim(0, 101)
-    legend_outside(figure, list(legend.values()), list(legend))
-    text = "Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws, replicates averaged; no intervals. "
-    text += "Of several k of a method the largest."
-    caption(figure, text)
-    return Drawing("votes_vs_k", figure, [], text)

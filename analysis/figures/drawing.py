@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.linear import LineFit, NotEnough, hold_out
 from analysis.points import Point
 from analysis.records import short_number
 from analysis.uncertainty import Kind
@@ -94,3 +95,17 @@ def grid_shape(count: int, *, most_columns: int = 3) -> tuple[int, int]:
     """(rows, columns) for small multiples."""
     columns = 2 if count == 4 else min(count, most_columns)
     return math.ceil(count / columns), columns
+
+
+HELD_OUT_WORDS = "hollow, that point as predicted from the others (4 points or more), 95 % prediction interval."
+
+
+def draw_held_out(axes: Axes, line: LineFit, *, index: int, at: float, **style: Any) -> dict[str, Any]:
+    """A point predicted from the others, hollow, at `at` on the x axis; returns what fits.json gets of it."""
+    held = hold_out(line.x, line.y, index=index)
+    if isinstance(held, NotEnough):
+        return {}
+    half = [[held.predicted - max(held.low, 0)], [min(held.high, 100) - held.predicted]]
+    look = {"markerfacecolor": "none", "markersize": 4.5, "elinewidth": 0.7, "linestyle": "none", "alpha": 0.75}
+    axes.errorbar([at], [held.predicted], yerr=np.maximum(half, 0), **{**style, **look})
+    return {"held_out": asdict(held)}

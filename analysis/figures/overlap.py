@@ -1,7 +1,6 @@
-"""Which model found which paths (paper figure 6), and how many paths questions have (figure 7), from kept paths.
+"""Which model found which paths (paper figure 6), from kept paths.
 
 path_overlap(points)          # Venn for up to three models, bars of the intersections beyond
-path_histograms(points)       # distinct paths per question, and the mean of correct ones
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from analysis.figures.drawing import Drawing, grid_shape
+from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
 from analysis.linear import NotEnough
 from analysis.points import Point
@@ -95,7 +94,7 @@ def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
     }[len(names)]
     for name, (x, y) in zip(names, centres, strict=True):
         panel.add_patch(Circle((x, y), 1, facecolor=colours[name], alpha=0.25, edgecolor=colours[name], linewidth=1.5))
-        outward = (1.32 * x * 1.5, 1.32 if y >= 0 else -1.75)
+        outward = (1.32 * x * 1.5, 1.42 if y > 0 else 1.08 if y == 0 else -2.12)
         panel.text(*outward, f"{name}\n{len(sets[name]):,} paths", ha="center", va="bottom", color="#222222")
     total = sum(counts.values())
     where = dict(zip(names, centres, strict=True))
@@ -104,7 +103,7 @@ def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
             x, y = _region_centre([where[n] for n in members], [where[n] for n in names if n not in members])
             panel.text(x, y, f"{counts[members]:,}\n{100 * counts[members] / total:.1f} %", ha="center", va="center")
     panel.set_xlim(-1.9, 1.9)
-    panel.set_ylim(-1.95, 1.95)
+    panel.set_ylim(-2.2, 1.95)
     panel.set_aspect("equal")
     return figure
 
@@ -144,39 +143,3 @@ def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
     dots.set_ylim(len(names) - 0.5, -0.5)
     dots.grid(visible=False)
     return figure
-
-
-def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
-    """Figure 7: distinct paths per question; of correct ones the records hold the mean alone."""
-    k, pools = own_pools(points)
-    if not pools:
-        return NotEnough("histograms of paths per question", "no RFT cell with its kept paths")
-    from matplotlib.ticker import MaxNLocator
-
-    rows, columns = grid_shape(len(pools))
-    figure, axes = new_figure(
-        width=3.1 * columns + 0.3, height=2.4 * rows + 0.7, rows=rows, columns=columns, sharex=True
-    )
-    colours = model_colours(list(pools))
-    entries = []
-    for panel, (name, (cell, keys)) in zip(axes.flat, pools.items(), strict=False):
-        per_question = Counter(problem for problem, _ in keys)
-        asked = round(cell.num_questions_sampled or len(per_question))
-        counts = Counter(per_question.values())
-        counts[0] = max(0, asked - len(per_question))
-        most = max(counts)
-        panel.bar(range(most + 1), [100 * counts[i] / asked for i in range(most + 1)], color=colours[name], width=0.85)
-        means = f"{len(keys) / asked:.2f} distinct, {cell.correct_per_question or 0:.1f} correct on average"
-        panel.set_title(f"{name}: {means}", fontsize=8)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.set_xlabel("distinct paths of a question")
-        histogram = {str(i): counts[i] for i in range(most + 1)}
-        entries.append({"series": name, "k": k, "questions": asked, "histogram": histogram})
-    for panel in list(axes.flat)[len(pools) :]:
-        panel.remove()
-    for row in axes:
-        row[0].set_ylabel("questions [%]")
-    text = f"Distinct kept paths per question, k = {k}, one replicate; the human path is not counted. "
-    text += "Of correct paths the records hold the mean alone, so their histogram is not drawn."
-    caption(figure, text)
-    return Drawing("path_histograms", figure, entries, text)

@@ -15,7 +15,15 @@ import numpy as np
 
 from analysis import paper
 from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, top_of
-from analysis.figures.drawing import Drawing, draw_points, kinds_caption, legend_outside, log2_axis
+from analysis.figures.drawing import (
+    HELD_OUT_WORDS,
+    Drawing,
+    draw_held_out,
+    draw_points,
+    kinds_caption,
+    legend_outside,
+    log2_axis,
+)
 from analysis.fits import fit_series, line_entry, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
@@ -168,14 +176,17 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
             draw_points(panel, x, members, linestyle="none", color=colours[name], marker=markers[name], markersize=5)
         )
         fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, SFT")
-        fits.append(series_entry(fit, formula=DATA_FORMULA))
+        entry = series_entry(fit, formula=DATA_FORMULA)
         if isinstance(fit.line, LineFit):
             ends = np.array([min(x), max(x)])
             panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linestyle=lines[name])
+            top, look = int(fit.line.x.argmax()), {"color": colours[name], "marker": markers[name]}
+            entry |= draw_held_out(panel, fit.line, index=top, at=2 ** (fit.line.x[top] + 0.09), **look)
+        fits.append(entry)
     log2_axis(panel, [p.mean_of("num_human") or 1 for p in sft], label="human training examples")
     panel.set_ylabel("test accuracy [%]")
     panel.set_ylim(0, top_of(sft))
     legend_outside(figure, handles, list(names.values()))
-    text = kinds_caption(sft) + " Lines: least squares on log2(examples)."
+    text = kinds_caption(sft) + " Lines: least squares on log2(examples). Beside the most examples: " + HELD_OUT_WORDS
     caption(figure, text)
     return Drawing("sft_vs_data", figure, fits, text)

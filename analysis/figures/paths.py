@@ -28,7 +28,7 @@ from analysis.linear import LineFit, NotEnough
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point
 from analysis.records import base_names
-from analysis.style import caption, method_style, model_colours, model_lines, model_markers, new_figure
+from analysis.style import LINE_STYLES, caption, method_style, model_colours, model_lines, model_markers, new_figure
 
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
 PATHS_FORMULA = "log(distinct paths per question) = a + b * log(k)"
@@ -85,9 +85,12 @@ def _k_panel(
         fits.append(series_entry(fit, formula=K_FORMULA))
         if isinstance(fit.line, LineFit):
             ends = np.array([k.min(), k.max()])
-            panel.plot(ends, fit.line.predict(np.log2(ends)), color=style.colour, linewidth=1, alpha=0.8)
+            look = {"color": style.colour, "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
+            panel.plot(ends, fit.line.predict(np.log2(ends)), linewidth=1, alpha=0.8, **look)
     for point in sft:
-        legend["SFT (level)"] = panel.axhline(point.estimate.value, color=method_style("sft").colour, linestyle="--")
+        legend["SFT (level)"] = panel.axhline(
+            point.estimate.value, color=method_style("sft").colour, linestyle=":", linewidth=1.8
+        )
     log2_axis(panel, [float(p.cell.k or 1) for p in points], label="k, samples per question")
     return fits
 

@@ -40,6 +40,7 @@ class Material:
     claims: Mapping[str, Sequence[ClaimResult]]  # by study, the reader's own first
     drawings: Sequence[Drawing | NotEnough]
     absent: Sequence[str] = field(default=())  # figures that cannot be drawn, with the reason
+    notes: str = ""  # what figures and claims leave out
 
 
 def write_report(material: Material, *, path: Path) -> None:
@@ -53,7 +54,7 @@ def page(material: Material) -> str:
     names = base_names(study.cells)
     shown = solutions(study.cells, names=names)
     parts = {
-        "claims": ("Claims", sections.claims_section(material.claims)),
+        "claims": ("Claims", sections.claims_section(material.claims, notes=material.notes)),
         "figures": ("Figures", sections.figures_section(material.drawings, absent=material.absent)),
         "tables": ("Results", sections.results_section(study, material.points, material.outcomes)),
         "fits-section": ("Fits", sections.fits_section(material.drawings)),

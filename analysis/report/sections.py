@@ -21,6 +21,7 @@ from analysis.matched import compared, matched_notes, matched_rows
 from analysis.outcomes import Outcomes
 from analysis.planner import TARGETS, WORDS, next_runs
 from analysis.points import Point
+from analysis.recipes import main_recipe
 from analysis.records import Cell, Table
 from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import HEADER, duration, plan_of
@@ -30,7 +31,7 @@ PX_PER_POINT = 1.4  # a little larger than in print
 MOST_OPTIONS = 3  # of the planner, per target
 
 
-def claims_section(studies: Mapping[str, Sequence[ClaimResult]]) -> Markup:
+def claims_section(studies: Mapping[str, Sequence[ClaimResult]], *, notes: str = "") -> Markup:
     """A card per claim with every study's ruling; the first study's tally on top."""
     first = next(iter(studies))
     tally = Counter(result.ruling for result in studies[first])
@@ -39,7 +40,8 @@ def claims_section(studies: Mapping[str, Sequence[ClaimResult]]) -> Markup:
         "p", f"{first}: of {len(studies[first])} tests {counts}. A verdict on a measured study needs five replicates."
     )
     cards = [_claim_card(dict(zip(studies, row, strict=True))) for row in zip(*studies.values(), strict=True)]
-    return join([intro, tag("div", *cards, class_="claims")])
+    left_out = [tag("p", notes, class_="note")] if notes else []
+    return join([intro, *left_out, tag("div", *cards, class_="claims")])
 
 
 def _claim_card(results: Mapping[str, ClaimResult]) -> Markup:
@@ -166,7 +168,7 @@ def plan_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -> M
 def _options(points: Sequence[Point], outcomes: Outcomes) -> list[list[str]]:
     rows = []
     for target in TARGETS:
-        found = next_runs(points, outcomes, target=target)
+        found = next_runs(main_recipe(points).points, outcomes, target=target)
         for option in found[:MOST_OPTIONS] if isinstance(found, list) else []:
             time = duration(3600 * option.hours) if option.hours else ""
             widths = [number(w, digits=2) for w in (option.half_width_now, option.half_width_after)]

@@ -1,0 +1,190 @@
+"""The exchange rate: what a kept path is worth in fresh human problems, against k, pretraining loss and human style.
+
+exchange_figure(points, outcomes)      # against k, and the parts of RFT's gain at the largest k
+exchange_against(points, outcomes)     # at one k against pretraining loss and against human_style
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.exchange import Exchange, Split, exchange_rates, split_gain
+from analysis.figures.drawing import Drawing, dodge, legend_outside, log2_axis
+from analysis.fits import estimate_entry, line_entry
+from analysis.linear import LineFit, NotEnough, fit_line
+from analysis.outcomes import Outcomes
+from analysis.points import Point
+from analysis.records import base_names
+from analysis.style import caption, method_style, model_colours, model_markers, new_figure
+
+BOUNDS = (
+    "0 is worth no more than repetition, 1 as much as a fresh human problem; clipped to the measured human curve, arrows "
+    "mark such ends."
+)
+WORTH_FORMULA = "fresh human problems per kept path = a + b * x"
+AXES: dict[str, tuple[str, Callable[[Exchange], float | None]]] = {
+    "loss": ("pretraining loss [nats/token]", lambda e: e.rft.cell.loss_nats),
+    "human_style": ("human_style (0: no preferred style, 1: always the same)", lambda e: e.rft.cell.human_style),
+}
+
+
+def full_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange]:
+    """The rates there are, on all data from the own pool."""
+    found = [e for e in exchange_rates(points, outcomes) if isinstance(e, Exchange)]
+    return [e for e in found if e.rft.cell.data_frac == 1 and not e.rft.cell.union]
+
+
+def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+    """Worth of one kept path in fresh human problems against k, and the parts of RFT's gain at the largest k."""
+    found = full_rates(points, outcomes)
+    if not found:
+        return NotEnough("the exchange rate", "no RFT cell with sft_matched and fresh_human at its optimiser steps")
+    style = Counter(e.rft.cell.human_style for e in found).most_common(1)[0][0]  # the others: exchange_against
+    found = [e for e in found if e.rft.cell.human_style == style]
+    names = base_names(e.rft.cell for e in found)
+    figure, axes = new_figure(width=9.6, height=4.1, columns=2)
+    fits = _worth_panel(axes[0][0], found, names=names)
+    tops = {e.rft.cell.base: e.rft for e in sorted(found, key=lambda e: e.rft.cell.k or 0)}
+    splits = [s for p in tops.values() if (s := split_gain(p, points, outcomes)) is not None]
+    fits += _split_panel(axes[0][1], splits, names=names)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    legend_outside(figure, handles, labels)
+    text = f"95 % intervals: {found[0].label} (Fieller). Left: {BOUNDS} Right: parts of RFT - SFT."
+    caption(figure, text)
+    return Drawing("exchange_rate", figure, fits, text)
+
+
+def exchange_against(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+    """The exchange rate at the k that most cells share (the largest such) against whatever of loss and style varies."""
+    what = "the exchange rate against pretraining loss or human_style"
+    found = full_rates(points, outcomes)
+    counts = Counter(e.rft.cell.k for e in found)
+    k = max(counts, key=lambda k: (counts[k], k or 0), default=None)
+    found = [e for e in found if e.rft.cell.k == k]
+    varying = [name for name, (_, value) in AXES.items() if len({value(e) for e in found} - {None}) > 1]
+    if not varying:
+        return NotEnough(what, "neither varies among the cells that have a rate")
+    names = base_names(e.rft.cell for e in found)
+    figure, axes = new_figure(width=4.9 * len(varying) + 0.9, height=4.2, columns=len(varying), sharey=True)
+    fits = [_against_panel(panel, found, names=names, axis=axis) for panel, axis in zip(axes[0], varying, strict=True)]
+    axes[0][0].set_ylabel("fresh human problems per kept path")
+    axes[0][0].set_ylim(*_worth_limits(found))
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    legend_outside(figure, handles, labels)
+    text = f"k = {k}; 95 % intervals: {found[0].label} (Fieller). {BOUNDS} "
+    text += "Lines: least squares over points within the curve, 3 or more."
+    caption(figure, text)
+    return Drawing("exchange_against", figure, fits, text)
+
+
+def _against_panel(panel: Any, found: Sequence[Exchange], *, names: dict[Any, str], axis: str) -> dict[str, Any]:
+    """One axis; returns the entry of its line. Rates beyond the measured curve are bounds and take no part in the line."""
+    label, value = AXES[axis]
+    usual = Counter(e.rft.cell.human_style for e in found).most_common(1)[0][0]
+    shown = [e for e in found if axis == "human_style" or e.rft.cell.human_style == usual]
+    known = [(e, x) for e in shown if (x := value(e)) is not None]
+    span = max(x for _, x in known) - min(x for _, x in known)
+    colours, markers = model_colours(list(names.values())), model_markers(list(names.values()))
+    for i, (base, name) in enumerate(names.items()):
+        mine = [(e, x) for e, x in known if e.rft.cell.base == base]
+        aside = 0.0 if axis == "loss" else 0.02 * span * (i - (len(names) - 1) / 2)
+        xs = np.array([x + aside for _, x in mine])
+        _draw_worth(panel, xs, [e for e, _ in mine], label=name, colour=colours[name], marker=markers[name])
+    inside = [(e, x) for e, x in known if not e.note]
+    line = fit_line([x for _, x in inside], [e.worth for e, _ in inside], what=f"exchange rate against {axis}")
+    if isinstance(line, LineFit):
+        ends = np.array([line.x.min(), line.x.max()])
+        panel.plot(ends, line.predict(ends), color="#555555", linewidth=1)
+    _reference_lines(panel)
+    panel.set_xlabel(label)
+    if axis == "loss":
+        panel.invert_xaxis()
+    return {"series": f"worth of a path against {axis}", **line_entry(line, formula=WORTH_FORMULA)}
+
+
+def _reference_lines(panel: Any) -> None:
+    panel.axhline(0, color="#000000", linewidth=0.9)
+    panel.axhline(1, color=method_style("fresh_human").colour, linewidth=0.9, linestyle="--")
+
+
+def _worth_limits(found: Sequence[Exchange]) -> tuple[float, float]:
+    ends = np.array([e.worth_interval for e in found])
+    return min(-0.25, float(ends.min()) - 0.2), float(ends.max()) + 0.25
+
+
+def _draw_worth(panel: Any, x: np.ndarray, mine: Sequence[Exchange], *, label: str, colour: str, marker: str) -> None:
+    y = np.array([e.worth for e in mine])
+    low, high = (np.array([e.worth_interval[side] for e in mine]) for side in (0, 1))
+    bars = np.maximum([y - low, high - y], 0)
+    panel.errorbar(x, y, yerr=bars, linestyle="none", color=colour, marker=marker, label=label)
+    for xi, e in zip(x, mine, strict=True):
+        if "beyond the measured curve" in e.note:
+            tip = (xi, e.worth + (0.16 if "m is above" in e.note else -0.16))
+            panel.annotate("", tip, (xi, e.worth), arrowprops={"arrowstyle": "->", "color": colour})
+
+
+def _worth_panel(panel: Any, found: Sequence[Exchange], *, names: dict[Any, str]) -> list[dict[str, Any]]:
+    colours, markers = model_colours(list(names.values())), model_markers(list(names.values()))
+    entries = []
+    for i, (base, name) in enumerate(names.items()):
+        mine = sorted((e for e in found if e.rft.cell.base == base), key=lambda e: e.rft.cell.k or 0)
+        x = np.array([(e.rft.cell.k or 1) * dodge(i, len(names), step=0.12) for e in mine])
+        _draw_worth(panel, x, mine, label=name, colour=colours[name], marker=markers[name])
+        entries += [_exchange_entry(e, name=name) for e in mine]
+    panel.set_ylim(*_worth_limits(found))
+    _reference_lines(panel)
+    log2_axis(panel, [float(e.rft.cell.k or 1) for e in found], label="k, samples per question")
+    panel.set_ylabel("fresh human problems per kept path")
+    return entries
+
+
+def _exchange_entry(e: Exchange, *, name: str) -> dict[str, Any]:
+    return {
+        "series": f"{name}, k={e.rft.cell.k}, exchange rate",
+        "m": e.m,
+        "m_interval_95": list(e.m_interval),
+        "worth_per_path": e.worth,
+        "worth_interval_95": list(e.worth_interval),
+        "num_human": e.num_human,
+        "kept": e.kept,
+        "holds": e.label,
+        "note": e.note,
+    }
+
+
+PARTS = (
+    ("steps", "more steps (matched - SFT)", "#56B4E9", ""),
+    ("diversity", "true diversity (oracle - matched)", "#009E73", "//"),
+    ("rest", "rest (RFT - oracle)", "#D55E00", "xx"),
+    ("total", "total (RFT - SFT)", "#555555", ""),
+)
+
+
+def _split_panel(panel: Any, splits: Sequence[Split], *, names: dict[Any, str]) -> list[dict[str, Any]]:
+    entries = []
+    for i, split in enumerate(splits):
+        for j, (part, label, colour, hatch) in enumerate(PARTS):
+            estimate = getattr(split, part)
+            if estimate is None:
+                continue
+            half = estimate.half_width()
+            panel.bar(
+                i + (j - 1.5) * 0.2, estimate.value, width=0.18, color=colour, hatch=hatch, edgecolor="white",
+                label=label if i == 0 else None, yerr=half if math.isfinite(half) else None,
+                error_kw={"elinewidth": 0.9, "capsize": 2},
+            )  # fmt: skip
+            series = f"{names[split.rft.cell.base]}, k={split.rft.cell.k}, {label}"
+            entries.append({"series": series, "estimate": estimate_entry(estimate)})
+    panel.axhline(0, color="#000000", linewidth=0.9)
+    panel.set_xticks(range(len(splits)), [f"{names[s.rft.cell.base]}\nk={s.rft.cell.k}" for s in splits])
+    panel.grid(visible=False, axis="x")
+    panel.set_ylabel("points")
+    low, high = panel.get_ylim()
+    panel.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+    panel.legend(fontsize=7, loc="upper left", ncols=2)
+    return entries

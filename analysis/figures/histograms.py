@@ -1,0 +1,82 @@
+"""How many correct and how many distinct paths questions have (paper figure 7), from the records.
+
+path_histograms(points)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.figures.drawing import Drawing
+from analysis.figures.paths import ladder_points
+from analysis.linear import NotEnough
+from analysis.points import Point
+from analysis.records import base_names
+from analysis.style import caption, model_colours, new_figure
+
+KINDS = {"correct": "correct samples of a question", "distinct": "distinct kept paths of a question"}
+MOST_BARS = 25  # wider histograms are drawn in bins
+
+
+def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
+    """Figure 7: a row per base, correct on the left, distinct on the right; replicates added up."""
+    k, pools = counted_pools(points)
+    if not pools:
+        return NotEnough("histograms of paths per question", "no RFT cell whose record counts questions by their paths")
+    figure, axes = new_figure(
+        width=6.6, height=1.75 * len(pools) + 0.8, rows=len(pools), columns=2, sharex="col", sharey="col"
+    )
+    colours = model_colours(list(pools))
+    entries: list[dict[str, Any]] = []
+    for row, (name, histograms) in zip(axes, pools.items(), strict=True):
+        for panel, (kind, counts) in zip(row, histograms.items(), strict=True):
+            mean = float(counts @ np.arange(len(counts)) / counts.sum())
+            _bars(panel, counts, colour=colours[name])
+            panel.set_title(f"{name}: mean {mean:.2f}", fontsize=8)
+            entry = {"series": f"{name}, {kind}", "k": k, "questions": int(counts.sum()), "mean": mean}
+            entries.append({**entry, "histogram": counts.tolist()})
+        row[0].set_ylabel("questions [%]")
+    for panel, label in zip(axes[-1], KINDS.values(), strict=True):
+        panel.set_xlabel(label)
+    asked = sorted({int(h["correct"].sum()) for h in pools.values()})
+    text = f"Questions by number of paths, k = {k} draws, n = {' to '.join(f'{n:,}' for n in asked)} questions (replicates "
+    text += "added up; no intervals). The human path is not counted."
+    caption(figure, text)
+    return Drawing("path_histograms", figure, entries, text)
+
+
+def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, dict[str, np.ndarray]]]:
+    """(k, {base: {kind: questions by number of paths}}) at the k that most bases share, the largest such."""
+    by_k: dict[int, list[Point]] = {}
+    for point in ladder_points(points, method="rft"):
+        if all(any(cell.histograms.get(kind, ())) for cell in point.cells for kind in KINDS):
+            by_k.setdefault(point.cell.k or 0, []).append(point)
+    if not by_k:
+        return 0, {}
+    k = max(by_k, key=lambda k: (len(by_k[k]), k))
+    names = base_names(p.cell for p in by_k[k])
+    order = sorted(by_k[k], key=lambda p: list(names).index(p.cell.base))
+    return k, {
+        names[p.cell.base]: {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS} for p in order
+    }
+
+
+def _added(histograms: Sequence[Sequence[int]]) -> np.ndarray:
+    total = np.zeros(max(map(len, histograms)))
+    for counts in histograms:
+        total[: len(counts)] += counts
+    return total
+
+
+def _bars(panel: Any, counts: np.ndarray, *, colour: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    width = -(-len(counts) // MOST_BARS)  # values per bar
+    padded = np.pad(counts, (0, -len(counts) % width)).reshape(-1, width).sum(axis=1)
+    places = np.arange(len(padded)) * width + (width - 1) / 2
+    panel.bar(places, 100 * padded / counts.sum(), color=colour, width=0.85 * width)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panel.tick_params(labelbottom=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from composing import composed, tiny
+from test_study import run
 
 import rft.preflight as module
 from rft.config import StudyConfig
@@ -115,6 +116,24 @@ def test_the_report_lies_beside_the_record_and_stops_the_cell(tmp_path: Path, ca
     with pytest.raises(PreflightError):
         preflight_cell(cfg, sources, cell, store=store, folder=tmp_path / "0")
     assert (tmp_path / "0" / PREFLIGHT_FILE).stat().st_mtime_ns == before, "a report that holds is not made again"
+
+
+def test_a_sweep_checks_before_it_runs_and_a_cell_that_fails_is_missing(tmp_path: Path):
+    sweep = (
+        "-m",
+        "hydra/launcher=dag_local",
+        "study_name=s",
+        "method=sft,icl",
+        "preflight=true",
+        "sampling.engine=torch",
+    )
+    text = run(tmp_path, *sweep, "data.max_prompt_tokens=4", status=1)
+    assert text.count("preflight of nano-xs") == 1, "one report for the cells that share model and data"
+    for number in ("0", "1"):
+        folder = tmp_path / "multirun_outputs/s" / number
+        assert "prompts_fit" in read_json(folder / "failure.json")["reason"]
+        assert (folder / PREFLIGHT_FILE).is_file()
+    assert not list((tmp_path / "multirun_outputs/.store").glob("finetune/*/*"))
 
 
 @pytest.mark.slow

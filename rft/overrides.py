@@ -48,7 +48,7 @@ def _check(key: str, value: str, *, conf: Path) -> str | None:
             return f"unknown key {part!r}{place}.{_suggest(part, known)} Known: {', '.join(known)}"
         kind = fields[part]
     if isinstance(kind, EnumType):
-        return _check_choices(key, value, [member.name for member in kind])
+        return _check_choices(key, value, list(kind.__members__))
     return None
 
 

@@ -124,7 +124,7 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
     drawings = [d for d in made if isinstance(d, Drawing)]
     lines = save_drawings(drawings, out=out)
     absent = [f"{name}: {why}" for name, why in NEVER_PUBLISHED.items()]
-    lines += [f"no figure: {text}" for text in absent]
+    lines += [wrap(f"no figure: {text}") for text in absent]
     table, claims = paper.paper_table(), {"published": published_claims()}
     lines += write_texts(table, claims, out=out)
     if report:
@@ -170,7 +170,7 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
     fits: list[dict[str, Any]] = []
     for drawing in drawings:
         if isinstance(drawing, NotEnough):
-            lines.append(f"no figure: {drawing}")
+            lines.append(wrap(f"no figure: {drawing}"))
             fits.append({"not_enough_data": str(drawing)})
             continue
         drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again

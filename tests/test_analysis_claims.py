@@ -139,7 +139,7 @@ def test_exchange_rate_does_not_extrapolate(tmp_path: Path) -> None:
     assert control_of(found.rft, without, method="fresh_human") is None
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - {"donor_slope"}))
 def test_planner_ranks_options_that_shrink(clear: tuple[list[Point], Outcomes], target: str) -> None:
     options = next_runs(*clear, target=target)
     assert not isinstance(options, NotEnough)

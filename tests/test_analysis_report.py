@@ -79,7 +79,8 @@ def test_sections_come_claims_first_and_missing_cells_have_reasons(report: Path)
     text = report.read_text()
     places = [text.index(f'<section id="{name}"') for name in ("claims", "figures", "tables", "missing", "plan", "solutions", "provenance")]  # fmt: skip # noqa: E501
     assert places == sorted(places)
-    assert "1 cells missing" in text
+    assert "missing cells: 1" in text
+    assert not re.search("&lt;/?(p|li|ul|td|strong)&gt;", text)  # escaped twice
     assert text.count('<img class="plot"') == text.count("<figcaption>") >= 5
     assert "n = 40 test problems" in text
 

@@ -55,6 +55,7 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
                 )
                 legend.setdefault(name, drawn)
         panel.set_xscale("log")
+        _few_ticks(panel, [c[column] for _, c in found])
         panel.set_xlabel(unit)
     axes[0][0].set_ylabel("test accuracy [%]")
     axes[0][0].set_ylim(0, top_of(shown))
@@ -67,3 +68,12 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
         text += " Published: table 4 (A100 80 GB); it covers SFT on all data and RFT-U33B alone."
     caption(figure, text)
     return Drawing("accuracy_vs_cost", figure, [], text)
+
+
+def _few_ticks(panel: Any, values: Sequence[float]) -> None:
+    """Within a decade the ends alone: matplotlib's labels of minor ticks would run into each other."""
+    from matplotlib.ticker import NullFormatter
+
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    if max(values) < 10 * min(values):
+        panel.set_xticks([min(values), max(values)], [f"{min(values):.2g}", f"{max(values):.2g}"])

@@ -76,6 +76,8 @@ def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(shown, [short_number(value) for value in shown])
+    if len(shown) == 1:  # else the few pixels between series would fill the panel
+        axes.set_xlim(shown[0] / 1.5, shown[0] * 1.5)
     axes.set_xlabel(label)
 
 

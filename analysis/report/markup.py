@@ -11,7 +11,10 @@ from collections.abc import Sequence
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is HTML already; what is added to it is escaped unless it is HTML too."""
+
+    def __add__(self, other: str) -> Markup:
+        return Markup(str(self) + str(escape(other)))
 
 
 def escape(value: object) -> Markup:

@@ -94,11 +94,11 @@ def _section(name: str, title: str, body: Markup) -> Markup:
 
 def _summary(study: Table, *, bases: int) -> str:
     settings = len({cell.setting for cell in study.cells})
-    text = f"{len(study.cells):,} cells, {settings:,} settings, {bases:,} base models"
+    text = f"cells: {len(study.cells):,}, settings: {settings:,}, base models: {bases:,}"
     sizes = sorted({score.n for cell in study.cells if (score := cell.accuracy) is not None})
     if sizes:
-        text += f", {' to '.join(f'{n:,}' for n in sorted({sizes[0], sizes[-1]}))} test problems"
-    return text + (f"; {len(study.missing):,} cells missing" if study.missing else "; none missing")
+        text += f", test problems: {' to '.join(f'{n:,}' for n in sorted({sizes[0], sizes[-1]}))}"
+    return text + f", missing cells: {len(study.missing) or 'none'}"
 
 
 def _browser(shown: Mapping[str, object]) -> Markup:

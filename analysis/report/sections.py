@@ -35,9 +35,9 @@ def claims_section(studies: Mapping[str, Sequence[ClaimResult]], *, notes: str =
     """A card per claim with every study's ruling; the first study's tally on top."""
     first = next(iter(studies))
     tally = Counter(result.ruling for result in studies[first])
-    counts = ", ".join(f"{tally[ruling]} {ruling.value}" for ruling in Ruling if tally[ruling])
+    counts = ", ".join(f"{tally[ruling]} are {ruling.value}" for ruling in Ruling if tally[ruling])
     intro = tag(
-        "p", f"{first}: of {len(studies[first])} tests {counts}. A verdict on a measured study needs five replicates."
+        "p", f"{first}: of {len(studies[first])} tests, {counts}. A verdict on a measured study needs five replicates."
     )
     cards = [_claim_card(dict(zip(studies, row, strict=True))) for row in zip(*studies.values(), strict=True)]
     left_out = [tag("p", notes, class_="note")] if notes else []

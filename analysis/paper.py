@@ -79,6 +79,7 @@ def _cell(row: Row) -> Cell | None:
         return None
     method = kinds[row["method"]]
     frac = float(row["data_frac"]) if row["data_frac"] else None
+    part = frac if row["method"] == "RFT no dedup" and frac is not None and frac < 1 else None  # of its 400K examples
     union = {"RFT-U13B": U13B, "RFT-U33B": U33B}.get(row["method"], ())
     draws = int(row["k"]) // max(1, len(union)) if method == "rft" else None
     plain = method == "rft" and row["method"] == "RFT"
@@ -90,7 +91,8 @@ def _cell(row: Row) -> Cell | None:
         model=row["model"],
         data="gsm8k",
         method=method,
-        data_frac=frac,
+        data_frac=frac if part is None else 1.0,
+        examples_frac=part,
         k=draws,
         union=union,
         scores={"maj1@1": _score(value), **_voted(row)},
@@ -102,7 +104,7 @@ def _cell(row: Row) -> Cell | None:
         num_params=float(row["params_b"]) * 1e9,
         loss_nats=losses()[row["model"]],
         loss_text=LOSS_TEXT,
-        num_human=None if frac is None else round(NUM_TRAIN * frac),
+        num_human=None if frac is None or part is not None else round(NUM_TRAIN * frac),
         distinct_per_question_with_human=_paths(row, "distinct_paths_per_question") if plain else None,
         correct_per_question=_paths(row, "correct_paths_per_question") if plain else None,
         cost=_cost(row, plain=plain),

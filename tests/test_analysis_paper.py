@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from analysis import paper
+from analysis.claims import published_view
 from analysis.fits import power_law
+from analysis.grids import paper_tables
 from analysis.linear import LineFit, fit_line
 
 # set: n, a, b, SE of b, R^2 (digits as given)
@@ -162,3 +164,12 @@ def test_one_sft_cell_per_model_and_fraction(rule: str) -> None:
     assert len({(c.model, c.data_frac) for c in cells}) == 42
     # 65B at 1/32 etc. have different values under both rules, so no setting is taken twice
     assert len(cells) == 42
+
+
+def test_parts_of_the_400k_set_are_no_fractions_of_the_human_data() -> None:
+    parts = [c for c in paper.paper_table().cells if c.policy == "no_dedup" and not c.on_all_examples]
+    assert {c.examples_frac for c in parts} == {1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2}
+    assert {(c.data_frac, c.num_human) for c in parts} == {(1.0, None)}
+    assert all(p.cell.on_all_examples for p in published_view().points)
+    table = paper_tables(paper.paper_table())["table5"]
+    assert any("0.25 of examples" in row[0] for row in table.rows)

@@ -35,7 +35,7 @@ class Drawing:
     @property
     def title(self) -> str:
         """The name in words: 'Accuracy against data'."""
-        words = self.name.replace("_", " ").replace(" vs ", " against ")
+        words = self.name.replace("_", " ").replace(" vs ", " against ").replace(" fig", " figure ")
         return words[0].upper() + words[1:]
 
 

@@ -19,7 +19,17 @@ from rft.core.tokenization import encode_examples
 from rft.core.training import TrainSettings, train
 
 WORDS = ["q", "r", "=", ";", "ans", *[str(n) for n in range(20)]]
-ARCH = ArchConfig(num_layers=2, width=32, num_heads=4, num_kv_heads=2, mlp_width=64, context=128, init_std=0.02, embedding_std=0.02, rope_theta=200.0)
+ARCH = ArchConfig(
+    num_layers=2,
+    width=32,
+    num_heads=4,
+    num_kv_heads=2,
+    mlp_width=64,
+    context=128,
+    init_std=0.02,
+    embedding_std=0.02,
+    rope_theta=200.0,
+)
 
 
 def tiny_tokenizer(*, pad: str | None = "<pad>") -> Any:

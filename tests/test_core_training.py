@@ -18,7 +18,17 @@ from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 
 torch.set_num_threads(1)
 
-GQA = ArchConfig(num_layers=2, width=48, num_heads=6, num_kv_heads=2, mlp_width=80, context=128)
+GQA = ArchConfig(
+    num_layers=2,
+    width=48,
+    num_heads=6,
+    num_kv_heads=2,
+    mlp_width=80,
+    context=128,
+    init_std=0.02,
+    embedding_std=0.02,
+    rope_theta=200.0,
+)
 
 
 def encoded_toys(count: int = 24, *, pad: str | None = "<pad>") -> list[Encoded]:

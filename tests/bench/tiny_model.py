@@ -22,7 +22,17 @@ from rft.core.model import build_llama, save_model
 from rft.core.tokenization import encode_examples
 from rft.core.training import TrainSettings, train
 
-ARCH = ArchConfig(num_layers=3, width=80, num_heads=4, num_kv_heads=4, mlp_width=216, context=256)
+ARCH = ArchConfig(
+    num_layers=3,
+    width=80,
+    num_heads=4,
+    num_kv_heads=4,
+    mlp_width=216,
+    context=256,
+    init_std=0.02,
+    embedding_std=0.02,
+    rope_theta=1e4,
+)
 NUM_WORDS = 1200
 
 

@@ -203,7 +203,9 @@ class TrainConfig:
     max_steps: int | None = None  # cap, for smoke runs
     lora_rank: int | None = None  # null: full fine-tuning
     lora_alpha: int | None = None
-    examples_frac: float = 1.0  # share of the examples trained on, human and added alike, nested (paper, Table 5, no dedup)
+    examples_frac: float = (
+        1.0  # share of the examples trained on, human and added alike, nested (paper, Table 5, no dedup)
+    )
 
 
 @dataclass

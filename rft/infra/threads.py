@@ -1,6 +1,6 @@
 """The number of threads of numeric libraries in this process: from the configuration, since launchers differ in it.
 
-    limit_threads(1)      # before and after torch is imported; the number changes a float's last bits, so it is set always
+limit_threads(1)      # before and after torch is imported; the number changes a float's last bits, so it is set always
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
     recipe = config["recipe"]
     tokenizer = load_tokenizer(base)
     rows = list(read_jsonl(trainset / EXAMPLES_FILE))
-    examples = encode_examples(tokenizer, training_pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"])
+    examples = encode_examples(
+        tokenizer, training_pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"]
+    )
     num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
     model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
     settings = TrainSettings(

@@ -1,13 +1,13 @@
 """One cell from plan to record: register in the study, compute what is missing, assemble, mirror to W&B, write last.
 
-run_cell(cfg, study_folder=Path("multirun_outputs/quickstart"), folder="3")
+run_cell(cfg, study_folder=Path("multirun_outputs/quickstart"), folder="3", arguments=sys.argv[1:])
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rft.assemble import assemble, write_cell_files
@@ -25,65 +25,82 @@ from rft.sources import resolve
 
 log = logging.getLogger("rft")
 
+PROGRAM = ("python", "-m", "rft.run")
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A planned cell and its place."""
+
+    plan: CellPlan
+    study: Study
+    folder: str
+    store: Store
+
+    @property
+    def path(self) -> Path:
+        return self.study.folder / self.folder
+
 
 def run_cell(
-    cfg: StudyConfig, *, study_folder: Path, folder: str, hits: Mapping[str, bool] | None = None
+    cfg: StudyConfig,
+    *,
+    study_folder: Path,
+    folder: str,
+    arguments: Sequence[str] = (),
+    hits: Mapping[str, bool] | None = None,
 ) -> Path | None:
     """The cell's record, computed or found; None for a dry run or a cell that another folder of the study holds.
 
-    `hits`: stages that a launcher computed beforehand, with whether each was found finished then.
-    Raises what a failing stage raises, after writing the reason into the cell's folder.
+    `arguments` of the command line go into the record's provenance; `hits`: stages that a launcher computed beforehand,
+    with whether each was found finished then. Raises what a failing stage raises, after writing the reason into the
+    cell's folder.
     """
     sources = resolve(cfg)
-    cell = plan(cfg, sources)
-    store = Store(Path(cfg.store.root))
+    planned = plan(cfg, sources)
+    cell = _Cell(planned, Study(study_folder, cfg.study_name), folder, Store(Path(cfg.store.root)))
     if cfg.dry_run:
-        log.info(plan_text([cell], store=store, runtime=cfg.runtime, workers=1))
+        log.info(plan_text([planned], store=cell.store, runtime=cfg.runtime, workers=1))
         return None
-    study = Study(study_folder, cfg.study_name)
-    owner = study.register(cell.cell_id, folder=folder, cell=cell.cell)
+    owner = cell.study.register(planned.cell_id, folder=folder, cell=planned.cell)
     if owner != folder:
-        log.info(
-            f"{cell.cell_id} is computed in folder {owner} already: {', '.join(cell.collapsed)} mean nothing for it"
-        )
+        unused = ", ".join(planned.collapsed)
+        log.info(f"{planned.cell_id} is computed in folder {owner} already: {unused} mean nothing for it")
         return None
-    record_path = study.folder / folder / RECORD_FILE
-    if study.complete(folder, cell_key=cell.cell_key):
-        log.info(f"{cell.cell_id} is finished: {record_path}")
+    record_path = cell.path / RECORD_FILE
+    if cell.study.complete(folder, cell_key=planned.cell_key):
+        log.info(f"{planned.cell_id} is finished: {record_path}")
         return record_path
-    study.clear(folder)
+    cell.study.clear(folder)
     try:
         if cfg.preflight:
             from rft.preflight import preflight_cell  # imports torch
 
-            preflight_cell(cfg, sources, cell, store=store, folder=study.folder / folder)
-        _compute(cfg, cell, store=store, study=study, folder=folder, hits=hits or {})
+            preflight_cell(cfg, sources, planned, store=cell.store, folder=cell.path)
+        _compute(cfg, cell, arguments=arguments, hits=hits or {})
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        study.fail(folder, cell_id=cell.cell_id, cell=cell.cell, reason=reason, stage=None)
+        cell.study.fail(folder, cell_id=planned.cell_id, cell=planned.cell, reason=reason, stage=None)
         raise
     return record_path
 
 
-def _compute(
-    cfg: StudyConfig, cell: CellPlan, *, store: Store, study: Study, folder: str, hits: Mapping[str, bool]
-) -> None:
+def _compute(cfg: StudyConfig, cell: _Cell, *, arguments: Sequence[str], hits: Mapping[str, bool]) -> None:
     """Execute, assemble, mirror; record.json comes last."""
-    if any(not store.has(stage.kind, stage.key) for stage in cell.stages):
-        log.info(plan_text([cell], store=store, runtime=cfg.runtime, workers=1))
-    found = execute(cell.stages, store=store, runtime=cfg.runtime, on_stage=_announce)
+    planned, store = cell.plan, cell.store
+    if any(not store.has(stage.kind, stage.key) for stage in planned.stages):
+        log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+    found = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce)
     device = resolve_device(cfg.runtime.device)
-    origin = provenance(device=device, argv=sys.argv, folder=Path(__file__).parent)
-    record = assemble(cell, store=store, hits={**found, **hits}, study=study.name, provenance=origin)
-    place = study.folder / folder
-    place.mkdir(parents=True, exist_ok=True)
-    write_cell_files(cell, store=store, folder=place)
-    mirror_cell(cfg, cell, record, store=store, study=study, folder=place)
-    write_json(place / RECORD_FILE, record.to_json())
+    origin = provenance(device=device, argv=[*PROGRAM, *arguments], folder=Path(__file__).parent)
+    record = assemble(planned, store=store, hits={**found, **hits}, study=cell.study.name, provenance=origin)
+    cell.path.mkdir(parents=True, exist_ok=True)
+    write_cell_files(planned, store=store, folder=cell.path)
+    mirror_cell(cfg, planned, record, store=store, study=cell.study, folder=cell.path)
+    write_json(cell.path / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
-    log.info(
-        f"{cell.cell_id}: maj1@1 {100 * score.value:.1f} ± {100 * score.se:.1f} % (n = {score.n}, item noise only)"
-    )
+    percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
+    log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
 
 
 def _announce(stage: Stage, entry: Entry) -> None:

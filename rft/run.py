@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,15 +83,18 @@ def cell_place() -> Place:
 
 def run(cfg: DictConfig) -> None:
     """One job: plan a cell, compute what is missing, write its record."""
-    finish(cfg, hits={})
+    finish(cfg, hits={}, arguments=sys.argv[1:])
 
 
-def finish(cfg: DictConfig, *, hits: Mapping[str, bool]) -> None:
-    """`run` for a launcher that has computed stages beforehand: `hits` says which of them were found finished."""
+def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str]) -> None:
+    """`run` for a launcher that has computed stages beforehand: `hits` says which of them were found finished.
+
+    `arguments` are the command line's: a worker's own say nothing of the study.
+    """
     from rft.cell import run_cell  # after composition: `--help` and completion stay fast
 
     place = cell_place()
-    run_cell(to_study_config(cfg), study_folder=place.study, folder=place.folder, hits=hits)
+    run_cell(to_study_config(cfg), study_folder=place.study, folder=place.folder, hits=hits, arguments=arguments)
 
 
 def main() -> None:

@@ -38,8 +38,6 @@ def test_a_misspelt_word_is_named_with_what_is_meant(argument: str, message: str
         "union=[nano-s]",
         "model.path=x",
         "hydra/launcher=dag_local",
-    ]
-    + [
         "hydra.launcher.workers=2",
         "model=glob(nano-*)",
         "train.lr=null",

@@ -13,7 +13,8 @@ from rft.infra.store import Store
 from rft.pipeline import execute, plan
 from rft.sources import resolve
 
-# Raise the version of the stage in rft.stages.STAGE_KINDS together with these digests, and only when its output is meant to change.
+# Raise the version of the stage in rft.stages.STAGE_KINDS together with these digests,
+# and only when its output is meant to change.
 GOLDEN = {"train_pool.jsonl": "ff9135cd39c98886", "test.jsonl": "d19500c892b4a7f2"}
 
 
@@ -107,9 +108,26 @@ def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path):
     with pytest.raises(ValueError, match=r"model.path=.* no such folder"):
         resolve(cfg)
     (tmp_path / "model").mkdir()
-    with pytest.raises(ValueError, match="no \\*.safetensors file"):
+    with pytest.raises(ValueError, match=r"no \*.safetensors file"):
         resolve(cfg)
     (tmp_path / "train.jsonl").unlink()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="no such file"):
         resolve(composed(*overrides[:-1], f"data.train_path={tmp_path}/train.jsonl", overrides[-1]))
+
+
+def test_gsm8k_becomes_problems_with_its_release_recorded(tmp_path: Path, gsm8k_dir: Path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    overrides = [f"model.path={tmp_path}/model", f"data.train_path={gsm8k_dir}", f"data.test_path={gsm8k_dir}"]
+    cfg = composed("data=gsm8k", "model=smollm2-135m", "data.num_validation=73", *overrides)
+    sources = resolve(cfg)
+    assert (sources.num_pool, sources.num_test) == (7_400, 1_319)
+    store = Store(tmp_path / "store")
+    stage = plan(cfg, sources).roles["data"]
+    execute([stage], store=store, runtime=cfg.runtime)
+    entry = store.get(stage.kind, stage.key)
+    assert entry is not None
+    dataset = entry.meta["stats"]["dataset"]
+    assert dataset["gsm8k_release"] == {"train": "exact", "test": "exact"}
+    assert (dataset["num_train"], dataset["num_validation"], dataset["num_test"]) == (7_400, 73, 1_319)

@@ -90,6 +90,8 @@ def test_a_study_ends_in_readable_records(finished: Path):
         assert record.model["pretrain_loss_nats"] > 0
         assert record.data["num_human"] == 16
         assert record.provenance["python"]
+        assert record.provenance["command"][:4] == ["python", "-m", "rft.run", "-m"]
+        assert "method=sft,rft,sft_matched" in record.provenance["command"]
         assert all(not Path(name).is_absolute() for name in record.files.values())
     matched, rft, sft = (next(r for r in rows.values() if r.cell["method"] == m) for m in ("sft_matched", "rft", "sft"))
     assert matched.data["num_optimizer_steps"] == rft.data["num_optimizer_steps"] >= sft.data["num_optimizer_steps"]

@@ -6,6 +6,7 @@ the cells finish on cache hits.
 
 import logging
 import pickle
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ class DagLocalLauncher(Launcher):
 
     def _cell_payload(self, config: DictConfig, hits: dict[str, bool]) -> bytes:
         """What a worker needs to finish a cell as an ordinary Hydra job."""
-        return pickle.dumps((config, hits))
+        return pickle.dumps((config, hits, sys.argv[1:]))
 
     def _returned(self, config: DictConfig, error: str | None) -> JobReturn:
         returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
@@ -93,12 +94,12 @@ def finish_cell(payload: bytes, report: Any) -> None:  # noqa: ARG001 (every tas
     """Entry point of a worker: run one cell as a Hydra job; all its stages are in the store."""
     from rft.run import finish
 
-    config, hits = pickle.loads(payload)
+    config, hits, arguments = pickle.loads(payload)
     setup_globals()
     HydraConfig.instance().set_config(config)
     returned = run_job(
         hydra_context=HydraContext(config_loader=None, callbacks=Callbacks()),
-        task_function=lambda cfg: finish(cfg, hits=hits),
+        task_function=lambda cfg: finish(cfg, hits=hits, arguments=arguments),
         config=config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",

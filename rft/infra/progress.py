@@ -113,7 +113,7 @@ class Progress:
         """One line: stages done, time left, and what is running."""
         estimate = self._estimate
         running = ", ".join(
-            f"{estimate.tasks[task_id].group} {task_id} {fraction:.0%}".strip()
+            f"{task_id} {fraction:.0%}"
             for task_id, (_, fraction) in estimate.running.items()
         )
         counts = f"{len(estimate.ended)} of {len(estimate.tasks)} stages"

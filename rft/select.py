@@ -25,7 +25,7 @@ from typing import Any
 
 from rft.records import Problem, Sample
 from rft.text import answers, selection
-from rft.text.dedup import thin
+from rft.text.dedup import TIE_BREAKS, thin
 from rft.text.rows import gold_field, numbered_rows, text_field
 
 Origin = tuple[str, str, int]  # id, model, draw
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("source", help='JSON-lines file of {"id", "gold", "text", "draw"}, "-" for standard input')
     parser.add_argument("--out", type=Path, required=True, help="file for the kept rows")
     parser.add_argument("--policy", default="paper", help=f"one of {', '.join(selection.POLICIES)} (default: paper)")
+    parser.add_argument("--tie-break", choices=TIE_BREAKS, help="of equal equation lists (default: the policy's own)")
     parser.add_argument("--compat", choices=["paper_script"], help="follow the paper's released script instead")
     parser.add_argument("--rule", choices=[*answers.RULES], help="grading rule (default: paper_select, float equality)")
     parser.add_argument(
@@ -109,7 +110,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Select as the parsed options say, write the kept rows, return the summary. Raises ValueError on bad input."""
     if options.compat and options.policy != "paper":
         raise ValueError(f"--compat {options.compat} is a policy of its own; leave --policy {options.policy} out")
-    changed = {name: getattr(options, name) for name in ("rule", "equations", "tolerance", "cap")}
+    changed = {name: getattr(options, name) for name in ("rule", "equations", "tolerance", "cap", "tie_break")}
     changes = {name: value for name, value in changed.items() if value is not None}
     policy = selection.policy_named(options.compat or options.policy, count_human=options.count_human, **changes)
     pool = read_pool(options.source)

@@ -30,7 +30,9 @@ def resolve(cfg: StudyConfig) -> Sources:
     if cfg.data.kind is DataKind.world:
         assert cfg.data.num_pool is not None
         assert cfg.data.num_test is not None
-        return Sources({}, {}, cfg.data.num_pool, cfg.data.num_test, identities, engines)
+        text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
+        contents = {role: _content(path, role) for role, path in text.items()}
+        return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines)
     paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
     paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
     digests = {role: _content(path, role) for role, path in paths.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
-from composing import tiny
+from composing import composed, tiny
 
 from rft.config import StudyConfig
 from rft.pipeline import CellPlan, in_order, plan
@@ -133,3 +134,11 @@ def test_planning_changes_nothing_in_the_configuration():
 def test_bad_values_are_refused_with_what_is_allowed(override: str, message: str):
     with pytest.raises(ValueError, match=message):
         tiny("method=rft", override)
+
+
+def test_an_imported_model_runs_on_the_embedded_world_with_its_loss_on_the_text(tmp_path: Path):
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    cfg = composed("model=smollm2-135m", "method=sft", f"model.path={tmp_path}", "data.prompt=plain")
+    cell = plan(cfg, resolve(cfg))
+    assert cell.roles["base"].kind == "import"
+    assert cell.roles["loss"].hints["loss"].endswith("heldout.txt")

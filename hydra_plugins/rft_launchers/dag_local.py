@@ -60,13 +60,16 @@ class DagLocalLauncher(Launcher):
         from rft.sweep import Job, run_sweep  # torch-free, but after Hydra's own start-up
 
         jobs = [Job(number=initial_job_idx + i, config=c) for i, c in enumerate(configs)]
-        errors = run_sweep(
-            jobs,
-            study_folder=Path(str(self.config.hydra.sweep.dir)),
-            workers=self.workers,
-            threads=self.threads,
-            cell_payload=self._cell_payload,
-        )
+        try:
+            errors = run_sweep(
+                jobs,
+                study_folder=Path(str(self.config.hydra.sweep.dir)),
+                workers=self.workers,
+                threads=self.threads,
+                cell_payload=self._cell_payload,
+            )
+        except ValueError as error:  # a configuration that cannot work: nothing has run yet
+            sys.exit(f"error: {error}")
         return [self._returned(c, error) for c, error in zip(configs, errors, strict=True)]
 
     def _cell_payload(self, config: DictConfig, hits: dict[str, bool]) -> bytes:

@@ -112,10 +112,7 @@ class Progress:
     def text(self, *, now_s: float) -> str:
         """One line: stages done, time left, and what is running."""
         estimate = self._estimate
-        running = ", ".join(
-            f"{task_id} {fraction:.0%}"
-            for task_id, (_, fraction) in estimate.running.items()
-        )
+        running = ", ".join(f"{task_id} {fraction:.0%}" for task_id, (_, fraction) in estimate.running.items())
         counts = f"{len(estimate.ended)} of {len(estimate.tasks)} stages"
         return f"{counts} | {format_seconds(estimate.remaining_s(now_s=now_s))} left | {running or 'waiting'}"
 

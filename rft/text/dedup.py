@@ -16,6 +16,7 @@ from rapidfuzz.distance import Levenshtein
 
 from rft.text.subsets import rank
 
+TIE_BREAKS = ("others", "scored")
 MAX_DISTANCE_TEXT = 5000  # characters compared by edit distance: keeps one absurd sample from taking minutes
 
 
@@ -46,12 +47,18 @@ class PathLike(Protocol):
 P = TypeVar("P", bound=PathLike)
 
 
-def farthest_paths(paths: Sequence[P]) -> list[P]:
+def farthest_paths(paths: Sequence[P], *, tie_break: str = "others") -> list[P]:
     """Algorithm 1 of the paper (A.3) over the valid paths of one question: one path per key, in the order given.
 
     A path with a known key replaces the kept one when its summed edit distance to the other kept paths is larger
     (strictly: a tie keeps the earlier one). Greedy, in the order given, so that order is part of the result.
+
+    `tie_break`: `others` leaves the kept path of that key out of both sums (Algorithm 1); `scored` measures the new path
+    against it too, the literal reading of the released script ("over kept texts not equal to the current one").
+    Raises ValueError for another name.
     """
+    if tie_break not in TIE_BREAKS:
+        raise ValueError(f"unknown tie break {tie_break!r}; allowed are {', '.join(TIE_BREAKS)}")
     kept: dict[str, P] = {}
     sums: dict[str, int] = {}  # of kept paths, valid until the kept set changes
     for path in paths:
@@ -66,7 +73,8 @@ def farthest_paths(paths: Sequence[P]) -> list[P]:
         if path.key not in sums:
             sums[path.key] = _summed_distance(held.text, others)
         reach = _summed_distance(path.text, others)
-        if reach > sums[path.key]:
+        lead = _summed_distance(path.text, [held.text]) if tie_break == "scored" else 0
+        if reach + lead > sums[path.key]:
             kept[path.key] = path
             sums = {path.key: reach}  # the other sums change with this text; its own does not
     return [path for path in paths if kept[path.key] is path]

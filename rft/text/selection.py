@@ -40,6 +40,7 @@ class Policy:
     tolerance: float = equations.TOLERANCE
     equations: str = "annotated"  # annotated (`<<...>>`) | plain (from text, for models that write no annotations)
     rule: str = "paper_select"  # grading rule, see rft.text.answers
+    tie_break: str = "others"  # of `farthest`, see rft.text.dedup.farthest_paths
     python_equations: bool = False  # equations are what Python's own syntax accepts, as in the paper's script
 
 
@@ -280,7 +281,7 @@ def _deduplicated(valid: Sequence[KeptPath], *, policy: Policy, seed: int) -> li
     if policy.dedup == "none":
         return list(valid)
     if policy.dedup == "farthest":
-        return farthest_paths(valid)
+        return farthest_paths(valid, tie_break=policy.tie_break)
     if policy.dedup == "random":
         return random_paths(valid, seed=seed)
     raise ValueError(f"unknown dedup {policy.dedup!r}; allowed are farthest, none, random")

@@ -117,7 +117,7 @@ def num_human(cfg: StudyConfig, sources: Sources) -> int:
     return max(1, round(cfg.data_frac * num_train(cfg, sources)))
 
 
-def model_size(model: ModelConfig, *, vocab: int = 1_300) -> ModelSize:
+def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
     """Parameters of a model: as configured for models that are elsewhere, computed from the shape for those made here."""
     if model.arch is None:
         total = float(model.num_params or 0)

@@ -7,28 +7,21 @@ python -m rft.run +study=quickstart dry_run=true           # the plan of a study
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import functools
 import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from rft.config import ModelConfig, StudyConfig
+from rft.config import StudyConfig
 from rft.overrides import check_overrides
-from rft.validate import validate
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-CONF = REPOSITORY / "conf"
+from rft.typed import CONF, to_study_config
 
 log = logging.getLogger("rft")
 ConfigStore.instance().store(name="study_schema", node=StudyConfig)
@@ -40,36 +33,6 @@ class Place:
 
     study: Path  # the study's folder
     folder: str  # the cell's folder in it
-
-
-def to_study_config(cfg: DictConfig) -> StudyConfig:
-    """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
-    # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
-    config = StudyConfig(**{f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig)})
-    known = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
-    for name in config.union:
-        config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
-    validate(config)
-    return config
-
-
-def _value(cfg: DictConfig, name: str) -> Any:
-    value = cfg[name]
-    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-
-
-def _model_config(name: str, known: list[str]) -> ModelConfig:
-    if name not in known:
-        raise ValueError(f"union names the unknown model {name!r}; known are {', '.join(known)}")
-    return copy.deepcopy(_load_model(name))
-
-
-@functools.cache
-def _load_model(name: str) -> ModelConfig:
-    loaded = OmegaConf.load(CONF / "model" / f"{name}.yaml")
-    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
-    assert isinstance(model, ModelConfig)
-    return model
 
 
 def cell_place() -> Place:
@@ -107,6 +70,14 @@ def main() -> None:
     problem = check_overrides(sys.argv[1:], conf=CONF)
     if problem is not None:
         sys.exit(problem)
+    try:
+        _compose_and_run()
+    except KeyboardInterrupt:
+        print("stopped; what was finished stays finished: run the same command again to continue", file=sys.stderr)
+        sys.exit(130)
+
+
+def _compose_and_run() -> None:
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run)()
 
 

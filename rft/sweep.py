@@ -25,8 +25,8 @@ from rft.infra.study import Study
 from rft.paper_plan import comparison_text
 from rft.pipeline import CellPlan, in_order, plan, stage_task
 from rft.plan_text import Estimator, plan_text
-from rft.run import to_study_config
 from rft.sources import resolve
+from rft.typed import to_study_config
 
 log = logging.getLogger("rft")
 

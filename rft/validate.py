@@ -5,6 +5,8 @@ validate(cfg)      # ValueError: data_frac=1.5 is outside (0, 1]: ...
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection
 
 from rft.config import DataKind, Method, ModelSource, Split, StudyConfig
@@ -13,6 +15,7 @@ from rft.text.prompts import REVISE, TASK_TEMPLATES, TEMPLATES
 from rft.text.selection import POLICIES
 
 WORLD_METHODS = (Method.oracle_paths,)
+TRACKING = ("offline", "online", "disabled")
 SCHEDULES = ("cosine", "linear", "constant")
 DTYPES = ("float32", "bfloat16")
 
@@ -24,8 +27,36 @@ def validate(cfg: StudyConfig) -> None:
         raise ValueError(problem)
 
 
+def _at_most(size: int | None, limit: int | None) -> bool:
+    return size is None or limit is None or size <= limit
+
+
 def _range_problems(cfg: StudyConfig) -> list[str]:
+    world = cfg.data.world
     checks = [
+        (
+            re.fullmatch(r"[A-Za-z0-9_][\w.+-]*", cfg.study_name) is not None,
+            f"study_name={cfg.study_name!r} names a folder: letters, digits, '_', '-', '.' and '+', no path",
+        ),
+        (math.isfinite(cfg.temperature), f"temperature={cfg.temperature} is not a finite number"),
+        (bool(cfg.store.root), "store.root is empty: name a folder"),
+        (cfg.tracking.mode in TRACKING, f"tracking.mode={cfg.tracking.mode} is not one of {', '.join(TRACKING)}"),
+        (
+            world is None or 0 <= world.human_style <= 1,
+            f"data.world.human_style={world and world.human_style} is outside [0, 1]",
+        ),
+        (
+            world is None or 1 <= world.min_steps <= world.max_steps,
+            "data.world.min_steps must be at least 1 and at most data.world.max_steps",
+        ),
+        (
+            _at_most(cfg.data.num_train, cfg.data.num_pool),
+            f"data.num_train={cfg.data.num_train} is more than data.num_pool={cfg.data.num_pool}: raise the pool",
+        ),
+        (
+            _at_most(cfg.data.eval_problems, cfg.data.num_test),
+            f"data.eval_problems={cfg.data.eval_problems} is more than data.num_test={cfg.data.num_test}",
+        ),
         (
             0 < cfg.data_frac <= 1,
             f"data_frac={cfg.data_frac} is outside (0, 1]: it is a share of the training problems",

@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
 from rft.config import StudyConfig
-from rft.run import CONF, to_study_config
+from rft.typed import CONF, to_study_config
 
 # A whole study in seconds: other numbers, the same code path
 TINY = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rft.overrides import check_overrides
-from rft.run import CONF
+from rft.typed import CONF
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,7 @@ def test_busy_stage_gives_its_worker_to_other_work(tmp_path: Path) -> None:
 def start_parent(tmp_path: Path, payload: dict[str, Any]) -> subprocess.Popen[bytes]:
     code = textwrap.dedent(
         f"""
+        import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
         import sys; sys.path[:0] = {[str(tmp_path), os.getcwd()]!r}
         from rft.infra.scheduler import Task, run_graph
         task = Task("t", (), "task_functions:endless", {payload!r})

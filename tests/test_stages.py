@@ -130,4 +130,4 @@ def test_gsm8k_becomes_problems_with_its_release_recorded(tmp_path: Path, gsm8k_
     assert entry is not None
     dataset = entry.meta["stats"]["dataset"]
     assert dataset["gsm8k_release"] == {"train": "exact", "test": "exact"}
-    assert (dataset["num_train"], dataset["num_validation"], dataset["num_test"]) == (7_400, 73, 1_319)
+    assert (dataset["num_pool"], dataset["num_validation"], dataset["num_test"]) == (7_400, 73, 1_319)

@@ -21,7 +21,7 @@ def make_data(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Sta
     splits, dataset = _world(config) if config["kind"] == "world" else _files(config, context.hints)
     for name, problems in splits.items():
         write_jsonl(out / FILES[name], (problem.to_json() for problem in problems))
-    counts = {f"num_{name}": len(problems) for name, problems in splits.items()}
+    counts = {f"num_{'pool' if name == 'train' else name}": len(problems) for name, problems in splits.items()}
     return {"tokens": 0, "flops": 0.0, "dataset": dataset | counts}
 
 

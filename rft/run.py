@@ -14,17 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
-from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rft.config import StudyConfig
 from rft.overrides import check_overrides
 from rft.typed import CONF, to_study_config
 
 log = logging.getLogger("rft")
-ConfigStore.instance().store(name="study_schema", node=StudyConfig)
 
 
 @dataclass(frozen=True)

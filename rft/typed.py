@@ -14,12 +14,14 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from rft.config import ModelConfig, StudyConfig
 from rft.validate import validate
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
+ConfigStore.instance().store(name="study_schema", node=StudyConfig)  # conf/config.yaml starts from it
 
 
 def to_study_config(cfg: DictConfig) -> StudyConfig:

@@ -25,7 +25,7 @@ from typing import Any
 
 from rft.records import SAMPLES_FILE, Outcome, Score
 from rft.text import answers
-from rft.text.rows import gold_field, numbered_rows, text_field
+from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def read_items(source: str) -> Iterator[Item]:
                 gold_field(row, "gold", where=where),
                 text_field(row, "text", where=where),
                 None if label is None else bool(label),
-                bool(row.get("truncated", False)),
+                flag_field(row, "truncated", where=where),
             )
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from rft.records import Problem, Sample
 from rft.text import answers, selection
 from rft.text.dedup import TIE_BREAKS, thin
-from rft.text.rows import gold_field, numbered_rows, text_field
+from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
 
 Origin = tuple[str, str, int]  # id, model, draw
 
@@ -51,7 +51,7 @@ def read_pool(source: str) -> Pool:
         where = f"{source}: line {line}"
         sample = _sample(row, where)
         gold = gold_field(row, "gold", where=where)
-        problem = problems.setdefault(sample.id, Problem(sample.id, "", row.get("human") or "", gold))
+        problem = problems.setdefault(sample.id, Problem(sample.id, "", _human(row, where), gold))
         if problem.gold != gold:
             raise ValueError(f"{where} has gold {gold}, an earlier row of question {sample.id!r} has {problem.gold}")
         origin = (sample.id, sample.model, sample.draw)
@@ -64,12 +64,16 @@ def read_pool(source: str) -> Pool:
     return Pool(rows, samples, [problems[name] for name in sorted(problems)])
 
 
+def _human(row: dict[str, Any], where: str) -> str:
+    return "" if row.get("human") is None else text_field(row, "human", where=where)
+
+
 def _sample(row: dict[str, Any], where: str) -> Sample:
     name, text = text_field(row, "id", where=where), text_field(row, "text", where=where)
     draw = row.get("draw")
     if not isinstance(draw, int) or isinstance(draw, bool):
         raise ValueError(f"{where} has the draw {draw!r}, expected a whole number")
-    return Sample(name, draw, text, bool(row.get("truncated", False)), 0, str(row.get("model") or ""))
+    return Sample(name, draw, text, flag_field(row, "truncated", where=where), 0, str(row.get("model") or ""))
 
 
 def write_kept(path: Path, kept: Iterable[selection.KeptPath], rows: dict[Origin, dict[str, Any]]) -> int:

@@ -96,3 +96,28 @@ def test_bad_input_is_named(
     assert select.main([str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "kept.jsonl"), *options]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "kept.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"truncated": "false"}, "has 'false' in the field 'truncated', expected true or false"),
+        ({"human": ["#### 7"]}, "has a list in the field 'human'"),
+        ({"gold": None}, "has null in the field 'gold'"),
+    ],
+)
+def test_an_odd_field_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, Any], message: str
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps({**ROWS[0], **row}) + "\n")
+    assert select.main([str(source), "--out", str(tmp_path / "kept.jsonl")]) != 0
+    assert f"line 1 {message}" in capsys.readouterr().err
+
+
+def test_the_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(ROWS[0]) + "\n")
+    assert select.main([str(source), "--out", str(source)]) != 0
+    assert "is the input file" in capsys.readouterr().err
+    assert source.read_text() == json.dumps(ROWS[0]) + "\n"

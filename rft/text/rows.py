@@ -51,11 +51,20 @@ def text_field(row: Row, name: str, *, where: str = "") -> str:
     """A field as text; numbers are accepted. Raises ValueError when it is missing or neither text nor a number."""
     value = row.get(name)
     if value is None:
-        raise ValueError(f"{where} lacks the field {name!r} (it has {', '.join(sorted(row)) or 'none'})".lstrip())
+        state = "has null in" if name in row else "lacks"
+        raise ValueError(f"{where} {state} the field {name!r} (it has {', '.join(sorted(row)) or 'none'})".lstrip())
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         got = type(value).__name__
         raise ValueError(f"{where} has a {got} in the field {name!r}, expected text or a number".lstrip())
     return str(value)
+
+
+def flag_field(row: Row, name: str, *, where: str) -> bool:
+    """An optional true or false, absent is false. Raises ValueError for anything else: "false" as text is not false."""
+    value = row.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{where} has {value!r} in the field {name!r}, expected true or false")
+    return value
 
 
 def gold_field(row: Row, name: str, *, where: str) -> str:

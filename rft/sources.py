@@ -77,7 +77,7 @@ def _num_rows(path: str, limit: int | None, *, full: int) -> int:
 
 @functools.lru_cache(maxsize=256)
 def _count_rows(path: str, mtime_ns: int) -> int:  # noqa: ARG001
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:  # what is wrong with a line is the reader's to say, with its number
         return sum(1 for line in file if line.strip())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,9 @@ from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, make_points, method_label
 from analysis.records import BASE_STAGES, Base, Table, base_names
 from analysis.tables import number, score_text
+from rft.records import Score
 
+VOTED = re.compile(r"maj1@[0-9]+")
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
 
 
@@ -61,6 +64,7 @@ def paper_tables(table: Table) -> dict[str, Grid]:
     points = make_points(table.cells, Outcomes({}, {}))
     names = base_names(p.cell for p in points)
     makers = {"table1": _table_1, "table2": _table_2, "table4": _table_4, "table5": _table_5, "table6": _table_6}
+    makers |= {"table_perturbed": _table_perturbed}
     grids = {name: make(points, names) for name, make in makers.items()}
     return {name: grid for name, grid in grids.items() if grid.rows}
 
@@ -168,10 +172,27 @@ def _table_5_order(point: Point) -> tuple[object, ...]:
 
 
 def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
-    voted = sorted({n for p in points for c in p.cells for n in c.scores if n.startswith("maj1@") and n != "maj1@1"})
+    voted = sorted({n for p in points for c in p.cells for n in c.scores if VOTED.fullmatch(n) and n != "maj1@1"})
     shown = [p for p in points if p.cell.data_frac in (None, 1.0) and any(n in p.cell.scores for n in voted)]
     rows = [
         (names[p.cell.base], method_label(p.cell), _score(p), *(_score(p, name) for name in voted))
         for p in sorted(shown, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))
     ]
     return Grid("Table 6: greedy and voted accuracy [%]", ("base", "method", "maj1@1", *voted), tuple(rows))
+
+
+def _table_perturbed(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+    """Has the base model seen the test set? Then its accuracy falls on the copy, and methods are compared there."""
+    rows = []
+    for point in sorted(points, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p))):
+        copied = [cell for cell in point.cells if cell.perturbed]
+        if not copied:
+            continue
+        n = copied[0].scores["maj1@1_perturbed"].n
+        changes = [
+            Score(c.perturbed["difference"], n, c.perturbed["difference_se"]) for c in copied if c.perturbed is not None
+        ]
+        both = (_score(point, name) for name in ("maj1@1_originals_of_perturbed", "maj1@1_perturbed"))
+        rows.append((names[point.cell.base], method_label(point.cell), str(n), *both, score_text(changes)))
+    header = ("base", "method", "n", "original numbers", "changed numbers", "difference")
+    return Grid("Numbers-changed copy of the test set, the same problems, maj1@1 [%]", header, tuple(rows))

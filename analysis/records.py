@@ -68,6 +68,7 @@ class Cell:
     )  # 'correct', 'distinct': questions with 0, 1, ...
     num_optimizer_steps: float | None = None
     eval_subset: str | None = None
+    perturbed: Mapping[str, Any] | None = None  # numbers-changed copy of the test set: counts, copy minus original
     rates: Mapping[str, Score] = field(default_factory=dict)
     cost: tuple[StageCost, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -219,6 +220,7 @@ _FROM_CELL = (
 _FROM_DATA = (
     "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
     "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
+    "perturbed",
 )  # fmt: skip
 
 

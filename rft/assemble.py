@@ -27,6 +27,7 @@ from rft.records import (
     read_jsonl,
     write_jsonl,
 )
+from rft.text.perturb import original_id
 from rft.text.scoring import pool_scores
 
 ERROR_KINDS = {"a": "arithmetic_error", "p": "plan_error", "l": "lucky"}  # the embedded world's verdicts
@@ -45,8 +46,8 @@ def assemble(
         cell_key=cell.cell_key,
         cell=dict(cell.cell),
         model=_model_facts(cell, stages),
-        data=_data_facts(stages),
-        scores=_scores(outcomes),
+        data=_data_facts(stages) | _perturbed_facts(stages, outcomes),
+        scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=[{"name": stage.kind, "key": stage.key} for stage in cell.stages],
         cost=[_stage_cost(stage, _entry(store, stage), hits) for stage in cell.stages],
@@ -80,19 +81,55 @@ def _stats(entry: Entry) -> dict[str, Any]:
 
 
 def _outcome_rows(stages: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
-    """One row per test problem: the greedy outcome, and the draws where the cell voted; joined by id."""
+    """One row per test problem: the greedy outcome, and where the cell has them that of its numbers-changed copy and the
+    draws; joined by id."""
+    copies = dict(_copied_rows(stages["perturbed"])) if "perturbed" in stages else {}
     draws = {row["id"]: row for row in read_jsonl(stages["vote"].path / OUTCOMES_FILE)} if "vote" in stages else {}
     for row in read_jsonl(stages["evaluate"].path / OUTCOMES_FILE):
         greedy = {name: row[name] for name in ("outcome", "answer", "kind") if name in row}
         merged = {"id": row["id"], "gold": row["gold"], "greedy": greedy}
+        if row["id"] in copies:
+            merged["perturbed"] = copies[row["id"]]
         if draws:
             vote = draws[row["id"]]
             merged["draws"] = {name: vote[name] for name in ("outcomes", "answers", "paths", "kinds") if name in vote}
         yield merged
 
 
+def _copied_rows(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The outcome on each numbers-changed copy, by the id of the original."""
+    for row in read_jsonl(entry.path / OUTCOMES_FILE):
+        yield original_id(row["id"]), {name: row[name] for name in ("gold", "outcome", "answer")}
+
+
+def _perturbed_scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+    """Accuracy on the copies, and on the originals of these problems alone: copies lean to plain equations."""
+    copied = [row for row in outcomes if "perturbed" in row]
+    if not copied:
+        return {}
+    hits = {name: sum(_is_hit(row[name]) for row in copied) for name in ("perturbed", "greedy")}
+    return {
+        "maj1@1_perturbed": Score.binomial(hits["perturbed"], len(copied)),
+        "maj1@1_originals_of_perturbed": Score.binomial(hits["greedy"], len(copied)),
+    }
+
+
+def _perturbed_facts(stages: Mapping[str, Entry], outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts of the copy, and copy minus original over the same problems, with its paired standard error."""
+    if "perturbed" not in stages:
+        return {}
+    pairs = [(row["perturbed"], row["greedy"]) for row in outcomes if "perturbed" in row]
+    change = Score.mean([float(_is_hit(copy)) - float(_is_hit(original)) for copy, original in pairs])
+    counts = _stats(stages["perturb"])["record"]["perturbed"]
+    return {"perturbed": counts | {"difference": change.value, "difference_se": change.se}}
+
+
+def _is_hit(solution: Mapping[str, Any]) -> bool:
+    return solution["outcome"] == Outcome.CORRECT.letter
+
+
 def _scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
-    hits = sum(row["greedy"]["outcome"] == Outcome.CORRECT.letter for row in outcomes)
+    hits = sum(_is_hit(row["greedy"]) for row in outcomes)
     scores = {"maj1@1": Score.binomial(hits, len(outcomes))}
     if "draws" in outcomes[0]:
         answers = {row["id"]: row["draws"]["answers"] for row in outcomes}

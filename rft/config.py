@@ -256,6 +256,7 @@ class EvalConfig:
     split: Split  # validation for every choice that is made before a comparison is reported
     vote_k: int | None  # K of maj1@K and pass@K; null: greedy only
     vote_temperature: float
+    perturbed_seed: int | None  # of a second accuracy on a numbers-changed copy of the scored problems; null: none
 
 
 @dataclass

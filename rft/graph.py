@@ -324,6 +324,15 @@ def num_eval(cfg: StudyConfig, sources: Sources) -> int:
     return sources.num_test if cfg.data.eval_problems is None else min(cfg.data.eval_problems, sources.num_test)
 
 
+def perturb_stage(cfg: StudyConfig, sources: Sources, *, data: Stage) -> Stage:
+    """A numbers-changed copy of the problems that are scored, for models that may have seen the originals."""
+    split, count = cfg.eval.split.value, num_eval(cfg, sources)
+    config = {"split": split, "num_problems": count, "seed": cfg.eval.perturbed_seed}
+    return Stage(
+        "perturb", f"numbers changed in {split}", config, {"data": (data,)}, {}, Work(num_bytes=1_000.0 * count)
+    )
+
+
 def evaluate_stage(
     cfg: StudyConfig,
     sources: Sources,

@@ -24,6 +24,7 @@ from rft.graph import (
     evaluate_stage,
     finetune_stage,
     loss_stage,
+    perturb_stage,
     pretrain_budget,
     seeds,
     select_stage,
@@ -51,7 +52,9 @@ class CellPlan:
     cell: Mapping[str, Any]  # swept values; null where without meaning for the method
     collapsed: tuple[str, ...]  # swept keys that the method does not use
     stages: tuple[Stage, ...]
-    roles: Mapping[str, Stage]  # 'data', 'base', 'loss', 'trainset', 'model', 'select', 'drafts', 'evaluate', 'vote'
+    roles: Mapping[
+        str, Stage
+    ]  # 'data', 'base', 'loss', 'trainset', 'model', 'select', 'evaluate', 'vote', 'perturbed', ...
     model_facts: Mapping[str, Any]  # what the configuration knows of the model
 
 
@@ -77,6 +80,9 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
     given = {"drafts": (roles["drafts"],)} if "drafts" in roles else {}
     common: dict[str, Any] = {"model": asked.model, "weights": final, "data": data, "num_shots": num_shots}
     roles["evaluate"] = _also_given(evaluate_stage(asked, sources, **common), given)
+    if cfg.eval.perturbed_seed is not None:
+        roles["perturb"] = perturb_stage(cfg, sources, data=data)
+        roles["perturbed"] = _on_other_data(roles["evaluate"], roles["perturb"])
     if cfg.eval.vote_k is not None:
         drawn = shard_stages(asked, sources, split=cfg.eval.split.value, num_draws=cfg.eval.vote_k, **common)
         shards = tuple(_also_given(shard, given) for shard in drawn)
@@ -86,6 +92,14 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
 
 def _also_given(stage: Stage, inputs: Mapping[str, tuple[Stage, ...]]) -> Stage:
     return dataclasses.replace(stage, inputs={**stage.inputs, **inputs})
+
+
+def _on_other_data(evaluate: Stage, data: Stage) -> Stage:
+    """The same evaluation on another data folder; what it rests on there (drafts) is evaluated there too."""
+    inputs = {**evaluate.inputs, "data": (data,)}
+    if "drafts" in inputs:
+        inputs["drafts"] = tuple(_on_other_data(draft, data) for draft in inputs["drafts"])
+    return dataclasses.replace(evaluate, label=f"{evaluate.label}, {data.label}", inputs=inputs)
 
 
 def _select(cfg: StudyConfig, sources: Sources, data: Stage) -> Stage:

@@ -110,6 +110,11 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
     problems = []
     if len(set(cfg.union)) != len(cfg.union):
         problems.append(f"union={cfg.union} names a model twice: list each donor once")
+    if cfg.data.kind is DataKind.world and cfg.eval.perturbed_seed is not None:
+        problems.append(
+            f"eval.perturbed_seed={cfg.eval.perturbed_seed} is for test sets that a model may have seen; the embedded "
+            "world's is new to every model: set it to null"
+        )
     if cfg.data.kind is not DataKind.world and cfg.method in WORLD_METHODS:
         problems.append(
             f"method={cfg.method.value} needs the embedded world, which alone can enumerate true paths: data=world-easy"

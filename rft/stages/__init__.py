@@ -60,6 +60,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "shard": StageKind("rft.stages.shard:sample_shard", 1),
     "select": StageKind("rft.stages.select:select_paths", 1),
     "evaluate": StageKind("rft.stages.evaluate:evaluate", 1),
+    "perturb": StageKind("rft.stages.perturb:make_copy", 1),
     "vote": StageKind("rft.stages.evaluate:vote", 1),
     "holdout": StageKind("rft.stages.holdout:hold_out", 1),
     "best": StageKind("rft.stages.best:choose_best", 1),

@@ -82,6 +82,11 @@ def perturb(problems: Sequence[Problem], *, seed: int) -> Perturbed:
     return Perturbed(made, {reason: drops[reason] for reason in REASONS})
 
 
+def original_id(copy_id: str) -> str:
+    """The id of the problem that a copy was made of."""
+    return copy_id.rpartition("~")[0]
+
+
 def _copy(problem: Problem, seed: int) -> Problem:
     steps, numbers = _linked(problem)
     for attempt in range(NUM_ATTEMPTS):

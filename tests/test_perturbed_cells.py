@@ -1,0 +1,92 @@
+"""The numbers-changed copy of the test set as a second accuracy of a cell."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from byte_model import overrides
+from composing import composed, tiny
+
+from analysis.grids import paper_tables
+from analysis.records import load_studies
+from rft.cell import run_cell
+from rft.pipeline import plan
+from rft.records import Record, read_json, read_jsonl
+from rft.sources import resolve
+
+PERTURBED, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same cells with and without the copy, over one store."""
+    folder = tmp_path_factory.mktemp("perturbed")
+    common = overrides(folder)
+    for method in ("icl", "sft", "self_revise"):
+        for name, extra in ((method, ["eval.perturbed_seed=3"]), (f"{method}_plain", [])):
+            cfg = composed(*common, f"method={method}", *extra)
+            assert run_cell(cfg, study_folder=folder / "study", folder=name) is not None
+    return folder
+
+
+def record(study: Path, name: str) -> Record:
+    return Record.from_json(read_json(study / "study" / name / "record.json"))
+
+
+@pytest.mark.parametrize("method", ["icl", "sft", "self_revise"])
+def test_the_copy_gives_a_second_accuracy_and_leaves_the_first_alone(study: Path, method: str):
+    found, plain = record(study, method), record(study, f"{method}_plain")
+    assert found.scores["maj1@1"] == plain.scores["maj1@1"]
+    assert PERTURBED not in plain.scores
+    facts = found.data["perturbed"]
+    assert facts["num_problems"] == found.scores[PERTURBED].n == found.scores[ORIGINALS].n
+    assert facts["num_problems"] + sum(facts["drop_counts"].values()) == found.scores["maj1@1"].n == 6
+    assert facts["num_problems"] > 0
+
+
+@pytest.mark.parametrize("method", ["icl", "sft", "self_revise"])
+def test_outcomes_on_the_copy_stand_beside_those_of_the_originals(study: Path, method: str):
+    rows = list(read_jsonl(study / "study" / method / "outcomes.jsonl.gz"))
+    copied = [row for row in rows if "perturbed" in row]
+    found = record(study, method)
+    assert len(copied) == found.scores[PERTURBED].n
+    assert all(row["perturbed"]["gold"] != row["gold"] for row in copied)
+    hits = [(row["perturbed"]["outcome"] == "C", row["greedy"]["outcome"] == "C") for row in copied]
+    assert found.scores[PERTURBED].value == sum(copy for copy, _ in hits) / len(hits)
+    assert found.scores[ORIGINALS].value == sum(original for _, original in hits) / len(hits)
+    change = sum(copy - original for copy, original in hits) / len(hits)
+    assert math.isclose(found.data["perturbed"]["difference"], change)
+
+
+def test_a_revised_copy_is_shown_a_draft_of_the_copy(study: Path):
+    cfg = composed(*overrides(study), "method=self_revise", "eval.perturbed_seed=3")
+    cell = plan(cfg, resolve(cfg))
+    (draft,) = cell.roles["perturbed"].inputs["drafts"]
+    assert draft.inputs["data"] == (cell.roles["perturb"],)
+    assert draft.inputs["model"] == cell.roles["drafts"].inputs["model"]
+
+
+def test_the_copy_changes_no_stage_that_the_cell_has_without_it(study: Path):
+    common = overrides(study)
+    plain, copied = (composed(*common, "method=rft", *more) for more in ([], ["eval.perturbed_seed=3"]))
+    before, after = ({s.key for s in plan(cfg, resolve(cfg)).stages} for cfg in (plain, copied))
+    assert before < after
+
+
+def test_the_table_shows_both_accuracies_and_leaves_the_voted_one_alone(study: Path):
+    table = load_studies([study / "study"])
+    grids = paper_tables(table)
+    rows = grids["table_perturbed"].rows
+    assert {row[1] for row in rows} == {"ICL", "SFT", "self-revising"}
+    score = record(study, "sft").scores[PERTURBED]
+    shown = next(row for row in rows if row[1] == "SFT")
+    assert shown[2] == str(score.n)
+    assert shown[4] == f"{100 * score.value:.1f} ± {100 * score.se:.1f}"
+    assert "table6" not in grids
+
+
+def test_the_embedded_world_needs_no_copy():
+    with pytest.raises(ValueError, match="perturbed_seed=3 is for test sets that a model may have seen"):
+        tiny("eval.perturbed_seed=3")

@@ -128,7 +128,7 @@ class ModelConfig:
     name: str
     family: str  # models of one family share architecture and corpus
     source: ModelSource
-    lr: float  # peak learning rate of fine-tuning, chosen once on validation (recorded in NOTES.md)
+    lr: float  # peak learning rate of FULL fine-tuning, chosen once on validation (recorded in NOTES.md)
     arch: ArchConfig | None = None  # source=pretrain
     pretrain: PretrainConfig | None = None  # source=pretrain
     path: str | None = None  # source=imported: local folder or hub id
@@ -198,11 +198,12 @@ class TrainConfig:
     weight_decay: float
     grad_clip: float
     max_tokens: int  # prompt and response; longer examples are refused
+    dtype: str  # float32 | bfloat16: of the products (autocast); weights and optimiser stay float32
     epoch_grid: list[float]  # sft_best: numbers of epochs to choose from
     validation_frac: float  # sft_best on data without a validation split: share of the human subset held out to choose
     max_steps: int | None = None  # cap, for smoke runs
-    lora_rank: int | None = None  # null: full fine-tuning
-    lora_alpha: int | None = None
+    lora_rank: int | None = None  # null: full fine-tuning; models' `lr` is not for adapters: set train.lr (higher)
+    lora_alpha: int | None = None  # the adapters' output is scaled by alpha / rank; null: twice the rank
     examples_frac: float = (
         1.0  # share of the examples trained on, human and added alike, nested (paper, Table 5, no dedup)
     )
@@ -274,6 +275,7 @@ class RuntimeConfig:
     device: str  # auto | cpu | cuda
     threads: int  # torch / CTranslate2 threads of one process
     micro_batch_tokens: int  # padded tokens of one forward pass
+    packing: bool  # fine-tuning: several examples in a row, each blind to the others, where the padding costs too much
     sample_batch: int  # sequences decoded at once
     flops_per_s: float  # of one worker, for time estimates only
 

@@ -25,6 +25,7 @@ ASSUMED_CORRECT_FRAC = 0.6  # of sampled paths, where none is dropped: the paper
 BYTES_PER_SAMPLE_TOKEN = 2.0  # gzipped text
 NUM_BYTES_SMALL = 20_000
 MAX_DIGESTS = 200_000  # remembered in one process
+LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,11 @@ def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, ba
     del recipe["epoch_rule"], recipe["examples_frac"]  # the first is in the epochs, the second in the examples
     del recipe["epoch_grid"], recipe["validation_frac"]  # of sft_best, which trains a stage for each of its epochs
     recipe["lr"] = model.lr if cfg.train.lr is None else cfg.train.lr
+    if cfg.train.dtype == "float32":  # the recipe of stores from before there was a choice
+        del recipe["dtype"]
+    if cfg.train.lora_rank is not None:
+        alpha = LORA_ALPHA_PER_RANK * cfg.train.lora_rank if cfg.train.lora_alpha is None else cfg.train.lora_alpha
+        recipe |= {"lora_alpha": alpha, "lora_targets": "all-linear"}
     if cfg.train.epoch_rule is EpochRule.per_fraction:
         recipe["epochs"] = cfg.train.epochs / cfg.data_frac
     config = {"recipe": recipe, "seed": seeds(cfg)[1], "prompt": model.prompt or cfg.data.prompt}
@@ -237,7 +243,8 @@ def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, ba
         per_example = cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens
         tokens = min(tokens, cfg.train.max_steps * cfg.train.batch_size * per_example)
     size = model_size(model)
-    work = Work(tokens, 6.0 * size.num_params * tokens, 4.0 * size.num_params, sampled)
+    flops_each = (6.0 if cfg.train.lora_rank is None else 4.0) * size.num_params  # frozen weights take no gradient
+    work = Work(tokens, flops_each * tokens, 4.0 * size.num_params, sampled)
     method = trainset.config["method"]
     label = f"finetune {model.name} {method} {cfg.data_frac:g}" + (f" k={cfg.k}" if sampled else "")
     return Stage("finetune", label, config, {"base": (base,), "trainset": (trainset,)}, {}, work, model.name)

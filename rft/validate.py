@@ -78,6 +78,14 @@ def _range_problems(cfg: StudyConfig) -> list[str]:
             cfg.train.lr is None or cfg.train.lr > 0,
             f"train.lr={cfg.train.lr} must be above 0, or null for the model's own",
         ),
+        (
+            cfg.train.lora_rank is None or cfg.train.lora_rank >= 1,
+            f"train.lora_rank={cfg.train.lora_rank} must be at least 1, or null for full fine-tuning",
+        ),
+        (
+            cfg.train.lora_alpha is None or cfg.train.lora_alpha >= 1,
+            f"train.lora_alpha={cfg.train.lora_alpha} must be at least 1, or null for twice train.lora_rank",
+        ),
         (0 < cfg.sampling.top_p <= 1, f"sampling.top_p={cfg.sampling.top_p} is outside (0, 1]"),
         (
             cfg.sampling.draws_per_shard >= 1,
@@ -95,6 +103,7 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("data.rule", cfg.data.rule, RULES),
         ("select.policy", cfg.select.policy, POLICIES),
         ("train.schedule", cfg.train.schedule, SCHEDULES),
+        ("train.dtype", cfg.train.dtype, DTYPES),
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
         ("plan.compare", cfg.plan.compare, (None, "table4")),
         ("select.equations", cfg.select.equations, ("annotated", "plain")),
@@ -130,6 +139,27 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"pretrain_tokens={cfg.pretrain_tokens} is set, but model={cfg.model.name} is imported: it is pretrained already"
         )
+    if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
+        problems.append(
+            f"train.lora_alpha={cfg.train.lora_alpha} means nothing without train.lora_rank: set that, or leave both null"
+        )
+    return [*problems, *_budget_problems(cfg)]
+
+
+def _budget_problems(cfg: StudyConfig) -> list[str]:
+    """Pretraining budgets, of the cell's model and of its donors, that do not make one optimiser step."""
+    problems = []
+    for model in (cfg.model, *cfg.donors.values()):
+        if model.pretrain is None or model.source is not ModelSource.pretrain:
+            continue
+        budget = model.pretrain.tokens if cfg.pretrain_tokens is None else cfg.pretrain_tokens
+        needed = max(model.pretrain.sequence, model.pretrain.batch_tokens)
+        if budget < needed:
+            key = "model.pretrain.tokens" if cfg.pretrain_tokens is None else "pretrain_tokens"
+            problems.append(
+                f"{key}={budget} is less than one optimiser step of model={model.name}: at least {needed} (a sequence has "
+                f"{model.pretrain.sequence} tokens, a step {model.pretrain.batch_tokens})"
+            )
     return problems
 
 

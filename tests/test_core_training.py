@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from rft.config import ArchConfig
 from rft.core.batching import bucket, epoch_order, example_steps, packed_steps
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
-from rft.core.lora import add_lora
 from rft.core.tokenization import Encoded, encode_examples
 from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizer, train
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
@@ -244,14 +243,3 @@ def test_bad_input_is_named() -> None:
         )
     with pytest.raises(ValueError, match="schedule"):
         train(tiny_llama(), [], settings=settings(1, schedule="step"))
-
-
-def test_lora_without_peft_names_the_extra() -> None:
-    pytest.importorskip("torch")
-    try:
-        import peft  # noqa: F401
-    except ImportError:
-        with pytest.raises(ValueError, match=r"\.\[lora\]"):
-            add_lora(tiny_llama(), rank=4, alpha=8, seed=0)
-    else:
-        pytest.skip("peft is installed")

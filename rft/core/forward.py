@@ -72,7 +72,10 @@ def target_losses(
 
 
 def runs_lean(model: Model) -> bool:
-    """Whether the lean path computes this model exactly: a plain Llama, float32 on CPU, default rotary positions."""
+    """Whether the lean path computes this model exactly: a plain Llama, float32 on CPU, default rotary positions.
+
+    It reads the projections' weights itself, so that adapters on them, which compute beside the weight, rule it out.
+    """
     config = model.config
     return (
         type(model).__name__ == "LlamaForCausalLM"
@@ -85,7 +88,13 @@ def runs_lean(model: Model) -> bool:
         and config.hidden_act == "silu"
         and config.attention_dropout == 0.0
         and not torch.is_autocast_enabled("cpu")
+        and all(type(part) is nn.Linear for layer in model.model.layers for part in _projections(layer))
     )
+
+
+def _projections(layer: Any) -> tuple[Any, ...]:
+    attn, mlp = layer.self_attn, layer.mlp
+    return attn.q_proj, attn.k_proj, attn.v_proj, attn.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj
 
 
 def _lean_llama(model: Model, inputs_BT: torch.Tensor) -> torch.Tensor:

@@ -7,12 +7,17 @@ model = merge_lora(model)        # a plain model again: sampling and scoring kno
 
 from __future__ import annotations
 
+import warnings
+
 from rft.core.model import Model
 from rft.core.seeding import seed_torch
 
 
 def add_lora(model: Model, *, rank: int, alpha: int, seed: int) -> Model:
-    """The model with trainable adapters and frozen weights. Raises ValueError when peft is not installed or rank < 1."""
+    """The model with trainable adapters and frozen weights; their output, scaled by alpha / rank, is 0 at the start.
+
+    The base is changed in place. Raises ValueError when peft is not installed or rank < 1.
+    """
     if rank < 1:
         raise ValueError(f"train.lora_rank must be at least 1, got {rank}")
     try:
@@ -20,10 +25,19 @@ def add_lora(model: Model, *, rank: int, alpha: int, seed: int) -> Model:
     except ImportError as error:
         raise ValueError("train.lora_rank needs peft, which is not installed: pip install '.[lora]'") from error
     seed_torch(seed)
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(model, config)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=0.0,  # no randomness but the start: micro-batches would change what is dropped
+        target_modules="all-linear",
+        fan_in_fan_out=model.config.model_type == "gpt2",  # its Conv1D holds the transposed matrix
+        task_type="CAUSAL_LM",
+    )
+    with warnings.catch_warnings():  # peft asks transformers 5 by a name that 6 will drop
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(model, config)
 
 
 def merge_lora(model: Model) -> Model:
-    """The base model with the adapters added into its weights."""
-    return model.merge_and_unload()
+    """The base model with the adapters added into its weights; a model without adapters as it is."""
+    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model

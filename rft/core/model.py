@@ -150,6 +150,24 @@ def forward_flops_per_token(model: Model) -> float:
     return 2.0 * (count_parameters(model).non_embedding + (0 if head is None else head.weight.numel()))
 
 
+def count_trainable(model: Model) -> int:
+    """Parameters that training moves: all, or a frozen model's adapters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def training_flops_per_token(model: Model) -> float:
+    """Floating-point operations of one training step per token: forward, gradients of activations, and of weights.
+
+    Three forward passes where all weights learn; the third is saved on frozen ones.
+    """
+    head = model.get_output_embeddings()
+    tables = _embedding_weights(model)
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad and id(p) not in tables)
+    if head is not None and head.weight.requires_grad:
+        learning += head.weight.numel()
+    return 2.0 * forward_flops_per_token(model) + 2.0 * learning
+
+
 def _dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise ValueError(f"dtype {name!r} is not one of {', '.join(DTYPES)}")

@@ -45,7 +45,7 @@ class TrainSettings:
     weight_decay: float
     grad_clip: float  # largest gradient norm; 0: no clipping
     beta2: float = 0.999
-    autocast: str | None = None  # 'bfloat16': mixed precision on a GPU, weights stay float32
+    autocast: str | None = None  # 'bfloat16': products in it, weights and optimiser in float32
 
 
 @dataclass(frozen=True)

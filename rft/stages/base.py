@@ -20,13 +20,13 @@ from rft.core.model import (
     forward_flops_per_token,
     import_model,
     load_model,
-    save_model,
 )
 from rft.core.tokenization import load_tokenizer
-from rft.core.training import TrainSettings, train
+from rft.core.training import TrainSettings
 from rft.infra.devices import resolve_device
-from rft.records import write_json, write_jsonl
-from rft.stages import CURVE_FILE, Inputs, StageContext, Stats, only
+from rft.records import write_json
+from rft.stages import Inputs, StageContext, Stats, only
+from rft.stages.fitting import fit
 from rft.stages.generation import MODEL_FACTS_FILE
 
 GRAD_CLIP = 1.0
@@ -61,12 +61,7 @@ def pretrain(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
         seed=config["seed"],
         micro_batch_tokens=context.runtime.micro_batch_tokens,
     )
-    curve: list[dict[str, Any]] = []
-    result = train(
-        model, steps, settings=settings, log=curve.append, progress=lambda done, total: context.report(done / total)
-    )
-    save_model(model, tokenizer, out)
-    write_jsonl(out / CURVE_FILE, curve)
+    result = fit(model, steps, tokenizer=tokenizer, settings=settings, seed=config["seed"], out=out, context=context)
     _write_facts(model, out)
     flops = 3 * forward_flops_per_token(model) * result.target_tokens
     return {"tokens": result.target_tokens, "flops": flops}

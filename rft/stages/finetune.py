@@ -1,7 +1,7 @@
 """Fine-tune a base model on a set of examples: SFT and RFT are this same stage (paper 3.2, 3.3).
 
-Writes a Hugging Face folder, `curve.jsonl` (rows {"step", "loss_nats", "lr", "target_tokens", "elapsed_s"}) and
-`model_facts.json`. Loss is averaged over the response tokens of a whole optimiser step.
+Writes a Hugging Face folder, `curve.jsonl` (see rft.stages.fitting) and `model_facts.json`. Loss is averaged over the
+response tokens of a whole optimiser step. With `lora_rank` adapters are trained and merged: the folder is a plain model.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from rft.core.batching import example_steps
-from rft.core.model import forward_flops_per_token, load_model, save_model
+from rft.core.lora import add_lora
+from rft.core.model import count_trainable, load_model, training_flops_per_token
 from rft.core.tokenization import encode_examples, load_tokenizer
-from rft.core.training import TrainSettings, train
+from rft.core.training import TrainSettings
 from rft.infra.devices import resolve_device
-from rft.records import read_json, read_jsonl, write_json, write_jsonl
-from rft.stages import CURVE_FILE, Inputs, StageContext, Stats, only
+from rft.records import read_json, read_jsonl, write_json
+from rft.stages import Inputs, StageContext, Stats, only
+from rft.stages.fitting import fit
 from rft.stages.generation import MODEL_FACTS_FILE
 from rft.stages.problems import chat_format
 from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
@@ -35,6 +37,9 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
     )
     num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
     model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
+    if recipe["lora_rank"] is not None:
+        model = add_lora(model, rank=recipe["lora_rank"], alpha=recipe["lora_alpha"], seed=config["seed"])
+    num_trainable, flops_each = count_trainable(model), training_flops_per_token(model)
     settings = TrainSettings(
         num_steps=num_steps,
         lr=recipe["lr"],
@@ -42,6 +47,7 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
         schedule=recipe["schedule"],
         weight_decay=recipe["weight_decay"],
         grad_clip=recipe["grad_clip"],
+        autocast=recipe.get("dtype"),
     )
     steps = example_steps(
         examples,
@@ -50,22 +56,18 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
         seed=config["seed"],
         micro_batch_tokens=context.runtime.micro_batch_tokens,
     )
-    curve: list[dict[str, Any]] = []
-    result = train(
-        model, steps, settings=settings, log=curve.append, progress=lambda done, total: context.report(done / total)
-    )
-    save_model(model, tokenizer, out)
+    result = fit(model, steps, tokenizer=tokenizer, settings=settings, seed=config["seed"], out=out, context=context)
     write_json(out / MODEL_FACTS_FILE, read_json(base / MODEL_FACTS_FILE))
-    write_jsonl(out / CURVE_FILE, curve)
     facts = {
         "num_optimizer_steps": num_steps,
         "target_tokens": result.target_tokens,
         "epochs_over_data": num_steps * recipe["batch_size"] / len(rows),
         "lr": recipe["lr"],
+        "num_trainable": num_trainable,
     }
     mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
     tokens = round(mean_tokens * recipe["batch_size"] * num_steps)
-    return {"tokens": tokens, "flops": 3 * forward_flops_per_token(model) * tokens, "record": facts}
+    return {"tokens": tokens, "flops": flops_each * tokens, "record": facts}
 
 
 def optimiser_steps(recipe: Mapping[str, Any], *, num_reference: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -27,9 +26,6 @@ def test_every_metric_is_in_a_mirrored_summary() -> None:
     assert set(METHODS) == {method.value for method in Method}
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("wandb_workspaces") is None, reason="the extra `workspace` is not installed"
-)
 def test_the_specification_is_built_offline() -> None:
     closed = {"WANDB_MODE": "offline", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "analysis.wandb_workspace", "team/project", "--dry-run"]

@@ -275,7 +275,7 @@ class RuntimeConfig:
     device: str  # auto | cpu | cuda
     threads: int  # torch / CTranslate2 threads of one process
     micro_batch_tokens: int  # padded tokens of one forward pass
-    packing: bool  # fine-tuning: several examples in a row, each blind to the others, where the padding costs too much
+    packing: bool  # fine-tuning: several examples in a row, each blind to the others; same loss, less padding
     sample_batch: int  # sequences decoded at once
     flops_per_s: float  # of one worker, for time estimates only
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from composing import tiny
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM
 
 from rft.core.batching import example_steps
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
@@ -27,27 +26,14 @@ from rft.core.tokenization import encode_examples
 from rft.core.training import train
 from rft.pipeline import plan
 from rft.sources import resolve
+from tests.core_families import tiny_gpt2, tiny_neox
 from tests.core_tiny import ARCH, WORDS, settings, tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import finetuned, write_base
 
 torch.set_num_threads(1)
 
 LORA = {"lora_rank": 4, "lora_alpha": 8, "lora_targets": "all-linear"}
-SIZES = {"vocab_size": len(WORDS) + 3, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
 IDS = torch.randint(0, len(WORDS), (3, 12), generator=torch.Generator().manual_seed(0))
-
-
-def tiny_neox() -> Model:
-    torch.manual_seed(0)
-    config = GPTNeoXConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, hidden_dropout=0.0, **SIZES
-    )
-    return GPTNeoXForCausalLM(config)
-
-
-def tiny_gpt2() -> Model:
-    torch.manual_seed(0)
-    return GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=128, **SIZES))
 
 
 def trained_adapters(model: Model, *, num_steps: int = 6) -> Model:

@@ -12,7 +12,7 @@ Shapes: B sequences, T tokens, N target tokens.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,11 +23,15 @@ from rft.core.tokenization import Encoded
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """One forward and backward pass. Causal attention and right padding: no real token sees padding, so no mask."""
+    """One forward and backward pass. Causal attention and right padding: no real token sees padding, so no mask.
+
+    A packed row holds several examples: its positions begin again at 0 with each, and no example may see another.
+    """
 
     inputs_BT: torch.Tensor  # int64, padded with 0
     index_N: torch.Tensor  # int64, flat positions in B*T whose next token is a target
     targets_N: torch.Tensor  # int64, the token to predict there
+    positions_BT: torch.Tensor | None = None  # int64, of packed rows; None: 0 to T - 1, one example a row
 
 
 Step = list[MicroBatch]
@@ -42,11 +46,18 @@ def epoch_order(num_items: int, *, seed: int) -> Iterator[int]:
 
 
 def example_steps(
-    examples: Sequence[Encoded], *, batch_size: int, num_steps: int, seed: int, micro_batch_tokens: int
+    examples: Sequence[Encoded],
+    *,
+    batch_size: int,
+    num_steps: int,
+    seed: int,
+    micro_batch_tokens: int,
+    packing: bool = False,
 ) -> Iterator[Step]:
     """`num_steps` steps of `batch_size` examples each, cycling through the examples in seeded order.
 
-    Raises ValueError without examples, or when an example has no target token.
+    Packing changes no result, but not every model can read packed rows: see rft.core.packing. Raises ValueError without
+    examples, or when an example has no target token.
     """
     if not examples:
         raise ValueError("there are no training examples")
@@ -56,7 +67,32 @@ def example_steps(
     order = epoch_order(len(examples), seed=seed)
     for _ in range(num_steps):
         chosen = [examples[next(order)] for _ in range(batch_size)]
-        yield [_collate(group) for group in bucket(chosen, micro_batch_tokens=micro_batch_tokens)]
+        yield cut_step(chosen, micro_batch_tokens=micro_batch_tokens, packing=packing)
+
+
+def cut_step(chosen: Sequence[Encoded], *, micro_batch_tokens: int, packing: bool) -> Step:
+    """The examples of one step as micro-batches: one example a row, or packed rows as wide as the longest example."""
+    if not packing:
+        return [_collate(group) for group in bucket(chosen, micro_batch_tokens=micro_batch_tokens)]
+    width = max(len(example.ids) - 1 for example in chosen)
+    rows = pack(chosen, width=width)
+    count = max(1, micro_batch_tokens // width)
+    return [_collate_packed(rows[i : i + count], width=width) for i in range(0, len(rows), count)]
+
+
+def pack(examples: Sequence[Encoded], *, width: int) -> list[list[Encoded]]:
+    """Rows of at most `width` inputs: each example, longest first, in the first row that has room for it."""
+    rows: list[list[Encoded]] = []
+    room: list[int] = []
+    for example in sorted(examples, key=lambda example: -len(example.ids)):
+        size = len(example.ids) - 1
+        place = next((row for row, left in enumerate(room) if left >= size), len(rows))
+        if place == len(rows):
+            rows.append([])
+            room.append(width)
+        rows[place].append(example)
+        room[place] -= size
+    return rows
 
 
 def bucket(examples: Sequence[Encoded], *, micro_batch_tokens: int) -> list[list[Encoded]]:
@@ -100,14 +136,25 @@ def _packed(rows: torch.Tensor) -> MicroBatch:
 def _collate(group: Sequence[Encoded]) -> MicroBatch:
     """Right-padded inputs; the last token of an example is only ever a target."""
     width = max(len(example.ids) for example in group) - 1
-    inputs_BT = np.zeros((len(group), width), dtype=np.int64)
+    part = _collate_packed([[example] for example in group], width=width)
+    return replace(part, positions_BT=None)
+
+
+def _collate_packed(rows: Sequence[Sequence[Encoded]], *, width: int) -> MicroBatch:
+    """Examples one after the other in each row; what is left is padding, each token alone at position 0."""
+    inputs_BT = np.zeros((len(rows), width), dtype=np.int64)
+    positions_BT = np.zeros((len(rows), width), dtype=np.int64)
     index: list[np.ndarray] = []
     targets: list[np.ndarray] = []
-    for row, example in enumerate(group):
-        ids = np.asarray(example.ids, dtype=np.int64)
-        first = max(1, example.num_prompt)
-        inputs_BT[row, : len(ids) - 1] = ids[:-1]
-        index.append(row * width + np.arange(first - 1, len(ids) - 1))
-        targets.append(ids[first:])
+    for row, examples in enumerate(rows):
+        start = 0
+        for example in examples:
+            ids = np.asarray(example.ids, dtype=np.int64)
+            first, size = max(1, example.num_prompt), len(ids) - 1
+            inputs_BT[row, start : start + size] = ids[:-1]
+            positions_BT[row, start : start + size] = np.arange(size)
+            index.append(row * width + start + np.arange(first - 1, size))
+            targets.append(ids[first:])
+            start += size
     index_N, targets_N = torch.from_numpy(np.concatenate(index)), torch.from_numpy(np.concatenate(targets))
-    return MicroBatch(torch.from_numpy(inputs_BT), index_N, targets_N)
+    return MicroBatch(torch.from_numpy(inputs_BT), index_N, targets_N, torch.from_numpy(positions_BT))

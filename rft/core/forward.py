@@ -27,24 +27,52 @@ PLAIN_HEADS = frozenset(
 HEAD_CHUNK = 256  # positions whose logits exist at once in the fused loss: 256 x 1,200 float32 stay in a 2 MB cache
 
 
-def hidden_states(model: Model, inputs_BT: torch.Tensor) -> torch.Tensor:
-    """Final hidden states (B, T, D), after the last norm. `inputs_BT` may be padded on the right only."""
+def hidden_states(model: Model, inputs_BT: torch.Tensor, *, positions_BT: torch.Tensor | None = None) -> torch.Tensor:
+    """Final hidden states (B, T, D), after the last norm. `inputs_BT` may be padded on the right only.
+
+    With `positions_BT` a row holds several examples, each beginning at position 0 and blind to those before it.
+    """
     if runs_lean(model):
-        return _lean_llama(model, inputs_BT)
+        return _lean_llama(model, inputs_BT, positions_BT)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden: torch.Tensor = base.base_model(input_ids=inputs_BT, use_cache=False).last_hidden_state
+    inputs = _inputs(inputs_BT, positions_BT, dtype=model.dtype)
+    hidden: torch.Tensor = base.base_model(**inputs).last_hidden_state
     return hidden
 
 
+def _inputs(inputs_BT: torch.Tensor, positions_BT: torch.Tensor | None, *, dtype: torch.dtype) -> dict[str, Any]:
+    """Keyword arguments of a Hugging Face forward pass."""
+    inputs: dict[str, Any] = {"input_ids": inputs_BT, "use_cache": False}
+    if positions_BT is not None:
+        inputs |= {"position_ids": positions_BT, "attention_mask": block_mask(positions_BT, dtype=dtype)}
+    return inputs
+
+
+def block_mask(positions_BT: torch.Tensor, *, dtype: torch.dtype) -> torch.Tensor:
+    """Additive mask (B, 1, T, T): 0 where a token may look, at itself and what precedes it in its own example."""
+    block_BT = (positions_BT == 0).cumsum(1)
+    seen_BTT = (block_BT[:, :, None] == block_BT[:, None, :]).tril()
+    mask_BTT = torch.zeros(seen_BTT.shape, dtype=dtype, device=positions_BT.device)
+    return mask_BTT.masked_fill_(~seen_BTT, torch.finfo(dtype).min)[:, None]
+
+
 def target_loss_sum(
-    model: Model, inputs_BT: torch.Tensor, index_N: torch.Tensor, targets_N: torch.Tensor
+    model: Model,
+    inputs_BT: torch.Tensor,
+    index_N: torch.Tensor,
+    targets_N: torch.Tensor,
+    *,
+    positions_BT: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Sum of the losses in nats at flat positions `index_N` of B*T: a scalar to call backward on."""
+    """Sum of the losses in nats at flat positions `index_N` of B*T: a scalar to call backward on.
+
+    `positions_BT`: see `hidden_states`.
+    """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     if base.config.model_type not in PLAIN_HEADS:
-        logits_NV = model(input_ids=inputs_BT, use_cache=False).logits.flatten(0, 1)[index_N]
+        logits_NV = model(**_inputs(inputs_BT, positions_BT, dtype=model.dtype)).logits.flatten(0, 1)[index_N]
         return F.cross_entropy(logits_NV.float(), targets_N, reduction="sum")
-    hidden_ND = hidden_states(model, inputs_BT).flatten(0, 1)
+    hidden_ND = hidden_states(model, inputs_BT, positions_BT=positions_BT).flatten(0, 1)
     if len(index_N) != len(hidden_ND):
         hidden_ND = hidden_ND.index_select(0, index_N)
     head = base.get_output_embeddings()
@@ -97,20 +125,24 @@ def _projections(layer: Any) -> tuple[Any, ...]:
     return attn.q_proj, attn.k_proj, attn.v_proj, attn.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj
 
 
-def _lean_llama(model: Model, inputs_BT: torch.Tensor) -> torch.Tensor:
+def _lean_llama(model: Model, inputs_BT: torch.Tensor, positions_BT: torch.Tensor | None) -> torch.Tensor:
     config, body = model.config, model.model
     batch, length = inputs_BT.shape
     phase_TC = rotary_phase(body.rotary_emb.inv_freq, torch.arange(length))
+    phase = phase_TC[:, None] if positions_BT is None else phase_TC[positions_BT][:, :, None]
+    mask = None if positions_BT is None else block_mask(positions_BT, dtype=torch.float32)
     pairing = rotary_pairing(config, body.layers[0].self_attn.head_dim)
     x_BTD = F.embedding(inputs_BT, body.embed_tokens.weight)
     for layer in body.layers:
-        x_BTD = x_BTD + _attention(layer, x_BTD, phase_TC[:, None], pairing)
+        x_BTD = x_BTD + _attention(layer, x_BTD, phase, pairing, mask)
         x_BTD = x_BTD + _mlp(layer, x_BTD)
     out: torch.Tensor = _RMSNorm.apply(x_BTD, config.rms_norm_eps) * body.norm.weight
     return out.view(batch, length, -1)
 
 
-def _attention(layer: Any, x_BTD: torch.Tensor, phase: torch.Tensor, pairing: torch.Tensor) -> torch.Tensor:
+def _attention(
+    layer: Any, x_BTD: torch.Tensor, phase: torch.Tensor, pairing: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
     attn = layer.self_attn
     batch, length, _ = x_BTD.shape
     size = attn.head_dim
@@ -123,7 +155,12 @@ def _attention(layer: Any, x_BTD: torch.Tensor, phase: torch.Tensor, pairing: to
     qk, v = qkv.split((num_q + num_kv, num_kv), 2)
     q, k = _Rotate.apply(qk, phase).split((num_q, num_kv), 2)
     out = F.scaled_dot_product_attention(
-        q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True, enable_gqa=num_q != num_kv
+        q.transpose(1, 2),
+        k.transpose(1, 2),
+        v.transpose(1, 2),
+        attn_mask=mask,
+        is_causal=mask is None,
+        enable_gqa=num_q != num_kv,
     )
     return F.linear(out.transpose(1, 2).reshape(batch, length, num_q * size), attn.o_proj.weight)
 

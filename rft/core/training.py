@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from rft.core.batching import MicroBatch, Step
+from rft.core.batching import Step
 from rft.core.forward import target_loss_sum
 from rft.core.model import Model
 
@@ -115,9 +115,10 @@ def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> floa
     num_targets = sum(len(part.targets_N) for part in step)
     total = 0.0
     for part in step:
-        inputs_BT, index_N, targets_N = _on_device(part, device)
+        inputs_BT, index_N, targets_N = (t.to(device) for t in (part.inputs_BT, part.index_N, part.targets_N))
+        positions_BT = None if part.positions_BT is None else part.positions_BT.to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
-            loss_sum = target_loss_sum(model, inputs_BT, index_N, targets_N)
+            loss_sum = target_loss_sum(model, inputs_BT, index_N, targets_N, positions_BT=positions_BT)
         (loss_sum / num_targets).backward()
         total += loss_sum.item()
     return total / num_targets
@@ -159,10 +160,6 @@ def _learn_every_embedding(model: Model) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
             module.padding_idx = None
-
-
-def _on_device(part: MicroBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return part.inputs_BT.to(device), part.index_N.to(device), part.targets_N.to(device)
 
 
 def _take(steps: Iterable[Step], count: int) -> Iterator[Step]:

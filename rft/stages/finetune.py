@@ -14,6 +14,7 @@ from typing import Any
 from rft.core.batching import example_steps
 from rft.core.lora import add_lora
 from rft.core.model import count_trainable, load_model, training_flops_per_token
+from rft.core.packing import check_packing
 from rft.core.tokenization import encode_examples, load_tokenizer
 from rft.core.training import TrainSettings
 from rft.infra.devices import resolve_device
@@ -37,24 +38,19 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
     )
     num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
     model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
+    if context.runtime.packing:
+        check_packing(model, examples)
     if recipe["lora_rank"] is not None:
         model = add_lora(model, rank=recipe["lora_rank"], alpha=recipe["lora_alpha"], seed=config["seed"])
     num_trainable, flops_each = count_trainable(model), training_flops_per_token(model)
-    settings = TrainSettings(
-        num_steps=num_steps,
-        lr=recipe["lr"],
-        warmup_frac=recipe["warmup_frac"],
-        schedule=recipe["schedule"],
-        weight_decay=recipe["weight_decay"],
-        grad_clip=recipe["grad_clip"],
-        autocast=recipe.get("dtype"),
-    )
+    settings = train_settings(recipe, num_steps=num_steps)
     steps = example_steps(
         examples,
         batch_size=recipe["batch_size"],
         num_steps=num_steps,
         seed=config["seed"],
         micro_batch_tokens=context.runtime.micro_batch_tokens,
+        packing=context.runtime.packing,
     )
     result = fit(model, steps, tokenizer=tokenizer, settings=settings, seed=config["seed"], out=out, context=context)
     write_json(out / MODEL_FACTS_FILE, read_json(base / MODEL_FACTS_FILE))
@@ -74,6 +70,19 @@ def optimiser_steps(recipe: Mapping[str, Any], *, num_reference: int) -> int:
     """Steps of `epochs` passes over the reference number of examples, rounded up; capped by `max_steps`."""
     steps = max(1, math.ceil(recipe["epochs"] * num_reference / recipe["batch_size"] - 1e-9))
     return steps if recipe["max_steps"] is None else min(steps, int(recipe["max_steps"]))
+
+
+def train_settings(recipe: Mapping[str, Any], *, num_steps: int) -> TrainSettings:
+    """The optimiser's part of a recipe; `dtype` stands in it only where it is not float32."""
+    return TrainSettings(
+        num_steps=num_steps,
+        lr=recipe["lr"],
+        warmup_frac=recipe["warmup_frac"],
+        schedule=recipe["schedule"],
+        weight_decay=recipe["weight_decay"],
+        grad_clip=recipe["grad_clip"],
+        autocast=recipe.get("dtype"),
+    )
 
 
 def training_pairs(rows: Sequence[Mapping[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[str, str]]:

@@ -74,6 +74,18 @@ def test_merged_weights_compute_what_the_adapters_computed(build) -> None:
     assert type(merged) is type(build())
 
 
+def test_merged_weight_by_hand() -> None:
+    adapted = add_lora(tiny_llama(), rank=4, alpha=12, seed=0)
+    layer = adapted.get_base_model().model.layers[1].mlp.up_proj
+    with torch.no_grad():
+        layer.lora_B["default"].weight.normal_()
+    a, b, base = (
+        w.detach().clone() for w in (layer.lora_A["default"].weight, layer.lora_B["default"].weight, layer.weight)
+    )
+    assert a.shape == (4, 32)
+    assert torch.allclose(merge_lora(adapted).model.layers[1].mlp.up_proj.weight, base + 12 / 4 * b @ a, atol=1e-6)
+
+
 def test_no_shortcut_skips_the_adapters() -> None:
     """The lean path reads q_proj.weight itself: on an adapted model, wrapped or not, it would train nothing."""
     adapted = trained_adapters(tiny_llama())

@@ -129,12 +129,12 @@ def _lean_llama(model: Model, inputs_BT: torch.Tensor, positions_BT: torch.Tenso
     config, body = model.config, model.model
     batch, length = inputs_BT.shape
     phase_TC = rotary_phase(body.rotary_emb.inv_freq, torch.arange(length))
-    phase = phase_TC[:, None] if positions_BT is None else phase_TC[positions_BT][:, :, None]
+    # Only differences of rotary positions count: those of a packed row need not begin again, the mask is enough.
     mask = None if positions_BT is None else block_mask(positions_BT, dtype=torch.float32)
     pairing = rotary_pairing(config, body.layers[0].self_attn.head_dim)
     x_BTD = F.embedding(inputs_BT, body.embed_tokens.weight)
     for layer in body.layers:
-        x_BTD = x_BTD + _attention(layer, x_BTD, phase, pairing, mask)
+        x_BTD = x_BTD + _attention(layer, x_BTD, phase_TC[:, None], pairing, mask)
         x_BTD = x_BTD + _mlp(layer, x_BTD)
     out: torch.Tensor = _RMSNorm.apply(x_BTD, config.rms_norm_eps) * body.norm.weight
     return out.view(batch, length, -1)

@@ -3,7 +3,8 @@
     python tests/bench/bench_finetune.py [MODEL_FOLDER] [--examples 512] [--batch 32] [--rounds 3]
 
 Same examples, effective batch, steps, optimiser and schedule; both report their last loss. Prints one JSON object per line:
-`finetune` against Trainer, `pretrain` against a plain loop over Hugging Face's forward pass with AdamW.
+`finetune` against Trainer, `packing` against one example a row, `pretrain` against a plain loop over Hugging Face's
+forward pass with AdamW.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def labels(example: Encoded) -> list[int]:
     return [-100] * example.num_prompt + list(example.ids[example.num_prompt :])
 
 
-def our_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Callable[[], int]:
+def our_finetune(folder: Path, examples: list[Encoded], *, batch: int, packing: bool = False) -> Callable[[], int]:
     """One epoch in the project's loop; returns target tokens."""
 
     loaded = load_model(folder, device="cpu", dtype="float32")
@@ -47,7 +48,9 @@ def our_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Callab
     def work() -> int:
         num_steps = len(examples) // batch
         model = copy.deepcopy(loaded)
-        steps = example_steps(examples, batch_size=batch, num_steps=num_steps, seed=0, micro_batch_tokens=4096)
+        steps = example_steps(
+            examples, batch_size=batch, num_steps=num_steps, seed=0, micro_batch_tokens=4096, packing=packing
+        )
         result = train(model, steps, settings=TrainSettings(num_steps, LR, 0.03, "cosine", 0.0, 1.0))
         last["ours"] = result.final_loss_nats
         return result.target_tokens
@@ -133,6 +136,10 @@ def main() -> None:
         "finetune": (
             our_finetune(folder, examples, batch=args.batch),
             trainer_finetune(folder, examples, batch=args.batch),
+        ),
+        "packing": (
+            our_finetune(folder, examples, batch=args.batch, packing=True),
+            our_finetune(folder, examples, batch=args.batch),
         ),
         "pretrain": (our_pretrain(folder, tokens, num_steps=12), plain_pretrain(folder, tokens, num_steps=12)),
     }

@@ -14,10 +14,13 @@ from rft.core.tokenization import encode_examples
 from rft.core.training import train
 from rft.pipeline import plan
 from rft.sources import resolve
+from rft.text.prompts import template_named
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import NUM_EXAMPLES, RECIPE, finetuned, write_base
 
 torch.set_num_threads(1)
+
+NUM_EPOCHS = 20
 
 
 def weights(folder: Path) -> torch.Tensor:
@@ -28,19 +31,23 @@ def weights(folder: Path) -> torch.Tensor:
 @pytest.mark.parametrize("packing", ["false", "true"])
 def test_end_of_sequence_is_learned_where_it_pads_too(tmp_path: Path, packing: str) -> None:
     """The same task with a padding token of its own, and with none, where end of sequence stands in for it."""
-    curves, ends = [], []
+    curves, ends, plain = [], [], template_named("plain")
     for pad in ("<pad>", None):
         tokenizer, model = tiny_tokenizer(pad=pad), tiny_llama()
         if pad is None:
             model.config.pad_token_id = model.model.embed_tokens.padding_idx = tokenizer.eos_token_id
         folder = tmp_path / str(pad)
         base = write_base(folder / "base", model=model, tokenizer=tokenizer)
-        stats, curve = finetuned(folder, base=base, runtime=(f"runtime.packing={packing}",))
+        stats, curve = finetuned(folder, base=base, runtime=(f"runtime.packing={packing}",), epochs=NUM_EPOCHS)
         pairs = [(question, answer) for question, answer in toy_pairs(NUM_EXAMPLES, seed=3)]
         expected = sum(len(answer.split()) + 1 for _, answer in pairs)  # one end each
-        assert stats["record"]["target_tokens"] == RECIPE["epochs"] * expected
+        assert stats["record"]["target_tokens"] == NUM_EPOCHS * expected
         curves.append([row["loss_nats"] for row in curve])
         ends.append(weights(folder))
+        trained = load_model(folder / "out", device="cpu", dtype="float32")
+        whole = encode_examples(tokenizer, [(plain.prompt(q), plain.response(a)) for q, a in pairs], max_tokens=64)
+        chances = [trained(torch.tensor([e.ids[:-1]])).logits[0, -1].softmax(-1)[tokenizer.eos_token_id] for e in whole]
+        assert min(chances) > 0.3  # 1 of 28 at the start
     assert curves[0] == curves[1]
     assert torch.equal(*ends)
 

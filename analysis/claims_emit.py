@@ -14,7 +14,7 @@ import numpy as np
 from analysis.claim_types import ClaimResult, ClaimTest, StudyView, directional
 from analysis.outcomes import PathDraws, read_path_draws
 from analysis.points import Point, paired_replicates
-from analysis.records import Cell
+from analysis.records import base_names
 from analysis.uncertainty import Estimate, crossed_mean
 from analysis.votes import distinct_at_k
 
@@ -38,13 +38,16 @@ def claim_emit(view: StudyView, *, pairs: Sequence[Pair], matched: Sequence[Pair
     if not usable:
         return EMIT.not_testable("no RFT cell and its SFT cell both hold test draws with their paths (eval.vote_k)")
     estimate = emitted_difference(usable, found)
+    names = base_names(point.cell for point in view.points)
     details = []
     for label, group in (("RFT - SFT", usable), ("RFT - SFT matched in steps", _usable(matched, found))):
         for pair in group:
             one = emitted_difference([pair], found)
             if one is not None:
                 low, high = one.interval()
-                details.append(f"{label}, {pair[0].cell.model}: {one.value:+.3f} (95 % {low:+.3f} to {high:+.3f})")
+                details.append(
+                    f"{label}, {names[pair[0].cell.base]}: {one.value:+.3f} (95 % {low:+.3f} to {high:+.3f})"
+                )
     return directional(EMIT, estimate, view=view, what=f"mean of {len(usable)} bases", details=details)
 
 
@@ -66,17 +69,3 @@ def emitted_difference(pairs: Sequence[Pair], found: Found) -> Estimate | None:
     values = np.array([[[distinct_at_k(part[i], k=k) for i in ids] for part in row] for row in draws])
     signs = np.tile([1.0, -1.0], len(pairs)) / len(pairs)
     return crossed_mean(np.einsum("j,rji->ri", signs, values))
-
-
-def mean_emitted(cells: Sequence[Cell]) -> dict[int, float] | None:
-    """distinct@k at k = 1, 2, 4, ... and at n: mean over problems and cells; None when a cell's draws name no paths."""
-    curves = []
-    for cell in cells:
-        draws = read_path_draws(cell)
-        if draws is None:
-            return None
-        n = min(d.num_draws for d in draws.values())
-        ks = sorted({2**i for i in range(n.bit_length()) if 2**i <= n} | {n})
-        curves.append({k: float(np.mean([distinct_at_k(d, k=k) for d in draws.values()])) for k in ks})
-    shared = sorted(set.intersection(*(set(curve) for curve in curves)))
-    return {k: float(np.mean([curve[k] for curve in curves])) for k in shared}

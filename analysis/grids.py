@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.figures.costs import making
 from analysis.figures.paths import distinct_of
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, make_points, method_label
@@ -134,10 +135,10 @@ def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
             ]
             if not mine:
                 continue
-            cell = max(mine, key=lambda p: (len(p.cell.cost), p.cell.k or 0)).cell
+            cell = max(mine, key=lambda p: (len(making(p.cell)), p.cell.k or 0)).cell
             fields = [name, method_label(cell)]
             for _, stages in STAGES:
-                costs = [s for s in cell.cost if s.name in stages]
+                costs = [s for s in making(cell) if s.name in stages]
                 fields.append(f"{sum(s.flops for s in costs):.2g}" if costs else "")
                 fields.append(f"{sum(s.seconds for s in costs) / 3600:.3g}" if costs else "")
             rows.append(tuple(fields))
@@ -193,6 +194,8 @@ def _table_perturbed(points: Sequence[Point], names: dict[Base, str]) -> Grid:
             Score(c.perturbed["difference"], n, c.perturbed["difference_se"]) for c in copied if c.perturbed is not None
         ]
         both = (_score(point, name) for name in ("maj1@1_originals_of_perturbed", "maj1@1_perturbed"))
-        rows.append((names[point.cell.base], method_label(point.cell), str(n), *both, score_text(changes)))
+        rows.append(
+            (names[point.cell.base], method_label(point.cell), str(n), *both, score_text(changes, is_share=False))
+        )
     header = ("base", "method", "n", "original numbers", "changed numbers", "difference")
     return Grid("Numbers-changed copy of the test set, the same problems, maj1@1 [%]", header, tuple(rows))

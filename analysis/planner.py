@@ -208,10 +208,13 @@ def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
     line = fit_line([p.cell.loss_nats or 0 for p in sft], [p.estimate.value for p in sft], what="SFT against loss")
     if not isinstance(line, LineFit):
         return line
+    names = base_names(p.cell for p in points)
     new = []
     for end in (int(line.x.argmin()), int(line.x.argmax())):
         hours = base_hours(sft[end]) + own_hours(sft[end])
-        new.append((f"another base at loss {line.x[end]:.2f} (like {sft[end].cell.model})", float(line.x[end]), hours))
+        new.append(
+            (f"another base at loss {line.x[end]:.2f} (like {names[sft[end].cell.base]})", float(line.x[end]), hours)
+        )
     return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=sum(own_hours(p) for p in sft))
 
 

@@ -7,6 +7,7 @@ contrast([rft, sft], (1, -1), outcomes)               # Estimate of the paired d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.outcomes import Outcomes
 from analysis.records import Cell, group_replicates
 from analysis.style import method_style
-from analysis.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean
+from analysis.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean, wilson
 
 PERCENT = 100.0
 
@@ -66,6 +67,31 @@ def accuracy_of(group: Sequence[Cell], outcomes: Outcomes) -> Estimate:
         kind = Kind.ITEMS if group[0].source is None else Kind.PUBLISHED
         return binomial(scores[0].value, n=scores[0].n, kind=kind).scaled(PERCENT)
     return replicate_mean(np.array([score.value for score in scores])).scaled(PERCENT)
+
+
+def accuracy_interval(accuracy: Estimate, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of an accuracy in percent, for showing it: never of zero width, never beyond 0 or 100; NaN where unknown.
+
+    Of one run Wilson's over its test problems; of several the t-interval over replicates and problems.
+    """
+    if accuracy.num_items and accuracy.kind in (Kind.ITEMS, Kind.PUBLISHED):
+        return _wilson_percent(accuracy, level=level)
+    return share_interval(accuracy, level=level)
+
+
+def share_interval(share: Estimate, *, level: float = 0.95) -> tuple[float, float]:
+    """The same of a mean of shares in percent, such as pass@k: the t-interval, cut; Wilson's where all are 0 or all 100."""
+    if share.num_items and share.se == 0 and share.value in (0.0, PERCENT):
+        return _wilson_percent(share, level=level)
+    if not math.isfinite(share.se):
+        return math.nan, math.nan
+    low, high = share.interval(level=level)
+    return max(0.0, low), min(PERCENT, high)
+
+
+def _wilson_percent(share: Estimate, *, level: float) -> tuple[float, float]:
+    low, high = wilson(share.value / PERCENT, n=share.num_items, level=level)
+    return PERCENT * low, PERCENT * high
 
 
 def paired_replicates(points: Sequence[Point]) -> list[list[Cell]]:

@@ -39,14 +39,16 @@ METHODS = {
     "rft": MethodStyle("RFT", "s", "#D55E00"),
     "oracle_paths": MethodStyle("oracle paths", "^", "#009E73"),
     "fresh_human": MethodStyle("fresh human", "v", "#CC79A7"),
-    "self_query": MethodStyle("self-query", "P", "#8A7A00"),
+    "self_query": MethodStyle("self-query", "p", "#8A7A00"),
     "self_revise": MethodStyle("self-revising", "*", "#E69F00"),
 }
 
 
 UNION_STYLES = (
     MethodStyle("RFT, union", "P", "#7B3294"),
-    MethodStyle("RFT, union", "X", "#4A148C"),
+    MethodStyle("RFT, union", ">", "#4A148C"),
+    MethodStyle("RFT, union", "<", "#A64CA6"),
+    MethodStyle("RFT, union", "d", "#2D004B"),
 )  # by number of donors
 
 
@@ -112,5 +114,5 @@ def caption(figure: Figure, text: str) -> None:
     """A line under the figure that states n and what the intervals hold."""
     import textwrap
 
-    columns = int(figure.get_size_inches()[0] * 15.5)
+    columns = int(figure.get_size_inches()[0] * 17.5)
     figure.supxlabel(textwrap.fill(text, columns), fontsize=7.5, color="#444444", x=0.01, ha="left")

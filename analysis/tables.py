@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.records import Cell, Table, base_names, group_replicates
+from analysis.uncertainty import wilson
 from rft.records import Score
 
 MOST_ROWS = 60  # settings; beyond, those on all data alone are printed
@@ -41,7 +42,7 @@ def results_table(table: Table) -> str:
 
 ERROR_NOTE = (
     "± is the standard error: over replicates where there are several; of one replicate over test problems alone (item noise "
-    "only, it holds no seed-to-seed variance)."
+    "only, it holds no seed-to-seed variance). Where none or all are right: the 95 % Wilson interval."
 )
 
 
@@ -131,12 +132,18 @@ def _mean(group: Sequence[Cell], field: str) -> float | None:
     return None if any(value is None for value in values) else math.fsum(values) / len(values)
 
 
-def score_text(scores: Sequence[Score | None]) -> str:
-    """'41.2 ± 1.4' of the replicates that have the score; nothing where none has."""
+def score_text(scores: Sequence[Score | None], *, is_share: bool = True) -> str:
+    """'41.2 ± 1.4' of the replicates that have the score; nothing where none has.
+
+    A share at 0 or 100 % has a standard error of 0, which is no error at all: '0.0 (0.0 to 0.3)' with its interval then.
+    """
     known = [score for score in scores if score is not None]
     if not known:
         return ""
     mean, error = mean_and_error(known)
+    if is_share and error == 0 and mean in (0.0, 1.0):
+        low, high = wilson(mean, n=min(score.n for score in known))
+        return f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
     return f"{100 * mean:.1f} ± {100 * error:.1f}"
 
 

@@ -1,6 +1,6 @@
 """pass@k, maj@k and distinct@k from n draws, exactly: means over all subsets of k draws, never a bootstrap (ties bias it).
 
-    curve = vote_curve(read_draws(cell))       # {1: (0.41, 0.39), 2: ...}: k -> (maj@k, pass@k), means over problems
+    curve([read_draws(cell)], statistic=pass_at_k)[4]    # Estimate(0.61, se=0.012, ...): mean over problems at k = 4
 
 pass@k as in Chen et al. 2021 (arXiv 2107.03374, eq. 1). maj@k: chance that the correct answer has the most votes among k
 draws, a tie among t answers counting 1/t; draws without an answer vote for nothing.
@@ -9,10 +9,24 @@ draws, a tie among t answers counting 1/t; draws without an answer vote for noth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol, TypeVar
+
+import numpy as np
 
 from analysis.outcomes import Draws, PathDraws
+from analysis.uncertainty import Estimate, crossed_mean
+
+DrawsLike = TypeVar("DrawsLike", Draws, PathDraws)
+SomeDraws = TypeVar("SomeDraws", bound=Draws | PathDraws, contravariant=True)
+
+
+class Statistic(Protocol[SomeDraws]):
+    """pass_at_k, maj_at_k or distinct_at_k."""
+
+    def __call__(self, draws: SomeDraws, *, k: int) -> float:
+        """Of one problem."""
 
 
 def pass_at_k(draws: Draws, *, k: int) -> float:
@@ -62,20 +76,27 @@ def _ways(wrong: tuple[int, ...], votes: int, room: int) -> dict[int, dict[int, 
     return table
 
 
-def vote_curve(draws: Mapping[str, Draws]) -> dict[int, tuple[float, float]]:
-    """(maj@k, pass@k) as fractions at k = 1, 2, 4, ... and at n; problems with fewer draws than others are refused."""
-    counts = {d.num_draws for d in draws.values()}
-    if len(counts) != 1:
-        raise ValueError(
-            f"problems have {min(counts)} to {max(counts)} draws; a pool that came out short is no smaller k"
-        )
-    n = counts.pop()
-    ks = sorted({2**i for i in range(n.bit_length()) if 2**i <= n} | {n})
-    size = len(draws)
+def draw_ladder(replicates: Sequence[Mapping[str, DrawsLike]]) -> list[int]:
+    """k = 1, 2, 4, ... and n draws that every replicate has. Raises ValueError where problems differ in their draws."""
+    ladders = []
+    for draws in replicates:
+        counts = {d.num_draws for d in draws.values()}
+        if len(counts) != 1:
+            raise ValueError(
+                f"problems have {min(counts)} to {max(counts)} draws; a pool that came out short is no smaller k"
+            )
+        n = counts.pop()
+        ladders.append({2**i for i in range(n.bit_length()) if 2**i <= n} | {n})
+    return sorted(set.intersection(*ladders))
+
+
+def curve(replicates: Sequence[Mapping[str, DrawsLike]], *, statistic: Statistic[DrawsLike]) -> dict[int, Estimate]:
+    """k -> mean of a statistic over the problems that all replicates answered, problems crossed with replicates."""
+    first, *others = replicates
+    ids = [i for i in first if all(i in draws for draws in others)]
+    if not ids:
+        return {}
     return {
-        k: (
-            math.fsum(maj_at_k(d, k=k) for d in draws.values()) / size,
-            math.fsum(pass_at_k(d, k=k) for d in draws.values()) / size,
-        )
-        for k in ks
+        k: crossed_mean(np.array([[statistic(draws[i], k=k) for i in ids] for draws in replicates]))
+        for k in draw_ladder(replicates)
     }

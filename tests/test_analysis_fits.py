@@ -18,7 +18,7 @@ from analysis.loss_fits import williams
 from analysis.outcomes import Draws
 from analysis.shape import UNBOUNDED, Shape, compare_rivals, departure_weights, fit_rival, judge_departures
 from analysis.uncertainty import Estimate, Kind, crossed_mean, crossed_statistic, resample_items
-from analysis.votes import maj_at_k, pass_at_k, vote_curve
+from analysis.votes import curve, maj_at_k, pass_at_k
 
 
 def test_line_agrees_with_scipy_and_with_refits_without_each_point() -> None:
@@ -117,7 +117,7 @@ def test_votes_agree_with_all_subsets(num_correct: int, wrong: tuple[int, ...]) 
 
 def test_a_short_pool_is_no_smaller_k() -> None:
     with pytest.raises(ValueError, match="no smaller k"):
-        vote_curve({"a": Draws(4, 1, ()), "b": Draws(3, 1, ())})
+        curve([{"a": Draws(4, 1, ()), "b": Draws(3, 1, ())}], statistic=pass_at_k)
 
 
 def test_williams_on_the_published_seven() -> None:

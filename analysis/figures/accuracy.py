@@ -7,7 +7,7 @@ accuracy_against_loss(points)     # ICL, SFT and RFT on the full data; a panel p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,26 +15,28 @@ import numpy as np
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     Drawing,
-    dodge,
+    Looks,
+    apart_words,
+    bars_of,
+    base_looks,
     draw_held_out,
     draw_points,
     grid_shape,
     kinds_caption,
     legend_outside,
     log2_axis,
+    set_apart,
 )
-from analysis.fits import fit_series, keep_measurable, series_entry
+from analysis.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
-from analysis.points import NO_DEDUP, Point, method_label
-from analysis.records import base_names
+from analysis.points import NO_DEDUP, Point, accuracy_interval, method_label
 from analysis.style import (
     LINE_STYLES,
     METHODS,
     UNION_STYLES,
     caption,
     method_style,
-    model_colours,
     model_lines,
     new_figure,
     tint,
@@ -71,35 +73,75 @@ def method_series_style(point: Point, points: Sequence[Point]) -> dict[str, Any]
     if point.cell.policy == NO_DEDUP and point.method == "rft":
         look = {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
         return {**look, "markerfacecolor": "none"}
-    return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": face}
+    return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": style.colour}
 
 
 def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
-    """A panel per base: every method against log2 of human examples, 95 % bars, a line per series of 3 or more."""
+    """A panel per base: every method against log2 of human examples, 95 % bars, a line per series of 3 or more.
+
+    What was trained at one amount alone stands in a shaded strip beside the axis: at its own place it would hide the rest.
+    """
     scored = _thin_ladders([p for p in points if p.mean_of("num_human") and p.method != "icl"])
     if not scored:
         return NotEnough("accuracy against data", "no cell with human training examples")
-    names = base_names(p.cell for p in scored)
-    rows, columns = grid_shape(len(names))
+    looks = base_looks(scored, among=points)
+    rows, columns = grid_shape(len(looks.names))
+    strip = strip_labels(scored)
     figure, axes = new_figure(
-        width=3.3 * columns + 0.4, height=2.9 * rows + 0.8, rows=rows, columns=columns, sharey=True
+        width=(3.3 + 0.12 * len(strip)) * columns + 0.4,
+        height=2.9 * rows + 0.8,
+        rows=rows,
+        columns=columns,
+        sharey=True,
     )
+    axes[0][0].set_ylim(0, top_of(scored))
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
-    for panel, (base, name) in zip(axes.flat, names.items(), strict=False):
+    for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
         mine = [p for p in scored if p.cell.base == base]
         icl = [p for p in points if p.method == "icl" and p.cell.base == base]
-        fits += _data_panel(panel, mine, icl, outcomes, name=name, legend=legend)
+        fits += _data_panel(panel, mine, outcomes, name=name, strip=strip, legend=legend)
+        if icl:
+            legend["ICL (no training)"] = level_line(panel, icl[0], color="#000000")
         panel.set_title(name)
-    for panel in list(axes.flat)[len(names) :]:
+    for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
     for row in axes:
         row[0].set_ylabel("test accuracy [%]")
-    axes[0][0].set_ylim(0, top_of(scored))
     legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(scored) + " Lines: least squares on log2(examples), where a series has 3 points or more."
+    text += left_out_words(fits)
+    text += apart_words("amount") if len(series_by_label(scored)) > len(strip) + 1 else ""
+    text += " Grey: further methods at the last amount, side by side; the thin line is SFT's height." if strip else ""
     caption(figure, text)
     return Drawing("accuracy_vs_data", figure, fits, text)
+
+
+STRIP_GREY = "#f2f2f2"
+
+
+def strip_labels(points: Sequence[Point]) -> list[str]:
+    """Series, other than SFT, that no base has at two amounts of human examples, in the order of the legend."""
+    found = []
+    for label, members in series_by_label(points).items():
+        amounts = [p.mean_of("num_human") for p in members]
+        at_top = all(p.mean_of("num_human") == _most_examples(points, p) for p in members)
+        bases = [p.cell.base for p in members]
+        if at_top and len(set(bases)) == len(amounts) and members[0].method != "sft":
+            found.append(label)
+    return found
+
+
+def _most_examples(points: Sequence[Point], point: Point) -> float:
+    return max(p.mean_of("num_human") or 0 for p in points if p.cell.base == point.cell.base)
+
+
+def level_line(panel: Any, point: Point, *, color: str) -> Any:
+    """A setting without an x of its own, as a dotted level with its 95 % interval shaded."""
+    low, high = accuracy_interval(point.estimate)
+    if math.isfinite(low):
+        panel.axhspan(low, high, color=color, alpha=0.08, linewidth=0)
+    return panel.axhline(point.estimate.value, color=color, linestyle=":", linewidth=1.3)
 
 
 def _thin_ladders(points: list[Point]) -> list[Point]:
@@ -114,24 +156,38 @@ def _thin_ladders(points: list[Point]) -> list[Point]:
 
 
 def _data_panel(
-    panel: Any, points: list[Point], icl: list[Point], outcomes: Outcomes, *, name: str, legend: dict[str, Any]
+    panel: Any, points: list[Point], outcomes: Outcomes, *, name: str, strip: Sequence[str], legend: dict[str, Any]
 ) -> list[dict[str, Any]]:
     series = series_by_label(points)
+    amounts = [p.mean_of("num_human") or 1 for p in points]
+    span = max(1.0, math.log2(max(amounts) / min(amounts)))
+    beside = {label: members for label, members in series.items() if label in strip}
+    ladder = {label: members for label, members in series.items() if label not in strip}
+    logs = {label: [math.log2(p.mean_of("num_human") or 1) for p in members] for label, members in ladder.items()}
+    pad = panel.get_ylim()[1] / 70
+    bars = [bars_of(logs[label], members) for label, members in ladder.items()]
+    places = dict(zip(ladder, set_apart(bars, step=0.035 * span, pad=pad), strict=True))
+    start, step = math.log2(max(amounts)) + 0.08 * span, 0.055 * span
+    places |= {label: [start + step * (strip.index(label) + 1)] * len(beside[label]) for label in beside}
     fits = []
     for index, (label, members) in enumerate(series.items()):
-        x = np.array([p.mean_of("num_human") or math.nan for p in members])
         style = method_series_style(members[0], points)
-        legend[label] = draw_points(panel, list(x * dodge(index, len(series))), members, linestyle="none", **style)
-        fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, {label}")
+        legend[label] = draw_points(panel, list(np.exp2(places[label])), members, linestyle="none", **style)
+        logs_here = [math.log2(p.mean_of("num_human") or 1) for p in members]
+        fit = fit_series(members, logs_here, outcomes, what=f"{name}, {label}")
         fits.append(series_entry(fit, formula=DATA_FORMULA))
         if isinstance(fit.line, LineFit):
-            ends = np.array([x.min(), x.max()])
+            ends = np.array([min(logs_here), max(logs_here)])
             look = {"color": style["markeredgecolor"], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
-            panel.plot(ends, fit.line.predict(np.log2(ends)), alpha=0.8, **look)
-    for point in icl:
-        handle = panel.axhline(point.estimate.value, color="#000000", linestyle=":", linewidth=1.1)
-        legend["ICL (no training)"] = handle
-    log2_axis(panel, [p.mean_of("num_human") or 1 for p in points], label="human training examples")
+            panel.plot(np.exp2(ends), fit.line.predict(ends), alpha=0.8, **look)
+    log2_axis(panel, amounts, label="human training examples")
+    if strip:
+        end = start + step * (len(strip) + 1)
+        panel.axvspan(2**start, 2**end, color=STRIP_GREY, zorder=0, linewidth=0)
+        panel.set_xlim(min(amounts) / 2 ** (0.06 * span), 2**end)
+        for top in (p for p in points if p.method == "sft" and p.mean_of("num_human") == max(amounts)):
+            look = {"color": method_style("sft").colour, "linewidth": 0.8, "alpha": 0.7}
+            panel.plot([max(amounts), 2**end], [top.estimate.value] * 2, **look)
     return fits
 
 
@@ -153,9 +209,10 @@ def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
     return series_by_label(shown)
 
 
-def top_of(points: Sequence[Point]) -> float:
-    """Upper end of an accuracy axis: above every bar."""
-    ends = [p.estimate.value + (half if math.isfinite(half := p.estimate.half_width()) else 0) for p in points]
+def top_of(points: Sequence[Point], *, fits: Sequence[Mapping[str, Any]] = ()) -> float:
+    """Upper end of an accuracy axis: above every bar and every point as predicted from the others."""
+    ends = [end if math.isfinite(end := accuracy_interval(p.estimate)[1]) else p.estimate.value for p in points]
+    ends += [fit["held_out"]["predicted"] for fit in fits if "held_out" in fit]
     return min(101.0, max(ends) * 1.06 + 1)
 
 
@@ -166,32 +223,41 @@ def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
         return NotEnough("accuracy against pretraining loss", "no cell of a base with a pretraining loss")
     texts = sorted({p.cell.loss_text or "unnamed text" for p in shown})
     figure, axes = new_figure(width=5.6 * len(texts) + 0.4, height=4.2, columns=len(texts), sharey=True)
-    names = base_names(p.cell for p in shown)
+    axes[0][0].set_ylim(0, top_of(shown))
+    looks = base_looks(shown, among=points)
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
     for panel, text in zip(axes[0], texts, strict=True):
         mine = [p for p in shown if (p.cell.loss_text or "unnamed text") == text]
-        fits += _loss_panel(panel, mine, names=names, text=text, legend=legend)
+        fits += _loss_panel(panel, mine, looks=looks, text=text, legend=legend)
     axes[0][0].set_ylabel("test accuracy [%]")
-    axes[0][0].set_ylim(0, top_of(shown))
+    axes[0][0].set_ylim(0, top_of(shown, fits=fits))
     legend_outside(figure, list(legend.values()), list(legend))
     words = kinds_caption(shown) + " Lines: least squares over bases (3 or more), shaded 95 % of the line."
-    words += " Beside the lowest loss: " + HELD_OUT_WORDS
+    words += " Beside the lowest loss: " + HELD_OUT_WORDS + left_out_words(fits) + apart_words("base")
     caption(figure, words)
     return Drawing("accuracy_vs_loss", figure, fits, words)
 
 
+def left_out_words(fits: Sequence[Mapping[str, Any]]) -> str:
+    """What fixed floor and ceiling keep out of the lines."""
+    count = sum(len(fit.get("left_out", ())) for fit in fits)
+    return f" Outside {FLOOR:g} to {CEILING:g} % and so in no line: {count} point(s)." if count else ""
+
+
 def _loss_panel(
-    panel: Any, points: list[Point], *, names: dict[Any, str], text: str, legend: dict[str, Any]
+    panel: Any, points: list[Point], *, looks: Looks, text: str, legend: dict[str, Any]
 ) -> list[dict[str, Any]]:
     fits = []
-    lines = model_lines(list(series_by_label(points)))
+    groups = series_by_label(points)
+    lines = model_lines(list(groups))
     losses = [p.cell.loss_nats or math.nan for p in points]
-    step = 0.008 * (max(losses) - min(losses))  # series side by side, so that equal values do not hide one another
-    for index, (label, members) in enumerate(series_by_label(points).items()):
+    step = 0.014 * (max(losses) - min(losses))
+    bars = [bars_of([p.cell.loss_nats or math.nan for p in members], members) for members in groups.values()]
+    places = set_apart(bars, step=-step, pad=panel.get_ylim()[1] / 80)  # the axis runs from right to left
+    for index, (label, members) in enumerate(groups.items()):
         style = method_series_style(members[0], points)
-        x = [(p.cell.loss_nats or math.nan) + step * (index - (len(lines) - 1) / 2) for p in members]
-        legend[label] = draw_points(panel, x, members, linestyle="none", **style)
+        legend[label] = draw_points(panel, places[index], members, linestyle="none", **style)
         line, entry = fit_over_bases(members, what=f"accuracy against pretraining loss, {label}")
         if isinstance(line, LineFit):
             best, look = int(line.x.argmin()), {"color": style["markeredgecolor"], "marker": style["marker"]}
@@ -199,24 +265,23 @@ def _loss_panel(
             entry |= draw_held_out(panel, line, index=best, at=line.x[best] - aside, **look)
             grid = np.linspace(min(line.x), max(line.x), 50)
             panel.plot(grid, line.predict(grid), color=style["markeredgecolor"], linestyle=lines[label])
-            panel.fill_between(grid, *line.band(grid), color=style["markeredgecolor"], alpha=0.1, linewidth=0)
+            panel.fill_between(grid, *line.band(grid), color=style["markeredgecolor"], alpha=0.07, linewidth=0)
         fits.append({"loss_text": text, **entry})
-    _name_bases(panel, points, names)
+    name_bases(panel, points, looks)
     panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
     panel.invert_xaxis()
     return fits
 
 
-def _name_bases(panel: Any, points: list[Point], names: dict[Any, str]) -> None:
+def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
     """The bases' names on an upper axis, turned so that near losses do not overlap."""
-    losses = {names[p.cell.base]: p.cell.loss_nats or math.nan for p in points}
+    losses = {looks.names[p.cell.base]: p.cell.loss_nats or math.nan for p in points}
     panel.margins(x=0.09)  # room for the last name
     top = panel.secondary_xaxis("top")
     top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize=7, color="#444444")
     top.tick_params(length=2)
-    colours = model_colours(list(names.values()))
     for tick, name in zip(top.get_xticklabels(), losses, strict=True):
-        tick.set_color(colours[name])
+        tick.set_color(looks.colours[name])
 
 
 def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:

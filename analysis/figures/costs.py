@@ -6,27 +6,40 @@ accuracy_against_cost(points)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.figures.accuracy import full_data, method_series_style, series_by_label, top_of
-from analysis.figures.drawing import Drawing, draw_points, kinds_caption, legend_outside
+from analysis.figures.drawing import Drawing, base_looks, draw_points, kinds_caption, legend_outside
 from analysis.linear import NotEnough
 from analysis.planner import SHARED
 from analysis.points import Point
-from analysis.records import Cell, base_names
-from analysis.style import caption, model_colours, new_figure
+from analysis.records import Cell
+from analysis.style import caption, new_figure
+from rft.records import StageCost
 
-SCORING = ("evaluate", "vote")  # what is measured, not what it takes to make the model
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEGEND_COLUMNS = 5
+
+
+def making(cell: Cell) -> list[StageCost]:
+    """Stages that make the model: all up to its last fine-tuning. What follows, the draws of a vote too, only measures it."""
+    last = max((i for i, stage in enumerate(cell.cost) if stage.name == "finetune"), default=-1)
+    return [s for i, s in enumerate(cell.cost) if i <= last or cell.source is not None]  # published: no draws of votes
 
 
 def method_cost(cell: Cell) -> tuple[float, float] | None:
     """(FLOPs, hours) from the base to the finished model: fine-tuning, sampling, selecting; None without fine-tuning."""
-    stages = [s for s in cell.cost if s.name not in SHARED and s.name not in SCORING]
+    stages = [s for s in making(cell) if s.name not in (*SHARED, *SCORING)]
     if not any(s.name == "finetune" for s in stages):
         return None
     return sum(s.flops for s in stages), sum(s.seconds for s in stages) / 3600
+
+
+SCORING = ("evaluate", "vote")  # on the way, such as choosing epochs on validation problems
 
 
 def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
@@ -35,31 +48,30 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
     if not found:
         return NotEnough("accuracy against cost", "no trained cell with its cost")
     figure, axes = new_figure(width=9.4, height=4.3, columns=2, sharey=True)
-    names = base_names(p.cell for p, _ in found)
-    colours = model_colours(list(names.values()))
-    legend: dict[str, Any] = {}
     shown = [p for p, _ in found]
+    looks = base_looks(shown, among=points)
+    legends: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for column, unit in enumerate(("FLOPs beyond pretraining", "device hours beyond pretraining")):
         panel = axes[0][column]
-        for label, group in list(series_by_label(shown).items()):
-            for base, name in names.items():
+        for label, group in series_by_label(shown).items():
+            marker = method_series_style(group[0], shown)["marker"]
+            blank = {"color": "#555555", "linestyle": "none"}
+            legends[1].setdefault(label.split(" k=")[0], panel.plot([], [], marker=marker, **blank)[0])
+            for base, name in looks.names.items():
                 members = [p for p in group if p.cell.base == base]
-                if not members:
-                    continue
                 x = [float(np.mean([c[column] for cell in p.cells if (c := method_cost(cell))])) for p in members]
-                style = {"marker": method_series_style(members[0], shown)["marker"], "color": colours[name]}
-                drawn = draw_points(panel, x, members, linestyle="none", markersize=4.5, alpha=0.85, **style)
-                method = label.split(" k=")[0]
-                legend.setdefault(
-                    method, panel.plot([], [], color="#555555", linestyle="none", marker=style["marker"])[0]
+                colour = looks.colours[name]
+                draw_points(
+                    panel, x, members, linestyle="none", markersize=4.5, alpha=0.85, marker=marker, color=colour
                 )
-                legend.setdefault(name, drawn)
         panel.set_xscale("log")
         _few_ticks(panel, [c[column] for _, c in found])
         panel.set_xlabel(unit)
+    for name in looks.names.values():
+        legends[0][name] = axes[0][0].plot([], [], color=looks.colours[name], linewidth=5)[0]
     axes[0][0].set_ylabel("test accuracy [%]")
     axes[0][0].set_ylim(0, top_of(shown))
-    legend_outside(figure, list(legend.values()), list(legend), columns=6)
+    _two_legends(figure, *legends)
     text = (
         kinds_caption(shown)
         + " All data. Cost: fine-tuning, the SFT model's own training, sampling and selecting, shared stages counted in full."
@@ -70,10 +82,25 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
     return Drawing("accuracy_vs_cost", figure, [], text)
 
 
+def _two_legends(figure: Figure, bases: dict[str, Any], methods: dict[str, Any]) -> None:
+    """Bases in the first rows, methods below, with blanks between."""
+    from matplotlib.lines import Line2D
+
+    blanks = -len(bases) % LEGEND_COLUMNS
+    filled = bases | {" " * (i + 1): Line2D([], [], linestyle="none") for i in range(blanks)} | methods
+    legend_outside(figure, list(filled.values()), list(filled), columns=LEGEND_COLUMNS)
+
+
 def _few_ticks(panel: Any, values: Sequence[float]) -> None:
     """Within a decade the ends alone: matplotlib's labels of minor ticks would run into each other."""
     from matplotlib.ticker import NullFormatter
 
     panel.xaxis.set_minor_formatter(NullFormatter())
     if max(values) < 10 * min(values):
-        panel.set_xticks([min(values), max(values)], [f"{min(values):.2g}", f"{max(values):.2g}"])
+        panel.set_xticks([min(values), max(values)], [_scientific(min(values)), _scientific(max(values))])
+
+
+def _scientific(value: float) -> str:
+    """4.9e+10 as 4.9 x 10^10 in print."""
+    digits, exponent = f"{value:.1e}".split("e")
+    return rf"${digits}\times10^{{{int(exponent)}}}$"

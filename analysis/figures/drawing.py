@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.linear import LineFit, NotEnough, hold_out
-from analysis.points import Point
-from analysis.records import short_number
+from analysis.points import Point, accuracy_interval
+from analysis.records import Base, base_names, short_number
+from analysis.style import model_colours, model_lines, model_markers
 from analysis.uncertainty import Kind
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class Drawing:
 
     @property
     def title(self) -> str:
-        """The name in words: 'Accuracy against data'."""
+        """The name in words: 'Accuracy against data', 'SFT against data'."""
         words = self.name.replace("_", " ").replace(" vs ", " against ").replace(" fig", " figure ")
+        words = words.replace("sft", "SFT")
         return words[0].upper() + words[1:]
 
 
@@ -56,12 +58,17 @@ def kinds_caption(points: Sequence[Point]) -> str:
 
 
 def draw_points(axes: Axes, x: Sequence[float], points: Sequence[Point], **style: Any) -> Any:
-    """Markers with 95 % bars, cut at 0 and 100 %."""
+    """Markers with 95 % bars (see accuracy_interval), the bars lighter than the markers."""
     y = np.array([p.estimate.value for p in points])
-    half = np.array([p.estimate.half_width() for p in points])
-    half = np.where(np.isfinite(half), half, 0)
-    low, high = np.minimum(half, y), np.minimum(half, 100 - y)
-    return axes.errorbar(x, y, yerr=np.maximum([low, high], 0), elinewidth=0.9, markeredgewidth=0.9, **style)
+    ends = np.array([accuracy_interval(p.estimate) for p in points]).reshape(-1, 2).T
+    bars = np.nan_to_num(np.maximum([y - ends[0], ends[1] - y], 0))
+    drawn = axes.errorbar(x, y, yerr=bars, elinewidth=0.9, markeredgewidth=0.9, **style)
+    for part in (*drawn.lines[1], *drawn.lines[2]):
+        part.set_alpha(BAR_ALPHA)
+    return drawn
+
+
+BAR_ALPHA = 0.65
 
 
 def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
@@ -76,21 +83,88 @@ def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(shown, [short_number(value) for value in shown])
-    if len(shown) == 1:  # else the few pixels between series would fill the panel
+    if len(shown) == 1:  # else what is set apart would fill the panel
         axes.set_xlim(shown[0] / 1.5, shown[0] * 1.5)
+    else:
+        left, right = axes.get_xlim()
+        pad = (max(values) / min(values)) ** 0.05
+        axes.set_xlim(min(left, min(values) / pad), max(right, max(values) * pad))
     axes.set_xlabel(label)
 
 
-def dodge(index: int, count: int, *, step: float = 0.045, span: float = 0.3) -> float:
-    """Factor for log2 axes that sets series side by side (at most `span` doublings in all), so that no bar hides another."""
-    step = min(step, span / max(1, count - 1))
-    return float(2 ** (step * (index - (count - 1) / 2)))
+Bar = tuple[float, float, float]  # place on the x axis, lower and upper end of the interval
+
+
+def bars_of(x: Sequence[float], points: Sequence[Point]) -> list[Bar]:
+    """The bars that `draw_points` draws; of no height where the error is unknown."""
+    ends = [(accuracy_interval(p.estimate), p.estimate.value) for p in points]
+    return [(xi, *(end if math.isfinite(end[0]) else (value, value))) for xi, (end, value) in zip(x, ends, strict=True)]
+
+
+def set_apart(series: Sequence[Sequence[Bar]], *, step: float, pad: float = 0.0) -> list[list[float]]:
+    """Places of every series' bars: their own x, but side by side about it where bars of one x overlap.
+
+    `step` in the unit of x: its logarithm for a log axis. `pad`: half a marker, in the unit of y, which a short bar hides in.
+    """
+    places = [[bar[0] for bar in bars] for bars in series]
+    everyone = [(i, j, (x, a - pad, b + pad)) for i, bars in enumerate(series) for j, (x, a, b) in enumerate(bars)]
+    for x in {bar[0] for _, _, bar in everyone}:
+        here = sorted((entry for entry in everyone if entry[2][0] == x), key=lambda entry: entry[2][1])
+        for group in _overlapping(here):
+            for place, (i, j, _) in enumerate(sorted(group)):
+                places[i][j] = x + step * (place - (len(group) - 1) / 2)
+    return places
+
+
+def _overlapping(ascending: Sequence[tuple[int, int, Bar]]) -> list[list[tuple[int, int, Bar]]]:
+    groups: list[list[tuple[int, int, Bar]]] = []
+    reach = -math.inf
+    for entry in ascending:
+        if entry[2][1] <= reach:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+        reach = max(reach, entry[2][2])
+    return groups
+
+
+def apart_words(what: str) -> str:
+    """For the caption, after a sentence."""
+    return f" Where points or bars of one {what} would overlap they stand side by side about it."
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Names of the bases that a figure shows, with colours, markers and lines that are the same in all figures of a study."""
+
+    names: dict[Base, str]  # of the shown bases, in order
+    colours: dict[str, str]
+    markers: dict[str, str]
+    lines: dict[str, Any]
+
+
+def base_looks(shown: Sequence[Point], *, among: Sequence[Point]) -> Looks:
+    """`among`: all points of the study, which decide what namesakes are called and which colour is whose."""
+    known = base_names(p.cell for p in (*among, *shown))
+    here = {p.cell.base for p in shown}
+    every = list(known.values())
+    names = {base: name for base, name in known.items() if base in here}
+    return Looks(names, model_colours(every), model_markers(every), model_lines(every))
+
+
+CHARACTER, HANDLE = 0.065, 0.55  # inches in a legend: one character at its size, and a handle with the space about it
 
 
 def legend_outside(figure: Figure, handles: Sequence[Any], labels: Sequence[str], *, columns: int = 4) -> None:
-    """One legend for all panels, above them, each label once."""
-    seen = dict(zip(labels, handles, strict=True))
-    figure.legend(list(seen.values()), list(seen), loc="outside upper center", ncols=min(columns, len(seen)))
+    """One legend for all panels, above them, each label once, read row by row; fewer columns where they would not fit."""
+    seen = list(dict(zip(labels, handles, strict=True)).items())
+    for count in range(min(columns, len(seen)), 0, -1):
+        rows = [seen[column::count] for column in range(count)]  # matplotlib fills column by column
+        width = sum(HANDLE + CHARACTER * max(len(name) for name, _ in row) for row in rows)
+        if width < figure.get_size_inches()[0]:
+            break
+    flat = [entry for row in rows for entry in row]
+    figure.legend([h for _, h in flat], [name for name, _ in flat], loc="outside upper center", ncols=count)
 
 
 def grid_shape(count: int, *, most_columns: int = 3) -> tuple[int, int]:

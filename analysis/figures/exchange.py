@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 
 from analysis.exchange import Exchange, Split, exchange_rates, split_gain
-from analysis.figures.drawing import Drawing, dodge, legend_outside, log2_axis
+from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside, log2_axis, set_apart
 from analysis.fits import estimate_entry, line_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
 from analysis.points import Point
-from analysis.records import base_names
-from analysis.style import caption, method_style, model_colours, model_markers, new_figure
+from analysis.style import caption, method_style, new_figure
 
 BOUNDS = (
-    "0 is worth no more than repetition, 1 as much as a fresh human problem; clipped to the measured human curve, arrows "
-    "mark such ends."
+    "0 is worth no more than repetition, 1 as much as a fresh human problem; bars end where the measured human curve ends, "
+    "an arrow marks a rate beyond it."
 )
 WORTH_FORMULA = "fresh human problems per kept path = a + b * x"
 AXES: dict[str, tuple[str, Callable[[Exchange], float | None]]] = {
@@ -46,15 +45,17 @@ def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | No
         return NotEnough("the exchange rate", "no RFT cell with sft_matched and fresh_human at its optimiser steps")
     style = Counter(e.rft.cell.human_style for e in found).most_common(1)[0][0]  # the others: exchange_against
     found = [e for e in found if e.rft.cell.human_style == style]
-    names = base_names(e.rft.cell for e in found)
-    figure, axes = new_figure(width=9.6, height=4.1, columns=2)
-    fits = _worth_panel(axes[0][0], found, names=names)
+    looks = base_looks([e.rft for e in found], among=points)
+    figure, axes = new_figure(width=7.2 + 0.6 * len(looks.names), height=4.1, columns=2)
+    fits = _worth_panel(axes[0][0], found, looks=looks)
     tops = {e.rft.cell.base: e.rft for e in sorted(found, key=lambda e: e.rft.cell.k or 0)}
-    splits = [s for p in tops.values() if (s := split_gain(p, points, outcomes)) is not None]
-    fits += _split_panel(axes[0][1], splits, names=names)
+    splits = [s for base in looks.names if (s := split_gain(tops[base], points, outcomes)) is not None]
+    fits += _split_panel(axes[0][1], splits, looks=looks)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    legend_outside(figure, handles, labels)
-    text = f"95 % intervals: {found[0].label} (Fieller). Left: {BOUNDS} Right: parts of RFT - SFT."
+    legend_outside(figure, handles, labels, columns=5)
+    text = f"95 % intervals: {found[0].label} (Fieller). Left: {BOUNDS} Right: parts of RFT - SFT"
+    absent = [label for part, label, _, _ in PARTS if any(getattr(split, part) is None for split in splits)]
+    text += "; an absent bar: its control was not run." if absent else "."
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
 
@@ -69,9 +70,9 @@ def exchange_against(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     varying = [name for name, (_, value) in AXES.items() if len({value(e) for e in found} - {None}) > 1]
     if not varying:
         return NotEnough(what, "neither varies among the cells that have a rate")
-    names = base_names(e.rft.cell for e in found)
+    looks = base_looks([e.rft for e in found], among=points)
     figure, axes = new_figure(width=4.9 * len(varying) + 0.9, height=4.2, columns=len(varying), sharey=True)
-    fits = [_against_panel(panel, found, names=names, axis=axis) for panel, axis in zip(axes[0], varying, strict=True)]
+    fits = [_against_panel(panel, found, looks=looks, axis=axis) for panel, axis in zip(axes[0], varying, strict=True)]
     axes[0][0].set_ylabel("fresh human problems per kept path")
     axes[0][0].set_ylim(*_worth_limits(found))
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -82,19 +83,18 @@ def exchange_against(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     return Drawing("exchange_against", figure, fits, text)
 
 
-def _against_panel(panel: Any, found: Sequence[Exchange], *, names: dict[Any, str], axis: str) -> dict[str, Any]:
+def _against_panel(panel: Any, found: Sequence[Exchange], *, looks: Looks, axis: str) -> dict[str, Any]:
     """One axis; returns the entry of its line. Rates beyond the measured curve are bounds and take no part in the line."""
     label, value = AXES[axis]
     usual = Counter(e.rft.cell.human_style for e in found).most_common(1)[0][0]
     shown = [e for e in found if axis == "human_style" or e.rft.cell.human_style == usual]
     known = [(e, x) for e in shown if (x := value(e)) is not None]
     span = max(x for _, x in known) - min(x for _, x in known)
-    colours, markers = model_colours(list(names.values())), model_markers(list(names.values()))
-    for i, (base, name) in enumerate(names.items()):
+    for i, (base, name) in enumerate(looks.names.items()):
         mine = [(e, x) for e, x in known if e.rft.cell.base == base]
-        aside = 0.0 if axis == "loss" else 0.02 * span * (i - (len(names) - 1) / 2)
+        aside = 0.0 if axis == "loss" else 0.02 * span * (i - (len(looks.names) - 1) / 2)
         xs = np.array([x + aside for _, x in mine])
-        _draw_worth(panel, xs, [e for e, _ in mine], label=name, colour=colours[name], marker=markers[name])
+        _draw_worth(panel, xs, [e for e, _ in mine], label=name, colour=looks.colours[name], marker=looks.markers[name])
     inside = [(e, x) for e, x in known if not e.note]
     line = fit_line([x for _, x in inside], [e.worth for e, _ in inside], what=f"exchange rate against {axis}")
     if isinstance(line, LineFit):
@@ -103,6 +103,7 @@ def _against_panel(panel: Any, found: Sequence[Exchange], *, names: dict[Any, st
     _reference_lines(panel)
     panel.set_xlabel(label)
     if axis == "loss":
+        panel.set_xlabel(f"{label}\non {' and '.join(sorted({str(e.rft.cell.loss_text) for e, _ in known}))}")
         panel.invert_xaxis()
     return {"series": f"worth of a path against {axis}", **line_entry(line, formula=WORTH_FORMULA)}
 
@@ -128,19 +129,36 @@ def _draw_worth(panel: Any, x: np.ndarray, mine: Sequence[Exchange], *, label: s
             panel.annotate("", tip, (xi, e.worth), arrowprops={"arrowstyle": "->", "color": colour})
 
 
-def _worth_panel(panel: Any, found: Sequence[Exchange], *, names: dict[Any, str]) -> list[dict[str, Any]]:
-    colours, markers = model_colours(list(names.values())), model_markers(list(names.values()))
+def _worth_panel(panel: Any, found: Sequence[Exchange], *, looks: Looks) -> list[dict[str, Any]]:
+    """Against k; where there is one k alone, base by base."""
+    ks = sorted({e.rft.cell.k or 1 for e in found})
+    rows = [
+        sorted((e for e in found if e.rft.cell.base == base), key=lambda e: e.rft.cell.k or 0) for base in looks.names
+    ]
+    logs = [[(math.log2(e.rft.cell.k or 1), *e.worth_interval) for e in row] for row in rows]
+    step = 0.035 * max(1.0, math.log2(ks[-1] / ks[0]))
+    places = [list(np.exp2(row)) for row in set_apart(logs, step=step)]
+    if len(ks) == 1:
+        places = [[float(i)] for i in range(len(rows))]
     entries = []
-    for i, (base, name) in enumerate(names.items()):
-        mine = sorted((e for e in found if e.rft.cell.base == base), key=lambda e: e.rft.cell.k or 0)
-        x = np.array([(e.rft.cell.k or 1) * dodge(i, len(names), step=0.12) for e in mine])
-        _draw_worth(panel, x, mine, label=name, colour=colours[name], marker=markers[name])
-        entries += [_exchange_entry(e, name=name) for e in mine]
+    for name, row, x in zip(looks.names.values(), rows, places, strict=True):
+        _draw_worth(panel, np.array(x), row, label=name, colour=looks.colours[name], marker=looks.markers[name])
+        entries += [_exchange_entry(e, name=name) for e in row]
     panel.set_ylim(*_worth_limits(found))
     _reference_lines(panel)
-    log2_axis(panel, [float(e.rft.cell.k or 1) for e in found], label="k, samples per question")
+    if len(ks) > 1:
+        log2_axis(panel, [float(k) for k in ks], label="k, samples per question")
+    else:
+        panel.set_xticks(range(len(rows)), [_two_lines(name) for name in looks.names.values()])
+        panel.set_xlim(-0.5, len(rows) - 0.5)
+        panel.set_xlabel(f"k = {ks[0]} samples per question")
     panel.set_ylabel("fresh human problems per kept path")
     return entries
+
+
+def _two_lines(name: str) -> str:
+    """'nano-s' over '1.5M tok': a base's name in narrow columns."""
+    return name.replace(" ", "\n", 1)
 
 
 def _exchange_entry(e: Exchange, *, name: str) -> dict[str, Any]:
@@ -165,26 +183,28 @@ PARTS = (
 )
 
 
-def _split_panel(panel: Any, splits: Sequence[Split], *, names: dict[Any, str]) -> list[dict[str, Any]]:
+def _split_panel(panel: Any, splits: Sequence[Split], *, looks: Looks) -> list[dict[str, Any]]:
     entries = []
+    legend: dict[str, Any] = {}
     for i, split in enumerate(splits):
         for j, (part, label, colour, hatch) in enumerate(PARTS):
             estimate = getattr(split, part)
             if estimate is None:
                 continue
             half = estimate.half_width()
-            panel.bar(
+            legend[label] = panel.bar(
                 i + (j - 1.5) * 0.2, estimate.value, width=0.18, color=colour, hatch=hatch, edgecolor="white",
-                label=label if i == 0 else None, yerr=half if math.isfinite(half) else None,
-                error_kw={"elinewidth": 0.9, "capsize": 2},
+                yerr=half if math.isfinite(half) else None, error_kw={"elinewidth": 0.9, "capsize": 2},
             )  # fmt: skip
-            series = f"{names[split.rft.cell.base]}, k={split.rft.cell.k}, {label}"
+            series = f"{looks.names[split.rft.cell.base]}, k={split.rft.cell.k}, {label}"
             entries.append({"series": series, "estimate": estimate_entry(estimate)})
     panel.axhline(0, color="#000000", linewidth=0.9)
-    panel.set_xticks(range(len(splits)), [f"{names[s.rft.cell.base]}\nk={s.rft.cell.k}" for s in splits])
+    labels = [f"{_two_lines(looks.names[s.rft.cell.base])}\nk={s.rft.cell.k}" for s in splits]
+    panel.set_xticks(range(len(splits)), labels)
     panel.grid(visible=False, axis="x")
     panel.set_ylabel("points")
     low, high = panel.get_ylim()
     panel.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
-    panel.legend(fontsize=7, loc="upper left", ncols=2)
+    order = [label for _, label, _, _ in PARTS if label in legend]
+    panel.legend([legend[label] for label in order], order, fontsize=7, loc="upper left", ncols=2)
     return entries

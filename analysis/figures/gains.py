@@ -15,13 +15,15 @@ from analysis import paper
 from analysis.claim_types import StudyView
 from analysis.claims_scaling import slope_estimates
 from analysis.comparisons import sft_of
-from analysis.figures.drawing import Drawing, legend_outside
+from analysis.figures.accuracy import name_bases
+from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
 from analysis.fits import estimate_entry, line_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
 from analysis.records import base_names
 from analysis.style import caption, method_style, new_figure
+from analysis.uncertainty import Estimate
 
 RULE_LOOKS = (
     {"color": "#0072B2", "marker": "o", "line": "-", "face": "#0072B2"},
@@ -43,6 +45,12 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
         return NotEnough("gain per doubling against pretraining loss", "no base has SFT at 3 fractions of 1/8 or more")
     figure, axes = new_figure(width=5.8, height=4.2)
     panel, fits = axes[0][0], []
+    bars = [
+        [(p.cell.loss_nats or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
+        for _, tops, slopes in found
+    ]
+    losses = [bar[0] for row in bars for bar in row]
+    places = set_apart(bars, step=-0.014 * (max(losses) - min(losses)))  # the axis runs from right to left
     for i, (rule, tops, slopes) in enumerate(found):
         loss = np.array([p.cell.loss_nats or math.nan for p in tops])
         values = [slope.value for slope in slopes]
@@ -54,13 +62,11 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
             grid = np.linspace(loss.min(), loss.max(), 40)
             panel.plot(grid, line.predict(grid), color=look["color"], linestyle=look["line"])
         half = [h if math.isfinite(h := slope.half_width()) else 0 for slope in slopes]
-        aside = (
-            (i - (len(found) - 1) / 2) * 0.012 * (loss.max() - loss.min())
-        )  # so that equal values do not hide one another
         panel.errorbar(
-            loss + aside, values, yerr=half, linestyle="none", marker=look["marker"], color=look["color"], label=label,
+            places[i], values, yerr=half, linestyle="none", marker=look["marker"], color=look["color"], label=label,
             elinewidth=0.8, markerfacecolor=look["face"],
         )  # fmt: skip
+    name_bases(panel, list(found[0][1]), base_looks(found[0][1], among=view.points))
     panel.invert_xaxis()
     panel.set_xlabel(f"pretraining loss [nats/token]\non {found[0][1][0].cell.loss_text}")
     panel.set_ylabel("gain per doubling of data [points]")
@@ -68,8 +74,13 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     legend_outside(figure, handles, labels, columns=1)
     text = f"Slope of SFT accuracy on log2 data, 1 to 1/8; n = {len(found[0][1])} bases; ± is the standard error over bases. "
     text += f"Bars: 95 %, {found[0][2][0].kind.value}."
+    text += apart_words("base") if len(found) > 1 else ""
     caption(figure, text)
     return Drawing("gain_vs_loss", figure, fits, text)
+
+
+def _finite_ends(estimate: Estimate) -> tuple[float, float]:
+    return estimate.interval() if math.isfinite(estimate.se) else (estimate.value, estimate.value)
 
 
 def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
@@ -79,11 +90,12 @@ def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnoug
         return NotEnough("self-query and self-revising", "no such cell beside SFT")
     figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs))
     panel, fits = axes[0][0], []
-    names = base_names(p.cell for p, _ in pairs)
+    names = base_names(p.cell for p in points)
     labels = []
     for i, (point, sft) in enumerate(pairs):
         style = method_style(point.method)
-        labels.append(f"{style.label} K={point.cell.k}, {names[point.cell.base]}")
+        count = "" if point.cell.k is None else f" k={point.cell.k}"
+        labels.append(f"{style.label}{count}, {names[point.cell.base]}")
         estimate = contrast((point, sft), (1.0, -1.0), outcomes)
         if estimate is None:
             continue

@@ -29,7 +29,8 @@ def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
     figure, axes = new_figure(
         width=6.6, height=1.75 * len(pools) + 0.8, rows=len(pools), columns=2, sharex="col", sharey="col"
     )
-    colours = model_colours(list(pools))
+    every = base_names(p.cell for p in points)  # of the whole study, so that colours are the same in all figures
+    colours = model_colours(list(every.values()))
     entries: list[dict[str, Any]] = []
     for row, (name, histograms) in zip(axes, pools.items(), strict=True):
         for panel, (kind, counts) in zip(row, histograms.items(), strict=True):
@@ -57,7 +58,7 @@ def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, dict[str, np.
     if not by_k:
         return 0, {}
     k = max(by_k, key=lambda k: (len(by_k[k]), k))
-    names = base_names(p.cell for p in by_k[k])
+    names = base_names(p.cell for p in points)
     order = sorted(by_k[k], key=lambda p: list(names).index(p.cell.base))
     return k, {
         names[p.cell.base]: {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS} for p in order

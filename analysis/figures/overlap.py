@@ -43,7 +43,7 @@ def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]
     if not shared:
         return k, {}
     replicate = min(shared, key=str)
-    names = base_names(p.cell for p in by_k[k])
+    names = base_names(p.cell for p in points)
     pools = {}
     for point in by_k[k]:
         cell = next(c for c in point.cells if c.replicate == replicate)
@@ -71,23 +71,26 @@ def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
     if not counts:
         return NotEnough("the overlap of paths", "no path was kept")
     total = sum(counts.values())
-    figure = _venn(sets, counts) if len(sets) <= 3 else _bars(sets, counts)
-    text = f"{total:,} distinct paths kept from k = {k} draws per question and model, one replicate (no interval); "
+    colours = model_colours(list(base_names(p.cell for p in points).values()))
+    figure = _venn(sets, counts, colours) if len(sets) <= 3 else _bars(sets, counts, colours)
+    text = f"{_paths(total, 'distinct ')} kept from k = {k} draws per question and model, one replicate (no interval); "
     text += "shares of the union."
+    if len(sets) > 3 and len(counts) > MOST_BARS:
+        text += f" The {MOST_BARS} largest of {len(counts)} intersections."
     caption(figure, text)
     entry = {"series": "path overlap", "k": k, "total": total, "regions": {" & ".join(n): c for n, c in counts.items()}}
     return Drawing("path_overlap", figure, [entry], text)
 
 
-def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
+def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]], colours: Mapping[str, str]) -> Any:
     """Equal circles (areas carry no meaning; the numbers do)."""
     from matplotlib.patches import Circle
 
-    figure, axes = new_figure(width=4.6, height=4.2)
+    two = len(sets) == 2
+    figure, axes = new_figure(width=4.6, height=3.2 if two else 4.2)
     panel = axes[0][0]
     panel.set_axis_off()
     names = list(sets)
-    colours = model_colours(names)
     centres: list[tuple[float, float]] = {
         2: [(-0.55, 0.0), (0.55, 0.0)],
         3: [(-0.55, 0.35), (0.55, 0.35), (0.0, -0.6)],
@@ -95,7 +98,13 @@ def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
     for name, (x, y) in zip(names, centres, strict=True):
         panel.add_patch(Circle((x, y), 1, facecolor=colours[name], alpha=0.25, edgecolor=colours[name], linewidth=1.5))
         outward = (1.32 * x * 1.5, 1.42 if y > 0 else 1.08 if y == 0 else -2.12)
-        panel.text(*outward, f"{name}\n{len(sets[name]):,} paths", ha="center", va="bottom", color="#222222")
+        panel.text(
+            *outward,
+            f"{name}\n{_paths(len(sets[name]))}",
+            ha="center",
+            va="bottom",
+            color="#222222",
+        )
     total = sum(counts.values())
     where = dict(zip(names, centres, strict=True))
     for size in range(1, len(names) + 1):
@@ -103,9 +112,13 @@ def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
             x, y = _region_centre([where[n] for n in members], [where[n] for n in names if n not in members])
             panel.text(x, y, f"{counts[members]:,}\n{100 * counts[members] / total:.1f} %", ha="center", va="center")
     panel.set_xlim(-1.9, 1.9)
-    panel.set_ylim(-2.2, 1.95)
+    panel.set_ylim(-1.05 if two else -2.2, 1.6 if two else 1.95)
     panel.set_aspect("equal")
     return figure
+
+
+def _paths(number: int, kind: str = "") -> str:
+    return f"{number:,} {kind}path{'' if number == 1 else 's'}"
 
 
 def _region_centre(inside: list[tuple[float, float]], outside: list[tuple[float, float]]) -> tuple[float, float]:
@@ -116,7 +129,7 @@ def _region_centre(inside: list[tuple[float, float]], outside: list[tuple[float,
     return x, y
 
 
-def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
+def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]], colours: Mapping[str, str]) -> Any:
     """UpSet-style: a bar per intersection, the models in it as dots below (Lex et al. 2014)."""
     names = list(sets)
     shown = counts.most_common(MOST_BARS)
@@ -131,7 +144,6 @@ def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]]) -> Any:
         bars.text(i, 100 * count / total, f"{100 * count / total:.1f}", ha="center", va="bottom", fontsize=6.5)
     bars.set_ylabel("share of all paths [%]")
     bars.grid(visible=False, axis="x")
-    colours = model_colours(names)
     for i, (members, _) in enumerate(shown):
         rows = [names.index(n) for n in members]
         dots.plot([i] * len(names), range(len(names)), "o", color="#dddddd", markersize=4)

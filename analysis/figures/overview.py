@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from analysis import paper
-from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, top_of
+from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, left_out_words, name_bases, top_of
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     Drawing,
+    base_looks,
     draw_held_out,
     draw_points,
     kinds_caption,
@@ -28,15 +29,11 @@ from analysis.fits import fit_series, line_entry, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point, method_label
-from analysis.records import base_names
 from analysis.style import (
     LINE_STYLES,
     UNION_STYLES,
     caption,
     method_style,
-    model_colours,
-    model_lines,
-    model_markers,
     new_figure,
     tint,
 )
@@ -73,18 +70,20 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     figure, axes = new_figure(width=6.4 * len(texts), height=5.2, columns=len(texts), sharey=True)
     legend: dict[str, Any] = {}
     looks = _series_looks(series)
+    shown = [p for group in series.values() for p in group]
     for panel, text in zip(axes[0], texts, strict=True):
         for label, group in series.items():
             here = sorted((p for p in group if (p.cell.loss_text or "unnamed text") == text), key=lambda p: -_loss(p))
             if here:
                 x, y = [_loss(p) for p in here], [p.estimate.value for p in here]
                 legend[label] = panel.plot(x, y, linewidth=1, markersize=4.5, **looks[label])[0]
+        on_it = [p for p in shown if (p.cell.loss_text or "unnamed text") == text]
+        name_bases(panel, on_it, base_looks(on_it, among=points))
         panel.invert_xaxis()
         panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
     axes[0][0].set_ylabel("test accuracy [%]")
-    axes[0][0].set_ylim(0, top_of([p for group in series.values() for p in group]))
+    axes[0][0].set_ylim(0, top_of(shown))
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
-    shown = [p for group in series.values() for p in group]
     text = f"Lines join the bases of one setting. {_se_words(shown)}"
     if any(p.cell.source for p in shown):
         text += " " + FIGURE_1_NOTE
@@ -141,7 +140,7 @@ def published_loss_fits() -> Drawing:
         fits.append({"series": name, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"})
     for model, (dx, dy) in {
         "GPT-4": (6, -3),
-        "GPT3-3B": (2, 6),
+        "GPT3-3B": (4, 5),
         "GPT3-175B": (-36, -13),
         "LLaMA2-70B": (6, 0),
     }.items():
@@ -164,12 +163,12 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     sft = [p for p in points if p.method == "sft" and p.mean_of("num_human")]
     if not sft:
         return NotEnough("SFT against data", "no SFT cell")
-    names = base_names(p.cell for p in sft)
-    colours, lines, markers = (f(list(names.values())) for f in (model_colours, model_lines, model_markers))
+    looks = base_looks(sft, among=points)
+    colours, lines, markers = looks.colours, looks.lines, looks.markers
     figure, axes = new_figure(width=5.8, height=4.4)
     panel = axes[0][0]
     fits, handles = [], []
-    for base, name in names.items():
+    for place, (base, name) in enumerate(looks.names.items()):
         members = sorted((p for p in sft if p.cell.base == base), key=lambda p: p.mean_of("num_human") or 0)
         x = [p.mean_of("num_human") or 1 for p in members]
         handles.append(
@@ -181,12 +180,14 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
             ends = np.array([min(x), max(x)])
             panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linestyle=lines[name])
             top, look = int(fit.line.x.argmax()), {"color": colours[name], "marker": markers[name]}
-            entry |= draw_held_out(panel, fit.line, index=top, at=2 ** (fit.line.x[top] + 0.09), **look)
+            aside = 0.035 * (place + 2) * (fit.line.x[top] - fit.line.x.min())
+            entry |= draw_held_out(panel, fit.line, index=top, at=2 ** (fit.line.x[top] + aside), **look)
         fits.append(entry)
     log2_axis(panel, [p.mean_of("num_human") or 1 for p in sft], label="human training examples")
     panel.set_ylabel("test accuracy [%]")
-    panel.set_ylim(0, top_of(sft))
-    legend_outside(figure, handles, list(names.values()))
+    panel.set_ylim(0, top_of(sft, fits=fits))
+    legend_outside(figure, handles, list(looks.names.values()))
     text = kinds_caption(sft) + " Lines: least squares on log2(examples). Beside the most examples: " + HELD_OUT_WORDS
+    text += left_out_words(fits)
     caption(figure, text)
     return Drawing("sft_vs_data", figure, fits, text)

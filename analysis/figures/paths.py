@@ -13,22 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from analysis.figures.accuracy import full_data
+from analysis.figures.accuracy import full_data, level_line
 from analysis.figures.drawing import (
     Drawing,
-    dodge,
+    apart_words,
+    bars_of,
+    base_looks,
     draw_points,
     grid_shape,
     kinds_caption,
     legend_outside,
     log2_axis,
+    set_apart,
 )
 from analysis.fits import fit_series, line_entry, power_law, series_entry
 from analysis.linear import LineFit, NotEnough
 from analysis.outcomes import Outcomes
 from analysis.points import NO_DEDUP, Point
-from analysis.records import base_names
-from analysis.style import LINE_STYLES, caption, method_style, model_colours, model_lines, model_markers, new_figure
+from analysis.style import LINE_STYLES, caption, method_style, new_figure
+from analysis.uncertainty import Estimate, replicate_mean
 
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
 PATHS_FORMULA = "log(distinct paths per question) = a + b * log(k)"
@@ -46,51 +49,60 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing |
     shown = [p for method in LADDER for p in ladder_points(points, method=method)]
     if not any(p.method == "rft" for p in shown):
         return NotEnough("RFT accuracy against k", "no RFT cell on the full data with its own pool")
-    names = base_names(p.cell for p in shown)
-    rows, columns = grid_shape(len(names))
+    looks = base_looks(shown, among=points)
+    rows, columns = grid_shape(len(looks.names))
     figure, axes = new_figure(
         width=3.3 * columns + 0.4, height=2.9 * rows + 0.9, rows=rows, columns=columns, sharey=True
     )
+    ends = [end for _, *bar in bars_of([0.0] * len(shown), shown) for end in bar]
+    room = 0.05 * (max(ends) - min(ends)) + 0.5
+    axes[0][0].set_ylim(max(0.0, min(ends) - room), max(ends) + room)
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
-    for panel, (base, name) in zip(axes.flat, names.items(), strict=False):
+    for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
         mine = [p for p in shown if p.cell.base == base]
-        sft = [p for p in full_data(points) if p.method == "sft" and p.cell.base == base]
-        fits += _k_panel(panel, mine, sft, outcomes, name=name, legend=legend)
+        fits += _k_panel(panel, mine, outcomes, name=name, legend=legend)
+        for point in full_data(points):
+            if point.method == "sft" and point.cell.base == base:
+                legend["SFT (level)"] = level_line(panel, point, color=method_style("sft").colour)
         panel.set_title(name)
-    for panel in list(axes.flat)[len(names) :]:
+    for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
     for row in axes:
         row[0].set_ylabel("test accuracy [%]")
-    legend_outside(figure, list(legend.values()), list(legend), columns=3)
-    text = kinds_caption(shown) + " Controls at the optimiser steps of the RFT cell with the same k. Axis not from 0."
+    legend_outside(figure, list(legend.values()), list(legend), columns=5)
+    text = kinds_caption(shown) + " Shaded: of SFT. Controls at the optimiser steps of the RFT cell with the same k. "
+    text += "Lines: least squares on log2(k), where a series has 3 points or more."
+    text += apart_words("k") if len({p.method for p in shown}) > 1 else ""
+    text += "" if axes[0][0].get_ylim()[0] == 0 else " Axis not from 0."
     caption(figure, text)
     return Drawing("accuracy_vs_k", figure, fits, text)
 
 
 def _k_panel(
-    panel: Any, points: list[Point], sft: list[Point], outcomes: Outcomes, *, name: str, legend: dict[str, Any]
+    panel: Any, points: list[Point], outcomes: Outcomes, *, name: str, legend: dict[str, Any]
 ) -> list[dict[str, Any]]:
     fits = []
-    for index, method in enumerate(LADDER):
-        members = [p for p in points if p.method == method]
-        if not members:
-            continue
-        style = method_style(method)
-        k = np.array([p.cell.k for p in members], float)
-        beside = list(k * dodge(index, len(LADDER), step=0.09))
-        drawn = draw_points(panel, beside, members, linestyle="none", marker=style.marker, color=style.colour)
-        legend[style.label] = drawn
-        fit = fit_series(members, list(np.log2(k)), outcomes, what=f"{name}, {style.label} against k")
+    groups = {method: members for method in LADDER if (members := [p for p in points if p.method == method])}
+    logs = {method: [math.log2(p.cell.k or 1) for p in members] for method, members in groups.items()}
+    every = [x for places in logs.values() for x in places]
+    low, high = panel.get_ylim()
+    step = 0.035 * max(1.0, max(every) - min(every))
+    bars = [bars_of(logs[method], members) for method, members in groups.items()]
+    for (method, members), places in zip(
+        groups.items(), set_apart(bars, step=step, pad=(high - low) / 70), strict=True
+    ):
+        style, x = method_style(method), logs[method]
+        look = {"linestyle": "none", "marker": style.marker, "color": style.colour}
+        legend[style.label] = draw_points(panel, list(np.exp2(places)), members, **look)
+        fit = fit_series(members, x, outcomes, what=f"{name}, {style.label} against k")
         fits.append(series_entry(fit, formula=K_FORMULA))
         if isinstance(fit.line, LineFit):
-            ends = np.array([k.min(), k.max()])
-            look = {"color": style.colour, "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
-            panel.plot(ends, fit.line.predict(np.log2(ends)), linewidth=1, alpha=0.8, **look)
-    for point in sft:
-        legend["SFT (level)"] = panel.axhline(
-            point.estimate.value, color=method_style("sft").colour, linestyle=":", linewidth=1.8
-        )
+            ends = np.array([min(x), max(x)])
+            line = LINE_STYLES[LADDER.index(method) % len(LINE_STYLES)]
+            panel.plot(
+                np.exp2(ends), fit.line.predict(ends), color=style.colour, linestyle=line, linewidth=1, alpha=0.8
+            )
     log2_axis(panel, [float(p.cell.k or 1) for p in points], label="k, samples per question")
     return fits
 
@@ -100,36 +112,58 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
     own = [p for p in ladder_points([*points, *pools], method="rft") if distinct_of(p) is not None]
     if not own:
         return NotEnough("distinct paths against k", "no RFT cell with a count of distinct paths")
-    names = base_names(p.cell for p in own)
-    colours, lines = model_colours(list(names.values())), model_lines(list(names.values()))
-    markers = model_markers(list(names.values()))
+    looks = base_looks(own, among=[*points, *pools])
     figure, axes = new_figure(width=5.6, height=4.0)
-    panel, fits = axes[0][0], []
-    for base, name in names.items():
+    panel, fits, legend = axes[0][0], [], {}
+    ends: list[float] = []
+    for base, name in looks.names.items():
         members = [p for p in own if p.cell.base == base]
         k = np.array([p.cell.k for p in members], float)
-        y = np.array([distinct_of(p) or 0.0 for p in members])
-        panel.plot(
-            k, np.where(y > 0, y, np.nan), marker=markers[name], linestyle="none", color=colours[name], label=name,
-            markerfacecolor="none", markeredgewidth=1.4,
+        estimates = [distinct_estimate(p) for p in members]
+        y = np.array([e.value for e in estimates])
+        half = np.array([e.half_width() for e in estimates])
+        bars = np.minimum(half, y) if np.isfinite(half).any() else None
+        legend[name] = panel.errorbar(
+            k, np.where(y > 0, y, np.nan), yerr=bars, marker=looks.markers[name], linestyle="none",
+            color=looks.colours[name], markerfacecolor="none", markeredgewidth=1.4, elinewidth=0.9,
         )  # fmt: skip
+        ends += [*(y + np.nan_to_num(half)), *y]
         line = power_law(k, y, what=f"distinct paths against k, {name}")
         fits.append({"series": f"{name}, distinct paths", **line_entry(line, formula=PATHS_FORMULA)})
         if isinstance(line, LineFit):
-            ends = np.array([k.min(), k.max()])
-            panel.plot(ends, np.exp(line.predict(np.log(ends))), color=colours[name], linestyle=lines[name])
+            reach = np.array([k.min(), k.max()])
+            look = {"color": looks.colours[name], "linestyle": looks.lines[name]}
+            panel.plot(reach, np.exp(line.predict(np.log(reach))), **look)
     panel.set_yscale("log")
-    _plain_log_ticks(panel, [distinct_of(p) or 0.0 for p in own])
+    plain_log_ticks(panel.yaxis, ends)
     log2_axis(panel, [float(p.cell.k or 1) for p in own], label="k, samples per question")
     panel.set_ylabel("distinct kept paths per question")
-    handles, labels = panel.get_legend_handles_labels()
-    legend_outside(figure, handles, labels)
-    which = "with the human path" if _counts_human(own) else "the human path not counted"
-    text = f"Mean over questions and replicates, {which}. Lines: power law where a series has 3 values of k or more."
-    none = [f"{names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
+    legend_outside(figure, list(legend.values()), list(legend))
+    text = _distinct_words(own)
+    none = [f"{looks.names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
     text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
     caption(figure, text)
     return Drawing("distinct_vs_k", figure, fits, text)
+
+
+def _distinct_words(own: Sequence[Point]) -> str:
+    which = "with the human path" if _counts_human(own) else "the human path not counted"
+    asked = sorted({round(n) for p in own if (n := p.mean_of("num_human"))})
+    text = f"Mean over questions and replicates, {which}"
+    text += (
+        f"; n = {' to '.join(f'{n:,}' for n in dict.fromkeys((asked[0], asked[-1])))} questions. " if asked else ". "
+    )
+    counts = sorted({len(p.cells) for p in own})
+    bars = f"95 % t-intervals over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} replicates"
+    text += f"Bars: {bars}. " if counts[-1] > 1 else "One replicate: no interval. "
+    return text + "Lines: power law where a series has 3 values of k or more."
+
+
+def distinct_estimate(point: Point) -> Estimate:
+    """Distinct paths per question with its error over replicates; unknown for one."""
+    own = all(cell.distinct_per_question is not None for cell in point.cells)
+    counts = [cell.distinct_per_question if own else cell.distinct_per_question_with_human for cell in point.cells]
+    return replicate_mean(np.array([math.nan if count is None else count for count in counts]))
 
 
 def distinct_of(point: Point) -> float | None:
@@ -142,39 +176,46 @@ def _counts_human(points: Sequence[Point]) -> bool:
     return all(p.mean_of("distinct_per_question") is None for p in points)
 
 
-def _plain_log_ticks(panel: Any, values: Sequence[float]) -> None:
-    """Ticks 0.1, 0.2, 0.5, 1, 2, ... in plain numbers."""
+def plain_log_ticks(axis: Any, values: Sequence[float]) -> None:
+    """Of a log axis: ticks 0.1, 0.2, 0.5, 1, 2, ... in plain numbers, limits around the values."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     positive = [v for v in values if v > 0]
     if not positive:
         return
-    decades = range(math.floor(math.log10(min(positive))) - 1, math.ceil(math.log10(max(positive))) + 1)
+    decades = range(math.floor(math.log10(min(positive))) - 1, math.ceil(math.log10(max(positive))) + 2)
     ticks = [m * 10.0**d for d in decades for m in (1, 2, 5)]
-    inside = [t for t in ticks if min(positive) / 1.6 <= t <= max(positive) * 1.6]
-    panel.yaxis.set_major_locator(FixedLocator(inside))
-    panel.yaxis.set_minor_locator(NullLocator())
-    panel.set_yticks(inside, [f"{t:g}" for t in inside])
-    panel.set_ylim(min(positive) / 1.4, max(positive) * 1.4)
+    low, high = min(positive) / 1.3, max(positive) * 1.3
+    if sum(low <= t <= high for t in ticks) < 2:  # one tick alone shows no scale
+        low, high = max(t for t in ticks if t < low), min(t for t in ticks if t > high)
+    inside = [t for t in ticks if low <= t <= high]
+    axis.set_major_locator(FixedLocator(inside))
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticks(inside, [f"{t:g}" for t in inside])
+    limits = axis.axes.set_ylim if axis.axis_name == "y" else axis.axes.set_xlim
+    limits(low, high)
 
 
 def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """RFT accuracy against log2 of distinct paths per question, a line per base over its k; unions as hollow markers."""
-    shown = [
-        p for p in full_data(points) if p.method == "rft" and (distinct_of(p) or 0) > 0 and p.cell.policy != NO_DEDUP
+    counted = [
+        p for p in full_data(points) if p.method == "rft" and distinct_of(p) is not None and p.cell.policy != NO_DEDUP
     ]
+    shown = [p for p in counted if (distinct_of(p) or 0) > 0]
     own = [p for p in shown if not p.cell.union]
     if not own:
-        return NotEnough("RFT accuracy against distinct paths", "no RFT cell with a count of distinct paths")
-    names = base_names(p.cell for p in own)
-    colours, markers = model_colours(list(names.values())), model_markers(list(names.values()))
+        what = "RFT accuracy against distinct paths"
+        if counted:
+            return NotEnough(what, f"none of {len(counted)} RFT settings kept a path beyond the human one (log axis)")
+        return NotEnough(what, "no RFT cell on the full data with a count of distinct paths")
+    looks = base_looks(own, among=points)
     figure, axes = new_figure(width=5.8, height=4.2)
     panel = axes[0][0]
     fits, handles = [], []
-    for base, name in names.items():
+    for base, name in looks.names.items():
         members = sorted((p for p in own if p.cell.base == base), key=lambda p: distinct_of(p) or 0)
         x = [distinct_of(p) or 1.0 for p in members]
-        look = {"color": colours[name], "marker": markers[name], "linestyle": "none"}
+        look = {"color": looks.colours[name], "marker": looks.markers[name], "linestyle": "none"}
         handles.append(draw_points(panel, x, members, **look))
         unions = [p for p in shown if p.cell.union and p.cell.base == base]
         if unions:
@@ -183,14 +224,15 @@ def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Dr
         fits.append(series_entry(fit, formula="accuracy [%] = a + b * log2(distinct paths per question)"))
         if isinstance(fit.line, LineFit):
             ends = np.array([min(x), max(x)])
-            panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linewidth=1)
+            panel.plot(ends, fit.line.predict(np.log2(ends)), color=looks.colours[name], linewidth=1)
     panel.set_xscale("log", base=2)
-    ticks = sorted({2.0 ** round(math.log2(distinct_of(p) or 1.0)) for p in shown})
-    panel.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    panel.minorticks_off()
+    plain_log_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
     panel.set_xlabel(f"distinct paths per question ({'with' if _counts_human(own) else 'without'} the human path)")
     panel.set_ylabel("test accuracy [%]")
-    legend_outside(figure, handles, list(names.values()))
-    text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more; hollow: unions."
+    legend_outside(figure, handles, list(looks.names.values()))
+    text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"
+    text += "; hollow: unions." if len(shown) > len(own) else "."
+    if len(counted) > len(shown):
+        text += f" {len(counted) - len(shown)} setting(s) kept no path: 0 has no place on a log axis."
     caption(figure, text)
     return Drawing("accuracy_vs_distinct", figure, fits, text)

@@ -6,22 +6,36 @@ emitted_against_k(points)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from analysis.claims_emit import mean_emitted
 from analysis.figures.accuracy import full_data, method_series_style, series_by_label
-from analysis.figures.drawing import Drawing, grid_shape, legend_outside, log2_axis
+from analysis.figures.drawing import Drawing, base_looks, grid_shape, legend_outside, log2_axis
+from analysis.fits import estimate_entry
 from analysis.linear import NotEnough
-from analysis.outcomes import read_draws
-from analysis.points import Point
-from analysis.records import base_names
+from analysis.outcomes import read_draws, read_path_draws
+from analysis.points import PERCENT, Point, method_label, share_interval
 from analysis.style import caption, new_figure
-from analysis.votes import vote_curve
+from analysis.uncertainty import Estimate
+from analysis.votes import curve, distinct_at_k, maj_at_k, pass_at_k
 
-Curves = list[tuple[Point, dict[int, tuple[float, ...]]]]  # per point: k -> heights of its solid and dashed line
+Ends = Callable[[Estimate], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One setting's curves against k."""
+
+    point: Point
+    lines: dict[str, dict[int, Estimate]]  # 'maj' (drawn solid), 'pass' (dashed): k -> mean over problems
+
+    def entry(self) -> dict[str, Any]:
+        """For fits.json."""
+        found = {name: {str(k): estimate_entry(e) for k, e in line.items()} for name, line in self.lines.items()}
+        return {"series": self.point.cell.cell_id, **found}
 
 
 def _largest_k(points: Sequence[Point]) -> list[Point]:
@@ -39,71 +53,80 @@ DRAWN = ("icl", "sft", "sft_matched", "rft")  # more than these hide one another
 
 def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
-    curves: Curves = []
+    found = []
     for point in _largest_k(full_data(points)):
-        per_cell = [vote_curve(d) for cell in point.cells if (d := read_draws(cell)) is not None]
-        if per_cell:
-            ks = sorted(set.intersection(*(set(c) for c in per_cell)))
-            curves.append((point, {k: tuple(100 * np.mean([c[k] for c in per_cell], axis=0)) for k in ks}))
-    if not curves:
+        replicates = [draws for cell in point.cells if (draws := read_draws(cell)) is not None]
+        if replicates:
+            both = {"maj": curve(replicates, statistic=maj_at_k), "pass": curve(replicates, statistic=pass_at_k)}
+            lines = {name: {k: e.scaled(PERCENT) for k, e in line.items()} for name, line in both.items()}
+            found.append(Curves(point, lines))
+    if not any(curves.lines["maj"] for curves in found):
         return NotEnough("maj@k and pass@k", "no cell voted (eval.vote_k)")
-    text = "Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws, replicates averaged; no intervals. "
-    text += "Drawn: ICL, SFT and RFT, the largest k of each."
-    figure = _panels(curves, ylabel="test problems [%]", top=101, text=text)
-    return Drawing("votes_vs_k", figure, _entries(curves, ("maj", "pass")), text)
+    text = f"Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws. {_interval_words(found)}"
+    figure = _panels(found, points, ylabel="test problems [%]", ends=share_interval, text=text)
+    return Drawing("votes_vs_k", figure, [curves.entry() for curves in found], text)
 
 
 def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     """Distinct equation lists among k test draws, full data, a panel per base."""
-    curves: Curves = []
+    found = []
     for point in _largest_k(full_data(points)):
-        mean = mean_emitted(point.cells)
-        if mean is not None:
-            curves.append((point, {k: (value,) for k, value in mean.items()}))
-    if not curves:
+        replicates = [read_path_draws(cell) for cell in point.cells]
+        known = [draws for draws in replicates if draws is not None]
+        if known and len(known) == len(replicates):
+            found.append(Curves(point, {"distinct": curve(known, statistic=distinct_at_k)}))
+    if not any(curves.lines["distinct"] for curves in found):
         return NotEnough("distinct paths on test questions", "no cell's test draws name their paths (eval.vote_k)")
     text = (
         "Distinct equation lists, right or wrong, among k draws of a test question; exact means over all subsets of k "
     )
-    text += (
-        "draws, replicates averaged; no intervals (claim 6c has them). Drawn: ICL, SFT and RFT, the largest k of each."
-    )
-    figure = _panels(curves, ylabel="distinct paths per question", top=None, text=text)
-    return Drawing("emitted_paths", figure, _entries(curves, ("distinct",)), text)
+    text += f"draws. {_interval_words(found)}"
+    figure = _panels(found, points, ylabel="distinct paths per question", ends=Estimate.interval, text=text)
+    return Drawing("emitted_paths", figure, [curves.entry() for curves in found], text)
 
 
-def _panels(curves: Curves, *, ylabel: str, top: float | None, text: str) -> Any:
-    curves = [(p, curve) for p, curve in curves if p.method in DRAWN] or curves
-    shown = [p for p, _ in curves]
-    names = base_names(p.cell for p in shown)
-    rows, columns = grid_shape(len(names))
+def _interval_words(found: Sequence[Curves]) -> str:
+    estimates = [e for curves in found for line in curves.lines.values() for e in line.values()]
+    kinds = "; ".join(dict.fromkeys(e.kind.value for e in estimates))
+    sizes = sorted({e.num_items for e in estimates})
+    n = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
+    words = f"Shaded: 95 %, {kinds}. n = {n} test problems. Of several k the largest."
+    left_out = {method_label(c.point.cell) for c in found} - {method_label(c.point.cell) for c in _drawn(found)}
+    return words + (f" In fits.json alone: {', '.join(sorted(left_out))}." if left_out else "")
+
+
+def _drawn(found: Sequence[Curves]) -> list[Curves]:
+    return [curves for curves in found if curves.point.method in DRAWN] or list(found)
+
+
+def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, ends: Ends, text: str) -> Any:
+    drawn = _drawn(found)
+    shown = [curves.point for curves in drawn]
+    looks = base_looks(shown, among=points)
+    rows, columns = grid_shape(len(looks.names))
     figure, axes = new_figure(
         width=3.3 * columns + 0.4, height=2.8 * rows + 1.0, rows=rows, columns=columns, sharey=True
     )
     legend: dict[str, Any] = {}
-    for panel, (base, name) in zip(axes.flat, names.items(), strict=False):
+    for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
         for label, group in series_by_label([p for p in shown if p.cell.base == base]).items():
-            curve = next(c for p, c in curves if p is group[0])
+            curves = next(c for c in drawn if c.point is group[0])
             style = {key: value for key, value in method_series_style(group[0], shown).items() if key != "ecolor"}
-            for place, look in zip(range(len(next(iter(curve.values())))), ("-", "--"), strict=False):
-                heights = [values[place] for values in curve.values()]
-                drawn = panel.plot(list(curve), heights, markersize=4 - place, linewidth=1, linestyle=look, **style)[0]
-                legend.setdefault(label, drawn)
-        log2_axis(panel, [k for _, c in curves for k in c], label="k, draws per test problem")
+            for place, (line, look) in enumerate(zip(curves.lines.values(), ("-", "--"), strict=False)):
+                ks, heights = list(line), [e.value for e in line.values()]
+                band = np.array([ends(e) for e in line.values()]).reshape(-1, 2).T
+                panel.fill_between(ks, *band, color=style["markeredgecolor"], alpha=0.15, linewidth=0)
+                made = panel.plot(ks, heights, markersize=4 - place, linewidth=1, linestyle=look, **style)[0]
+                legend.setdefault(label, made)
+        log2_axis(
+            panel, [k for c in drawn for line in c.lines.values() for k in line], label="k, draws per test problem"
+        )
         panel.set_title(name)
-    for panel in list(axes.flat)[len(names) :]:
+    for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
     for row in axes:
         row[0].set_ylabel(ylabel)
-    axes[0][0].set_ylim(0, top)
-    legend_outside(figure, list(legend.values()), list(legend))
+    axes[0][0].set_ylim(0, None)
+    legend_outside(figure, list(legend.values()), list(legend), columns=3)
     caption(figure, text)
     return figure
-
-
-def _entries(curves: Curves, heads: Sequence[str]) -> list[dict[str, Any]]:
-    entries = []
-    for point, curve in curves:
-        series: Mapping[str, Any] = {head: {str(k): v[i] for k, v in curve.items()} for i, head in enumerate(heads)}
-        entries.append({"series": point.cell.cell_id, **series})
-    return entries

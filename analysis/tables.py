@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.records import Cell, Table, base_names, group_replicates
+from analysis.records import Cell, Missing, Table, base_names, group_replicates
 from analysis.uncertainty import wilson
 from rft.records import Score
 
@@ -36,8 +36,25 @@ def results_table(table: Table) -> str:
         lines.append(wrap(ERROR_NOTE))
     if table.missing:
         lines.append(f"\n{len(table.missing)} cells are missing and left out of every fit (a missing cell is never 0):")
-        lines += [wrap(f"{gap.cell_id}: {gap.reason}", indent="  ") for gap in table.missing]
+        lines += _gaps(table.missing)
     return "\n".join(lines)
+
+
+MOST_GAPS = 12  # missing cells that are named one by one for one reason; of a running study there are hundreds
+
+
+def _gaps(missing: Sequence[Missing]) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for gap in missing:
+        by_reason.setdefault(gap.reason, []).append(gap.cell_id)
+    lines = []
+    for reason, cells in by_reason.items():
+        if len(cells) <= MOST_GAPS:
+            lines += [wrap(f"{cell}: {reason}", indent="  ") for cell in cells]
+        else:
+            some = ", ".join(cells[:3])
+            lines.append(wrap(f"{len(cells)} cells: {reason} ({some}, ...; all of them in the report)", indent="  "))
+    return lines
 
 
 ERROR_NOTE = (

@@ -214,3 +214,15 @@ def test_draws_of_a_vote_are_no_cost_of_the_model(tmp_path: Path) -> None:
     stages = tuple(StageCost(name, str(i), 1.0, 1.0, 1, False) for i, name in enumerate(names))
     assert [s.key for s in making(replace(cell, cost=stages))] == ["0", "1", "2", "3", "4"]
     assert making(replace(cell, cost=stages[:1])) == []
+
+
+def test_hundreds_of_cells_that_still_run_are_one_line_and_failures_each_their_own(tmp_path: Path) -> None:
+    specs = grid(models=("nano-s", "nano-m"), fracs=(1.0,), methods=("sft", "rft"), seeds=range(5))
+    folder = write_study(
+        tmp_path / "s", specs=specs, truth=SMALL, missing={i: "out of memory" if i < 2 else "" for i in range(20)}
+    )
+    text = results_table(load_studies([folder]))
+    assert "20 cells are missing" in text
+    assert text.count("out of memory") == 2
+    assert text.count("not run yet") == 1
+    assert "18 cells: not run yet" in text

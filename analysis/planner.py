@@ -55,6 +55,12 @@ def own_hours(point: Point) -> float:
     return float(np.mean(seconds)) / SECONDS_PER_HOUR
 
 
+def all_hours(points: Sequence[Point]) -> float:
+    """Hours of every point once more; 0, unknown, where the cost of one of them is."""
+    hours = [own_hours(point) for point in points]
+    return sum(hours) if all(hours) else 0.0
+
+
 def base_hours(point: Point) -> float:
     """Hours of pretraining."""
     return sum(s.seconds for s in point.cell.cost if s.name in SHARED) / SECONDS_PER_HOUR
@@ -163,7 +169,7 @@ def _ladder_options(
         edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
         target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
         new = (f"{method} at {2**target:.0f} {unit}", target, own_hours(edge) * grow)
-        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=sum(own_hours(p) for p in ladder))
+        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=all_hours(ladder))
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
 
@@ -195,7 +201,8 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
         donors = max(1, len(ladder[-1].cell.union))
         hours = own_hours(ladder[-1]) * (donors + 1) / donors
         new = (f"RFT from another donor ({donors + 1} in all)", math.log2(donors + 1), hours)
-        found = _slope_options(x, scatter, new_x=[new], hours_all=sum(own_hours(p) * len(p.cells) for p in ladder))
+        again = all_hours([point for point in ladder for _ in point.cells])
+        found = _slope_options(x, scatter, new_x=[new], hours_all=again)
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(
         "the plan for donors", "no base has RFT from two numbers of donors at one k, with replicates"
@@ -215,7 +222,7 @@ def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
         new.append(
             (f"another base at loss {line.x[end]:.2f} (like {names[sft[end].cell.base]})", float(line.x[end]), hours)
         )
-    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=sum(own_hours(p) for p in sft))
+    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=all_hours(sft))
 
 
 TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnough]] = {

@@ -150,4 +150,14 @@ def test_planner_ranks_options_that_shrink(clear: tuple[list[Point], Outcomes], 
 def test_planner_refuses_an_unknown_target(clear: tuple[list[Point], Outcomes]) -> None:
     with pytest.raises(ValueError, match="allowed are"):
         next_runs(*clear, target="luck")
+
+
+def test_the_time_of_runs_whose_cost_is_unknown_is_unknown() -> None:
+    view = published_view()  # table 4 has the cost of SFT on all data alone
+    options = next_runs(view.points, view.outcomes, target="data_slope")
+    assert isinstance(options, list)
+    assert {option.hours for option in options if "every point" in option.action} == {0.0}
+    against_loss = next_runs(view.points, view.outcomes, target="loss_slope")
+    assert isinstance(against_loss, list)
+    assert all(option.hours > 0 for option in against_loss)
     assert "replicates for 80%" in replicates_table(sd=2.0, num_problems=1319)

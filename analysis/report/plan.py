@@ -64,5 +64,5 @@ def duration(seconds: float) -> str:
     """'41 s', '12.3 min', '5.2 h', '3.1 days'."""
     for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
+            return f"{seconds / size:,.1f} {unit}"
     return f"{seconds:.0f} s"

@@ -99,8 +99,8 @@ def test_each_example_is_packed_once_and_rows_are_fewer() -> None:
     assert sorted(e.ids for row in rows for e in row) == sorted(e.ids for e in chosen)
     assert all(sum(len(example.ids) - 1 for example in row) <= width for row in rows)
     assert len(rows) < len(chosen)
-    (step,) = example_steps(chosen, batch_size=60, num_steps=1, seed=0, micro_batch_tokens=3 * width, packing=True)
-    assert all(part.inputs_BT.numel() <= 3 * width for part in step)
+    (step,) = example_steps(chosen, batch_size=60, num_steps=1, seed=0, micro_batch_tokens=4 * width, packing=True)
+    assert all(part.inputs_BT.numel() <= 4 * width for part in step)
     read = sum(part.inputs_BT.numel() for part in step)
     assert sum(len(e.ids) - 1 for e in chosen) <= read < len(chosen) * width
 

@@ -36,6 +36,8 @@ class MicroBatch:
 
 Step = list[MicroBatch]
 
+ROW_LENGTHS = 2  # width of packed rows in longest examples: 1 leaves padding, 4 spends more on attention (NOTES.md)
+
 
 def epoch_order(num_items: int, *, seed: int) -> Iterator[int]:
     """Item indices without end: every pass visits all items once, in an order of its own."""
@@ -71,11 +73,12 @@ def example_steps(
 
 
 def cut_step(chosen: Sequence[Encoded], *, micro_batch_tokens: int, packing: bool) -> Step:
-    """The examples of one step as micro-batches: one example a row, or packed rows as wide as the longest example."""
+    """The examples of one step as micro-batches within the budget: one example a row, or packed rows."""
     if not packing:
         return [_collate(group) for group in bucket(chosen, micro_batch_tokens=micro_batch_tokens)]
-    width = max(len(example.ids) - 1 for example in chosen)
-    rows = pack(chosen, width=width)
+    longest = max(len(example.ids) - 1 for example in chosen)
+    rows = pack(chosen, width=max(longest, min(ROW_LENGTHS * longest, micro_batch_tokens)))
+    width = max(sum(len(example.ids) - 1 for example in row) for row in rows)
     count = max(1, micro_batch_tokens // width)
     return [_collate_packed(rows[i : i + count], width=width) for i in range(0, len(rows), count)]
 

@@ -58,18 +58,22 @@ def method_style(method: str) -> MethodStyle:
 
 
 def model_colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour per name, by order; the palette repeats after eight (line styles then still differ in period)."""
+    """A colour per name, by order; the palette repeats after eight, with other markers and line styles."""
     return {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(names)}
 
 
 def model_lines(names: Sequence[str]) -> dict[str, Any]:
     """A line style per name, by order."""
-    return {name: LINE_STYLES[i % len(LINE_STYLES)] for i, name in enumerate(names)}
+    return {name: LINE_STYLES[_shifted(i) % len(LINE_STYLES)] for i, name in enumerate(names)}
 
 
 def model_markers(names: Sequence[str]) -> dict[str, str]:
     """A marker per name, by order, for figures whose series are models."""
-    return {name: MODEL_MARKERS[i % len(MODEL_MARKERS)] for i, name in enumerate(names)}
+    return {name: MODEL_MARKERS[_shifted(i) % len(MODEL_MARKERS)] for i, name in enumerate(names)}
+
+
+def _shifted(place: int) -> int:
+    return place + 3 * (place // len(OKABE_ITO))  # so that no two names share colour and marker before the 65th
 
 
 def tint(colour: str, *, strength: float) -> str:

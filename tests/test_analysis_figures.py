@@ -19,7 +19,7 @@ from analysis.plot_scaling import main
 from analysis.points import make_points
 from analysis.records import load_studies
 from analysis.study import draw_all
-from analysis.style import METHODS, model_colours, tint
+from analysis.style import METHODS, model_colours, model_lines, model_markers, tint
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = Truth(num_items=60, num_full=64)
@@ -159,6 +159,10 @@ def test_styles_are_distinct() -> None:
     markers = [style.marker for style in METHODS.values()]
     assert len(set(markers)) == len(markers)
     assert tint("#000000", strength=0.0) == "#ffffff"
+    many = [f"m{i}" for i in range(20)]  # a study beside the published bases
+    colours, markers, lines = model_colours(many), model_markers(many), model_lines(many)
+    assert len({(colours[name], markers[name]) for name in many}) == 20
+    assert len({(colours[name], str(lines[name])) for name in many}) == 20
 
 
 def test_regions_count_each_path_once() -> None:

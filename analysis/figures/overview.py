@@ -8,6 +8,7 @@ sft_against_data(points, outcomes) # figure 3
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -168,7 +169,8 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     figure, axes = new_figure(width=5.8, height=4.4)
     panel = axes[0][0]
     fits, handles = [], []
-    for place, (base, name) in enumerate(looks.names.items()):
+    beside: Counter[float] = Counter()  # held-out points at each most amount
+    for base, name in looks.names.items():
         members = sorted((p for p in sft if p.cell.base == base), key=lambda p: p.mean_of("num_human") or 0)
         x = [p.mean_of("num_human") or 1 for p in members]
         handles.append(
@@ -180,7 +182,8 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
             ends = np.array([min(x), max(x)])
             panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linestyle=lines[name])
             top, look = int(fit.line.x.argmax()), {"color": colours[name], "marker": markers[name]}
-            aside = 0.035 * (place + 2) * (fit.line.x[top] - fit.line.x.min())
+            aside = 0.035 * (beside[fit.line.x[top]] + 2) * (fit.line.x[top] - fit.line.x.min())
+            beside[fit.line.x[top]] += 1
             entry |= draw_held_out(panel, fit.line, index=top, at=2 ** (fit.line.x[top] + aside), **look)
         fits.append(entry)
     log2_axis(panel, [p.mean_of("num_human") or 1 for p in sft], label="human training examples")

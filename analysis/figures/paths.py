@@ -147,15 +147,18 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
 
 
 def _distinct_words(own: Sequence[Point]) -> str:
-    which = "with the human path" if _counts_human(own) else "the human path not counted"
+    which = _human_words(own)
     asked = sorted({round(n) for p in own if (n := p.mean_of("num_human"))})
     text = f"Mean over questions and replicates, {which}"
     text += (
         f"; n = {' to '.join(f'{n:,}' for n in dict.fromkeys((asked[0], asked[-1])))} questions. " if asked else ". "
     )
-    counts = sorted({len(p.cells) for p in own})
-    bars = f"95 % t-intervals over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} replicates"
-    text += f"Bars: {bars}. " if counts[-1] > 1 else "One replicate: no interval. "
+    counts = sorted({len(p.cells) for p in own if len(p.cells) > 1})
+    if counts:
+        text += f"Bars: 95 % t-intervals over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} replicates"
+        text += "; of one replicate none. " if any(len(p.cells) == 1 for p in own) else ". "
+    else:
+        text += "One replicate: no interval. "
     return text + "Lines: power law where a series has 3 values of k or more."
 
 
@@ -172,8 +175,12 @@ def distinct_of(point: Point) -> float | None:
     return own if own is not None else point.mean_of("distinct_per_question_with_human")
 
 
-def _counts_human(points: Sequence[Point]) -> bool:
-    return all(p.mean_of("distinct_per_question") is None for p in points)
+def _human_words(points: Sequence[Point]) -> str:
+    """Whether the human path is among the counted ones."""
+    with_it = {p.mean_of("distinct_per_question") is None for p in points}
+    if len(with_it) == 2:
+        return "without the human path (published: with it)"
+    return "with the human path" if with_it == {True} else "without the human path"
 
 
 def plain_log_ticks(axis: Any, values: Sequence[float]) -> None:
@@ -227,7 +234,7 @@ def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Dr
             panel.plot(ends, fit.line.predict(np.log2(ends)), color=looks.colours[name], linewidth=1)
     panel.set_xscale("log", base=2)
     plain_log_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
-    panel.set_xlabel(f"distinct paths per question ({'with' if _counts_human(own) else 'without'} the human path)")
+    panel.set_xlabel(f"distinct paths per question, {_human_words(own)}")
     panel.set_ylabel("test accuracy [%]")
     legend_outside(figure, handles, list(looks.names.values()))
     text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"

@@ -155,7 +155,8 @@ def _distinct_words(own: Sequence[Point]) -> str:
     )
     counts = sorted({len(p.cells) for p in own if len(p.cells) > 1})
     if counts:
-        text += f"Bars: 95 % t-intervals over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} replicates"
+        over = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
+        text += f"Bars: 95 % t-intervals over {over} replicates"
         text += "; of one replicate none. " if any(len(p.cells) == 1 for p in own) else ". "
     else:
         text += "One replicate: no interval. "

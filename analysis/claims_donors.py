@@ -63,17 +63,32 @@ SELF = {"self_query": SELF_QUERY, "self_revise": SELF_REVISE}
 
 def claim_unions(view: StudyView) -> list[ClaimResult]:
     """(7)"""
-    unions = [p for p in full_points(view.points, method="rft") if p.cell.union]
+    everyone = [p for p in full_points(view.points, method="rft") if p.cell.union]
+    unions = [p for p in everyone if p.cell.plainly_selected]
     own = {(b, p.cell.k): p for b, ladder in own_ladder(view.points).items() for p in ladder}
     pairs = [
         ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
     ]
     if pairs:
         estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-        first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs")
+        details = _at_equal_paths([p for p in everyone if p.cell.thinned], own, view)
+        first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs", details=details)
     else:
         first = UNION.not_testable("no union beside a single model's pool with as many draws" + _unequal(unions, own))
     return [first, _donors(unions, view)]
+
+
+def _at_equal_paths(thinned: Sequence[Point], own: dict[tuple[Base, int | None], Point], view: StudyView) -> list[str]:
+    """Exploratory: unions cut to as many paths as the own pool with as many draws keeps."""
+    lines = []
+    for union in thinned:
+        single = own.get((union.cell.base, (union.cell.k or 0) * len(union.cell.union)))
+        estimate = mean_over_bases([((union, single), (1.0, -1.0))], view.outcomes, published=False) if single else None
+        if estimate is not None and math.isfinite(estimate.se):
+            low, high = estimate.interval()
+            numbers = f"{estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
+            lines.append(f"at equal paths, {union.cell.model}: {numbers}")
+    return lines
 
 
 def _unequal(unions: Sequence[Point], own: dict[tuple[Base, int | None], Point]) -> str:

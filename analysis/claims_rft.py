@@ -24,8 +24,8 @@ from analysis.claims_scaling import log_amounts, sft_ladders
 from analysis.comparisons import MARGIN, control_of, sft_of
 from analysis.fits import slope_weights
 from analysis.linear import LineFit, fit_line
-from analysis.points import NO_DEDUP, Point
-from analysis.records import Base
+from analysis.points import Point
+from analysis.records import NO_DEDUP, Base
 
 RFT_BEATS_MATCHED = ClaimTest(
     "4a",
@@ -76,12 +76,7 @@ def own_ladder(points: Sequence[Point]) -> dict[Base, list[Point]]:
     """RFT on all data from the own pool with de-duplication, by base, ascending k."""
     ladders: dict[Base, list[Point]] = {}
     for point in points:
-        if (
-            point.method == "rft"
-            and point.cell.data_frac == 1
-            and not point.cell.union
-            and point.cell.policy != NO_DEDUP
-        ):
+        if point.method == "rft" and point.cell.data_frac == 1 and not point.cell.union and point.cell.plainly_selected:
             ladders.setdefault(point.cell.base, []).append(point)
     for ladder in ladders.values():
         ladder.sort(key=lambda p: p.cell.k or 0)
@@ -131,7 +126,7 @@ def _rft_by_fraction(points: Sequence[Point], sft: Sequence[Point]) -> dict[obje
     mine = [
         p
         for p in points
-        if p.method == "rft" and p.cell.base == sft[0].cell.base and not p.cell.union and p.cell.policy != NO_DEDUP
+        if p.method == "rft" and p.cell.base == sft[0].cell.base and not p.cell.union and p.cell.plainly_selected
     ]
     by_k: dict[int, dict[object, Point]] = {}
     for point in mine:

@@ -16,7 +16,7 @@ from analysis.fits import log_odds, point_n, slope_weights
 from analysis.linear import LineFit, NotEnough, fit_line, fit_linear
 from analysis.loss_fits import base_rows, held_out, measurable, williams
 from analysis.outcomes import Outcomes
-from analysis.points import NO_DEDUP, Point, contrast
+from analysis.points import Point, contrast
 from analysis.records import Base, base_names
 from analysis.shape import MARGIN, ShapeResult, compare_rivals, log_linear
 from analysis.uncertainty import Estimate
@@ -266,7 +266,7 @@ def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
     sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
     series: dict[tuple[int, int], dict[Base, Point]] = {}
     for point in full_points(view.points, method="rft"):
-        if point.cell.base in sft and point.cell.policy != NO_DEDUP:
+        if point.cell.base in sft and point.cell.plainly_selected:
             key = (len(point.cell.union), point.cell.k or 0)
             series.setdefault(key, {})[point.cell.base] = point
     if not series:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from analysis.figures.costs import making
 from analysis.figures.paths import distinct_of
 from analysis.outcomes import Outcomes
-from analysis.points import NO_DEDUP, Point, make_points, method_label
+from analysis.points import Point, make_points, method_label
 from analysis.records import BASE_STAGES, Base, Table, base_names
 from analysis.tables import number, score_text
 from rft.records import Score
@@ -77,7 +77,7 @@ def _score(point: Point | None, name: str = "maj1@1") -> str:
 
 def _own_rft(points: Sequence[Point], base: Base) -> list[Point]:
     mine = [p for p in points if p.method == "rft" and p.cell.base == base and p.cell.data_frac == 1]
-    plain = [p for p in mine if not p.cell.union and p.cell.policy != NO_DEDUP]
+    plain = [p for p in mine if not p.cell.union and p.cell.plainly_selected]
     return sorted(plain, key=lambda p: p.cell.k or 0)
 
 

@@ -22,7 +22,7 @@ from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, control_of, replic
 from analysis.fits import fit_series, slope_weights
 from analysis.linear import LineFit, NotEnough, fit_line, t_quantile
 from analysis.outcomes import Outcomes, load_outcomes
-from analysis.points import NO_DEDUP, Point, contrast, make_points
+from analysis.points import Point, contrast, make_points
 from analysis.recipes import main_recipe
 from analysis.records import BASE_STAGES, Base, base_names, load_studies
 
@@ -179,7 +179,7 @@ def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
     by_k: dict[int, dict[int, Point]] = {}
     for point in points:
         cell = point.cell
-        if cell.base == base and point.method == "rft" and cell.data_frac == 1 and cell.policy != NO_DEDUP:
+        if cell.base == base and point.method == "rft" and cell.data_frac == 1 and cell.plainly_selected:
             by_k.setdefault(cell.k or 0, {})[max(1, len(cell.union))] = point
     ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
     return [ladder[number] for number in sorted(ladder)]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.outcomes import Outcomes
-from analysis.records import Cell, group_replicates
+from analysis.records import NO_DEDUP, THINNED, Cell, group_replicates
 from analysis.style import method_style
 from analysis.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean, wilson
 
@@ -158,11 +158,12 @@ def method_label(cell: Cell) -> str:
         label += f" k={cell.k}"
     if cell.policy == NO_DEDUP and cell.method == "rft":
         label += ", no dedup"
+    if cell.thinned:
+        label += THINNED
     if cell.sample_from == "all" and (cell.data_frac or 1) < 1:
         label += ", all questions"
+    if cell.lora_rank is not None:
+        label += f", LoRA {cell.lora_rank}"
     if not cell.on_all_examples:
         label += f", {cell.examples_frac:g} of examples"
     return label
-
-
-NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample

@@ -19,6 +19,8 @@ from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, SCHEMA_VERSION
 
 Base = tuple[str, float | None, int | None]  # (model, pretraining tokens, pretraining seed)
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
+NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
+THINNED = ", thinned"  # what a thinned union's policy ends in
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
 
 
@@ -48,6 +50,7 @@ class Cell:
     policy: str | None = None  # selection policy, see rft.text.selection
     human_style: float | None = None
     examples_frac: float | None = None  # share of its training examples, human and added alike, that it trained on
+    lora_rank: int | None = None  # None: fine-tuned in full
     family: str | None = None
     num_params: float | None = None
     post_trained: bool = False
@@ -100,13 +103,23 @@ class Cell:
         return (
             self.study_kind, self.data, self.eval_subset, self.base, self.method, self.data_frac, self.k, self.union,
             self.temperature, self.sample_from, self.epochs, self.epoch_rule, self.policy, self.human_style,
-            self.examples_frac,
+            self.examples_frac, self.lora_rank,
         )  # fmt: skip
 
     @property
     def on_all_examples(self) -> bool:
         """False for cells that leave some of their training examples out: figures and claims about data do without them."""
         return self.examples_frac in (None, 1.0)
+
+    @property
+    def plainly_selected(self) -> bool:
+        """False for the controls of a selection: without de-duplication, or thinned to another pool's number of paths."""
+        return self.policy != NO_DEDUP and not self.thinned
+
+    @property
+    def thinned(self) -> bool:
+        """Whether a union gave paths up for an equal number."""
+        return (self.policy or "").endswith(THINNED)
 
     @property
     def study_kind(self) -> str:
@@ -216,6 +229,7 @@ def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
 _FROM_CELL = (
     "data_frac", "k", "temperature", "seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed",
     "pretrain_tokens", "sample_from", "epochs", "epoch_rule", "policy", "human_style", "examples_frac",
+    "lora_rank",
 )  # fmt: skip
 _FROM_DATA = (
     "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",

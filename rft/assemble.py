@@ -63,7 +63,7 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
     write_jsonl(folder / OUTCOMES_FILE, _outcome_rows(stages))
     rows = list(itertools.islice(read_jsonl(stages["evaluate"].path / "solutions.jsonl"), MAX_SOLUTIONS))
     if "select" in stages:
-        shutil.copyfile(stages["select"].path / "kept.jsonl.gz", folder / PATHS_FILE)
+        shutil.copyfile(stages.get("thin", stages["select"]).path / "kept.jsonl.gz", folder / PATHS_FILE)
         rows += itertools.islice(read_jsonl(stages["select"].path / "solutions.jsonl"), MAX_SOLUTIONS)
     write_jsonl(folder / SAMPLES_FILE, rows)
 
@@ -161,7 +161,7 @@ def _model_facts(cell: CellPlan, stages: Mapping[str, Entry]) -> dict[str, Any]:
 
 def _data_facts(stages: Mapping[str, Entry]) -> dict[str, Any]:
     facts: dict[str, Any] = {"dataset": _stats(stages["data"])["dataset"]}
-    for role in ("select", "trainset", "model", "evaluate"):
+    for role in ("select", "thin", "trainset", "model", "evaluate"):
         if role in stages:
             facts |= _stats(stages[role]).get("record", {})
     facts["eval_subset"] = _stats(stages["evaluate"])["eval_subset"]

@@ -65,6 +65,13 @@ class Split(Enum):
     validation = "validation"
 
 
+class Thin(Enum):
+    """Whether a union gives paths up, so that diversity of models is compared at equal numbers of paths."""
+
+    none = "none"
+    own = "own"  # to as many paths as the model's own pool with as many draws keeps, by seeded choice
+
+
 class QueryMix(Enum):
     """What self_query trains on."""
 
@@ -230,6 +237,7 @@ class SelectConfig:
     tolerance: float  # absolute, of the equation check
     check_equations: bool
     equations: str  # annotated (`<<...>>`) | plain (from text)
+    thin: Thin  # of a union's kept paths; without meaning for a model's own pool
 
 
 @dataclass

@@ -312,7 +312,8 @@ def shard_stages(
 
 def select_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, pools: Mapping[str, tuple[Stage, ...]]) -> Stage:
     """Grade, check and de-duplicate the first k draws of each pool (paper A.3); pools by donor name, in listed order."""
-    config = _values(cfg.select) | {
+    checks = {name: value for name, value in _values(cfg.select).items() if name != "thin"}  # a stage of its own
+    config = checks | {
         "k": cfg.k,
         "rule": cfg.data.rule,
         "donors": [[name, len(shards)] for name, shards in pools.items()],
@@ -322,6 +323,13 @@ def select_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, pools: Mapp
     shards = tuple(shard for pool in pools.values() for shard in pool)
     work = Work(num_bytes=400.0 * expected_kept(cfg, sources), assumed=True)
     return Stage("select", f"select k={cfg.k}", config, {"data": (data,), "shards": shards}, {}, work)
+
+
+def thin_stage(cfg: StudyConfig, sources: Sources, *, select: Stage, like: Stage) -> Stage:
+    """A union's kept paths cut to the number that another selection kept, by a seeded choice."""
+    work = Work(num_bytes=400.0 * expected_kept(cfg, sources), assumed=True)
+    inputs = {"select": (select,), "like": (like,)}
+    return Stage("thin", f"thin {select.label}", {"seed": seeds(cfg)[2]}, inputs, {}, work)
 
 
 def num_eval(cfg: StudyConfig, sources: Sources) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rft.config import Method, ModelConfig, RuntimeConfig, StudyConfig
+from rft.config import Method, ModelConfig, RuntimeConfig, StudyConfig, Thin
 from rft.graph import (
     Sources,
     Stage,
@@ -29,6 +29,7 @@ from rft.graph import (
     seeds,
     select_stage,
     shard_stages,
+    thin_stage,
     trainset_stage,
     vote_stage,
 )
@@ -39,6 +40,7 @@ from rft.stages import STAGE_KINDS, StageContext
 from rft.text.prompts import REVISE
 from rft.variants import UNUSED, VARIANTS, for_task, named_choices
 
+THINNED = ", thinned"  # after the policy's name, in a cell's values
 PUBLISHED = ("published_loss", "published_loss_source", "licence")
 SAMPLING_METHODS = (Method.rft, Method.sft_matched, Method.oracle_paths, Method.fresh_human)
 
@@ -71,9 +73,12 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
         final, num_shots = roles["model"], 0
     else:
         select = _select(cfg, sources, data) if cfg.method in SAMPLING_METHODS else None
+        roles |= {"select": select} if select else {}
+        if select and thins(cfg):
+            select = roles["thin"] = _thinned(cfg, sources, data, select)
         trainset = trainset_stage(cfg, sources, method=cfg.method, data=data, select=select)
         final, num_shots = finetune_stage(cfg, sources, model=cfg.model, base=base, trainset=trainset), 0
-        roles |= {"trainset": trainset} | ({"select": select} if select else {})
+        roles["trainset"] = trainset
 
     roles["model"] = final
     asked = for_task(cfg, REVISE) if "drafts" in roles else cfg
@@ -112,6 +117,17 @@ def _select(cfg: StudyConfig, sources: Sources, data: Stage) -> Stage:
         shards = shard_stages(cfg, sources, model=donor, weights=sft, data=data, split="train", num_draws=cfg.k)
         pools[donor.name] = tuple(shards)
     return select_stage(cfg, sources, data=data, pools=pools)
+
+
+def _thinned(cfg: StudyConfig, sources: Sources, data: Stage, union: Stage) -> Stage:
+    """The union cut to as many paths as the model's own pool with as many draws keeps."""
+    own = dataclasses.replace(cfg, union=[], k=cfg.k * len(cfg.union))
+    return thin_stage(cfg, sources, select=union, like=_select(own, sources, data))
+
+
+def thins(cfg: StudyConfig) -> bool:
+    """Whether the cell's union gives paths up."""
+    return bool(cfg.union) and cfg.select.thin is Thin.own
 
 
 def _donors(cfg: StudyConfig) -> list[ModelConfig]:
@@ -179,6 +195,10 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
         without_meaning |= {"data_frac", "train_seed", "epochs", "epoch_rule", "examples_frac"}
     if cfg.model.arch is None:
         without_meaning |= {"pretrain_seed"}
+    if thins(cfg) and cfg.method in SAMPLING_METHODS:
+        values["policy"] += THINNED
+    if cfg.train.lora_rank is not None and cfg.method is not Method.icl:
+        values["lora_rank"] = cfg.train.lora_rank
     for name in without_meaning:
         values[name] = None
     values |= named_choices(cfg)

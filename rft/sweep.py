@@ -147,12 +147,13 @@ def _run(
     estimator = Estimator(store, flops_per_s=cells[0].cfg.runtime.flops_per_s)
     stages = in_order(target for cell in cells for target in cell.plan.roles.values())
     hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
+    names = {stage.key: _task_id(stage) for stage in stages}  # one a key: equal stages of two names are one task
     missing = {stage.key for stage in stages if not hits[stage.key]}
     runtime, root = cells[0].cfg.runtime, str(store.root)
     tasks = [
         Task(
-            id=_task_id(stage),
-            deps=tuple(_task_id(one) for group in stage.inputs.values() for one in group if one.key in missing),
+            id=names[stage.key],
+            deps=tuple(names[one.key] for group in stage.inputs.values() for one in group if one.key in missing),
             function=STAGE_FUNCTION,
             payload=(stage_task(stage), root, runtime),
             cost_s=estimator.seconds(stage),
@@ -162,21 +163,23 @@ def _run(
         for stage in stages
         if stage.key in missing
     ]
-    tasks += [_cell_task(cell, missing, hits, cell_payload) for cell in cells]
+    tasks += [_cell_task(cell, missing, hits, names, cell_payload) for cell in cells]
     with Progress(tasks, workers=workers) as progress:
         results = run_graph(tasks, workers=workers, threads=threads, on_event=progress.on_event)
-    return _failures(cells, results, study=study)
+    return _failures(cells, results, names, study=study)
 
 
 def _task_id(stage: Stage) -> str:
     return f"{stage.label} [{stage.key[:8]}]"
 
 
-def _cell_task(cell: Cell, missing: set[str], hits: Mapping[str, bool], cell_payload: CellPayload) -> Task:
+def _cell_task(
+    cell: Cell, missing: set[str], hits: Mapping[str, bool], names: Mapping[str, str], cell_payload: CellPayload
+) -> Task:
     own = {stage.key: hits[stage.key] for stage in cell.plan.stages}
     return Task(
         id=cell.task_id,
-        deps=tuple(_task_id(stage) for stage in cell.plan.stages if stage.key in missing),
+        deps=tuple(names[stage.key] for stage in cell.plan.stages if stage.key in missing),
         function=CELL_FUNCTION,
         payload=cell_payload(cell.job.config, own),
         cost_s=CELL_COST_S,
@@ -184,7 +187,9 @@ def _cell_task(cell: Cell, missing: set[str], hits: Mapping[str, bool], cell_pay
     )
 
 
-def _failures(cells: Sequence[Cell], results: Mapping[str, Result], *, study: Study) -> dict[str, str]:
+def _failures(
+    cells: Sequence[Cell], results: Mapping[str, Result], names: Mapping[str, str], *, study: Study
+) -> dict[str, str]:
     """Write a failure file for each cell that was skipped because a stage failed; collect all reasons."""
     for name, result in results.items():
         if result.status == "failed":
@@ -194,7 +199,7 @@ def _failures(cells: Sequence[Cell], results: Mapping[str, Result], *, study: St
         result = results[cell.task_id]
         if result.status == "done":
             continue
-        stage = next((s.label for s in cell.plan.stages if _failed(results.get(_task_id(s)))), None)
+        stage = next((s.label for s in cell.plan.stages if _failed(results.get(names[s.key]))), None)
         reasons[cell.plan.cell_id] = str(result.error)
         folder = str(cell.job.number)
         study.fail(folder, cell_id=cell.plan.cell_id, cell=cell.plan.cell, reason=str(result.error), stage=stage)

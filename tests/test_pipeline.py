@@ -146,3 +146,26 @@ def test_an_imported_model_runs_on_the_embedded_world_with_its_loss_on_the_text(
     cell = plan(cfg, resolve(cfg))
     assert cell.roles["base"].kind == "import"
     assert cell.roles["loss"].hints["loss"].endswith("heldout.txt")
+
+
+UNION = ("method=rft", "model=nano-s", "union=[nano-xs,nano-s]", "k=2")
+
+
+def test_a_thinned_union_is_another_cell_that_shares_the_unions_and_the_single_models_selection():
+    union, thinned = planned(*UNION), planned(*UNION, "select.thin=own")
+    single = planned("method=rft", "model=nano-s", "k=4")
+    assert thinned.roles["thin"].inputs["select"][0].key == union.roles["select"].key
+    assert thinned.roles["thin"].inputs["like"][0].key == single.roles["select"].key
+    assert thinned.cell["policy"] == "paper, thinned"
+    assert thinned.cell_id != union.cell_id
+
+
+def test_thinning_means_nothing_without_a_union():
+    plain, asked = planned("method=rft", "k=2"), planned("method=rft", "k=2", "select.thin=own")
+    assert plain.cell_key == asked.cell_key
+
+
+def test_adapters_are_another_setting_than_full_fine_tuning():
+    full, lora = planned("method=sft"), planned("method=sft", "train.lora_rank=4")
+    assert "lora_rank" not in full.cell
+    assert lora.cell["lora_rank"] == 4

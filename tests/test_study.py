@@ -213,3 +213,12 @@ def test_wandb_that_cannot_start_changes_nothing(finished: Path, tmp_path: Path)
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
     [record] = records(tmp_path / "multirun_outputs/s").values()
     assert record in records(finished / "multirun_outputs/s").values()
+
+
+def test_one_folder_under_two_model_names_is_imported_once(tmp_path: Path):
+    from byte_model import overrides
+
+    cell = [text for text in overrides(tmp_path) if not text.startswith(("model=", "store.root", "tracking"))]
+    run(tmp_path, *cell, "model=smollm2-135m,smollm2-135m-chat", "model.prompt=plain", "method=icl", "study_name=twins")
+    assert len(records(tmp_path / "multirun_outputs" / "twins")) == 2
+    assert sum("import" in line for line in computed(tmp_path)) == 1

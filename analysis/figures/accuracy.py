@@ -30,7 +30,8 @@ from analysis.figures.drawing import (
 from analysis.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
-from analysis.points import NO_DEDUP, Point, accuracy_interval, method_label
+from analysis.points import Point, accuracy_interval, method_label
+from analysis.records import NO_DEDUP
 from analysis.style import (
     LINE_STYLES,
     METHODS,
@@ -199,7 +200,7 @@ def full_data(points: Sequence[Point]) -> list[Point]:
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
     """ICL, SFT and RFT (own pool: largest k; unions) on the full data, of bases with a loss and not post-trained."""
     usable = [p for p in full_data(points) if p.cell.loss_nats is not None and not p.cell.post_trained]
-    rft = [p for p in usable if p.method == "rft" and p.cell.policy != NO_DEDUP]
+    rft = [p for p in usable if p.method == "rft" and p.cell.plainly_selected]
     most: dict[tuple[str, str], int] = {}  # published and measured studies have ladders of their own
     for point in (p for p in rft if not p.cell.union):
         kind = (point.cell.study_kind, point.cell.data)

@@ -29,7 +29,7 @@ from analysis.figures.drawing import (
 from analysis.fits import fit_series, line_entry, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
-from analysis.points import NO_DEDUP, Point, method_label
+from analysis.points import Point, method_label
 from analysis.style import (
     LINE_STYLES,
     UNION_STYLES,
@@ -62,7 +62,7 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     series: dict[str, list[Point]] = {}
     for point in sorted(usable, key=_rank):
         whole = point.method != "rft" or point.cell.data_frac == 1
-        if whole and point.cell.policy != NO_DEDUP and point.method in ("icl", "sft", "rft"):
+        if whole and point.cell.plainly_selected and point.method in ("icl", "sft", "rft"):
             series.setdefault(setting_label(point), []).append(point)
     series = {label: group for label, group in series.items() if len({p.cell.base for p in group}) > 1}
     if not series:

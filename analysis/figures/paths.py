@@ -29,7 +29,7 @@ from analysis.figures.drawing import (
 from analysis.fits import fit_series, line_entry, power_law, series_entry
 from analysis.linear import LineFit, NotEnough
 from analysis.outcomes import Outcomes
-from analysis.points import NO_DEDUP, Point
+from analysis.points import Point
 from analysis.style import LINE_STYLES, caption, method_style, new_figure
 from analysis.uncertainty import Estimate, replicate_mean
 
@@ -41,7 +41,7 @@ LADDER = ("rft", "sft_matched", "oracle_paths", "fresh_human")
 def ladder_points(points: Sequence[Point], *, method: str) -> list[Point]:
     """Points of one method on the model's own pool with de-duplication on the full data, by k."""
     mine = [p for p in full_data(points) if p.method == method and p.cell.k and not p.cell.union]
-    return sorted((p for p in mine if p.cell.policy != NO_DEDUP), key=lambda p: p.cell.k or 0)
+    return sorted((p for p in mine if p.cell.plainly_selected), key=lambda p: p.cell.k or 0)
 
 
 def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
@@ -207,7 +207,7 @@ def plain_log_ticks(axis: Any, values: Sequence[float]) -> None:
 def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """RFT accuracy against log2 of distinct paths per question, a line per base over its k; unions as hollow markers."""
     counted = [
-        p for p in full_data(points) if p.method == "rft" and distinct_of(p) is not None and p.cell.policy != NO_DEDUP
+        p for p in full_data(points) if p.method == "rft" and distinct_of(p) is not None and p.cell.plainly_selected
     ]
     shown = [p for p in counted if (distinct_of(p) or 0) > 0]
     own = [p for p in shown if not p.cell.union]

@@ -59,6 +59,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "finetune": StageKind("rft.stages.finetune:finetune", 1),
     "shard": StageKind("rft.stages.shard:sample_shard", 1),
     "select": StageKind("rft.stages.select:select_paths", 1),
+    "thin": StageKind("rft.stages.thin:thin_paths", 1),
     "evaluate": StageKind("rft.stages.evaluate:evaluate", 1),
     "perturb": StageKind("rft.stages.perturb:make_copy", 1),
     "vote": StageKind("rft.stages.evaluate:vote", 1),

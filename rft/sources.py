@@ -14,9 +14,9 @@ from rft.config import DataKind, Engine, ModelConfig, ModelSource, StudyConfig
 from rft.core.sampling.engines import resolve_engine
 from rft.graph import ModelIdentity, Sources
 from rft.infra.digest import file_digest, folder_digest
+from rft.infra.hub import HUB_PREFIX, check_installed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-HUB_PREFIX = "hub:"
 GSM8K_HUB_ID = "hub:openai/gsm8k"
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.txt")
@@ -35,6 +35,8 @@ def resolve(cfg: StudyConfig) -> Sources:
         return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines)
     paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
     paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
+    if not cfg.dry_run:
+        check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
     digests = {role: _content(path, role) for role, path in paths.items()}
     num_pool = _num_rows(paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
     num_test = _num_rows(paths["test"], cfg.data.test_limit, full=1_319)
@@ -70,7 +72,14 @@ def _content(path: str, role: str) -> str:
 
 
 def _num_rows(path: str, limit: int | None, *, full: int) -> int:
-    """Rows of a local file; a hub data set that is not here is taken to have GSM8K's size."""
+    """Rows of a local file. Planning reads no network: of GSM8K on the hub the size is known, of others the limit is it."""
+    if path.startswith(HUB_PREFIX) and not path.startswith(GSM8K_HUB_ID):
+        if limit is None:
+            raise ValueError(
+                f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
+                "data.test_limit to its numbers of rows (or fewer)"
+            )
+        return limit
     rows = full if path.startswith(HUB_PREFIX) else _count_rows(path, os.stat(path).st_mtime_ns)
     return rows if limit is None else min(limit, rows)
 

@@ -34,7 +34,7 @@ def cells() -> list[CellPlan]:
         configs = [to_study_config(composer.compose(["+study=paper", *job])) for job in jobs]
     planned = []
     for cfg in configs:
-        cfg.data.train_path = cfg.data.test_path = "hub:not/here"
+        cfg.data.train_path = cfg.data.test_path = "hub:openai/gsm8k@main"
         sources: Sources = resolve(cfg)
         assert (sources.num_pool, sources.num_test) == (7473, 1319)
         planned.append(plan(cfg, sources))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from byte_model import overrides
 from composing import TINY
 
 from rft.records import MANIFEST_FILE, RECORD_FILE, Record, read_json, read_jsonl
@@ -216,9 +217,14 @@ def test_wandb_that_cannot_start_changes_nothing(finished: Path, tmp_path: Path)
 
 
 def test_one_folder_under_two_model_names_is_imported_once(tmp_path: Path):
-    from byte_model import overrides
-
-    cell = [text for text in overrides(tmp_path) if not text.startswith(("model=", "store.root", "tracking"))]
-    run(tmp_path, *cell, "model=smollm2-135m,smollm2-135m-chat", "model.prompt=plain", "method=icl", "study_name=twins")
+    own = [text for text in overrides(tmp_path) if not text.startswith(("model=", "store.root"))]
+    arguments = ["-m", "hydra/launcher=dag_local", "model=smollm2-135m,smollm2-135m-chat", "model.prompt=plain"]
+    subprocess.run(
+        [sys.executable, "-m", "rft.run", *arguments, *own, "method=icl", "study_name=twins"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
     assert len(records(tmp_path / "multirun_outputs" / "twins")) == 2
     assert sum("import" in line for line in computed(tmp_path)) == 1

@@ -5,7 +5,7 @@
 
     41% | 17 of 38 stages | 1 min 52 s left | finetune sft-nano-s 62%, sample pool-nano-m-3 10%
 
-Estimates are corrected by what has been measured: each group of tasks by its own finished ones, the others by all.
+The time left is rft.infra.remaining's.
 """
 
 from __future__ import annotations
@@ -17,68 +17,12 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from rft.infra.scheduler import Event, Task, priorities
+from rft.infra.remaining import Estimate
+from rft.infra.scheduler import Event, Task
 
 _LINE_EVERY_S = 10.0
 _BAR_EVERY_S = 0.3
-_SCALE_PRIOR = 1.0  # seconds of estimated work that count as having been right, so that one tiny task proves little
-
-
-class Estimate:
-    """How much of a graph's work is done, and how long the rest will take. Knows no clock: times are arguments."""
-
-    def __init__(self, tasks: Sequence[Task], *, workers: int) -> None:
-        self.tasks = {task.id: task for task in tasks}
-        self.workers = max(1, workers)
-        self.running: dict[str, tuple[float, float]] = {}  # id -> (start time, fraction done)
-        self.ended: set[str] = set()
-        self.measured: dict[str, tuple[float, float]] = {}  # group -> (estimated, measured seconds) of finished tasks
-
-    def update(self, event: Event, *, now_s: float) -> None:
-        """Take in one event of the scheduler."""
-        task = event.task
-        if event.kind == "started":
-            self.running[task.id] = (now_s, 0.0)
-        elif event.kind == "progress" and task.id in self.running:
-            self.running[task.id] = (self.running[task.id][0], event.fraction)
-        elif event.kind in ("retried", "waiting"):
-            self.running.pop(task.id, None)
-        elif event.kind in ("done", "failed", "skipped"):
-            self.running.pop(task.id, None)
-            self.ended.add(task.id)
-        if event.kind == "done":
-            estimated_s, measured_s = self.measured.get(task.group, (0.0, 0.0))
-            self.measured[task.group] = (estimated_s + task.cost_s, measured_s + event.seconds)
-
-    def scale(self, group: str) -> float:
-        """Measured over estimated seconds of a group's finished tasks; of all tasks while the group has none."""
-        pairs = [self.measured[group]] if group in self.measured else list(self.measured.values())
-        estimated_s, measured_s = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
-        return (measured_s + _SCALE_PRIOR) / (estimated_s + _SCALE_PRIOR)
-
-    def remaining_s(self, *, now_s: float) -> float:
-        """Seconds until all is done: the longest chain, or the sum over the workers, whichever is more."""
-        left = {task_id: self._left_s(task, now_s) for task_id, task in self.tasks.items() if task_id not in self.ended}
-        if not left:
-            return 0.0
-        rest = [_with_cost(self.tasks[task_id], seconds, left.keys()) for task_id, seconds in left.items()]
-        return max(*priorities(rest).values(), sum(left.values()) / self.workers)
-
-    def fraction(self, *, now_s: float) -> float:
-        """Share of all work that is done, in [0, 1], by corrected estimates."""
-        left_s = sum(self._left_s(t, now_s) for t in self.tasks.values() if t.id not in self.ended)
-        total_s = sum(task.cost_s * self.scale(task.group) for task in self.tasks.values())
-        return 1.0 - min(1.0, left_s / total_s) if total_s > 0 else 1.0
-
-    def _left_s(self, task: Task, now_s: float) -> float:
-        estimated_s = task.cost_s * self.scale(task.group)
-        if task.id not in self.running:
-            return estimated_s
-        started_s, fraction = self.running[task.id]
-        elapsed_s = now_s - started_s
-        if fraction > 0.02:  # below that, start-up time says more than speed
-            return elapsed_s / fraction * (1.0 - fraction)
-        return max(0.05 * estimated_s, estimated_s - elapsed_s)
+_SHARE = 0.05  # of the time that showing may take: estimating the rest of a hundred thousand tasks takes a second
 
 
 class Progress:
@@ -87,10 +31,11 @@ class Progress:
     def __init__(self, tasks: Sequence[Task], *, workers: int, stream: TextIO | None = None) -> None:
         self._estimate = Estimate(tasks, workers=workers)
         self._stream = stream or sys.stderr
-        self._last_shown_s = time.monotonic()
         self._bar: tqdm[Any] | None = None
         if tasks and self._stream.isatty():
             self._bar = tqdm(total=100, file=self._stream, bar_format="{percentage:3.0f}% |{bar:24}| {desc}")
+        self._every_s = _LINE_EVERY_S if self._bar is None else _BAR_EVERY_S
+        self._next_s = time.monotonic() + self._every_s
 
     def __enter__(self) -> Progress:
         return self
@@ -105,9 +50,10 @@ class Progress:
         self._estimate.update(event, now_s=now_s)
         if event.kind in ("failed", "retried"):
             self._write(f"{event.kind}: {event.task.group} {event.task.id}: {event.error}")
-        if now_s - self._last_shown_s >= (_LINE_EVERY_S if self._bar is None else _BAR_EVERY_S):
-            self._last_shown_s = now_s
+        if now_s >= self._next_s:
             self._show(now_s)
+            took_s = time.monotonic() - now_s
+            self._next_s = now_s + max(self._every_s, took_s / _SHARE)
 
     def text(self, *, now_s: float) -> str:
         """One line: stages done, time left, and what is running."""
@@ -140,7 +86,3 @@ def format_seconds(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
-
-def _with_cost(task: Task, cost_s: float, left: object) -> Task:
-    kept = tuple(dep for dep in task.deps if dep in left)  # type: ignore[operator]
-    return Task(task.id, kept, task.function, None, cost_s=cost_s)

@@ -41,6 +41,7 @@ class Task:
     cost_s: float = 1.0  # estimated seconds
     group: str = ""  # kind of work, for progress and estimates
     affinity: str = ""  # tasks of one affinity prefer one worker (caches); empty: none
+    model: str = ""  # what shares a speed within the group, for estimates
 
 
 @dataclass(frozen=True)

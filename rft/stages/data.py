@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rft.config import WorldConfig
+from rft.infra.hub import HUB_PREFIX, hub_rows
 from rft.records import Problem, write_jsonl
 from rft.stages import Inputs, StageContext, Stats
 from rft.stages.problems import FILES
-from rft.text.gsm8k import read_problems, release_status
+from rft.text.gsm8k import RELEASES, problems_of, read_problems, release_status
 from rft.text.overlap import refuse_overlap
 from rft.text.subsets import split
 from rft.text.world import Split, world_problems
@@ -36,8 +37,8 @@ def _world(config: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[st
 
 
 def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[str, Any]]:
-    train = read_problems(hints["train"], limit=config["train_limit"])
-    test = read_problems(hints["test"], limit=config["test_limit"])
+    train = _read(hints["train"], split="train", limit=config["train_limit"])
+    test = _read(hints["test"], split="test", limit=config["test_limit"])
     refuse_overlap([p.question for p in train], [p.question for p in test], name="the training file")
     kept, held = split([problem.id for problem in train], size=config["num_validation"])
     by_id = {problem.id: problem for problem in train}
@@ -46,6 +47,19 @@ def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[st
         name: release_status(problems, split=name).status for name, problems in (("train", train), ("test", test))
     }
     return splits, {"kind": "jsonl", "gsm8k_release": status}
+
+
+def _read(path: str, *, split: str, limit: int | None) -> list[Problem]:
+    """From a file, or from the hub. Raises ValueError when the hub has fewer rows than the study was planned with."""
+    if not path.startswith(HUB_PREFIX):
+        return read_problems(path, limit=limit)
+    problems = problems_of(hub_rows(path, split=split), name=f"{path}, split {split}", limit=limit)
+    planned = RELEASES[split][0] if limit is None else limit
+    if len(problems) != planned:
+        raise ValueError(
+            f"{path} has {len(problems)} {split} rows, the study was planned with {planned}: set data.{split}_limit"
+        )
+    return problems
 
 
 def _named(by_id: Mapping[str, Problem], names: Iterable[str]) -> list[Problem]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,25 +85,32 @@ def read_problems(path: Path | str, *, adapter: str | Adapter | None = None, lim
     Raises ValueError, naming file and line, when the file is missing, empty or not JSON, or when a row lacks a field,
     repeats a question or has no parsable gold answer; also for an unknown adapter.
     """
-    path, problems = Path(path), list[Problem]()
+    return problems_of(numbered_rows(Path(path)), name=str(path), adapter=adapter, limit=limit)
+
+
+def problems_of(
+    rows: Iterable[tuple[int, Row]], *, name: str, adapter: str | Adapter | None = None, limit: int | None = None
+) -> list[Problem]:
+    """All problems of numbered rows, wherever they come from; `name` says so in errors. Raises as `read_problems` does."""
+    problems: list[Problem] = []
     seen: dict[str, int] = {}  # id -> line
     convert: Adapter | None = None
-    for number, row in numbered_rows(path):
+    for number, row in rows:
         convert = convert or _adapter(adapter, row)
         try:
             problem = _problem(convert(row))
         except ValueError as error:
-            raise ValueError(f"{path}: line {number} {error}") from None
+            raise ValueError(f"{name}: line {number} {error}") from None
         if problem.id in seen:
             raise ValueError(
-                f"{path}: line {number} repeats the problem of line {seen[problem.id]}: remove one of them"
+                f"{name}: line {number} repeats the problem of line {seen[problem.id]}: remove one of them"
             )
         seen[problem.id] = number
         problems.append(problem)
         if limit is not None and len(problems) >= limit:
             break
     if not problems:
-        raise ValueError(f"{path} holds no problem: expected one JSON object a line, with question and answer")
+        raise ValueError(f"{name} holds no problem: expected one JSON object a line, with question and answer")
     return problems
 
 

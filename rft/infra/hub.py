@@ -1,0 +1,51 @@
+"""Data sets by hub id, through the `datasets` library (extra `hub`), the one place that imports it.
+
+    for number, row in hub_rows("hub:openai/gsm8k", split="train"): ...      # (1, {"question": ..., "answer": ...})
+
+`hub:<owner>/<name>[:<config>][@<revision>]`. Without a revision the newest one is fetched, which may change; without a
+config the only one there is, or `main`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+HUB_PREFIX = "hub:"
+MAIN = "main"
+
+
+def check_installed(sources: Sequence[str]) -> None:
+    """Raises ValueError when the library is needed and missing: when a study starts, not when its first stage runs."""
+    if sources and importlib.util.find_spec("datasets") is None:
+        raise ValueError(
+            f"{sources[0]} needs the datasets library, which is not installed: pip install '.[hub]', or give a local JSONL "
+            "file or folder (data.train_path, data.test_path; $GSM8K_DIR for GSM8K)"
+        )
+
+
+def parse(source: str) -> tuple[str, str | None, str | None]:
+    """(id or local folder, config, revision) of a source. Raises ValueError when it has another form."""
+    name, _, revision = source.removeprefix(HUB_PREFIX).partition("@")
+    name, _, config = name.partition(":")
+    if not source.startswith(HUB_PREFIX) or not name:
+        raise ValueError(f"{source!r} is not of the form {HUB_PREFIX}<owner>/<name>[:<config>][@<revision>]")
+    return name, config or None, revision or None
+
+
+def hub_rows(source: str, *, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number from 1, row) of a split. Raises ValueError when it cannot be fetched, with the library's reason."""
+    import datasets
+
+    name, config, revision = parse(source)
+    try:
+        configs = datasets.get_dataset_config_names(name, revision=revision)
+        config = config or (configs[0] if len(configs) == 1 else MAIN)
+        rows = datasets.load_dataset(name, config, split=split, revision=revision)
+    except Exception as error:  # the library raises a dozen kinds for a wrong name, no network, no split
+        raise ValueError(
+            f"cannot read split {split} of {source} from the hub ({type(error).__name__}: {error}): check the id and the "
+            "network, or give local files (data.train_path, data.test_path)"
+        ) from error
+    yield from enumerate(rows, start=1)

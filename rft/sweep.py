@@ -158,7 +158,8 @@ def _run(
             payload=(stage_task(stage), root, runtime),
             cost_s=estimator.seconds(stage),
             group=stage.kind,
-            affinity=stage.model,
+            affinity=_affinity(stage),
+            model=stage.model,
         )
         for stage in stages
         if stage.key in missing
@@ -167,6 +168,11 @@ def _run(
     with Progress(tasks, workers=workers) as progress:
         results = run_graph(tasks, workers=workers, threads=threads, on_event=progress.on_event)
     return _failures(cells, results, names, study=study)
+
+
+def _affinity(stage: Stage) -> str:
+    """The weights that it runs, which a worker keeps open; else the model that it makes."""
+    return stage.inputs["model"][0].key if "model" in stage.inputs else stage.model
 
 
 def _task_id(stage: Stage) -> str:

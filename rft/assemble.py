@@ -7,7 +7,6 @@ write_cell_files(cell, store=store, folder=Path("multirun_outputs/quickstart/3")
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,8 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
     write_jsonl(folder / OUTCOMES_FILE, _outcome_rows(stages))
     rows = list(itertools.islice(read_jsonl(stages["evaluate"].path / "solutions.jsonl"), MAX_SOLUTIONS))
     if "select" in stages:
-        shutil.copyfile(stages.get("thin", stages["select"]).path / "kept.jsonl.gz", folder / PATHS_FILE)
+        kept = read_jsonl(stages.get("thin", stages["select"]).path / "kept.jsonl.gz")
+        write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.cell["sample_seed"]} for row in kept))
         rows += itertools.islice(read_jsonl(stages["select"].path / "solutions.jsonl"), MAX_SOLUTIONS)
     write_jsonl(folder / SAMPLES_FILE, rows)
 

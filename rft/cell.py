@@ -25,6 +25,7 @@ from rft.sources import resolve
 
 log = logging.getLogger("rft")
 
+MANY_WITHOUT_EQUATIONS = 0.5
 PROGRAM = ("python", "-m", "rft.run")
 
 
@@ -100,6 +101,12 @@ def _compute(cfg: StudyConfig, cell: _Cell, *, arguments: Sequence[str], hits: M
     write_json(cell.path / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
+    without = record.data.get("no_equation_frac") or 0.0
+    if without > MANY_WITHOUT_EQUATIONS and cfg.select.equations == "annotated":
+        log.warning(
+            f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them a "
+            "question is kept; select.equations=plain reads equations from the text"
+        )
     log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
 
 

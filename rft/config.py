@@ -237,6 +237,8 @@ class SelectConfig:
     tolerance: float  # absolute, of the equation check
     check_equations: bool
     equations: str  # annotated (`<<...>>`) | plain (from text)
+    cap: int | None  # at most so many paths a question, by seeded choice; null: as the policy has it
+    tie_break: str | None  # how algorithm 1 breaks ties, see rft.text.dedup; null: as the policy has it
     thin: Thin  # of a union's kept paths; without meaning for a model's own pool
 
 

@@ -310,9 +310,15 @@ def shard_stages(
             yield Stage("shard", label, config, inputs, {}, work, model.name)
 
 
+def selection_choices(cfg: StudyConfig) -> dict[str, Any]:
+    """What the configuration sets beyond the named policy."""
+    return {name: value for name in ("cap", "tie_break") if (value := getattr(cfg.select, name)) is not None}
+
+
 def select_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, pools: Mapping[str, tuple[Stage, ...]]) -> Stage:
     """Grade, check and de-duplicate the first k draws of each pool (paper A.3); pools by donor name, in listed order."""
-    checks = {name: value for name, value in _values(cfg.select).items() if name != "thin"}  # a stage of its own
+    own = ("thin", "cap", "tie_break")  # a stage of its own; two that say nothing unless set
+    checks = {name: value for name, value in _values(cfg.select).items() if name not in own} | selection_choices(cfg)
     config = checks | {
         "k": cfg.k,
         "rule": cfg.data.rule,

@@ -28,6 +28,7 @@ from rft.graph import (
     pretrain_budget,
     seeds,
     select_stage,
+    selection_choices,
     shard_stages,
     thin_stage,
     trainset_stage,
@@ -195,8 +196,9 @@ def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
         without_meaning |= {"data_frac", "train_seed", "epochs", "epoch_rule", "examples_frac"}
     if cfg.model.arch is None:
         without_meaning |= {"pretrain_seed"}
-    if thins(cfg) and cfg.method in SAMPLING_METHODS:
-        values["policy"] += THINNED
+    if cfg.method in SAMPLING_METHODS:
+        values["policy"] += "".join(f", {name} {value}" for name, value in selection_choices(cfg).items())
+        values["policy"] += THINNED if thins(cfg) else ""
     if cfg.train.lora_rank is not None and cfg.method is not Method.icl:
         values["lora_rank"] = cfg.train.lora_rank
     for name in without_meaning:

@@ -32,7 +32,7 @@ log = logging.getLogger("rft")
 
 STAGE_FUNCTION = "rft.pipeline:run_stage_task"
 CELL_FUNCTION = "hydra_plugins.rft_launchers.dag_local:finish_cell"
-CELL_COST_S = 1.5
+CELL_COST_S = 0.3  # measured: 440 records in 53 s on two workers
 CellPayload = Callable[[DictConfig, dict[str, bool]], bytes]
 
 

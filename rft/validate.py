@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from rft.config import DataKind, Method, ModelSource, Split, StudyConfig
 from rft.text.answers import RULES
+from rft.text.dedup import TIE_BREAKS
 from rft.text.prompts import REVISE, TASK_TEMPLATES, TEMPLATES
 from rft.text.selection import POLICIES
 
@@ -68,6 +69,7 @@ def _range_problems(cfg: StudyConfig) -> list[str]:
         ),
         (cfg.eval.vote_temperature > 0, f"eval.vote_temperature={cfg.eval.vote_temperature} must be above 0"),
         (cfg.eval.vote_k is None or cfg.eval.vote_k >= 1, f"eval.vote_k={cfg.eval.vote_k} must be null or at least 1"),
+        (cfg.select.cap is None or cfg.select.cap >= 1, f"select.cap={cfg.select.cap} must be null or at least 1"),
         (cfg.train.epochs > 0, f"train.epochs={cfg.train.epochs} must be above 0"),
         (
             0 < cfg.train.examples_frac <= 1,
@@ -106,6 +108,7 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("train.dtype", cfg.train.dtype, DTYPES),
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
         ("plan.compare", cfg.plan.compare, (None, "table4")),
+        ("select.tie_break", cfg.select.tie_break, (None, *TIE_BREAKS)),
         ("select.equations", cfg.select.equations, ("annotated", "plain")),
     ]
     return [

@@ -80,13 +80,29 @@ def test_the_table_shows_both_accuracies_and_leaves_the_voted_one_alone(study: P
     grids = paper_tables(table)
     rows = grids["table_perturbed"].rows
     assert {row[1] for row in rows} == {"ICL", "SFT", "self-revising"}
-    score = record(study, "sft").scores[PERTURBED]
+    found = record(study, "sft")
     shown = next(row for row in rows if row[1] == "SFT")
-    assert shown[2] == str(score.n)
-    assert shown[4] == f"{100 * score.value:.1f} ± {100 * score.se:.1f}"
+    assert shown[2] == str(found.scores[PERTURBED].n)
+    assert shown[3].startswith(f"{100 * found.scores[ORIGINALS].value:.1f} ")
+    assert shown[4].startswith(f"{100 * found.scores[PERTURBED].value:.1f} ")
     assert "table6" not in grids
 
 
 def test_the_embedded_world_needs_no_copy():
     with pytest.raises(ValueError, match="perturbed_seed=3 is for test sets that a model may have seen"):
         tiny("eval.perturbed_seed=3")
+
+
+def test_samples_without_annotations_are_warned_about(study: Path, caplog: pytest.LogCaptureFixture):
+    cfg = composed(*overrides(study), "method=rft", "k=2")
+    with caplog.at_level("WARNING", logger="rft"):
+        run_cell(cfg, study_folder=study / "warned", folder="0")
+    assert "100% of the samples have no <<...>> equation" in caplog.text
+    caplog.clear()
+    with caplog.at_level("WARNING", logger="rft"):
+        run_cell(
+            composed(*overrides(study), "method=rft", "k=2", "select.equations=plain"),
+            study_folder=study / "w2",
+            folder="0",
+        )
+    assert "equation" not in caplog.text

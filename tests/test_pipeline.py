@@ -169,3 +169,12 @@ def test_adapters_are_another_setting_than_full_fine_tuning():
     full, lora = planned("method=sft"), planned("method=sft", "train.lora_rank=4")
     assert "lora_rank" not in full.cell
     assert lora.cell["lora_rank"] == 4
+
+
+@pytest.mark.parametrize("override", ["select.cap=1", "select.tie_break=scored"])
+def test_a_choice_beyond_the_policy_is_named_and_changes_the_selection(override: str):
+    plain, chosen = planned("method=rft", "k=2"), planned("method=rft", "k=2", override)
+    name, _, value = override.removeprefix("select.").partition("=")
+    assert chosen.cell["policy"] == f"paper, {name} {value}"
+    assert keys(plain, "select") != keys(chosen, "select")
+    assert keys(plain, "shard") == keys(chosen, "shard")

@@ -21,36 +21,32 @@ from dataclasses import dataclass
 from rft.infra.scheduler import Event, Task, priorities
 
 PRIOR_TASKS = 1.0  # average tasks of a kind (or a kind's model) that count as having taken what the wider factor says
+MODEL_PRIOR = 4.0  # times that, before a model is held to differ from its kind
 PRIOR_KINDS = 6.0  # kinds that count as having taken what was planned: a machine differs by kinds of work at once
 PRIOR_S = 1.0  # seconds by which every prior is stronger, so that tiny tasks prove little
+MEMORY = 0.95  # what a finished task counts for after the next: some twenty tell of the machine as it is now
 FRACTION_TRUSTED = 0.1  # of a running task: its own pace then weighs as much as the estimate
-_MOST_SAID = math.log(3.0)  # a kind further off than this was planned wrongly, which says nothing of the others
-_TINY_S = 1e-3
+MOST_SAID = math.log(3.0)  # a kind further off than this was planned wrongly, which says nothing of the others
+MOST_SURPRISE = math.log(4.0)  # that one task may add: hung for a minute, it must not speak for hundreds to come
+TINY_S = 1e-3
 OVERDUE = 0.1  # of its time so far: what a task without reported progress still takes once it is over its estimate
 
 
 @dataclass
-class _Work:
-    """Finished work: planned seconds, and these times the logarithm of measured over planned.
+class _Mean:
+    """A weighted mean of logarithms of measured over planned seconds, in which the past fades.
 
-    A geometric mean, because what makes a task slow (a first import, a busy machine) multiplies, and one that hung for half
-    a minute must not speak for hundreds to come.
+    Of logarithms, because what makes a task slow (a first import, a busy machine) multiplies.
     """
 
-    planned_s: float = 0.0
-    log_factors: float = 0.0
+    weight_s: float = 0.0  # planned seconds
+    total: float = 0.0
 
-    def add(self, planned_s: float, measured_s: float) -> None:
-        self.planned_s += planned_s
-        self.log_factors += planned_s * math.log(max(measured_s, _TINY_S) / max(planned_s, _TINY_S))
+    def plus(self, value: float, *, weight_s: float) -> _Mean:
+        return _Mean(MEMORY * self.weight_s + weight_s, MEMORY * self.total + weight_s * value)
 
-    def merge(self, other: _Work) -> None:
-        self.planned_s += other.planned_s
-        self.log_factors += other.log_factors
-
-    def factor(self, *, towards: float, prior_s: float) -> float:
-        """Measured over planned, as if `prior_s` planned seconds more had taken what the wider factor says."""
-        return math.exp((self.log_factors + prior_s * math.log(towards)) / (self.planned_s + prior_s))
+    def shrunk(self, *, towards: float, prior_s: float) -> float:
+        return (self.total + prior_s * towards) / (self.weight_s + prior_s)
 
 
 class Estimate:
@@ -61,7 +57,9 @@ class Estimate:
         self.workers = max(1, workers)
         self.running: dict[str, tuple[float, float]] = {}  # id -> (start time, fraction done)
         self.ended: set[str] = set()
-        self._finished: dict[tuple[str, str], _Work] = {}  # by kind and what shares a speed within it
+        self._kinds: dict[str, _Mean] = {}  # without what their models add
+        self._models: dict[tuple[str, str], _Mean] = {}  # what a model adds to its kind
+        self._places = {_place(task) for task in tasks}
         self._prior_s = {kind: PRIOR_S + PRIOR_TASKS * mean for kind, mean in _mean_costs(tasks).items()}
 
     def update(self, event: Event, *, now_s: float) -> None:
@@ -77,7 +75,7 @@ class Estimate:
             self.running.pop(task.id, None)
             self.ended.add(task.id)
         if event.kind == "done":
-            self._finished.setdefault(_place(task), _Work()).add(task.cost_s, event.seconds)
+            self._learn(task, planned_s=task.cost_s, measured_s=event.seconds, kinds=self._kinds, models=self._models)
 
     def remaining_s(self, *, now_s: float) -> float:
         """Seconds until all is done: the longest chain, or the sum over the workers, whichever is more."""
@@ -95,37 +93,53 @@ class Estimate:
         return 1.0 - min(1.0, left_s / total_s) if total_s > 0 else 1.0
 
     def factors(self, *, now_s: float) -> dict[tuple[str, str], float]:
-        """The learned factor of every kind of work and what shares a speed within it."""
-        narrow = self._measured(now_s)
-        kinds: dict[str, _Work] = {}
-        for (kind, _), work in narrow.items():
-            kinds.setdefault(kind, _Work()).merge(work)
-        common = self._common(kinds)
-        found: dict[tuple[str, str], float] = {}
-        for place in {_place(task) for task in self.tasks.values()}:
-            prior_s = self._prior_s[place[0]]
-            wide = kinds.get(place[0], _Work()).factor(towards=common, prior_s=prior_s)
-            found[place] = narrow.get(place, _Work()).factor(towards=wide, prior_s=prior_s)
-        return found
-
-    def _common(self, kinds: dict[str, _Work]) -> float:
-        """The factor of work of which nothing has run: the mean over kinds, each by how much of it was seen."""
-        total, weights = 0.0, PRIOR_KINDS
-        for kind, work in kinds.items():
-            weight = work.planned_s / (work.planned_s + self._prior_s[kind])
-            said = math.log(work.factor(towards=1.0, prior_s=PRIOR_S))
-            total += weight * max(-_MOST_SAID, min(_MOST_SAID, said))
-            weights += weight
-        return math.exp(total / weights)
-
-    def _measured(self, now_s: float) -> dict[tuple[str, str], _Work]:
-        """Finished work, and of running tasks the part that they report as done."""
-        found = {place: _Work(work.planned_s, work.log_factors) for place, work in self._finished.items()}
+        """The learned factor of every kind of work and model: finished tasks, and what running ones report as done."""
+        kinds, models = dict(self._kinds), dict(self._models)
         for task_id, (started_s, fraction) in self.running.items():
             if fraction >= FRACTION_TRUSTED:
                 task = self.tasks[task_id]
-                found.setdefault(_place(task), _Work()).add(fraction * task.cost_s, now_s - started_s)
-        return found
+                done_s = fraction * task.cost_s
+                self._learn(task, planned_s=done_s, measured_s=now_s - started_s, kinds=kinds, models=models)
+        common = self._common(kinds)
+        return {
+            (kind, model): math.exp(self._log_kind(kind, kinds, common) + self._log_model((kind, model), models))
+            for kind, model in self._places
+        }
+
+    def _learn(
+        self,
+        task: Task,
+        *,
+        planned_s: float,
+        measured_s: float,
+        kinds: dict[str, _Mean],
+        models: dict[tuple[str, str], _Mean],
+    ) -> None:
+        """Share what a task took between its kind, as the machine runs it now, and its model: each takes what the other
+        does not explain, so that a busy machine seen through one model is not held against the next."""
+        place = _place(task)
+        of_kind, of_model = self._log_kind(task.group, kinds, 0.0), self._log_model(place, models)
+        found = math.log(max(measured_s, TINY_S) / max(planned_s, TINY_S))
+        found = of_kind + of_model + max(-MOST_SURPRISE, min(MOST_SURPRISE, found - of_kind - of_model))
+        kinds[task.group] = kinds.get(task.group, _Mean()).plus(found - of_model, weight_s=planned_s)
+        rest = found - self._log_kind(task.group, kinds, 0.0)
+        models[place] = models.get(place, _Mean()).plus(rest, weight_s=planned_s)
+
+    def _log_kind(self, kind: str, kinds: dict[str, _Mean], common: float) -> float:
+        return kinds.get(kind, _Mean()).shrunk(towards=common, prior_s=self._prior_s[kind])
+
+    def _log_model(self, place: tuple[str, str], models: dict[tuple[str, str], _Mean]) -> float:
+        return models.get(place, _Mean()).shrunk(towards=0.0, prior_s=MODEL_PRIOR * self._prior_s[place[0]])
+
+    def _common(self, kinds: dict[str, _Mean]) -> float:
+        """Log factor of work of which nothing has run: the mean over kinds, each by how much of it was seen."""
+        total, weights = 0.0, PRIOR_KINDS
+        for kind, mean in kinds.items():
+            weight = mean.weight_s / (mean.weight_s + self._prior_s[kind])
+            said = mean.shrunk(towards=0.0, prior_s=PRIOR_S)
+            total += weight * max(-MOST_SAID, min(MOST_SAID, said))
+            weights += weight
+        return total / weights
 
     def _left(self, now_s: float) -> dict[str, float]:
         """Seconds that each task without a result still takes."""

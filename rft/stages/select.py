@@ -47,6 +47,7 @@ def select_paths(config: Mapping[str, Any], inputs: Inputs, out: Path, context: 
 def _policy(config: Mapping[str, Any]) -> Policy:
     """The named policy with the configured checks; the compatibility policy keeps its own grading rule."""
     changes = {name: config[name] for name in ("count_human", "check_equations", "tolerance", "equations")}
+    changes |= {name: config[name] for name in ("cap", "tie_break") if name in config}
     if config["policy"] != "paper_script":
         changes["rule"] = config["rule"]
     return policy_named(config["policy"], **changes)

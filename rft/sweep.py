@@ -17,7 +17,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from rft.config import StudyConfig
-from rft.graph import Stage
 from rft.infra.progress import Progress
 from rft.infra.scheduler import Result, Task, run_graph
 from rft.infra.store import Store
@@ -26,6 +25,7 @@ from rft.paper_plan import comparison_text
 from rft.pipeline import CellPlan, in_order, plan, stage_task
 from rft.plan_text import Estimator, plan_text
 from rft.sources import resolve
+from rft.stage import Stage
 from rft.typed import to_study_config
 
 log = logging.getLogger("rft")

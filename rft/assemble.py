@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rft.graph import Stage
 from rft.infra.store import Entry, Store
 from rft.pipeline import CellPlan
 from rft.records import (
@@ -26,6 +25,7 @@ from rft.records import (
     read_jsonl,
     write_jsonl,
 )
+from rft.stage import Stage
 from rft.text.perturb import original_id
 from rft.text.scoring import pool_scores
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from rft.assemble import assemble, write_cell_files
 from rft.config import StudyConfig
-from rft.graph import Stage
 from rft.infra.devices import resolve_device
 from rft.infra.provenance import provenance
 from rft.infra.store import Entry, Store
@@ -22,6 +21,7 @@ from rft.pipeline import CellPlan, execute, plan
 from rft.plan_text import plan_text
 from rft.records import RECORD_FILE, write_json
 from rft.sources import resolve
+from rft.stage import Stage
 
 log = logging.getLogger("rft")
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from rft.config import StudyConfig
-from rft.graph import Stage
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.infra.tracking import Mirror, TrackingSettings, stable_run_id
 from rft.pipeline import CellPlan
 from rft.records import SAMPLES_FILE, Record, read_jsonl
+from rft.stage import Stage
 from rft.stages import CURVE_FILE
 
 log = logging.getLogger("rft")

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rft.config import Method
-from rft.graph import ASSUMED_CORRECT_FRAC, ASSUMED_PATHS_K1, ASSUMED_PATHS_POWER, Stage
 from rft.pipeline import CellPlan, in_order
+from rft.stage import ASSUMED_CORRECT_FRAC, ASSUMED_PATHS_K1, ASSUMED_PATHS_POWER, Stage
 
 A100_FLOPS_PER_S = 312e12  # peak, bf16 without sparsity (NVIDIA data sheet)
 EXPLAINED = 1.25  # a ratio within this factor of 1 counts as explained

@@ -17,16 +17,12 @@ from typing import Any
 
 from rft.config import Method, ModelConfig, RuntimeConfig, StudyConfig, Thin
 from rft.graph import (
-    Sources,
-    Stage,
     base_stage,
     data_stage,
     evaluate_stage,
     finetune_stage,
     loss_stage,
     perturb_stage,
-    pretrain_budget,
-    seeds,
     select_stage,
     selection_choices,
     shard_stages,
@@ -37,6 +33,7 @@ from rft.graph import (
 from rft.infra.digest import digest
 from rft.infra.store import Entry, Store
 from rft.infra.threads import limit_threads
+from rft.stage import Sources, Stage, pretrain_budget, seeds
 from rft.stages import STAGE_KINDS, StageContext
 from rft.text.prompts import REVISE
 from rft.variants import UNUSED, VARIANTS, for_task, named_choices

@@ -16,9 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rft.config import RuntimeConfig
-from rft.graph import Stage
 from rft.infra.store import Store
 from rft.pipeline import CellPlan, in_order
+from rft.stage import Stage
 
 OVERHEAD_S = 0.2  # of a stage without tokens: reading inputs, writing, committing
 MAX_CELLS_SHOWN = 40

@@ -28,12 +28,13 @@ from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler, open_sampler
 from rft.core.tokenization import Tokenizer, encode_examples, encode_prompts, load_tokenizer
 from rft.core.training import accumulate
-from rft.graph import Sources, generation_config
+from rft.graph import generation_config
 from rft.infra.devices import available_bytes, resolve_device
 from rft.infra.digest import digest
 from rft.infra.store import Store
 from rft.pipeline import CellPlan, execute, in_order
 from rft.records import Problem, read_json, write_json
+from rft.stage import Sources
 from rft.stages.finetune import training_pairs
 from rft.stages.problems import make_prompts, split_problems, stop_strings
 from rft.text.answers import extract, grade

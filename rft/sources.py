@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rft.config import DataKind, Engine, ModelConfig, ModelSource, StudyConfig
 from rft.core.sampling.engines import resolve_engine
-from rft.graph import ModelIdentity, Sources
 from rft.infra.digest import file_digest, folder_digest
 from rft.infra.hub import HUB_PREFIX, check_installed
+from rft.stage import ModelIdentity, Sources
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"

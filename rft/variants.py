@@ -14,21 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from rft.config import EpochRule, Method, SampleFrom, Split, StudyConfig
-from rft.graph import (
-    BYTES_PER_SAMPLE_TOKEN,
-    Sources,
-    Stage,
-    Work,
-    evaluate_stage,
-    expected_kept,
-    finetune_stage,
-    generation_config,
-    model_size,
-    num_human,
-    shard_stages,
-    subset_config,
-    trainset_stage,
-)
+from rft.graph import evaluate_stage, finetune_stage, generation_config, shard_stages, subset_config, trainset_stage
+from rft.stage import BYTES_PER_SAMPLE_TOKEN, Sources, Stage, Work, expected_kept, model_size, num_human
 from rft.text.prompts import REVERSE, REVISE
 
 Roles = dict[str, Stage]

@@ -12,11 +12,11 @@ from composing import tiny
 
 from rft.cell import run_cell
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
-from rft.graph import Stage
 from rft.infra.store import Store
 from rft.pipeline import CellPlan, execute, plan
 from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
 from rft.sources import resolve
+from rft.stage import Stage
 from rft.stages import SAMPLES_FILE, StageContext, query, revise
 from rft.stages.best import choose
 from rft.stages.problems import FILES

@@ -15,12 +15,12 @@ from test_study import run
 import rft.preflight as module
 from rft.config import StudyConfig
 from rft.core.sampling import torch_backend
-from rft.graph import Sources
 from rft.infra.store import Store
 from rft.pipeline import execute, in_order, plan
 from rft.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
 from rft.records import read_json
 from rft.sources import resolve
+from rft.stage import Sources
 
 SMOLLM2 = Path(__file__).resolve().parent.parent / "multirun_outputs" / ".models" / "smollm2-135m"
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from analysis.figures.costs import making
 from analysis.figures.paths import distinct_of
 from analysis.outcomes import Outcomes
+from analysis.perturbed import copy_rows
 from analysis.points import Point, make_points, method_label
 from analysis.records import BASE_STAGES, Base, Table, base_names
 from analysis.tables import number, score_text
-from rft.records import Score
 
 VOTED = re.compile(r"maj1@[0-9]+")
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
@@ -184,18 +184,6 @@ def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
 
 def _table_perturbed(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     """Has the base model seen the test set? Then its accuracy falls on the copy, and methods are compared there."""
-    rows = []
-    for point in sorted(points, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p))):
-        copied = [cell for cell in point.cells if cell.perturbed]
-        if not copied:
-            continue
-        n = copied[0].scores["maj1@1_perturbed"].n
-        changes = [
-            Score(c.perturbed["difference"], n, c.perturbed["difference_se"]) for c in copied if c.perturbed is not None
-        ]
-        both = (_score(point, name) for name in ("maj1@1_originals_of_perturbed", "maj1@1_perturbed"))
-        rows.append(
-            (names[point.cell.base], method_label(point.cell), str(n), *both, score_text(changes, is_share=False))
-        )
-    header = ("base", "method", "n", "original numbers", "changed numbers", "difference")
+    ordered = sorted(points, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))
+    header, rows = copy_rows(ordered, names)
     return Grid("Numbers-changed copy of the test set, the same problems, maj1@1 [%]", header, tuple(rows))

@@ -82,9 +82,10 @@ def test_the_table_shows_both_accuracies_and_leaves_the_voted_one_alone(study: P
     assert {row[1] for row in rows} == {"ICL", "SFT", "self-revising"}
     found = record(study, "sft")
     shown = next(row for row in rows if row[1] == "SFT")
-    assert shown[2] == str(found.scores[PERTURBED].n)
-    assert shown[3].startswith(f"{100 * found.scores[ORIGINALS].value:.1f} ")
-    assert shown[4].startswith(f"{100 * found.scores[PERTURBED].value:.1f} ")
+    assert shown[3] == str(found.scores[PERTURBED].n)
+    assert shown[4].startswith(f"{100 * found.scores[ORIGINALS].value:.1f} ")
+    assert shown[5].startswith(f"{100 * found.scores[PERTURBED].value:.1f} ")
+    assert shown[6].startswith(f"{100 * found.data['perturbed']['difference']:+.1f} (")
     assert "table6" not in grids
 
 

@@ -58,7 +58,7 @@ def change_of(cells: Sequence[Cell]) -> Estimate:
 
 def copy_rows(points: Sequence[Point], names: Mapping[Base, str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """(header, rows): one row per setting that was scored on a copy, in the order of the points."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for point in points:
         cells = [cell for cell in point.cells if cell.perturbed is not None]
         if not cells:

@@ -15,13 +15,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rft.records import SAMPLES_FILE, Outcome, Score
 from rft.text import answers
@@ -63,12 +64,15 @@ def read_items(source: str) -> Iterator[Item]:
 
 
 def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = None) -> dict[str, Any]:
-    """The summary over all items. Raises ValueError when there are none, or for an unknown rule."""
+    """The summary over all items. Raises ValueError when there are none, or for an unknown rule.
+
+    `per_item` is written beside its place and moved there at the end: bad input leaves what was there before.
+    """
     answers.rule_named(rule)
     outcomes: Counter[Outcome] = Counter()
     agreement: Counter[bool] = Counter()
     with ExitStack() as stack:
-        out = stack.enter_context(open(per_item, "w", encoding="utf-8")) if per_item else None
+        out = stack.enter_context(_whole_file(per_item)) if per_item else None
         for item in items:
             outcome = answers.grade(rule, item.text, item.gold, item.truncated)
             outcomes[outcome] += 1
@@ -77,13 +81,30 @@ def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = Non
             if out:
                 row = {"id": item.id, "outcome": outcome.value, "answer": answers.extract(rule, item.text)}
                 out.write(json.dumps(row) + "\n")
-    if not outcomes:
-        raise ValueError("no rows to grade: expected one JSON object a line with id, gold and text")
+        if not outcomes:
+            raise ValueError("no rows to grade: expected one JSON object a line with id, gold and text")
     score = Score.binomial(outcomes[Outcome.CORRECT], outcomes.total())
     no_answer = outcomes[Outcome.NO_ANSWER] + outcomes[Outcome.TRUNCATED]
     summary: dict[str, Any] = {"n": score.n, "correct": outcomes[Outcome.CORRECT], "no_answer": no_answer}
     summary |= {"accuracy": score.value, "se": score.se}
     return summary | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
+    """A file to write that is at `path` once all is written, and nowhere after an error; a stream is written as it comes."""
+    if path.is_relative_to("/dev") or path.is_fifo():
+        with open(path, "w", encoding="utf-8") as file:
+            yield file
+        return
+    target = path.resolve()  # a link stays one
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with open(scratch, "w", encoding="utf-8") as file:
+            yield file
+        os.replace(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def disagreement_matrix(items: Iterator[Item]) -> dict[str, Any]:

@@ -82,6 +82,28 @@ def test_bad_input_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     assert "did you mean gsm8k" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("rows", [[ROWS[0], "{"], []])
+def test_bad_input_leaves_the_outcomes_of_before(tmp_path: Path, rows: list[Any]) -> None:
+    bad, out = write(tmp_path / "bad.jsonl", *rows), tmp_path / "out" / "outcomes.jsonl"
+    out.parent.mkdir()
+    assert grade.main([str(bad), "--per-item", str(out)]) == 2
+    assert list(out.parent.iterdir()) == []
+    out.write_text("of before")
+    assert grade.main([str(bad), "--per-item", str(out)]) == 2
+    assert [path.read_text() for path in out.parent.iterdir()] == ["of before"]
+
+
+def test_outcomes_may_go_to_a_stream_and_through_a_link(tmp_path: Path) -> None:
+    source = str(write(tmp_path / "a.jsonl", ROWS[0]))
+    command = [sys.executable, "-m", "rft.grade", source, "--per-item", "/dev/stdout"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(grade.__file__).parents[1])
+    assert [json.loads(line).get("outcome") for line in done.stdout.splitlines()] == ["correct", None]
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    assert grade.main([source, "--per-item", str(tmp_path / "link")]) == 0
+    assert (tmp_path / "link").is_symlink()
+    assert '"correct"' in (tmp_path / "target").read_text()
+
+
 def test_published_labels(gsm8k_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = []
     lines = (gsm8k_dir / "example_model_solutions.jsonl").read_text(encoding="utf-8").splitlines()

@@ -43,12 +43,16 @@ def cell_place() -> Place:
 
 def run(cfg: DictConfig) -> None:
     """One job: plan a cell, compute what is missing, write its record."""
+    from rft.core.sampling.held import release_sampler
+
     try:
         finish(cfg, hits={}, arguments=sys.argv[1:])
     except ValueError as error:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # the other cells go on; the launcher reports at the end
         sys.exit(f"error: {error}")
+    finally:
+        release_sampler()
 
 
 def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str]) -> None:

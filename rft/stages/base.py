@@ -21,6 +21,7 @@ from rft.core.model import (
     import_model,
     load_model,
 )
+from rft.core.sampling.held import release_sampler
 from rft.core.tokenization import load_tokenizer
 from rft.core.training import TrainSettings
 from rft.infra.devices import resolve_device
@@ -34,6 +35,7 @@ GRAD_CLIP = 1.0
 
 def pretrain(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
     """Stage function: a Llama from random weights over the first `tokens` of the corpus, annealed fully."""
+    release_sampler()
     corpus, recipe = only(inputs, "corpus"), config["recipe"]
     tokenizer = load_tokenizer(corpus)
     model = build_llama(
@@ -69,6 +71,7 @@ def pretrain(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
 
 def import_base(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
     """Stage function: a causal language model from a local folder or the hub, as safetensors."""
+    release_sampler()
     import_model(context.hints["path"], out)
     _write_facts(load_model(out, device="cpu", dtype="float32"), out)
     return {"tokens": 0, "flops": 0.0}

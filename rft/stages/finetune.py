@@ -15,6 +15,7 @@ from rft.core.batching import example_steps
 from rft.core.lora import add_lora
 from rft.core.model import count_trainable, load_model, training_flops_per_token
 from rft.core.packing import check_packing
+from rft.core.sampling.held import release_sampler
 from rft.core.tokenization import encode_examples, load_tokenizer
 from rft.core.training import TrainSettings
 from rft.infra.devices import resolve_device
@@ -37,6 +38,7 @@ def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: Stag
         tokenizer, training_pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"]
     )
     num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
+    release_sampler()
     model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
     if context.runtime.packing:
         check_packing(model, examples)

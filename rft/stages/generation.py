@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.config import Engine
-from rft.core.sampling.base import open_sampler
+from rft.core.sampling.held import held_sampler, release_sampler
 from rft.core.tokenization import load_tokenizer
 from rft.infra.devices import resolve_device
 from rft.records import Problem, Sample, read_json
@@ -36,7 +36,7 @@ def generate(
     """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1)."""
     tokenizer = load_tokenizer(model)
     prompts = make_prompts(config, problems, data=data, tokenizer=tokenizer)
-    sampler = open_sampler(
+    sampler = held_sampler(
         Engine[config["engine"]],
         model,
         device=resolve_device(context.runtime.device),
@@ -45,15 +45,20 @@ def generate(
         batch=context.runtime.sample_batch,
     )
     greedy = num_draws is None
-    groups = sampler.sample(
-        prompts,
-        num_draws=1 if num_draws is None else num_draws,
-        temperature=0.0 if greedy else config["temperature"],
-        top_p=1.0 if greedy else config["top_p"],
-        max_new_tokens=config["max_new_tokens"],
-        stop=stop_strings(config),
-        seed=seed,
-    )
+    try:
+        groups = sampler.sample(
+            prompts,
+            num_draws=1 if num_draws is None else num_draws,
+            temperature=0.0 if greedy else config["temperature"],
+            top_p=1.0 if greedy else config["top_p"],
+            max_new_tokens=config["max_new_tokens"],
+            stop=stop_strings(config),
+            seed=seed,
+            progress=lambda done, total: context.report(done / total),
+        )
+    except BaseException:  # out of memory, interrupted: nothing may stay behind
+        release_sampler()
+        raise
     clean = template_named(config["prompt"]).clean
     samples = [
         Sample(

@@ -17,6 +17,7 @@ import numpy as np
 from rft.core.losses import MeasuredLoss, measure_text
 from rft.core.losses import measure_loss as measure_token_loss
 from rft.core.model import Model, forward_flops_per_token, load_model
+from rft.core.sampling.held import release_sampler
 from rft.core.tokenization import load_tokenizer
 from rft.infra.devices import resolve_device
 from rft.records import read_json, write_json
@@ -26,6 +27,7 @@ from rft.stages import Inputs, StageContext, Stats, only
 def measure_loss(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
     """Stage function; see rft.stages."""
     folder = only(inputs, "model")
+    release_sampler()
     model = load_model(folder, device=resolve_device(context.runtime.device), dtype="float32")
     if "corpus" in inputs:
         measured, text = _on_heldout(model, only(inputs, "corpus"), config, context), "world held-out slice"

@@ -185,10 +185,10 @@ class DataConfig:
     expected_question_tokens: int  # for estimates before anything is tokenized
     expected_solution_tokens: int
     world: WorldConfig | None = None
-    train_path: str | None = None  # jsonl: file, folder or hub id
+    train_path: str | None = None  # jsonl: file, folder or hub:<owner>/<name>[:<config>][@<revision>] (rft.infra.hub)
     test_path: str | None = None
     loss_path: str | None = None  # held-out text for the measured loss; null: world slice, or the committed text
-    train_limit: int | None = None  # jsonl: only the first N rows, for smoke runs
+    train_limit: int | None = None  # jsonl: only the first N rows; of a hub data set but GSM8K: its size, or fewer
     test_limit: int | None = None
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from rft.config import DataKind, Engine, ModelConfig, ModelSource, StudyConfig
 from rft.core.sampling.engines import resolve_engine
 from rft.infra.digest import file_digest, folder_digest
-from rft.infra.hub import HUB_PREFIX, check_installed
+from rft.infra.hub import HUB_PREFIX, check_installed, parse
 from rft.stage import ModelIdentity, Sources
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-GSM8K_HUB_ID = "hub:openai/gsm8k"
+GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.txt")
 
@@ -35,9 +35,9 @@ def resolve(cfg: StudyConfig) -> Sources:
         return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines)
     paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
     paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
+    digests = {role: _content(path, role) for role, path in paths.items()}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
-    digests = {role: _content(path, role) for role, path in paths.items()}
     num_pool = _num_rows(paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
     num_test = _num_rows(paths["test"], cfg.data.test_limit, full=1_319)
     return Sources(digests, paths, num_pool, num_test, identities, engines)
@@ -51,8 +51,8 @@ def _data_path(given: str | None, split: str) -> str:
         for folder in (os.environ.get("GSM8K_DIR"), REPOSITORY.parent / "shared" / "gsm8k"):
             if folder and (Path(folder) / f"{split}.jsonl").is_file():
                 return str(Path(folder) / f"{split}.jsonl")
-        return given
     if given.startswith(HUB_PREFIX):
+        _refuse_folder(given, split)
         return given
     path = Path(given)
     path = path / f"{split}.jsonl" if path.is_dir() else path
@@ -63,17 +63,27 @@ def _data_path(given: str | None, split: str) -> str:
     return str(path)
 
 
+def _refuse_folder(source: str, split: str) -> None:
+    """The library would read a folder of that name instead of the hub, and the folder's content would not be looked at."""
+    name = parse(source)[0]
+    if Path(name).exists():
+        raise ValueError(
+            f"data.{split}_path={source}: there is a folder {name} here, which would be read instead of the hub: give "
+            f"its path without {HUB_PREFIX!r}, or run from another folder"
+        )
+
+
 def _content(path: str, role: str) -> str:
-    if path.startswith(HUB_PREFIX):
+    if path.startswith(HUB_PREFIX) and role != "loss":
         return path
     if not Path(path).is_file():
-        raise ValueError(f"the {role} file {path} does not exist")
+        raise ValueError(f"the {role} file {path} does not exist: set data.{role}_path to a local file")
     return file_digest(Path(path))
 
 
 def _num_rows(path: str, limit: int | None, *, full: int) -> int:
     """Rows of a local file. Planning reads no network: of GSM8K on the hub the size is known, of others the limit is it."""
-    if path.startswith(HUB_PREFIX) and not path.startswith(GSM8K_HUB_ID):
+    if path.startswith(HUB_PREFIX) and parse(path)[0] != parse(GSM8K_HUB_ID)[0]:
         if limit is None:
             raise ValueError(
                 f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "

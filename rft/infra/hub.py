@@ -2,18 +2,24 @@
 
     for number, row in hub_rows("hub:openai/gsm8k", split="train"): ...      # (1, {"question": ..., "answer": ...})
 
-`hub:<owner>/<name>[:<config>][@<revision>]`. Without a revision the newest one is fetched, which may change; without a
-config the only one there is, or `main`.
+`hub:<owner>/<name>[:<config>][@<revision>]`, splits `train` and `test`. Without a config it is the only one there is, or
+`main`. A data set is known by this text, not by its content: without a revision (a commit) the newest one is fetched, and
+what the store computed from an older one still counts as the same.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 HUB_PREFIX = "hub:"
 MAIN = "main"
+MAX_REASON = 300  # characters of the library's own message, which may hold pages
+_SOURCE = re.compile(
+    HUB_PREFIX + r"(?P<name>\w[\w.-]*(?:/\w[\w.-]*)?)(?::(?P<config>[^:@/]+))?(?:@(?P<revision>[^:@]+))?", re.ASCII
+)
 
 
 def check_installed(sources: Sequence[str]) -> None:
@@ -26,12 +32,14 @@ def check_installed(sources: Sequence[str]) -> None:
 
 
 def parse(source: str) -> tuple[str, str | None, str | None]:
-    """(id or local folder, config, revision) of a source. Raises ValueError when it has another form."""
-    name, _, revision = source.removeprefix(HUB_PREFIX).partition("@")
-    name, _, config = name.partition(":")
-    if not source.startswith(HUB_PREFIX) or not name:
-        raise ValueError(f"{source!r} is not of the form {HUB_PREFIX}<owner>/<name>[:<config>][@<revision>]")
-    return name, config or None, revision or None
+    """(id, config, revision) of a source. Raises ValueError when it has another form: a folder is none, it has no prefix."""
+    found = _SOURCE.fullmatch(source)
+    if found is None:
+        raise ValueError(
+            f"{source!r} is not of the form {HUB_PREFIX}<owner>/<name>[:<config>][@<revision>]; a local file or folder "
+            f"is given without {HUB_PREFIX!r}"
+        )
+    return found["name"], found["config"], found["revision"]
 
 
 def hub_rows(source: str, *, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -44,8 +52,9 @@ def hub_rows(source: str, *, split: str) -> Iterator[tuple[int, dict[str, Any]]]
         config = config or (configs[0] if len(configs) == 1 else MAIN)
         rows = datasets.load_dataset(name, config, split=split, revision=revision)
     except Exception as error:  # the library raises a dozen kinds for a wrong name, no network, no split
+        reason = " ".join(str(error).split())[:MAX_REASON]
         raise ValueError(
-            f"cannot read split {split} of {source} from the hub ({type(error).__name__}: {error}): check the id and the "
+            f"cannot read split {split} of {source} from the hub ({type(error).__name__}: {reason}): check the id and the "
             "network, or give local files (data.train_path, data.test_path)"
         ) from error
     yield from enumerate(rows, start=1)

@@ -43,10 +43,13 @@ def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[st
     kept, held = split([problem.id for problem in train], size=config["num_validation"])
     by_id = {problem.id: problem for problem in train}
     splits = {"train": _named(by_id, kept), "validation": _named(by_id, held), "test": test}
-    status = {
-        name: release_status(problems, split=name).status for name, problems in (("train", train), ("test", test))
-    }
-    return splits, {"kind": "jsonl", "gsm8k_release": status}
+    releases = {"train": release_status(train, split="train"), "test": release_status(test, split="test")}
+    status = {name: release.status for name, release in releases.items()}
+    facts: dict[str, Any] = {"kind": "jsonl", "gsm8k_release": status}
+    fetched = {name: hints[name] for name in releases if hints[name].startswith(HUB_PREFIX)}
+    if fetched:  # known by its name alone before it is read: the record says what came
+        facts["fetched"] = {name: {"from": fetched[name], "sha256": releases[name].digest} for name in fetched}
+    return splits, facts
 
 
 def _read(path: str, *, split: str, limit: int | None) -> list[Problem]:

@@ -47,19 +47,22 @@ def run_cell(
     cfg: StudyConfig,
     *,
     study_folder: Path,
-    folder: str,
+    folder: str | None,
     arguments: Sequence[str] = (),
     hits: Mapping[str, bool] | None = None,
 ) -> Path | None:
     """The cell's record, computed or found; None for a dry run or a cell that another folder of the study holds.
 
+    Without `folder` the cell's own name is it: single runs of one study name lie side by side, none replaces another.
     `arguments` of the command line go into the record's provenance; `hits`: stages that a launcher computed beforehand,
     with whether each was found finished then. Raises what a failing stage raises, after writing the reason into the
     cell's folder.
     """
     sources = resolve(cfg)
     planned = plan(cfg, sources)
-    cell = _Cell(planned, Study(study_folder, cfg.study_name), folder, Store(Path(cfg.store.root)))
+    study = Study(study_folder, cfg.study_name)
+    folder = study.folder_of(planned.cell_id) or planned.cell_id if folder is None else folder
+    cell = _Cell(planned, study, folder, Store(Path(cfg.store.root)))
     if cfg.dry_run:
         log.info(plan_text([planned], store=cell.store, runtime=cfg.runtime, workers=1))
         return None

@@ -8,6 +8,7 @@ python -m rft.run +study=quickstart dry_run=true           # the plan of a study
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Place:
     """Where a cell's results go."""
 
     study: Path  # the study's folder
-    folder: str  # the cell's folder in it
+    folder: str | None  # the cell's folder in it; None: named after the cell
 
 
 def cell_place() -> Place:
@@ -38,7 +39,7 @@ def cell_place() -> Place:
     output = Path(hydra_cfg.runtime.output_dir)
     if hydra_cfg.mode is RunMode.MULTIRUN:
         return Place(output.parent, output.name)
-    return Place(output, ".")
+    return Place(output, None)
 
 
 def run(cfg: DictConfig) -> None:
@@ -63,7 +64,18 @@ def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str
     from rft.cell import run_cell  # after composition: `--help` and completion stay fast
 
     place = cell_place()
-    run_cell(to_study_config(cfg), study_folder=place.study, folder=place.folder, hits=hits, arguments=arguments)
+    record = run_cell(
+        to_study_config(cfg), study_folder=place.study, folder=place.folder, hits=hits, arguments=arguments
+    )
+    if record is not None and place.folder is None:
+        _keep_configuration(place.study, record.parent)
+
+
+def _keep_configuration(output: Path, cell: Path) -> None:
+    """Single runs share Hydra's folder, which holds the last one's configuration: each cell keeps its own."""
+    name = HydraConfig.get().output_subdir
+    if name is not None and not (cell / name).exists():
+        shutil.copytree(output / name, cell / name)
 
 
 def main() -> None:

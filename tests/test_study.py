@@ -228,3 +228,26 @@ def test_one_folder_under_two_model_names_is_imported_once(tmp_path: Path):
     )
     assert len(records(tmp_path / "multirun_outputs" / "twins")) == 2
     assert sum("import" in line for line in computed(tmp_path)) == 1
+
+
+def test_a_dry_run_leaves_nothing(tmp_path: Path) -> None:
+    for arguments in (("study_name=s",), GRID, ("-m", "study_name=s", "k=1,2")):
+        text = run(tmp_path, *arguments, "dry_run=true")
+        assert "cells: " in text
+        assert [path.name for path in tmp_path.rglob("*")] == ["out.txt"], arguments
+
+
+def test_single_runs_of_one_name_lie_side_by_side(tmp_path: Path) -> None:
+    """The first one's record and configuration are as they were, and a third run with its settings finds it."""
+    study = tmp_path / "multirun_outputs/single/s"
+    shared = ("study_name=s", "model=nano-xs", "method=sft")
+    run(tmp_path, *shared, "data_frac=1")
+    (first,) = study.glob(f"*/{RECORD_FILE}")
+    before = first.read_bytes()
+    run(tmp_path, *shared, "data_frac=0.5")
+    assert first.read_bytes() == before
+    cells = {entry["cell_id"]: entry["folder"] for entry in read_json(study / MANIFEST_FILE)["cells"]}
+    assert len(cells) == 2
+    assert {path.parent.name for path in study.glob(f"*/{RECORD_FILE}")} == set(cells.values()) == set(cells)
+    assert "data_frac=1\n" in (first.parent / ".hydra/overrides.yaml").read_text()
+    assert "is finished" in run(tmp_path, *shared, "data_frac=1")

@@ -1,14 +1,20 @@
-"""What happens once per multirun, whichever launcher runs it: a fresh list of cells at the start, a summary at the end."""
+"""What happens once per run, whichever launcher runs it.
+
+A multirun begins with a fresh list of cells and ends with a summary. A dry run (`dry_run=true`) leaves nothing: Hydra's own
+folders go to a place that is removed.
+"""
 
 from __future__ import annotations
 
 import atexit
 import logging
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
 from rft.infra.study import Study
 
@@ -18,12 +24,26 @@ log = logging.getLogger("rft")
 class StudyCallback(Callback):
     """Keeps the study's manifest; registered in conf/config.yaml."""
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.dry_run:
+            _redirect(config, "run")
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         if config.dry_run:
+            _redirect(config, "sweep")
             return
         study = Study(Path(config.hydra.sweep.dir), config.study_name)
         study.begin()
         atexit.register(print_summary, study)  # also when a launcher raises because a cell failed
+
+
+def _redirect(config: DictConfig, mode: str) -> None:
+    """Let Hydra write into a folder that is removed at the end; as an override, since jobs are composed anew."""
+    folder = tempfile.mkdtemp(prefix="rft-dry-run-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with read_write(config), open_dict(config):
+        config.hydra[mode].dir = folder
+        config.hydra.overrides.hydra.append(f"hydra.{mode}.dir='{folder}'")
 
 
 def print_summary(study: Study) -> None:

@@ -45,6 +45,10 @@ class Study:
         path = self.folder / MANIFEST_FILE
         return list(read_json(path)["cells"]) if path.exists() else []
 
+    def folder_of(self, cell_id: str) -> str | None:
+        """The folder that holds a registered cell."""
+        return next((str(entry["folder"]) for entry in self.cells() if entry["cell_id"] == cell_id), None)
+
     def register(self, cell_id: str, *, folder: str, cell: Mapping[str, Any]) -> str:
         """Enter a cell; returns the folder that holds it, which is another one when the sweep names a cell twice."""
 

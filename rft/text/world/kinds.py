@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 from rft.text.world.expressions import (
@@ -28,6 +29,7 @@ from rft.text.world.expressions import (
 )
 
 OPERAND_MAX = 50
+MAX_CLAUSES = 1 << 17  # remembered
 MAX_TRIES = 40  # draws of the numbers of one problem before it is given up
 
 # (random source, running value, largest whole number) -> the clause's numbers, or None where none fit
@@ -207,18 +209,30 @@ def draw_numbers(graph: Sequence[str], *, limit: int, rng: Random) -> list[int] 
 
 def _try_numbers(graph: Sequence[str], limit: int, rng: Random) -> list[int] | None:
     numbers: list[int] = []
-    value = 0
+    results: list[int] = []
+    value, whole = 0, True
     for name in graph:
-        kind = KINDS[name]
-        drawn = kind.draw(rng, value, limit)
+        drawn = KINDS[name].draw(rng, value, limit)
         if drawn is None:
             return None
         numbers += drawn
-        value = value_of(kind.build(const(value), [const(number) for number in drawn]))
+        value, steps = _clause(name, value, drawn, limit)
         if not 1 <= value <= limit or len(set(numbers)) < len(numbers):
             return None
-    root = canonical_route(build(graph, numbers), limit=limit)
-    if root is None:
-        return None
-    values = numbers + [node.value for node in steps_of(root)]
-    return numbers if len(set(values)) == len(values) else None
+        whole = whole and steps is not None  # the other clauses draw all the same: the random stream is one
+        results += steps or ()
+    values = numbers + results
+    return numbers if whole and results and len(set(values)) == len(values) else None
+
+
+@lru_cache(maxsize=MAX_CLAUSES)
+def _clause(name: str, value: int, drawn: tuple[int, ...], limit: int) -> tuple[int, tuple[int, ...] | None]:
+    """The value after a clause, and the results of its own equations; None where one leaves 1..limit.
+
+    Few clauses with their numbers are different, and building their forms was most of a corpus's time.
+    """
+    form = KINDS[name].build(const(value), [given(index, number) for index, number in enumerate(drawn)])
+    if isinstance(form, Leaf):
+        return form.value, ()
+    root = canonical_route(form, limit=limit)
+    return value_of(form), None if root is None else tuple(node.value for node in steps_of(root))

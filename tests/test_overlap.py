@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rft.records import Problem, write_jsonl
+from rft.stages import query
+from rft.stages.problems import FILES
 from rft.text import gsm8k
 from rft.text.overlap import normalise, overlaps, refuse_overlap
 
@@ -30,3 +33,13 @@ def test_gsm8k_splits_do_not_meet(gsm8k_dir: Path) -> None:
     train, test = ([p.question for p in gsm8k.read_problems(gsm8k_dir / f"{s}.jsonl")] for s in ("train", "test"))
     assert overlaps(train, test) == []
     assert len(overlaps(test[:5] + train[:5], test)) == 5
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_generated_question_of_the_held_out_splits_is_found_in_other_typography(tmp_path: Path, split: str) -> None:
+    for name in ("test", "validation"):
+        rows = [Problem("t-0", TEST[0], "", "16").to_json()] if name == split else []
+        write_jsonl(tmp_path / FILES[name], rows)
+    held_out = query._HeldOut(tmp_path, None, None)  # of a data set from files
+    assert "JANET's ducks lay 16 eggs: how many" in held_out
+    assert "Janet's ducks lay 17 eggs. How many?" not in held_out

@@ -9,14 +9,15 @@ pretrain        2       0    4.0M  2.4e+12   1.2 MB   ~95 s
 
 from __future__ import annotations
 
-import math
-import statistics
 import textwrap
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rft.config import RuntimeConfig
 from rft.infra.store import Store
+from rft.infra.timings import Timing
+from rft.infra.units import count_text, duration_text, size_text
 from rft.pipeline import CellPlan, in_order
 from rft.stage import Stage
 
@@ -24,7 +25,11 @@ OVERHEAD_S = 0.2  # of a stage without tokens: reading inputs, writing, committi
 MAX_CELLS_SHOWN = 40
 WIDTH = 80
 LIKE = 1_000  # a measured rate serves stages up to so many times the largest measured one
-CORPUS_TOKENS_PER_S = 300_000.0
+CORPUS_TOKENS_PER_S = 130_000.0  # one core
+MOST_TIMINGS = 2_000  # of a kind, the last ones
+QUICK = 0.75  # quantile of measured speeds
+ALIKE = 3.0  # stages of a size: up to so many times smaller or larger
+NEIGHBOURS = 5  # on either side, where none is of the size
 
 
 @dataclass(frozen=True)
@@ -47,18 +52,53 @@ class Estimator:
     def __init__(self, store: Store, *, flops_per_s: float) -> None:
         """Read the journal once."""
         self.flops_per_s = flops_per_s
-        self.rates: dict[str, tuple[float, float]] = {}  # FLOP/s by kind, and the largest stage that it may serve
-        for kind, timings in store.timings().items():
-            measured = [t.flops / t.seconds for t in timings[-50:] if t.flops > 0 and t.seconds > 0]
-            if measured:
-                self.rates[kind] = statistics.median(measured), LIKE * max(t.flops for t in timings[-50:])
+        self._past = {kind: _Past.of(timings[-MOST_TIMINGS:]) for kind, timings in store.timings().items()}
+        self._rates: dict[tuple[str, float], float] = {}
 
     def seconds(self, stage: Stage) -> float:
         """Estimated wall clock on one worker."""
-        if stage.kind == "corpus":
-            return OVERHEAD_S + stage.work.tokens / CORPUS_TOKENS_PER_S
-        rate, largest = self.rates.get(stage.kind, (self.flops_per_s, math.inf))
-        return OVERHEAD_S + stage.work.flops / (rate if stage.work.flops <= largest else self.flops_per_s)
+        past, work = self._past.get(stage.kind, _Past()), stage.work
+        if work.flops > 0:
+            size = (stage.kind, work.flops)
+            if size not in self._rates:  # a study has few sizes, and a hundred thousand stages
+                self._rates[size] = past.flops_per_s(work.flops) or self.flops_per_s
+            return OVERHEAD_S + work.flops / self._rates[size]
+        if work.tokens > 0:
+            return OVERHEAD_S + work.tokens / (past.tokens_per_s or CORPUS_TOKENS_PER_S)
+        return past.seconds or OVERHEAD_S
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What past stages of one kind tell. A machine that was busy makes stages slower, nothing makes them faster: of what was
+    measured the quick quarter's bound is taken, not the middle."""
+
+    rates: tuple[tuple[float, float], ...] = ()  # (FLOPs, FLOP/s), sorted
+    tokens_per_s: float | None = None  # where no FLOPs were said
+    seconds: float | None = None  # where nothing was said of the work
+
+    @staticmethod
+    def of(timings: Sequence[Timing]) -> _Past:
+        measured = [t for t in timings if t.seconds > 0]
+        rates = tuple(sorted((t.flops, t.flops / t.seconds) for t in measured if t.flops > 0))
+        tokens = [t.tokens / t.seconds for t in measured if t.tokens > 0 and t.flops == 0]
+        plain = [t.seconds for t in measured if t.tokens == 0 and t.flops == 0]
+        return _Past(rates, _quantile(tokens, QUICK), _quantile(plain, 1.0 - QUICK))
+
+    def flops_per_s(self, flops: float) -> float | None:
+        """The rate of stages of this size; of the nearest size where none has it, up to LIKE times the largest."""
+        if not self.rates or flops > LIKE * self.rates[-1][0]:
+            return None
+        sizes = [size for size, _ in self.rates]
+        low, high = bisect_left(sizes, flops / ALIKE), bisect_right(sizes, flops * ALIKE)
+        if low == high:
+            low, high = max(0, low - NEIGHBOURS), high + NEIGHBOURS
+        return _quantile([rate for _, rate in self.rates[low:high]], QUICK)
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    """The value below which `share` of the values lie; None of none."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
 
 
 def plan_rows(stages: Sequence[Stage], *, missing: Collection[str], estimator: Estimator) -> list[Row]:
@@ -104,8 +144,8 @@ def plan_text(
     num_bytes = sum(row.num_bytes for row in rows)
     summary = (
         f"missing: {sum(row.unique - row.cached for row in rows)} stages, "
-        f"about {_seconds(total)} of computing, {_seconds(wall)} on {workers} worker{'s' * (workers > 1)}, "
-        f"{_bytes(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
+        f"about {duration_text(total)} of computing, {duration_text(wall)} on {workers} worker{'s' * (workers > 1)}, "
+        f"{size_text(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
     )
     lines += textwrap.wrap(summary, WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
@@ -143,26 +183,6 @@ def _shortened(text: str) -> str:
 def _line(row: Row) -> str:
     mark = "~" if row.assumed else ""
     return (
-        f"{row.kind:<10} {row.unique:>7} {row.cached:>7} {mark + _count(row.tokens):>9} {mark + f'{row.flops:.1e}':>9} "
-        f"{mark + _bytes(row.num_bytes):>10} {mark + _seconds(row.seconds):>9}"
+        f"{row.kind:<10} {row.unique:>7} {row.cached:>7} {mark + count_text(row.tokens):>9} {mark + f'{row.flops:.1e}':>9} "
+        f"{mark + size_text(row.num_bytes):>10} {mark + duration_text(row.seconds):>9}"
     )
-
-
-def _count(value: float) -> str:
-    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= limit:
-            return f"{value / limit:.1f}{unit}"
-    return f"{value:.0f}"
-
-
-def _bytes(value: float) -> str:
-    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= limit:
-            return f"{value / limit:.1f} {unit}"
-    return f"{value:.0f} B"
-
-
-def _seconds(value: float) -> str:
-    if value >= 2 * 3600:
-        return f"{value / 3600:.1f} h"
-    return f"{value / 60:.1f} min" if value >= 120 else f"{value:.0f} s"

@@ -27,6 +27,7 @@ from rft.infra.disk import StoreError
 from rft.infra.manifest import read_manifest
 from rft.infra.removal import live_stages, remove_stage
 from rft.infra.store import EntryInfo, Store
+from rft.infra.units import age_text, size_text
 from rft.records import MANIFEST_FILE, RECORD_FILE, read_json, write_json
 
 DEFAULT_ROOT = Path("multirun_outputs/.store")
@@ -185,22 +186,6 @@ def collect(store: Store, studies: Sequence[Path], *, weights: bool, delete: boo
 
 def _bytes(stages: Iterable[Held]) -> int:
     return sum(one.info.bytes for one in stages)
-
-
-def size_text(num_bytes: float) -> str:
-    """1.5 GB."""
-    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if num_bytes >= limit:
-            return f"{num_bytes / limit:.1f} {unit}"
-    return f"{num_bytes:.0f} B"
-
-
-def age_text(seconds: float) -> str:
-    """3.2 d."""
-    for limit, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= limit:
-            return f"{seconds / limit:.1f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

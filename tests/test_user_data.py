@@ -46,12 +46,13 @@ def data_folder(cfg: StudyConfig) -> Path:
 
 def test_svamp_rows_become_problems_whose_human_paths_are_graded_right(tmp_path: Path):
     paths = (f"data.train_path={tmp_path}/train.jsonl", f"data.test_path={tmp_path}")  # a file, or its folder
-    folder = data_folder(svamp(tmp_path, *paths))
+    cfg = svamp(tmp_path, *paths)
+    folder = data_folder(cfg)
     train, test = (list(read_jsonl(folder / FILES[split])) for split in ("train", "test"))
     assert train[0]["question"] == "There are 8 cows. How many legs?"
     assert [row["solution"] for row in train] == ["8*4=<<8*4=32>>32\n#### 32", "7+3=<<7+3=10>>10\n#### 10"]
     assert [(row["solution"], row["gold"]) for row in test] == [("9-2.5=<<9-2.5=6.5>>6.5\n#### 6.5", "6.5")]
-    assert all(grade("gsm8k", row["solution"], row["gold"], False).value == "correct" for row in [*train, *test])
+    assert all(grade(cfg.data.rule, row["solution"], row["gold"], False).value == "correct" for row in [*train, *test])
 
 
 def test_the_example_asks_for_its_files(tmp_path: Path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from byte_model import overrides
@@ -11,9 +13,10 @@ from composing import composed, tiny
 
 from analysis.grids import paper_tables
 from analysis.records import load_studies
+from rft import assemble
 from rft.cell import run_cell
 from rft.pipeline import plan
-from rft.records import Record, read_json, read_jsonl
+from rft.records import Record, Score, read_json, read_jsonl
 from rft.sources import resolve
 
 PERTURBED, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
@@ -107,3 +110,18 @@ def test_samples_without_annotations_are_warned_about(study: Path, caplog: pytes
             folder="0",
         )
     assert "equation" not in caplog.text
+
+
+def test_problems_without_a_copy_are_left_out_of_both_accuracies_and_of_their_difference():
+    letters = [("C", "W"), ("C", "C"), ("W", "W"), ("C", None)]  # original, copy
+    rows: list[dict[str, Any]] = [{"greedy": {"outcome": original}} for original, _ in letters]
+    for row, (_, copied) in zip(rows, letters, strict=True):
+        row |= {"perturbed": {"outcome": copied}} if copied else {}
+    scores = assemble._perturbed_scores(rows)
+    assert scores == {PERTURBED: Score.binomial(1, 3), ORIGINALS: Score.binomial(2, 3)}
+    stages: Any = {
+        "perturb": SimpleNamespace(meta={"stats": {"record": {"perturbed": {"seed": 3}}}}),
+        "perturbed": None,
+    }
+    facts = assemble._perturbed_facts(stages, rows)["perturbed"]
+    assert facts == {"seed": 3, "difference": pytest.approx(-1 / 3), "difference_se": pytest.approx(1 / 3)}

@@ -43,7 +43,9 @@ def assemble(
         study=study,
         cell_id=cell.cell_id,
         cell_key=cell.cell_key,
-        cell=dict(cell.cell),
+        names=dict(cell.names),
+        setting=dict(cell.setting),
+        seeds=dict(cell.seeds),
         model=_model_facts(cell, stages),
         data=_data_facts(stages) | _perturbed_facts(stages, outcomes),
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
@@ -63,7 +65,7 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
     rows = list(itertools.islice(read_jsonl(stages["evaluate"].path / "solutions.jsonl"), MAX_SOLUTIONS))
     if "select" in stages:
         kept = read_jsonl(stages.get("thin", stages["select"]).path / "kept.jsonl.gz")
-        write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.cell["sample_seed"]} for row in kept))
+        write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.seeds["sample_seed"]} for row in kept))
         rows += itertools.islice(read_jsonl(stages["select"].path / "solutions.jsonl"), MAX_SOLUTIONS)
     write_jsonl(folder / SAMPLES_FILE, rows)
 

@@ -1,6 +1,7 @@
 """One cell from plan to record: register in the study, compute what is missing, assemble, mirror to W&B, write last.
 
-run_cell(cfg, study_folder=Path("multirun_outputs/quickstart"), folder="3", arguments=sys.argv[1:])
+cell = plan_cell(cfg)
+run_cell(cell, study_folder=Path("multirun_outputs/quickstart"), arguments=sys.argv[1:])
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rft.pipeline import CellPlan, execute, plan
 from rft.plan_text import plan_text
 from rft.records import RECORD_FILE, write_json
 from rft.sources import resolve
-from rft.stage import Stage
+from rft.stage import Sources, Stage
 
 log = logging.getLogger("rft")
 
@@ -30,78 +31,73 @@ PROGRAM = ("python", "-m", "rft.run")
 
 
 @dataclass(frozen=True)
-class _Cell:
-    """A planned cell and its place."""
+class PlannedCell:
+    """A configuration with what planning looked up, and the plan."""
 
+    cfg: StudyConfig
+    sources: Sources
     plan: CellPlan
-    study: Study
-    folder: str
-    store: Store
 
-    @property
-    def path(self) -> Path:
-        return self.study.folder / self.folder
+
+def plan_cell(cfg: StudyConfig) -> PlannedCell:
+    """Look the outside up and plan. Raises ValueError for what cannot work, before anything is computed or written."""
+    sources = resolve(cfg)
+    return PlannedCell(cfg, sources, plan(cfg, sources))
 
 
 def run_cell(
-    cfg: StudyConfig,
+    cell: PlannedCell,
     *,
     study_folder: Path,
-    folder: str | None,
     arguments: Sequence[str] = (),
     hits: Mapping[str, bool] | None = None,
 ) -> Path | None:
-    """The cell's record, computed or found; None for a dry run or a cell that another folder of the study holds.
+    """The cell's record, computed or found; None for a dry run.
 
-    Without `folder` the cell's own name is it: single runs of one study name lie side by side, none replaces another.
     `arguments` of the command line go into the record's provenance; `hits`: stages that a launcher computed beforehand,
     with whether each was found finished then. Raises what a failing stage raises, after writing the reason into the
     cell's folder.
     """
-    sources = resolve(cfg)
-    planned = plan(cfg, sources)
-    study = Study(study_folder, cfg.study_name)
-    folder = study.folder_of(planned.cell_id) or planned.cell_id if folder is None else folder
-    cell = _Cell(planned, study, folder, Store(Path(cfg.store.root)))
+    cfg, planned = cell.cfg, cell.plan
+    store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
     if cfg.dry_run:
-        log.info(plan_text([planned], store=cell.store, runtime=cfg.runtime, workers=1))
+        log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         return None
-    owner = cell.study.register(planned.cell_id, folder=folder, cell=planned.cell)
-    if owner != folder:
-        unused = ", ".join(planned.collapsed)
-        log.info(f"{planned.cell_id} is computed in folder {owner} already: {unused} mean nothing for it")
-        return None
-    record_path = cell.path / RECORD_FILE
-    if cell.study.complete(folder, cell_key=planned.cell_key):
-        log.info(f"{planned.cell_id} is finished: {record_path}")
-        return record_path
-    cell.study.clear(folder)
+    study.register([planned.cell_id])
+    folder = study.path_of(planned.cell_id)
+    if study.complete(planned.cell_id, cell_key=planned.cell_key):
+        log.info(f"{planned.cell_id} is finished: {folder / RECORD_FILE}")
+        return folder / RECORD_FILE
+    study.clear(planned.cell_id)
     try:
         if cfg.preflight:
             from rft.preflight import preflight_cell  # imports torch
 
-            preflight_cell(cfg, sources, planned, store=cell.store, folder=cell.path)
-        _compute(cfg, cell, arguments=arguments, hits=hits or {})
+            preflight_cell(cfg, cell.sources, planned, store=store, folder=folder)
+        _compute(cell, store=store, study=study, arguments=arguments, hits=hits or {})
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        cell.study.fail(folder, cell_id=planned.cell_id, cell=planned.cell, reason=reason, stage=None)
+        study.fail(planned.cell_id, reason=reason, stage=None)
         raise
-    return record_path
+    return folder / RECORD_FILE
 
 
-def _compute(cfg: StudyConfig, cell: _Cell, *, arguments: Sequence[str], hits: Mapping[str, bool]) -> None:
+def _compute(
+    cell: PlannedCell, *, store: Store, study: Study, arguments: Sequence[str], hits: Mapping[str, bool]
+) -> None:
     """Execute, assemble, mirror; record.json comes last."""
-    planned, store = cell.plan, cell.store
+    cfg, planned = cell.cfg, cell.plan
     if any(not store.has(stage.kind, stage.key) for stage in planned.stages):
         log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
     found = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce)
     device = resolve_device(cfg.runtime.device)
     origin = provenance(device=device, argv=[*PROGRAM, *arguments], folder=Path(__file__).parent)
-    record = assemble(planned, store=store, hits={**found, **hits}, study=cell.study.name, provenance=origin)
-    cell.path.mkdir(parents=True, exist_ok=True)
-    write_cell_files(planned, store=store, folder=cell.path)
-    mirror_cell(cfg, planned, record, store=store, study=cell.study, folder=cell.path)
-    write_json(cell.path / RECORD_FILE, record.to_json())
+    record = assemble(planned, store=store, hits={**found, **hits}, study=study.name, provenance=origin)
+    folder = study.path_of(planned.cell_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_cell_files(planned, store=store, folder=folder)
+    mirror_cell(cfg, planned, record, store=store, study=study, folder=folder)
+    write_json(folder / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
     without = record.data.get("no_equation_frac") or 0.0

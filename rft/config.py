@@ -1,7 +1,8 @@
 """The configuration as dataclasses: types and meanings here, numbers in `conf/`, no number in both.
 
-What changes results and what only changes speed are different classes: `RuntimeConfig`, `StoreConfig`, `TrackingConfig`,
-`PlanConfig` and the study's name never enter a stage's identity; all the rest may.
+Beside each field stands its role (rft.fields), where it is not the usual one of changing results, and for numbers the range
+that is allowed. How the work is done and kept (`RuntimeConfig`, `StoreConfig`, `TrackingConfig`, the study's name) never
+enters a stage's identity; all that changes results does.
 
     cfg: StudyConfig = OmegaConf.to_object(composed)     # rft.run does this once
     validate(cfg)                                        # ValueError with what it got, what is allowed, what to do
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
+
+from rft import fields
 
 
 class Method(Enum):
-    """How a cell's model comes about. The names are the paper's; the last three need the embedded world or issue controls."""
+    """How a cell's model comes about, in the paper's words; some are controls of `rft`."""
 
     icl = "icl"  # the base model with worked examples in the prompt
     sft = "sft"  # fine-tuned on the human paths
@@ -104,116 +107,123 @@ class EpochRule(Enum):
 class ArchConfig:
     """Shape of a Llama model that is pretrained here."""
 
-    num_layers: int
-    width: int  # hidden size
-    num_heads: int
-    num_kv_heads: int
-    mlp_width: int
-    context: int  # longest sequence in tokens
-    init_std: float  # of weight matrices at the start; narrow models need more than the usual 0.02
-    embedding_std: float  # of the tied token embedding at the start
-    rope_theta: float  # base of the rotary positions
+    num_layers: Annotated[int, fields.result("[1, inf)")]
+    width: Annotated[int, fields.result("[1, inf)")]  # hidden size
+    num_heads: Annotated[int, fields.result("[1, inf)")]
+    num_kv_heads: Annotated[int, fields.result("[1, inf)")]
+    mlp_width: Annotated[int, fields.result("[1, inf)")]
+    context: Annotated[int, fields.result("[2, inf)")]  # longest sequence in tokens
+    init_std: Annotated[float, fields.result("(0, inf)")]  # of weight matrices; narrow models need more than 0.02
+    embedding_std: Annotated[float, fields.result("(0, inf)")]  # of the tied token embedding at the start
+    rope_theta: Annotated[float, fields.result("(0, inf)")]  # base of the rotary positions
 
 
 @dataclass
 class PretrainConfig:
     """Recipe of the pretraining stage."""
 
-    tokens: int  # budget, annealed fully
-    batch_tokens: int  # tokens an optimiser step
-    sequence: int  # tokens a packed sequence
-    lr: float
-    warmup_frac: float
-    weight_decay: float
-    beta2: float  # of AdamW
+    tokens: Annotated[int, fields.result("[1, inf)")]  # budget, annealed fully
+    batch_tokens: Annotated[int, fields.result("[1, inf)")]  # tokens an optimiser step
+    sequence: Annotated[int, fields.result("[2, inf)")]  # tokens a packed sequence
+    lr: Annotated[float, fields.result("(0, inf)")]
+    warmup_frac: Annotated[float, fields.result("[0, 1)")]
+    weight_decay: Annotated[float, fields.result("[0, inf)")]
+    beta2: Annotated[float, fields.result("[0, 1)")]  # of AdamW
 
 
 @dataclass
 class ModelConfig:
     """One base model: `conf/model/<name>.yaml`."""
 
-    name: str
-    family: str  # models of one family share architecture and corpus
+    name: Annotated[str, fields.name()]
+    family: Annotated[str, fields.name()]  # models of one family share architecture and corpus
     source: ModelSource
-    lr: float  # peak learning rate of FULL fine-tuning, chosen once on validation (recorded in NOTES.md)
+    lr: Annotated[float, fields.result("(0, inf)")]  # peak learning rate of FULL fine-tuning, chosen once on validation
     arch: ArchConfig | None = None  # source=pretrain
     pretrain: PretrainConfig | None = None  # source=pretrain
-    path: str | None = None  # source=imported: local folder or hub id
+    path: Annotated[str | None, fields.place()] = None  # source=imported: local folder or hub id
     prompt: str | None = None  # overrides the data set's prompt template
-    post_trained: bool = False  # instruction-tuned models are left out of pretraining-loss fits
-    num_params: int | None = None  # as published; measured where the model is here
-    num_params_non_embedding: int | None = None
-    num_layers: int | None = None  # for cost estimates of models that are not here
-    width: int | None = None
-    context: int | None = None
-    pretrain_tokens: float | None = None  # tokens of its published pretraining
-    published_loss: float | None = None  # as published, see published_loss_source; never mixed with measured loss
-    published_loss_source: str | None = None
-    licence: str | None = None
+    post_trained: Annotated[bool, fields.fact()] = (
+        False  # instruction-tuned models are left out of pretraining-loss fits
+    )
+    num_params: Annotated[int | None, fields.fact("[1, inf)")] = None  # as published; measured where the model is here
+    num_params_non_embedding: Annotated[int | None, fields.fact("[1, inf)")] = None
+    num_layers: Annotated[int | None, fields.fact("[1, inf)")] = None  # for cost estimates of models that are not here
+    width: Annotated[int | None, fields.fact("[1, inf)")] = None
+    context: Annotated[int | None, fields.fact("[2, inf)")] = None
+    pretrain_tokens: Annotated[float | None, fields.fact("[1, inf)")] = None  # tokens of its published pretraining
+    published_loss: Annotated[float | None, fields.fact("(0, inf)")] = None  # never mixed with measured loss
+    published_loss_source: Annotated[str | None, fields.fact()] = None
+    licence: Annotated[str | None, fields.fact()] = None
 
 
 @dataclass
 class WorldConfig:
     """The embedded word-problem world (rft.text.world)."""
 
-    min_steps: int  # equations of a canonical solution, at least
-    max_steps: int  # and at most
-    num_graphs: int  # computation graphs, drawn with Zipf-like frequency
-    max_distractors: int  # facts of a question that its answer does not need, at most
-    human_style: float  # 0: no preferred style in human solutions; 0.9: nearly always the same
-    composed_frac: float  # share of corpus documents that hold whole solved problems
-    seed: int  # of graphs, pool, validation, test and corpus
-    max_value: int = 60  # largest whole number: each is one token, and its arithmetic facts are in the corpus
+    min_steps: Annotated[int, fields.result("[1, inf)")]  # equations of a canonical solution, at least
+    max_steps: Annotated[int, fields.result("[1, inf)")]  # and at most
+    num_graphs: Annotated[int, fields.result("[1, inf)")]  # computation graphs, drawn with Zipf-like frequency
+    max_distractors: Annotated[int, fields.result("[0, inf)")]  # facts that the answer does not need, at most
+    human_style: Annotated[float, fields.result("[0, 1]")]  # of solutions; 0: none; 0.9: nearly always the same
+    composed_frac: Annotated[
+        float, fields.result("[0, 1]")
+    ]  # share of corpus documents that hold whole solved problems
+    seed: Annotated[int, fields.result("(-inf, inf)")]  # of graphs, pool, validation, test and corpus
+    max_value: Annotated[int, fields.result("[10, 9999]")] = 60  # each number is one token
 
 
 @dataclass
 class DataConfig:
     """One data set: `conf/data/<name>.yaml`."""
 
-    name: str
+    name: Annotated[str, fields.name()]
     kind: DataKind
-    num_train: int | None  # size of the full human set (data_frac = 1); null: all of the pool
-    num_pool: int | None  # world: problems in the human pool
-    num_validation: int  # problems held out of training for choosing epochs and learning rates
-    num_test: int | None  # world: problems in the test set; jsonl: null
-    eval_problems: int | None  # test problems scored, a fixed named prefix; null: all
+    num_train: Annotated[int | None, fields.result("[1, inf)", "the full human set, data_frac = 1; null: all")]
+    num_pool: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the human pool
+    num_validation: Annotated[int, fields.result("[0, inf)")]  # held out of training for choices
+    num_test: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the test set; jsonl: null
+    eval_problems: Annotated[int | None, fields.result("[1, inf)", "test problems to score, a fixed prefix; null: all")]
     prompt: str  # prompt template, see rft.text.prompts
     rule: str  # grading rule, see rft.text.answers
-    max_prompt_tokens: int
-    max_new_tokens: int
-    num_shots: int  # worked examples in an ICL prompt
-    expected_question_tokens: int  # for estimates before anything is tokenized
-    expected_solution_tokens: int
+    max_prompt_tokens: Annotated[int, fields.result("[1, inf)")]
+    max_new_tokens: Annotated[int, fields.result("[1, inf)")]
+    num_shots: Annotated[int, fields.result("[0, inf)")]  # worked examples in an ICL prompt
+    expected_question_tokens: Annotated[int, fields.fact("[1, inf)")]  # for estimates before anything is tokenized
+    expected_solution_tokens: Annotated[int, fields.fact("[1, inf)")]
     world: WorldConfig | None = None
-    train_path: str | None = None  # jsonl: file, folder or hub:<owner>/<name>[:<config>][@<revision>] (rft.infra.hub)
-    test_path: str | None = None
-    loss_path: str | None = None  # held-out text for the measured loss; null: world slice, or the committed text
-    train_limit: int | None = None  # jsonl: only the first N rows; of a hub data set but GSM8K: its size, or fewer
-    test_limit: int | None = None
+    train_path: Annotated[str | None, fields.place()] = None  # file, folder or hub id (rft.infra.hub)
+    test_path: Annotated[str | None, fields.place()] = None
+    loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: world slice, or ours
+    train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
+    test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
 
 
 @dataclass
 class TrainConfig:
     """Fine-tuning recipe, one for SFT and RFT."""
 
-    epochs: float
+    epochs: Annotated[float, fields.result("(0, inf)")]
     epoch_rule: EpochRule
-    batch_size: int  # examples an optimiser step
-    lr: float | None  # null: the model's own
-    warmup_frac: float
+    batch_size: Annotated[int, fields.result("[1, inf)")]  # examples an optimiser step
+    lr: Annotated[float | None, fields.result("(0, inf)", "null: the model's own")]
+    warmup_frac: Annotated[float, fields.result("[0, 1)")]
     schedule: str  # cosine | linear | constant
-    weight_decay: float
-    grad_clip: float
-    max_tokens: int  # prompt and response; longer examples are refused
+    weight_decay: Annotated[float, fields.result("[0, inf)")]
+    grad_clip: Annotated[float, fields.result("(0, inf)")]
+    max_tokens: Annotated[int, fields.result("[2, inf)")]  # prompt and response; longer examples are refused
     dtype: str  # float32 | bfloat16: of the products (autocast); weights and optimiser stay float32
-    epoch_grid: list[float]  # sft_best: numbers of epochs to choose from
-    validation_frac: float  # sft_best on data without a validation split: share of the human subset held out to choose
-    max_steps: int | None = None  # cap, for smoke runs
-    lora_rank: int | None = None  # null: full fine-tuning; models' `lr` is not for adapters: set train.lr (higher)
-    lora_alpha: int | None = None  # the adapters' output is scaled by alpha / rank; null: twice the rank
-    examples_frac: float = (
-        1.0  # share of the examples trained on, human and added alike, nested (paper, Table 5, no dedup)
+    epoch_grid: Annotated[list[float], fields.result("(0, inf)")]  # sft_best: numbers of epochs to choose from
+    validation_frac: Annotated[float, fields.result("(0, 1)", "sft_best: share held out to choose epochs")]
+    max_steps: Annotated[int | None, fields.result("[1, inf)")] = None  # cap, for smoke runs
+    lora_rank: Annotated[int | None, fields.result("[1, inf)", "null: full fine-tuning; adapters want another lr")] = (
+        None
     )
+    lora_alpha: Annotated[int | None, fields.result("[1, inf)", "null: twice train.lora_rank")] = None
+    examples_frac: Annotated[float, fields.result("(0, 1]")] = (
+        1.0  # share of the examples trained on, human and added alike,
+    )
+    # nested in a larger one (paper, Table 5, no dedup)
 
 
 @dataclass
@@ -222,9 +232,9 @@ class SamplingConfig:
 
     engine: Engine
     dtype: str  # float32 | bfloat16
-    draws_per_shard: int
-    problems_per_shard: int
-    top_p: float
+    draws_per_shard: Annotated[int, fields.result("[1, inf)")]
+    problems_per_shard: Annotated[int, fields.result("[1, inf)")]
+    top_p: Annotated[float, fields.result("(0, 1]")]
     stop: list[str]
 
 
@@ -234,10 +244,10 @@ class SelectConfig:
 
     policy: str  # see rft.text.selection
     count_human: bool  # True: a sample with the human path's key is a duplicate
-    tolerance: float  # absolute, of the equation check
+    tolerance: Annotated[float, fields.result("[0, inf)")]  # absolute, of the equation check
     check_equations: bool
     equations: str  # annotated (`<<...>>`) | plain (from text)
-    cap: int | None  # at most so many paths a question, by seeded choice; null: as the policy has it
+    cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # paths a question
     tie_break: str | None  # how algorithm 1 breaks ties, see rft.text.dedup; null: as the policy has it
     thin: Thin  # of a union's kept paths; without meaning for a model's own pool
 
@@ -255,9 +265,9 @@ class SelfQueryConfig:
 class SelfReviseConfig:
     """Question and sampled draft in, human path out (paper appendix D)."""
 
-    num_drafts: int  # drafts of each training question
+    num_drafts: Annotated[int, fields.result("[1, inf)")]  # drafts of each training question
     choose: DraftChoice
-    num_folds: int  # above 1: a question's drafts come from a model that was trained without its fold
+    num_folds: Annotated[int, fields.result("[1, inf)", "1: no folds")]  # a question's drafts: trained without its fold
 
 
 @dataclass
@@ -265,17 +275,17 @@ class EvalConfig:
     """What is measured of every cell."""
 
     split: Split  # validation for every choice that is made before a comparison is reported
-    vote_k: int | None  # K of maj1@K and pass@K; null: greedy only
-    vote_temperature: float
-    perturbed_seed: int | None  # of a second accuracy on a numbers-changed copy of the scored problems; null: none
+    vote_k: Annotated[int | None, fields.result("[1, 1000]", "draws a test problem; null: greedy only")]
+    vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws are one")]
+    perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, scored too
 
 
 @dataclass
 class LossConfig:
     """The measured pretraining loss."""
 
-    max_tokens: int  # of the held-out text that are scored
-    window: int  # context in tokens
+    max_tokens: Annotated[int, fields.result("[1, inf)")]  # of the held-out text that are scored
+    window: Annotated[int, fields.result("[2, inf)")]  # context in tokens
 
 
 @dataclass
@@ -283,11 +293,11 @@ class RuntimeConfig:
     """What only changes speed; never hashed."""
 
     device: str  # auto | cpu | cuda
-    threads: int  # torch / CTranslate2 threads of one process
-    micro_batch_tokens: int  # padded tokens of one forward pass
+    threads: Annotated[int, fields.run("[1, inf)")]  # torch / CTranslate2 threads of one process
+    micro_batch_tokens: Annotated[int, fields.run("[1, inf)")]  # padded tokens of one forward pass
     packing: bool  # fine-tuning: several examples in a row, each blind to the others; same loss, less padding
-    sample_batch: int  # sequences decoded at once
-    flops_per_s: float  # of one worker, for time estimates only
+    sample_batch: Annotated[int, fields.run("[1, inf)")]  # sequences decoded at once
+    flops_per_s: Annotated[float, fields.run("(0, inf)")]  # of one worker, for time estimates only
 
 
 @dataclass
@@ -305,7 +315,7 @@ class TrackingConfig:
     project: str
     entity: str | None
     tags: list[str]
-    max_samples: int  # rows of the sampled-solutions table
+    max_samples: Annotated[int, fields.run("[0, inf)")]  # rows of the sampled-solutions table
 
 
 @dataclass
@@ -317,21 +327,21 @@ class PlanConfig:
 
 @dataclass
 class StudyConfig:
-    """The whole configuration; the keys up to `pretrain_tokens` are the swept ones and stand in every record."""
+    """The whole configuration."""
 
     model: ModelConfig
     data: DataConfig
     method: Method
-    data_frac: float
-    k: int
+    data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
+    k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
     union: list[str]  # donor models, k draws from each; empty: the model's own pool
-    temperature: float
-    seed: int  # the replicate: default of the next three
-    data_seed: int | None
-    train_seed: int | None
-    sample_seed: int | None
-    pretrain_seed: int
-    pretrain_tokens: int | None  # null: the model's own budget
+    temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples are one")]
+    seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
+    data_seed: Annotated[int | None, fields.seed()]
+    train_seed: Annotated[int | None, fields.seed()]
+    sample_seed: Annotated[int | None, fields.seed()]
+    pretrain_seed: Annotated[int, fields.seed()]
+    pretrain_tokens: Annotated[int | None, fields.result("[1, inf)", "null: the model's own budget")]
     sample_from: SampleFrom
     train: TrainConfig
     sampling: SamplingConfig
@@ -340,11 +350,12 @@ class StudyConfig:
     self_revise: SelfReviseConfig
     eval: EvalConfig
     loss: LossConfig
-    runtime: RuntimeConfig
-    store: StoreConfig
-    tracking: TrackingConfig
-    study_name: str
-    dry_run: bool
-    plan: PlanConfig
-    preflight: bool  # check model, data and memory before a cell runs; the report goes beside its record
+    runtime: Annotated[RuntimeConfig, fields.run()]
+    store: Annotated[StoreConfig, fields.run()]
+    tracking: Annotated[TrackingConfig, fields.run()]
+    study_name: Annotated[str, fields.run()]
+    study_replace: Annotated[bool, fields.run()]  # a multirun takes the cells that the study has off its list first
+    dry_run: Annotated[bool, fields.run()]
+    plan: Annotated[PlanConfig, fields.run()]
+    preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rft.config import DataKind, EpochRule, Method, ModelConfig, ModelSource, SampleFrom, Split, StudyConfig
+from rft.reading import note, values_of
 from rft.stage import (
     BYTES_PER_SAMPLE_TOKEN,
     Sources,
@@ -22,16 +23,18 @@ from rft.stage import (
     model_size,
     num_human,
     num_train,
-    pretrain_budget,
-    seeds,
+    seed_of,
 )
 
-LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
-
-
-def _values(part: Any) -> dict[str, Any]:
-    """Fields of a flat configuration class: dataclasses.asdict copies all values, which took half of a plan's time."""
-    return dict(vars(part))
+NOT_IN_RECIPE = (
+    "epoch_rule",  # in the epochs
+    "examples_frac",  # in the examples
+    "epoch_grid",  # of sft_best, which trains a stage for each of its epochs
+    "validation_frac",
+    "lr",  # the model's own, where it is a donor
+    "epochs",
+    "lora_alpha",
+)
 
 
 def data_stage(cfg: StudyConfig, sources: Sources) -> Stage:
@@ -40,9 +43,11 @@ def data_stage(cfg: StudyConfig, sources: Sources) -> Stage:
     config: dict[str, Any] = {"kind": data.kind.value, "num_validation": data.num_validation}
     if data.kind is DataKind.world:
         assert data.world is not None
-        config |= {"world": _values(data.world), "num_pool": data.num_pool, "num_test": data.num_test}
+        config |= {"world": values_of(data.world), "num_pool": data.num_pool, "num_test": data.num_test}
     else:
         content = {role: value for role, value in sources.data_digest.items() if role != "loss"}
+        for role, value in content.items():
+            note(data, f"{role}_content", value)
         config |= {"content": content, "train_limit": data.train_limit, "test_limit": data.test_limit}
     size = (sources.num_pool + sources.num_test) * 1_000.0
     return Stage("data", f"data {data.name}", config, {}, dict(sources.data_paths), Work(num_bytes=size))
@@ -54,7 +59,7 @@ def corpus_stage(cfg: StudyConfig, *, num_tokens: int) -> Stage:
     `human_style` is left out: bases are shared by a sweep over it.
     """
     assert cfg.data.world is not None
-    world = {name: value for name, value in _values(cfg.data.world).items() if name != "human_style"}
+    world = values_of(cfg.data.world, leave_out=("human_style",))
     config = {"world": world, "num_tokens": num_tokens, "num_heldout_tokens": cfg.loss.max_tokens}
     return Stage("corpus", f"corpus {num_tokens:,} tokens", config, {}, {}, Work(num_tokens, 0.0, 2.0 * num_tokens))
 
@@ -65,13 +70,13 @@ def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Sta
     if model.source is ModelSource.imported:
         identity = sources.models[model.name]
         work = Work(num_bytes=4.0 * size.num_params)
+        note(model, "content", identity.digest)
         content, hints = {"content": identity.digest}, {"path": identity.path}
         return Stage("import", f"import {model.name}", content, {}, hints, work, model.name)
     assert model.arch is not None
     assert model.pretrain is not None
-    budget = pretrain_budget(cfg, model)
-    recipe = _values(model.pretrain) | {"tokens": budget}
-    config = {"arch": _values(model.arch), "recipe": recipe, "seed": cfg.pretrain_seed}
+    budget = model.pretrain.tokens
+    config = {"arch": values_of(model.arch), "recipe": values_of(model.pretrain), "seed": cfg.pretrain_seed}
     work = Work(budget, 6.0 * size.num_params * budget, 4.0 * size.num_params)
     label = f"pretrain {model.name} on {budget:,} tokens"
     return Stage("pretrain", label, config, {"corpus": (corpus_stage(cfg, num_tokens=budget),)}, {}, work, model.name)
@@ -79,13 +84,14 @@ def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Sta
 
 def loss_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: Stage) -> Stage:
     """Measured pretraining loss of a base model on one held-out text."""
-    config: dict[str, Any] = _values(cfg.loss)
+    config: dict[str, Any] = values_of(cfg.loss)
     inputs: dict[str, tuple[Stage, ...]] = {"model": (base,)}
     hints: dict[str, Any] = {}
     if base.kind == "pretrain":
         inputs["corpus"] = base.inputs["corpus"]
     else:
         config["content"] = sources.data_digest["loss"]
+        note(cfg, "loss.content", config["content"])
         hints["loss"] = sources.data_paths["loss"]
     work = Work(cfg.loss.max_tokens, 2.0 * model_size(model).num_params * cfg.loss.max_tokens)
     return Stage("loss", f"loss of {model.name}", config, inputs, hints, work, model.name)
@@ -94,7 +100,7 @@ def loss_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: 
 def subset_config(cfg: StudyConfig, sources: Sources, *, whole: bool = False) -> dict[str, Any]:
     """Which problems of the pool: the first `num_human` of the order that `data_seed` gives (nested in the fraction)."""
     count = num_train(cfg, sources) if whole else num_human(cfg, sources)
-    return {"num_problems": count, "seed": seeds(cfg)[0]}
+    return {"num_problems": count, "seed": seed_of(cfg, "data_seed")}
 
 
 def trainset_stage(
@@ -103,8 +109,8 @@ def trainset_stage(
     """The training examples of a method; with `select`, its kept paths or (for controls) their number."""
     config: dict[str, Any] = {"method": method.value, "subset": subset_config(cfg, sources)}
     config["num_train"] = num_train(cfg, sources)
-    if cfg.train.examples_frac < 1 and method is cfg.method:  # never the donors' SFT models
-        config["examples_frac"] = cfg.train.examples_frac
+    if method is cfg.method and (frac := cfg.train.examples_frac) < 1:  # never the donors' SFT models
+        config["examples_frac"] = frac
     inputs = {"data": (data,)} | ({"select": (select,)} if select else {})
     size = 600.0 * (num_human(cfg, sources) + (expected_kept(cfg, sources) if select else 0))
     label = f"examples {method.value} {cfg.data_frac:g}"
@@ -113,18 +119,13 @@ def trainset_stage(
 
 def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: Stage, trainset: Stage) -> Stage:
     """Fine-tune the BASE model (not the SFT model) on a set of examples: SFT and RFT alike."""
-    recipe = _values(cfg.train)
-    del recipe["epoch_rule"], recipe["examples_frac"]  # the first is in the epochs, the second in the examples
-    del recipe["epoch_grid"], recipe["validation_frac"]  # of sft_best, which trains a stage for each of its epochs
-    recipe["lr"] = model.lr if cfg.train.lr is None else cfg.train.lr
-    if cfg.train.dtype == "float32":  # the recipe of stores from before there was a choice
+    recipe = values_of(cfg.train, leave_out=NOT_IN_RECIPE) | {"lr": learning_rate(cfg, model), "epochs": epochs(cfg)}
+    if recipe["dtype"] == "float32":  # the recipe of stores from before there was a choice
         del recipe["dtype"]
+    recipe["lora_alpha"] = None
     if cfg.train.lora_rank is not None:
-        alpha = LORA_ALPHA_PER_RANK * cfg.train.lora_rank if cfg.train.lora_alpha is None else cfg.train.lora_alpha
-        recipe |= {"lora_alpha": alpha, "lora_targets": "all-linear"}
-    if cfg.train.epoch_rule is EpochRule.per_fraction:
-        recipe["epochs"] = cfg.train.epochs / cfg.data_frac
-    config = {"recipe": recipe, "seed": seeds(cfg)[1], "prompt": model.prompt or cfg.data.prompt}
+        recipe |= {"lora_alpha": cfg.train.lora_alpha, "lora_targets": "all-linear"}
+    config = {"recipe": recipe, "seed": seed_of(cfg, "train_seed"), "prompt": prompt_of(cfg, model)}
     sampled = "select" in trainset.inputs
     examples = num_human(cfg, sources) + (expected_kept(cfg, sources) if sampled else 0.0)
     examples *= trainset.config.get("examples_frac", 1.0)
@@ -140,15 +141,51 @@ def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, ba
     return Stage("finetune", label, config, {"base": (base,), "trainset": (trainset,)}, {}, work, model.name)
 
 
+def epochs(cfg: StudyConfig) -> float:
+    """Passes over the examples, under the epoch rule; on all the data the rules agree."""
+    if cfg.data_frac < 1 and cfg.train.epoch_rule is EpochRule.per_fraction:
+        return cfg.train.epochs / cfg.data_frac
+    return cfg.train.epochs
+
+
+def is_own(cfg: StudyConfig, model: ModelConfig) -> bool:
+    """Whether a model is the cell's own and not a donor."""
+    return model.name == cfg.model.name
+
+
+def learning_rate(cfg: StudyConfig, model: ModelConfig) -> float:
+    """Of fine-tuning a model of the cell; defaults are filled in (rft.sources.filled_in)."""
+    rate = cfg.train.lr if is_own(cfg, model) else model.lr
+    assert rate is not None
+    return rate
+
+
+def prompt_of(cfg: StudyConfig, model: ModelConfig) -> str:
+    """The prompt template of a model of the cell; defaults are filled in (rft.sources.filled_in)."""
+    prompt = cfg.data.prompt if is_own(cfg, model) else model.prompt
+    assert prompt is not None
+    return prompt
+
+
+def engine_of(cfg: StudyConfig, sources: Sources, model: ModelConfig) -> str:
+    """The engine that samples from a model of the cell."""
+    engine = sources.engines[model.name].value
+    if is_own(cfg, model):
+        note(cfg, "sampling.engine", engine)
+    else:
+        note(model, "engine", engine)
+    return engine
+
+
 def generation_config(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, num_shots: int) -> dict[str, Any]:
     """What decides a generated text besides the weights: engine, precision, prompt, limits, stop strings."""
     return {
         "model": model.name,
-        "engine": sources.engines[model.name].value,
+        "engine": engine_of(cfg, sources, model),
         "dtype": cfg.sampling.dtype,
-        "prompt": model.prompt or cfg.data.prompt,
+        "prompt": prompt_of(cfg, model),
         "num_shots": num_shots,
-        "shot_seed": seeds(cfg)[0] if num_shots else None,
+        "shot_seed": seed_of(cfg, "data_seed") if num_shots else None,
         "max_prompt_tokens": cfg.data.max_prompt_tokens,
         "max_new_tokens": cfg.data.max_new_tokens,
         "stop": list(cfg.sampling.stop),
@@ -172,7 +209,7 @@ def shard_stages(
     """
     sampling = cfg.sampling
     if split == "train":
-        subset = subset_config(cfg, sources, whole=cfg.sample_from is SampleFrom.all)
+        subset = subset_config(cfg, sources, whole=samples_all(cfg))
         temperature = cfg.temperature
     else:
         subset = {"num_problems": num_eval(cfg, sources), "seed": None}
@@ -190,7 +227,7 @@ def shard_stages(
                 "draws": [first_draw, first_draw + sampling.draws_per_shard],
                 "temperature": temperature,
                 "top_p": sampling.top_p,
-                "seed": seeds(cfg)[2],
+                "seed": seed_of(cfg, "sample_seed"),
             }
             count = (last - first) * sampling.draws_per_shard
             tokens = count * tokens_each
@@ -198,6 +235,11 @@ def shard_stages(
             label = f"sample {model.name} {split} {first}-{last} draw {first_draw}+{sampling.draws_per_shard}"
             inputs = {"model": (weights,), "data": (data,)}
             yield Stage("shard", label, config, inputs, {}, work, model.name)
+
+
+def samples_all(cfg: StudyConfig) -> bool:
+    """Whether questions outside the cell's fraction are sampled too; on all the data the choice means nothing."""
+    return cfg.data_frac < 1 and cfg.sample_from is SampleFrom.all
 
 
 def selection_choices(cfg: StudyConfig) -> dict[str, Any]:
@@ -208,13 +250,13 @@ def selection_choices(cfg: StudyConfig) -> dict[str, Any]:
 def select_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, pools: Mapping[str, tuple[Stage, ...]]) -> Stage:
     """Grade, check and de-duplicate the first k draws of each pool (paper A.3); pools by donor name, in listed order."""
     own = ("thin", "cap", "tie_break")  # a stage of its own; two that say nothing unless set
-    checks = {name: value for name, value in _values(cfg.select).items() if name not in own} | selection_choices(cfg)
+    checks = values_of(cfg.select, leave_out=own) | selection_choices(cfg)
     config = checks | {
         "k": cfg.k,
         "rule": cfg.data.rule,
         "donors": [[name, len(shards)] for name, shards in pools.items()],
-        "subset": subset_config(cfg, sources, whole=cfg.sample_from is SampleFrom.all),
-        "seed": seeds(cfg)[2],
+        "subset": subset_config(cfg, sources, whole=samples_all(cfg)),
+        "seed": seed_of(cfg, "sample_seed"),
     }
     shards = tuple(shard for pool in pools.values() for shard in pool)
     work = Work(num_bytes=400.0 * expected_kept(cfg, sources), assumed=True)
@@ -225,14 +267,14 @@ def thin_stage(cfg: StudyConfig, sources: Sources, *, select: Stage, like: Stage
     """A union's kept paths cut to the number that another selection kept, by a seeded choice."""
     work = Work(num_bytes=400.0 * expected_kept(cfg, sources), assumed=True)
     inputs = {"select": (select,), "like": (like,)}
-    return Stage("thin", f"thin {select.label}", {"seed": seeds(cfg)[2]}, inputs, {}, work)
+    return Stage("thin", f"thin {select.label}", {"seed": seed_of(cfg, "sample_seed")}, inputs, {}, work)
 
 
 def num_eval(cfg: StudyConfig, sources: Sources) -> int:
     """Problems that are scored: the validation split, or the named prefix of the test set, or all of it."""
     if cfg.eval.split is Split.validation:
         return cfg.data.num_validation
-    return sources.num_test if cfg.data.eval_problems is None else min(cfg.data.eval_problems, sources.num_test)
+    return sources.num_test if cfg.data.eval_problems is None else cfg.data.eval_problems
 
 
 def perturb_stage(cfg: StudyConfig, sources: Sources, *, data: Stage) -> Stage:

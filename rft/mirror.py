@@ -7,7 +7,6 @@ their own. Everything comes from files that lie on disk already.
 from __future__ import annotations
 
 import atexit
-import dataclasses
 import functools
 import logging
 from collections.abc import Mapping
@@ -61,7 +60,7 @@ def mirror_cell(cfg: StudyConfig, cell: CellPlan, record: Record, *, store: Stor
         run_id=stable_run_id(study.name, cell.cell_id),
         name=cell.cell_id,
         job_type=cfg.method.value,
-        config=plain(dataclasses.asdict(cfg)) | {"cell": dict(cell.cell), "cell_key": cell.cell_key},
+        config={**cell.names, **cell.setting, **cell.seeds, "cell_key": cell.cell_key},
         history=_curve(store, cell.roles["model"]) if cfg.method.value != "icl" else [],
         summary=summary_metrics(record),
         table=(TABLE_COLUMNS, rows[: tracking.max_samples]),

@@ -15,6 +15,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rft.config import Method
 from rft.pipeline import CellPlan, in_order
@@ -139,8 +140,13 @@ def _full(cells: Sequence[CellPlan], model: str, method: Method) -> list[CellPla
     """Cells of a model and method on the whole data set, with the paper's own k and selection."""
     wanted: dict[str, object] = {"model": model, "method": method.value, "data_frac": 1.0}
     if method is Method.rft:
-        wanted |= {"k": 100, "policy": "paper"}
-    return [cell for cell in cells if all(cell.cell[name] == value for name, value in wanted.items())]
+        wanted |= {"k": 100, "select.policy": "paper"}
+    return [cell for cell in cells if all(values(cell).get(name) == value for name, value in wanted.items())]
+
+
+def values(cell: CellPlan) -> dict[str, Any]:
+    """A cell's names and setting in one."""
+    return {**cell.names, **cell.setting}
 
 
 def _stages(cells: Sequence[CellPlan], printed: Printed) -> list[Stage]:
@@ -149,8 +155,8 @@ def _stages(cells: Sequence[CellPlan], printed: Printed) -> list[Stage]:
         return [cell.roles["model"] for cell in _full(cells, printed.model, Method.sft)]
     rft = _full(cells, printed.model, Method.rft)
     if printed.phase == "RFT-U33B training":
-        return [cell.roles["model"] for cell in rft if tuple(cell.cell["union"]) == U33B]
-    own = [cell for cell in rft if not cell.cell["union"]]
+        return [cell.roles["model"] for cell in rft if tuple(cell.setting["union"]) == U33B]
+    own = [cell for cell in rft if not cell.setting["union"]]
     return [shard for cell in own for shard in cell.roles["select"].inputs["shards"]]
 
 
@@ -158,7 +164,7 @@ def _pretraining_flops(cells: Sequence[CellPlan], model: str) -> float:
     """As many FLOPs a token as fine-tuning the same model, over its published number of tokens; 0 when not in the plan."""
     for cell in _full(cells, model, Method.sft):
         work = cell.roles["model"].work
-        return work.flops / work.tokens * float(cell.cell["pretrain_tokens"])
+        return work.flops / work.tokens * float(cell.model_facts["pretrain_tokens"])
     return 0.0
 
 
@@ -188,10 +194,10 @@ COLUMNS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "ICL": lambda c: c["method"] == "icl",
     "SFT": lambda c: c["method"] == "sft" and c["data_frac"] == 1,
     "fractions": lambda c: c["method"] == "sft" and c["data_frac"] != 1,
-    "k<100": lambda c: _own(c) and c["policy"] == "paper" and c["k"] != 100,
-    "k=100": lambda c: _own(c) and c["policy"] == "paper" and c["k"] == 100,
-    "no dedup": lambda c: _own(c) and c["policy"] == "no_dedup" and c["examples_frac"] == 1,
-    "of 400K": lambda c: _own(c) and c["policy"] == "no_dedup" and c["examples_frac"] != 1,
+    "k<100": lambda c: _own(c) and c["select.policy"] == "paper" and c["k"] != 100,
+    "k=100": lambda c: _own(c) and c["select.policy"] == "paper" and c["k"] == 100,
+    "no dedup": lambda c: _own(c) and c["select.policy"] == "no_dedup" and c["train.examples_frac"] == 1,
+    "of 400K": lambda c: _own(c) and c["select.policy"] == "no_dedup" and c["train.examples_frac"] != 1,
     "U13B": lambda c: c["method"] == "rft" and tuple(c["union"]) == U13B,  # type: ignore[arg-type]
     "U33B": lambda c: c["method"] == "rft" and tuple(c["union"]) == U33B,  # type: ignore[arg-type]
 }
@@ -205,9 +211,9 @@ def _cells_table(cells: Sequence[CellPlan]) -> list[str]:
     """Number of cells by model and system; v: with maj1@100."""
     lines = [f"{len(cells)} cells by model (v: with maj1@K)"]
     lines += [f"{'':<11}" + "".join(f"{name:>{len(name) + 2}}" for name in COLUMNS)]
-    for model in dict.fromkeys(str(cell.cell["model"]) for cell in cells):
-        own = [cell for cell in cells if cell.cell["model"] == model]
-        counts = ((name, [cell for cell in own if test(cell.cell)]) for name, test in COLUMNS.items())
+    for model in dict.fromkeys(cell.names["model"] for cell in cells):
+        own = [cell for cell in cells if cell.names["model"] == model]
+        counts = ((name, [cell for cell in own if test(cell.setting)]) for name, test in COLUMNS.items())
         lines.append(f"{model:<11}" + "".join(f"{_count_cells(found):>{len(name) + 2}}" for name, found in counts))
     return lines
 
@@ -247,7 +253,7 @@ def _phase_table(cells: Sequence[CellPlan]) -> list[str]:
 
 def _yield_lines(cells: Sequence[CellPlan]) -> list[str]:
     """What `~` rests on."""
-    draws = {c.cell["k"] * max(1, len(c.cell["union"])) for c in cells if c.cell["k"] is not None}
+    draws = {c.setting["k"] * max(1, len(c.setting["union"])) for c in cells if "k" in c.setting}
     assumed = ", ".join(f"{ASSUMED_PATHS_K1 * n**ASSUMED_PATHS_POWER:.2f} at {n}" for n in sorted(draws))
     return _wrapped(
         f"~ assumes {ASSUMED_PATHS_K1} * draws^{ASSUMED_PATHS_POWER} new distinct paths per question ({assumed} draws; the "

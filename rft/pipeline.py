@@ -10,12 +10,13 @@ Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, votin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rft.config import Method, ModelConfig, RuntimeConfig, StudyConfig, Thin
+from rft.fields import Role, specs
 from rft.graph import (
     base_stage,
     data_stage,
@@ -24,7 +25,6 @@ from rft.graph import (
     loss_stage,
     perturb_stage,
     select_stage,
-    selection_choices,
     shard_stages,
     thin_stage,
     trainset_stage,
@@ -33,12 +33,13 @@ from rft.graph import (
 from rft.infra.digest import digest
 from rft.infra.store import Entry, Store
 from rft.infra.threads import limit_threads
-from rft.stage import Sources, Stage, pretrain_budget, seeds
+from rft.reading import Reading, given, unnoted, watched
+from rft.sources import filled_in
+from rft.stage import Sources, Stage
 from rft.stages import STAGE_KINDS, StageContext
 from rft.text.prompts import REVISE
-from rft.variants import UNUSED, VARIANTS, for_task, named_choices
+from rft.variants import VARIANTS, for_task
 
-THINNED = ", thinned"  # after the policy's name, in a cell's values
 PUBLISHED = ("published_loss", "published_loss_source", "licence")
 SAMPLING_METHODS = (Method.rft, Method.sft_matched, Method.oracle_paths, Method.fresh_human)
 
@@ -49,8 +50,12 @@ class CellPlan:
 
     cell_id: str
     cell_key: str
-    cell: Mapping[str, Any]  # swept values; null where without meaning for the method
-    collapsed: tuple[str, ...]  # swept keys that the method does not use
+    names: Mapping[str, str]  # what people call its model and its data
+    setting: Mapping[
+        str, Any
+    ]  # all of the configuration that planning read: what can change its results, but the seeds
+    seeds: Mapping[str, int]  # the replicate: the seeds that planning read
+    unused: tuple[str, ...]  # keys of the top level that mean nothing for it
     stages: tuple[Stage, ...]
     roles: Mapping[
         str, Stage
@@ -59,7 +64,17 @@ class CellPlan:
 
 
 def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
-    """All stages of one cell. Pure: the same config and sources give the same keys anywhere."""
+    """All stages of one cell. Pure: the same config and sources give the same keys anywhere.
+
+    Raises ValueError for a size beyond what the data set holds.
+    """
+    reading, full = Reading(), filled_in(cfg, sources)
+    roles = _roles(watched(full, reading), sources)
+    return _cell_plan(full, reading, roles)
+
+
+def _roles(cfg: StudyConfig, sources: Sources) -> dict[str, Stage]:
+    """The stages that the record reads. What is read of the configuration here and below is the cell's setting."""
     data = data_stage(cfg, sources)
     base = base_stage(cfg, sources, model=cfg.model)
     roles = {"data": data, "base": base, "loss": loss_stage(cfg, sources, model=cfg.model, base=base)}
@@ -83,14 +98,15 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
     given = {"drafts": (roles["drafts"],)} if "drafts" in roles else {}
     common: dict[str, Any] = {"model": asked.model, "weights": final, "data": data, "num_shots": num_shots}
     roles["evaluate"] = _also_given(evaluate_stage(asked, sources, **common), given)
-    if cfg.eval.perturbed_seed is not None:
+    if unnoted(cfg).eval.perturbed_seed is not None:  # a measure that is not asked for is no part of the setting
         roles["perturb"] = perturb_stage(cfg, sources, data=data)
         roles["perturbed"] = _on_other_data(roles["evaluate"], roles["perturb"])
-    if cfg.eval.vote_k is not None:
+    if unnoted(cfg).eval.vote_k is not None:
+        assert cfg.eval.vote_k is not None
         drawn = shard_stages(asked, sources, split=cfg.eval.split.value, num_draws=cfg.eval.vote_k, **common)
         shards = tuple(_also_given(shard, given) for shard in drawn)
         roles["vote"] = vote_stage(cfg, sources, data=data, shards=shards)
-    return _cell_plan(cfg, roles)
+    return roles
 
 
 def _also_given(stage: Stage, inputs: Mapping[str, tuple[Stage, ...]]) -> Stage:
@@ -119,7 +135,7 @@ def _select(cfg: StudyConfig, sources: Sources, data: Stage) -> Stage:
 
 def _thinned(cfg: StudyConfig, sources: Sources, data: Stage, union: Stage) -> Stage:
     """The union cut to as many paths as the model's own pool with as many draws keeps."""
-    own = dataclasses.replace(cfg, union=[], k=cfg.k * len(cfg.union))
+    own = given(cfg, {"union": [], "k": cfg.k * len(cfg.union)})
     return thin_stage(cfg, sources, select=union, like=_select(own, sources, data))
 
 
@@ -133,12 +149,33 @@ def _donors(cfg: StudyConfig) -> list[ModelConfig]:
     return [cfg.donors[name] for name in cfg.union] if cfg.union else [cfg.model]
 
 
-def _cell_plan(cfg: StudyConfig, roles: Mapping[str, Stage]) -> CellPlan:
-    cell, collapsed = cell_values(cfg)
-    key = digest([{role: stage.key for role, stage in roles.items()}, cell])
+def _cell_plan(cfg: StudyConfig, reading: Reading, roles: Mapping[str, Stage]) -> CellPlan:
+    names = {"model": cfg.model.name, "data": cfg.data.name}
     facts = {name: getattr(cfg.model, name) for name in ("name", "family", "post_trained", *PUBLISHED)}
-    facts["pretrain_tokens"] = cell["pretrain_tokens"]
-    return CellPlan(_cell_id(cell, key), key, cell, collapsed, tuple(in_order(roles.values())), dict(roles), facts)
+    facts["pretrain_tokens"] = cfg.model.pretrain_tokens if cfg.model.pretrain is None else cfg.model.pretrain.tokens
+    facts["base_key"], facts["base_setting"] = roles["base"].key, roles["base"].key_without_seed
+    key = digest([{role: stage.key for role, stage in roles.items()}, reading.setting, reading.seeds])
+    return CellPlan(
+        _cell_id(cfg, reading, key),
+        key,
+        names,
+        reading.setting,
+        reading.seeds,
+        tuple(sorted(_unused(cfg, reading))),
+        tuple(in_order(roles.values())),
+        dict(roles),
+        facts,
+    )
+
+
+def _unused(cfg: StudyConfig, reading: Reading) -> Iterator[str]:
+    """Keys of the top level that were not read, of those that have a value."""
+    read = {*reading.setting, *reading.seeds}
+    for name, spec in specs(StudyConfig).items():
+        value = getattr(cfg, name)
+        plain = not dataclasses.is_dataclass(value) and not isinstance(value, dict) and value not in (None, [])
+        if spec.role in (Role.result, Role.seed) and plain and name not in read and name != "seed":
+            yield name
 
 
 def in_order(targets: Iterable[Stage]) -> list[Stage]:
@@ -158,59 +195,13 @@ def in_order(targets: Iterable[Stage]) -> list[Stage]:
     return list(done.values())
 
 
-def cell_values(cfg: StudyConfig) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Every swept value, and the keys that were set but mean nothing for the method (null in the values)."""
-    data_seed, train_seed, sample_seed = seeds(cfg)
-    values: dict[str, Any] = {
-        "model": cfg.model.name,
-        "data": cfg.data.name,
-        "method": cfg.method.value,
-        "data_frac": cfg.data_frac,
-        "k": cfg.k,
-        "union": list(cfg.union),
-        "temperature": cfg.temperature,
-        "seed": cfg.seed,
-        "data_seed": data_seed,
-        "train_seed": train_seed,
-        "sample_seed": sample_seed,
-        "pretrain_seed": cfg.pretrain_seed,
-        "pretrain_tokens": cfg.model.pretrain_tokens if cfg.model.arch is None else pretrain_budget(cfg, cfg.model),
-        "sample_from": cfg.sample_from.value,
-        "epochs": cfg.train.epochs,
-        "epoch_rule": cfg.train.epoch_rule.value,
-        "examples_frac": cfg.train.examples_frac,
-        "policy": cfg.select.policy,
-        "human_style": cfg.data.world.human_style if cfg.data.world else None,
-    }
-    without_meaning: set[str] = set()
-    if cfg.method in VARIANTS:
-        without_meaning |= UNUSED[cfg.method]
-    elif cfg.method not in SAMPLING_METHODS:
-        without_meaning |= {"k", "union", "temperature", "sample_from", "policy"}
-    if "temperature" in without_meaning and cfg.eval.vote_k is None:  # nothing is sampled
-        without_meaning |= {"sample_seed"}
-    if cfg.method is Method.icl:
-        without_meaning |= {"data_frac", "train_seed", "epochs", "epoch_rule", "examples_frac"}
-    if cfg.model.arch is None:
-        without_meaning |= {"pretrain_seed"}
-    if cfg.method in SAMPLING_METHODS:
-        values["policy"] += "".join(f", {name} {value}" for name, value in selection_choices(cfg).items())
-        values["policy"] += THINNED if thins(cfg) else ""
-    if cfg.train.lora_rank is not None and cfg.method is not Method.icl:
-        values["lora_rank"] = cfg.train.lora_rank
-    for name in without_meaning:
-        values[name] = None
-    values |= named_choices(cfg)
-    return values, tuple(sorted(without_meaning))
-
-
-def _cell_id(cell: Mapping[str, Any], key: str) -> str:
+def _cell_id(cfg: StudyConfig, reading: Reading, key: str) -> str:
     """Readable and unique within a study."""
-    parts = [str(cell["model"]), str(cell["method"])]
-    parts += [f"f{cell['data_frac']:g}"] if cell["data_frac"] is not None else []
-    parts += [f"k{cell['k']}"] if cell["k"] is not None else []
-    parts += ["u" + "+".join(cell["union"])] if cell["union"] else []
-    return "_".join([*parts, f"s{cell['seed']}"]) + f"-{key[:8]}"
+    parts = [cfg.model.name, cfg.method.value]
+    parts += [f"f{cfg.data_frac:g}"] if "data_frac" in reading.setting else []
+    parts += [f"k{cfg.k}"] if "k" in reading.setting else []
+    parts += ["u" + "+".join(cfg.union)] if reading.setting.get("union") else []
+    return "_".join([*parts, f"s{cfg.seed}"]) + f"-{key[:8]}"
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def _repeats(count: int) -> str:
 
 def _collapsed(cells: Sequence[CellPlan]) -> list[str]:
     """Which keys mean nothing for which method, once each."""
-    by_method = {str(cell.cell["method"]): cell.collapsed for cell in cells if cell.collapsed}
+    by_method = {str(cell.setting["method"]): cell.unused for cell in cells if cell.unused}
     return [
         line
         for method, names in by_method.items()

@@ -23,7 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 RECORD_FILE = "record.json"
 FAILURE_FILE = "failure.json"
@@ -142,7 +142,12 @@ class Record:
     study: str  # name of the study
     cell_id: str  # readable and unique within the study, e.g. 'nano-s_rft_f0.25_k4_s0-1a2b3c4d'
     cell_key: str  # digest of everything that can change the cell's result
-    cell: dict[str, Any]  # every swept value, after collapsing those without meaning for the method (null)
+    names: dict[str, str]  # what people call the model and the data; says nothing of identity
+    setting: dict[
+        str, Any
+    ]  # the whole configuration that can change the result, by dotted path: without the seeds, and without
+    # what means nothing for the cell's method
+    seeds: dict[str, int]  # the replicate: the seeds that the cell rests on
     model: dict[str, Any]  # name, num_params, num_params_non_embedding, pretrain_tokens, pretrain_loss_nats, ...
     data: dict[str, Any]  # num_human, num_augmented, correct_per_question, distinct_per_question, drop_counts, ...
     scores: dict[str, Score]  # 'maj1@1' (greedy), 'maj1@K', 'pass@K', ...
@@ -157,6 +162,11 @@ class Record:
     def from_json(row: Mapping[str, Any]) -> Record:
         """From a parsed record.json. Raises ValueError when the schema version is another one or a field is missing."""
         version = row.get("schema_version")
+        if version == 1:
+            raise ValueError(
+                "record of schema version 1, from before records held their whole configuration: run the study again "
+                "(finished stages are reused where their results are still right)"
+            )
         if version != SCHEMA_VERSION:
             raise ValueError(f"record has schema version {version!r}, this code reads {SCHEMA_VERSION}")
         names = [f.name for f in dataclasses.fields(Record)]

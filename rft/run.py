@@ -11,7 +11,6 @@ import logging
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
@@ -19,27 +18,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from rft.infra.study import Study
 from rft.overrides import check_overrides
 from rft.typed import CONF, to_study_config
 
 log = logging.getLogger("rft")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a cell's results go."""
-
-    study: Path  # the study's folder
-    folder: str | None  # the cell's folder in it; None: named after the cell
-
-
-def cell_place() -> Place:
-    """The place that Hydra gives to the running job."""
+def study_folder() -> Path:
+    """The folder of the study that the running job belongs to."""
     hydra_cfg = HydraConfig.get()
-    output = Path(hydra_cfg.runtime.output_dir)
-    if hydra_cfg.mode is RunMode.MULTIRUN:
-        return Place(output.parent, output.name)
-    return Place(output, None)
+    return Path(hydra_cfg.sweep.dir if hydra_cfg.mode is RunMode.MULTIRUN else hydra_cfg.runtime.output_dir)
 
 
 def run(cfg: DictConfig) -> None:
@@ -61,21 +50,27 @@ def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str
 
     `arguments` are the command line's: a worker's own say nothing of the study.
     """
-    from rft.cell import run_cell  # after composition: `--help` and completion stay fast
+    from rft.cell import plan_cell, run_cell  # after composition: `--help` and completion stay fast
 
-    place = cell_place()
-    record = run_cell(
-        to_study_config(cfg), study_folder=place.study, folder=place.folder, hits=hits, arguments=arguments
-    )
-    if record is not None and place.folder is None:
-        _keep_configuration(place.study, record.parent)
+    folder = study_folder()
+    try:
+        cell = plan_cell(to_study_config(cfg))
+    except ValueError as error:  # no cell: a sweep must not be taken for complete without it
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            job = " ".join(HydraConfig.get().overrides.task)
+            Study(folder, str(cfg.study_name)).register_invalid(job, reason=str(error))
+        raise
+    record = run_cell(cell, study_folder=folder, hits=hits, arguments=arguments)
+    if record is not None:
+        _keep_configuration(record.parent)
 
 
-def _keep_configuration(output: Path, cell: Path) -> None:
-    """Single runs share Hydra's folder, which holds the last one's configuration: each cell keeps its own."""
-    name = HydraConfig.get().output_subdir
+def _keep_configuration(cell: Path) -> None:
+    """Hydra writes a job's configuration where the job runs, which later jobs do too: each cell keeps its own."""
+    hydra_cfg = HydraConfig.get()
+    name = hydra_cfg.output_subdir
     if name is not None and not (cell / name).exists():
-        shutil.copytree(output / name, cell / name)
+        shutil.copytree(Path(hydra_cfg.runtime.output_dir) / name, cell / name)
 
 
 def main() -> None:

@@ -1,13 +1,14 @@
 """What planning must know of the outside world, looked up once: digests of user files, row counts, sampling engines.
 
 sources = resolve(cfg)       # reads files, never the network
-plan(cfg, sources)           # pure from here on
+plan(cfg, sources)           # pure from here on; plans what `filled_in` says
 """
 
 from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from rft.config import DataKind, Engine, ModelConfig, ModelSource, StudyConfig
@@ -41,6 +42,55 @@ def resolve(cfg: StudyConfig) -> Sources:
     num_pool = _num_rows(paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
     num_test = _num_rows(paths["test"], cfg.data.test_limit, full=1_319)
     return Sources(digests, paths, num_pool, num_test, identities, engines)
+
+
+LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
+
+
+def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
+    """The configuration with every default that stands elsewhere put in the place where planning reads it.
+
+    Two spellings of one cell become one: a model's own learning rate and the same rate in `train.lr`, `seed` and its three
+    parts. Raises ValueError for a size beyond what the files hold.
+    """
+    data, train = cfg.data, cfg.train
+    models = {name: _filled_in_model(cfg, model) for name, model in cfg.donors.items()}
+    own = _filled_in_model(cfg, cfg.model)
+    alpha = LORA_ALPHA_PER_RANK * train.lora_rank if train.lora_rank and train.lora_alpha is None else train.lora_alpha
+    return replace(
+        cfg,
+        model=own,
+        donors=models,
+        train=replace(train, lr=own.lr, lora_alpha=alpha if train.lora_rank else None),
+        data=replace(
+            data,
+            prompt=own.prompt or data.prompt,
+            num_train=_size("data.num_train", data.num_train, sources.num_pool, "training problems"),
+            eval_problems=_size("data.eval_problems", data.eval_problems, sources.num_test, "test problems"),
+        ),
+        data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
+        train_seed=cfg.seed if cfg.train_seed is None else cfg.train_seed,
+        sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
+        pretrain_tokens=None,
+    )
+
+
+def _filled_in_model(cfg: StudyConfig, model: ModelConfig) -> ModelConfig:
+    pretrain = model.pretrain
+    if pretrain is not None and cfg.pretrain_tokens is not None:
+        pretrain = replace(pretrain, tokens=cfg.pretrain_tokens)
+    rate = model.lr if cfg.train.lr is None else cfg.train.lr
+    return replace(model, pretrain=pretrain, lr=rate, prompt=model.prompt or cfg.data.prompt)
+
+
+def _size(key: str, asked: int | None, there: int, what: str) -> int:
+    if there < 1:
+        raise ValueError(f"the data set holds no {what} (after data.num_validation is taken off): give more rows")
+    if asked is not None and asked > there:
+        raise ValueError(
+            f"{key}={asked} is more than the {there:,} {what} that the data set holds: lower it, or set it to null"
+        )
+    return there if asked is None else asked
 
 
 def _data_path(given: str | None, split: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rft.config import Engine, ModelConfig, StudyConfig
 from rft.infra.digest import digest
+from rft.reading import unnoted
 from rft.stages import STAGE_KINDS
 
 ASSUMED_PATHS_K1 = (
@@ -53,6 +54,13 @@ class Stage:
         input_keys = {role: [stage.key for stage in stages] for role, stages in self.inputs.items()}
         identity = [self.kind, STAGE_KINDS[self.kind].version, self.config, input_keys]
         object.__setattr__(self, "key", _digest(identity))
+
+    @property
+    def key_without_seed(self) -> str:
+        """The digest of all but its own seed: the same for every draw of a base model."""
+        config = {name: value for name, value in self.config.items() if name != "seed"}
+        inputs = {role: [stage.key for stage in stages] for role, stages in self.inputs.items()}
+        return _digest([self.kind, STAGE_KINDS[self.kind].version, config, inputs])
 
 
 _digests: dict[str, str] = {}  # by repr of the identity, which is ten times faster than the digest; cells share stages
@@ -95,15 +103,16 @@ class Sources:
     engines: dict[str, Engine]  # resolved sampling engine by model name
 
 
-def seeds(cfg: StudyConfig) -> tuple[int, int, int]:
-    """(data_seed, train_seed, sample_seed): each its own value, or the replicate's `seed`."""
-    pick = [s if s is not None else cfg.seed for s in (cfg.data_seed, cfg.train_seed, cfg.sample_seed)]
-    return pick[0], pick[1], pick[2]
+def seed_of(cfg: StudyConfig, what: str) -> int:
+    """`data_seed`, `train_seed` or `sample_seed` of a configuration whose defaults are filled in (rft.sources.filled_in)."""
+    seed: int | None = getattr(cfg, what)
+    assert seed is not None, f"{what} is filled in before anything is planned"
+    return seed
 
 
 def num_train(cfg: StudyConfig, sources: Sources) -> int:
     """Problems of the full human set (data_frac = 1)."""
-    return sources.num_pool if cfg.data.num_train is None else min(cfg.data.num_train, sources.num_pool)
+    return sources.num_pool if cfg.data.num_train is None else cfg.data.num_train
 
 
 def num_human(cfg: StudyConfig, sources: Sources) -> int:
@@ -113,6 +122,7 @@ def num_human(cfg: StudyConfig, sources: Sources) -> int:
 
 def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
     """Parameters of a model: as configured for models that are elsewhere, computed from the shape for those made here."""
+    model = unnoted(model)
     if model.arch is None:
         total = float(model.num_params or 0)
         return ModelSize(total, float(model.num_params_non_embedding or total))
@@ -123,14 +133,9 @@ def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
     return ModelSize(body + vocab * arch.width, body)
 
 
-def pretrain_budget(cfg: StudyConfig, model: ModelConfig) -> int:
-    """Pretraining tokens: the swept value, or the model's own."""
-    assert model.pretrain is not None
-    return model.pretrain.tokens if cfg.pretrain_tokens is None else cfg.pretrain_tokens
-
-
 def expected_kept(cfg: StudyConfig, sources: Sources) -> float:
     """Estimated number of selected paths of the cell's pool, from its donors' total of draws and the policy."""
+    cfg = unnoted(cfg)
     draws = cfg.k * max(1, len(cfg.union))
     if cfg.select.policy == "no_dedup":
         return num_human(cfg, sources) * ASSUMED_CORRECT_FRAC * draws

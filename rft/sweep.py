@@ -16,15 +16,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from rft.config import StudyConfig
+from rft.cell import PlannedCell, plan_cell
 from rft.infra.progress import Progress
 from rft.infra.scheduler import Result, Task, run_graph
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.paper_plan import comparison_text
-from rft.pipeline import CellPlan, in_order, plan, stage_task
+from rft.pipeline import in_order, stage_task
 from rft.plan_text import Estimator, plan_text
-from rft.sources import resolve
 from rft.stage import Stage
 from rft.typed import to_study_config
 
@@ -45,12 +44,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A job whose cell no earlier job has."""
+class SweptCell(PlannedCell):
+    """A planned cell with the first job that names it."""
 
     job: Job
-    cfg: StudyConfig
-    plan: CellPlan
 
     @property
     def task_id(self) -> str:
@@ -67,19 +64,26 @@ def run_sweep(
     """
     with _no_garbage():
         planned = [_planned(job) for job in jobs]
-    first_of: dict[str, Cell] = {}
+    first_of: dict[str, SweptCell] = {}
     for cell in planned:
         first_of.setdefault(cell.plan.cell_id, cell)
     cells = list(first_of.values())
     cfg = planned[0].cfg
     store = Store(Path(cfg.store.root))
     study = Study(study_folder, cfg.study_name)
-    open_cells = [cell for cell in cells if cfg.dry_run or not _finished(study, cell)]
     log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
     if cfg.plan.compare == "table4":
         log.info("\n" + comparison_text([cell.plan for cell in cells]))
     if cfg.dry_run:
         return [None] * len(jobs)
+    there = {entry["cell_id"] for entry in study.cells()}
+    if there:
+        new = sum(cell.plan.cell_id not in there for cell in cells)
+        log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
+    study.register([cell.plan.cell_id for cell in cells])
+    open_cells = [cell for cell in cells if not study.complete(cell.plan.cell_id, cell_key=cell.plan.cell_key)]
+    for cell in open_cells:
+        study.clear(cell.plan.cell_id)
     if len(open_cells) < len(cells):
         log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
     errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
@@ -100,46 +104,36 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _planned(job: Job) -> Cell:
-    cfg = to_study_config(job.config)
-    return Cell(job, cfg, plan(cfg, resolve(cfg)))
+def _planned(job: Job) -> SweptCell:
+    cell = plan_cell(to_study_config(job.config))
+    return SweptCell(cell.cfg, cell.sources, cell.plan, job)
 
 
-def _finished(study: Study, cell: Cell) -> bool:
-    """Register the cell; whether its folder holds its record already."""
-    folder = str(cell.job.number)
-    study.register(cell.plan.cell_id, folder=folder, cell=cell.plan.cell)
-    if study.complete(folder, cell_key=cell.plan.cell_key):
-        return True
-    study.clear(folder)
-    return False
-
-
-def _preflight(cells: Sequence[Cell], *, store: Store, study: Study) -> dict[str, str]:
+def _preflight(cells: Sequence[SweptCell], *, store: Store, study: Study) -> dict[str, str]:
     """Check every cell's model and data, once for all cells that share them; the reason by cell id where a check failed."""
     from rft.preflight import PREFLIGHT_FILE, preflight_cell, report_key  # imports torch
 
     reasons: dict[str, str] = {}
     written: dict[str, Path] = {}
     for cell in cells:
-        folder = study.folder / str(cell.job.number)
+        folder = study.path_of(cell.plan.cell_id)
         key = report_key(cell.cfg, cell.plan)
         if key in written:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(written[key], folder / PREFLIGHT_FILE)
         try:
-            preflight_cell(cell.cfg, resolve(cell.cfg), cell.plan, store=store, folder=folder)
+            preflight_cell(cell.cfg, cell.sources, cell.plan, store=store, folder=folder)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             reasons[cell.plan.cell_id] = reason
-            study.fail(folder.name, cell_id=cell.plan.cell_id, cell=cell.plan.cell, reason=reason, stage="preflight")
+            study.fail(cell.plan.cell_id, reason=reason, stage="preflight")
         if (folder / PREFLIGHT_FILE).exists():
             written[key] = folder / PREFLIGHT_FILE
     return reasons
 
 
 def _run(
-    cells: Sequence[Cell], *, store: Store, study: Study, workers: int, threads: int, cell_payload: CellPayload
+    cells: Sequence[SweptCell], *, store: Store, study: Study, workers: int, threads: int, cell_payload: CellPayload
 ) -> dict[str, str]:
     """Run the graph; the reason by cell id of every cell without a record."""
     if not cells:
@@ -180,7 +174,7 @@ def _task_id(stage: Stage) -> str:
 
 
 def _cell_task(
-    cell: Cell, missing: set[str], hits: Mapping[str, bool], names: Mapping[str, str], cell_payload: CellPayload
+    cell: SweptCell, missing: set[str], hits: Mapping[str, bool], names: Mapping[str, str], cell_payload: CellPayload
 ) -> Task:
     own = {stage.key: hits[stage.key] for stage in cell.plan.stages}
     return Task(
@@ -194,7 +188,7 @@ def _cell_task(
 
 
 def _failures(
-    cells: Sequence[Cell], results: Mapping[str, Result], names: Mapping[str, str], *, study: Study
+    cells: Sequence[SweptCell], results: Mapping[str, Result], names: Mapping[str, str], *, study: Study
 ) -> dict[str, str]:
     """Write a failure file for each cell that was skipped because a stage failed; collect all reasons."""
     for name, result in results.items():
@@ -207,8 +201,7 @@ def _failures(
             continue
         stage = next((s.label for s in cell.plan.stages if _failed(results.get(names[s.key]))), None)
         reasons[cell.plan.cell_id] = str(result.error)
-        folder = str(cell.job.number)
-        study.fail(folder, cell_id=cell.plan.cell_id, cell=cell.plan.cell, reason=str(result.error), stage=stage)
+        study.fail(cell.plan.cell_id, reason=str(result.error), stage=stage)
     return reasons
 
 

@@ -1,15 +1,17 @@
-"""Checks across the fields of a configuration; each message says what it got, what is allowed, what to do.
+"""Checks of a configuration: ranges of numbers (declared in rft.config), names, and fields against one another.
 
-validate(cfg)      # ValueError: data_frac=1.5 is outside (0, 1]: ...
+Each message says what it got, what is allowed, what to do.
+
+validate(cfg)      # ValueError: data_frac=1.5 is outside (0, 1]: a share of the training problems
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection
 
 from rft.config import DataKind, Method, ModelSource, Split, StudyConfig
+from rft.fields import range_problems
 from rft.text.answers import RULES
 from rft.text.dedup import TIE_BREAKS
 from rft.text.prompts import REVISE, TASK_TEMPLATES, TEMPLATES
@@ -23,7 +25,13 @@ DTYPES = ("float32", "bfloat16")
 
 def validate(cfg: StudyConfig) -> None:
     """Raise ValueError for the first setting that cannot work. Assigns nothing."""
-    problems = (*_range_problems(cfg), *_name_problems(cfg), *_combination_problems(cfg), *_variant_problems(cfg))
+    problems = (
+        *range_problems(cfg),
+        *_size_problems(cfg),
+        *_name_problems(cfg),
+        *_combination_problems(cfg),
+        *_variant_problems(cfg),
+    )
     for problem in problems:
         raise ValueError(problem)
 
@@ -32,23 +40,13 @@ def _at_most(size: int | None, limit: int | None) -> bool:
     return size is None or limit is None or size <= limit
 
 
-def _range_problems(cfg: StudyConfig) -> list[str]:
+def _size_problems(cfg: StudyConfig) -> list[str]:
+    """Sizes against one another; the range of each alone is declared beside its field."""
     world = cfg.data.world
     checks = [
         (
-            re.fullmatch(r"[A-Za-z0-9_][\w.+-]*", cfg.study_name) is not None,
-            f"study_name={cfg.study_name!r} names a folder: letters, digits, '_', '-', '.' and '+', no path",
-        ),
-        (math.isfinite(cfg.temperature), f"temperature={cfg.temperature} is not a finite number"),
-        (bool(cfg.store.root), "store.root is empty: name a folder"),
-        (cfg.tracking.mode in TRACKING, f"tracking.mode={cfg.tracking.mode} is not one of {', '.join(TRACKING)}"),
-        (
-            world is None or 0 <= world.human_style <= 1,
-            f"data.world.human_style={world and world.human_style} is outside [0, 1]",
-        ),
-        (
-            world is None or 1 <= world.min_steps <= world.max_steps,
-            "data.world.min_steps must be at least 1 and at most data.world.max_steps",
+            world is None or world.min_steps <= world.max_steps,
+            f"data.world.min_steps={world and world.min_steps} is more than data.world.max_steps={world and world.max_steps}",
         ),
         (
             _at_most(cfg.data.num_train, cfg.data.num_pool),
@@ -59,47 +57,22 @@ def _range_problems(cfg: StudyConfig) -> list[str]:
             f"data.eval_problems={cfg.data.eval_problems} is more than data.num_test={cfg.data.num_test}",
         ),
         (
-            0 < cfg.data_frac <= 1,
-            f"data_frac={cfg.data_frac} is outside (0, 1]: it is a share of the training problems",
+            cfg.eval.split is not Split.validation or cfg.data.num_validation > 0,
+            "eval.split=validation, but data.num_validation=0 holds no problem out: set it, or score eval.split=test",
         ),
-        (cfg.k >= 1, f"k={cfg.k} is below 1: it is the number of samples per question"),
-        (
-            cfg.temperature > 0,
-            f"temperature={cfg.temperature} must be above 0: sampling at 0 gives one solution k times",
-        ),
-        (cfg.eval.vote_temperature > 0, f"eval.vote_temperature={cfg.eval.vote_temperature} must be above 0"),
-        (cfg.eval.vote_k is None or cfg.eval.vote_k >= 1, f"eval.vote_k={cfg.eval.vote_k} must be null or at least 1"),
-        (cfg.select.cap is None or cfg.select.cap >= 1, f"select.cap={cfg.select.cap} must be null or at least 1"),
-        (cfg.train.epochs > 0, f"train.epochs={cfg.train.epochs} must be above 0"),
-        (
-            0 < cfg.train.examples_frac <= 1,
-            f"train.examples_frac={cfg.train.examples_frac} is outside (0, 1]: it is a share of the training examples",
-        ),
-        (cfg.train.batch_size >= 1, f"train.batch_size={cfg.train.batch_size} must be at least 1"),
-        (
-            cfg.train.lr is None or cfg.train.lr > 0,
-            f"train.lr={cfg.train.lr} must be above 0, or null for the model's own",
-        ),
-        (
-            cfg.train.lora_rank is None or cfg.train.lora_rank >= 1,
-            f"train.lora_rank={cfg.train.lora_rank} must be at least 1, or null for full fine-tuning",
-        ),
-        (
-            cfg.train.lora_alpha is None or cfg.train.lora_alpha >= 1,
-            f"train.lora_alpha={cfg.train.lora_alpha} must be at least 1, or null for twice train.lora_rank",
-        ),
-        (0 < cfg.sampling.top_p <= 1, f"sampling.top_p={cfg.sampling.top_p} is outside (0, 1]"),
-        (
-            cfg.sampling.draws_per_shard >= 1,
-            f"sampling.draws_per_shard={cfg.sampling.draws_per_shard} must be at least 1",
-        ),
-        (cfg.sampling.problems_per_shard >= 1, "sampling.problems_per_shard must be at least 1"),
-        (cfg.runtime.threads >= 1, f"runtime.threads={cfg.runtime.threads} must be at least 1"),
     ]
     return [message for holds, message in checks if not holds]
 
 
 def _name_problems(cfg: StudyConfig) -> list[str]:
+    problems = [] if cfg.store.root else ["store.root is empty: name a folder"]
+    if re.fullmatch(r"[A-Za-z0-9_][\w.+-]*", cfg.study_name) is None:
+        problems.append(
+            f"study_name={cfg.study_name!r} names a folder: letters, digits, '_', '-', '.' and '+', no path"
+        )
+    for key, name in (("model.name", cfg.model.name), ("data.name", cfg.data.name)):
+        if re.fullmatch(r"[\w.+-]+", name) is None or name.strip(".") == "":
+            problems.append(f"{key}={name!r} is part of folder names: letters, digits, '_', '-', '.' and '+', no path")
     named: list[tuple[str, str | None, Collection[str | None]]] = [
         ("data.prompt", cfg.model.prompt or cfg.data.prompt, TEMPLATES),
         ("data.rule", cfg.data.rule, RULES),
@@ -110,8 +83,9 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("plan.compare", cfg.plan.compare, (None, "table4")),
         ("select.tie_break", cfg.select.tie_break, (None, *TIE_BREAKS)),
         ("select.equations", cfg.select.equations, ("annotated", "plain")),
+        ("tracking.mode", cfg.tracking.mode, TRACKING),
     ]
-    return [
+    return problems + [
         f"{key}={got} is not one of {', '.join(str(name or 'null') for name in known)}"
         for key, got, known in named
         if got not in known
@@ -142,6 +116,11 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"pretrain_tokens={cfg.pretrain_tokens} is set, but model={cfg.model.name} is imported: it is pretrained already"
         )
+    if cfg.model.path is not None and cfg.model.source is ModelSource.pretrain:
+        problems.append(
+            f"model.path={cfg.model.path} is set, but model={cfg.model.name} is pretrained here and would not read it: "
+            "choose an imported model (model.source=imported)"
+        )
     if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
         problems.append(
             f"train.lora_alpha={cfg.train.lora_alpha} means nothing without train.lora_rank: set that, or leave both null"
@@ -169,15 +148,11 @@ def _budget_problems(cfg: StudyConfig) -> list[str]:
 def _variant_problems(cfg: StudyConfig) -> list[str]:
     """Settings of sft_best, self_query and self_revise, looked at only where the method uses them."""
     prompt = cfg.model.prompt or cfg.data.prompt
-    grid, revise = list(cfg.train.epoch_grid), cfg.self_revise
+    grid = list(cfg.train.epoch_grid)
     checks: list[tuple[bool, str]] = []
     if cfg.method is Method.sft_best:
         checks += [
-            (bool(grid) and min(grid) > 0, f"train.epoch_grid={grid} must list numbers of epochs above 0"),
-            (
-                0 < cfg.train.validation_frac < 1,
-                f"train.validation_frac={cfg.train.validation_frac} is outside (0, 1): a share of the human subset",
-            ),
+            (bool(grid), "train.epoch_grid is empty: list numbers of epochs to choose from"),
             (
                 cfg.eval.split is Split.test,
                 "method=sft_best chooses its epochs on the validation split and cannot be scored there: eval.split=test",
@@ -197,10 +172,5 @@ def _variant_problems(cfg: StudyConfig) -> list[str]:
                 f"method={cfg.method.value} needs up to {longest} tokens (question, path and what is written), "
                 f"model={cfg.model.name} has a context of {context}: lower data.max_prompt_tokens or max_new_tokens",
             ),
-        ]
-    if cfg.method is Method.self_revise:
-        checks += [
-            (revise.num_drafts >= 1, f"self_revise.num_drafts={revise.num_drafts} must be at least 1"),
-            (revise.num_folds >= 1, f"self_revise.num_folds={revise.num_folds} must be at least 1 (1: no folds)"),
         ]
     return [message for holds, message in checks if not holds]

@@ -14,31 +14,23 @@ from dataclasses import replace
 from typing import Any
 
 from rft.config import EpochRule, Method, SampleFrom, Split, StudyConfig
-from rft.graph import evaluate_stage, finetune_stage, generation_config, shard_stages, subset_config, trainset_stage
+from rft.graph import (
+    epochs,
+    evaluate_stage,
+    finetune_stage,
+    generation_config,
+    learning_rate,
+    prompt_of,
+    samples_all,
+    shard_stages,
+    subset_config,
+    trainset_stage,
+)
+from rft.reading import given
 from rft.stage import BYTES_PER_SAMPLE_TOKEN, Sources, Stage, Work, expected_kept, model_size, num_human
 from rft.text.prompts import REVERSE, REVISE
 
 Roles = dict[str, Stage]
-
-# Swept keys that mean nothing for a method
-UNUSED = {
-    Method.sft_best: {"k", "union", "temperature", "sample_from", "policy", "epochs", "examples_frac"},
-    Method.self_query: {"union", "examples_frac"},
-    Method.self_revise: {"k", "union", "sample_from", "examples_frac"},
-}
-
-
-def named_choices(cfg: StudyConfig) -> dict[str, str]:
-    """A variant's own settings, in the cell's values that say the same of other methods."""
-    if cfg.method is Method.sft_best:
-        return {"epoch_rule": "best of " + ", ".join(f"{epochs:g}" for epochs in epoch_grid(cfg))}
-    if cfg.method is Method.self_query:
-        query = cfg.self_query
-        return {"policy": f"{query.mix.value}, {query.relabel.value}" + (", consistent" if query.consistent else "")}
-    if cfg.method is Method.self_revise:
-        revise = cfg.self_revise
-        return {"policy": f"drafts {revise.num_drafts}, {revise.choose.value}, folds {revise.num_folds}"}
-    return {}
 
 
 def sft_best(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) -> Roles:
@@ -47,7 +39,7 @@ def sft_best(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) ->
     Data without a validation split give up a share of the human subset for the choice alone: the numbers are compared
     after training on the rest, the model that is kept has trained on the whole subset.
     """
-    validating, split = replace(cfg, eval=replace(cfg.eval, split=Split.validation)), "validation split"
+    validating, split = given(cfg, {"eval.split": Split.validation}), "validation split"
     rest, rest_data = sources, data
     if not cfg.data.num_validation:
         count = num_human(cfg, sources)
@@ -57,13 +49,13 @@ def sft_best(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) ->
     trainset = trainset_stage(cfg, sources, method=Method.sft, data=data)
     rest_trainset = trainset_stage(validating, rest, method=Method.sft, data=rest_data)
     candidates, evaluations = [], []
-    for epochs in epoch_grid(cfg):
-        whole, part = with_epochs(cfg, epochs), with_epochs(validating, epochs)
+    for number in epoch_grid(cfg):
+        whole, part = with_epochs(cfg, number), with_epochs(validating, number)
         candidates.append(finetune_stage(whole, sources, model=cfg.model, base=base, trainset=trainset))
         judged = finetune_stage(part, rest, model=cfg.model, base=base, trainset=rest_trainset)
         evaluations.append(evaluate_stage(part, rest, model=cfg.model, weights=judged, data=rest_data))
-    recipe = candidates[0].config["recipe"]
-    config = {"epochs": epoch_grid(cfg), "split": split, "batch_size": recipe["batch_size"], "lr": recipe["lr"]}
+    rate = learning_rate(cfg, cfg.model)
+    config = {"epochs": epoch_grid(cfg), "split": split, "batch_size": cfg.train.batch_size, "lr": rate}
     inputs = {"candidates": tuple(candidates), "evaluations": tuple(evaluations), "trainset": (trainset,)}
     model = Stage("best", f"best epochs of {cfg.model.name}", config, inputs, {}, Work(), cfg.model.name)
     return {"trainset": trainset, "model": model}
@@ -74,9 +66,9 @@ def epoch_grid(cfg: StudyConfig) -> list[float]:
     return sorted(set(cfg.train.epoch_grid))
 
 
-def with_epochs(cfg: StudyConfig, epochs: float) -> StudyConfig:
+def with_epochs(cfg: StudyConfig, number: float) -> StudyConfig:
     """The same with that number of epochs, whatever the data fraction."""
-    return replace(cfg, train=replace(cfg.train, epochs=epochs, epoch_rule=EpochRule.fixed))
+    return given(cfg, {"train.epochs": number, "train.epoch_rule": EpochRule.fixed})
 
 
 def hold_out(
@@ -95,14 +87,16 @@ def hold_out(
     config = {"subset": subset_config(cfg, sources), "held": [first, last]}
     label = f"hold out {first}-{last} of {count}"
     stage = Stage("holdout", label, config, {"data": (data,)}, {}, Work(num_bytes=1_000.0 * count))
-    epochs = cfg.train.epochs / cfg.data_frac if cfg.train.epoch_rule is EpochRule.per_fraction else cfg.train.epochs
-    part = replace(
-        with_epochs(cfg, epochs),
-        data_frac=1.0,
-        data=replace(cfg.data, num_train=None, num_validation=last - first),
-        eval=replace(cfg.eval, split=Split.validation, vote_temperature=cfg.temperature),
-    )
-    return part, replace(sources, num_pool=count - (last - first)), stage
+    changed = {
+        "data_frac": 1.0,
+        "data.num_train": count - (last - first),
+        "data.num_validation": last - first,
+        "eval.split": Split.validation,
+    }
+    if cfg.method is not Method.sft_best:  # which sets its own epochs, and draws nothing
+        changed |= {"eval.vote_temperature": cfg.temperature}
+        changed |= {"train.epochs": epochs(cfg), "train.epoch_rule": EpochRule.fixed}
+    return given(cfg, changed), replace(sources, num_pool=count - (last - first)), stage
 
 
 def sft_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) -> Stage:
@@ -114,13 +108,14 @@ def sft_stage(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) -
 def for_task(cfg: StudyConfig, task: str) -> StudyConfig:
     """The same with the prompt and the lengths of a task: reverse (path in, question out) or revise (draft in too)."""
     prompt_tokens, new_tokens = cfg.data.max_prompt_tokens, cfg.data.max_new_tokens
-    longer = replace(
-        cfg.data,
-        max_prompt_tokens=prompt_tokens + new_tokens,
-        max_new_tokens=prompt_tokens if task == REVERSE else new_tokens,
+    return given(
+        cfg,
+        {
+            "data.max_prompt_tokens": prompt_tokens + new_tokens,
+            "data.max_new_tokens": prompt_tokens if task == REVERSE else new_tokens,
+            "data.prompt": f"{prompt_of(cfg, cfg.model)}_{task}",
+        },
     )
-    prompt = f"{cfg.model.prompt or cfg.data.prompt}_{task}"
-    return replace(cfg, data=longer, model=replace(cfg.model, prompt=prompt))
 
 
 def self_query(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) -> Roles:
@@ -165,7 +160,7 @@ def _relabel_stage(
         "tolerance": cfg.select.tolerance,
         "k": cfg.k,
         "donors": [[cfg.model.name, len(pool)]],
-        "subset": subset_config(cfg, sources, whole=cfg.sample_from is SampleFrom.all),
+        "subset": subset_config(cfg, sources, whole=samples_all(cfg)),
         "world_seed": world.seed if world else None,
         "world_limit": world.max_value if world else None,
     }
@@ -182,7 +177,7 @@ def pool_tokens(cfg: StudyConfig, sources: Sources) -> float:
 
 def self_revise(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage) -> Roles:
     """Question and sampled draft in, human path out; evaluated on the SFT model's greedy drafts."""
-    own = replace(cfg, sample_from=SampleFrom.own)
+    own = given(cfg, {"sample_from": SampleFrom.own})
     sft = sft_stage(own, sources, data=data, base=base)
     revise = for_task(own, REVISE)
     config = {
@@ -190,7 +185,7 @@ def self_revise(cfg: StudyConfig, sources: Sources, *, data: Stage, base: Stage)
         "subset": subset_config(own, sources),
         "num_drafts": cfg.self_revise.num_drafts,
         "choose": cfg.self_revise.choose.value,
-        "prompt": revise.model.prompt,
+        "prompt": prompt_of(revise, revise.model),
         "rule": cfg.data.rule,
     }
     inputs = {"data": (data,), "shards": tuple(_drafts(own, sources, data=data, base=base, sft=sft))}

@@ -1,7 +1,7 @@
 """What happens once per run, whichever launcher runs it.
 
-A multirun begins with a fresh list of cells and ends with a summary. A dry run (`dry_run=true`) leaves nothing: Hydra's own
-folders go to a place that is removed.
+A multirun adds its cells to those of the study and ends with a summary. A dry run (`dry_run=true`) leaves nothing: Hydra's
+own folders go to a place that is removed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ class StudyCallback(Callback):
             _redirect(config, "sweep")
             return
         study = Study(Path(config.hydra.sweep.dir), config.study_name)
-        study.begin()
+        if config.study_replace and (there := study.cells()):
+            names = ", ".join(str(entry["cell_id"]) for entry in there)
+            print(
+                f"study_replace=true: {study.folder} no longer lists {len(there)} cells (their folders stay): {names}"
+            )
+        study.begin(replace=bool(config.study_replace))
         atexit.register(print_summary, study)  # also when a launcher raises because a cell failed
 
 

@@ -1,27 +1,32 @@
-"""A study folder: its manifest of current cells, and the lock under which cells register.
+"""A study folder: its manifest of cells, and the lock under which cells register.
 
     study = Study(Path("multirun_outputs/quickstart"), name="quickstart")
-    study.begin()                                   # once per multirun: cells of an earlier, edited sweep are forgotten
-    owner = study.register("nano-s_sft_f1_s0-1a2b3c4d", folder="3", cell={...})   # '3', or the folder that has it already
+    study.begin(replace=False)                                # once per multirun; sweeps into one study add to it
+    study.register(["nano-s_sft_f1_s0-1a2b3c4d"])             # in one write
+    study.path_of("nano-s_sft_f1_s0-1a2b3c4d")                # the cell's own folder, which no other cell ever uses
 
 `study.json`:
-    {"schema_version": 1, "study": "quickstart", "group": "quickstart-20261122-211500",
-     "cells": [{"cell_id": "nano-s_sft_f1_s0-1a2b3c4d", "folder": "3", "cell": {"model": "nano-s", ...}}]}
+    {"schema_version": 2, "study": "quickstart", "group": "quickstart-20261122-211500",
+     "cells": [{"cell_id": "nano-s_sft_f1_s0-1a2b3c4d", "folder": "nano-s_sft_f1_s0-1a2b3c4d"}]}
+
+A job that could not be planned is no cell: it stands in the list with `"invalid": true`, so that nobody takes the study for
+complete, until the next multirun begins.
 """
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, read_json, write_json
+from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, SCHEMA_VERSION, Record, read_json, write_json
 
-MANIFEST_VERSION = 1
 LOCK_TIMEOUT_S = 120.0
 
 
@@ -32,56 +37,73 @@ class Study:
     folder: Path
     name: str
 
-    def begin(self) -> None:
-        """Start a multirun: keep the study's group, forget its cells (finished ones register again at once)."""
-        self._update(lambda manifest: manifest | {"cells": []})
+    def begin(self, *, replace: bool = False) -> list[str]:
+        """Start a multirun; returns the cells that the study has. Invalid jobs of the last one are forgotten, and all cells
+        with `replace`: their folders stay."""
+        dropped = [entry for entry in self.cells() if replace or entry.get("invalid")]
+        gone = {entry["cell_id"] for entry in dropped}
+        after = self._update(lambda m: m | {"cells": [entry for entry in m["cells"] if entry["cell_id"] not in gone]})
+        for entry in dropped:
+            if entry.get("invalid"):
+                shutil.rmtree(self.folder / entry["folder"], ignore_errors=True)
+        return [str(entry["cell_id"]) for entry in after["cells"]]
 
     def group(self) -> str:
         """The W&B group: fixed when the study's folder is first used."""
         return str(self._update(lambda manifest: manifest)["group"])
 
     def cells(self) -> list[dict[str, Any]]:
-        """The current cells: `cell_id`, `folder`, `cell`."""
+        """The cells of the manifest: `cell_id`, `folder`, and `invalid` for jobs that could not be planned."""
         path = self.folder / MANIFEST_FILE
         return list(read_json(path)["cells"]) if path.exists() else []
 
-    def folder_of(self, cell_id: str) -> str | None:
-        """The folder that holds a registered cell."""
-        return next((str(entry["folder"]) for entry in self.cells() if entry["cell_id"] == cell_id), None)
+    def path_of(self, cell_id: str) -> Path:
+        """The folder of a cell."""
+        return self.folder / cell_id
 
-    def register(self, cell_id: str, *, folder: str, cell: Mapping[str, Any]) -> str:
-        """Enter a cell; returns the folder that holds it, which is another one when the sweep names a cell twice."""
+    def register(self, cell_ids: Sequence[str]) -> None:
+        """Enter cells that are not there yet, in one write."""
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
-            if any(entry["cell_id"] == cell_id for entry in manifest["cells"]):
-                return manifest
-            others = [entry for entry in manifest["cells"] if entry["folder"] != folder]
-            return manifest | {"cells": [*others, {"cell_id": cell_id, "folder": folder, "cell": dict(cell)}]}
+            known = {entry["cell_id"] for entry in manifest["cells"]}
+            new = [name for name in dict.fromkeys(cell_ids) if name not in known]
+            return manifest | {"cells": [*manifest["cells"], *({"cell_id": name, "folder": name} for name in new)]}
 
-        entries = self._update(add)["cells"]
-        return str(next(entry["folder"] for entry in entries if entry["cell_id"] == cell_id))
+        self._update(add)
 
-    def complete(self, folder: str, *, cell_key: str) -> bool:
-        """Whether the folder holds the finished record of exactly this cell."""
-        path = self.folder / folder / RECORD_FILE
-        return path.exists() and read_json(path).get("cell_key") == cell_key
+    def register_invalid(self, job: str, *, reason: str) -> None:
+        """Enter a job that could not be planned, with the reason; `job` is what sets it apart, its overrides."""
+        folder = f"invalid-{hashlib.sha256(job.encode()).hexdigest()[:8]}"
+        name = f"invalid job ({job})"
+        entry = {"cell_id": name, "folder": folder, "invalid": True}
 
-    def clear(self, folder: str) -> None:
-        """Take a former cell's record or failure out of the way: the folder is about to hold another result."""
+        def add(manifest: dict[str, Any]) -> dict[str, Any]:
+            others = [one for one in manifest["cells"] if one["cell_id"] != name]
+            return manifest | {"cells": [*others, entry]}
+
+        self._update(add)
+        self._write_failure(folder, {"cell_id": name, "reason": reason, "stage": None})
+
+    def complete(self, cell_id: str, *, cell_key: str) -> bool:
+        """Whether the finished record of exactly this cell is there. One that cannot be read is not finished."""
+        path = self.path_of(cell_id) / RECORD_FILE
+        try:
+            return path.exists() and Record.from_json(read_json(path)).cell_key == cell_key
+        except (ValueError, TypeError, KeyError, AttributeError, OSError):
+            return False
+
+    def clear(self, cell_id: str) -> None:
+        """Take a cell's record or failure out of the way: another result is about to be made."""
         for name in (RECORD_FILE, FAILURE_FILE):
-            (self.folder / folder / name).unlink(missing_ok=True)
+            (self.path_of(cell_id) / name).unlink(missing_ok=True)
 
-    def fail(self, folder: str, *, cell_id: str, cell: Mapping[str, Any], reason: str, stage: str | None) -> None:
+    def fail(self, cell_id: str, *, reason: str, stage: str | None) -> None:
         """Write why a cell has no record."""
+        self._write_failure(cell_id, {"cell_id": cell_id, "reason": reason, "stage": stage})
+
+    def _write_failure(self, folder: str, row: Mapping[str, Any]) -> None:
         (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        row = {
-            "cell_id": cell_id,
-            "cell": dict(cell),
-            "reason": reason,
-            "stage": stage,
-            "time": time.strftime("%FT%T%z"),
-        }
-        write_json(self.folder / folder / FAILURE_FILE, row)
+        write_json(self.folder / folder / FAILURE_FILE, {**row, "time": time.strftime("%FT%T%z")})
 
     def summary(self) -> tuple[int, dict[str, str]]:
         """(finished cells, reason by cell id of every cell of the manifest without a record)."""
@@ -107,4 +129,4 @@ class Study:
 
     def _fresh(self) -> dict[str, Any]:
         group = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        return {"schema_version": MANIFEST_VERSION, "study": self.name, "group": group, "cells": []}
+        return {"schema_version": SCHEMA_VERSION, "study": self.name, "group": group, "cells": []}

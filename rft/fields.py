@@ -1,0 +1,133 @@
+"""What a configuration field is, declared beside it: its role, and for numbers the range that is allowed.
+
+    k: Annotated[int, fields.result("[1, inf)", "samples per question and donor")]     # in a class of rft.config
+    for leaf in leaves(cfg): leaf.path, leaf.value, leaf.spec.role    # 'train.lr', 0.003, Role.result
+    range_problems(cfg)                                               # ['k=0 is outside [1, inf): samples per ...']
+
+A field without a declaration changes results: forgetting it can split a setting in two, never pool two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Role(Enum):
+    """What a field has to do with results."""
+
+    result = "result"  # changes results: part of a setting
+    seed = "seed"  # of random choices that a replicate makes anew: part of the replicate
+    name = "name"  # what people call a thing
+    fact = "fact"  # what is known of a model or expected of data, for estimates and figures
+    place = "place"  # where content lies; the content is what counts
+    run = "run"  # how the work is done and kept: speed, storage, tracking
+
+
+@dataclass(frozen=True)
+class Range:
+    """An interval of numbers, ends at infinity excluded."""
+
+    text: str  # '(0, 1]'
+    low: float
+    high: float
+    holds_low: bool
+    holds_high: bool
+
+    @staticmethod
+    def parse(text: str) -> Range:
+        """From '[1, inf)'. Raises ValueError for anything else."""
+        match = re.fullmatch(r"([\[(])(\S+), (\S+)([\])])", text)
+        if match is None:
+            raise ValueError(f"range {text!r} is not of the form '(0, 1]'")
+        return Range(text, float(match[2]), float(match[3]), match[1] == "[", match[4] == "]")
+
+    def holds(self, value: float) -> bool:
+        """Whether a finite number lies inside."""
+        above = value >= self.low if self.holds_low else value > self.low
+        below = value <= self.high if self.holds_high else value < self.high
+        return math.isfinite(value) and above and below
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The declaration of one field."""
+
+    role: Role = Role.result
+    range: Range | None = None  # of a number, or of each number of a list
+    hint: str = ""  # what the number is, for the message
+
+
+def declared(role: Role, allowed: str | None = None, hint: str = "") -> Spec:
+    """A field's declaration."""
+    return Spec(role, None if allowed is None else Range.parse(allowed), hint)
+
+
+result = functools.partial(declared, Role.result)
+seed = functools.partial(declared, Role.seed, "(-inf, inf)")
+name = functools.partial(declared, Role.name)
+fact = functools.partial(declared, Role.fact)
+place = functools.partial(declared, Role.place)
+run = functools.partial(declared, Role.run)
+
+
+_specs: dict[Any, Mapping[str, Spec]] = {}  # by class
+
+
+def specs(kind: Any) -> Mapping[str, Spec]:
+    """The declarations of a configuration class by field name."""
+    if kind not in _specs:
+        hints = typing.get_type_hints(kind, include_extras=True)
+        _specs[kind] = {field.name: _spec(hints[field.name]) for field in dataclasses.fields(kind)}
+    return _specs[kind]
+
+
+def _spec(hint: Any) -> Spec:
+    return next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Spec)), Spec())
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One value of a configuration."""
+
+    path: str  # 'train.lr'
+    value: Any
+    spec: Spec
+
+
+def leaves(value: Any, *, prefix: str = "", role: Role | None = None) -> Iterator[Leaf]:
+    """Every value below a configuration, parts that are null as one leaf. A part's role is that of all below it, if declared.
+
+    Mappings of parts (`donors`) are gone through by name.
+    """
+    for field, spec in specs(type(value)).items():
+        item = getattr(value, field)
+        own = role or (spec.role if spec.role is not Role.result else None)
+        if isinstance(item, dict):
+            for key, part in item.items():
+                yield from leaves(part, prefix=f"{prefix}{field}.{key}.", role=own)
+        elif dataclasses.is_dataclass(item):
+            yield from leaves(item, prefix=f"{prefix}{field}.", role=own)
+        else:
+            yield Leaf(prefix + field, item, dataclasses.replace(spec, role=own or spec.role))
+
+
+def range_problems(cfg: Any) -> list[str]:
+    """A message for every number outside its range, and for every number that is not finite."""
+    problems = []
+    for leaf in leaves(cfg):
+        values = leaf.value if isinstance(leaf.value, list | tuple) else [leaf.value]
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        allowed = leaf.spec.range
+        if any(not math.isfinite(n) or (allowed is not None and not allowed.holds(n)) for n in numbers):
+            hint = f": {leaf.spec.hint}" if leaf.spec.hint else ""
+            place = f"outside {allowed.text}" if allowed is not None else "not a finite number"
+            problems.append(f"{leaf.path}={leaf.value} is {place}{hint}")
+    return problems

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
@@ -37,6 +39,15 @@ def composed(*overrides: str) -> StudyConfig:
     with open_dict(cfg):
         cfg.study_name = "test"
     return to_study_config(cfg)
+
+
+def compute(cfg: StudyConfig, *, study: Path) -> Path:
+    """Run one cell; returns its folder."""
+    from rft.cell import plan_cell, run_cell
+
+    record = run_cell(plan_cell(cfg), study_folder=study)
+    assert record is not None
+    return record.parent
 
 
 def tiny(*overrides: str) -> StudyConfig:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import tiny
+from composing import compute, tiny
 
-from rft.cell import run_cell
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
 from rft.infra.store import Store
 from rft.pipeline import CellPlan, execute, plan
@@ -100,11 +99,16 @@ def test_each_trains_the_base_and_nulls_what_it_does_not_use():
         cell = planned(*overrides)
         finetunes = [stage for stage in cell.stages if stage.kind == "finetune"]
         assert {stage.inputs["base"][0].kind for stage in finetunes} == {"pretrain"}, name
-        assert cell.cell["union"] is None
-    best, query_, revised = (planned(*METHODS[name]).cell for name in ("best", "query", "revise"))
-    assert (best["k"], best["epochs"], best["epoch_rule"], best["sample_seed"]) == (None, None, "best of 1, 2", None)
-    assert (query_["k"], query_["temperature"], query_["policy"]) == (2, 1.5, "mixed, wrong")
-    assert (revised["k"], revised["temperature"], revised["policy"]) == (None, 1.5, "drafts 2, all, folds 1")
+        assert "union" not in cell.setting
+    best, query_, revised = (planned(*METHODS[name]) for name in ("best", "query", "revise"))
+    assert not {"k", "train.epochs", "train.epoch_rule", "temperature"} & set(best.setting)
+    assert "sample_seed" not in best.seeds
+    assert best.setting["train.epoch_grid"] == [1, 2]
+    assert (query_.setting["k"], query_.setting["temperature"]) == (2, 1.5)
+    assert (query_.setting["self_query.mix"], query_.setting["self_query.relabel"]) == ("mixed", "wrong")
+    assert "k" not in revised.setting
+    assert revised.setting["temperature"] == 1.5
+    assert (revised.setting["self_revise.num_drafts"], revised.setting["self_revise.num_folds"]) == (2, 1)
 
 
 def test_a_shared_stage_has_one_name_whichever_cell_plans_it():
@@ -131,12 +135,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("methods")
     for name, overrides in METHODS.items():
         cfg = tiny(*SHARED, *overrides, f"store.root={folder}/store")
-        assert run_cell(cfg, study_folder=folder / "study", folder=name) is not None
+        compute(cfg, study=folder / name)
     return folder
 
 
 def record(study: Path, name: str) -> Record:
-    return Record.from_json(read_json(study / "study" / name / "record.json"))
+    (path,) = (study / name).glob("*/record.json")
+    return Record.from_json(read_json(path))
 
 
 def folder_of(study: Path, stage: Stage) -> Path:

@@ -42,19 +42,19 @@ def cells() -> list[CellPlan]:
 
 
 def planned_cell(cell: CellPlan) -> Cell:
-    c = cell.cell
+    c = cell.setting
     epochs = None
-    if c["epochs"] is not None:
-        epochs = c["epochs"] / (c["data_frac"] if c["epoch_rule"] == "per_fraction" else 1)
+    if "train.epochs" in c:
+        epochs = c["train.epochs"] / (c["data_frac"] if c.get("train.epoch_rule") == "per_fraction" else 1)
     return (
-        c["model"],
+        cell.names["model"],
         c["method"],
-        c["data_frac"],
+        c.get("data_frac"),
         epochs,
-        c["k"],
-        None if c["method"] == "icl" else c["examples_frac"],
-        c["policy"],
-        tuple(c["union"] or ()),
+        c.get("k"),
+        c.get("train.examples_frac"),
+        c.get("select.policy"),
+        tuple(c.get("union", ())),
         "vote" in cell.roles,
     )
 
@@ -110,9 +110,9 @@ def test_shared_work_is_planned_once(cells: list[CellPlan]):
 
 
 def test_a_share_of_the_examples_never_touches_the_donors_models(cells: list[CellPlan]):
-    part = [cell for cell in cells if cell.cell["examples_frac"] not in (None, 1.0)]
+    part = [cell for cell in cells if cell.setting.get("train.examples_frac", 1.0) != 1.0]
     assert len(part) == 5
-    (whole,) = (c for c in cells if planned_cell(c)[:2] == ("llama-7b", "sft") and c.cell["data_frac"] == 1)
+    (whole,) = (c for c in cells if planned_cell(c)[:2] == ("llama-7b", "sft") and c.setting["data_frac"] == 1)
     for cell in part:
         assert whole.roles["model"].key in {stage.key for stage in cell.stages}
 

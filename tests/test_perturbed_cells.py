@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from byte_model import overrides
-from composing import composed, tiny
+from composing import composed, compute, tiny
 
 from analysis.grids import paper_tables
 from analysis.records import load_studies
 from rft import assemble
-from rft.cell import run_cell
 from rft.pipeline import plan
 from rft.records import Record, Score, read_json, read_jsonl
 from rft.sources import resolve
@@ -30,12 +29,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for method in ("icl", "sft", "self_revise"):
         for name, extra in ((method, ["eval.perturbed_seed=3"]), (f"{method}_plain", [])):
             cfg = composed(*common, f"method={method}", *extra)
-            assert run_cell(cfg, study_folder=folder / "study", folder=name) is not None
+            compute(cfg, study=folder / name)
     return folder
 
 
 def record(study: Path, name: str) -> Record:
-    return Record.from_json(read_json(study / "study" / name / "record.json"))
+    return Record.from_json(read_json(cell_folder(study, name) / "record.json"))
+
+
+def cell_folder(study: Path, name: str) -> Path:
+    (path,) = (study / name).glob("*/record.json")
+    return path.parent
 
 
 @pytest.mark.parametrize("method", ["icl", "sft", "self_revise"])
@@ -51,7 +55,7 @@ def test_the_copy_gives_a_second_accuracy_and_leaves_the_first_alone(study: Path
 
 @pytest.mark.parametrize("method", ["icl", "sft", "self_revise"])
 def test_outcomes_on_the_copy_stand_beside_those_of_the_originals(study: Path, method: str):
-    rows = list(read_jsonl(study / "study" / method / "outcomes.jsonl.gz"))
+    rows = list(read_jsonl(cell_folder(study, method) / "outcomes.jsonl.gz"))
     copied = [row for row in rows if "perturbed" in row]
     found = record(study, method)
     assert len(copied) == found.scores[PERTURBED].n
@@ -79,7 +83,7 @@ def test_the_copy_changes_no_stage_that_the_cell_has_without_it(study: Path):
 
 
 def test_the_table_shows_both_accuracies_and_leaves_the_voted_one_alone(study: Path):
-    table = load_studies([study / "study"])
+    table = load_studies([study / method for method in ("icl", "sft", "self_revise")])
     grids = paper_tables(table)
     rows = grids["table_perturbed"].rows
     assert {row[1] for row in rows} == {"ICL", "SFT", "self-revising"}
@@ -100,15 +104,11 @@ def test_the_embedded_world_needs_no_copy():
 def test_samples_without_annotations_are_warned_about(study: Path, caplog: pytest.LogCaptureFixture):
     cfg = composed(*overrides(study), "method=rft", "k=2")
     with caplog.at_level("WARNING", logger="rft"):
-        run_cell(cfg, study_folder=study / "warned", folder="0")
+        compute(cfg, study=study / "warned")
     assert "100% of the samples have no <<...>> equation" in caplog.text
     caplog.clear()
     with caplog.at_level("WARNING", logger="rft"):
-        run_cell(
-            composed(*overrides(study), "method=rft", "k=2", "select.equations=plain"),
-            study_folder=study / "w2",
-            folder="0",
-        )
+        compute(composed(*overrides(study), "method=rft", "k=2", "select.equations=plain"), study=study / "w2")
     assert "equation" not in caplog.text
 
 

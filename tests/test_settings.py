@@ -50,7 +50,7 @@ FILES = Sources(
     {"smollm2-135m": ModelIdentity("m1", "folder")},
     {"smollm2-135m": Engine.ctranslate2},
 )
-IMPORTED = ("model=smollm2-135m", "data=gsm8k", "model.path=folder")
+IMPORTED = ("model=smollm2-135m", "data=gsm8k", "model.path=folder", "sampling.problems_per_shard=7")
 
 
 def other_value(leaf: Leaf) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,11 +95,13 @@ def test_a_study_ends_in_readable_records(finished: Path):
         assert record.provenance["command"][:4] == ["python", "-m", "rft.run", "-m"]
         assert "method=sft,rft,sft_matched" in record.provenance["command"]
         assert all(not Path(name).is_absolute() for name in record.files.values())
-    matched, rft, sft = (next(r for r in rows.values() if r.cell["method"] == m) for m in ("sft_matched", "rft", "sft"))
+    matched, rft, sft = (
+        next(r for r in rows.values() if r.setting["method"] == m) for m in ("sft_matched", "rft", "sft")
+    )
     assert matched.data["num_optimizer_steps"] == rft.data["num_optimizer_steps"] >= sft.data["num_optimizer_steps"]
     assert rft.data["num_samples"] == 32
     assert sum(rft.data["drop_counts"].values()) + rft.data["num_augmented"] == 32
-    assert sft.cell["k"] is None
+    assert "k" not in sft.setting
 
 
 def _entries(study: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -157,12 +160,55 @@ def test_a_failing_cell_is_missing_with_its_reason_and_the_others_finish(tmp_pat
     assert "1 of 2 cells have a record" in text
 
 
-def test_an_edited_sweep_forgets_the_cells_it_no_longer_names(tmp_path: Path):
+def test_a_second_sweep_adds_its_cells_and_touches_none_of_the_first(tmp_path: Path):
     run(tmp_path, "-m", "study_name=s", "method=sft", "data_frac=0.5,1")
-    run(tmp_path, "-m", "study_name=s", "method=sft", "data_frac=1")
     study = tmp_path / "multirun_outputs/s"
-    assert [entry["cell"]["data_frac"] for _, entry in _entries(study)] == [1.0]
-    assert read_json(study / "0" / RECORD_FILE)["cell"]["data_frac"] == 1.0
+    before = {path: path.read_bytes() for path in study.glob(f"*/{RECORD_FILE}")}
+    text = run(tmp_path, "-m", "hydra/launcher=dag_local", "study_name=s", "method=sft", "data_frac=0.25,1")
+    assert "study s: 2 cells are there, 1 of this sweep's 2 are new" in text
+    assert {path: path.read_bytes() for path in before} == before
+    assert sorted(row["setting"]["data_frac"] for row in records(study).values()) == [0.25, 0.5, 1.0]
+    assert "3 of 3 cells have a record" in text
+
+
+def test_cells_leave_a_study_when_it_is_replaced_and_are_named(tmp_path: Path):
+    run(tmp_path, "-m", "study_name=s", "method=sft", "data_frac=0.5,1")
+    study = tmp_path / "multirun_outputs/s"
+    text = run(tmp_path, "-m", "study_name=s", "method=sft", "data_frac=1", "study_replace=true")
+    assert "no longer lists 2 cells" in text
+    assert [row["setting"]["data_frac"] for row in records(study).values()] == [1.0]
+    assert len(list(study.glob(f"*/{RECORD_FILE}"))) == 2, "nothing is deleted"
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_job_that_cannot_be_planned_is_missing_with_its_reason(tmp_path: Path, launcher: str):
+    sweep = ("-m", f"hydra/launcher={launcher}", "study_name=s", "method=sft")
+    text = run(tmp_path, *sweep, "data_frac=2,0.5,1", status=1)
+    study = tmp_path / "multirun_outputs/s"
+    assert "of 3 cells have a record" in text
+    (failed,) = [entry for _, entry in _entries(study) if entry.get("invalid")]
+    assert "data_frac=2.0 is outside (0, 1]" in read_json(study / failed["folder"] / "failure.json")["reason"]
+    assert "2 of 2 cells have a record" in run(tmp_path, *sweep, "data_frac=0.5,1")
+    assert not (study / failed["folder"]).exists()
+
+
+def test_two_sweeps_into_one_study_at_once_both_live(tmp_path: Path):
+    grids = [("-m", "study_name=s", "method=sft", f"data_frac={fractions}") for fractions in ("0.25,1", "0.5,1")]
+    both = [start(tmp_path, *grid) for grid in grids]
+    assert [process.wait(timeout=300) for process in both] == [0, 0], (tmp_path / "out.txt").read_text()
+    rows = records(tmp_path / "multirun_outputs/s")
+    assert sorted(row["setting"]["data_frac"] for row in rows.values()) == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", "\udcff", '{"schema_version": 2}'])
+def test_a_damaged_record_is_unfinished_and_made_again(finished: Path, tmp_path: Path, damage: str):
+    shutil.copytree(finished / "multirun_outputs", tmp_path / "multirun_outputs", symlinks=True)
+    study = tmp_path / "multirun_outputs/s"
+    before = records(study)
+    path = next(study.glob(f"*/{RECORD_FILE}"))
+    path.write_text(damage, errors="surrogateescape")
+    run(tmp_path, *GRID)
+    assert records(study) == before
 
 
 def test_a_sweep_that_names_a_cell_twice_has_it_once(tmp_path: Path):
@@ -190,7 +236,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path):
 def test_the_offline_wandb_run_of_a_cell_reads_back(tmp_path: Path):
     run(tmp_path, "-m", "study_name=s", "method=sft", "tracking.mode=offline")
     study = tmp_path / "multirun_outputs/s"
-    record = read_json(study / "0" / RECORD_FILE)
+    record = read_json(next(study.glob(f"*/{RECORD_FILE}")))
     [cell_run] = study.glob(f"wandb/offline-run-*-{record['cell_id']}-*")
     inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(cell_run)]
     private = {name: str(tmp_path) for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from composing import tiny
+from composing import compute, tiny
 
 from analysis.points import method_label
 from analysis.records import load_cell
@@ -50,13 +50,10 @@ def test_a_union_with_fewer_paths_is_left_whole(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def cell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from rft.cell import run_cell
-
     folder = tmp_path_factory.mktemp("thin")
     overrides = ("method=rft", "model=nano-s", "union=[nano-xs,nano-s]", "k=2", "select.thin=own")
     cfg = tiny(*overrides, f"store.root={folder}/store")
-    assert run_cell(cfg, study_folder=folder / "study", folder="0") is not None
-    return folder / "study" / "0"
+    return compute(cfg, study=folder / "study")
 
 
 def test_a_thinned_cell_says_so_and_trains_on_what_is_left(cell_folder: Path):

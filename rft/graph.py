@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rft.config import DataKind, EpochRule, Method, ModelConfig, ModelSource, SampleFrom, Split, StudyConfig
+from rft.infra.digest import digest
 from rft.reading import note, values_of
 from rft.stage import (
     BYTES_PER_SAMPLE_TOKEN,
@@ -215,6 +216,7 @@ def shard_stages(
         subset = {"num_problems": num_eval(cfg, sources), "seed": None}
         temperature = cfg.eval.vote_temperature
     generation = generation_config(cfg, sources, model=model, num_shots=num_shots)
+    stream = random_stream(cfg, sources, model)
     tokens_each = cfg.data.expected_solution_tokens
     flops_each = 2.0 * model_size(model).num_params * (tokens_each + cfg.data.expected_question_tokens)
     for first_draw in range(0, num_draws, sampling.draws_per_shard):
@@ -228,6 +230,7 @@ def shard_stages(
                 "temperature": temperature,
                 "top_p": sampling.top_p,
                 "seed": seed_of(cfg, "sample_seed"),
+                "stream": stream,
             }
             count = (last - first) * sampling.draws_per_shard
             tokens = count * tokens_each
@@ -235,6 +238,16 @@ def shard_stages(
             label = f"sample {model.name} {split} {first}-{last} draw {first_draw}+{sampling.draws_per_shard}"
             inputs = {"model": (weights,), "data": (data,)}
             yield Stage("shard", label, config, inputs, {}, work, model.name)
+
+
+def random_stream(cfg: StudyConfig, sources: Sources, model: ModelConfig) -> str:
+    """Which stream of random numbers samples from a base take: donors with one stream would draw alike.
+
+    From what the base is and not from a stage's key, so that it stays when stages are cut otherwise.
+    """
+    if model.source is ModelSource.imported:
+        return digest(["stream", sources.models[model.name].digest])
+    return digest(["stream", values_of(model.arch), values_of(model.pretrain), cfg.pretrain_seed])
 
 
 def samples_all(cfg: StudyConfig) -> bool:

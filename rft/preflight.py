@@ -34,6 +34,7 @@ from rft.infra.digest import digest
 from rft.infra.store import Store
 from rft.pipeline import CellPlan, execute, in_order
 from rft.records import Problem, read_json, write_json
+from rft.sources import filled_in
 from rft.stage import Sources
 from rft.stages.finetune import training_pairs
 from rft.stages.problems import make_prompts, split_problems, stop_strings
@@ -119,7 +120,7 @@ def report_key(cfg: StudyConfig, cell: CellPlan) -> str:
 
 def run_preflight(cfg: StudyConfig, sources: Sources, *, model: Path, data: Path, key: str = "") -> Report:
     """All checks. A check that raises has failed with what it raised."""
-    ready = _Ready(cfg, sources, model, data)
+    ready = _Ready(filled_in(cfg, sources), sources, model, data)
     checks: dict[str, Callable[[], Check]] = {
         "memory": ready.memory,
         "tokenizer": ready.tokenizer_round_trip,

@@ -394,10 +394,10 @@ def test_the_worlds_task_prompts_hold_only_its_words():
     ("overrides", "message"),
     [
         (("method=sft_best", "eval.split=validation"), "cannot be scored there"),
-        (("method=sft_best", "train.epoch_grid=[]"), "must list numbers of epochs above 0"),
+        (("method=sft_best", "train.epoch_grid=[]"), "train.epoch_grid is empty"),
         (("method=sft_best", "train.validation_frac=1"), "outside"),
         (("method=self_query", "data.prompt=chat"), "no wording for data.prompt=chat: use alpaca"),
-        (("method=self_revise", "self_revise.num_drafts=0"), "num_drafts=0 must be at least 1"),
+        (("method=self_revise", "self_revise.num_drafts=0"), r"num_drafts=0 is outside \[1, inf\)"),
         (("method=self_revise", "model.arch.context=128"), "has a context of 128: lower"),
     ],
 )

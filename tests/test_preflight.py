@@ -19,7 +19,7 @@ from rft.infra.store import Store
 from rft.pipeline import execute, in_order, plan
 from rft.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
 from rft.records import read_json
-from rft.sources import resolve
+from rft.sources import filled_in, resolve
 from rft.stage import Sources
 
 SMOLLM2 = Path(__file__).resolve().parent.parent / "multirun_outputs" / ".models" / "smollm2-135m"
@@ -96,7 +96,7 @@ def test_settings_that_cannot_work_are_found(ready: Any, override: str, name: st
 
 def test_a_text_that_does_not_come_back_is_found(ready: Any):
     cfg, sources, model, data = ready()
-    state = module._Ready(cfg, sources, model, data)
+    state = module._Ready(filled_in(cfg, sources), sources, model, data)
     state.test[0] = type(state.test[0])("t", "an unknownword here", "1", "1")
     check = state.tokenizer_round_trip()
     assert (check.passed, check.numbers["changed"]) == (False, 1)
@@ -129,8 +129,9 @@ def test_a_sweep_checks_before_it_runs_and_a_cell_that_fails_is_missing(tmp_path
     )
     text = run(tmp_path, *sweep, "data.max_prompt_tokens=4", status=1)
     assert text.count("preflight of nano-xs") == 1, "one report for the cells that share model and data"
-    for number in ("0", "1"):
-        folder = tmp_path / "multirun_outputs/s" / number
+    failures = list((tmp_path / "multirun_outputs/s").glob("*/failure.json"))
+    assert len(failures) == 2
+    for folder in (path.parent for path in failures):
         assert "prompts_fit" in read_json(folder / "failure.json")["reason"]
         assert (folder / PREFLIGHT_FILE).is_file()
     assert not list((tmp_path / "multirun_outputs/.store").glob("finetune/*/*"))

@@ -84,7 +84,7 @@ GOOD = '{"question": "A?", "answer": "<<1+2=3>>3\\n#### 3"}\n'
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ("", "holds no problem"),
+        ("", "holds no training problems"),
         (GOOD + "not json\n", "line 2 is not JSON"),
         (GOOD + '{"question": "B?"}\n', "line 2 lacks the field 'answer'"),
         (GOOD + GOOD, "line 2 repeats the problem of line 1"),
@@ -97,9 +97,13 @@ def test_a_bad_data_file_is_named_with_its_line(tmp_path: Path, train: str, mess
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"")
     cfg = composed(*overrides)
-    cell = plan(cfg, resolve(cfg))
+
+    def read() -> None:
+        data = plan(cfg, resolve(cfg)).roles["data"]
+        execute([data], store=Store(tmp_path / "store"), runtime=cfg.runtime)
+
     with pytest.raises(ValueError, match=message):
-        execute([cell.roles["data"]], store=Store(tmp_path / "store"), runtime=cfg.runtime)
+        read()
 
 
 def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path):

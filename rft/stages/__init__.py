@@ -57,7 +57,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "loss": StageKind("rft.stages.loss:measure_loss", 1),
     "trainset": StageKind("rft.stages.trainset:make_trainset", 1),
     "finetune": StageKind("rft.stages.finetune:finetune", 1),
-    "shard": StageKind("rft.stages.shard:sample_shard", 1),
+    "shard": StageKind("rft.stages.shard:sample_shard", 2),  # 2: draws in an order that says nothing of them
     "select": StageKind("rft.stages.select:select_paths", 1),
     "thin": StageKind("rft.stages.thin:thin_paths", 1),
     "evaluate": StageKind("rft.stages.evaluate:evaluate", 1),

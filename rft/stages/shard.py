@@ -46,5 +46,6 @@ def sample_shard(config: Mapping[str, Any], inputs: Inputs, out: Path, context: 
 
 
 def shard_seed(config: Mapping[str, Any]) -> int:
-    """The seed of this shard alone."""
-    return rank(f"shard-{config['seed']}", config["split"], *config["problems"], *config["draws"]) >> (64 - SEED_BITS)
+    """The seed of this shard alone: other models, problems and draws take other random numbers."""
+    place = (config["stream"], config["split"], *config["problems"], *config["draws"])
+    return rank(f"shard-{config['seed']}", *place) >> (64 - SEED_BITS)

@@ -5,7 +5,9 @@
     solutions[0][2]      # prompt 0, draw 2: Generation(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
 
 A call is one shard: its samples follow from (engine, model, prompts, number of draws, settings, seed) alone, whatever
-ran before in the process and however many threads run.
+ran before in the process and however many threads run. The draws of a prompt are EXCHANGEABLE: independent draws from the
+model's distribution in an order that does not depend on what they say, so that the first k of them are a sample of size k. An
+engine that returns them in an order of its own (CTranslate2 sorts them by score) has them put into a random one by `shuffled`.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rft.config import Engine
+from rft.core.seeding import numpy_generator
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]  # solutions done, solutions in all
 
 
@@ -45,7 +49,10 @@ class Sampler(Protocol):
         seed: int,
         progress: Progress | None = None,
     ) -> list[list[Generation]]:
-        """`num_draws` solutions of every prompt, in order. Temperature 0 is greedy and takes exactly one draw."""
+        """`num_draws` solutions of every prompt, prompts in order; see the module for the order of draws.
+
+        Temperature 0 is greedy and takes exactly one draw. Raises ValueError for a request that cannot be served.
+        """
         ...
 
     def close(self) -> None:
@@ -83,6 +90,15 @@ def check_request(prompt_ids: Sequence[Sequence[int]], *, num_draws: int, temper
     empty = [number for number, ids in enumerate(prompt_ids) if not ids]
     if empty:
         raise ValueError(f"{len(empty)} prompts hold no token, first number {empty[0]}")
+
+
+def shuffled(rows: Sequence[T], *, seed: int, place: str) -> list[T]:
+    """The rows in an order that depends on the seed and the place of the block alone, all orders being equally likely.
+
+    Independent draws that were sorted become exchangeable again: which of them comes first has nothing to do with its content.
+    """
+    order = numpy_generator(seed, f"order of draws {place}").permutation(len(rows))
+    return [rows[i] for i in order]
 
 
 def end_ids(model_folder: Path, tokenizer: Any) -> list[int]:

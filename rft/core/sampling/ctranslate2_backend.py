@@ -2,7 +2,8 @@
 
     sampler = CTranslate2Sampler(folder, device="cpu", threads=1, dtype="float32")
 
-The model is converted once per sampler into a scratch folder. A seed takes effect only for threads that have not drawn
+Hypotheses come back sorted by score (OpenNMT/CTranslate2 issue 1475): independent draws, but the likeliest first. They are put
+into an order that the seed gives. The model is converted once per sampler into a scratch folder. A seed takes effect only for threads that have not drawn
 yet, so every call builds a Generator of its own. The order in which sequences draw from the random stream depends on how they
 are batched: `ROWS` and one worker are part of this engine's identity (change them only with a version bump of whatever
 stores samples); intra-op threads do not touch the stream.
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.core.checkpoints import check_folder
-from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish
+from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, shuffled
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import encode_prompts, load_tokenizer
 
@@ -63,13 +64,14 @@ class CTranslate2Sampler:
         order = sorted(range(len(prompts)), key=lambda number: -len(ids[number]))
         options = _options(temperature, top_p=top_p, max_new_tokens=max_new_tokens, ends=self._ends)
         done = 0
-        for draws in draw_blocks(num_draws):
+        for block, draws in enumerate(draw_blocks(num_draws)):
             per_batch = max(1, ROWS // draws)
             for at in range(0, len(order), per_batch):
                 chosen = order[at : at + per_batch]
                 results = generator.generate_batch([tokens[i] for i in chosen], num_hypotheses=draws, **options)
                 for number, result in zip(chosen, results, strict=True):
-                    rows[number] += [list(sequence) for sequence in result.sequences_ids]
+                    drawn = shuffled(result.sequences_ids, seed=seed, place=f"{number}/{block}")
+                    rows[number] += [list(sequence) for sequence in drawn]
                 done += draws * len(chosen)
                 if progress is not None:
                     progress(done, num_draws * len(prompts))

@@ -30,7 +30,13 @@ class VllmSampler:
             ) from error
         self._tokenizer = load_tokenizer(model_folder)
         self._ends = end_ids(model_folder, self._tokenizer)
-        self._llm = LLM(model=str(model_folder), dtype=dtype, enable_prefix_caching=True, trust_remote_code=False)
+        self._llm = LLM(
+            model=str(model_folder),
+            dtype=dtype,
+            enable_prefix_caching=True,
+            trust_remote_code=False,
+            generation_config="vllm",  # not the model's own top_k, top_p, repetition_penalty: the study's settings alone
+        )
 
     def sample(
         self,
@@ -52,9 +58,14 @@ class VllmSampler:
         requests = [{"prompt_token_ids": row} for row in ids for _ in range(num_draws)]
         params = [
             SamplingParams(
-                n=1,
+                n=1,  # with more, outputs of one request share a seed and come back in an order of the engine's
                 temperature=temperature,
                 top_p=top_p,
+                top_k=0,
+                min_p=0.0,
+                repetition_penalty=1.0,
+                presence_penalty=0.0,
+                frequency_penalty=0.0,
                 max_tokens=max_new_tokens,
                 seed=derive_seed(seed, f"{problem}/{draw}") % 2**31,
                 stop=list(stop) or None,

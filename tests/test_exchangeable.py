@@ -1,0 +1,136 @@
+"""The first k of a prompt's draws are a sample of size k: in every engine a draw's place in its block says nothing of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from core_tiny import toy_pairs, trained_folder
+
+from rft.config import Engine
+from rft.core.model import load_model
+from rft.core.sampling.base import Generation, open_sampler, shuffled
+from rft.core.sampling.ctranslate2_backend import ROWS
+from rft.core.tokenization import encode_prompts, load_tokenizer
+
+torch.set_num_threads(1)
+
+ENGINES = [Engine.torch, Engine.ctranslate2]
+PROMPTS = [prompt for prompt, _ in toy_pairs(48, seed=21)]
+DRAWS = 4
+NUM_PERMUTATIONS = 2000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_folder(tmp_path_factory.mktemp("exchangeable"), num_steps=60)
+
+
+def drawn(engine: Engine, folder: Path, *, draws: int, seed: int) -> list[list[Generation]]:
+    sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=64)
+    options = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": []}
+    return sampler.sample(PROMPTS, num_draws=draws, seed=seed, **options)
+
+
+class Judge:
+    """Log-likelihood of a text after a prompt, by one forward pass without a cache: independent of every engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model, self.tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
+
+    @cache  # noqa: B019
+    def __call__(self, prompt: str, text: str) -> float:
+        (start,) = encode_prompts(self.tokenizer, [prompt])
+        ids = [*start, *self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
+        with torch.inference_mode():
+            logs = torch.log_softmax(self.model(torch.tensor([ids])).logits[0, :-1].double(), -1)
+        return float(logs[torch.arange(len(ids) - 1), torch.tensor(ids[1:])][len(start) - 1 :].sum())
+
+
+def values(groups: list[list[Generation]], judge: Judge) -> dict[str, np.ndarray]:
+    """Log-likelihood, and right or wrong (the answer is the first number), as [prompts, draws]."""
+    likely = [[judge(p, one.text) for one in row] for p, row in zip(PROMPTS, groups, strict=True)]
+    right = [[one.text.split()[-1:] == p.split()[1:2] for one in row] for p, row in zip(PROMPTS, groups, strict=True)]
+    return {"log-likelihood": np.array(likely), "correct": np.array(right, float)}
+
+
+def permutation_p(table: np.ndarray, *, seed: int = 0) -> float:
+    """Share of orders of each block's draws under which the places' means differ at least as much as in the given order."""
+    rng = np.random.default_rng(seed)
+
+    def spread(rows: np.ndarray) -> float:
+        return float(rows.mean(axis=0).var())
+
+    seen = spread(table)
+    others = [spread(rng.permuted(table, axis=1)) for _ in range(NUM_PERMUTATIONS)]
+    return (1 + sum(other >= seen - 1e-12 for other in others)) / (1 + NUM_PERMUTATIONS)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("draws", [DRAWS, ROWS + 4])  # one pass, and more than one
+def test_a_draws_place_says_nothing_of_its_content(engine: Engine, folder: Path, draws: int) -> None:
+    """Sorted draws fail at p = 1 / 2001, the least that there is."""
+    tables = [values(drawn(engine, folder, draws=draws, seed=seed), Judge(folder)) for seed in range(3)]
+    for what in ("log-likelihood", "correct"):
+        table = np.concatenate([t[what] for t in tables])
+        assert table.std() > 0
+        assert permutation_p(table) > 0.005, what
+    by_score = np.sort(np.concatenate([t["log-likelihood"] for t in tables]), axis=1)[:, ::-1]
+    assert permutation_p(by_score) < 0.001, "the test would see draws that are sorted by score"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_first_draw_is_the_same_sample_whatever_the_size_of_its_block(engine: Engine, folder: Path) -> None:
+    """k = 1 from blocks of 1, 4 and 16: means of log-likelihood within four standard errors of one another."""
+    judge = Judge(folder)
+    means, errors = [], []
+    for draws in (1, 4, 16):
+        tables = [values(drawn(engine, folder, draws=draws, seed=seed), judge) for seed in range(6)]
+        first = np.concatenate([t["log-likelihood"][:, 0] for t in tables])
+        means.append(first.mean())
+        errors.append(first.std() / len(first) ** 0.5)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert abs(means[i] - means[j]) < 4 * np.hypot(errors[i], errors[j]), (means, errors)
+
+
+def test_shuffling_is_uniform_and_follows_from_seed_and_place_alone() -> None:
+    counts: dict[tuple[str, ...], int] = {}
+    for seed in range(6000):
+        order = tuple(shuffled(["a", "b", "c"], seed=seed, place="0/0"))
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 6
+    chi2 = sum((count - 1000) ** 2 / 1000 for count in counts.values())
+    assert chi2 < 20.5  # 0.1 % of chi-square with 5 degrees of freedom
+    assert shuffled("abcdefgh", seed=3, place="1/0") == shuffled("abcdefgh", seed=3, place="1/0")
+    assert shuffled("abcdefgh", seed=3, place="1/0") != shuffled("abcdefgh", seed=3, place="2/0")
+
+
+def test_vllm_gets_a_request_and_a_seed_for_every_draw(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The adapter beside a stand-in of vLLM's interface: nothing that the engine sorts within a request can matter."""
+    seen: dict[str, Any] = {}
+
+    class LLM:
+        def __init__(self, **options: Any) -> None:
+            seen["options"] = options
+
+        def generate(self, requests: list[Any], params: list[Any], use_tqdm: bool) -> list[Any]:
+            seen["params"] = params
+            outputs = [SimpleNamespace(token_ids=[3 + number % 5, 1]) for number in range(len(requests))]
+            return [SimpleNamespace(outputs=[output]) for output in outputs]
+
+    module = SimpleNamespace(LLM=LLM, SamplingParams=lambda **options: SimpleNamespace(**options))
+    monkeypatch.setitem(__import__("sys").modules, "vllm", module)
+    sampler = open_sampler(Engine.vllm, folder, device="cuda", threads=1, dtype="float32")
+    options: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 8, "stop": []}
+    rows = sampler.sample(PROMPTS[:3], num_draws=4, seed=1, **options)
+    assert [len(row) for row in rows] == [4, 4, 4]
+    assert {p.n for p in seen["params"]} == {1}
+    assert len({p.seed for p in seen["params"]}) == 12
+    assert seen["options"]["generation_config"] == "vllm", "or the model's own top_k and penalties would be applied"
+    for param in seen["params"]:
+        assert (param.temperature, param.top_p, param.top_k, param.repetition_penalty) == (0.7, 0.9, 0, 1.0)

@@ -26,7 +26,7 @@ from rft.config import StudyConfig
 from rft.core.batching import example_steps
 from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler, open_sampler
-from rft.core.tokenization import Tokenizer, encode_examples, encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
 from rft.core.training import accumulate
 from rft.graph import generation_config
 from rft.infra.devices import available_bytes, resolve_device
@@ -254,7 +254,7 @@ class _Ready:
             batch=runtime.sample_batch,
         )
 
-    def _greedy(self, sampler: Sampler, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+    def _greedy(self, sampler: Sampler, prompts: Sequence[Prompt], *, max_new_tokens: int) -> list[str]:
         groups = sampler.sample(
             prompts,
             num_draws=1,
@@ -268,7 +268,7 @@ class _Ready:
 
 
 @torch.inference_mode()
-def first_difference_gap(model: Model, tokenizer: Tokenizer, prompt: str, one: str, other: str) -> float:
+def first_difference_gap(model: Model, tokenizer: Tokenizer, prompt: Prompt, one: str, other: str) -> float:
     """Top-2 logit gap in nats where two solutions of a prompt part, by the model itself, without padding or cache."""
     pair = tokenizer([one, other], add_special_tokens=False, return_attention_mask=False)["input_ids"]
     common = [a for a, b in itertools.takewhile(lambda ab: ab[0] == ab[1], zip(*pair, strict=False))]

@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from rft.config import DataKind, Engine, ModelConfig, ModelSource, StudyConfig
+from rft.core.checkpoints import model_files
 from rft.core.sampling.engines import resolve_engine
-from rft.infra.digest import file_digest, folder_digest
+from rft.infra.digest import digest, file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
 from rft.stage import ModelIdentity, Sources
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
-MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.txt")
 
 
 def resolve(cfg: StudyConfig) -> Sources:
@@ -156,13 +156,15 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
         raise ValueError(f"model {model.name} is imported but model.path is not set: give a local folder or a hub id")
     folder = Path(model.path)
     if folder.is_dir():
-        files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
+        files = model_files(folder)
         if not any(file.suffix == ".safetensors" for file in files):
             raise ValueError(
                 f"model.path={model.path} has no *.safetensors file: give a folder saved by save_pretrained "
                 "(pickled weights are not loaded)"
             )
-        return ModelIdentity(folder_digest(files), str(folder))
+        return ModelIdentity(
+            digest([[str(file.relative_to(folder)), file_digest(file)] for file in files]), str(folder)
+        )
     if model.path.startswith((".", "/")) or model.path.count("/") != 1:
         hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
         raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")

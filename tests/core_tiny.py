@@ -15,7 +15,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from rft.config import ArchConfig
 from rft.core.batching import example_steps
 from rft.core.model import build_llama, save_model
-from rft.core.tokenization import encode_examples
+from rft.core.tokenization import Prompt, encode_examples
 from rft.core.training import TrainSettings, train
 
 WORDS = ["q", "r", "=", ";", "ans", *[str(n) for n in range(20)]]
@@ -44,13 +44,13 @@ def tiny_llama(*, seed: int = 0, arch: ArchConfig = ARCH) -> LlamaForCausalLM:
     return build_llama(arch, vocab_size=len(WORDS) + 3, seed=seed, eos_id=1, pad_id=0)
 
 
-def toy_pairs(count: int, *, seed: int) -> list[tuple[str, str]]:
+def toy_pairs(count: int, *, seed: int) -> list[tuple[Prompt, str]]:
     """Prompts of one to six numbers; the response repeats them and names one of them."""
     rng = random.Random(seed)
     pairs = []
     for _ in range(count):
         numbers = [str(rng.randrange(20)) for _ in range(rng.randint(1, 6))]
-        pairs.append((f"q {' '.join(numbers)} =", f"r {' '.join(numbers)} ; ans {rng.choice(numbers)}"))
+        pairs.append((Prompt(f"q {' '.join(numbers)} ="), f"r {' '.join(numbers)} ; ans {rng.choice(numbers)}"))
     return pairs
 
 

@@ -46,7 +46,7 @@ def write_base(folder: Path, *, model: Any = None, tokenizer: Any = None) -> Pat
 def write_trainset(folder: Path) -> Path:
     """Toy problems as the trainset stage writes them."""
     folder.mkdir()
-    rows = [{"question": question, "solution": answer} for question, answer in toy_pairs(NUM_EXAMPLES, seed=3)]
+    rows = [{"question": question.text, "solution": answer} for question, answer in toy_pairs(NUM_EXAMPLES, seed=3)]
     write_jsonl(folder / EXAMPLES_FILE, rows)
     write_json(folder / REFERENCE_FILE, {"num_reference_examples": NUM_EXAMPLES})
     return folder

@@ -10,7 +10,7 @@ from composing import composed, tiny
 
 from rft.core.batching import example_steps
 from rft.core.model import load_model
-from rft.core.tokenization import encode_examples
+from rft.core.tokenization import Prompt, encode_examples
 from rft.core.training import train
 from rft.pipeline import plan
 from rft.sources import resolve
@@ -45,7 +45,9 @@ def test_end_of_sequence_is_learned_where_it_pads_too(tmp_path: Path, packing: s
         curves.append([row["loss_nats"] for row in curve])
         ends.append(weights(folder))
         trained = load_model(folder / "out", device="cpu", dtype="float32")
-        whole = encode_examples(tokenizer, [(plain.prompt(q), plain.response(a)) for q, a in pairs], max_tokens=64)
+        whole = encode_examples(
+            tokenizer, [(Prompt(plain.prompt(q.text)), plain.response(a)) for q, a in pairs], max_tokens=64
+        )
         chances = [trained(torch.tensor([e.ids[:-1]])).logits[0, -1].softmax(-1)[tokenizer.eos_token_id] for e in whole]
         assert min(chances) > 0.3  # 1 of 28 at the start
     assert curves[0] == curves[1]

@@ -12,7 +12,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from rft.config import ArchConfig
 from rft.core.losses import measure_loss, measure_text, window_spans
 from rft.core.model import build_llama, count_parameters, forward_flops_per_token, import_model, load_model, save_model
-from rft.core.tokenization import encode_documents, encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_documents, encode_prompts, load_tokenizer
 from tests.core_tiny import ARCH, WORDS, tiny_llama, tiny_tokenizer
 
 torch.set_num_threads(1)
@@ -165,7 +165,7 @@ def test_documents_end_with_the_end_token() -> None:
     tokenizer = tiny_tokenizer()
     assert encode_documents(tokenizer, ["q 3", "r"]).tolist() == [3, 11, 1, 4, 1]
     assert encode_documents(tokenizer, []).tolist() == []
-    assert encode_prompts(tokenizer, ["q 3"]) == [[3, 11]]
+    assert encode_prompts(tokenizer, [Prompt("q 3")]) == [[3, 11]]
 
 
 def test_other_families_are_scored_by_their_own_modules() -> None:

@@ -16,7 +16,7 @@ from rft.core.sampling.base import Generation, Sampler, finish, open_sampler
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
 from rft.core.sampling.engines import resolve_engine
 from rft.core.sampling.torch_backend import choose, left_padded
-from rft.core.tokenization import encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.core_tiny import tiny_tokenizer, toy_pairs, trained_folder
 
 torch.set_num_threads(1)
@@ -34,16 +34,16 @@ def opened(engine: Engine, folder: Path, *, threads: int = 1, batch: int | None 
     return open_sampler(engine, folder, device="cpu", threads=threads, dtype="float32", batch=batch)
 
 
-def draw(sampler: Sampler, prompts: list[str], **changes: object) -> list[list[Generation]]:
+def draw(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[list[Generation]]:
     values = {"num_draws": 3, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": [], "seed": 5}
     return sampler.sample(prompts, **{**values, **changes})
 
 
-def greedy(sampler: Sampler, prompts: list[str], **changes: object) -> list[Generation]:
+def greedy(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[Generation]:
     return [row[0] for row in draw(sampler, prompts, num_draws=1, temperature=0.0, **changes)]
 
 
-def smallest_gap(folder: Path, prompt: str, *, steps: int) -> float:
+def smallest_gap(folder: Path, prompt: Prompt, *, steps: int) -> float:
     """Smallest top-2 logit gap along greedy decoding of one prompt, without a cache: independent of every engine."""
     model, tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
     ids, gaps = encode_prompts(tokenizer, [prompt])[0], []
@@ -64,7 +64,7 @@ def assert_equal_but_for_near_ties(folder: Path, first: list[Generation], second
 @pytest.mark.parametrize("engine", ENGINES)
 def test_batched_greedy_equals_one_by_one(engine: Engine, folder: Path) -> None:
     sampler = opened(engine, folder, batch=16)
-    assert len({len(prompt.split()) for prompt in PROMPTS}) > 3  # or padding is not tested
+    assert len({len(prompt.text.split()) for prompt in PROMPTS}) > 3  # or padding is not tested
     batched = greedy(sampler, PROMPTS)
     alone = [greedy(sampler, [prompt])[0] for prompt in PROMPTS]
     assert_equal_but_for_near_ties(folder, batched, alone)
@@ -96,7 +96,7 @@ def total_variation(first: Counter[str], second: Counter[str]) -> float:
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.8)])
 def test_engines_sample_the_models_distribution(folder: Path, temperature: float, top_p: float) -> None:
     """One token where the model is unsure, against the exact distribution."""
-    prompt, draws = "q 3 4 17 11 = r 3 4 17 11 ; ans", 4000
+    prompt, draws = Prompt("q 3 4 17 11 = r 3 4 17 11 ; ans"), 4000
     model, tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
     logits = model(torch.tensor(encode_prompts(tokenizer, [prompt]))).logits[0, -1]
     probs = torch.softmax(logits / temperature, -1).double()
@@ -133,14 +133,16 @@ def test_samples_are_the_same_in_a_fresh_process(engine: Engine, folder: Path) -
     script = (
         "import json, sys; from pathlib import Path; from rft.config import Engine\n"
         "from rft.core.sampling.base import open_sampler\n"
+        "from rft.core.tokenization import Prompt\n"
         f"s = open_sampler(Engine({engine.value!r}), Path(sys.argv[1]), device='cpu', threads=1, dtype='float32')\n"
-        "rows = s.sample(json.loads(sys.argv[2]), num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=24,"
+        "prompts = [Prompt(text) for text in json.loads(sys.argv[2])]\n"
+        "rows = s.sample(prompts, num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=24,"
         " stop=[], seed=5)\n"
         "print(json.dumps([[g.text for g in row] for row in rows]))"
     )
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", script, str(folder), json.dumps(PROMPTS[:6])],
+        [sys.executable, "-c", script, str(folder), json.dumps([prompt.text for prompt in PROMPTS[:6]])],
         capture_output=True,
         text=True,
         cwd=root,
@@ -210,7 +212,7 @@ def test_bad_requests_are_named(folder: Path) -> None:
     with pytest.raises(ValueError, match="one draw"):
         draw(sampler, PROMPTS, temperature=0.0)
     with pytest.raises(ValueError, match="hold no token"):
-        draw(sampler, ["q 1 =", ""])
+        draw(sampler, [Prompt("q 1 ="), Prompt("")])
     with pytest.raises(ValueError, match="top_p"):
         draw(sampler, PROMPTS, top_p=0.0)
 

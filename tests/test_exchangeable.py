@@ -16,7 +16,7 @@ from rft.config import Engine
 from rft.core.model import load_model
 from rft.core.sampling.base import Generation, open_sampler, shuffled
 from rft.core.sampling.ctranslate2_backend import ROWS
-from rft.core.tokenization import encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 torch.set_num_threads(1)
 
@@ -44,7 +44,7 @@ class Judge:
         self.model, self.tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
 
     @cache  # noqa: B019
-    def __call__(self, prompt: str, text: str) -> float:
+    def __call__(self, prompt: Prompt, text: str) -> float:
         (start,) = encode_prompts(self.tokenizer, [prompt])
         ids = [*start, *self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
         with torch.inference_mode():
@@ -55,7 +55,9 @@ class Judge:
 def values(groups: list[list[Generation]], judge: Judge) -> dict[str, np.ndarray]:
     """Log-likelihood, and right or wrong (the answer is the first number), as [prompts, draws]."""
     likely = [[judge(p, one.text) for one in row] for p, row in zip(PROMPTS, groups, strict=True)]
-    right = [[one.text.split()[-1:] == p.split()[1:2] for one in row] for p, row in zip(PROMPTS, groups, strict=True)]
+    right = [
+        [one.text.split()[-1:] == p.text.split()[1:2] for one in row] for p, row in zip(PROMPTS, groups, strict=True)
+    ]
     return {"log-likelihood": np.array(likely), "correct": np.array(right, float)}
 
 

@@ -11,7 +11,14 @@ import json
 from pathlib import Path
 
 CONFIG_FILE = "config.json"
+# Weights; configurations (of the model, of generation, of the tokenizer); vocabularies; chat templates
+MODEL_PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja", "additional_chat_templates/*.jinja")
 PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def model_files(folder: Path) -> list[Path]:
+    """All files of a model folder that decide what it computes and how it is asked, sorted by name."""
+    return sorted({path for pattern in MODEL_PATTERNS for path in folder.glob(pattern)})
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -16,14 +16,13 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as hf_logging
 
 from rft.config import ArchConfig
-from rft.core.checkpoints import check_folder
+from rft.core.checkpoints import MODEL_PATTERNS, check_folder
 from rft.core.seeding import seed_torch
 from rft.core.tokenization import Tokenizer, load_tokenizer
 
 Model = Any  # PreTrainedModel or its peft wrapper
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-WEIGHT_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer.model", "*.txt", "*.jinja"]
 
 
 class ParameterCount(NamedTuple):
@@ -114,7 +113,7 @@ def _download(source: str) -> Path:
     if source.startswith((".", "/", "~")) or source.count("/") > 1:
         raise ValueError(f"model folder {source} does not exist; {hint}")
     try:
-        return Path(snapshot_download(source, allow_patterns=WEIGHT_PATTERNS))
+        return Path(snapshot_download(source, allow_patterns=list(MODEL_PATTERNS)))
     except GatedRepoError as error:
         raise ValueError(f"hub model {source!r} is gated: accept its licence on the hub and log in first") from error
     except (RepositoryNotFoundError, HFValidationError) as error:

@@ -1,13 +1,15 @@
 """Text to token ids and back: tokenizers from a model folder, and examples with their prompt length.
 
 tokenizer = load_tokenizer(folder)
-encoded = encode_examples(tokenizer, [("How many?", " 3*17=51\\n#### 51")], max_tokens=256)
+encoded = encode_examples(tokenizer, [(Prompt("How many?"), " 3*17=51\\n#### 51")], max_tokens=256)
 encoded[0]   # Encoded(ids=(5, 9, 12, ..., 2), num_prompt=3): the loss covers ids[3:], end-of-sequence token included
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,19 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
+CHAT_DATE = datetime.datetime(
+    2024, 7, 26
+)  # what "today" is for chat templates that print it: the default of Llama 3's own
+_DATE_CALL = re.compile(r"""strftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
 Tokenizer = Any  # PreTrainedTokenizerBase; transformers has no usable type for what AutoTokenizer returns
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The text before a response."""
+
+    text: str
+    framed: bool = False  # a chat template wrote it, special tokens included: the tokenizer must not add its own again
 
 
 @dataclass(frozen=True)
@@ -50,15 +64,39 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each prompt; a tokenizer that begins every text with BOS does so here too."""
-    if not prompts:
-        return []
-    ids: list[list[int]] = tokenizer(list(prompts), return_attention_mask=False)["input_ids"]
-    return [_without_final_eos(tokenizer, row) for row in ids]
+def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Token ids of each prompt, in training, sampling and wherever lengths are counted.
+
+    A tokenizer that begins every text with BOS does so with bare prompts; a framed one holds all that its template wrote.
+    """
+    rows: list[list[int]] = [[] for _ in prompts]
+    for framed in (False, True):
+        places = [place for place, prompt in enumerate(prompts) if prompt.framed is framed]
+        texts = [prompts[place].text for place in places]
+        ids = tokenizer(texts, add_special_tokens=not framed, return_attention_mask=False)["input_ids"] if texts else []
+        for place, row in zip(places, ids, strict=True):
+            rows[place] = row if framed else _without_final_eos(tokenizer, row)
+    return rows
 
 
-def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], *, max_tokens: int) -> list[Encoded]:
+def chat_format(tokenizer: Tokenizer) -> Callable[[list[dict[str, str]]], str]:
+    """The tokenizer's own chat template as a function from messages to text.
+
+    A template that prints the date prints CHAT_DATE: prompts of one key are the same on every day. Raises ValueError when
+    there is no template, or when it prints a date in a form that cannot be seen beforehand.
+    """
+    if tokenizer.chat_template is None:
+        raise ValueError("prompt=chat, but the model's tokenizer has no chat template: use prompt=alpaca or plain")
+    pinned = _DATE_CALL.sub(lambda call: repr(CHAT_DATE.strftime(call[2])), tokenizer.get_chat_template())
+    if re.search(r"strftime_now\s*\(", pinned):
+        raise ValueError(
+            "the chat template prints the date in a form that is no literal: its prompts change from day to day"
+        )
+    options = {"tokenize": False, "add_generation_prompt": True, "chat_template": pinned}
+    return lambda messages: str(tokenizer.apply_chat_template(messages, **options))
+
+
+def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[Prompt, str]], *, max_tokens: int) -> list[Encoded]:
     """Examples from (prompt, response) pairs.
 
     Prompt and response are tokenized apart and joined, so that training sees the very prompt ids that sampling starts

@@ -16,14 +16,13 @@ from rft.core.lora import add_lora
 from rft.core.model import count_trainable, load_model, training_flops_per_token
 from rft.core.packing import check_packing
 from rft.core.sampling.held import release_sampler
-from rft.core.tokenization import encode_examples, load_tokenizer
+from rft.core.tokenization import Prompt, chat_format, encode_examples, load_tokenizer
 from rft.core.training import TrainSettings
 from rft.infra.devices import resolve_device
 from rft.records import read_json, read_jsonl, write_json
 from rft.stages import Inputs, StageContext, Stats, only
 from rft.stages.fitting import fit
 from rft.stages.generation import MODEL_FACTS_FILE
-from rft.stages.problems import chat_format
 from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
 from rft.text.prompts import chat_prompt, template_named
 
@@ -87,10 +86,11 @@ def train_settings(recipe: Mapping[str, Any], *, num_steps: int) -> TrainSetting
     )
 
 
-def training_pairs(rows: Sequence[Mapping[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[str, str]]:
+def training_pairs(rows: Sequence[Mapping[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[Prompt, str]]:
     """(prompt, response) of every row {"question", "solution"} in a template."""
     template = template_named(prompt)
     if template.name == "chat":
         frame = chat_format(tokenizer)
-        return [(chat_prompt(row["question"], chat_format=frame), row["solution"]) for row in rows]
-    return [(template.prompt(row["question"]), template.response(row["solution"])) for row in rows]
+        asked = [Prompt(chat_prompt(row["question"], chat_format=frame), framed=True) for row in rows]
+        return [(prompt, row["solution"]) for prompt, row in zip(asked, rows, strict=True)]
+    return [(Prompt(template.prompt(row["question"])), template.response(row["solution"])) for row in rows]

@@ -12,7 +12,7 @@ from typing import Any
 
 from rft.config import Engine
 from rft.core.sampling.held import held_sampler, release_sampler
-from rft.core.tokenization import load_tokenizer
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from rft.infra.devices import resolve_device
 from rft.records import Problem, Sample, read_json
 from rft.stages import StageContext
@@ -75,7 +75,7 @@ def generate(
     return samples, _work(samples, prompts, tokenizer, model)
 
 
-def _work(samples: Sequence[Sample], prompts: Sequence[str], tokenizer: Any, model: Path) -> dict[str, Any]:
+def _work(samples: Sequence[Sample], prompts: Sequence[Prompt], tokenizer: Any, model: Path) -> dict[str, Any]:
     generated = sum(sample.num_tokens for sample in samples)
-    read = sum(len(ids) for ids in tokenizer(list(prompts), return_attention_mask=False)["input_ids"])
+    read = sum(len(ids) for ids in encode_prompts(tokenizer, prompts))
     return {"tokens": generated, "flops": read_json(model / MODEL_FACTS_FILE)["flops_per_token"] * (generated + read)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rft.core.tokenization import Tokenizer
+from rft.core.tokenization import Prompt, Tokenizer, chat_format, encode_prompts
 from rft.records import Problem, read_jsonl
 from rft.text.prompts import chat_prompt, draw_shots, icl_prompt, template_named
 from rft.text.subsets import permutation
@@ -38,7 +38,7 @@ def subset_problems(problems: Sequence[Problem], subset: Mapping[str, Any]) -> l
 
 def make_prompts(
     config: Mapping[str, Any], problems: Sequence[Problem], *, data: Path, tokenizer: Tokenizer
-) -> list[str]:
+) -> list[Prompt]:
     """One prompt per problem in the config's template, with its worked examples from the training pool.
 
     Raises ValueError when a prompt is longer than `max_prompt_tokens` times (shots + 1).
@@ -46,20 +46,14 @@ def make_prompts(
     template = template_named(config["prompt"])
     shots = _shots(config, data)
     if template.name == "chat":
-        prompts = [chat_prompt(p.question, chat_format=chat_format(tokenizer), shots=shots) for p in problems]
+        frame = chat_format(tokenizer)
+        prompts = [Prompt(chat_prompt(p.question, chat_format=frame, shots=shots), framed=True) for p in problems]
     elif shots:
-        prompts = [icl_prompt(template, shots, problem.question) for problem in problems]
+        prompts = [Prompt(icl_prompt(template, shots, problem.question)) for problem in problems]
     else:
-        prompts = [template.prompt(problem.question) for problem in problems]
+        prompts = [Prompt(template.prompt(problem.question)) for problem in problems]
     _check_lengths(prompts, tokenizer=tokenizer, limit=config["max_prompt_tokens"] * (1 + len(shots)))
     return prompts
-
-
-def chat_format(tokenizer: Tokenizer) -> Any:
-    """The tokenizer's own chat template as a function from messages to text. Raises ValueError when it has none."""
-    if tokenizer.chat_template is None:
-        raise ValueError("prompt=chat, but the model's tokenizer has no chat template: use prompt=alpaca or plain")
-    return lambda messages: tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
 
 def stop_strings(config: Mapping[str, Any]) -> list[str]:
@@ -73,8 +67,8 @@ def _shots(config: Mapping[str, Any], data: Path) -> list[Problem]:
     return draw_shots(split_problems(data, "train"), num_shots=config["num_shots"], seed=config["shot_seed"])
 
 
-def _check_lengths(prompts: Sequence[str], *, tokenizer: Tokenizer, limit: int) -> None:
-    lengths = [len(ids) for ids in tokenizer(list(prompts), return_attention_mask=False)["input_ids"]]
+def _check_lengths(prompts: Sequence[Prompt], *, tokenizer: Tokenizer, limit: int) -> None:
+    lengths = [len(ids) for ids in encode_prompts(tokenizer, prompts)]
     too_long = sum(length > limit for length in lengths)
     if too_long:
         raise ValueError(

@@ -21,14 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from rft.config import Engine
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler, open_sampler
-from rft.core.tokenization import load_tokenizer
+from rft.core.tokenization import Prompt, load_tokenizer
 from tests.bench.tiny_model import bench_model, paired, timed
 
 MAX_NEW_TOKENS = 96
 PEER_BATCHES = (32, 64, 128, 256, 512, 1024)
 
 
-def our_work(sampler: Sampler, prompts: list[str], draws: int) -> Callable[[], int]:
+def our_work(sampler: Sampler, prompts: list[Prompt], draws: int) -> Callable[[], int]:
     """One sampling call that returns its useful tokens."""
 
     def work() -> int:
@@ -40,16 +40,17 @@ def our_work(sampler: Sampler, prompts: list[str], draws: int) -> Callable[[], i
     return work
 
 
-def peer_work(folder: Path, prompts: list[str], draws: int, batch: int) -> Callable[[], int]:
+def peer_work(folder: Path, prompts: list[Prompt], draws: int, batch: int) -> Callable[[], int]:
     """Hugging Face `generate` over the same (prompt, draw) rows, longest prompts first, left-padded with a mask."""
     model, tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
     tokenizer.padding_side = "left"
-    rows = [prompt for prompt in sorted(prompts, key=lambda text: -len(text.split())) for _ in range(draws)]
+    rows = [prompt for prompt in sorted(prompts, key=lambda prompt: -len(prompt.text.split())) for _ in range(draws)]
 
     def work() -> int:
         useful = 0
         for at in range(0, len(rows), batch):
-            inputs = tokenizer(rows[at : at + batch], return_tensors="pt", padding=True, return_token_type_ids=False)
+            texts = [prompt.text for prompt in rows[at : at + batch]]
+            inputs = tokenizer(texts, return_tensors="pt", padding=True, return_token_type_ids=False)
             torch.manual_seed(at)
             out = model.generate(
                 **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=MAX_NEW_TOKENS,

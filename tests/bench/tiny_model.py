@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from rft.config import ArchConfig
 from rft.core.batching import example_steps
 from rft.core.model import build_llama, save_model
-from rft.core.tokenization import encode_examples
+from rft.core.tokenization import Prompt, encode_examples
 from rft.core.training import TrainSettings, train
 
 ARCH = ArchConfig(
@@ -36,7 +36,7 @@ ARCH = ArchConfig(
 NUM_WORDS = 1200
 
 
-def bench_pairs(count: int, *, seed: int) -> list[tuple[str, str]]:
+def bench_pairs(count: int, *, seed: int) -> list[tuple[Prompt, str]]:
     """Prompts whose first word tells how long the solution is, so that solutions end when a trained model ends them."""
     rng = random.Random(seed)
     pairs = []
@@ -44,7 +44,7 @@ def bench_pairs(count: int, *, seed: int) -> list[tuple[str, str]]:
         length = rng.randrange(20, 70)
         prompt = [f"n{length}", *(f"w{rng.randrange(1000)}" for _ in range(rng.randrange(29, 59)))]
         pairs.append(
-            (" ".join(prompt), " ".join(f"s{i}" if i % 4 else f"w{rng.randrange(1000)}" for i in range(length)))
+            (Prompt(" ".join(prompt)), " ".join(f"s{i}" if i % 4 else f"w{rng.randrange(1000)}" for i in range(length)))
         )
     return pairs
 

@@ -6,8 +6,8 @@
 
 A call is one shard: its samples follow from (engine, model, prompts, number of draws, settings, seed) alone, whatever
 ran before in the process and however many threads run. The draws of a prompt are EXCHANGEABLE: independent draws from the
-model's distribution in an order that does not depend on what they say, so that the first k of them are a sample of size k. An
-engine that returns them in an order of its own (CTranslate2 sorts them by score) has them put into a random one by `shuffled`.
+model's distribution in an order that does not depend on what they say, so that the first k of them are a sample of size k.
+An engine that returns them in an order of its own (CTranslate2 sorts them by score) puts them into a random one: `shuffled`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from rft.config import Engine
 from rft.core.seeding import numpy_generator
+from rft.core.tokenization import Prompt
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # solutions done, solutions in all
@@ -39,7 +40,7 @@ class Sampler(Protocol):
 
     def sample(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         *,
         num_draws: int,
         temperature: float,
@@ -93,9 +94,9 @@ def check_request(prompt_ids: Sequence[Sequence[int]], *, num_draws: int, temper
 
 
 def shuffled(rows: Sequence[T], *, seed: int, place: str) -> list[T]:
-    """The rows in an order that depends on the seed and the place of the block alone, all orders being equally likely.
+    """The rows in an order that seed and place of the block give, all orders being equally likely.
 
-    Independent draws that were sorted become exchangeable again: which of them comes first has nothing to do with its content.
+    Independent draws that were sorted become exchangeable again: which comes first has nothing to do with its content.
     """
     order = numpy_generator(seed, f"order of draws {place}").permutation(len(rows))
     return [rows[i] for i in order]

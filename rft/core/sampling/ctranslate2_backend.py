@@ -2,11 +2,11 @@
 
     sampler = CTranslate2Sampler(folder, device="cpu", threads=1, dtype="float32")
 
-Hypotheses come back sorted by score (OpenNMT/CTranslate2 issue 1475): independent draws, but the likeliest first. They are put
-into an order that the seed gives. The model is converted once per sampler into a scratch folder. A seed takes effect only for threads that have not drawn
-yet, so every call builds a Generator of its own. The order in which sequences draw from the random stream depends on how they
-are batched: `ROWS` and one worker are part of this engine's identity (change them only with a version bump of whatever
-stores samples); intra-op threads do not touch the stream.
+The model is converted once per sampler into a scratch folder. Hypotheses come back sorted by score (OpenNMT/CTranslate2 issue
+1475): independent draws, but the likeliest first, so they are put into an order that the seed gives. A seed takes effect only
+for threads that have not drawn yet, so every call builds a Generator of its own. The order in which sequences draw from the
+random stream depends on how they are batched: `ROWS` and one worker are part of this engine's identity (change them only with
+a version bump of whatever stores samples); intra-op threads do not touch the stream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from rft.core.checkpoints import check_folder
 from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, shuffled
 from rft.core.seeding import derive_seed
-from rft.core.tokenization import encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 ROWS = 32  # sequences decoded at once
 COMPUTE_TYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
@@ -44,7 +44,7 @@ class CTranslate2Sampler:
 
     def sample(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         *,
         num_draws: int,
         temperature: float,

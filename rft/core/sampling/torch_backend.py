@@ -20,7 +20,7 @@ import torch
 from rft.core.model import load_model
 from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, first_stop
 from rft.core.seeding import derive_seed
-from rft.core.tokenization import encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 DEFAULT_BATCH = 64  # rows at once
 STOP_EVERY = 8  # steps between looks for stop strings
@@ -41,7 +41,7 @@ class TorchSampler:
     @torch.inference_mode()
     def sample(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         *,
         num_draws: int,
         temperature: float,

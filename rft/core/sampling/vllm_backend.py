@@ -14,7 +14,7 @@ from pathlib import Path
 from rft.core.checkpoints import check_folder
 from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish
 from rft.core.seeding import derive_seed
-from rft.core.tokenization import encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 
 class VllmSampler:
@@ -40,7 +40,7 @@ class VllmSampler:
 
     def sample(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         *,
         num_draws: int,
         temperature: float,

@@ -45,6 +45,13 @@ class DataKind(Enum):
     jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
 
 
+class OnFault(Enum):
+    """What becomes of rows that cannot be used as they are."""
+
+    error = "error"  # all of them are named, nothing runs
+    drop = "drop"  # left out, and counted in the record
+
+
 class SampleFrom(Enum):
     """Which questions RFT samples at a data fraction below 1."""
 
@@ -196,6 +203,8 @@ class DataConfig:
     test_path: Annotated[str | None, fields.place()] = None
     loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: world slice, or ours
     train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
+    on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
+    on_duplicate: OnFault = OnFault.error  # rows that repeat a question of their file
     test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
 
 

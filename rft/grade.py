@@ -15,16 +15,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from rft.records import SAMPLES_FILE, Outcome, Score
+from rft.records import SAMPLES_FILE, Outcome, Score, whole_file
 from rft.text import answers
 from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
 
@@ -72,7 +71,7 @@ def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = Non
     outcomes: Counter[Outcome] = Counter()
     agreement: Counter[bool] = Counter()
     with ExitStack() as stack:
-        out = stack.enter_context(_whole_file(per_item)) if per_item else None
+        out = stack.enter_context(whole_file(per_item)) if per_item else None
         for item in items:
             outcome = answers.grade(rule, item.text, item.gold, item.truncated)
             outcomes[outcome] += 1
@@ -88,23 +87,6 @@ def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = Non
     summary: dict[str, Any] = {"n": score.n, "correct": outcomes[Outcome.CORRECT], "no_answer": no_answer}
     summary |= {"accuracy": score.value, "se": score.se}
     return summary | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write that is at `path` once all is written, and nowhere after an error; a stream is written as it comes."""
-    if path.is_relative_to("/dev") or path.is_fifo():
-        with open(path, "w", encoding="utf-8") as file:
-            yield file
-        return
-    target = path.resolve()  # a link stays one
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with open(scratch, "w", encoding="utf-8") as file:
-            yield file
-        os.replace(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def disagreement_matrix(items: Iterator[Item]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def data_stage(cfg: StudyConfig, sources: Sources) -> Stage:
         for role, value in content.items():
             note(data, f"{role}_content", value)
         config |= {"content": content, "train_limit": data.train_limit, "test_limit": data.test_limit}
+        config |= {"rule": data.rule, "on_bad_gold": data.on_bad_gold.value, "on_duplicate": data.on_duplicate.value}
     size = (sources.num_pool + sources.num_test) * 1_000.0
     return Stage("data", f"data {data.name}", config, {}, dict(sources.data_paths), Work(num_bytes=size))
 

@@ -18,10 +18,12 @@ import io
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 SCHEMA_VERSION = 2
 
@@ -62,7 +64,7 @@ class Problem:
     id: str  # stable and unique within the data set
     question: str
     solution: str  # the human path, GSM8K format: steps with <<a*b=c>>, last line '#### gold'
-    gold: str  # the gold answer as a plain number, no commas
+    gold: str  # the gold answer as its file writes it: '72', '1,450', '2.50' (rft.text.answers reads it)
     spec: dict[str, Any] | None = None  # embedded world only: the computation graph behind the text
 
     @staticmethod
@@ -187,17 +189,26 @@ class Record:
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a JSON-lines file, gzipped when its name ends in .gz. Raises ValueError naming file and line of bad JSON."""
     opener = gzip.open if path.name.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}: line {number} is not JSON: {error.msg} at column {error.colno}") from error
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}: line {number} is a JSON {type(row).__name__}, expected an object")
-            yield row
+    number = 0
+    try:
+        with opener(path, "rt", encoding="utf-8", newline="\n") as file:  # a lone CR is no end of a row
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _row(path, number, line)
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: damaged or truncated after line {number}: {error}") from error
+
+
+def _row(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: line {number} is not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path}: line {number} is nested too deeply") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{path}: line {number} is a JSON {type(row).__name__}, expected an object")
+    return row
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -213,19 +224,38 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside the target, flush to disk, then rename over it: a reader never sees half a file."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(scratch, "w", encoding="utf-8") as file:
+    """Write JSON whole or not at all: a reader never sees half a file. Raises ValueError for NaN and infinities."""
+    with whole_file(path) as file:
         json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A text file that is at `path` once all is written and on disk; after an error what was there before stays.
+
+    Written beside the target and renamed over it; a link stays a link. A stream (a pipe, /dev/stdout) is written as it comes,
+    at its end.
+    """
+    if path.is_relative_to("/dev") or path.is_fifo():
+        with open(path, "a", encoding="utf-8") as file:  # "w" would empty the file that standard output appends to
+            yield file
+        return
+    target = path.resolve()
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with open(scratch, "w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:
     """A parsed JSON file. Raises ValueError naming the file when it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error

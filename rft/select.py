@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rft.records import Problem, Sample
+from rft.records import Problem, Sample, whole_file
 from rft.text import answers, selection
 from rft.text.dedup import TIE_BREAKS, thin
 from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
@@ -52,7 +52,7 @@ def read_pool(source: str) -> Pool:
         sample = _sample(row, where)
         gold = gold_field(row, "gold", where=where)
         problem = problems.setdefault(sample.id, Problem(sample.id, "", _human(row, where), gold))
-        if problem.gold != gold:
+        if answers.canonical_number(problem.gold) != answers.canonical_number(gold):
             raise ValueError(f"{where} has gold {gold}, an earlier row of question {sample.id!r} has {problem.gold}")
         origin = (sample.id, sample.model, sample.draw)
         if origin in rows:
@@ -77,9 +77,9 @@ def _sample(row: dict[str, Any], where: str) -> Sample:
 
 
 def write_kept(path: Path, kept: Iterable[selection.KeptPath], rows: dict[Origin, dict[str, Any]]) -> int:
-    """Write the kept rows as they came, with their key; returns how many. ASCII, so that any string survives."""
+    """Write the kept rows as they came, with their key, whole or not at all; returns how many. ASCII: any string survives."""
     count = 0
-    with open(path, "w", encoding="ascii") as file:
+    with whole_file(path) as file:
         for found in kept:
             file.write(json.dumps({**rows[found.id, found.model, found.draw], "key": found.key}) + "\n")
             count += 1

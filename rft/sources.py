@@ -17,6 +17,7 @@ from rft.core.sampling.engines import resolve_engine
 from rft.infra.digest import digest, file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
 from rft.stage import ModelIdentity, Sources
+from rft.text.gsm8k import read_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
@@ -39,8 +40,8 @@ def resolve(cfg: StudyConfig) -> Sources:
     digests = {role: _content(path, role) for role, path in paths.items()}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
-    num_pool = _num_rows(paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
-    num_test = _num_rows(paths["test"], cfg.data.test_limit, full=1_319)
+    num_pool = _num_problems(cfg, paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
+    num_test = _num_problems(cfg, paths["test"], cfg.data.test_limit, full=1_319)
     return Sources(digests, paths, num_pool, num_test, identities, engines)
 
 
@@ -131,23 +132,31 @@ def _content(path: str, role: str) -> str:
     return file_digest(Path(path))
 
 
-def _num_rows(path: str, limit: int | None, *, full: int) -> int:
-    """Rows of a local file. Planning reads no network: of GSM8K on the hub the size is known, of others the limit is it."""
-    if path.startswith(HUB_PREFIX) and parse(path)[0] != parse(GSM8K_HUB_ID)[0]:
+def _num_problems(cfg: StudyConfig, path: str, limit: int | None, *, full: int) -> int:
+    """Problems of a file, as the data stage will read them.
+
+    Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
+    """
+    if path.startswith(HUB_PREFIX):
+        if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
+            return full if limit is None else min(limit, full)
         if limit is None:
             raise ValueError(
                 f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
                 "data.test_limit to its numbers of rows (or fewer)"
             )
         return limit
-    rows = full if path.startswith(HUB_PREFIX) else _count_rows(path, os.stat(path).st_mtime_ns)
-    return rows if limit is None else min(limit, rows)
+    stat = os.stat(path)
+    data = cfg.data
+    return _count(
+        path, stat.st_mtime_ns, stat.st_size, limit, data.rule, data.on_bad_gold.value, data.on_duplicate.value
+    )
 
 
 @functools.lru_cache(maxsize=256)
-def _count_rows(path: str, mtime_ns: int) -> int:  # noqa: ARG001
-    with open(path, "rb") as file:  # what is wrong with a line is the reader's to say, with its number
-        return sum(1 for line in file if line.strip())
+def _count(path: str, mtime_ns: int, size: int, limit: int | None, rule: str, bad_gold: str, duplicate: str) -> int:  # noqa: ARG001
+    found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate)
+    return len(found.problems)
 
 
 def _model_identity(model: ModelConfig) -> ModelIdentity:

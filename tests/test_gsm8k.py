@@ -24,7 +24,7 @@ def write(path: Path, *rows: Any) -> Path:
 def test_rows_become_problems(tmp_path: Path) -> None:
     first, second = gsm8k.read_problems(write(tmp_path / "a.jsonl", GOOD, "", OTHER))
     assert (first.question, first.solution, first.gold) == (GOOD["question"], GOOD["answer"], "51")
-    assert second.gold == "1008"
+    assert second.gold == "1,008", "as it is written: some rules compare text"
     assert first.id == gsm8k.question_id(" ann buys  3 bags of 17 nails. how many? ") != second.id
     assert first.id == "g-ec9274377bc2"  # a new value would orphan every stored pool
     assert gsm8k.read_problems(tmp_path / "a.jsonl", limit=1) == [first]

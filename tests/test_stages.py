@@ -84,7 +84,7 @@ GOOD = '{"question": "A?", "answer": "<<1+2=3>>3\\n#### 3"}\n'
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ("", "holds no training problems"),
+        ("", "holds no problem"),
         (GOOD + "not json\n", "line 2 is not JSON"),
         (GOOD + '{"question": "B?"}\n', "line 2 lacks the field 'answer'"),
         (GOOD + GOOD, "line 2 repeats the problem of line 1"),

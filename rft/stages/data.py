@@ -11,7 +11,7 @@ from rft.infra.hub import HUB_PREFIX, hub_rows
 from rft.records import Problem, write_jsonl
 from rft.stages import Inputs, StageContext, Stats
 from rft.stages.problems import FILES
-from rft.text.gsm8k import RELEASES, problems_of, read_problems, release_status
+from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, release_status
 from rft.text.overlap import refuse_overlap
 from rft.text.subsets import split
 from rft.text.world import Split, world_problems
@@ -37,8 +37,8 @@ def _world(config: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[st
 
 
 def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[str, list[Problem]], dict[str, Any]]:
-    train = _read(hints["train"], split="train", limit=config["train_limit"])
-    test = _read(hints["test"], split="test", limit=config["test_limit"])
+    read = {name: _read(hints[name], split=name, config=config) for name in ("train", "test")}
+    train, test = read["train"].problems, read["test"].problems
     refuse_overlap([p.question for p in train], [p.question for p in test], name="the training file")
     kept, held = split([problem.id for problem in train], size=config["num_validation"])
     by_id = {problem.id: problem for problem in train}
@@ -46,23 +46,26 @@ def _files(config: Mapping[str, Any], hints: Mapping[str, Any]) -> tuple[dict[st
     releases = {"train": release_status(train, split="train"), "test": release_status(test, split="test")}
     status = {name: release.status for name, release in releases.items()}
     facts: dict[str, Any] = {"kind": "jsonl", "gsm8k_release": status}
+    facts["dropped_rows"] = {name: found.dropped for name, found in read.items()}
     fetched = {name: hints[name] for name in releases if hints[name].startswith(HUB_PREFIX)}
     if fetched:  # known by its name alone before it is read: the record says what came
         facts["fetched"] = {name: {"from": fetched[name], "sha256": releases[name].digest} for name in fetched}
     return splits, facts
 
 
-def _read(path: str, *, split: str, limit: int | None) -> list[Problem]:
-    """From a file, or from the hub. Raises ValueError when the hub has fewer rows than the study was planned with."""
+def _read(path: str, *, split: str, config: Mapping[str, Any]) -> Reading:
+    """From a file, or from the hub. Raises ValueError when the hub has other rows than the study was planned with."""
+    limit: int | None = config[f"{split}_limit"]
+    checks = {name: config[name] for name in ("rule", "on_bad_gold", "on_duplicate")}
     if not path.startswith(HUB_PREFIX):
-        return read_problems(path, limit=limit)
-    problems = problems_of(hub_rows(path, split=split), name=f"{path}, split {split}", limit=limit)
+        return read_file(path, limit=limit, **checks)
+    found = checked_problems(hub_rows(path, split=split), name=f"{path}, split {split}", limit=limit, **checks)
     planned = RELEASES[split][0] if limit is None else limit
-    if len(problems) != planned:
+    if len(found.problems) != planned:
         raise ValueError(
-            f"{path} has {len(problems)} {split} rows, the study was planned with {planned}: set data.{split}_limit"
+            f"{path} has {len(found.problems)} {split} rows, the study was planned with {planned}: set data.{split}_limit"
         )
-    return problems
+    return found
 
 
 def _named(by_id: Mapping[str, Problem], names: Iterable[str]) -> list[Problem]:

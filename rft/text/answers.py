@@ -1,6 +1,7 @@
 """Grading rules: what counts as the answer of a solution, and when two answers are equal.
 
-Each rule keeps the definition of the place it comes from, so the same text can be graded as others grade it.
+Rules of other projects keep those projects' definitions for the text, and compare with the gold answer as they would: as it
+is written, which is why a gold answer is passed on as its file has it. This project's own rules compare numbers.
 
     extract("gsm8k", "3*17=<<3*17=51>>51\\n#### 1,451")              -> "1451"
     equal("answer_line", "10.40", "10.4")                            -> True
@@ -13,6 +14,9 @@ Each rule keeps the definition of the place it comes from, so the same text can 
     last_number         "7"               "694"                  "10"                           yes
     answer_line         "7"               "694"                  "10"                           yes
     paper, paper_select None              None                   "10."                          yes
+
+Numbers: a comma separates thousands and stands before three digits, else the string is no number ('0,5'); minus signs and
+dashes of Unicode are minus signs; scientific notation is read (2.0107e-06), fractions are not ('1/2' is no number).
 """
 
 from __future__ import annotations
@@ -28,8 +32,13 @@ from rft.records import Outcome
 _MARKED = re.compile(r"#### (\-?[0-9\.\,]+)")  # openai/grade-school-math, lm-evaluation-harness and OFA-Sys/gsm8k-ScRel
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")  # lm-evaluation-harness, task gsm8k version 3.0
 _FINAL_DOT = re.compile(r"\.$")
-_NUMBER = re.compile(r"(?:(?<![\w)])-)?\$?(?:[0-9][0-9,]*(?:\.[0-9]+)?|(?<![\w.])\.[0-9]+)")
-_PLAIN = re.compile(r"(?:\$?([-+]?)|([-+])\$)([0-9,]*)(?:\.([0-9]*))?")
+MINUS = "-\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"  # hyphens, figure and en dash, minus and its small and full-width forms
+_SIGN = f"[{re.escape('+' + MINUS)}]"
+_NUMBER = re.compile(r"\$?(?:[0-9][0-9,]*(?:\.[0-9]+)?|(?<![\w.])\.[0-9]+)(?:[eE][-+]?[0-9]{1,3}(?![\w.]))?")
+_PLAIN = re.compile(
+    rf"(?:(?P<sign>{_SIGN})\s*\$?|\$(?P<inner>{_SIGN}?))?(?P<whole>[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]*)"
+    r"(?:\.(?P<fraction>[0-9]*))?(?:[eE](?P<exponent>[-+]?[0-9]{1,3}))?"
+)
 
 
 def canonical_number(text: str) -> str | None:
@@ -44,13 +53,27 @@ def _number(text: str) -> str | None:
     match = _PLAIN.fullmatch(text.strip())
     if match is None:
         return None
-    whole, fraction = match[3].replace(",", ""), match[4] or ""
+    whole, fraction = match["whole"].replace(",", ""), match["fraction"] or ""
     if not whole and not fraction:
         return None
+    whole, fraction = _shifted(whole, fraction, int(match["exponent"] or 0))
     whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
     digits = f"{whole}.{fraction}" if fraction else whole
-    return f"-{digits}" if "-" in (match[1], match[2]) and digits != "0" else digits
+    sign = match["sign"] or match["inner"] or "+"
+    return f"-{digits}" if sign in MINUS and digits != "0" else digits
 
+
+def _shifted(whole: str, fraction: str, exponent: int) -> tuple[str, str]:
+    """Digits before and after the point of a number times ten to the exponent."""
+    if exponent > 0:
+        fraction = fraction.ljust(exponent, "0")
+        return whole + fraction[:exponent], fraction[exponent:]
+    whole = whole.rjust(-exponent, "0")
+    at = len(whole) + exponent
+    return whole[:at], whole[at:] + fraction
+
+
+MAX_GAP = 32  # characters between a minus sign and its number that are looked at
 
 _cached_number = lru_cache(maxsize=1 << 16)(_number)
 
@@ -82,7 +105,26 @@ def _last_number(text: str) -> str | None:
     found = None
     for match in _NUMBER.finditer(text):
         found = match
-    return canonical_number(found[0]) if found else None
+    return _number_at(text, found) if found else None
+
+
+def _number_at(text: str, match: re.Match[str]) -> str | None:
+    """The number found at a place of a text, with its sign; None when its commas do not separate thousands."""
+    number = canonical_number(match[0].lstrip("$").rstrip(","))
+    return canonical_number(f"-{number}") if number is not None and _is_negative(text, match.start()) else number
+
+
+def _is_negative(text: str, start: int) -> bool:
+    """Whether a minus sign stands before the place, and not one between two operands: '10-4', '10 - 4'."""
+    before = text[max(0, start - MAX_GAP) : start]
+    tight = before.rstrip("$")
+    bare = tight.rstrip()
+    if bare[-1:] not in MINUS or not bare:
+        return False
+    left = bare[:-1].rstrip("$")
+    if bare == tight:  # '-5' after a space is a number, whatever stands before
+        return re.search(r"[\w)]$", left) is None
+    return re.search(r"[\w)%.,]$", left.rstrip()) is None
 
 
 def _answer_line(text: str) -> str | None:
@@ -94,7 +136,7 @@ def _answer_line(text: str) -> str | None:
         else:
             continue
         match = _NUMBER.search(tail)
-        return canonical_number(match[0]) if match else None
+        return _number_at(tail, match) if match else None
     return None
 
 
@@ -167,9 +209,19 @@ def extract(rule: str, text: str) -> str | None:
     return rule_named(rule).extract(text)
 
 
-def equal(rule: str, a: str, b: str) -> bool:
-    """Whether answer `a` counts as gold `b` under `rule`. Raises ValueError for an unknown rule."""
-    return rule_named(rule).equal(a, b)
+def equal(rule: str, answer: str, gold: str) -> bool:
+    """Whether an extracted answer counts as the gold answer under `rule`; `gold` as its file writes it ('2.50', '1,450').
+
+    Raises ValueError for an unknown rule.
+    """
+    return rule_named(rule).equal(answer, _gold_form(rule, gold))
+
+
+@lru_cache(maxsize=1 << 16)
+def _gold_form(rule: str, gold: str) -> str:
+    """A gold answer as the rule's project takes it from its own solutions; where it would find none, as a number."""
+    found = rule_named(rule).extract(f"#### {gold.strip()}")
+    return found if found is not None else canonical_number(gold) or gold
 
 
 def vote_number(answer: str | None) -> str | None:
@@ -178,7 +230,7 @@ def vote_number(answer: str | None) -> str | None:
 
 
 def grade(rule: str, text: str, gold: str, truncated: bool) -> Outcome:
-    """Outcome of one solution. Raises ValueError for an unknown rule.
+    """Outcome of one solution; `gold` as its file writes it. Raises ValueError for an unknown rule.
 
     A truncated solution whose answer stands complete in the text is graded like any other, as the harnesses do. It is
     TRUNCATED when it has no answer yet, or when the text breaks off inside what may be a longer number ('#### 14|5').
@@ -189,4 +241,4 @@ def grade(rule: str, text: str, gold: str, truncated: bool) -> Outcome:
         return Outcome.TRUNCATED
     if answer is None:
         return Outcome.NO_ANSWER
-    return Outcome.CORRECT if named.equal(answer, gold) else Outcome.WRONG
+    return Outcome.CORRECT if equal(rule, answer, gold) else Outcome.WRONG

@@ -15,16 +15,19 @@ An adapter of your own is a function from a row to (question, solution, gold); p
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rft.records import Problem
-from rft.text.answers import canonical_number
-from rft.text.rows import Row, numbered_rows, text_field
+from rft.records import Outcome, Problem
+from rft.text.answers import canonical_number, extract, grade
+from rft.text.rows import EXPECTED, Row, gold_field, numbered_rows, text_field
 
 Adapter = Callable[[Row], tuple[str, str, str]]  # row -> question, solution (last line '#### gold'), gold as written
+
+_ANSWER_LINE = re.compile(r"####\s*[-+$]?\s*[0-9.]")  # `#### Step 1` is a heading
 
 # sha256 over `question NUL answer LF` of all rows in order, of openai/grade-school-math at commit 3101c7d
 RELEASES = {
@@ -49,16 +52,16 @@ def gsm8k_row(row: Row) -> tuple[str, str, str]:
 
 
 def triple_row(row: Row) -> tuple[str, str, str]:
-    """{"question", "solution", "gold"}: the line `#### gold` is appended to solutions without one."""
-    question, solution, gold = text_field(row, "question"), text_field(row, "solution"), text_field(row, "gold")
-    return question, solution if "####" in solution else f"{solution}\n#### {canonical_number(gold)}", gold
+    """{"question", "solution", "gold"}: the line `#### gold` is appended to solutions without such a line."""
+    question, solution, gold = text_field(row, "question"), text_field(row, "solution"), gold_field(row, "gold")
+    return question, solution if _ANSWER_LINE.search(solution) else f"{solution}\n#### {gold}", gold
 
 
 def svamp_row(row: Row) -> tuple[str, str, str]:
     """SVAMP: {"Body", "Question", "Equation", "Answer"}; the solution is its one equation, annotated as in GSM8K."""
     body, asked = text_field(row, "Body").strip(), text_field(row, "Question").strip()
     gold = canonical_number(text_field(row, "Answer")) or ""
-    inner = re.sub(r"(\d+)\.0\b", r"\1", text_field(row, "Equation")).replace(" ", "")
+    inner = re.sub(r"(?<=\d)\.0\b", "", text_field(row, "Equation")).replace(" ", "")
     if inner.startswith("(") and inner.endswith(")") and inner.count("(") == 1:
         inner = inner[1:-1]
     question = f"{body}{'' if body.endswith(('.', '?', '!', ',')) else '.'} {asked}"
@@ -79,49 +82,125 @@ def question_id(question: str) -> str:
     return "g-" + hashlib.blake2b(normal, digest_size=6).hexdigest()
 
 
-def read_problems(path: Path | str, *, adapter: str | Adapter | None = None, limit: int | None = None) -> list[Problem]:
-    """All problems of a JSON-lines file (gzipped when it ends in .gz), or the first `limit` of them.
+@dataclass(frozen=True)
+class Reading:
+    """Problems of a file, and how many rows were left out for which reason."""
+
+    problems: list[Problem]
+    dropped: dict[str, int]  # 'bad_gold', 'duplicate'; reasons without rows are left out
+
+
+def read_problems(
+    path: Path | str, *, adapter: str | Adapter | None = None, limit: int | None = None, rule: str | None = None
+) -> list[Problem]:
+    """All problems of a JSON-lines file (gzipped when it ends in .gz), or of its first `limit` rows.
 
     Raises ValueError, naming file and line, when the file is missing, empty or not JSON, or when a row lacks a field,
-    repeats a question or has no parsable gold answer; also for an unknown adapter.
+    repeats a question, has no parsable gold answer or (with a grading `rule`) a solution that the rule does not find correct;
+    also for an unknown adapter.
     """
-    return problems_of(numbered_rows(Path(path)), name=str(path), adapter=adapter, limit=limit)
+    return problems_of(numbered_rows(Path(path)), name=str(path), adapter=adapter, limit=limit, rule=rule).problems
 
 
 def problems_of(
-    rows: Iterable[tuple[int, Row]], *, name: str, adapter: str | Adapter | None = None, limit: int | None = None
-) -> list[Problem]:
-    """All problems of numbered rows, wherever they come from; `name` says so in errors. Raises as `read_problems` does."""
+    rows: Iterable[tuple[int, Row]],
+    *,
+    name: str,
+    adapter: str | Adapter | None = None,
+    limit: int | None = None,
+    rule: str | None = None,
+    drop_bad_gold: bool = False,
+    drop_duplicates: bool = False,
+) -> Reading:
+    """All problems of numbered rows, wherever they come from; `name` says so in errors. Raises as `read_problems` does.
+
+    With `rule` every solution is graded as a model's would be: one that the rule cannot read, or finds wrong, would train a
+    model to score nothing. Such rows and repeated questions are refused together, or left out and counted.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"{name}: the limit of rows is {limit}, it must be at least 1 (or none)")
     problems: list[Problem] = []
     seen: dict[str, int] = {}  # id -> line
+    faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": []}
     convert: Adapter | None = None
-    for number, row in rows:
+    for number, row in itertools.islice(rows, limit):
         convert = convert or _adapter(adapter, row)
         try:
             problem = _problem(convert(row))
+            fault = "" if rule is None else own_fault(problem, rule)
         except ValueError as error:
-            raise ValueError(f"{name}: line {number} {error}") from None
-        if problem.id in seen:
-            raise ValueError(
-                f"{name}: line {number} repeats the problem of line {seen[problem.id]}: remove one of them"
-            )
-        seen[problem.id] = number
-        problems.append(problem)
-        if limit is not None and len(problems) >= limit:
-            break
+            if rule is None or "gold" not in str(error):
+                raise ValueError(f"{name}: line {number} {error}") from None
+            problem, fault = None, str(error)
+        if problem is None or fault:
+            faults["bad_gold"].append(f"line {number} {fault}")
+        elif problem.id in seen:
+            faults["duplicate"].append(f"line {number} repeats the problem of line {seen[problem.id]}")
+        else:
+            seen[problem.id] = number
+            problems.append(problem)
+    _refuse(name, "bad_gold", [] if drop_bad_gold else faults["bad_gold"])
+    _refuse(name, "duplicate", [] if drop_duplicates else faults["duplicate"])
     if not problems:
         raise ValueError(f"{name} holds no problem: expected one JSON object a line, with question and answer")
-    return problems
+    return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
+
+
+def read_file(path: Path | str, *, limit: int | None, rule: str, on_bad_gold: str, on_duplicate: str) -> Reading:
+    """The problems of a data file as a study takes them: the one reader, for planning and for the data stage."""
+    rows = numbered_rows(Path(path))
+    return checked_problems(
+        rows, name=str(path), limit=limit, rule=rule, on_bad_gold=on_bad_gold, on_duplicate=on_duplicate
+    )
+
+
+def checked_problems(
+    rows: Iterable[tuple[int, Row]], *, name: str, limit: int | None, rule: str, on_bad_gold: str, on_duplicate: str
+) -> Reading:
+    """The same of rows from elsewhere; `on_...` is 'error' or 'drop' (rft.config.OnFault)."""
+    return problems_of(
+        rows,
+        name=name,
+        limit=limit,
+        rule=rule,
+        drop_bad_gold=on_bad_gold == "drop",
+        drop_duplicates=on_duplicate == "drop",
+    )
+
+
+WAYS_OUT = {
+    "bad_gold": "mend the rows, choose another data.rule, or leave them out with data.on_bad_gold=drop",
+    "duplicate": "remove the rows, or leave them out with data.on_duplicate=drop",
+}
+MOST_NAMED = 10
+
+
+def _refuse(name: str, reason: str, faults: Sequence[str]) -> None:
+    if faults:
+        more = f"; and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
+        raise ValueError(f"{name}: {'; '.join(faults[:MOST_NAMED])}{more}. {WAYS_OUT[reason].capitalize()}")
+
+
+def own_fault(problem: Problem, rule: str) -> str:
+    """Why a problem's own solution does not count as correct under a rule; '' when it does."""
+    outcome = grade(rule, problem.solution, problem.gold, False)
+    if outcome is Outcome.CORRECT:
+        return ""
+    found = extract(rule, problem.solution)
+    read = "finds no answer in its own solution" if found is None else f"reads {found[:40]!r} from its own solution"
+    return f"has the gold answer {problem.gold[:40]!r}, but rule {rule} {read}"
 
 
 def _problem(fields: tuple[str, str, str]) -> Problem:
     question, solution, gold = fields
     if not question.strip():
         raise ValueError("has an empty question")
-    number = canonical_number(gold)
-    if number is None:
-        raise ValueError(f"has no parsable gold answer: got {gold.strip()[:40]!r}, expected a number, as in '#### 72'")
-    return Problem(question_id(question), question, solution, number)
+    for text in (question, solution):
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ValueError("holds half of a surrogate pair, which is no text: mend the file's encoding")
+    if canonical_number(gold) is None:
+        raise ValueError(f"has no parsable gold answer: got {gold.strip()[:40]!r}, {EXPECTED}")
+    return Problem(question_id(question), question, solution, gold.strip())
 
 
 def _adapter(adapter: str | Adapter | None, first: Row) -> Adapter:

@@ -3,7 +3,9 @@
     overlaps([train_problem.question, ...], [test_problem.question, ...])    -> [(index in train, index in test), ...]
     refuse_overlap(train_questions, test_questions, name="train.jsonl")      # ValueError when there is any
 
-Normalised: Unicode compatibility form, lower case, letters and digits alone: "Janet's  16 eggs?" -> "janet s 16 eggs".
+Normalised: Unicode compatibility form, lower case; words, numbers and signs that calculate: "Janet's  16 eggs?" becomes
+"janet s 16 eggs". What changes the problem stays: operators, signs, decimal points ("3 - 5" is not "3 + 5", "1.5" not "15").
+Typography goes: commas between thousands, hyphens of words, quotation marks, currency.
 """
 
 from __future__ import annotations
@@ -12,12 +14,27 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_GAPS = re.compile(r"[\W_]+")
+from rft.text.answers import MINUS, canonical_number
+
+_PARTS = re.compile(
+    r"\d+(?:,\d{3})+(?!\d)(?:\.\d+)?"  # 1,450.5
+    r"|\d+(?:[.,:]\d+)*"  # 1.5, and 1,5 of other lands
+    r"|(?<!\d)\.\d+"
+    rf"|[{MINUS}—](?=\s*[$(]?\.?\d)"  # a minus sign before a number; other dashes and hyphens are typography
+    r"|[+*/^%=<>×÷·√²³]"
+    r"|[^\W\d_]+"
+)
+_SAME = str.maketrans(dict.fromkeys(MINUS + "—", "-") | {"·": "*", "×": "*", "÷": "/"})
 
 
 def normalise(question: str) -> str:
     """The form in which two questions are one: no case, punctuation, typography or spacing."""
-    return _GAPS.sub(" ", unicodedata.normalize("NFKC", question).casefold()).strip()
+    text = unicodedata.normalize("NFKC", question).casefold()
+    return " ".join(_part(found[0]) for found in _PARTS.finditer(text))
+
+
+def _part(found: str) -> str:
+    return canonical_number(found) or found.translate(_SAME)
 
 
 def overlaps(train: Iterable[str], test: Iterable[str]) -> list[tuple[int, int]]:

@@ -92,7 +92,7 @@ def _copy(problem: Problem, seed: int) -> Problem:
     for attempt in range(NUM_ATTEMPTS):
         drawn = {number: _redrawn(number, lot=rank(seed, problem.id, attempt, number)) for number in numbers}
         results = _replayed(steps, drawn)
-        if results is not None and results[-1] != problem.gold:
+        if results is not None and results[-1] != canonical_number(problem.gold):
             question = _rewritten(problem.question, drawn)
             lines = [_written(step, drawn, results, index) for index, step in enumerate(steps)]
             solution = "\n".join([*lines, f"#### {results[-1]}"])
@@ -121,7 +121,7 @@ def _linked(problem: Problem) -> tuple[list[_Step], list[str]]:
             raise _DropError("unparsed_equation")
         found = [_source(_canonical(number), sources, steps) for number in _NUMBER.findall(left)]
         steps.append(_Step(_NUMBER.split(left), found, value))
-    if steps[-1].value != problem.gold:
+    if steps[-1].value != canonical_number(problem.gold):
         raise _DropError("gold_not_last")
     used = {number for step in steps for kind, number in step.sources if kind in ("question", "percent")}
     if not numbers or set(numbers) - used:

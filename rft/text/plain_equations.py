@@ -193,6 +193,8 @@ def extract(text: str) -> list[str]:
 def _line_equations(tokens: list[_Token]) -> list[str]:
     found = []
     signs = [i for i, token in enumerate(tokens) if token.kind == "eq"]
+    if not signs:  # "equally"
+        return []
     for sign, following in zip(signs, [*signs[1:], len(tokens)], strict=True):
         run = _left_side(tokens, sign)
         if not any(token.kind == "op" for token in run):

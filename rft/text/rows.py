@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,16 @@ def numbered_rows(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from _parsed(str(path), file)
 
 
+def _lines(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines ended by LF alone: U+2028 and a lone CR are inside a row. Raises ValueError for a damaged gzip stream."""
+    try:
+        yield from lines
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{name} is a damaged or truncated gzip file: {error}") from None
+
+
 def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_lines(name, lines), start=1):
         if not line.strip():
             continue
         try:
@@ -67,10 +76,16 @@ def flag_field(row: Row, name: str, *, where: str) -> bool:
     return value
 
 
-def gold_field(row: Row, name: str, *, where: str) -> str:
-    """A gold answer in canonical spelling, e.g. "$1,450" -> "1450". Raises ValueError when it is not a number."""
-    written = text_field(row, name, where=where)
+def gold_field(row: Row, name: str, *, where: str = "") -> str:
+    """A gold answer as it is written; a JSON number in decimals (2.0107e-06 is '0.0000020107').
+
+    Raises ValueError when it is not a number.
+    """
+    written = text_field(row, name, where=where).strip()
     number = canonical_number(written)
     if number is None:
-        raise ValueError(f"{where} has no parsable gold answer: got {written[:40]!r}, expected a number such as '72'")
-    return number
+        raise ValueError(f"{where} has no parsable gold answer: got {written[:40]!r}, {EXPECTED}".lstrip())
+    return written if isinstance(row[name], str) else number
+
+
+EXPECTED = "expected a number such as '72', '1,450' or '2.5' (commas before three digits alone; no fractions)"

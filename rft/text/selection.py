@@ -251,11 +251,10 @@ def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy
 
     `listed` are its equations, as `path_equations` finds them.
     """
-    rule = answers.rule_named(policy.rule)
-    answer = rule.extract(sample.text)
+    answer = answers.extract(policy.rule, sample.text)
     if answer is None:
         return "no_answer"
-    if not rule.equal(answer, problem.gold):
+    if not answers.equal(policy.rule, answer, problem.gold):
         return "wrong_answer"
     if sample.truncated:
         return "truncated"

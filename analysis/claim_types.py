@@ -98,7 +98,7 @@ def directional(
     """
     if estimate is None:
         return test.not_testable(f"not enough data for {what}")
-    if not math.isfinite(estimate.se):
+    if not math.isfinite(estimate.half_width()):
         return test.not_testable(f"{what}: {estimate.value:+.2f}, of unknown error")
     low, high = estimate.interval()
     text = f"{what}: {estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"

@@ -29,6 +29,7 @@ from analysis.comparisons import holm
 from analysis.outcomes import Outcomes
 from analysis.points import Point, make_points
 from analysis.recipes import main_recipe
+from analysis.records import unit_name
 
 CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
     "1": claim_log_linear,
@@ -58,7 +59,7 @@ def published_view() -> StudyView:
 
 def run_claims(view: StudyView) -> list[ClaimResult]:
     """Every claim's results in order, with Holm's correction over the primary contrasts."""
-    results = [result for test in CLAIMS.values() for result in test(view)]
+    results = [_in_unit(result, view) for test in CLAIMS.values() for result in test(view)]
     places = [i for i, result in enumerate(results) if result.primary and result.p is not None and _decided(result)]
     adjusted = holm([results[i].p or 0.0 for i in places])
     for place, p in zip(places, adjusted, strict=True):
@@ -68,6 +69,12 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
             result = replace(result, ruling=Ruling.NOT_SEPARABLE, reason=lost)
         results[place] = result
     return results
+
+
+def _in_unit(result: ClaimResult, view: StudyView) -> ClaimResult:
+    """Slopes on pretraining loss in the unit that the study's losses are in."""
+    units = {unit_name(point.cell) for point in view.points if point.cell.loss is not None}
+    return replace(result, unit=result.unit.replace("per nat", f"per {units.pop()}")) if len(units) == 1 else result
 
 
 def _decided(result: ClaimResult) -> bool:

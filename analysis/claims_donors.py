@@ -106,9 +106,9 @@ def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
     if len(by_size) < 2:
         return DONORS.not_testable("fewer than two unions of different size")
     most, fewer = by_size[max(by_size)], by_size[min(by_size)]
-    shared = [b for b in most if b in fewer and most[b].cell.loss_nats is not None]
+    shared = [b for b in most if b in fewer and most[b].cell.loss is not None]
     gains = [most[b].estimate.value - fewer[b].estimate.value for b in shared]
-    line = fit_line([most[b].cell.loss_nats or math.nan for b in shared], gains, what="gain of donors against loss")
+    line = fit_line([most[b].cell.loss or math.nan for b in shared], gains, what="gain of donors against loss")
     if not isinstance(line, LineFit):
         return DONORS.not_testable(line)
     return directional(DONORS, slope_estimate(line), view=view, sign=-1, what=f"slope over {line.n} bases")

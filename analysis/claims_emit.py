@@ -16,7 +16,7 @@ from analysis.outcomes import PathDraws, read_path_draws
 from analysis.points import Point, paired_replicates
 from analysis.records import base_names
 from analysis.uncertainty import Estimate, crossed_mean
-from analysis.votes import distinct_at_k
+from analysis.votes import distinct
 
 EMIT = ClaimTest(
     "6c",
@@ -55,17 +55,22 @@ def _usable(pairs: Sequence[Pair], found: Found) -> list[Pair]:
     return [pair for pair in pairs if all(found[c.folder] is not None for p in pair for c in p.cells)]
 
 
+def _mean_distinct(group: Sequence[dict[str, PathDraws]], ids: Sequence[str], *, k: int) -> np.ndarray:
+    """distinct@k of every problem, mean over the cells of one replicate."""
+    return np.mean([[distinct(part[i], [k])[0] for i in ids] for part in group], axis=0)
+
+
 def emitted_difference(pairs: Sequence[Pair], found: Found) -> Estimate | None:
     """Mean over pairs of distinct@k of the first minus the second; None when they share no replicate or problem."""
     rows = paired_replicates([point for pair in pairs for point in pair])
     if not rows:
         return None
-    draws = [[found[cell.folder] or {} for cell in row] for row in rows]
-    everyone = [part for row in draws for part in row]
+    draws = [[[found[cell.folder] or {} for cell in group] for group in row] for row in rows]
+    everyone = [part for row in draws for group in row for part in group]
     ids = [i for i in everyone[0] if all(i in part for part in everyone)]
     if not ids:
         return None
     k = min(part[i].num_draws for part in everyone for i in ids)
-    values = np.array([[[distinct_at_k(part[i], k=k) for i in ids] for part in row] for row in draws])
+    values = np.array([[_mean_distinct(group, ids, k=k) for group in row] for row in draws])
     signs = np.tile([1.0, -1.0], len(pairs)) / len(pairs)
     return crossed_mean(np.einsum("j,rji->ri", signs, values))

@@ -25,7 +25,7 @@ from analysis.comparisons import MARGIN, control_of, sft_of
 from analysis.fits import slope_weights
 from analysis.linear import LineFit, fit_line
 from analysis.points import Point
-from analysis.records import NO_DEDUP, Base
+from analysis.records import NO_DEDUP, Base, unit_name
 
 RFT_BEATS_MATCHED = ClaimTest(
     "4a",
@@ -186,23 +186,19 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
     series: dict[int, list[Point]] = {}
     for ladder in own_ladder(view.points).values():
         for p in ladder:
-            if (
-                _distinct(p) is not None
-                and p.mean_of("correct_per_question") is not None
-                and p.cell.loss_nats is not None
-            ):
+            if _distinct(p) is not None and p.mean_of("correct_per_question") is not None and p.cell.loss is not None:
                 series.setdefault(p.cell.k or 0, []).append(p)
     best = max(series, key=lambda k: (len(series[k]), k), default=None)
     if best is None or len(series[best]) < 3:
         return CORRECT_DISTINCT.not_testable("fewer than 3 bases with correct and distinct paths counted at one k")
     points = series[best]
-    loss = [p.cell.loss_nats or math.nan for p in points]
+    loss = [p.cell.loss or math.nan for p in points]
     lines = [fit_line(loss, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, _distinct)]
     if not all(isinstance(line, LineFit) for line in lines):
         return CORRECT_DISTINCT.not_testable(next(line for line in lines if not isinstance(line, LineFit)))
     correct, distinct = (line for line in lines if isinstance(line, LineFit))
     text = f"k={best}, {len(points)} bases: correct {correct.b:+.1f} (p {correct.p_value(1):.3f}), "
-    text += f"distinct {distinct.b:+.2f} (p {distinct.p_value(1):.3f}) per question per nat"
+    text += f"distinct {distinct.b:+.2f} (p {distinct.p_value(1):.3f}) per question per {unit_name(points[0].cell)}"
     signs = (correct.p_value(1) <= ALPHA, correct.b < 0, distinct.p_value(1) <= ALPHA, distinct.b > 0)
     if all(signs):
         return CORRECT_DISTINCT.result(Ruling.SUPPORTED, text)

@@ -165,7 +165,7 @@ def _linear_result(view: StudyView) -> ClaimResult:
         if len(points) < 4:
             details.append(f"{method}: {len(points)} measurable bases, 4 are needed")
             continue
-        loss = np.array([p.cell.loss_nats for p in points], float)
+        loss = np.array([p.cell.loss for p in points], float)
         centre = (loss.max() + loss.min()) / 2
         half = (loss.max() - loss.min()) / 2
         scaled = (loss - centre) / half  # the quadratic term then is the bend from the middle to the ends
@@ -192,7 +192,7 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
     shared = [base for base in icl if base in sft]
     difference = [icl[b].estimate.value - sft[b].estimate.value for b in shared]
-    line = fit_line([icl[b].cell.loss_nats or math.nan for b in shared], difference, what="ICL minus SFT against loss")
+    line = fit_line([icl[b].cell.loss or math.nan for b in shared], difference, what="ICL minus SFT against loss")
     if not isinstance(line, LineFit):
         return ICL_STEEPER.not_testable(f"{line} (bases where ICL is off the floor)")
     return directional(
@@ -203,7 +203,7 @@ def _steeper_result(view: StudyView) -> ClaimResult:
 def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
     """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
     ladders = sft_ladders(points, smallest=smallest).values()
-    return [la for la in ladders if len(la) >= 3 and la[-1].cell.loss_nats is not None and not la[-1].cell.post_trained]
+    return [la for la in ladders if len(la) >= 3 and la[-1].cell.loss is not None and not la[-1].cell.post_trained]
 
 
 def slope_estimates(
@@ -258,7 +258,7 @@ def _gain_shrink_line(
     else:
         tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
         slopes = [estimate.value for estimate in estimates]
-    return fit_line([p.cell.loss_nats or math.nan for p in tops], slopes, what="gain per doubling against loss")
+    return fit_line([p.cell.loss or math.nan for p in tops], slopes, what="gain per doubling against loss")
 
 
 def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
@@ -291,4 +291,4 @@ def _series_name(key: tuple[int, int]) -> str:
 def _gain_line(series: dict[Base, Point], sft: dict[Base, Point]) -> LineFit | NotEnough:
     bases = list(series)
     gains = [series[b].estimate.value - sft[b].estimate.value for b in bases]
-    return fit_line([series[b].cell.loss_nats or math.nan for b in bases], gains, what="RFT gain against loss")
+    return fit_line([series[b].cell.loss or math.nan for b in bases], gains, what="RFT gain against loss")

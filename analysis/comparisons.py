@@ -18,7 +18,7 @@ import numpy as np
 
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
-from analysis.records import Cell
+from analysis.records import Cell, matches
 from analysis.uncertainty import VERDICT_REPLICATES, Estimate, Floats, Kind
 
 LEVEL = 0.95  # of the interval that says better or worse
@@ -73,8 +73,8 @@ def judge(estimate: Estimate, *, margin: float = MARGIN, level: float = LEVEL) -
 
 
 def _verdict(estimate: Estimate, *, margin: float, level: float) -> tuple[Verdict, str]:
-    if not math.isfinite(estimate.se):
-        return Verdict.NOT_SEPARABLE, "its error is unknown"
+    if not math.isfinite(estimate.half_width()):
+        return Verdict.NOT_SEPARABLE, "not enough data: its error is unknown"
     if estimate.kind is not Kind.PUBLISHED and estimate.num_replicates < VERDICT_REPLICATES:
         held = "item noise only" if estimate.num_replicates == 1 else "exploratory"
         return (
@@ -189,29 +189,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def control_of(point: Point, points: Sequence[Point], *, method: str) -> Point | None:
-    """The control (sft_matched, oracle_paths, fresh_human) of an RFT point: same base, data, k, donors and temperature."""
-    for other in points:
-        if other.method == method and _control_key(other) == _control_key(point):
-            return other
-    return None
+    """The control of a point (sft, sft_matched, oracle_paths, fresh_human): the same in everything but its method.
 
-
-def _control_key(point: Point) -> tuple[object, ...]:
-    cell = point.cell
-    return (
-        cell.base, cell.data, cell.eval_subset, cell.data_frac, cell.k, cell.union, cell.temperature, cell.sample_from,
-        cell.epochs, cell.epoch_rule, cell.policy, cell.human_style, cell.examples_frac,
-    )  # fmt: skip
+    Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has.
+    """
+    found = [other for other in points if other.method == method and matches(point.cell, other.cell, but=("method",))]
+    return min(found, key=lambda other: len(point.cell.setting.keys() ^ other.cell.setting.keys()), default=None)
 
 
 def sft_of(point: Point, points: Sequence[Point]) -> Point | None:
-    """The plain SFT point of the same base, data, fraction and recipe."""
-    key = (point.cell.base, point.cell.data, point.cell.eval_subset, point.cell.data_frac, point.cell.human_style)
-    for other in points:
-        cell = other.cell
-        if other.method == "sft" and (cell.base, cell.data, cell.eval_subset, cell.data_frac, cell.human_style) == key:
-            return other
-    return None
+    """The plain SFT point that is the same in everything but the method."""
+    return control_of(point, points, method="sft")
 
 
 def matched_pairs(points: Sequence[Point]) -> list[tuple[Point, Point]]:

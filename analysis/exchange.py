@@ -27,10 +27,12 @@ from analysis.fits import slope_weights
 from analysis.linear import NotEnough, t_quantile
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
+from analysis.records import matches
 from analysis.uncertainty import Estimate
 
 LEVEL = 0.95
 SAME_STEPS = 0.02  # relative
+AMOUNTS = ("method", "data_frac", "k", "train.epochs", "train.epoch_rule")  # what makes the amount and the steps
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,7 @@ def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
         p
         for p in points
         if p.method in ("sft", "sft_matched", "fresh_human")
-        and (p.cell.base, p.cell.data, p.cell.eval_subset, p.cell.human_style)
-        == (rft.cell.base, rft.cell.data, rft.cell.eval_subset, rft.cell.human_style)
+        and matches(p.cell, rft.cell, but=AMOUNTS)
         and steps
         and abs((p.mean_of("num_optimizer_steps") or 0) / steps - 1) <= SAME_STEPS
     ]

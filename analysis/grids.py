@@ -20,8 +20,8 @@ from analysis.figures.paths import distinct_of
 from analysis.outcomes import Outcomes
 from analysis.perturbed import copy_rows
 from analysis.points import Point, make_points, method_label
-from analysis.records import BASE_STAGES, Base, Table, base_names
-from analysis.tables import number, score_text
+from analysis.records import BASE_STAGES, Base, Table, base_names, value_text
+from analysis.tables import extra_columns, number, score_text
 
 VOTED = re.compile(r"maj1@[0-9]+")
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
@@ -95,7 +95,7 @@ def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
         rows.append(
             (
                 name,
-                number(cell.loss_nats, digits=3),
+                number(cell.loss, digits=3),
                 _score(_full(points, base, "icl")),
                 _score(_full(points, base, "sft")),
                 _score(top),
@@ -148,15 +148,20 @@ def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
 
 def _table_5(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     """Every setting in rows, bases in columns."""
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, str, str, str], dict[str, str]] = {}
+    told = ("train.epochs", "train.epoch_rule")
+    extra = {key: name for key, name in extra_columns([p.cell for p in points]).items() if key not in told}
     for point in sorted(points, key=_table_5_order):
         cell = point.cell
         epochs = "" if cell.epochs is None else f"{cell.epochs:g}"
         rule = "" if cell.epoch_rule is None else f"{cell.epoch_rule}, {epochs}"
-        key = (method_label(cell), "" if cell.data_frac is None else f"{cell.data_frac:g}", rule)
+        more = "; ".join(
+            f"{name} {value_text(cell.setting[key])}" for key, name in extra.items() if key in cell.setting
+        )
+        key = (method_label(cell), "" if cell.data_frac is None else f"{cell.data_frac:g}", rule, more)
         rows.setdefault(key, {})[names[cell.base]] = _score(point)
     grid = tuple((*key, *(row.get(name, "") for name in names.values())) for key, row in rows.items())
-    return Grid("Table 5: all settings, maj1@1 [%]", ("method", "data", "epochs", *names.values()), grid)
+    return Grid("Table 5: all settings, maj1@1 [%]", ("method", "data", "epochs", "also", *names.values()), grid)
 
 
 def _table_5_order(point: Point) -> tuple[object, ...]:

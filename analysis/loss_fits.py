@@ -30,7 +30,7 @@ class BaseRows:
 
     names: tuple[str, ...]
     y: Floats  # percent, or points
-    loss: Floats  # nats per token
+    loss: Floats  # in the unit of the cells
     log_params: Floats  # log10
     log_compute: Floats  # log10 FLOPs of pretraining
 
@@ -45,7 +45,7 @@ def base_rows(points: Sequence[Point], *, values: Sequence[float] | None = None)
     return BaseRows(
         tuple(names[p.cell.base] for p in points),
         np.array(ys, float),
-        np.array([math.nan if p.cell.loss_nats is None else p.cell.loss_nats for p in points], float),
+        np.array([math.nan if p.cell.loss is None else p.cell.loss for p in points], float),
         np.log10(params),
         np.log10(compute),
     )
@@ -63,7 +63,7 @@ def measurable(points: Sequence[Point]) -> list[Point]:
     return [
         p
         for p in points
-        if p.cell.loss_nats is not None and not p.cell.post_trained and FLOOR <= p.estimate.value <= CEILING
+        if p.cell.loss is not None and not p.cell.post_trained and FLOOR <= p.estimate.value <= CEILING
     ]
 
 

@@ -6,13 +6,14 @@ header, rows = matched_rows(points, outcomes)     # ['nano-s', '1', '4', '+1.3',
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, compare, matched_pairs
 from analysis.outcomes import Outcomes
 from analysis.points import Point
-from analysis.records import base_names
-from analysis.tables import align, field_text, varying, wrap
+from analysis.records import base_names, value_text
+from analysis.tables import align, extra_columns, wrap
 from analysis.uncertainty import Kind
 
 HEADER = ("base", "donors", "data", "k", "seeds", "RFT - SFT", "95 %", "verdict", "to separate")
@@ -28,12 +29,12 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
     """(header, rows): differences in points; the last column says how many replicates or problems would separate them."""
     found = compared(points, outcomes)
     names = base_names(rft.cell for rft, _ in found)
-    extra = varying([rft.cell for rft, _ in found])
+    extra = extra_columns([rft.cell for rft, _ in found])
     place = HEADER.index("seeds")
     rows = []
     for rft, result in found:
         row = _row(rft, result, name=names[rft.cell.base])
-        rows.append([*row[:place], *(field_text(getattr(rft.cell, field)) for field in extra), *row[place:]])
+        rows.append([*row[:place], *(value_text(rft.cell.setting.get(key)) for key in extra), *row[place:]])
     return [*HEADER[:place], *extra.values(), *HEADER[place:]], rows
 
 
@@ -46,18 +47,25 @@ def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
         str(rft.cell.k),
         str(result.estimate.num_replicates),
         f"{result.estimate.value:+.1f}",
-        f"{low:+.1f} to {high:+.1f}",
+        interval_text(low, high),
         result.verdict.value,
         needed_text(result),
     ]
+
+
+def interval_text(low: float, high: float) -> str:
+    """'-1.2 to +3.8'; 'unknown' where an end is."""
+    return f"{low:+.1f} to {high:+.1f}" if math.isfinite(low) and math.isfinite(high) else "unknown"
 
 
 def needed_text(result: Comparison) -> str:
     """'22 replicates', '31,000 problems'; nothing where the verdict stands."""
     if result.verdict is not Verdict.NOT_SEPARABLE:
         return ""
+    if not math.isfinite(result.estimate.half_width()):
+        return "not enough data"
     if result.estimate.value == 0 and result.estimate.se == 0:
-        return "right on the same problems"
+        return f"right on the same {result.estimate.num_items:,} problems"
     if result.replicates_needed is not None:
         return f"{result.replicates_needed} replicates"
     return (

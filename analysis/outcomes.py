@@ -1,12 +1,12 @@
 """Per-problem outcomes of cells: greedy right or wrong as a matrix joined by problem id, and the sampled draws.
 
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(load_studies([folder]))      # analysis.checks
     ids, correct_CI = outcomes.matrix(cells)      # C cells by I problems that all of them were scored on, in one order
-    draws = read_draws(cell)                      # [Draws(num_draws=16, num_correct=9, wrong=(4, 1)), ...] or None
+    draws = read_draws(cell)                      # {"t-00f1": Tally(num_draws=16, num_correct=9, rivals=(4, 1)), ...} or None
 
 A row of `outcomes.jsonl.gz`:
     {"id": "t-00f1", "gold": "51", "greedy": {"outcome": "C", "answer": "51"},
-     "draws": {"outcomes": "CWN", "answers": ["51", "50", null], "paths": [0, 1, null]}}
+     "draws": {"outcomes": "CWN", "answers": ["51", "50", null], "rivals": [null, 0, null], "paths": [0, 1, null]}}
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from __future__ import annotations
 import gzip
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.records import Cell
 from rft.records import OUTCOMES_FILE, Outcome, read_jsonl
+from rft.votes import Tally
 
 # Quotes inside JSON strings are escaped, so these patterns cannot match inside an answer or an id.
 _ID = re.compile(rb'"id": ?"((?:[^"\\]|\\.)*)"')
@@ -34,6 +36,7 @@ class Greedy:
     """Greedy results of one cell: ids and, in the same order, whether each is right."""
 
     ids: tuple[str, ...]
+    letters: str  # one outcome letter a problem
     correct_I: NDArray[np.bool_]
 
 
@@ -69,24 +72,6 @@ def _pick(row: Greedy, ids: tuple[str, ...]) -> NDArray[np.bool_]:
     return row.correct_I[[place[problem] for problem in ids]]
 
 
-def load_outcomes(cells: Iterable[Cell]) -> Outcomes:
-    """Read the greedy outcomes of all cells that have them. Identical id lists are stored once."""
-    by_folder: dict[Path, Greedy] = {}
-    unreadable: dict[Path, str] = {}
-    known: dict[tuple[str, ...] | bytes, tuple[str, ...]] = {}
-    for cell in cells:
-        if cell.folder is None:
-            continue
-        path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE)
-        try:
-            by_folder[cell.folder] = read_greedy(path, known=known)
-        except FileNotFoundError:
-            unreadable[cell.folder] = f"{path.name} is absent"
-        except (ValueError, OSError, EOFError, KeyError) as error:
-            unreadable[cell.folder] = f"{path.name}: {error}"
-    return Outcomes(by_folder, unreadable)
-
-
 def read_greedy(path: Path, *, known: dict[tuple[str, ...] | bytes, tuple[str, ...]] | None = None) -> Greedy:
     """One file's greedy results. Raises ValueError when a problem stands twice or a row has no greedy outcome."""
     raw = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
@@ -100,8 +85,12 @@ def read_greedy(path: Path, *, known: dict[tuple[str, ...] | bytes, tuple[str, .
         _refuse_repeats(path, names)
         if known is not None:
             known[key] = names
-    correct = np.frombuffer(b"".join(letters), np.uint8) == ord(Outcome.CORRECT.letter)
-    return Greedy(names, correct)
+    return _greedy(names, b"".join(letters).decode("ascii"))
+
+
+def _greedy(names: tuple[str, ...], letters: str) -> Greedy:
+    correct_I = np.frombuffer(letters.encode("ascii"), np.uint8) == ord(Outcome.CORRECT.letter)
+    return Greedy(names, letters, correct_I)
 
 
 def _read_slowly(path: Path) -> Greedy:
@@ -112,8 +101,7 @@ def _read_slowly(path: Path) -> Greedy:
             raise ValueError(f"{path}: problem {row.get('id')!r} has no greedy outcome")
     names = tuple(row["id"] for row in rows)
     _refuse_repeats(path, names)
-    right = [Outcome.from_letter(row["greedy"]["outcome"]) is Outcome.CORRECT for row in rows]
-    return Greedy(names, np.array(right, bool))
+    return _greedy(names, "".join(Outcome.from_letter(row["greedy"]["outcome"]).letter for row in rows))
 
 
 def _refuse_repeats(path: Path, names: tuple[str, ...]) -> None:
@@ -121,35 +109,20 @@ def _refuse_repeats(path: Path, names: tuple[str, ...]) -> None:
         raise ValueError(f"{path}: problem {Counter(names).most_common(1)[0][0]!r} stands in it more than once")
 
 
-@dataclass(frozen=True)
-class Draws:
-    """What the draws of one problem answered, as counts: enough for exact pass@k and maj@k."""
-
-    num_draws: int
-    num_correct: int
-    wrong: tuple[int, ...]  # votes for each wrong answer, most first; draws without an answer vote for nothing
-
-
-def read_draws(cell: Cell) -> dict[str, Draws] | None:
-    """Vote counts by problem id, None when the cell did not vote."""
+def read_draws(cell: Cell) -> dict[str, Tally] | None:
+    """Votes by problem id, None when the cell did not vote."""
     if cell.folder is None:
         return None
     path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE)
     if not path.is_file():
         return None
-    found = {row["id"]: _count(row["draws"]) for row in read_jsonl(path) if row.get("draws")}
+    found = {row["id"]: tally_of(row["draws"]) for row in read_jsonl(path) if row.get("draws")}
     return found or None
 
 
-def _count(draws: dict[str, list[str | None]]) -> Draws:
-    letters, answers = draws["outcomes"], draws["answers"]
-    right = sum(letter == Outcome.CORRECT.letter for letter in letters)
-    voted = (
-        answer
-        for letter, answer in zip(letters, answers, strict=True)
-        if letter == Outcome.WRONG.letter and answer is not None
-    )
-    return Draws(len(letters), right, tuple(sorted(Counter(voted).values(), reverse=True)))
+def tally_of(draws: Mapping[str, Any]) -> Tally:
+    """The votes of one problem's draws."""
+    return Tally.of(draws["outcomes"], draws["rivals"])
 
 
 @dataclass(frozen=True)

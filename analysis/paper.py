@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from analysis.records import Cell, Table
 from rft.records import Score, StageCost
@@ -88,21 +89,27 @@ def _cell(row: Row) -> Cell | None:
     return Cell(
         study="paper",
         cell_id="_".join(filter(None, (row["model"], row["method"], row["data_frac"], row["k"], row["epochs"]))),
-        model=row["model"],
-        data="gsm8k",
-        method=method,
-        data_frac=frac if part is None else 1.0,
-        examples_frac=part,
-        k=draws,
-        union=union,
+        names={"model": row["model"], "data": "gsm8k"},
+        base=row["model"],
+        setting=_known(
+            {
+                "method": method,
+                "data_frac": frac if part is None else 1.0,
+                "k": draws,
+                "union": list(union) if method == "rft" else None,
+                "temperature": 0.7 if method == "rft" else None,
+                "train.epochs": epochs,
+                "train.epoch_rule": _epoch_rule(epochs, frac if part is None else 1.0),
+                "train.examples_frac": part,
+                "select.policy": None
+                if method != "rft"
+                else ("no_dedup" if row["method"] == "RFT no dedup" else "paper"),
+            }
+        ),
         scores={"maj1@1": _score(value), **_voted(row)},
-        temperature=0.7 if method == "rft" else None,
-        epochs=epochs,
-        epoch_rule=None if epochs is None else ("fixed" if epochs == PAPER_EPOCHS else "per_fraction"),
-        policy=None if method != "rft" else ("no_dedup" if row["method"] == "RFT no dedup" else "paper"),
         family="LLaMA-2" if row["model"].startswith("LLaMA2") else "LLaMA",
         num_params=float(row["params_b"]) * 1e9,
-        loss_nats=losses()[row["model"]],
+        loss=losses()[row["model"]],
         loss_text=LOSS_TEXT,
         num_human=None if frac is None or part is not None else round(NUM_TRAIN * frac),
         distinct_per_question_with_human=_paths(row, "distinct_paths_per_question") if plain else None,
@@ -110,6 +117,18 @@ def _cell(row: Row) -> Cell | None:
         cost=_cost(row, plain=plain),
         source=row["source"],
     )
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is printed of a setting; the rest is not known and left out."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _epoch_rule(epochs: float | None, frac: float | None) -> str | None:
+    """On all the data the rules are one."""
+    if epochs is None or frac == 1:
+        return None
+    return "fixed" if epochs == PAPER_EPOCHS else "per_fraction"
 
 
 def _cost(row: Row, *, plain: bool) -> tuple[StageCost, ...]:
@@ -142,11 +161,9 @@ def unused_pools() -> list[Cell]:
         Cell(
             study="paper",
             cell_id=f"{row['model']}_pool_{row['k']}",
-            model=row["model"],
-            data="gsm8k",
-            method="rft",
-            data_frac=1.0,
-            k=int(row["k"]),
+            names={"model": row["model"], "data": "gsm8k"},
+            base=row["model"],
+            setting={"method": "rft", "data_frac": 1.0, "k": int(row["k"]), "union": []},
             scores={},
             num_params=float(row["params_b"]) * 1e9,
             distinct_per_question_with_human=number_of(row),

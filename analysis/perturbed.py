@@ -47,13 +47,15 @@ def change_of(cells: Sequence[Cell]) -> Estimate:
     changes = [change for change in found if change is not None]
     shared = [i for i in changes[0] if all(i in other for other in changes)] if changes else []
     if shared and len(changes) == len(found):
-        return crossed_mean(np.array([[change[i] for i in shared] for change in changes], float)).scaled(PERCENT)
+        return crossed_mean(
+            np.array([[change[i] for i in shared] for change in changes], float), bounds=(-1.0, 1.0)
+        ).scaled(PERCENT)
     facts = [cell.perturbed for cell in cells if cell.perturbed is not None]
     if len(facts) > 1:
         return replicate_mean(np.array([fact["difference"] for fact in facts])).scaled(PERCENT)
     (fact,) = facts
     n, value, se = fact["num_problems"], fact["difference"], fact["difference_se"]
-    return Estimate(value, se, n - 1, 1, n, Kind.ITEMS).scaled(PERCENT)
+    return Estimate(value, se, n - 1, 1, n, Kind.ITEMS, reach=1.0 + abs(value)).scaled(PERCENT)
 
 
 def copy_rows(points: Sequence[Point], names: Mapping[Base, str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -80,10 +82,8 @@ def copy_rows(points: Sequence[Point], names: Mapping[Base, str]) -> tuple[tuple
 
 
 def change_text(change: Estimate) -> str:
-    """'-2.0 (-4.1 to +0.1)'; where no problem's outcome changed there is nothing to estimate an error from."""
-    if change.se == 0:
-        return f"{change.value:+.1f} (every problem alike)"
-    if not math.isfinite(change.se):
+    """'-2.0 (-4.1 to +0.1)'; the change alone where its error is not known."""
+    if not math.isfinite(change.half_width()):
         return f"{change.value:+.1f}"
     low, high = change.interval()
     return f"{change.value:+.1f} ({low:+.1f} to {high:+.1f})"

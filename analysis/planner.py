@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.checks import verified
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, control_of, replicates_to_separate
 from analysis.fits import fit_series, slope_weights
 from analysis.linear import LineFit, NotEnough, fit_line, t_quantile
-from analysis.outcomes import Outcomes, load_outcomes
+from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast, make_points
 from analysis.recipes import main_recipe
 from analysis.records import BASE_STAGES, Base, base_names, load_studies
@@ -211,8 +212,8 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
     """SFT points per nat of pretraining loss: another base at either end of the losses seen."""
-    sft = [p for p in points if p.method == "sft" and p.cell.data_frac == 1 and p.cell.loss_nats is not None]
-    line = fit_line([p.cell.loss_nats or 0 for p in sft], [p.estimate.value for p in sft], what="SFT against loss")
+    sft = [p for p in points if p.method == "sft" and p.cell.data_frac == 1 and p.cell.loss is not None]
+    line = fit_line([p.cell.loss or 0 for p in sft], [p.estimate.value for p in sft], what="SFT against loss")
     if not isinstance(line, LineFit):
         return line
     names = base_names(p.cell for p in points)
@@ -274,11 +275,10 @@ def main(arguments: Sequence[str]) -> int:
         print(replicates_table(sd=options.sd, num_problems=options.problems))
         return 0
     try:
-        table = load_studies(options.folders)
+        table, outcomes = verified(load_studies(options.folders))
     except ValueError as error:
         print(f"planner: {error}", file=sys.stderr)
         return 2
-    outcomes = load_outcomes(table.cells)
     points = main_recipe(make_points(table.cells, outcomes)).points
     found = next_runs(points, outcomes, target=options.target)
     print(found if isinstance(found, NotEnough) else "\n".join(str(option) for option in found))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.outcomes import Outcomes
-from analysis.records import NO_DEDUP, THINNED, Cell, group_replicates
+from analysis.records import DRAW_SEED, NO_DEDUP, Cell, group_replicates
 from analysis.style import method_style
 from analysis.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean, wilson
 
@@ -61,7 +61,7 @@ def accuracy_of(group: Sequence[Cell], outcomes: Outcomes) -> Estimate:
     """Accuracy in percent of the replicates of one setting."""
     found = outcomes.matrix(group)
     if found is not None:
-        return crossed_mean(found[1].astype(float)).scaled(PERCENT)
+        return crossed_mean(found[1].astype(float), bounds=(0.0, 1.0)).scaled(PERCENT)
     scores = [cell.accuracy for cell in group if cell.accuracy is not None]
     if len(scores) == 1:
         kind = Kind.ITEMS if group[0].source is None else Kind.PUBLISHED
@@ -83,7 +83,7 @@ def share_interval(share: Estimate, *, level: float = 0.95) -> tuple[float, floa
     """The same of a mean of shares in percent, such as pass@k: the t-interval, cut; Wilson's where all are 0 or all 100."""
     if share.num_items and share.se == 0 and share.value in (0.0, PERCENT):
         return _wilson_percent(share, level=level)
-    if not math.isfinite(share.se):
+    if not math.isfinite(share.half_width(level=level)):
         return math.nan, math.nan
     low, high = share.interval(level=level)
     return max(0.0, low), min(PERCENT, high)
@@ -94,20 +94,33 @@ def _wilson_percent(share: Estimate, *, level: float) -> tuple[float, float]:
     return PERCENT * low, PERCENT * high
 
 
-def paired_replicates(points: Sequence[Point]) -> list[list[Cell]]:
-    """Replicates that every point has, one list of cells (in the order of `points`) each.
+Row = Sequence[Sequence[Cell]]  # of one replicate, for each point the cells that belong to it
 
-    A point whose only cell has no replicate (a method without seeds, such as ICL) goes with every replicate. Published
-    points are single runs and pair as one.
+
+def paired_replicates(points: Sequence[Point]) -> list[list[list[Cell]]]:
+    """Replicates that every point has: for each, per point (in their order) the cells of it.
+
+    Replicates pair by the seeds that all the settings have (a base's own draw apart, which tells bases and not replicates
+    from one another). A point without seeds, such as ICL without worked examples or a published one, goes with every
+    replicate. Where a seed that others lack makes several cells of one replicate (three samplings of one training set), they
+    are its cells together: averaged, never counted as replicates of their own.
     """
-    if all(len(point.cells) == 1 for point in points):
-        seeds = {c.replicate for p in points for c in p.cells if c.replicate != (None, None)}
-        return [[point.cell for point in points]] if len(seeds) <= 1 else []
-    maps = [{cell.replicate: cell for cell in point.cells} for point in points]
-    seeded = [m for m in maps if set(m) != {(None, None)}]
-    shared = set(seeded[0]).intersection(*seeded[1:]) if seeded else {(None, None)}
-    order = sorted(shared, key=lambda seeds: tuple(-1 if s is None else s for s in seeds))
-    return [[m[key] if key in m else m[(None, None)] for m in maps] for key in order]
+    shared: set[str] | None = None
+    for point in points:
+        own = set.intersection(*(set(cell.seeds) for cell in point.cells)) - {DRAW_SEED}
+        if own:
+            shared = own if shared is None else shared & own
+    names = sorted(shared or ())
+    maps: list[dict[tuple[int, ...], list[Cell]]] = []
+    for point in points:
+        by_key: dict[tuple[int, ...], list[Cell]] = {}
+        seeded = bool(set(names) & set(point.cell.seeds))
+        for cell in point.cells:
+            by_key.setdefault(tuple(cell.seeds[name] for name in names) if seeded else (), []).append(cell)
+        maps.append(by_key)
+    seeded_maps = [m for m in maps if set(m) != {()}]
+    keys = set(seeded_maps[0]).intersection(*seeded_maps[1:]) if seeded_maps else {()}
+    return [[m[key] if key in m else m[()] for m in maps] for key in sorted(keys)]
 
 
 def contrast(points: Sequence[Point], weights: Sequence[float], outcomes: Outcomes) -> Estimate | None:
@@ -122,21 +135,28 @@ def contrast(points: Sequence[Point], weights: Sequence[float], outcomes: Outcom
     factors = np.asarray(weights, float) * PERCENT
     cube = accuracy_cube(rows, outcomes)
     if cube is not None:
-        return crossed_mean(np.einsum("j,rji->ri", factors, cube))
-    values = np.array([[_value(cell) for cell in row] for row in rows]) @ factors
+        return crossed_mean(
+            np.einsum("j,rji->ri", factors, cube), bounds=(factors.clip(max=0).sum(), factors.clip(0).sum())
+        )
+    values = np.array([[np.mean([_value(cell) for cell in cells]) for cells in row] for row in rows]) @ factors
     if len(rows) > 1:
         return replicate_mean(values)
-    variance = sum(f**2 * binomial(_value(c), n=_n(c)).se ** 2 for f, c in zip(factors, rows[0], strict=True))
-    kind = Kind.PUBLISHED if rows[0][0].source else Kind.ITEMS
-    return Estimate(float(values[0]), variance**0.5, float("inf"), 1, _n(rows[0][0]), kind, var_items=variance)
+    first = [cells[0] for cells in rows[0]]
+    variance = sum(f**2 * binomial(_value(c), n=_n(c)).se ** 2 for f, c in zip(factors, first, strict=True))
+    kind = Kind.PUBLISHED if first[0].source else Kind.ITEMS
+    return Estimate(float(values[0]), variance**0.5, float("inf"), 1, _n(first[0]), kind, var_items=variance)
 
 
-def accuracy_cube(rows: Sequence[Sequence[Cell]], outcomes: Outcomes) -> NDArray[np.float64] | None:
-    """Right or wrong as [replicates, settings, problems] on the problems that all share; None without outcomes."""
-    found = outcomes.matrix([cell for row in rows for cell in row])
+def accuracy_cube(rows: Sequence[Row], outcomes: Outcomes) -> NDArray[np.float64] | None:
+    """Share right as [replicates, settings, problems] on the problems that all share; None without outcomes."""
+    cells = [cell for row in rows for group in row for cell in group]
+    found = outcomes.matrix(cells)
     if found is None:
         return None
-    return found[1].astype(float).reshape(len(rows), len(rows[0]), -1)
+    taken, means = iter(found[1].astype(float)), []
+    for row in rows:
+        means.append([np.mean([next(taken) for _ in group], axis=0) for group in row])
+    return np.array(means)
 
 
 def _value(cell: Cell) -> float:
@@ -159,11 +179,11 @@ def method_label(cell: Cell) -> str:
     if cell.policy == NO_DEDUP and cell.method == "rft":
         label += ", no dedup"
     if cell.thinned:
-        label += THINNED
-    if cell.sample_from == "all" and (cell.data_frac or 1) < 1:
+        label += ", thinned"
+    if cell.setting.get("sample_from") == "all":
         label += ", all questions"
-    if cell.lora_rank is not None:
-        label += f", LoRA {cell.lora_rank}"
+    if cell.setting.get("train.lora_rank") is not None:
+        label += f", LoRA {cell.setting['train.lora_rank']}"
     if not cell.on_all_examples:
         label += f", {cell.examples_frac:g} of examples"
     return label

@@ -1,21 +1,24 @@
 """One recipe at a time: of a study that varies more than figures and claims compare, the settings of its commonest recipe.
 
     main = main_recipe(points)
-    main.points, main.left_out      # [...], {'human_style': {0.0: 16, 0.5: 16}}
+    main.points, main.left_out      # [...], {'data.world.human_style': {0.0: 16, 0.5: 16}}
 
-Without this a base would count twice in a regression over bases, once per recipe.
+Figures and claims show methods, amounts of data, k, donors, selections and models. WHATEVER else varies, a key that is swept
+for the first time included, is held at one value: else settings that differ would be drawn, fitted or tested as one.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.points import Point
+from analysis.records import Base, Cell, matches, value_text, varying_keys
+from analysis.tables import SHOWN
 
-FIELDS = ("data", "eval_subset", "human_style", "temperature", "sample_from", "epoch_rule", "epochs")
+OF_MODEL = ("model.", "donors.")  # parts of a base, which is an axis
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class MainRecipe:
     """Settings of one recipe."""
 
     points: tuple[Point, ...]
-    left_out: Mapping[str, Mapping[Any, int]]  # field -> value -> settings left out for it
+    left_out: Mapping[str, Mapping[str, int]]  # key -> value as text -> settings left out for it
 
     def __str__(self) -> str:
         """What was left out, in a sentence; '' for nothing."""
@@ -38,28 +41,51 @@ class MainRecipe:
 
 
 def main_recipe(points: Sequence[Point]) -> MainRecipe:
-    """Field by field the commonest value (of equals the first), and the settings that have it or to which it means nothing.
+    """Key by key the commonest value (of equals the first), and the settings that have it or to which it means nothing.
 
-    Epochs are compared under the rule 'fixed' alone. Settings on part of their examples are left out.
+    How models are trained (`train.`) is chosen for each base, as every model may have a learning rate of its own; all else
+    once. Settings on part of their examples are left out.
     """
     kept = [point for point in points if point.cell.on_all_examples]
-    left_out: dict[str, dict[Any, int]] = {}
+    left_out: dict[str, dict[str, int]] = {}
     if len(kept) < len(points):
-        parts = Counter(p.cell.examples_frac for p in points if not p.cell.on_all_examples)
-        left_out["examples_frac"] = dict(parts)
-    for name in FIELDS:
-        values = [_value(point, name) for point in kept]
-        counts = Counter(value for value in values if value is not None)
-        if len(counts) > 1:
-            common = counts.most_common(1)[0][0]
-            kept = [point for point, value in zip(kept, values, strict=True) if value in (None, common)]
-            left_out[name] = {value: count for value, count in counts.items() if value != common}
-    return MainRecipe(tuple(kept), left_out)
+        parts = Counter(value_text(p.cell.examples_frac) for p in points if not p.cell.on_all_examples)
+        left_out["train.examples_frac"] = dict(parts)
+    for key in varying_keys(point.cell for point in kept):
+        if key in SHOWN or key.startswith(OF_MODEL):
+            continue
+        common = _commonest(kept, key, by_base=key.startswith("train."))
+        gone = [p for p in kept if key in p.cell.setting and _text(p.cell, key) != common[_group(p.cell, key)]]
+        if gone:
+            kept = [point for point in kept if point not in gone]
+            left_out[key] = dict(Counter(value_text(point.cell.setting[key]) or "null" for point in gone))
+    return MainRecipe(tuple(_without_doubles(kept)), left_out)
 
 
-def _value(point: Point, name: str) -> Any:
-    if name == "epochs" and point.cell.epoch_rule != "fixed":
-        return None
-    if name == "sample_from" and point.cell.data_frac in (None, 1.0):
-        return None  # all questions are the own ones
-    return getattr(point.cell, name)
+def _group(cell: Cell, key: str) -> Base:
+    return cell.base if key.startswith("train.") else ""
+
+
+def _text(cell: Cell, key: str) -> str:
+    return json.dumps(cell.setting[key])
+
+
+def _commonest(points: Sequence[Point], key: str, *, by_base: bool) -> dict[Base, str]:
+    counts: dict[Base, Counter[str]] = {}
+    for point in points:
+        if key in point.cell.setting:
+            group = point.cell.base if by_base else ""
+            counts.setdefault(group, Counter())[_text(point.cell, key)] += 1
+    return {group: found.most_common(1)[0][0] for group, found in counts.items()}
+
+
+def _without_doubles(points: Sequence[Point]) -> list[Point]:
+    """Settings that agree wherever both have a key (one voted besides): the one with the most replicates stands for both."""
+    groups: dict[str, list[Point]] = {}
+    for point in sorted(points, key=lambda p: -len(p.cells)):
+        shown = json.dumps([point.cell.base, *(point.cell.setting.get(key) for key in SHOWN)])
+        others = groups.setdefault(shown, [])
+        if not any(matches(point.cell, other.cell, but=()) for other in others):
+            others.append(point)
+    kept = {id(point) for others in groups.values() for point in others}
+    return [point for point in points if id(point) in kept]

@@ -6,56 +6,50 @@ directly holds a `record.json` is a table of one cell. A failed or absent cell i
     table = load_studies([Path("multirun_outputs/quickstart")])
     table.cells[0].accuracy      # Score(value=0.41, n=1319, se=0.0135); fractions here, percent in tables and figures
     table.missing[0].reason      # 'finetune: loss became NaN at step 40'
+
+A SETTING is all of the configuration that can change a cell's results, but its seeds; a REPLICATE is the seeds. Both stand in
+the record as planning found them, and everything that groups, matches or names cells goes by them: `same_setting`,
+`matches`, `varying_keys`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, SCHEMA_VERSION, Record, Score, StageCost, read_json
+from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, Record, Score, StageCost, read_json
 
-Base = tuple[str, float | None, int | None]  # (model, pretraining tokens, pretraining seed)
+Base = str  # key of one base model: its configuration and its draw (pretraining seed)
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
-THINNED = ", thinned"  # what a thinned union's policy ends in
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
+DRAW_SEED = "pretrain_seed"  # the base's own: replicates of one base never differ in it
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One finished cell, flat: swept values, its model, its data, its scores. None: unknown, or without meaning."""
+    """One finished cell: its setting and seeds, its model, its data, its scores. None: unknown, or without meaning."""
 
     study: str
     cell_id: str
-    model: str
-    data: str  # name of the data set
-    method: str  # rft.config.Method value: icl, sft, sft_matched, rft, ...
-    data_frac: float | None
-    k: int | None  # draws per question and donor
-    scores: Mapping[str, Score]  # 'maj1@1', 'maj1@16', 'pass@16', ...: fractions
-    union: tuple[str, ...] = ()  # donors; empty: the model's own pool
-    temperature: float | None = None
-    seed: int | None = None
-    data_seed: int | None = None
-    train_seed: int | None = None
-    sample_seed: int | None = None
-    pretrain_seed: int | None = None
-    pretrain_tokens: float | None = None
-    sample_from: str | None = None
-    epochs: float | None = None
-    epoch_rule: str | None = None
-    policy: str | None = None  # selection policy, see rft.text.selection
-    human_style: float | None = None
-    examples_frac: float | None = None  # share of its training examples, human and added alike, that it trained on
-    lora_rank: int | None = None  # None: fine-tuned in full
+    names: Mapping[str, str]  # 'model', 'data': what people call them
+    setting: Mapping[str, Any]  # the configuration by dotted path; what means nothing for the cell is absent
+    base: Base
+    scores: Mapping[str, Score]  # 'maj1@1' (greedy), 'maj1@16', 'pass@16', ...: fractions
+    seeds: Mapping[str, int] = field(default_factory=dict)
     family: str | None = None
     num_params: float | None = None
     post_trained: bool = False
-    loss_nats: float | None = None  # pretraining loss, nats per token, on `loss_text`
-    loss_se: float | None = None
+    pretrain_tokens: float | None = None
+    loss: float | None = None  # pretraining loss, in `loss_unit`, on `loss_text`
+    loss_unit: str = "nats/token"  # one unit for all cells of a text, see `with_one_unit`
+    loss_se: float | None = None  # in the same unit
+    bits_per_byte: float | None = None
+    tokenizer: str | None = None  # digest; losses in nats per token compare within one tokenizer alone
     determined_loss_nats: float | None = None  # the same on determined tokens alone (embedded world)
     loss_text: str | None = None  # losses on different texts never share an axis
     num_human: float | None = None  # human examples trained on
@@ -84,27 +78,65 @@ class Cell:
         """Greedy accuracy, None when the cell has none."""
         return self.scores.get(ACCURACY)
 
-    @property
-    def base(self) -> Base:
-        """The pretrained model (name, pretraining tokens, seed): the unit of claims about pretraining loss."""
-        return (self.model, self.pretrain_tokens, self.pretrain_seed)
+    @cached_property
+    def setting_key(self) -> str:
+        """The setting as text: equal for replicates of one another and for nothing else."""
+        return json.dumps([self.study_kind, self.setting], sort_keys=True)
 
     @property
-    def replicate(self) -> tuple[int | None, int | None]:
-        """(data seed, training seed): cells of two methods pair when these agree. The unit of claims about a method."""
-        return (
-            self.seed if self.data_seed is None else self.data_seed,
-            self.seed if self.train_seed is None else self.train_seed,
-        )
+    def model(self) -> str:
+        """Name of the model."""
+        return self.names["model"]
 
     @property
-    def setting(self) -> tuple[Any, ...]:
-        """Everything swept but the replicate's seeds: cells with the same setting are replicates of one another."""
-        return (
-            self.study_kind, self.data, self.eval_subset, self.base, self.method, self.data_frac, self.k, self.union,
-            self.temperature, self.sample_from, self.epochs, self.epoch_rule, self.policy, self.human_style,
-            self.examples_frac, self.lora_rank,
-        )  # fmt: skip
+    def data(self) -> str:
+        """Name of the data set."""
+        return self.names["data"]
+
+    @property
+    def method(self) -> str:
+        """rft.config.Method value: icl, sft, sft_matched, rft, ..."""
+        return str(self.setting["method"])
+
+    @property
+    def data_frac(self) -> float | None:
+        """Share of the human set."""
+        return self.setting.get("data_frac")
+
+    @property
+    def k(self) -> int | None:
+        """Draws per question and donor."""
+        return self.setting.get("k")
+
+    @property
+    def union(self) -> tuple[str, ...]:
+        """Donors; empty: the model's own pool."""
+        return tuple(self.setting.get("union") or ())
+
+    @property
+    def epochs(self) -> float | None:
+        """Passes over the examples."""
+        return self.setting.get("train.epochs")
+
+    @property
+    def epoch_rule(self) -> str | None:
+        """fixed or per_fraction; on all the data the two are one."""
+        return self.setting.get("train.epoch_rule", None if self.epochs is None else "fixed")
+
+    @property
+    def policy(self) -> str | None:
+        """Selection policy, see rft.text.selection."""
+        return self.setting.get("select.policy")
+
+    @property
+    def human_style(self) -> float | None:
+        """Of the embedded world's human solutions."""
+        return self.setting.get("data.world.human_style")
+
+    @property
+    def examples_frac(self) -> float | None:
+        """Share of its training examples, human and added alike, that it trained on."""
+        return self.setting.get("train.examples_frac")
 
     @property
     def on_all_examples(self) -> bool:
@@ -119,7 +151,7 @@ class Cell:
     @property
     def thinned(self) -> bool:
         """Whether a union gave paths up for an equal number."""
-        return (self.policy or "").endswith(THINNED)
+        return bool(self.union) and self.setting.get("select.thin") == "own"
 
     @property
     def study_kind(self) -> str:
@@ -137,6 +169,31 @@ class Cell:
         return sum(stage.flops for stage in self.cost)
 
 
+def matches(one: Cell, other: Cell, *, but: Collection[str]) -> bool:
+    """Whether two cells of one base are the same in everything but some keys of the configuration.
+
+    A key that one of them lacks means nothing for it, and agrees with any value of the other: the `k` of an RFT cell says
+    nothing against the SFT cell that is its control.
+    """
+    if one.base != other.base or one.study_kind != other.study_kind:
+        return False
+    left_out = set(but)
+    return all(
+        other.setting[key] == value
+        for key, value in one.setting.items()
+        if key in other.setting and key not in left_out
+    )
+
+
+def varying_keys(cells: Iterable[Cell]) -> dict[str, list[Any]]:
+    """Keys of the configuration that take two values or more among the cells that have them, with the values in order."""
+    found: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        for key, value in cell.setting.items():
+            found.setdefault(key, {}).setdefault(json.dumps(value), value)
+    return {key: list(values.values()) for key, values in found.items() if len(values) > 1}
+
+
 @dataclass(frozen=True)
 class Missing:
     """A cell of a manifest that has no usable record."""
@@ -152,17 +209,19 @@ class Table:
 
     cells: tuple[Cell, ...]
     missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()  # what was found on loading
 
     def select(self, **wanted: Any) -> Table:
         """The cells whose attributes equal `wanted`; the missing list is kept."""
         kept = tuple(c for c in self.cells if all(getattr(c, name) == value for name, value in wanted.items()))
-        return Table(kept, self.missing)
+        return Table(kept, self.missing, self.notes)
 
 
 def load_studies(folders: Sequence[Path]) -> Table:
     """Load study folders (or folders that directly hold a record). Raises ValueError when a folder is neither.
 
-    A study given twice, or two folders with the same cell of the same study, is refused: a cell would count twice.
+    One (setting, replicate) is one cell, wherever it lies: where it is found again with the same results it counts once and
+    the table's notes say so; other results under one identity are refused with both places.
     """
     cells: list[Cell] = []
     missing: list[Missing] = []
@@ -170,13 +229,44 @@ def load_studies(folders: Sequence[Path]) -> Table:
         part = _load_folder(Path(folder))
         cells += part.cells
         missing += part.missing
-    seen: dict[Path | None, str] = {}
+    kept, repeats = _once(cells)
+    notes = []
+    if repeats:
+        places = ", ".join(sorted({str(cell.folder.parent) for cell in repeats if cell.folder}))
+        notes.append(f"{len(repeats)} cells were found again with the same results and count once (in {places}).")
+    here = {cell.cell_id for cell in kept}
+    return Table(with_one_unit(kept), tuple(gap for gap in missing if gap.cell_id not in here), tuple(notes))
+
+
+def _once(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """(cells of distinct identity, those seen again). Raises ValueError where two results claim one identity."""
+    seen: dict[tuple[Any, ...], Cell] = {}
+    repeats = []
     for cell in cells:
-        place = cell.folder.resolve() if cell.folder else None
-        if place in seen:
-            raise ValueError(f"{place} was given twice (cell {cell.cell_id}); name each study folder once")
-        seen[place] = cell.cell_id
-    return Table(tuple(cells), tuple(missing))
+        identity = (cell.setting_key, tuple(sorted(cell.seeds.items())))
+        first = seen.setdefault(identity, cell)
+        if first is cell:
+            continue
+        different = _difference(first, cell)
+        if different:
+            raise ValueError(
+                f"{first.folder} and {cell.folder} hold the same cell (setting and seeds) with other results: {different}. "
+                "They were made by unlike code or on unlike machines; analyse one of them"
+            )
+        repeats.append(cell)
+    return list(seen.values()), repeats
+
+
+def _difference(one: Cell, other: Cell) -> str:
+    """What sets the results of two cells of one identity apart; '' for nothing."""
+    for name in sorted({*one.scores, *other.scores}):
+        a, b = one.scores.get(name), other.scores.get(name)
+        if a != b:
+            values = " and ".join("none" if s is None else f"{s.value:.6g} (n = {s.n})" for s in (a, b))
+            return f"{name} is {values}"
+    if one.bits_per_byte != other.bits_per_byte or one.loss != other.loss:
+        return f"the base's pretraining loss is {one.loss} and {other.loss}"
+    return ""
 
 
 def _load_folder(folder: Path) -> Table:
@@ -194,9 +284,8 @@ def _load_folder(folder: Path) -> Table:
 
 def _load_manifest(folder: Path) -> Table:
     manifest = read_json(folder / MANIFEST_FILE)
-    version = manifest.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"{folder / MANIFEST_FILE} has schema version {version!r}, this code reads {SCHEMA_VERSION}")
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
+        raise ValueError(f"{folder / MANIFEST_FILE} is no manifest of a study: it lists no cells")
     cells: list[Cell] = []
     missing: list[Missing] = []
     for entry in manifest["cells"]:
@@ -226,11 +315,6 @@ def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
     return cell
 
 
-_FROM_CELL = (
-    "data_frac", "k", "temperature", "seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed",
-    "pretrain_tokens", "sample_from", "epochs", "epoch_rule", "policy", "human_style", "examples_frac",
-    "lora_rank",
-)  # fmt: skip
 _FROM_DATA = (
     "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
     "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
@@ -248,24 +332,25 @@ def load_cell(folder: Path) -> Cell:
 
 
 def cell_of(record: Record, *, folder: Path | None) -> Cell:
-    """The flat form of a record. Pretraining tokens of the model stand in where the cell swept none."""
-    swept = {name: record.cell.get(name) for name in _FROM_CELL}
-    if swept["pretrain_tokens"] is None:
-        swept["pretrain_tokens"] = record.model.get("pretrain_tokens")
+    """The flat form of a record."""
+    model = record.model
     return Cell(
         study=record.study,
         cell_id=record.cell_id,
-        model=record.cell["model"],
-        data=record.cell["data"],
-        method=record.cell["method"],
-        union=tuple(record.cell.get("union") or ()),
-        family=record.model.get("family"),
-        num_params=record.model.get("num_params_non_embedding") or record.model.get("num_params"),
-        post_trained=bool(record.model.get("post_trained")),
-        loss_nats=record.model.get("pretrain_loss_nats"),
-        loss_se=record.model.get("pretrain_loss_se"),
-        determined_loss_nats=record.model.get("determined_loss_nats"),
-        loss_text=record.model.get("loss_text"),
+        names=record.names,
+        setting=record.setting,
+        seeds=record.seeds,
+        base=model["base_key"],
+        family=model.get("family"),
+        num_params=model.get("num_params_non_embedding") or model.get("num_params"),
+        post_trained=bool(model.get("post_trained")),
+        pretrain_tokens=model.get("pretrain_tokens"),
+        loss=model.get("pretrain_loss_nats"),
+        loss_se=model.get("pretrain_loss_se"),
+        bits_per_byte=model.get("bits_per_byte"),
+        tokenizer=model.get("tokenizer"),
+        determined_loss_nats=model.get("determined_loss_nats"),
+        loss_text=model.get("loss_text"),
         scores=record.scores,
         rates=record.rates,
         histograms={name: tuple(counts) for name, counts in (record.data.get("histograms") or {}).items()},
@@ -273,18 +358,49 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         provenance=record.provenance,
         files=record.files,
         folder=folder,
-        **swept,
-        **{name: record.data.get(name) for name in _FROM_DATA},
+        **_from_data(record),
     )
 
 
-def group_replicates(cells: Iterable[Cell]) -> dict[tuple[Any, ...], list[Cell]]:
-    """Cells by setting, each list the replicates of one setting in order of their seeds."""
-    groups: dict[tuple[Any, ...], list[Cell]] = {}
+def _from_data(record: Record) -> dict[str, Any]:
+    return {name: record.data.get(name) for name in _FROM_DATA}
+
+
+def with_one_unit(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells with their pretraining losses in one unit for each text.
+
+    Nats per token where all bases share a tokenizer, else bits per byte, which alone compare across tokenizers. A loss that
+    is not known in that unit is left out.
+    """
+    tokenizers: dict[str | None, set[str | None]] = {}
     for cell in cells:
-        groups.setdefault(cell.setting, []).append(cell)
+        if cell.loss is not None and cell.source is None:
+            tokenizers.setdefault(cell.loss_text, set()).add(cell.tokenizer)
+    mixed = {text for text, found in tokenizers.items() if len(found) > 1}
+    return tuple(_in_bits(cell) if cell.source is None and cell.loss_text in mixed else cell for cell in cells)
+
+
+def unit_name(cell: Cell) -> str:
+    """What a slope on its loss is per: 'nat' or 'bit per byte'."""
+    return "nat" if cell.loss_unit == "nats/token" else "bit per byte"
+
+
+def _in_bits(cell: Cell) -> Cell:
+    bits, nats = cell.bits_per_byte, cell.loss
+    se = cell.loss_se * bits / nats if bits is not None and nats and cell.loss_se is not None else None
+    return replace(cell, loss=bits, loss_se=se, loss_unit="bits/byte")
+
+
+def group_replicates(cells: Iterable[Cell]) -> dict[tuple[str, Base], list[Cell]]:
+    """Cells by setting and base draw, each list the replicates of one setting in order of their seeds.
+
+    Draws of one base configuration stay apart: their scatter is not that of replicates.
+    """
+    groups: dict[tuple[str, Base], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.setting_key, cell.base), []).append(cell)
     for group in groups.values():
-        group.sort(key=lambda cell: tuple(-1 if seed is None else seed for seed in cell.replicate))
+        group.sort(key=lambda cell: sorted(cell.seeds.items()))
     return groups
 
 
@@ -293,17 +409,53 @@ def base_names(cells: Iterable[Cell]) -> dict[Base, str]:
     bases: dict[Base, Cell] = {}
     for cell in cells:
         bases.setdefault(cell.base, cell)
-    order = sorted(bases, key=lambda b: (bases[b].num_params or 0, b[0], b[1] or 0, b[2] or 0))
+    order = sorted(bases, key=lambda b: _base_order(bases[b]))
     names = {}
     for base in order:
-        same = [b for b in order if b[0] == base[0]]
-        name = str(base[0])
-        if len({b[1] for b in same}) > 1 and base[1]:
-            name += f" {short_number(base[1])} tok"
-        if len({b[2] for b in same if b[1] == base[1]}) > 1:
-            name += f" p{base[2]}"
-        names[base] = name
+        namesakes = [bases[b] for b in order if bases[b].model == bases[base].model]
+        names[base] = " ".join([bases[base].model, *_apart(bases[base], namesakes)])
+    for name in {name for name in names.values() if list(names.values()).count(name) > 1}:
+        for number, base in enumerate((b for b in order if names[b] == name), start=1):
+            names[base] = f"{name} #{number}"
     return names
+
+
+def _base_order(cell: Cell) -> tuple[Any, ...]:
+    draw = cell.seeds.get(DRAW_SEED, 0)
+    return (cell.num_params or 0, cell.model, cell.pretrain_tokens or 0, draw, cell.data)
+
+
+TOKENS = "model.pretrain.tokens"
+DATA_PARTS = ("data.train_content", "data.test_content")  # digests: the data set's name says it better
+
+
+def _apart(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
+    """What of the model sets a base apart from others of its name: tokens, any other key, data set, draw."""
+    words = []
+    if len({c.pretrain_tokens for c in namesakes}) > 1 and cell.pretrain_tokens:
+        words.append(f"{short_number(cell.pretrain_tokens)} tok")
+    keys = [
+        key for key in varying_keys(namesakes) if key.startswith("model.") and key != TOKENS and key in cell.setting
+    ]
+    words += [f"{key.removeprefix('model.')}={value_text(cell.setting[key])}" for key in keys]
+    if len({c.data for c in namesakes}) > 1:
+        words.append(f"on {cell.data}")
+    same = [c for c in namesakes if (c.pretrain_tokens, c.data) == (cell.pretrain_tokens, cell.data)]
+    if len({c.seeds.get(DRAW_SEED) for c in same}) > 1:
+        words.append(f"p{cell.seeds.get(DRAW_SEED)}")
+    return words
+
+
+def value_text(value: Any) -> str:
+    """A value of the configuration, short: numbers as typed, digests by their first digits; nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return "+".join(value_text(item) for item in value)
+    text = str(value)
+    return text[:8] if len(text) == 32 else text
 
 
 def short_number(value: float) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from analysis import paper
+from analysis.checks import verified
 from analysis.claim_types import ClaimResult
 from analysis.claims import claims_details, claims_table, published_claims, published_view, run_claims, study_view
 from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
@@ -28,12 +30,12 @@ from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.grids import paper_tables
 from analysis.linear import NotEnough
 from analysis.matched import matched_summary
-from analysis.outcomes import Outcomes, load_outcomes
+from analysis.outcomes import Outcomes
 from analysis.points import Point, make_points, unscored_point
 from analysis.recipes import main_recipe
 from analysis.records import Table, load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
-from analysis.style import DPI
+from analysis.style import DPI, caption
 from analysis.tables import records_csv, results_table, wrap
 from rft.records import FAILURE_FILE, MANIFEST_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SAMPLES_FILE, write_json
 
@@ -65,8 +67,7 @@ def draw_study(
 
 
 def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool) -> str:
-    table = load_studies(folders)
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(load_studies(folders))
     own = make_points(table.cells, outcomes)
     points = [*own, *published_view().points] if overlay else own
     lines = [results_table(table), ""]
@@ -137,8 +138,8 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
 def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotEnough]:
     """Every figure, or why there is none; of a measured study its commonest recipe."""
     everything = points
-    measured = main_recipe([point for point in points if point.cell.source is None]).points
-    points = [*measured, *(point for point in points if point.cell.source is not None)]
+    main = main_recipe([point for point in points if point.cell.source is None])
+    points = [*main.points, *(point for point in points if point.cell.source is not None)]
     published = all(p.cell.source for p in points) and bool(points)
     view = published_view() if published else study_view(points, outcomes)
     pools = [unscored_point(cell) for cell in paper.unused_pools()] if published else []
@@ -160,7 +161,17 @@ def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotE
         lambda: path_histograms(points),
         lambda: self_made(points, outcomes),
     ]
-    return [make() for make in makers]
+    note = str(main)
+    return [_noted(make(), note) for make in makers]
+
+
+def _noted(drawing: Drawing | NotEnough, note: str) -> Drawing | NotEnough:
+    """With what the figure leaves out said under it."""
+    if not note or isinstance(drawing, NotEnough):
+        return drawing
+    text = f"{drawing.caption} {note}"
+    caption(drawing.figure, text)
+    return replace(drawing, caption=text)
 
 
 def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list[str]:

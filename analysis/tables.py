@@ -11,10 +11,11 @@ import io
 import math
 import statistics
 import textwrap
+import typing
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.records import Cell, Missing, Table, base_names, group_replicates
+from analysis.records import Cell, Missing, Table, base_names, group_replicates, value_text, varying_keys
 from analysis.uncertainty import wilson
 from rft.records import Score
 
@@ -30,6 +31,7 @@ def results_table(table: Table) -> str:
         short = results_rows(Table(tuple(c for c in table.cells if c.data_frac in (None, 1.0))))[1]
         rows, left_out = (short, len(rows) - len(short)) if short else (rows, 0)
     lines = [align(header, rows)] if rows else ["no finished cell"]
+    lines += [wrap(note) for note in table.notes]
     if left_out:
         lines.append(f"{left_out} settings on part of the data are not printed: see table5 and records.csv.")
     if rows:
@@ -71,29 +73,26 @@ def results_rows(table: Table) -> tuple[list[str], list[list[str]]]:
     header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
     groups = sorted(group_replicates(table.cells).values(), key=lambda group: _order(group[0], list(names)))
     rows = [_row(group, name=names[group[0].base], voted=voted) for group in groups]
-    extra = varying([group[0] for group in groups])
+    extra = extra_columns([group[0] for group in groups])
     place = header.index("seeds")
     header[place:place] = extra.values()
     for row, group in zip(rows, groups, strict=True):
-        row[place:place] = [field_text(getattr(group[0], field)) for field in extra]
+        row[place:place] = [value_text(group[0].setting.get(key)) for key in extra]
     return header, rows
 
 
-EXTRA = {
-    "data": "data set", "human_style": "style", "temperature": "temp", "sample_from": "from", "epoch_rule": "rule",
-    "epochs": "epochs", "examples_frac": "examples",
+# Keys that have columns of their own, or that the base's and the method's names tell
+SHOWN = ("method", "data_frac", "k", "union", "select.policy", "select.thin", "train.examples_frac")
+SHORT = {
+    "data.world.human_style": "style", "temperature": "temp", "sample_from": "from", "train.epoch_rule": "rule",
+    "train.epochs": "epochs", "train.lr": "lr", "train.lora_rank": "LoRA", "eval.vote_temperature": "vote temp",
 }  # fmt: skip
 
 
-def varying(cells: Sequence[Cell]) -> dict[str, str]:
-    """Field -> header of what sets settings apart beyond the usual columns; only what takes two values or more."""
-    found = {field: {value for cell in cells if (value := getattr(cell, field)) is not None} for field in EXTRA}
-    return {field: EXTRA[field] for field, values in found.items() if len(values) > 1}
-
-
-def field_text(value: object) -> str:
-    """A swept value; nothing for None."""
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def extra_columns(cells: Sequence[Cell]) -> dict[str, str]:
+    """Key -> header of whatever else sets settings apart, whichever key it is."""
+    keys = [key for key in varying_keys(cells) if key not in SHOWN and not key.startswith(("model.", "donors."))]
+    return {key: SHORT.get(key, key) for key in keys}
 
 
 def wrap(text: str, *, indent: str = "") -> str:
@@ -109,7 +108,7 @@ def _order(cell: Cell, bases: list[Any]) -> tuple[Any, ...]:
         cell.method,
         cell.union,
         cell.k or 0,
-        cell.seed or 0,
+        cell.setting_key,
     )
 
 
@@ -192,23 +191,33 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 2
 
 
 def records_csv(table: Table) -> str:
-    """All cells, one row each: swept values, model, data, scores with n and error, seconds, FLOPs. Fractions."""
-    plain = [
-        n
-        for n in Cell.__dataclass_fields__
-        if n not in ("scores", "rates", "cost", "provenance", "files", "folder", "union", "histograms")
-    ]
+    """All cells, one row each: names, every key of the settings, seeds, model, data, scores with n and error, seconds, FLOPs.
+
+    Fractions; a key that means nothing for a cell is empty there.
+    """
+    facts = [name for name, kind in typing.get_type_hints(Cell).items() if kind in FLAT]
+    keys = sorted({key for cell in table.cells for key in cell.setting})
+    seeds = sorted({name for cell in table.cells for name in cell.seeds})
     scores = sorted({name for cell in table.cells for name in cell.scores}, key=_score_order)
     rates = sorted({name for cell in table.cells for name in cell.rates})
-    columns = [*plain, "union", "seconds", "flops"]
+    columns = ["model", "data", *facts, *keys, *seeds, "seconds", "flops"]
     for name in [*scores, *rates]:
         columns += [name, f"{name} n", f"{name} se"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for cell in table.cells:
-        values = [getattr(cell, name) for name in plain] + ["+".join(cell.union), cell.seconds, cell.flops]
+        values: list[Any] = [cell.model, cell.data, *(getattr(cell, name) for name in facts)]
+        values += [_flat(cell.setting.get(key)) for key in keys] + [cell.seeds.get(name) for name in seeds]
+        values += [cell.seconds, cell.flops]
         for score in [*(cell.scores.get(n) for n in scores), *(cell.rates.get(n) for n in rates)]:
             values += ["", "", ""] if score is None else [score.value, score.n, score.se]
         writer.writerow(["" if value is None else value for value in values])
     return out.getvalue()
+
+
+FLAT = (str, float, bool, str | None, float | None)  # types of what goes into one field of a CSV file
+
+
+def _flat(value: Any) -> Any:
+    return "+".join(map(str, value)) if isinstance(value, list) else value

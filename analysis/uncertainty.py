@@ -54,10 +54,20 @@ class Estimate:
     var_replicates: float = math.nan  # variance of one replicate's value about the method's mean, problems held fixed
     var_items: float = math.nan  # the part of se^2 that more replicates do not shrink
     num_bases: int = 0  # of Kind.BASES: how many
+    reach: float = math.nan  # how far one problem's value can lie from `value`; NaN where that is not known
 
     def half_width(self, *, level: float = 0.95) -> float:
-        """Half of the interval."""
-        return t_quantile(level, df=self.df) * self.se if self.se > 0 else self.se
+        """Half of the interval; NaN where nothing is known of it.
+
+        Where all that was seen is equal, the error is not zero but too small to be seen: among n problems none differed, so
+        at most a share 1 - ((1 - level) / 2)^(1/n) of all problems does (Clopper and Pearson 1934; the rule of three), each
+        by no more than `reach`.
+        """
+        if self.se > 0:
+            return t_quantile(level, df=self.df) * self.se
+        if not self.num_items:
+            return math.nan
+        return self.reach * (1.0 - ((1.0 - level) / 2) ** (1.0 / self.num_items))
 
     def interval(self, *, level: float = 0.95) -> tuple[float, float]:
         """Two-sided t-interval."""
@@ -68,8 +78,9 @@ class Estimate:
         """Two-sided p of the value being `null`."""
         from scipy import stats
 
-        if not self.se > 0:
-            return 1.0 if self.value == null or math.isnan(self.se) else 0.0
+        if not self.se > 0:  # all problems alike: a sign test over them
+            known = self.value != null and self.num_items and math.isfinite(self.se)
+            return min(1.0, 2.0 * 0.5**self.num_items) if known else 1.0
         return float(2 * stats.t.sf(abs(self.value - null) / self.se, self.df))
 
     def scaled(self, factor: float) -> Estimate:
@@ -78,6 +89,7 @@ class Estimate:
             self,
             value=self.value * factor,
             se=self.se * abs(factor),
+            reach=self.reach * abs(factor),
             var_replicates=self.var_replicates * factor**2,
             var_items=self.var_items * factor**2,
         )
@@ -90,8 +102,16 @@ def kind_of(num_replicates: int) -> Kind:
     return Kind.REPLICATES if num_replicates >= VERDICT_REPLICATES else Kind.EXPLORATORY
 
 
-def crossed_mean(values_RI: Floats) -> Estimate:
-    """Mean of values [replicates, problems], both drawn at random and crossed (see the module's formula)."""
+def crossed_mean(values_RI: Floats, *, bounds: tuple[float, float] = (math.nan, math.nan)) -> Estimate:
+    """Mean of values [replicates, problems], both drawn at random and crossed (see the module's formula).
+
+    `bounds`: the least and the greatest value that a problem can have, for the interval where all values are equal.
+    """
+    estimate = _crossed_mean(values_RI)
+    return replace(estimate, reach=max(bounds[1] - estimate.value, estimate.value - bounds[0]))
+
+
+def _crossed_mean(values_RI: Floats) -> Estimate:
     num_reps, num_items = values_RI.shape
     rep_means, item_means = values_RI.mean(axis=1), values_RI.mean(axis=0)
     mean = float(values_RI.mean())
@@ -129,6 +149,8 @@ def replicate_mean(values_R: Floats) -> Estimate:
     if num == 1:
         return Estimate(mean, math.nan, math.nan, 1, 0, Kind.ITEMS)
     variance = float(np.var(values_R, ddof=1))
+    if variance == 0:  # equal replicates and no problems to look at: not enough data to say how sure it is
+        return Estimate(mean, math.nan, math.nan, num, 0, kind_of(num))
     return Estimate(mean, math.sqrt(variance / num), num - 1, num, 0, kind_of(num), variance, math.nan)
 
 

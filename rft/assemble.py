@@ -27,7 +27,7 @@ from rft.records import (
 )
 from rft.stage import Stage
 from rft.text.perturb import original_id
-from rft.text.scoring import pool_scores
+from rft.votes import Tally, pool_scores
 
 ERROR_KINDS = {"a": "arithmetic_error", "p": "plan_error", "l": "lucky"}  # the embedded world's verdicts
 MAX_SOLUTIONS = 64  # of each source in the cell's sample file
@@ -94,7 +94,9 @@ def _outcome_rows(stages: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
             merged["perturbed"] = copies[row["id"]]
         if draws:
             vote = draws[row["id"]]
-            merged["draws"] = {name: vote[name] for name in ("outcomes", "answers", "paths", "kinds") if name in vote}
+            merged["draws"] = {
+                name: vote[name] for name in ("outcomes", "answers", "rivals", "paths", "kinds") if name in vote
+            }
         yield merged
 
 
@@ -134,9 +136,8 @@ def _scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
     hits = sum(_is_hit(row["greedy"]) for row in outcomes)
     scores = {"maj1@1": Score.binomial(hits, len(outcomes))}
     if "draws" in outcomes[0]:
-        answers = {row["id"]: row["draws"]["answers"] for row in outcomes}
-        golds = {row["id"]: row["gold"] for row in outcomes}
-        scores |= pool_scores(answers, golds, ks=[len(outcomes[0]["draws"]["answers"])])
+        draws = {row["id"]: row["draws"] for row in outcomes}
+        scores |= pool_scores({name: Tally.of(drawn["outcomes"], drawn["rivals"]) for name, drawn in draws.items()})
     return scores
 
 

@@ -7,6 +7,7 @@
 A row is {"id": "g-1f3c", "gold": "72", "text": "48/2=24 ...\\n#### 72"}, optionally with "label" (true when a person or
 another grader found it correct) and "truncated". Printed is one JSON object:
     {"n": 5276, "correct": 2001, "no_answer": 11, "accuracy": 0.379, "se": 0.0067, "agree": 5276, "disagree": 0}
+Rows with a "draw" are draws of one model: where every id has K of them, K > 1, "pass@1", "maj1@K" and "pass@K" stand beside.
 `--per-item` writes {"id", "outcome", "answer"} per row in input order.
 """
 
@@ -17,7 +18,7 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from typing import Any
 from rft.records import SAMPLES_FILE, Outcome, Score, whole_file
 from rft.text import answers
 from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
+from rft.text.scoring import rivals
+from rft.votes import Tally, pool_scores
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Item:
     text: str
     label: bool | None
     truncated: bool
+    is_draw: bool = False  # the row says which draw of its problem it is
 
 
 def read_items(source: str) -> Iterator[Item]:
@@ -59,6 +63,7 @@ def read_items(source: str) -> Iterator[Item]:
                 text_field(row, "text", where=where),
                 None if label is None else bool(label),
                 flag_field(row, "truncated", where=where),
+                "draw" in row,
             )
 
 
@@ -69,12 +74,15 @@ def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = Non
     """
     answers.rule_named(rule)
     outcomes: Counter[Outcome] = Counter()
+    draws: dict[str, list[tuple[str, str | None]]] = {}  # id -> (letter, answer) of each draw
     agreement: Counter[bool] = Counter()
     with ExitStack() as stack:
         out = stack.enter_context(whole_file(per_item)) if per_item else None
         for item in items:
             outcome = answers.grade(rule, item.text, item.gold, item.truncated)
             outcomes[outcome] += 1
+            if item.is_draw:
+                draws.setdefault(item.id, []).append((outcome.letter, answers.extract(rule, item.text)))
             if item.label is not None:
                 agreement[(outcome is Outcome.CORRECT) == item.label] += 1
             if out:
@@ -85,8 +93,20 @@ def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = Non
     score = Score.binomial(outcomes[Outcome.CORRECT], outcomes.total())
     no_answer = outcomes[Outcome.NO_ANSWER] + outcomes[Outcome.TRUNCATED]
     summary: dict[str, Any] = {"n": score.n, "correct": outcomes[Outcome.CORRECT], "no_answer": no_answer}
-    summary |= {"accuracy": score.value, "se": score.se}
+    summary |= {"accuracy": score.value, "se": score.se} | _voted(draws, total=outcomes.total())
     return summary | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
+
+
+def _voted(draws: Mapping[str, Sequence[tuple[str, str | None]]], *, total: int) -> dict[str, float]:
+    """Scores of the draws, as a record has them; none where rows are no draws or problems differ in their number."""
+    sizes = {len(drawn) for drawn in draws.values()}
+    if len(sizes) != 1 or sizes == {1} or sum(map(len, draws.values())) != total:
+        return {}
+    tallies = {}
+    for name, drawn in draws.items():
+        letters = "".join(letter for letter, _ in drawn)
+        tallies[name] = Tally.of(letters, rivals(letters, [answer for _, answer in drawn]))
+    return {name: score.value for name, score in pool_scores(tallies).items()}
 
 
 def disagreement_matrix(items: Iterator[Item]) -> dict[str, Any]:

@@ -106,6 +106,13 @@ class Score:
     n: int  # items (problems) averaged over
     se: float  # standard error over items only: holds no seed-to-seed variance
 
+    def __post_init__(self) -> None:
+        numbers = (self.value, self.n, self.se)
+        if not all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in numbers):
+            raise ValueError(f"a score of numbers that are not finite: value {self.value}, n {self.n}, se {self.se}")
+        if self.n < 1 or self.se < 0:
+            raise ValueError(f"a score over n = {self.n} items with a standard error of {self.se}")
+
     @staticmethod
     def binomial(num_hits: int, n: int) -> Score:
         """`num_hits` of `n` with se = sqrt(p (1 - p) / n). Raises ValueError when n < 1 or hits lie outside [0, n]."""
@@ -176,14 +183,40 @@ class Record:
         if missing:
             raise ValueError(f"record lacks the fields {missing}")
         values = {name: row[name] for name in names}
-        values["scores"] = {name: Score(**score) for name, score in row["scores"].items()}
-        values["rates"] = {name: Score(**score) for name, score in row["rates"].items()}
+        for kind in ("scores", "rates"):
+            values[kind] = {name: _score(f"{kind}.{name}", score) for name, score in row[kind].items()}
         values["cost"] = [StageCost(**cost) for cost in row["cost"]]
         return Record(**values)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the field, for a number that cannot be: a failure is never a number."""
+        for kind, scores in (("scores", self.scores), ("rates", self.rates)):
+            for name, score in scores.items():
+                if not 0 <= score.value <= 1:
+                    raise ValueError(f"{kind}.{name} is {score.value}: a share lies in [0, 1] (percent?)")
+        for name in LOSSES:
+            loss = self.model.get(name)
+            if loss is not None and not (isinstance(loss, int | float) and math.isfinite(loss) and loss > 0):
+                raise ValueError(f"model.{name} is {loss}: a loss is a finite number above 0")
+        for cost in self.cost:
+            if not all(math.isfinite(x) and x >= 0 for x in (cost.seconds, cost.flops, cost.tokens)):
+                raise ValueError(
+                    f"cost of {cost.name}: seconds {cost.seconds}, FLOPs {cost.flops}, tokens {cost.tokens}"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts and lists, ready for json.dump."""
         return dataclasses.asdict(self)
+
+
+LOSSES = ("pretrain_loss_nats", "bits_per_byte")
+
+
+def _score(name: str, row: Mapping[str, Any]) -> Score:
+    try:
+        return Score(**row)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

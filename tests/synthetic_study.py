@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from rft.records import Record, Score, StageCost, write_json, write_jsonl
+from rft.votes import Tally, pool_scores
 
 LOSS = {"nano-xs": 2.1, "nano-s": 1.9, "nano-m": 1.7, "nano-l": 1.5}
 PARAMS = {"nano-xs": 3e4, "nano-s": 1e5, "nano-m": 4e5, "nano-l": 2e6}
@@ -101,25 +102,25 @@ def write_study(
     entries = []
     for place, spec in enumerate(specs):
         cell_id = cell_name(spec)
-        entries.append({"cell_id": cell_id, "folder": str(place), "cell": dict(spec)})
+        entries.append({"cell_id": cell_id, "folder": str(place)})
         here = folder / str(place)
         here.mkdir(exist_ok=True)
         if missing and place in missing:
             if missing[place]:
-                failure = {"cell_id": cell_id, "cell": spec, "reason": missing[place], "stage": "finetune", "time": 0}
+                failure = {"cell_id": cell_id, "reason": missing[place], "stage": "finetune", "time": 0}
                 write_json(here / "failure.json", failure)
             continue
         write_cell(here, spec, cell_id=cell_id, truth=truth, difficulty=difficulty, rng=rng, vote_k=vote_k, paths=paths)
         if samples:
             write_jsonl(here / "samples.jsonl", _sample_rows(spec, truth, rng, num=samples))
-    manifest = {"schema_version": 1, "study": folder.name, "group": folder.name, "cells": entries}
+    manifest = {"schema_version": 2, "study": folder.name, "group": folder.name, "cells": entries}
     write_json(folder / "study.json", manifest)
     return folder
 
 
 def cell_name(spec: Mapping[str, Any]) -> str:
     """Readable and unique."""
-    return "_".join(f"{spec.get(name)}" for name in ("model", "method", "data_frac", "k", "union", "policy", "seed"))
+    return "_".join(f"{value}" for _, value in sorted(spec.items()))
 
 
 def item_chances(percent: float, difficulty: np.ndarray) -> np.ndarray:
@@ -161,6 +162,7 @@ def write_cell(
             row["draws"] = {
                 "outcomes": "".join("C" if h else ("N" if w == 3 else "W") for h, w in zip(hits, wrong, strict=True)),
                 "answers": ["51" if h else (None if w == 3 else str(w)) for h, w in zip(hits, wrong, strict=True)],
+                "rivals": [None if h or w == 3 else int(w) for h, w in zip(hits, wrong, strict=True)],
                 "paths": emitted(rng, vote_k, truth.emitted.get(spec["method"], 2)),
             }
         rows.append(row)
@@ -168,7 +170,10 @@ def write_cell(
     if paths and spec["method"] == "rft":
         write_jsonl(here / "paths.jsonl.gz", _path_rows(spec, truth, rng))
     score = Score.binomial(int(right.sum()), truth.num_items)
-    write_json(here / "record.json", make_record(spec, cell_id=cell_id, score=score, truth=truth).to_json())
+    draws = {row["id"]: row["draws"] for row in rows if "draws" in row}
+    voted = pool_scores({i: Tally.of(d["outcomes"], d["rivals"]) for i, d in draws.items()}) if draws else {}
+    record = make_record(spec, cell_id=cell_id, score=score, truth=truth, voted=voted)
+    write_json(here / "record.json", record.to_json())
 
 
 def emitted(rng: np.random.Generator, num: int, kinds: int) -> list[int | None]:
@@ -220,7 +225,35 @@ def _histograms(questions: int, draws: int, distinct: float) -> dict[str, list[i
     return {"correct": counts(draws, 0.4), "distinct": counts(most, distinct / most)}
 
 
-def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: Truth) -> Record:
+# What a spec may set, by the key that it has in a setting
+KEYS = {
+    "union": "union", "policy": "select.policy", "epochs": "train.epochs", "epoch_rule": "train.epoch_rule",
+    "human_style": "data.world.human_style", "temperature": "temperature", "sample_from": "sample_from",
+    "examples_frac": "train.examples_frac", "lora_rank": "train.lora_rank", "thin": "select.thin",
+}  # fmt: skip
+
+
+def make_setting(spec: Mapping[str, Any], *, draws: int) -> dict[str, Any]:
+    """The configuration as planning reads it: a key without meaning for the method is absent. Dotted keys as given."""
+    trained = spec["method"] != "icl"
+    setting: dict[str, Any] = {
+        "method": spec["method"],
+        "model.pretrain.tokens": 2e6,
+        "model.arch.width": PARAMS[spec["model"]],
+    }
+    setting |= {"data.world.human_style": 0.9, "data.rule": "gsm8k", "eval.split": "test"}
+    if trained:
+        setting |= {"data_frac": spec["data_frac"], "train.epochs": 4, "train.lr": 3e-3, "train.lora_rank": None}
+        setting |= {"train.examples_frac": 1.0}
+    if draws:
+        setting |= {"k": spec["k"], "union": [], "temperature": 0.7, "select.policy": "paper"}
+    setting |= {key: spec[name] for name, key in KEYS.items() if spec.get(name) is not None}
+    return setting | {key: value for key, value in spec.items() if "." in key}
+
+
+def make_record(
+    spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: Truth, voted: Mapping[str, Score] | None = None
+) -> Record:
     """A record as rft.run writes it."""
     trained = spec["method"] != "icl"
     num_human = round(truth.num_full * spec["data_frac"]) if trained else 0
@@ -228,17 +261,14 @@ def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: T
     distinct = 0.5 * draws**0.4 if draws else 0.0
     added = round(num_human * distinct) if spec["method"] in ("rft", "oracle_paths", "fresh_human") else 0
     steps = (num_human + round(num_human * distinct)) // 8 if draws else num_human // 8
-    cell = {
-        "union": [], "temperature": 0.7 if draws else None, "data_seed": spec["seed"],
-        "train_seed": spec["seed"] if trained else None, "sample_seed": spec["seed"] if draws else None,
-        "pretrain_seed": 0, "pretrain_tokens": 2e6, "sample_from": "own" if draws else None,
-        "epochs": 4 if trained else None, "epoch_rule": "fixed" if trained else None,
-        "policy": "paper" if draws else None, "human_style": 0.9,
-        "data": "world-easy", **spec,
-    }  # fmt: skip
+    setting = make_setting(spec, draws=draws)
+    seeds = {"pretrain_seed": spec.get("pretrain_seed", 0), "data_seed": spec["seed"]}
+    seeds |= {"train_seed": spec["seed"]} if trained else {}
+    seeds |= {"sample_seed": spec["seed"]} if draws else {}
     model = {
         "name": spec["model"], "family": "nano", "num_params": PARAMS[spec["model"]] * 1.2,
         "num_params_non_embedding": PARAMS[spec["model"]], "post_trained": False, "pretrain_tokens": 2e6,
+        "base_key": f"base-{spec['model']}-{spec.get('base_tokens', 2e6):g}-{spec.get('pretrain_seed', 0)}", "tokenizer": "t0",
         "pretrain_loss_nats": LOSS[spec["model"]], "pretrain_loss_se": 0.003, "determined_loss_nats": 0.5,
         "bits_per_byte": 1.0, "loss_text": "world held-out slice", "published_loss": None,
         "published_loss_source": None,
@@ -262,6 +292,7 @@ def make_record(spec: Mapping[str, Any], *, cell_id: str, score: Score, truth: T
             StageCost("shard", f"s{spec['model']}{spec['seed']}", 0.5 * draws, 1e10 * draws, 1000 * draws, True)
         )
     return Record(
-        "synthetic", cell_id, "key-" + cell_id, cell, model, data, {"maj1@1": score}, {}, [], cost,
+        "synthetic", cell_id, "key-" + cell_id, {"model": spec["model"], "data": "world-easy"}, setting, seeds,
+        model, data, {"maj1@1": score, **(voted or {})}, {}, [], cost,
         {"commit": "0" * 40}, {"outcomes": "outcomes.jsonl.gz", "paths": "paths.jsonl.gz", "samples": "samples.jsonl"},
     )  # fmt: skip

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.checks import verified
 from analysis.claim_types import Ruling
 from analysis.claims import CLAIMS, claims_table, published_view, run_claims, study_view
 from analysis.comparisons import control_of
 from analysis.exchange import Exchange, exchange_rate, exchange_rates, split_gain
 from analysis.linear import NotEnough
 from analysis.matched import matched_summary
-from analysis.outcomes import Outcomes, load_outcomes
+from analysis.outcomes import Outcomes
 from analysis.planner import TARGETS, Option, next_runs, replicates_table
 from analysis.points import Point, contrast, make_points, paired_replicates
 from analysis.records import load_studies
@@ -24,7 +25,7 @@ EVERY = ("icl", "sft", "sft_matched", "oracle_paths", "fresh_human", "rft")
 
 def loaded(folder: Path) -> tuple[list[Point], Outcomes]:
     table = load_studies([folder])
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(table)
     return make_points(table.cells, outcomes), outcomes
 
 
@@ -93,7 +94,7 @@ def test_contrast_pairs_replicates_and_icl_goes_with_all(clear: tuple[list[Point
     sft = next(p for p in points if p.method == "sft" and p.cell.data_frac == 1)
     rft = next(p for p in points if p.method == "rft" and p.cell.base == sft.cell.base and p.cell.data_frac == 1)
     rows = paired_replicates([rft, sft])
-    assert [a.seed for a, _ in rows] == [b.seed for _, b in rows] == [0, 1, 2, 3, 4]
+    assert [a.seeds["data_seed"] for (a,), _ in rows] == [b.seeds["data_seed"] for _, (b,) in rows] == [0, 1, 2, 3, 4]
     estimate = contrast((rft, sft), (1, -1), outcomes)
     assert estimate is not None
     assert math.isclose(estimate.value, rft.estimate.value - sft.estimate.value)

@@ -13,26 +13,28 @@ import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.checks import verified
 from analysis.figures.accuracy import accuracy_against_data
 from analysis.figures.costs import making
 from analysis.figures.drawing import Drawing, base_looks, set_apart
 from analysis.figures.paths import accuracy_against_distinct, distinct_against_k
 from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.linear import NotEnough
-from analysis.outcomes import Draws, Outcomes, load_outcomes
+from analysis.outcomes import Outcomes
 from analysis.points import Point, accuracy_interval, make_points, share_interval
 from analysis.records import load_studies
 from analysis.tables import results_table, score_text
 from analysis.uncertainty import Kind, binomial, crossed_mean, wilson
-from analysis.votes import curve, maj_at_k, pass_at_k
+from analysis.votes import curve, passed, voted
 from rft.records import Score, StageCost
+from rft.votes import Tally
 
 SMALL = Truth(num_items=60, num_full=64)
 
 
 def loaded(folder: Path) -> tuple[list[Point], Outcomes]:
     table = load_studies([folder])
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(table)
     return make_points(table.cells, outcomes), outcomes
 
 
@@ -124,7 +126,13 @@ def test_namesakes_keep_name_and_colour_in_every_figure(tmp_path: Path) -> None:
     specs = grid(models=("nano-s", "nano-m"), fracs=(1.0,), methods=("sft",))
     points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
     cells = [
-        replace(p.cell, model="nano-s", pretrain_tokens=n) for p, n in zip(points, (1_500_000, 6_000_000), strict=True)
+        replace(
+            p.cell,
+            names={**p.cell.names, "model": "nano-s"},
+            setting={**p.cell.setting, "model.arch.width": 64},
+            pretrain_tokens=n,
+        )
+        for p, n in zip(points, (1_500_000, 6_000_000), strict=True)
     ]
     twins = [replace(p, cells=(cell,)) for p, cell in zip(points, cells, strict=True)]
     whole, alone = base_looks(twins, among=twins), base_looks(twins[1:], among=twins)
@@ -175,21 +183,21 @@ def brute_pass(draws: Sequence[bool], *, k: int) -> float:
 def test_vote_curves_carry_the_error_of_problems_and_replicates() -> None:
     rng = np.random.default_rng(4)
     drawn = rng.random((3, 20, 4)) < rng.random((1, 20, 1))
-    replicates: list[Mapping[str, Draws]] = [
-        {str(i): Draws(4, int(right.sum()), (4 - int(right.sum()),)) for i, right in enumerate(problems)}
+    replicates: list[Mapping[str, Tally]] = [
+        {str(i): Tally(4, int(right.sum()), (4 - int(right.sum()),)) for i, right in enumerate(problems)}
         for problems in drawn
     ]
-    found = curve(replicates, statistic=pass_at_k)
+    found = curve(replicates, statistic=passed)
     assert sorted(found) == [1, 2, 4]
     for k, estimate in found.items():
         values = np.array([[brute_pass(list(right), k=k) for right in problems] for problems in drawn])
         expected = crossed_mean(values)
         assert (estimate.value, estimate.se) == pytest.approx((expected.value, expected.se))
     assert found[1].value == pytest.approx(drawn.mean())
-    assert curve(replicates, statistic=maj_at_k)[1].value == pytest.approx(drawn.mean())
+    assert curve(replicates, statistic=voted)[1].value == pytest.approx(drawn.mean())
     partly = [replicates[0], {i: d for i, d in replicates[1].items() if i != "0"}]
-    assert curve(partly, statistic=pass_at_k)[2].num_items == 19  # problems that both answered
-    assert curve([{"a": Draws(4, 1, ())}, {"b": Draws(4, 1, ())}], statistic=pass_at_k) == {}
+    assert curve(partly, statistic=passed)[2].num_items == 19  # problems that both answered
+    assert curve([{"a": Tally(4, 1, ())}, {"b": Tally(4, 1, ())}], statistic=passed) == {}
 
 
 def test_vote_figures_say_what_their_bands_hold(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.checks import verified
 from analysis.claims import run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.figures.overlap import regions
 from analysis.grids import Grid, paper_tables
-from analysis.outcomes import load_outcomes
 from analysis.plot_scaling import main
 from analysis.points import make_points
 from analysis.records import load_studies
@@ -77,7 +77,7 @@ def test_holes_do_not_crash(name: str, tmp_path: Path) -> None:
         tmp_path / "s", specs=HOLES[name], truth=truth if name == "all at zero" else SMALL, vote_k=4, paths=True
     )
     table = load_studies([folder])
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(table)
     points = make_points(table.cells, outcomes)
     drawings = draw_all(points, outcomes)
     run_claims(study_view(points, outcomes))

@@ -15,10 +15,10 @@ from analysis.comparisons import Verdict, holm, judge, power_of, replicates_to_s
 from analysis.fits import log_odds, moment_weights, power_law
 from analysis.linear import LineFit, NotEnough, fit_line, fit_linear
 from analysis.loss_fits import williams
-from analysis.outcomes import Draws
 from analysis.shape import UNBOUNDED, Shape, compare_rivals, departure_weights, fit_rival, judge_departures
 from analysis.uncertainty import Estimate, Kind, crossed_mean, crossed_statistic, resample_items
-from analysis.votes import curve, maj_at_k, pass_at_k
+from analysis.votes import curve, passed
+from rft.votes import Tally, maj_at_k, pass_at_k
 
 
 def test_line_agrees_with_scipy_and_with_refits_without_each_point() -> None:
@@ -102,7 +102,7 @@ def test_votes_agree_with_all_subsets(num_correct: int, wrong: tuple[int, ...]) 
     for i, votes in enumerate(wrong):
         draws += [f"wrong {i}"] * votes
     draws += [None] * (n - len(draws))
-    counted = Draws(n, num_correct, wrong)
+    counted = Tally(n, num_correct, wrong)
     for k in range(1, n + 1):
         credit, passed = [], []
         for subset in itertools.combinations(draws, k):
@@ -111,13 +111,13 @@ def test_votes_agree_with_all_subsets(num_correct: int, wrong: tuple[int, ...]) 
             winners = [answer for answer, count in votes.items() if count == most]
             credit.append(1 / len(winners) if "right" in winners else 0.0)
             passed.append("right" in subset)
-        assert math.isclose(maj_at_k(counted, k=k), float(np.mean(credit)), abs_tol=1e-12)
-        assert math.isclose(pass_at_k(counted, k=k), float(np.mean(passed)), abs_tol=1e-12)
+        assert math.isclose(maj_at_k(counted, ks=[k])[0], float(np.mean(credit)), abs_tol=1e-12)
+        assert math.isclose(pass_at_k(counted, ks=[k])[0], float(np.mean(passed)), abs_tol=1e-12)
 
 
 def test_a_short_pool_is_no_smaller_k() -> None:
     with pytest.raises(ValueError, match="no smaller k"):
-        curve([{"a": Draws(4, 1, ()), "b": Draws(3, 1, ())}], statistic=pass_at_k)
+        curve([{"a": Tally(4, 1, ()), "b": Tally(3, 1, ())}], statistic=passed)
 
 
 def test_williams_on_the_published_seven() -> None:

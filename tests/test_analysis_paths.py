@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.checks import verified
 from analysis.claim_types import Ruling
 from analysis.claims import run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import exchange_against
 from analysis.figures.histograms import counted_pools, path_histograms
 from analysis.linear import HeldOut, NotEnough, fit_line, hold_out
-from analysis.outcomes import Outcomes, PathDraws, load_outcomes, read_path_draws
+from analysis.outcomes import Outcomes, PathDraws, read_path_draws
 from analysis.planner import donor_ladder, next_runs
 from analysis.points import Point, make_points
 from analysis.recipes import main_recipe
 from analysis.records import load_studies
-from analysis.votes import distinct_at_k
+from analysis.votes import distinct
 from rft.records import write_jsonl
 
 
 def loaded(folder: Path) -> tuple[list[Point], Outcomes]:
     table = load_studies([folder])
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(table)
     return make_points(table.cells, outcomes), outcomes
 
 
@@ -36,7 +37,7 @@ def test_distinct_at_k_is_the_mean_over_all_subsets(paths: list[int | None]) -> 
     draws = PathDraws(len(paths), tuple(paths.count(p) for p in {p for p in paths if p is not None}))
     for k in range(1, len(paths) + 1):
         brute = [len(set(chosen) - {None}) for chosen in itertools.combinations(paths, k)]
-        assert math.isclose(distinct_at_k(draws, k=k), float(np.mean(brute)), abs_tol=1e-12)
+        assert math.isclose(distinct(draws, [k])[0], float(np.mean(brute)), abs_tol=1e-12)
 
 
 def test_paths_are_read_by_problem_and_absent_ones_are_none(tmp_path: Path) -> None:
@@ -104,8 +105,8 @@ def test_other_recipes_are_left_out_and_said_so(tmp_path: Path) -> None:
     )
     recipe = main_recipe(points)
     assert len(recipe.points) == len(points) - 3 == 6
-    assert recipe.left_out == {"human_style": {0.0: 3}}
-    assert "3 settings of others are left out: human_style = 0.0 (3)" in str(recipe)
+    assert recipe.left_out == {"data.world.human_style": {"0": 3}}
+    assert "3 settings of others are left out: data.world.human_style = 0 (3)" in str(recipe)
     run_claims(study_view(points, outcomes))
     assert str(main_recipe(recipe.points)) == ""
 

@@ -34,8 +34,8 @@ def cell(folder: Path, *, seed: int = 0, copied: str = COPIED, frac: float = 1.0
     change = Score.mean([float(a) - float(b) for a, b in pairs])
     facts = {"num_problems": 4, "difference": change.value, "difference_se": change.se}
     return Cell(
-        study="s", cell_id=folder.name, model="m", data="gsm8k", method="sft", data_frac=frac, k=None, scores=scores,
-        seed=seed, perturbed=facts, folder=folder,
+        study="s", cell_id=folder.name, names={"model": "m", "data": "gsm8k"}, base="b", scores=scores,
+        setting={"method": "sft", "data_frac": frac}, seeds={"data_seed": seed}, perturbed=facts, folder=folder,
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_the_table_has_a_row_for_every_setting_on_a_copy(tmp_path: Path):
     assert [(line[2], line[3]) for line in rows] == [("1", "4"), ("0.5", "4")]
     assert rows[0][4:6] == ("75.0 ± 21.7", "25.0 ± 21.7")
     assert rows[0][6] == "-50.0 (-141.9 to +41.9)"
-    assert rows[1][6] == "+0.0 (every problem alike)"
+    assert rows[1][6] == "+0.0 (-60.2 to +60.2)", "no problem of four changed, which says little"
 
 
 def test_a_difference_without_an_error_is_shown_without_an_interval(tmp_path: Path):

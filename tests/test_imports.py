@@ -20,7 +20,15 @@ LIGHT = (
     "rft.grade",
     "rft.select",
 )
-LIGHT += ("rft.run", "rft.pipeline", "rft.plan_text", "rft.sweep", "analysis.records", "analysis.plot_scaling")
+LIGHT += (
+    "rft.votes",
+    "rft.run",
+    "rft.pipeline",
+    "rft.plan_text",
+    "rft.sweep",
+    "analysis.records",
+    "analysis.plot_scaling",
+)
 
 
 @pytest.mark.parametrize("module", LIGHT)

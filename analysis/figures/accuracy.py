@@ -44,7 +44,7 @@ from analysis.style import (
 )
 
 DATA_FORMULA = "accuracy [%] = a + b * log2(human examples)"
-LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss [nats/token]"
+LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss"
 
 
 def series_by_label(points: Sequence[Point]) -> dict[str, list[Point]]:
@@ -199,7 +199,7 @@ def full_data(points: Sequence[Point]) -> list[Point]:
 
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
     """ICL, SFT and RFT (own pool: largest k; unions) on the full data, of bases with a loss and not post-trained."""
-    usable = [p for p in full_data(points) if p.cell.loss_nats is not None and not p.cell.post_trained]
+    usable = [p for p in full_data(points) if p.cell.loss is not None and not p.cell.post_trained]
     rft = [p for p in usable if p.method == "rft" and p.cell.plainly_selected]
     most: dict[tuple[str, str], int] = {}  # published and measured studies have ladders of their own
     for point in (p for p in rft if not p.cell.union):
@@ -252,9 +252,9 @@ def _loss_panel(
     fits = []
     groups = series_by_label(points)
     lines = model_lines(list(groups))
-    losses = [p.cell.loss_nats or math.nan for p in points]
+    losses = [p.cell.loss or math.nan for p in points]
     step = 0.014 * (max(losses) - min(losses))
-    bars = [bars_of([p.cell.loss_nats or math.nan for p in members], members) for members in groups.values()]
+    bars = [bars_of([p.cell.loss or math.nan for p in members], members) for members in groups.values()]
     places = set_apart(bars, step=-step, pad=panel.get_ylim()[1] / 80)  # the axis runs from right to left
     for index, (label, members) in enumerate(groups.items()):
         style = method_series_style(members[0], points)
@@ -267,16 +267,23 @@ def _loss_panel(
             grid = np.linspace(min(line.x), max(line.x), 50)
             panel.plot(grid, line.predict(grid), color=style["markeredgecolor"], linestyle=lines[label])
             panel.fill_between(grid, *line.band(grid), color=style["markeredgecolor"], alpha=0.07, linewidth=0)
-        fits.append({"loss_text": text, **entry})
+        fits.append({"loss_text": text, "loss_unit": points[0].cell.loss_unit, **entry})
     name_bases(panel, points, looks)
-    panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
+    panel.set_xlabel(loss_label(points))
     panel.invert_xaxis()
     return fits
 
 
+def loss_label(points: Sequence[Point]) -> str:
+    """The axis of pretraining loss: its unit and the text that it is of. One unit for a text (rft.records.with_one_unit)."""
+    units = " or ".join(sorted({p.cell.loss_unit for p in points}))
+    texts = " and ".join(sorted({p.cell.loss_text or "unnamed text" for p in points}))
+    return f"pretraining loss [{units}]\non {texts}"
+
+
 def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
     """The bases' names on an upper axis, turned so that near losses do not overlap."""
-    losses = {looks.names[p.cell.base]: p.cell.loss_nats or math.nan for p in points}
+    losses = {looks.names[p.cell.base]: p.cell.loss or math.nan for p in points}
     panel.margins(x=0.09)  # room for the last name
     top = panel.secondary_xaxis("top")
     top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize=7, color="#444444")
@@ -290,6 +297,6 @@ def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | No
     from analysis.fits import line_entry
 
     kept, left_out = keep_measurable(members)
-    line = fit_line([p.cell.loss_nats or math.nan for p in kept], [p.estimate.value for p in kept], what=what)
+    line = fit_line([p.cell.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)
     entry = {"series": what, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"}
     return line, {**entry, "left_out": list(left_out)} if left_out else entry

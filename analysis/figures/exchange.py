@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis.exchange import Exchange, Split, exchange_rates, split_gain
+from analysis.figures.accuracy import loss_label
 from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside, log2_axis, set_apart
 from analysis.fits import estimate_entry, line_entry
 from analysis.linear import LineFit, NotEnough, fit_line
@@ -27,7 +28,7 @@ BOUNDS = (
 )
 WORTH_FORMULA = "fresh human problems per kept path = a + b * x"
 AXES: dict[str, tuple[str, Callable[[Exchange], float | None]]] = {
-    "loss": ("pretraining loss [nats/token]", lambda e: e.rft.cell.loss_nats),
+    "loss": ("pretraining loss", lambda e: e.rft.cell.loss),
     "human_style": ("human_style (0: no preferred style, 1: always the same)", lambda e: e.rft.cell.human_style),
 }
 
@@ -43,8 +44,6 @@ def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | No
     found = full_rates(points, outcomes)
     if not found:
         return NotEnough("the exchange rate", "no RFT cell with sft_matched and fresh_human at its optimiser steps")
-    style = Counter(e.rft.cell.human_style for e in found).most_common(1)[0][0]  # the others: exchange_against
-    found = [e for e in found if e.rft.cell.human_style == style]
     looks = base_looks([e.rft for e in found], among=points)
     figure, axes = new_figure(width=7.2 + 0.6 * len(looks.names), height=4.1, columns=2)
     fits = _worth_panel(axes[0][0], found, looks=looks)
@@ -103,7 +102,7 @@ def _against_panel(panel: Any, found: Sequence[Exchange], *, looks: Looks, axis:
     _reference_lines(panel)
     panel.set_xlabel(label)
     if axis == "loss":
-        panel.set_xlabel(f"{label}\non {' and '.join(sorted({str(e.rft.cell.loss_text) for e, _ in known}))}")
+        panel.set_xlabel(loss_label([e.rft for e, _ in known]))
         panel.invert_xaxis()
     return {"series": f"worth of a path against {axis}", **line_entry(line, formula=WORTH_FORMULA)}
 

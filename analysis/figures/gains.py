@@ -15,13 +15,13 @@ from analysis import paper
 from analysis.claim_types import StudyView
 from analysis.claims_scaling import slope_estimates
 from analysis.comparisons import sft_of
-from analysis.figures.accuracy import name_bases
+from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
 from analysis.fits import estimate_entry, line_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
-from analysis.records import base_names
+from analysis.records import base_names, unit_name
 from analysis.style import caption, method_style, new_figure
 from analysis.uncertainty import Estimate
 
@@ -46,19 +46,19 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     figure, axes = new_figure(width=5.8, height=4.2)
     panel, fits = axes[0][0], []
     bars = [
-        [(p.cell.loss_nats or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
+        [(p.cell.loss or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
         for _, tops, slopes in found
     ]
     losses = [bar[0] for row in bars for bar in row]
     places = set_apart(bars, step=-0.014 * (max(losses) - min(losses)))  # the axis runs from right to left
     for i, (rule, tops, slopes) in enumerate(found):
-        loss = np.array([p.cell.loss_nats or math.nan for p in tops])
+        loss = np.array([p.cell.loss or math.nan for p in tops])
         values = [slope.value for slope in slopes]
         line = fit_line(loss, values, what=f"gain per doubling against loss, {rule}")
         fits.append({"series": rule, **line_entry(line, formula=GAIN_FORMULA), "unit": "base"})
         label, look = rule, RULE_LOOKS[i]
         if isinstance(line, LineFit):
-            label += f": {line.b:+.1f} ± {line.se_b:.1f} per nat, R² {line.r2:.2f}"
+            label += f": {line.b:+.1f} ± {line.se_b:.1f} per {unit_name(tops[0].cell)}, R² {line.r2:.2f}"
             grid = np.linspace(loss.min(), loss.max(), 40)
             panel.plot(grid, line.predict(grid), color=look["color"], linestyle=look["line"])
         half = [h if math.isfinite(h := slope.half_width()) else 0 for slope in slopes]
@@ -68,7 +68,7 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
         )  # fmt: skip
     name_bases(panel, list(found[0][1]), base_looks(found[0][1], among=view.points))
     panel.invert_xaxis()
-    panel.set_xlabel(f"pretraining loss [nats/token]\non {found[0][1][0].cell.loss_text}")
+    panel.set_xlabel(loss_label(found[0][1]))
     panel.set_ylabel("gain per doubling of data [points]")
     handles, labels = panel.get_legend_handles_labels()
     legend_outside(figure, handles, labels, columns=1)

@@ -13,7 +13,7 @@ from typing import Any
 from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
 from analysis.linear import NotEnough
-from analysis.points import Point
+from analysis.points import Point, paired_replicates
 from analysis.records import Cell, base_names
 from analysis.style import caption, model_colours, new_figure
 from rft.records import PATHS_FILE, read_jsonl
@@ -39,14 +39,12 @@ def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]
     if not by_k:
         return 0, {}
     k = max(by_k, key=lambda k: (len(by_k[k]), k))
-    shared = set.intersection(*({c.replicate for c in p.cells} for p in by_k[k]))
-    if not shared:
+    rows = paired_replicates(by_k[k])
+    if not rows:
         return k, {}
-    replicate = min(shared, key=str)
     names = base_names(p.cell for p in points)
     pools = {}
-    for point in by_k[k]:
-        cell = next(c for c in point.cells if c.replicate == replicate)
+    for point, (cell, *_) in zip(by_k[k], rows[0], strict=True):
         keys = read_keys(cell)
         if keys is not None:
             pools[names[point.cell.base]] = (cell, keys)

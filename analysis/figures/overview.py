@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis import paper
-from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, left_out_words, name_bases, top_of
+from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, left_out_words, loss_label, name_bases, top_of
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     Drawing,
@@ -58,7 +58,7 @@ def setting_label(point: Point) -> str:
 
 def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     """Every setting that two bases or more share, against pretraining loss; a panel for each text that losses are of."""
-    usable = [p for p in points if p.cell.loss_nats is not None and not p.cell.post_trained]
+    usable = [p for p in points if p.cell.loss is not None and not p.cell.post_trained]
     series: dict[str, list[Point]] = {}
     for point in sorted(usable, key=_rank):
         whole = point.method != "rft" or point.cell.data_frac == 1
@@ -81,7 +81,7 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
         on_it = [p for p in shown if (p.cell.loss_text or "unnamed text") == text]
         name_bases(panel, on_it, base_looks(on_it, among=points))
         panel.invert_xaxis()
-        panel.set_xlabel(f"pretraining loss [nats/token]\non {text}")
+        panel.set_xlabel(loss_label(on_it))
     axes[0][0].set_ylabel("test accuracy [%]")
     axes[0][0].set_ylim(0, top_of(shown))
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
@@ -93,8 +93,8 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
 
 
 def _loss(point: Point) -> float:
-    assert point.cell.loss_nats is not None
-    return point.cell.loss_nats
+    assert point.cell.loss is not None
+    return point.cell.loss
 
 
 def _rank(point: Point) -> tuple[int, float, int, int]:

@@ -6,6 +6,7 @@ emitted_against_k(points)
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from analysis.outcomes import read_draws, read_path_draws
 from analysis.points import PERCENT, Point, method_label, share_interval
 from analysis.style import caption, new_figure
 from analysis.uncertainty import Estimate
-from analysis.votes import curve, distinct_at_k, maj_at_k, pass_at_k
+from analysis.votes import curve, distinct, passed, voted
 
 Ends = Callable[[Estimate], tuple[float, float]]
 
@@ -40,9 +41,9 @@ class Curves:
 
 def _largest_k(points: Sequence[Point]) -> list[Point]:
     """Of every method's ladder of k (per base and number of donors) the largest."""
-    best: dict[Any, Point] = {}
+    best: dict[str, Point] = {}
     for point in points:
-        key = (point.cell.base, point.method, point.cell.union, point.cell.policy)
+        key = json.dumps([point.cell.base, {k: v for k, v in point.cell.setting.items() if k != "k"}], sort_keys=True)
         if key not in best or (point.cell.k or 0) > (best[key].cell.k or 0):
             best[key] = point
     return list(best.values())
@@ -57,7 +58,7 @@ def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     for point in _largest_k(full_data(points)):
         replicates = [draws for cell in point.cells if (draws := read_draws(cell)) is not None]
         if replicates:
-            both = {"maj": curve(replicates, statistic=maj_at_k), "pass": curve(replicates, statistic=pass_at_k)}
+            both = {name: curve(replicates, statistic=of, most=1.0) for name, of in (("maj", voted), ("pass", passed))}
             lines = {name: {k: e.scaled(PERCENT) for k, e in line.items()} for name, line in both.items()}
             found.append(Curves(point, lines))
     if not any(curves.lines["maj"] for curves in found):
@@ -74,7 +75,8 @@ def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
         replicates = [read_path_draws(cell) for cell in point.cells]
         known = [draws for draws in replicates if draws is not None]
         if known and len(known) == len(replicates):
-            found.append(Curves(point, {"distinct": curve(known, statistic=distinct_at_k)}))
+            most = max(drawn.num_draws for draws in known for drawn in draws.values())  # paths that a problem can have
+            found.append(Curves(point, {"distinct": curve(known, statistic=distinct, most=most)}))
     if not any(curves.lines["distinct"] for curves in found):
         return NotEnough("distinct paths on test questions", "no cell's test draws name their paths (eval.vote_k)")
     text = (

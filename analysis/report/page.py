@@ -93,7 +93,7 @@ def _section(name: str, title: str, body: Markup) -> Markup:
 
 
 def _summary(study: Table, *, bases: int) -> str:
-    settings = len({cell.setting for cell in study.cells})
+    settings = len({cell.setting_key for cell in study.cells})
     text = f"cells: {len(study.cells):,}, settings: {settings:,}, base models: {bases:,}"
     sizes = sorted({score.n for cell in study.cells if (score := cell.accuracy) is not None})
     if sizes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.points import method_label
-from analysis.records import Base, Cell
+from analysis.records import DRAW_SEED, Base, Cell
 from rft.records import SAMPLES_FILE, read_jsonl
 
 MOST_ROWS = 6000  # in one report, about 2 MB
@@ -61,12 +61,20 @@ def _row(row: Mapping[str, Any], questions: dict[tuple[str, str, str], int]) -> 
     return [questions.setdefault(key, len(questions)), *(row.get(field) for field in FIELDS)]
 
 
+def seeds_text(seeds: Mapping[str, int]) -> str:
+    """'seed 0' where all are one, else each by name."""
+    own = {name: seed for name, seed in seeds.items() if name != DRAW_SEED}
+    if len(set(own.values())) == 1:
+        return f"seed {next(iter(own.values()))}"
+    return ", ".join(f"{name} {seed}" for name, seed in own.items())
+
+
 def cell_title(cell: Cell, base: str) -> str:
     """'nano-s, RFT k=4, data 1/2, seed 0'."""
     words = [base, method_label(cell)]
     if cell.data_frac is not None:
         words.append(f"data {cell.data_frac:g}")
-    return ", ".join([*words, f"seed {cell.seed}" if cell.seed is not None else cell.cell_id])
+    return ", ".join([*words, seeds_text(cell.seeds) or cell.cell_id])
 
 
 def thin(rows: Sequence[dict[str, Any]], *, most: int) -> list[dict[str, Any]]:

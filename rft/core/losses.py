@@ -12,7 +12,7 @@ Shapes: B windows, T tokens, N scored tokens.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ class MeasuredLoss:
     determined_loss_nats: float | None  # mean over the tokens that the mask marks; None without a mask
     num_determined: int
     bits_per_byte: float | None  # total bits over the bytes of the text; None when the bytes are not given
+    num_bytes: int | None  # of the text that was scored
 
 
 def measure_loss(
@@ -68,6 +69,7 @@ def measure_loss(
         determined_loss_nats=float(determined.mean()) if len(determined) else None,
         num_determined=len(determined),
         bits_per_byte=float(losses_N.sum()) / math.log(2) / num_bytes if num_bytes else None,
+        num_bytes=num_bytes,
     )
 
 
@@ -80,11 +82,13 @@ def measure_text(
     max_tokens: int | None,
     micro_batch_tokens: int = 8192,
 ) -> MeasuredLoss:
-    """Loss of the model on a text, or on its first `max_tokens` tokens; the bytes counted are those tokens' own."""
-    ids = tokenizer(text, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
-    ids = ids[:max_tokens]
+    """Loss of the model on a text, or on what its first `max_tokens` tokens spell; the bytes counted are those alone."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    offsets = encoded["offset_mapping"]
+    count = whole_characters(offsets, len(offsets) if max_tokens is None else min(max_tokens, len(offsets)))
+    ids = encoded["input_ids"][:count]
     context_id = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    num_bytes = len(text.encode()) if max_tokens is None else _prefix_bytes(tokenizer, text, len(ids))
+    num_bytes = len(text.encode()) if count == len(offsets) else len(text[: offsets[count - 1][1]].encode())
     return measure_loss(
         model,
         np.asarray(ids, dtype=np.int64),
@@ -159,7 +163,8 @@ def _cluster_se(losses_N: np.ndarray, spans: list[tuple[int, int, int]]) -> floa
     return float(np.sqrt((residuals**2).sum() * count / (count - 1)) / len(losses_N))
 
 
-def _prefix_bytes(tokenizer: Tokenizer, text: str, num_tokens: int) -> int:
-    """Bytes of the text that its first tokens cover."""
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
-    return len(text[: offsets[num_tokens - 1][1]].encode())
+def whole_characters(offsets: Sequence[tuple[int, int]], count: int) -> int:
+    """The most tokens, at most `count`, that end where a character ends: byte-level tokenizers cut some in two."""
+    while 1 < count < len(offsets) and offsets[count][0] < offsets[count - 1][1]:
+        count -= 1
+    return count

@@ -8,6 +8,8 @@ encoded[0]   # Encoded(ids=(5, 9, 12, ..., 2), num_prompt=3): the loss covers id
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -119,6 +121,21 @@ def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[Prompt, str]], *
             "tokens: raise train.max_tokens or drop them"
         )
     return encoded
+
+
+def tokenizer_digest(tokenizer: Tokenizer) -> str:
+    """What cuts texts into tokens, as 32 hex digits: losses in nats per token compare within one tokenizer alone.
+
+    Vocabulary, merges, normaliser and pre-tokeniser; not what it adds around a text or how it pads and truncates.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:  # a slow tokenizer: its class and its vocabulary
+        parts: Any = [type(tokenizer).__name__, sorted(tokenizer.get_vocab().items())]
+    else:
+        whole = json.loads(backend.to_str())
+        parts = {name: whole.get(name) for name in ("model", "normalizer", "pre_tokenizer", "added_tokens")}
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:

@@ -54,7 +54,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "corpus": StageKind("rft.stages.corpus:make_corpus", 1),
     "pretrain": StageKind("rft.stages.base:pretrain", 1),
     "import": StageKind("rft.stages.base:import_base", 1),
-    "loss": StageKind("rft.stages.loss:measure_loss", 1),
+    "loss": StageKind("rft.stages.loss:measure_loss", 2),  # 2: tokenizer, bytes and text named in full
     "trainset": StageKind("rft.stages.trainset:make_trainset", 1),
     "finetune": StageKind("rft.stages.finetune:finetune", 1),
     "shard": StageKind("rft.stages.shard:sample_shard", 2),  # 2: draws in an order that says nothing of them
@@ -62,7 +62,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "thin": StageKind("rft.stages.thin:thin_paths", 1),
     "evaluate": StageKind("rft.stages.evaluate:evaluate", 1),
     "perturb": StageKind("rft.stages.perturb:make_copy", 1),
-    "vote": StageKind("rft.stages.evaluate:vote", 1),
+    "vote": StageKind("rft.stages.evaluate:vote", 2),  # 2: which wrong answer a draw votes for
     "holdout": StageKind("rft.stages.holdout:hold_out", 1),
     "best": StageKind("rft.stages.best:choose_best", 1),
     "reverse": StageKind("rft.stages.query:make_reverse_set", 1),

@@ -19,6 +19,7 @@ from rft.stages.problems import split_problems
 from rft.stages.revise import revision_facts, with_drafts
 from rft.text.answers import extract, grade
 from rft.text.equations import equation_key
+from rft.text.scoring import rivals
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
@@ -74,8 +75,9 @@ def _shown(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
 def vote(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
     """Stage function: outcomes of the first K draws of every test problem, from the shards of a pool.
 
-    Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null], "paths": [0, 1, null],
-    "kinds": "vpp"}; "paths" numbers a problem's distinct equation lists (null: no equations).
+    Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null],
+    "rivals": [null, 0, null], "paths": [0, 1, null], "kinds": "vpp"}; "rivals" numbers the wrong answers that draws vote for,
+    "paths" a problem's distinct equation lists (null: no equations).
     Raises RuntimeError when a problem has fewer than K draws.
     """
     problems = split_problems(only(inputs, "data"), config["split"])[: config["num_problems"]]
@@ -101,6 +103,7 @@ def _vote_rows(
         outcomes = "".join(row["outcome"] for row in rows)
         merged: dict[str, Any] = {"id": problem.id, "gold": problem.gold, "outcomes": outcomes}
         merged["answers"] = [row["answer"] for row in rows]
+        merged["rivals"] = rivals(outcomes, merged["answers"])
         merged["paths"] = path_indices([sample.text for sample in samples])
         if problem.spec is not None:
             merged["kinds"] = "".join(row["kind"] for row in rows)

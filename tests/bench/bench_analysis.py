@@ -55,22 +55,21 @@ def write_records(folder: Path, *, num_cells: int) -> None:
         score = Score.binomial(int(right.sum()), NUM_ITEMS)
         record = make_record(spec, cell_id=cell_id, score=score, truth=truth).to_json()
         (here / "record.json").write_text(json.dumps(record))
-        entries.append({"cell_id": cell_id, "folder": str(place), "cell": spec})
-    write_json(folder / "study.json", {"schema_version": 1, "study": "bench", "group": "bench", "cells": entries})
+        entries.append({"cell_id": cell_id, "folder": str(place)})
+    write_json(folder / "study.json", {"schema_version": 2, "study": "bench", "group": "bench", "cells": entries})
 
 
 def measure(folder: Path) -> dict[str, float]:
     """Seconds of each part, in one fresh process' worth of work."""
     marks = {"start": time.perf_counter()}
+    from analysis.checks import verified
     from analysis.claims import run_claims, study_view
-    from analysis.outcomes import load_outcomes
     from analysis.points import make_points
     from analysis.records import load_studies
     from analysis.study import draw_all, save_drawings
     from analysis.uncertainty import resample_items
 
-    table = load_studies([folder])
-    outcomes = load_outcomes(table.cells)
+    table, outcomes = verified(load_studies([folder]))
     marks["load"] = time.perf_counter()
     found = outcomes.matrix(table.cells)
     assert found is not None

@@ -59,7 +59,12 @@ def main_recipe(points: Sequence[Point]) -> MainRecipe:
         if gone:
             kept = [point for point in kept if point not in gone]
             left_out[key] = dict(Counter(value_text(point.cell.setting[key]) or "null" for point in gone))
-    return MainRecipe(tuple(_without_doubles(kept)), left_out)
+    for point, key in _doubles(kept):
+        kept = [other for other in kept if other is not point]
+        value = value_text(point.cell.setting[key]) if key in point.cell.setting else "not set"
+        counts = left_out.setdefault(key, {})
+        counts[value] = counts.get(value, 0) + 1
+    return MainRecipe(tuple(kept), left_out)
 
 
 def _group(cell: Cell, key: str) -> Base:
@@ -79,13 +84,19 @@ def _commonest(points: Sequence[Point], key: str, *, by_base: bool) -> dict[Base
     return {group: found.most_common(1)[0][0] for group, found in counts.items()}
 
 
-def _without_doubles(points: Sequence[Point]) -> list[Point]:
-    """Settings that agree wherever both have a key (one voted besides): the one with the most replicates stands for both."""
+def _doubles(points: Sequence[Point]) -> list[tuple[Point, str]]:
+    """Settings that agree with another wherever both have a key, with a key that only one has (one voted besides).
+
+    Of such the one with the most replicates stands for all: drawn beside each other they would be one series.
+    """
     groups: dict[str, list[Point]] = {}
+    doubles = []
     for point in sorted(points, key=lambda p: -len(p.cells)):
         shown = json.dumps([point.cell.base, *(point.cell.setting.get(key) for key in SHOWN)])
         others = groups.setdefault(shown, [])
-        if not any(matches(point.cell, other.cell, but=()) for other in others):
+        twin = next((other for other in others if matches(point.cell, other.cell, but=())), None)
+        if twin is None:
             others.append(point)
-    kept = {id(point) for others in groups.values() for point in others}
-    return [point for point in points if id(point) in kept]
+        else:
+            doubles.append((point, min(point.cell.setting.keys() ^ twin.cell.setting.keys())))
+    return doubles

@@ -268,7 +268,7 @@ def make_record(
     model = {
         "name": spec["model"], "family": "nano", "num_params": PARAMS[spec["model"]] * 1.2,
         "num_params_non_embedding": PARAMS[spec["model"]], "post_trained": False, "pretrain_tokens": 2e6,
-        "base_key": f"base-{spec['model']}-{spec.get('base_tokens', 2e6):g}-{spec.get('pretrain_seed', 0)}", "tokenizer": "t0",
+        "base_key": f"base-{spec['model']}-{spec.get('pretrain_seed', 0)}", "tokenizer": "t0",
         "pretrain_loss_nats": LOSS[spec["model"]], "pretrain_loss_se": 0.003, "determined_loss_nats": 0.5,
         "bits_per_byte": 1.0, "loss_text": "world held-out slice", "published_loss": None,
         "published_loss_source": None,

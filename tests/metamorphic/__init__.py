@@ -1,0 +1,1 @@
+"""Changes to a study's surroundings that must change no number, and changes that must never merge two cells."""

@@ -77,13 +77,15 @@ def test_the_order_of_cells_gives_the_same_numbers(study: Path, plain: dict[str,
     assert sorted(map(_without_names, found["fits"]), key=key) == sorted(map(_without_names, plain["fits"]), key=key)
 
 
-def _without_names(fit: dict[str, Any]) -> dict[str, Any]:
-    """Numbers rounded to what summing in another order leaves alone, points of a line in order."""
-    rounded = json.loads(json.dumps(fit), parse_float=lambda text: round(float(text), 9))
-    if "x" in rounded:
-        points = sorted(zip(rounded.pop("x"), rounded.pop("y"), strict=True))
-        rounded["points"] = points
-    return rounded
+def _without_names(fit: dict[str, Any]) -> Any:
+    """Numbers rounded to what summing in another order leaves alone; what is listed point by point in order of value."""
+    return _ordered(json.loads(json.dumps(fit), parse_float=lambda text: round(float(text), 9)))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(item) for key, item in value.items()}
+    return sorted(map(_ordered, value), key=repr) if isinstance(value, list) else value
 
 
 def test_renaming_a_model_changes_its_name_alone(study: Path, plain: dict[str, Any], tmp_path: Path):

@@ -23,7 +23,7 @@ from typing import Any
 
 from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, Record, Score, StageCost, read_json
 
-Base = str  # key of one base model: its configuration and its draw (pretraining seed)
+Base = str  # one base model: the key of its configuration and draw (pretraining seed), and the digest of its weights
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
@@ -68,6 +68,7 @@ class Cell:
     perturbed: Mapping[str, Any] | None = None  # numbers-changed copy of the test set: counts, copy minus original
     rates: Mapping[str, Score] = field(default_factory=dict)
     cost: tuple[StageCost, ...] = ()
+    stages: tuple[Mapping[str, Any], ...] = ()  # name, key, place of its origin in the provenance
     provenance: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
@@ -234,8 +235,38 @@ def load_studies(folders: Sequence[Path]) -> Table:
     if repeats:
         places = ", ".join(sorted({str(cell.folder.parent) for cell in repeats if cell.folder}))
         notes.append(f"{len(repeats)} cells were found again with the same results and count once (in {places}).")
+    notes += _unlike_bases(kept)
     here = {cell.cell_id for cell in kept}
     return Table(with_one_unit(kept), tuple(gap for gap in missing if gap.cell_id not in here), tuple(notes))
+
+
+def _unlike_bases(cells: Sequence[Cell]) -> list[str]:
+    """A note for every base that was made twice with other weights: under one key, on unlike machines or by unlike code."""
+    made: dict[str, dict[Base, Cell]] = {}
+    for cell in cells:
+        made.setdefault(cell.base.partition(" ")[0], {}).setdefault(cell.base, cell)
+    notes = []
+    for twins in made.values():
+        if len(twins) > 1:
+            places = "; ".join(f"{_place(cell)} ({machine_of(cell)})" for cell in twins.values())
+            name = next(iter(twins.values())).model
+            notes.append(
+                f"{len(twins)} bases of {name} have one key and other weights: {places}. They are kept apart; processors "
+                "differ in last bits, which pretraining amplifies (numerics=portable makes them equal)."
+            )
+    return notes
+
+
+def _place(cell: Cell) -> str:
+    return str(cell.folder.parent) if cell.folder else cell.study
+
+
+def machine_of(cell: Cell) -> str:
+    """On what a cell's base was made."""
+    origins = cell.provenance.get("origins") or [{}]
+    place = next((row["origin"] for row in cell.stages if row["name"] in BASE_STAGES), 0)
+    found = origins[place] if place < len(origins) else {}
+    return ", ".join(str(found[name]) for name in ("cpu", "cpu_capability", "commit") if found.get(name)) or "unknown"
 
 
 def _once(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
@@ -340,7 +371,7 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         names=record.names,
         setting=record.setting,
         seeds=record.seeds,
-        base=model["base_key"],
+        base=f"{model['base_key']} {model.get('base_weights') or ''}".strip(),
         family=model.get("family"),
         num_params=model.get("num_params_non_embedding") or model.get("num_params"),
         post_trained=bool(model.get("post_trained")),
@@ -355,6 +386,7 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         rates=record.rates,
         histograms={name: tuple(counts) for name, counts in (record.data.get("histograms") or {}).items()},
         cost=tuple(record.cost),
+        stages=tuple(record.stages),
         provenance=record.provenance,
         files=record.files,
         folder=folder,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rft.infra.digest import digest
 from rft.infra.store import Entry, Store
 from rft.pipeline import CellPlan
 from rft.records import (
@@ -39,6 +40,7 @@ def assemble(
     """The record of a cell whose stages are all finished."""
     stages = {role: _entry(store, stage) for role, stage in cell.roles.items()}
     outcomes = list(_outcome_rows(stages))
+    rows, origins = _stage_origins(cell, store)
     return Record(
         study=study,
         cell_id=cell.cell_id,
@@ -50,9 +52,9 @@ def assemble(
         data=_data_facts(stages) | _perturbed_facts(stages, outcomes),
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
-        stages=[{"name": stage.kind, "key": stage.key} for stage in cell.stages],
+        stages=rows,
         cost=[_stage_cost(stage, _entry(store, stage), hits) for stage in cell.stages],
-        provenance=dict(provenance),
+        provenance={**provenance, "origins": origins},
         files={"outcomes": OUTCOMES_FILE, "samples": SAMPLES_FILE}
         | ({"paths": PATHS_FILE} if "select" in cell.roles else {}),
     )
@@ -68,6 +70,27 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
         write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.seeds["sample_seed"]} for row in kept))
         rows += itertools.islice(read_jsonl(stages["select"].path / "solutions.jsonl"), MAX_SOLUTIONS)
     write_jsonl(folder / SAMPLES_FILE, rows)
+
+
+def _stage_origins(cell: CellPlan, store: Store) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(a row per stage with the place of its origin and the digest of the weights it made, the distinct origins)."""
+    origins: list[dict[str, Any]] = []
+    rows = []
+    for stage in cell.stages:
+        entry = _entry(store, stage)
+        made = entry.meta.get("origin", {})
+        if made not in origins:
+            origins.append(made)
+        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(made)}
+        weights = weights_digest(entry)
+        rows.append(row | ({"weights": weights} if weights else {}))
+    return rows, origins
+
+
+def weights_digest(entry: Entry) -> str | None:
+    """One digest of a stage's weight files; None where it holds none."""
+    found = {name: value for name, value in entry.digests.items() if name.endswith(".safetensors")}
+    return digest(found) if found else None
 
 
 def _entry(store: Store, stage: Stage) -> Entry:
@@ -159,6 +182,7 @@ def _model_facts(cell: CellPlan, stages: Mapping[str, Entry]) -> dict[str, Any]:
     facts = dict(cell.model_facts)
     facts |= read_json(stages["base"].path / "model_facts.json")
     facts |= read_json(stages["loss"].path / "loss.json")
+    facts["base_weights"] = weights_digest(stages["base"])
     return facts
 
 

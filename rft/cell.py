@@ -14,6 +14,7 @@ from pathlib import Path
 from rft.assemble import assemble, write_cell_files
 from rft.config import StudyConfig
 from rft.infra.devices import resolve_device
+from rft.infra.numerics import require
 from rft.infra.provenance import provenance
 from rft.infra.store import Entry, Store
 from rft.infra.study import Study
@@ -63,6 +64,7 @@ def run_cell(
     if cfg.dry_run:
         log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         return None
+    require(cfg.numerics.value)
     study.register([planned.cell_id])
     folder = study.path_of(planned.cell_id)
     if study.complete(planned.cell_id, cell_key=planned.cell_key):

@@ -45,6 +45,13 @@ class DataKind(Enum):
     jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
 
 
+class Numerics(Enum):
+    """Which floating-point kernels compute (rft.infra.numerics): they differ in last bits, and bases differ by those."""
+
+    native = "native"  # the processor's fastest
+    portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
+
+
 class OnFault(Enum):
     """What becomes of rows that cannot be used as they are."""
 
@@ -359,6 +366,7 @@ class StudyConfig:
     self_revise: SelfReviseConfig
     eval: EvalConfig
     loss: LossConfig
+    numerics: Numerics
     runtime: Annotated[RuntimeConfig, fields.run()]
     store: Annotated[StoreConfig, fields.run()]
     tracking: Annotated[TrackingConfig, fields.run()]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rft.config import DataKind, EpochRule, Method, ModelConfig, ModelSource, SampleFrom, Split, StudyConfig
+from rft.config import DataKind, EpochRule, Method, ModelConfig, ModelSource, Numerics, SampleFrom, Split, StudyConfig
 from rft.infra.digest import digest
 from rft.reading import note, values_of
 from rft.stage import (
@@ -36,6 +36,11 @@ NOT_IN_RECIPE = (
     "epochs",
     "lora_alpha",
 )
+
+
+def numerics(cfg: StudyConfig) -> dict[str, str]:
+    """What the kernels add to the identity of a stage that computes with floats; the processor's own add nothing."""
+    return {} if cfg.numerics is Numerics.native else {"numerics": cfg.numerics.value}
 
 
 def data_stage(cfg: StudyConfig, sources: Sources) -> Stage:
@@ -79,6 +84,7 @@ def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Sta
     assert model.pretrain is not None
     budget = model.pretrain.tokens
     config = {"arch": values_of(model.arch), "recipe": values_of(model.pretrain), "seed": cfg.pretrain_seed}
+    config |= numerics(cfg)
     work = Work(budget, 6.0 * size.num_params * budget, 4.0 * size.num_params)
     label = f"pretrain {model.name} on {budget:,} tokens"
     return Stage("pretrain", label, config, {"corpus": (corpus_stage(cfg, num_tokens=budget),)}, {}, work, model.name)
@@ -86,7 +92,7 @@ def base_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig) -> Sta
 
 def loss_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, base: Stage) -> Stage:
     """Measured pretraining loss of a base model on one held-out text."""
-    config: dict[str, Any] = values_of(cfg.loss)
+    config: dict[str, Any] = values_of(cfg.loss) | numerics(cfg)
     inputs: dict[str, tuple[Stage, ...]] = {"model": (base,)}
     hints: dict[str, Any] = {}
     if base.kind == "pretrain":
@@ -127,7 +133,7 @@ def finetune_stage(cfg: StudyConfig, sources: Sources, *, model: ModelConfig, ba
     recipe["lora_alpha"] = None
     if cfg.train.lora_rank is not None:
         recipe |= {"lora_alpha": cfg.train.lora_alpha, "lora_targets": "all-linear"}
-    config = {"recipe": recipe, "seed": seed_of(cfg, "train_seed"), "prompt": prompt_of(cfg, model)}
+    config = {"recipe": recipe, "seed": seed_of(cfg, "train_seed"), "prompt": prompt_of(cfg, model)} | numerics(cfg)
     sampled = "select" in trainset.inputs
     examples = num_human(cfg, sources) + (expected_kept(cfg, sources) if sampled else 0.0)
     examples *= trainset.config.get("examples_frac", 1.0)
@@ -191,6 +197,7 @@ def generation_config(cfg: StudyConfig, sources: Sources, *, model: ModelConfig,
         "max_prompt_tokens": cfg.data.max_prompt_tokens,
         "max_new_tokens": cfg.data.max_new_tokens,
         "stop": list(cfg.sampling.stop),
+        **numerics(cfg),
     }
 
 

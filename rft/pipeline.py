@@ -10,6 +10,7 @@ Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, votin
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,10 @@ from rft.graph import (
     trainset_stage,
     vote_stage,
 )
+from rft.infra.devices import resolve_device
 from rft.infra.digest import digest
+from rft.infra.numerics import current, require
+from rft.infra.origin import origin
 from rft.infra.store import Entry, Store
 from rft.infra.threads import limit_threads
 from rft.reading import Reading, given, unnoted, watched
@@ -235,13 +239,16 @@ def run_stage(
     """
 
     def fill(out: Path) -> dict[str, Any]:
+        require(task.config.get("numerics", current()))  # before a library is loaded
         folders = {role: tuple(_finished(store, *ref) for ref in refs) for role, refs in task.inputs.items()}
         context = StageContext(runtime=runtime, hints=task.hints, report=report)
         limit_threads(runtime.threads)
         function = STAGE_KINDS[task.kind].load()
         limit_threads(runtime.threads)  # again: loading the function may have imported torch
         stats = function(task.config, folders, out, context)
-        return {"tokens": stats["tokens"], "flops": stats["flops"], "stats": stats}
+        device = resolve_device(runtime.device) if "torch" in sys.modules else "cpu"
+        made = origin(device=device, threads=runtime.threads)
+        return {"tokens": stats["tokens"], "flops": stats["flops"], "stats": stats, "origin": made}
 
     meta = {
         "config": dict(task.config),

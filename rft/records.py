@@ -161,9 +161,13 @@ class Record:
     data: dict[str, Any]  # num_human, num_augmented, correct_per_question, distinct_per_question, drop_counts, ...
     scores: dict[str, Score]  # 'maj1@1' (greedy), 'maj1@K', 'pass@K', ...
     rates: dict[str, Score]  # 'no_answer', 'truncated', and in the embedded world 'arithmetic_error', 'plan_error', ...
-    stages: list[dict[str, str]]  # name and key of every stage the cell rests on
+    stages: list[
+        dict[str, Any]
+    ]  # of every stage the cell rests on: name, key, place in provenance.origins, digest of weights
     cost: list[StageCost]
-    provenance: dict[str, Any]  # commit, dirty, versions, device, command, started
+    provenance: dict[
+        str, Any
+    ]  # of the assembly: commit, dirty, versions, device, command, started; origins of the stages
     files: dict[str, str]  # role -> file name relative to the record's folder
     schema_version: int = SCHEMA_VERSION
 

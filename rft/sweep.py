@@ -76,6 +76,10 @@ def run_sweep(
         log.info("\n" + comparison_text([cell.plan for cell in cells]))
     if cfg.dry_run:
         return [None] * len(jobs)
+    if len({cell.cfg.numerics for cell in cells}) > 1:
+        raise ValueError(
+            "numerics takes two values in one sweep, but a process computes with one: run a sweep for each"
+        )
     there = {entry["cell_id"] for entry in study.cells()}
     if there:
         new = sum(cell.plan.cell_id not in there for cell in cells)

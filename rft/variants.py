@@ -20,6 +20,7 @@ from rft.graph import (
     finetune_stage,
     generation_config,
     learning_rate,
+    numerics,
     prompt_of,
     samples_all,
     shard_stages,
@@ -161,6 +162,7 @@ def _relabel_stage(
         "k": cfg.k,
         "donors": [[cfg.model.name, len(pool)]],
         "subset": subset_config(cfg, sources, whole=samples_all(cfg)),
+        **numerics(cfg),
         "world_seed": world.seed if world else None,
         "world_limit": world.max_value if world else None,
     }

@@ -71,6 +71,7 @@ class Entry:
     cache_hit: bool  # False when this very call computed it
     seconds: float  # wall clock of its computation, whenever that was
     meta: dict[str, Any]  # what was given to compute(), and what fill() returned
+    digests: dict[str, str]  # of each file's content, by its path in the folder
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ class EntryInfo:
     seconds: float
     created: float  # seconds since the epoch
     path: Path
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    return {name: info.digest for name, info in manifest.files.items()}
 
 
 class Store:
@@ -180,7 +185,7 @@ class Store:
         fault = find_fault(folder, manifest, reread=verify)
         if fault is not None:
             raise CorruptError(fault)
-        return Entry(folder, True, manifest.seconds, manifest.meta)
+        return Entry(folder, True, manifest.seconds, manifest.meta, _digests(manifest))
 
     def _read_or_set_aside(self, name: str, key: str, *, verify: bool) -> Entry | None:
         """Under the lease: read again, and move what is damaged (or has no manifest) out of the way."""
@@ -229,7 +234,7 @@ class Store:
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return Entry(self.folder(name, key), False, seconds, all_meta)
+        return Entry(self.folder(name, key), False, seconds, all_meta, _digests(manifest))
 
     def _commit(self, scratch: Path, manifest: Manifest) -> bool:
         """Rename into place; False when an earlier owner of the lease woke up and was there first."""

@@ -1,0 +1,68 @@
+"""Where one stage's output was made: commit, packages, processor, the instruction set that was really used, threads, device.
+
+    origin(device="cpu", threads=1)
+    -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0+cpu", ...}, "cpu": "Intel ...",
+        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", "python": "3.11.7", ...}
+
+Kept in the stage's manifest by whoever computed it, and listed in the record of every cell that rests on it: a stage that
+another commit or another machine made is seen. No host, user or secret. Imports no library that is not loaded already.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from rft.infra import numerics
+from rft.infra.provenance import git_state, package_versions
+
+# Variables that lower the instruction sets of the libraries
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS",
+          "CT2_FORCE_CPU_ISA", "CT2_USE_MKL", "OPENBLAS_CORETYPE")  # fmt: skip
+
+
+def origin(*, device: str, threads: int) -> dict[str, Any]:
+    """Of what this process computes now."""
+    return {
+        **_process(),
+        "cpu_capability": _capability(),
+        "numerics": numerics.current(),
+        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
+        "threads": threads,
+        "device": device,
+    }
+
+
+@functools.cache
+def _process() -> dict[str, Any]:
+    """What does not change while a process runs."""
+    commit, dirty = git_state(Path(__file__).parent)
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "versions": {name: version for name, version in package_versions().items() if version is not None},
+        "cpu": cpu_model(),
+    }
+
+
+def cpu_model() -> str:
+    """The processor's name; its architecture where the system does not tell."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _capability() -> str | None:
+    """The instruction set of torch's kernels; None where torch took no part."""
+    torch = sys.modules.get("torch")
+    return str(torch.backends.cpu.get_cpu_capability()) if torch is not None else None

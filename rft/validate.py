@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from rft.config import DataKind, Method, ModelSource, Split, StudyConfig
+from rft.config import DataKind, Method, ModelSource, Numerics, Split, StudyConfig
 from rft.fields import range_problems
 from rft.text.answers import RULES
 from rft.text.dedup import TIE_BREAKS
@@ -120,6 +120,11 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"model.path={cfg.model.path} is set, but model={cfg.model.name} is pretrained here and would not read it: "
             "choose an imported model (model.source=imported)"
+        )
+    if cfg.numerics is Numerics.portable and cfg.runtime.threads != 1:
+        problems.append(
+            f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so portable "
+            "bits need runtime.threads=1 (run more workers instead)"
         )
     if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
         problems.append(

@@ -12,7 +12,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from rft.config import ArchConfig
 from rft.core.losses import measure_loss, measure_text, window_spans
 from rft.core.model import build_llama, count_parameters, forward_flops_per_token, import_model, load_model, save_model
-from rft.core.tokenization import Prompt, encode_documents, encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, encode_documents, encode_prompts, load_tokenizer, tokenizer_digest
 from tests.core_tiny import ARCH, WORDS, tiny_llama, tiny_tokenizer
 
 torch.set_num_threads(1)
@@ -178,3 +178,37 @@ def test_other_families_are_scored_by_their_own_modules() -> None:
     expected = F.cross_entropy(model(stream).logits[0], torch.tensor(tokens)).item()
     assert measure_loss(model, tokens, window=12, context_id=0).loss_nats == pytest.approx(expected, abs=1e-5)
     assert ARCH.context == 128
+
+
+@pytest.mark.parametrize("max_tokens", [None, 7, 8, 9, 10, 11])
+def test_bits_per_byte_are_of_exactly_the_bytes_that_were_scored(tmp_path: Path, max_tokens: int | None) -> None:
+    """Against one forward pass over the whole prefix: a byte-level tokenizer cuts the letters of this text in two."""
+    from byte_model import write_byte_model
+
+    folder, text = write_byte_model(tmp_path), "caf\u00e9 \u20ac5 na\u00efve"
+    model, tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
+    found = measure_text(model, tokenizer, text, window=64, max_tokens=max_tokens)
+    scored = text.encode()[: max_tokens or None]
+    while True:  # whole characters alone
+        try:
+            scored.decode()
+            break
+        except UnicodeDecodeError:
+            scored = scored[:-1]
+    ids = [tokenizer.bos_token_id, *tokenizer(scored.decode(), add_special_tokens=False)["input_ids"]]
+    with torch.no_grad():
+        logs = torch.log_softmax(model(torch.tensor([ids])).logits[0, :-1].double(), -1)
+    nats = -float(logs[torch.arange(len(ids) - 1), torch.tensor(ids[1:])].sum())
+    assert found.num_bytes == len(scored) == found.num_tokens  # one token a byte
+    assert found.bits_per_byte == pytest.approx(nats / math.log(2) / len(scored), rel=1e-5)
+
+
+def test_a_tokenizers_digest_is_of_how_it_cuts_texts_alone(tmp_path: Path) -> None:
+    from byte_model import byte_tokenizer
+
+    plain, padded, other = byte_tokenizer(), byte_tokenizer(), byte_tokenizer()
+    padded.backend_tokenizer.enable_padding(length=50)
+    padded.chat_template = "{{ messages }}"
+    other.add_tokens(["nails"])
+    assert tokenizer_digest(plain) == tokenizer_digest(padded)
+    assert tokenizer_digest(plain) != tokenizer_digest(other)

@@ -151,6 +151,11 @@ def test_a_sweep_over_numerics_is_refused(tmp_path: Path):
     assert "Traceback" not in text
 
 
+def test_portable_numerics_are_of_one_thread():
+    with pytest.raises(ValueError, match="portable bits need runtime.threads=1"):
+        tiny("method=sft", "numerics=portable", "runtime.threads=2")
+
+
 def test_a_cell_computed_natively_is_found_again(tmp_path: Path):
     cfg = tiny("method=icl", f"store.root={tmp_path}/store")
     first = (compute(cfg, study=tmp_path / "s") / RECORD_FILE).read_bytes()

@@ -2,9 +2,9 @@
 
     require("portable")      # before torch or CTranslate2 is imported; RuntimeError afterwards
 
-Libraries choose kernels by processor, and kernels differ in the last bits of a sum. Pretraining amplifies that: the same commit
-and seeds gave bases whose fine-tuned accuracy was 40.8, 28.3 and 40.0 % under three instruction sets of one machine (NOTES.md).
-With `portable` numerics every x86-64 machine takes the same kernels:
+Libraries choose kernels by processor, and kernels differ in the last bits of a sum. Pretraining amplifies that: one commit
+and one seed gave bases whose fine-tuned accuracy was 40.8, 28.3 and 40.0 % under three instruction sets of one machine
+(NOTES.md). With `portable` numerics every x86-64 machine takes the same kernels:
 
     ATEN_CPU_CAPABILITY=default   torch's element-wise operations and reductions (read once, when they are first used)
     MKL_CBWR=COMPATIBLE           matrix products: Intel's conditional numerical reproducibility, for all processors

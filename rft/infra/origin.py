@@ -1,8 +1,8 @@
 """Where one stage's output was made: commit, packages, processor, the instruction set that was really used, threads, device.
 
     origin(device="cpu", threads=1)
-    -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0+cpu", ...}, "cpu": "Intel ...",
-        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", "python": "3.11.7", ...}
+    -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0", ...}, "cpu": "...", "python": "3.11.7",
+        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}
 
 Kept in the stage's manifest by whoever computed it, and listed in the record of every cell that rests on it: a stage that
 another commit or another machine made is seen. No host, user or secret. Imports no library that is not loaded already.

@@ -33,9 +33,14 @@ def generate(
     first_draw: int = 0,
     seed: int = 0,
 ) -> tuple[list[Sample], dict[str, Any]]:
-    """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1)."""
+    """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1).
+
+    The engine is asked in the order of ids, so that the order of a file changes no solution.
+    """
     tokenizer = load_tokenizer(model)
-    prompts = make_prompts(config, problems, data=data, tokenizer=tokenizer)
+    order = sorted(range(len(problems)), key=lambda place: problems[place].id)
+    asked = [problems[place] for place in order]
+    prompts = make_prompts(config, asked, data=data, tokenizer=tokenizer)
     sampler = held_sampler(
         Engine[config["engine"]],
         model,
@@ -59,6 +64,7 @@ def generate(
     except BaseException:  # out of memory, interrupted: nothing may stay behind
         release_sampler()
         raise
+    groups = [group for _, group in sorted(zip(order, groups, strict=True), key=lambda pair: pair[0])]
     clean = template_named(config["prompt"]).clean
     samples = [
         Sample(

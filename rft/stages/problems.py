@@ -26,12 +26,13 @@ def split_problems(data: Path, split: str) -> list[Problem]:
 def subset_problems(problems: Sequence[Problem], subset: Mapping[str, Any]) -> list[Problem]:
     """The first `num_problems` in the order of `seed` (nested: fewer problems are a prefix of more).
 
-    Without a seed, the first in file order: the test set is the same for every seed.
+    Without a seed, the first in file order (the test set is the same for every seed), then by id: blocks of them do not
+    depend on how the file is ordered.
     """
     count = subset["num_problems"]
     assert count <= len(problems), f"{count} problems of {len(problems)}"
     if subset["seed"] is None:
-        return list(problems[:count])
+        return sorted(problems[:count], key=lambda problem: problem.id)
     by_id = {problem.id: problem for problem in problems}
     return [by_id[name] for name in permutation(list(by_id), seed=subset["seed"])[:count]]
 

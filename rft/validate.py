@@ -123,8 +123,8 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         )
     if cfg.numerics is Numerics.portable and cfg.runtime.threads != 1:
         problems.append(
-            f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so portable "
-            "bits need runtime.threads=1 (run more workers instead)"
+            f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so that "
+            "portable bits need runtime.threads=1 (run more workers instead)"
         )
     if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
         problems.append(

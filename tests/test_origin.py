@@ -152,7 +152,7 @@ def test_a_sweep_over_numerics_is_refused(tmp_path: Path):
 
 
 def test_portable_numerics_are_of_one_thread():
-    with pytest.raises(ValueError, match="portable bits need runtime.threads=1"):
+    with pytest.raises(ValueError, match=r"portable bits need runtime\.threads=1"):
         tiny("method=sft", "numerics=portable", "runtime.threads=2")
 
 

@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, Record, Score, StageCost, read_json
+from rft.records import FAILURE_FILE, STUDY_FILE, RECORD_FILE, Record, Score, StageCost, read_json
 
 Base = str  # one base model: the key of its configuration and draw (pretraining seed), and the digest of its weights
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
@@ -303,20 +303,20 @@ def _difference(one: Cell, other: Cell) -> str:
 def _load_folder(folder: Path) -> Table:
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give a study folder, e.g. multirun_outputs/quickstart")
-    if (folder / MANIFEST_FILE).is_file():
+    if (folder / STUDY_FILE).is_file():
         return _load_manifest(folder)
     if (folder / RECORD_FILE).is_file():
         return Table((load_cell(folder),))
     raise ValueError(
-        f"{folder} holds neither {MANIFEST_FILE} (a study) nor {RECORD_FILE} (a cell); "
+        f"{folder} holds neither {STUDY_FILE} (a study) nor {RECORD_FILE} (a cell); "
         "give a folder that a finished `python -m rft.run` has written"
     )
 
 
 def _load_manifest(folder: Path) -> Table:
-    manifest = read_json(folder / MANIFEST_FILE)
+    manifest = read_json(folder / STUDY_FILE)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
-        raise ValueError(f"{folder / MANIFEST_FILE} is no manifest of a study: it lists no cells")
+        raise ValueError(f"{folder / STUDY_FILE} is no manifest of a study: it lists no cells")
     cells: list[Cell] = []
     missing: list[Missing] = []
     for entry in manifest["cells"]:

@@ -37,9 +37,9 @@ from analysis.records import Table, load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.style import DPI, caption
 from analysis.tables import records_csv, results_table, wrap
-from rft.records import FAILURE_FILE, MANIFEST_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SAMPLES_FILE, write_json
+from rft.records import FAILURE_FILE, STUDY_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, write_json
 
-READ_FILES = (MANIFEST_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
+READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
 NEVER_PUBLISHED = {
@@ -94,7 +94,7 @@ def _write_report(material: Material, *, out: Path) -> str:
 def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
     """Digest of what a drawing rests on: the study's files by name, size and time, and the analysis' own source."""
     digest = hashlib.sha256(repr((overlay, report, [str(f) for f in folders])).encode())
-    read = (*READ_FILES, SAMPLES_FILE) if report else READ_FILES
+    read = (*READ_FILES, SHOWN_FILE) if report else READ_FILES
     for folder in folders:
         for path in sorted(p for name in read for p in (*folder.glob(name), *folder.glob(f"*/{name}"))):
             stat = path.stat()

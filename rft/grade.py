@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rft.records import SAMPLES_FILE, Outcome, Score, whole_file
+from rft.records import SHOWN_FILE, Outcome, Score, whole_file
 from rft.text import answers
 from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
 from rft.text.scoring import rivals
@@ -48,9 +48,9 @@ def read_items(source: str) -> Iterator[Item]:
 
     Raises ValueError, with file and line, for rows without id, gold or text and for a label that is not true or false.
     """
-    paths: list[str | Path] = sorted(Path(source).rglob(SAMPLES_FILE)) if Path(source).is_dir() else [source]
+    paths: list[str | Path] = sorted(Path(source).rglob(SHOWN_FILE)) if Path(source).is_dir() else [source]
     if not paths:
-        raise ValueError(f"the folder {source} holds no {SAMPLES_FILE}: give a study folder or a JSON-lines file")
+        raise ValueError(f"the folder {source} holds no {SHOWN_FILE}: give a study folder or a JSON-lines file")
     for path in paths:
         for line, row in numbered_rows(path):
             where = f"{path}: line {line}"

@@ -29,10 +29,11 @@ SCHEMA_VERSION = 2
 
 RECORD_FILE = "record.json"
 FAILURE_FILE = "failure.json"
-MANIFEST_FILE = "study.json"
+STUDY_FILE = "study.json"
 OUTCOMES_FILE = "outcomes.jsonl.gz"
 PATHS_FILE = "paths.jsonl.gz"
-SAMPLES_FILE = "samples.jsonl"
+SHOWN_FILE = "samples.jsonl"  # a capped sample of solutions, for people
+CURVE_FILE = "curve.jsonl"  # of training, beside the weights
 
 
 class Outcome(Enum):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import hydra
@@ -19,10 +18,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from rft.infra.study import Study
-from rft.overrides import check_overrides
-from rft.typed import CONF, to_study_config
+from rft.config.overrides import check_overrides, named_plugins
+from rft.plan.typed import CONF, method_options, named_choices, store_schema, to_study_config
 
 log = logging.getLogger("rft")
+
+PROGRAM = ("python", "-m", "rft.run")
 
 
 def study_folder() -> Path:
@@ -33,49 +34,42 @@ def study_folder() -> Path:
 
 def run(cfg: DictConfig) -> None:
     """One job: plan a cell, compute what is missing, write its record."""
-    from rft.core.sampling.held import release_sampler
+    from rft.execute.cell import plan_cell, run_cell  # after composition: `--help` and completion stay fast
 
-    try:
-        finish(cfg, hits={}, arguments=sys.argv[1:])
-    except ValueError as error:
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            raise  # the other cells go on; the launcher reports at the end
-        sys.exit(f"error: {error}")
-    finally:
-        release_sampler()
-
-
-def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str]) -> None:
-    """`run` for a launcher that has computed stages beforehand: `hits` says which of them were found finished.
-
-    `arguments` are the command line's: a worker's own say nothing of the study.
-    """
-    from rft.cell import plan_cell, run_cell  # after composition: `--help` and completion stay fast
-
-    folder = study_folder()
+    folder, swept = study_folder(), HydraConfig.get().mode is RunMode.MULTIRUN
     try:
         cell = plan_cell(to_study_config(cfg))
     except ValueError as error:  # no cell: a sweep must not be taken for complete without it
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
+        if swept:
             job = " ".join(HydraConfig.get().overrides.task)
             Study(folder, str(cfg.study_name)).register_invalid(job, reason=str(error))
-        raise
-    record = run_cell(cell, study_folder=folder, hits=hits, arguments=arguments)
+            raise  # the other cells go on; the launcher reports at the end
+        sys.exit(f"error: {error}")
+    try:
+        record = run_cell(cell, study_folder=folder, command=[*PROGRAM, *sys.argv[1:]])
+    except ValueError as error:
+        if swept:
+            raise
+        sys.exit(f"error: {error}")
     if record is not None:
-        _keep_configuration(record.parent)
+        hydra_cfg = HydraConfig.get()
+        keep_configuration(Path(hydra_cfg.runtime.output_dir) / str(hydra_cfg.output_subdir), record.parent)
 
 
-def _keep_configuration(cell: Path) -> None:
+def keep_configuration(written: Path, cell: Path) -> None:
     """Hydra writes a job's configuration where the job runs, which later jobs do too: each cell keeps its own."""
-    hydra_cfg = HydraConfig.get()
-    name = hydra_cfg.output_subdir
-    if name is not None and not (cell / name).exists():
-        shutil.copytree(Path(hydra_cfg.runtime.output_dir) / name, cell / name)
+    if written.is_dir() and not (cell / written.name).exists():
+        shutil.copytree(written, cell / written.name)
 
 
 def main() -> None:
     """Console entry."""
-    problem = check_overrides(sys.argv[1:], conf=CONF)
+    arguments = sys.argv[1:]
+    try:
+        store_schema(named_plugins(arguments))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    problem = check_overrides(arguments, conf=CONF, choices=named_choices(), options=method_options())
     if problem is not None:
         sys.exit(problem)
     try:

@@ -28,7 +28,7 @@ from rft.infra.manifest import read_manifest
 from rft.infra.removal import live_stages, remove_stage
 from rft.infra.store import EntryInfo, Store
 from rft.infra.units import age_text, size_text
-from rft.records import MANIFEST_FILE, RECORD_FILE, read_json, write_json
+from rft.records import STUDY_FILE, RECORD_FILE, read_json, write_json
 
 DEFAULT_ROOT = Path("multirun_outputs/.store")
 PINS_FILE = "pins.json"
@@ -67,14 +67,14 @@ def held_stages(store: Store, studies: Iterable[Path]) -> list[Held]:
 def study_keys(folder: Path) -> set[str]:
     """Keys of all stages that the folder's records rest on. Raises ValueError when it holds neither manifest nor record."""
     records = [*folder.glob(RECORD_FILE), *folder.glob(f"*/{RECORD_FILE}")]
-    if not records and not (folder / MANIFEST_FILE).is_file():
-        raise ValueError(f"{folder} is no study folder: it has neither {MANIFEST_FILE} nor a {RECORD_FILE}")
+    if not records and not (folder / STUDY_FILE).is_file():
+        raise ValueError(f"{folder} is no study folder: it has neither {STUDY_FILE} nor a {RECORD_FILE}")
     return {stage["key"] for path in records for stage in read_json(path)["stages"]}
 
 
 def unfinished(folder: Path) -> int:
     """Cells of the study's manifest without a record."""
-    path = folder / MANIFEST_FILE
+    path = folder / STUDY_FILE
     cells = read_json(path)["cells"] if path.is_file() else []
     return sum(not (folder / cell["folder"] / RECORD_FILE).is_file() for cell in cells)
 
@@ -216,7 +216,7 @@ def _run(store: Store, given: argparse.Namespace) -> int:
     if not store.root.is_dir():
         raise ValueError(f"there is no store in {store.root}: give --root, the store.root of your studies")
     if given.command == "ls":
-        studies = given.studies or sorted(path.parent for path in store.root.parent.glob(f"*/{MANIFEST_FILE}"))
+        studies = given.studies or sorted(path.parent for path in store.root.parent.glob(f"*/{STUDY_FILE}"))
         held = held_stages(store, studies)
         print(ls_text([one for one in held if given.kind in (None, one.info.name)], by=given.by))
         return 0

@@ -13,7 +13,7 @@ import pytest
 
 from rft.infra.digest import digest
 from rft.infra.store import Store
-from rft.records import MANIFEST_FILE, RECORD_FILE, write_json
+from rft.records import STUDY_FILE, RECORD_FILE, write_json
 from rft.store import PINS_FILE, main
 
 KEYS = {name: digest(name) for name in ("pretrain", "finetune", "shard", "evaluate", "lonely", "weights")}
@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Store:
 def make_study(folder: Path, keys: list[str], *, cells: int = 1) -> None:
     (folder / "0").mkdir(parents=True)
     rows = [{"cell_id": f"c{n}", "folder": str(n), "cell": {}} for n in range(cells)]
-    write_json(folder / MANIFEST_FILE, {"cells": rows})
+    write_json(folder / STUDY_FILE, {"cells": rows})
     write_json(folder / "0" / RECORD_FILE, {"stages": [{"name": "any", "key": key} for key in keys]})
 
 

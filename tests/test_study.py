@@ -16,7 +16,7 @@ import pytest
 from byte_model import overrides
 from composing import TINY
 
-from rft.records import MANIFEST_FILE, RECORD_FILE, Record, read_json, read_jsonl
+from rft.records import STUDY_FILE, RECORD_FILE, Record, read_json, read_jsonl
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GRID = (
@@ -58,7 +58,7 @@ def run(folder: Path, *arguments: str, status: int = 0) -> str:
 def records(study: Path) -> dict[str, dict[str, Any]]:
     """Records of the manifest's cells by cell id, in what must be equal between runs."""
     found = {}
-    for entry in read_json(study / MANIFEST_FILE)["cells"]:
+    for entry in read_json(study / STUDY_FILE)["cells"]:
         row = read_json(study / entry["folder"] / RECORD_FILE)
         found[entry["cell_id"]] = {name: value for name, value in row.items() if name not in ("cost", "provenance")}
     return found
@@ -105,7 +105,7 @@ def test_a_study_ends_in_readable_records(finished: Path):
 
 
 def _entries(study: Path) -> list[tuple[str, dict[str, Any]]]:
-    return [(entry["cell_id"], entry) for entry in read_json(study / MANIFEST_FILE)["cells"]]
+    return [(entry["cell_id"], entry) for entry in read_json(study / STUDY_FILE)["cells"]]
 
 
 def test_every_stage_is_computed_once(finished: Path):
@@ -243,7 +243,7 @@ def test_the_offline_wandb_run_of_a_cell_reads_back(tmp_path: Path):
     out = subprocess.check_output(inspect, text=True, env={**os.environ, **private}, timeout=60)
     rows = [json.loads(line) for line in out.splitlines()]
     mirrored = next(row["run"] for row in rows if row["type"] == "run")
-    assert mirrored["run_group"] == read_json(study / MANIFEST_FILE)["group"]
+    assert mirrored["run_group"] == read_json(study / STUDY_FILE)["group"]
     assert mirrored["job_type"] == "sft"
     history = [row for row in rows if row["type"] == "history"]
     assert len([row for row in history if "loss_nats" in json.dumps(row)]) == record["data"]["num_optimizer_steps"]
@@ -292,7 +292,7 @@ def test_single_runs_of_one_name_lie_side_by_side(tmp_path: Path) -> None:
     before = first.read_bytes()
     run(tmp_path, *shared, "data_frac=0.5")
     assert first.read_bytes() == before
-    cells = {entry["cell_id"]: entry["folder"] for entry in read_json(study / MANIFEST_FILE)["cells"]}
+    cells = {entry["cell_id"]: entry["folder"] for entry in read_json(study / STUDY_FILE)["cells"]}
     assert len(cells) == 2
     assert {path.parent.name for path in study.glob(f"*/{RECORD_FILE}")} == set(cells.values()) == set(cells)
     assert "data_frac=1\n" in (first.parent / ".hydra/overrides.yaml").read_text()

@@ -15,7 +15,7 @@ from typing import Any
 
 from analysis.points import method_label
 from analysis.records import DRAW_SEED, Base, Cell
-from rft.records import SAMPLES_FILE, read_jsonl
+from rft.records import SHOWN_FILE, read_jsonl
 
 MOST_ROWS = 6000  # in one report, about 2 MB
 FIELDS = ("text", "outcome", "source", "model", "draw", "kept", "reason")
@@ -52,7 +52,7 @@ def solutions(cells: Sequence[Cell], *, names: Mapping[Base, str], most_rows: in
 def _rows_of(cell: Cell) -> list[dict[str, Any]]:
     if cell.folder is None:
         return []
-    path: Path = cell.folder / cell.files.get("samples", SAMPLES_FILE)
+    path: Path = cell.folder / cell.files.get("samples", SHOWN_FILE)
     return list(read_jsonl(path)) if path.is_file() else []
 
 

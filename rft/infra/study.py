@@ -18,14 +18,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from rft.records import FAILURE_FILE, MANIFEST_FILE, RECORD_FILE, SCHEMA_VERSION, Record, read_json, write_json
+from rft.records import FAILURE_FILE, STUDY_FILE, RECORD_FILE, SCHEMA_VERSION, Record, read_json, write_json
 
 LOCK_TIMEOUT_S = 120.0
 
@@ -54,7 +55,7 @@ class Study:
 
     def cells(self) -> list[dict[str, Any]]:
         """The cells of the manifest: `cell_id`, `folder`, and `invalid` for jobs that could not be planned."""
-        path = self.folder / MANIFEST_FILE
+        path = self.folder / STUDY_FILE
         return list(read_json(path)["cells"]) if path.exists() else []
 
     def path_of(self, cell_id: str) -> Path:
@@ -101,6 +102,15 @@ class Study:
         """Write why a cell has no record."""
         self._write_failure(cell_id, {"cell_id": cell_id, "reason": reason, "stage": stage})
 
+    @contextmanager
+    def failing(self, cell_id: str) -> Iterator[None]:
+        """Work on a cell: what stops it is written down as the reason why it has no record, and goes on upwards."""
+        try:
+            yield
+        except BaseException as error:
+            self.fail(cell_id, reason=f"{type(error).__name__}: {error}".removesuffix(": "), stage=None)
+            raise
+
     def _write_failure(self, folder: str, row: Mapping[str, Any]) -> None:
         (self.folder / folder).mkdir(parents=True, exist_ok=True)
         write_json(self.folder / folder / FAILURE_FILE, {**row, "time": time.strftime("%FT%T%z")})
@@ -119,8 +129,8 @@ class Study:
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / MANIFEST_FILE
-        with FileLock(self.folder / f".{MANIFEST_FILE}.lock", timeout=LOCK_TIMEOUT_S):
+        path = self.folder / STUDY_FILE
+        with FileLock(self.folder / f".{STUDY_FILE}.lock", timeout=LOCK_TIMEOUT_S):
             before = read_json(path) if path.exists() else self._fresh()
             after = change(before)
             if after != before or not path.exists():

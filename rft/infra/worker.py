@@ -2,7 +2,8 @@
 
     python -c "from rft.infra.worker import main; main()" TASK_FD LIFE_FD PARENT_PID      # see rft.infra.process
 
-A task's function is `function(payload, report)`; `report(fraction)` sends progress in [0, 1] to the parent. Raising
+A task's function is `function(payload, report)`; `report(fraction)` sends progress in [0, 1] to the parent. A class in its
+place is made once in each worker, and its instance called: for what a worker keeps open between tasks. Raising
 `rft.infra.store.Busy` hands the task back to be tried later, so that a worker never sits waiting for another process.
 The process ends at once when its parent does, even in the middle of a long computation, and on SIGTERM with the
 usual clean-up (`finally` blocks run). SIGINT is the parent's affair.
@@ -11,6 +12,7 @@ usual clean-up (`finally` blocks run). SIGINT is the parent's affair.
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import os
 import signal
@@ -45,15 +47,16 @@ def main() -> None:
         _send(pipe, _run(function, payload, pipe))
 
 
+@functools.cache
 def resolve(function: str) -> Callable[[Any, Callable[[float], None]], Any]:
-    """The callable behind 'package.module:name'. Raises ValueError when the text has another form or names nothing."""
+    """The callable behind 'package.module:name', of a class one instance. Raises ValueError when the text has another form or names nothing."""
     module, colon, name = function.partition(":")
     if not colon:
         raise ValueError(f"task function {function!r} is not of the form 'package.module:callable'")
     found = getattr(importlib.import_module(module), name, None)
     if not callable(found):
         raise ValueError(f"module {module} has no callable {name!r} (task function {function!r})")
-    return found  # type: ignore[no-any-return]
+    return found() if isinstance(found, type) else found  # type: ignore[no-any-return]
 
 
 def _run(function: str, payload: Any, pipe: Connection) -> tuple[Any, ...]:

@@ -9,38 +9,82 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rft.config import WorldConfig
-from rft.core.tokenization import Tokenizer
-from rft.core.world_tokenizer import build_world_tokenizer
-from rft.records import write_json
-from rft.stages import Inputs, StageContext, Stats
+from rft.records import read_json, write_json
+from rft.stages.stage import Done, Stage, StageContext
 from rft.text.world import Segment, corpus_documents
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rft.core.tokenization import Tokenizer
 
 DOCUMENTS_AT_ONCE = 2_000
 CORPUS_SEED = 0
 
 
-def make_corpus(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    world = WorldConfig(**config["world"], human_style=0.0)
-    tokenizer = build_world_tokenizer(world)
-    tokenizer.save_pretrained(str(out))
-    wanted = config["num_tokens"] + 1  # the last target of the last sequence
-    parts, count = [], 0
-    for texts in _batches(corpus_documents(world, seed=CORPUS_SEED)):
-        parts.append(_ids(tokenizer, texts))
-        count += len(parts[-1])
-        context.report(min(1.0, count / wanted))
-        if count >= wanted:
-            break
-    np.save(out / "tokens.npy", np.concatenate(parts)[:wanted])
-    _write_heldout(world, tokenizer, out, num_tokens=config["num_heldout_tokens"])
-    return {"tokens": wanted, "flops": 0.0}
+@dataclass(frozen=True)
+class CorpusFiles:
+    """A finished corpus."""
+
+    folder: Path  # also of its tokenizer
+
+    @property
+    def tokens(self) -> Path:
+        """Token ids of the training part."""
+        return self.folder / "tokens.npy"
+
+    @property
+    def heldout(self) -> Path:
+        """Token ids of the held-out slice."""
+        return self.folder / "heldout.npy"
+
+    @property
+    def heldout_determined(self) -> Path:
+        """For each held-out token whether it follows from what stands before it."""
+        return self.folder / "heldout_determined.npy"
+
+    @property
+    def num_heldout_bytes(self) -> int:
+        """Bytes of the held-out text."""
+        return int(read_json(self.folder / "corpus.json")["num_heldout_bytes"])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Corpus(Stage[CorpusFiles]):
+    """Documents of the world until there are `num_tokens` tokens."""
+
+    kind: ClassVar[str] = "corpus"
+    world: Mapping[str, Any]  # of WorldConfig all but human_style, which no document shows: bases are shared over it
+    num_tokens: int
+    num_heldout_tokens: int
+
+    def run(self, work: StageContext) -> Done:
+        import numpy as np
+
+        from rft.core.world_tokenizer import build_world_tokenizer
+
+        world = WorldConfig(**self.world, human_style=0.0)
+        tokenizer = build_world_tokenizer(world)
+        tokenizer.save_pretrained(str(work.out))
+        wanted = self.num_tokens + 1  # the last target of the last sequence
+        parts, count = [], 0
+        for texts in _batches(corpus_documents(world, seed=CORPUS_SEED)):
+            parts.append(_ids(tokenizer, texts))
+            count += len(parts[-1])
+            work.report(min(1.0, count / wanted))
+            if count >= wanted:
+                break
+        np.save(work.out / "tokens.npy", np.concatenate(parts)[:wanted])
+        _write_heldout(world, tokenizer, work.out, num_tokens=self.num_heldout_tokens)
+        return Done(tokens=wanted)
+
+    def read(self, folder: Path) -> CorpusFiles:
+        return CorpusFiles(folder)
 
 
 def _batches(documents: Iterator[list[Segment]]) -> Iterator[list[str]]:
@@ -49,6 +93,8 @@ def _batches(documents: Iterator[list[Segment]]) -> Iterator[list[str]]:
 
 
 def _ids(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
+    import numpy as np
+
     assert len(tokenizer) <= np.iinfo(np.uint16).max
     rows = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
     return np.array([token for row in rows for token in (*row, tokenizer.eos_token_id)], dtype=np.uint16)
@@ -56,6 +102,8 @@ def _ids(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
 
 def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_tokens: int) -> None:
     """Held-out documents with the tokens marked that follow from what stands before them."""
+    import numpy as np
+
     ids: list[int] = []
     determined: list[bool] = []
     num_bytes = 0

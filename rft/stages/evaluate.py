@@ -9,38 +9,91 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from rft.records import OUTCOMES_FILE, Problem, Sample, read_jsonl, write_jsonl
-from rft.stages import SAMPLES_FILE, Inputs, StageContext, Stats, only
-from rft.stages.generation import generate
-from rft.stages.problems import split_problems
-from rft.stages.revise import revision_facts, with_drafts
+from rft.records import OUTCOMES_FILE, Outcome, Problem, Sample, read_jsonl, write_jsonl
+from rft.stages.drafts import with_drafts
+from rft.stages.generation import Generation, generate
+from rft.stages.problems import Leakage, Problems
+from rft.stages.stage import SAMPLES_FILE, Done, Facts, Stage, StageContext, added
+from rft.stages.weights import Weights
 from rft.text.answers import extract, grade
-from rft.text.equations import equation_key
-from rft.text.scoring import rivals
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
+SOLUTIONS_FILE = "solutions.jsonl"
 
 
-def evaluate(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    everything = split_problems(only(inputs, "data"), config["split"])
-    problems = everything[: config["num_problems"]]
-    drafts = only(inputs, "drafts") if "drafts" in inputs else None
-    asked = problems if drafts is None else with_drafts(problems, config["prompt"], drafts)
-    samples, work = generate(
-        config, asked, num_draws=None, model=only(inputs, "model"), data=only(inputs, "data"), context=context
-    )
-    write_jsonl(out / SAMPLES_FILE, (sample.to_json() for sample in samples))
-    rows = [graded(problem, sample, rule=config["rule"]) for problem, sample in zip(problems, samples, strict=True)]
-    write_jsonl(out / OUTCOMES_FILE, rows)
-    shown = itertools.islice(zip(problems, samples, strict=True), NUM_SHOWN)
-    write_jsonl(out / "solutions.jsonl", (_shown(p, s, rule=config["rule"]) for p, s in shown))
-    subset = f"{config['split']}: first {len(problems)} of {len(everything)}"
-    return {**work, "eval_subset": subset, "record": {} if drafts is None else revision_facts(drafts, rows)}
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation."""
+
+    folder: Path
+
+    def outcomes(self) -> Iterator[dict[str, Any]]:
+        """A row per problem, in file order."""
+        return read_jsonl(self.folder / OUTCOMES_FILE)
+
+    def samples(self) -> list[Sample]:
+        """The greedy solutions."""
+        return [Sample.from_json(row) for row in read_jsonl(self.folder / SAMPLES_FILE)]
+
+    def solutions(self) -> Iterator[dict[str, Any]]:
+        """A capped sample for people."""
+        return read_jsonl(self.folder / SOLUTIONS_FILE)
+
+    def accuracy(self) -> tuple[float, int]:
+        """(share of right answers, number of problems)."""
+        letters = [row["outcome"] for row in self.outcomes()]
+        return letters.count(Outcome.CORRECT.letter) / len(letters), len(letters)
+
+
+@dataclass(frozen=True)
+class EvaluationFacts(Facts):
+    """What was scored; and of a model that revises, what became of its drafts."""
+
+    eval_subset: str
+    num_drafts_correct: int | None = None
+    num_revised_to_correct: int | None = None
+    num_revised_to_wrong: int | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluate(Stage[Evaluation]):
+    """The first `num_problems` of a set, under one grading rule."""
+
+    kind: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 2  # 2: asked in the order of ids
+    samples: ClassVar[bool] = True
+    weights: Weights
+    generation: Generation
+    problems: Problems
+    num_problems: int
+    rule: str
+    drafts: Evaluate | None = added(None)
+    guard: Leakage | None = added(None)  # of files of the user's: that training saw no test question
+    plugins: tuple[str, ...] = added(())  # digests of the source of a rule that is not this package's
+
+    def run(self, work: StageContext) -> Done:
+        everything = work.open(self.problems).problems()
+        problems = everything[: self.num_problems]
+        drafts = work.open(self.drafts) if self.drafts is not None else None
+        asked = with_drafts(problems, self.generation.prompt, drafts.samples()) if drafts else problems
+        made = generate(self.generation, asked, num_draws=None, model=work.open(self.weights), work=work)
+        write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in made.samples))
+        pairs = list(zip(problems, made.samples, strict=True))
+        rows = [graded(problem, sample, rule=self.rule) for problem, sample in pairs]
+        write_jsonl(work.out / OUTCOMES_FILE, rows)
+        shown = itertools.islice(pairs, NUM_SHOWN)
+        write_jsonl(work.out / SOLUTIONS_FILE, (_shown(p, s, rule=self.rule) for p, s in shown))
+        subset = f"{self.problems.split}: first {len(problems)} of {len(everything)}"
+        facts = EvaluationFacts(subset, *(_revisions(drafts, rows) if drafts else ()))
+        return Done(made.tokens, made.flops, facts)
+
+    def read(self, folder: Path) -> Evaluation:
+        return Evaluation(folder)
 
 
 def graded(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
@@ -57,6 +110,18 @@ def graded(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
     return row
 
 
+def _revisions(drafts: Evaluation, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
+    """(drafts that were right, wrong ones revised to right, right ones revised to wrong)."""
+    right = Outcome.CORRECT.letter
+    drafted = {row["id"]: row["outcome"] for row in drafts.outcomes()}
+    pairs = [(drafted[row["id"]] == right, row["outcome"] == right) for row in rows]
+    return (
+        sum(before for before, _ in pairs),
+        sum(not before and after for before, after in pairs),
+        sum(before and not after for before, after in pairs),
+    )
+
+
 def _shown(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
     return {
         "id": problem.id,
@@ -70,47 +135,3 @@ def _shown(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
         "kept": None,
         "reason": None,
     }
-
-
-def vote(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function: outcomes of the first K draws of every test problem, from the shards of a pool.
-
-    Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null],
-    "rivals": [null, 0, null], "paths": [0, 1, null], "kinds": "vpp"}; "rivals" numbers the wrong answers that draws vote for,
-    "paths" a problem's distinct equation lists (null: no equations).
-    Raises RuntimeError when a problem has fewer than K draws.
-    """
-    problems = split_problems(only(inputs, "data"), config["split"])[: config["num_problems"]]
-    drawn: dict[str, list[Sample]] = {problem.id: [] for problem in problems}
-    for folder in inputs["shards"]:
-        for row in read_jsonl(folder / SAMPLES_FILE):
-            if row["draw"] < config["k"]:
-                drawn[row["id"]].append(Sample.from_json(row))
-    write_jsonl(out / OUTCOMES_FILE, _vote_rows(problems, drawn, config=config))
-    return {"tokens": 0, "flops": 0.0}
-
-
-def _vote_rows(
-    problems: Sequence[Problem], drawn: Mapping[str, list[Sample]], *, config: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    for problem in problems:
-        samples = sorted(drawn[problem.id], key=lambda sample: sample.draw)
-        if [sample.draw for sample in samples] != list(range(config["k"])):
-            raise RuntimeError(
-                f"problem {problem.id} has {len(samples)} draws, expected {config['k']}: a shard is short"
-            )
-        rows = [graded(problem, sample, rule=config["rule"]) for sample in samples]
-        outcomes = "".join(row["outcome"] for row in rows)
-        merged: dict[str, Any] = {"id": problem.id, "gold": problem.gold, "outcomes": outcomes}
-        merged["answers"] = [row["answer"] for row in rows]
-        merged["rivals"] = rivals(outcomes, merged["answers"])
-        merged["paths"] = path_indices([sample.text for sample in samples])
-        if problem.spec is not None:
-            merged["kinds"] = "".join(row["kind"] for row in rows)
-        yield merged
-
-
-def path_indices(texts: Sequence[str]) -> list[int | None]:
-    """For each text the number of its equation list among the distinct ones, by first appearance; None without equations."""
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(key, len(numbers)) if (key := equation_key(text)) else None for text in texts]

@@ -1,93 +1,144 @@
 """Fine-tune a base model on a set of examples: SFT and RFT are this same stage (paper 3.2, 3.3).
 
-Writes a Hugging Face folder, `curve.jsonl` (see rft.stages.fitting) and `model_facts.json`. Loss is averaged over the
-response tokens of a whole optimiser step. With `lora_rank` adapters are trained and merged: the folder is a plain model.
+Writes a Hugging Face folder, `curve.jsonl` (see rft.core.fitting) and `model_facts.json`. Loss is averaged over the
+response tokens of a whole optimiser step. With `lora` adapters are trained and merged: the folder is a plain model.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from rft.core.batching import example_steps
-from rft.core.lora import add_lora
-from rft.core.model import count_trainable, load_model, training_flops_per_token
-from rft.core.packing import check_packing
-from rft.core.sampling.held import release_sampler
-from rft.core.tokenization import Prompt, chat_format, encode_examples, load_tokenizer
-from rft.core.training import TrainSettings
-from rft.infra.devices import resolve_device
-from rft.records import read_json, read_jsonl, write_json
-from rft.stages import Inputs, StageContext, Stats, only
-from rft.stages.fitting import fit
-from rft.stages.generation import MODEL_FACTS_FILE
-from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
+from rft.stages.stage import Done, Facts, StageContext, added
+from rft.stages.trainset import Trainset
+from rft.stages.weights import Weights
 from rft.text.prompts import chat_prompt, template_named
 
-
-def finetune(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    base, trainset = only(inputs, "base"), only(inputs, "trainset")
-    recipe = config["recipe"]
-    tokenizer = load_tokenizer(base)
-    rows = list(read_jsonl(trainset / EXAMPLES_FILE))
-    examples = encode_examples(
-        tokenizer, training_pairs(rows, config["prompt"], tokenizer), max_tokens=recipe["max_tokens"]
-    )
-    num_steps = optimiser_steps(recipe, num_reference=read_json(trainset / REFERENCE_FILE)["num_reference_examples"])
-    release_sampler()
-    model = load_model(base, device=resolve_device(context.runtime.device), dtype="float32")
-    if context.runtime.packing:
-        check_packing(model, examples)
-    if recipe["lora_rank"] is not None:
-        model = add_lora(model, rank=recipe["lora_rank"], alpha=recipe["lora_alpha"], seed=config["seed"])
-    num_trainable, flops_each = count_trainable(model), training_flops_per_token(model)
-    settings = train_settings(recipe, num_steps=num_steps)
-    steps = example_steps(
-        examples,
-        batch_size=recipe["batch_size"],
-        num_steps=num_steps,
-        seed=config["seed"],
-        micro_batch_tokens=context.runtime.micro_batch_tokens,
-        packing=context.runtime.packing,
-    )
-    result = fit(model, steps, tokenizer=tokenizer, settings=settings, seed=config["seed"], out=out, context=context)
-    write_json(out / MODEL_FACTS_FILE, read_json(base / MODEL_FACTS_FILE))
-    facts = {
-        "num_optimizer_steps": num_steps,
-        "target_tokens": result.target_tokens,
-        "epochs_over_data": num_steps * recipe["batch_size"] / len(rows),
-        "lr": recipe["lr"],
-        "num_trainable": num_trainable,
-    }
-    mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
-    tokens = round(mean_tokens * recipe["batch_size"] * num_steps)
-    return {"tokens": tokens, "flops": flops_each * tokens, "record": facts}
+if TYPE_CHECKING:
+    from rft.core.tokenization import Prompt, Tokenizer
+    from rft.core.training import TrainSettings
 
 
-def optimiser_steps(recipe: Mapping[str, Any], *, num_reference: int) -> int:
-    """Steps of `epochs` passes over the reference number of examples, rounded up; capped by `max_steps`."""
-    steps = max(1, math.ceil(recipe["epochs"] * num_reference / recipe["batch_size"] - 1e-9))
-    return steps if recipe["max_steps"] is None else min(steps, int(recipe["max_steps"]))
+@dataclass(frozen=True)
+class Lora:
+    """Adapters on every linear layer instead of all weights."""
+
+    rank: int
+    alpha: int
+    targets: str = "all-linear"
 
 
-def train_settings(recipe: Mapping[str, Any], *, num_steps: int) -> TrainSettings:
-    """The optimiser's part of a recipe; `dtype` stands in it only where it is not float32."""
-    return TrainSettings(
-        num_steps=num_steps,
-        lr=recipe["lr"],
-        warmup_frac=recipe["warmup_frac"],
-        schedule=recipe["schedule"],
-        weight_decay=recipe["weight_decay"],
-        grad_clip=recipe["grad_clip"],
-        autocast=recipe.get("dtype"),
-    )
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is fine-tuned."""
+
+    epochs: float  # over the reference examples
+    batch_size: int  # examples an optimiser step
+    lr: float  # peak
+    warmup_frac: float
+    schedule: str
+    weight_decay: float
+    grad_clip: float
+    max_tokens: int
+    max_steps: int | None = added(None)
+    dtype: str = added("float32")  # of the products (autocast)
+    lora: Lora | None = added(None)
+
+    def num_steps(self, *, num_reference: int) -> int:
+        """Optimiser steps of `epochs` passes over the reference number of examples, rounded up; capped by `max_steps`."""
+        steps = max(1, math.ceil(self.epochs * num_reference / self.batch_size - 1e-9))
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
+    def settings(self, *, num_steps: int) -> TrainSettings:
+        """The optimiser's part."""
+        from rft.core.training import TrainSettings
+
+        return TrainSettings(
+            num_steps=num_steps,
+            lr=self.lr,
+            warmup_frac=self.warmup_frac,
+            schedule=self.schedule,
+            weight_decay=self.weight_decay,
+            grad_clip=self.grad_clip,
+            autocast=None if self.dtype == "float32" else self.dtype,
+        )
 
 
-def training_pairs(rows: Sequence[Mapping[str, Any]], prompt: str, tokenizer: Any) -> list[tuple[Prompt, str]]:
+@dataclass(frozen=True)
+class TrainingFacts(Facts):
+    """What was trained."""
+
+    num_optimizer_steps: int
+    target_tokens: int
+    epochs_over_data: float
+    lr: float
+    num_trainable: int | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Finetune(Weights):
+    """See the module."""
+
+    kind: ClassVar[str] = "finetune"
+    base: Weights
+    trainset: Trainset
+    recipe: Recipe
+    seed: int
+    prompt: str
+    numerics: str = added("native")
+
+    def run(self, work: StageContext) -> Done:
+        from rft.core.batching import example_steps
+        from rft.core.fitting import fit
+        from rft.core.lora import add_lora
+        from rft.core.model import count_trainable, load_model, training_flops_per_token
+        from rft.core.packing import check_packing
+        from rft.core.tokenization import encode_examples, load_tokenizer
+        from rft.infra.devices import resolve_device
+
+        base, recipe, trainset = work.open(self.base), self.recipe, work.open(self.trainset)
+        tokenizer = load_tokenizer(base.folder)
+        rows = list(trainset.rows())
+        pairs = training_pairs(rows, self.prompt, tokenizer)
+        examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
+        num_steps = recipe.num_steps(num_reference=trainset.num_reference)
+        model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
+        if work.runtime.packing:
+            check_packing(model, examples)
+        if recipe.lora is not None:
+            model = add_lora(model, rank=recipe.lora.rank, alpha=recipe.lora.alpha, seed=self.seed)
+        num_trainable, flops_each = count_trainable(model), training_flops_per_token(model)
+        steps = example_steps(
+            examples,
+            batch_size=recipe.batch_size,
+            num_steps=num_steps,
+            seed=self.seed,
+            micro_batch_tokens=work.runtime.micro_batch_tokens,
+            packing=work.runtime.packing,
+        )
+        result = fit(
+            model,
+            steps,
+            tokenizer=tokenizer,
+            settings=recipe.settings(num_steps=num_steps),
+            seed=self.seed,
+            out=work.out,
+            report=work.report,
+        )
+        base.facts.write(work.out)
+        passes = num_steps * recipe.batch_size / len(rows)
+        facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable)
+        mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
+        tokens = round(mean_tokens * recipe.batch_size * num_steps)
+        return Done(tokens, flops_each * tokens, facts)
+
+
+def training_pairs(rows: Sequence[Mapping[str, str]], prompt: str, tokenizer: Tokenizer) -> list[tuple[Prompt, str]]:
     """(prompt, response) of every row {"question", "solution"} in a template."""
+    from rft.core.tokenization import Prompt, chat_format
+
     template = template_named(prompt)
     if template.name == "chat":
         frame = chat_format(tokenizer)

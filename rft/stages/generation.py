@@ -1,87 +1,149 @@
-"""Prompts in, samples out: what evaluation and the shards of a pool share.
+"""Prompts in, samples out: what evaluation, the shards of a pool and relabelling share.
 
-samples, work = generate(config, problems, num_draws=None, model=folder, data=folder, context=context)   # greedy
-work     # {"tokens": 9120, "flops": 3.1e9}: generated tokens, 2 N per prompt and generated token
+    how = Generation(model="nano-s", engine="ctranslate2", dtype="float32", prompt="world", max_prompt_tokens=96, ...)
+    made = generate(how, problems, num_draws=None, model=folder, work=work)           # greedy
+    made.samples[0].text, made.tokens, made.flops      # generated tokens; 2 N per prompt and generated token
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rft.config import Engine
-from rft.core.sampling.held import held_sampler, release_sampler
-from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
-from rft.infra.devices import resolve_device
-from rft.records import Problem, Sample, read_json
-from rft.stages import StageContext
-from rft.stages.problems import make_prompts, stop_strings
-from rft.text.prompts import template_named
+from rft.records import Problem, Sample
+from rft.stages.problems import Problems
+from rft.stages.stage import StageContext, added
+from rft.stages.weights import ModelFolder
+from rft.text.prompts import chat_prompt, draw_shots, icl_prompt, template_named
 
-MODEL_FACTS_FILE = "model_facts.json"
+if TYPE_CHECKING:
+    from rft.core.tokenization import Prompt, Tokenizer
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Worked examples before the question."""
+
+    pool: Problems  # that they are drawn from
+    num_shots: int
+    seed: int
+
+    def problems(self, work: StageContext) -> list[Problem]:
+        """The worked examples, in their order in the prompt."""
+        return draw_shots(work.open(self.pool).problems(), num_shots=self.num_shots, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What decides a generated text besides the weights and the question."""
+
+    model: str  # its name, which stands in every sample
+    engine: str
+    dtype: str
+    prompt: str  # template
+    max_prompt_tokens: int  # of a prompt without worked examples; each adds as many
+    max_new_tokens: int
+    stop: tuple[str, ...]  # strings that end a solution, besides the template's own
+    shots: Shots | None = added(None)
+    numerics: str = added("native")
+    plugins: tuple[str, ...] = added(())  # digests of the source of an engine that is not this package's
+
+    @property
+    def stop_strings(self) -> list[str]:
+        """What ends a solution besides the end-of-sequence token."""
+        return [*template_named(self.prompt).stop, *self.stop]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What came of it."""
+
+    samples: list[Sample]
+    tokens: int = 0
+    flops: float = 0.0
 
 
 def generate(
-    config: Mapping[str, Any],
+    how: Generation,
     problems: Sequence[Problem],
     *,
     num_draws: int | None,
-    model: Path,
-    data: Path,
-    context: StageContext,
+    model: ModelFolder,
+    work: StageContext,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
     first_draw: int = 0,
     seed: int = 0,
-) -> tuple[list[Sample], dict[str, Any]]:
+) -> Generated:
     """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1).
 
     The engine is asked in the order of ids, so that the order of a file changes no solution.
     """
-    tokenizer = load_tokenizer(model)
+    from rft.core.tokenization import encode_prompts, load_tokenizer
+    from rft.infra.devices import resolve_device
+
+    if not problems:
+        return Generated([])
+    tokenizer = load_tokenizer(model.folder)
     order = sorted(range(len(problems)), key=lambda place: problems[place].id)
-    asked = [problems[place] for place in order]
-    prompts = make_prompts(config, asked, data=data, tokenizer=tokenizer)
-    sampler = held_sampler(
-        Engine[config["engine"]],
-        model,
-        device=resolve_device(context.runtime.device),
-        threads=context.runtime.threads,
-        dtype=config["dtype"],
-        batch=context.runtime.sample_batch,
-    )
+    shots = how.shots.problems(work) if how.shots is not None else []
+    prompts = make_prompts(how, [problems[place] for place in order], shots=shots, tokenizer=tokenizer)
     greedy = num_draws is None
-    try:
+    device = resolve_device(work.runtime.device)
+    with work.sampler.of(how.engine, model.folder, dtype=how.dtype, device=device, runtime=work.runtime) as sampler:
         groups = sampler.sample(
             prompts,
             num_draws=1 if num_draws is None else num_draws,
-            temperature=0.0 if greedy else config["temperature"],
-            top_p=1.0 if greedy else config["top_p"],
-            max_new_tokens=config["max_new_tokens"],
-            stop=stop_strings(config),
+            temperature=0.0 if greedy else temperature,
+            top_p=1.0 if greedy else top_p,
+            max_new_tokens=how.max_new_tokens,
+            stop=how.stop_strings,
             seed=seed,
-            progress=lambda done, total: context.report(done / total),
+            progress=lambda done, total: work.report(done / total),
         )
-    except BaseException:  # out of memory, interrupted: nothing may stay behind
-        release_sampler()
-        raise
     groups = [group for _, group in sorted(zip(order, groups, strict=True), key=lambda pair: pair[0])]
-    clean = template_named(config["prompt"]).clean
+    clean = template_named(how.prompt).clean
     samples = [
         Sample(
-            problem.id,
-            -1 if greedy else first_draw + i,
-            clean(one.text),
-            one.truncated,
-            one.num_tokens,
-            config["model"],
+            problem.id, -1 if greedy else first_draw + i, clean(one.text), one.truncated, one.num_tokens, how.model
         )
         for problem, group in zip(problems, groups, strict=True)
         for i, one in enumerate(group)
     ]
-    return samples, _work(samples, prompts, tokenizer, model)
-
-
-def _work(samples: Sequence[Sample], prompts: Sequence[Prompt], tokenizer: Any, model: Path) -> dict[str, Any]:
-    generated = sum(sample.num_tokens for sample in samples)
+    written = sum(sample.num_tokens for sample in samples)
     read = sum(len(ids) for ids in encode_prompts(tokenizer, prompts))
-    return {"tokens": generated, "flops": read_json(model / MODEL_FACTS_FILE)["flops_per_token"] * (generated + read)}
+    return Generated(samples, written, model.facts.flops_per_token * (written + read))
+
+
+def make_prompts(
+    how: Generation, problems: Sequence[Problem], *, shots: Sequence[Problem], tokenizer: Tokenizer
+) -> list[Prompt]:
+    """One prompt per problem in the template, after its worked examples.
+
+    Raises ValueError when a prompt is longer than `max_prompt_tokens` times (shots + 1).
+    """
+    from rft.core.tokenization import Prompt, chat_format
+
+    template = template_named(how.prompt)
+    if template.name == "chat":
+        frame = chat_format(tokenizer)
+        prompts = [Prompt(chat_prompt(p.question, chat_format=frame, shots=shots), framed=True) for p in problems]
+    elif shots:
+        prompts = [Prompt(icl_prompt(template, shots, problem.question)) for problem in problems]
+    else:
+        prompts = [Prompt(template.prompt(problem.question)) for problem in problems]
+    _check_lengths(prompts, tokenizer=tokenizer, limit=how.max_prompt_tokens * (1 + len(shots)))
+    return prompts
+
+
+def _check_lengths(prompts: Sequence[Prompt], *, tokenizer: Tokenizer, limit: int) -> None:
+    from rft.core.tokenization import encode_prompts
+
+    lengths = [len(ids) for ids in encode_prompts(tokenizer, prompts)]
+    too_long = sum(length > limit for length in lengths)
+    if too_long:
+        raise ValueError(
+            f"{too_long} of {len(prompts)} prompts exceed {limit} tokens (the longest has {max(lengths)}): "
+            "raise data.max_prompt_tokens, or lower data.num_shots"
+        )

@@ -9,70 +9,113 @@ text alone: its name holds the first digits of a digest, and its length where le
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from rft.core.losses import MeasuredLoss, measure_text
-from rft.core.losses import measure_loss as measure_token_loss
-from rft.core.model import Model, forward_flops_per_token, load_model
-from rft.core.sampling.held import release_sampler
-from rft.core.tokenization import load_tokenizer, tokenizer_digest
-from rft.infra.devices import resolve_device
 from rft.records import read_json, write_json
-from rft.stages import Inputs, StageContext, Stats, only
+from rft.stages.corpus import Corpus
+from rft.stages.stage import Done, Stage, StageContext, added, said
+from rft.stages.weights import Weights
+
+if TYPE_CHECKING:
+    from rft.core.losses import MeasuredLoss
+    from rft.core.model import Model
+
+LOSS_FILE = "loss.json"
 
 
-def measure_loss(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    folder = only(inputs, "model")
-    release_sampler()
-    model = load_model(folder, device=resolve_device(context.runtime.device), dtype="float32")
-    tokenizer = load_tokenizer(folder)
-    if "corpus" in inputs:
-        slice_file = only(inputs, "corpus") / "heldout.npy"
-        measured = _on_heldout(model, only(inputs, "corpus"), config, context)
-        text = f"world held-out slice {hashlib.sha256(slice_file.read_bytes()).hexdigest()[:6]}"
-    else:
-        path = Path(context.hints["loss"])
+@dataclass(frozen=True)
+class LossFacts:
+    """What is known of a base's loss; names as in the record's model facts."""
+
+    pretrain_loss_nats: float  # per token
+    pretrain_loss_se: float
+    determined_loss_nats: float | None  # on tokens that follow from what stands before them; embedded world alone
+    bits_per_byte: float | None
+    num_loss_tokens: int
+    num_loss_bytes: int | None
+    loss_text: str
+    tokenizer: str  # digest: nats per token compare within one tokenizer alone
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Loss(Stage[LossFacts]):
+    """On the corpus's held-out slice, or on a text of the user's."""
+
+    kind: ClassVar[str] = "loss"
+    version: ClassVar[int] = 2  # 2: tokenizer, bytes and text named in full
+    base: Weights
+    corpus: Corpus | None  # one of these two
+    content: str | None  # digest of the text
+    max_tokens: int
+    window: int
+    numerics: str = added("native")
+    path: str = said("")
+
+    def run(self, work: StageContext) -> Done:
+        from rft.core.model import forward_flops_per_token, load_model
+        from rft.core.tokenization import load_tokenizer, tokenizer_digest
+        from rft.infra.devices import resolve_device
+
+        folder = work.open(self.base).folder
+        model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
+        if self.corpus is None:
+            measured, text = self._on_file(model, folder, work)
+        else:
+            measured, text = self._on_heldout(model, self.corpus, work)
+        facts = LossFacts(
+            measured.loss_nats,
+            measured.se,
+            measured.determined_loss_nats,
+            measured.bits_per_byte,
+            measured.num_tokens,
+            measured.num_bytes,
+            text,
+            tokenizer_digest(load_tokenizer(folder)),
+        )
+        write_json(work.out / LOSS_FILE, dataclasses.asdict(facts))
+        return Done(measured.num_tokens, forward_flops_per_token(model) * measured.num_tokens)
+
+    def read(self, folder: Path) -> LossFacts:
+        return LossFacts(**read_json(folder / LOSS_FILE))
+
+    def _on_file(self, model: Model, folder: Path, work: StageContext) -> tuple[MeasuredLoss, str]:
+        from rft.core.losses import measure_text
+        from rft.core.tokenization import load_tokenizer
+
+        path = Path(self.path)
         content = path.read_text(encoding="utf-8")
         measured = measure_text(
             model,
-            tokenizer,
+            load_tokenizer(folder),
             content,
-            window=config["window"],
-            max_tokens=config["max_tokens"],
-            micro_batch_tokens=context.runtime.micro_batch_tokens,
+            window=self.window,
+            max_tokens=self.max_tokens,
+            micro_batch_tokens=work.runtime.micro_batch_tokens,
         )
-        text = f"{path.name} {config['content'][:6]}"
-        text += "" if measured.num_bytes == len(content.encode()) else f", first {measured.num_bytes:,} bytes"
-    write_json(out / "loss.json", _facts(measured, text) | {"tokenizer": tokenizer_digest(tokenizer)})
-    return {"tokens": measured.num_tokens, "flops": forward_flops_per_token(model) * measured.num_tokens}
+        text = f"{path.name} {str(self.content)[:6]}"
+        return measured, text + (
+            "" if measured.num_bytes == len(content.encode()) else f", first {measured.num_bytes:,} bytes"
+        )
 
+    def _on_heldout(self, model: Model, corpus: Corpus, work: StageContext) -> tuple[MeasuredLoss, str]:
+        import numpy as np
 
-def _on_heldout(model: Model, corpus: Path, config: Mapping[str, Any], context: StageContext) -> MeasuredLoss:
-    return measure_token_loss(
-        model,
-        np.load(corpus / "heldout.npy"),
-        window=config["window"],
-        context_id=load_tokenizer(corpus).eos_token_id,
-        mask=np.load(corpus / "heldout_determined.npy"),
-        num_bytes=read_json(corpus / "corpus.json")["num_heldout_bytes"],
-        micro_batch_tokens=context.runtime.micro_batch_tokens,
-        progress=lambda done, total: context.report(done / total),
-    )
+        from rft.core.losses import measure_loss
+        from rft.core.tokenization import load_tokenizer
 
-
-def _facts(measured: MeasuredLoss, text: str) -> dict[str, Any]:
-    return {
-        "pretrain_loss_nats": measured.loss_nats,
-        "pretrain_loss_se": measured.se,
-        "determined_loss_nats": measured.determined_loss_nats,
-        "bits_per_byte": measured.bits_per_byte,
-        "num_loss_tokens": measured.num_tokens,
-        "num_loss_bytes": measured.num_bytes,
-        "loss_text": text,
-    }
+        files = work.open(corpus)
+        measured = measure_loss(
+            model,
+            np.load(files.heldout),
+            window=self.window,
+            context_id=load_tokenizer(files.folder).eos_token_id,
+            mask=np.load(files.heldout_determined),
+            num_bytes=files.num_heldout_bytes,
+            micro_batch_tokens=work.runtime.micro_batch_tokens,
+            progress=lambda done, total: work.report(done / total),
+        )
+        return measured, f"world held-out slice {hashlib.sha256(files.heldout.read_bytes()).hexdigest()[:6]}"

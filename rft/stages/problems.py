@@ -1,78 +1,176 @@
-"""Which problems a stage works on, and the prompts it shows: shared by sampling, evaluation and training sets.
+"""Problems of a split as a stage, and which of them another stage works on.
 
-chosen = subset_problems(read_problems_file(folder, "train"), {"num_problems": 64, "seed": 0})
-prompts = make_prompts(config, chosen, data=folder, tokenizer=tokenizer)
+    pool = WorldProblems(split="train", world=world, count=8192)
+    Subset(source=pool, num_problems=64, seed=0)           # nested: fewer problems are a prefix of more
+
+A training set, its validation split and a test set are stages of their own, so that another test set trains nothing again.
+Each writes `problems.jsonl`, rows of rft.records.Problem in file order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from rft.core.tokenization import Prompt, Tokenizer, chat_format, encode_prompts
-from rft.records import Problem, read_jsonl
-from rft.text.prompts import chat_prompt, draw_shots, icl_prompt, template_named
-from rft.text.subsets import permutation
+from rft.config import WorldConfig
+from rft.infra.hub import HUB_PREFIX, hub_rows
+from rft.records import Problem, read_jsonl, write_jsonl
+from rft.stages.stage import Done, Facts, Stage, StageContext, said
+from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, release_status
+from rft.text.overlap import refuse_overlap
+from rft.text.subsets import permutation, split
+from rft.text.world import Split, world_problems
 
-FILES = {"train": "train_pool.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
+PROBLEMS_FILE = "problems.jsonl"
+WORLD_SPLITS = {"train": Split.POOL, "validation": Split.VALIDATION, "test": Split.TEST}
 
 
-def split_problems(data: Path, split: str) -> list[Problem]:
-    """All problems of a split of a data stage, in file order."""
-    return [Problem.from_json(row) for row in read_jsonl(data / FILES[split])]
+@dataclass(frozen=True)
+class ProblemFile:
+    """A finished stage of problems."""
+
+    folder: Path
+
+    def problems(self) -> list[Problem]:
+        """All of them, in file order."""
+        return [Problem.from_json(row) for row in read_jsonl(self.folder / PROBLEMS_FILE)]
 
 
-def subset_problems(problems: Sequence[Problem], subset: Mapping[str, Any]) -> list[Problem]:
-    """The first `num_problems` in the order of `seed` (nested: fewer problems are a prefix of more).
+@dataclass(frozen=True)
+class ProblemFacts(Facts):
+    """What a stage of problems tells the record."""
 
-    Without a seed, the first in file order (the test set is the same for every seed), then by id: blocks of them do not
-    depend on how the file is ordered.
+    num_problems: int
+    dropped_rows: dict[str, int] | None = None  # by reason
+    gsm8k_release: str | None = None  # exact | ...: whether these are the published rows
+    fetched: dict[str, str] | None = None  # of the hub: where from, and the digest of what came
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problems(Stage[ProblemFile]):
+    """What all stages of problems have in common."""
+
+    split: str  # train | validation | test: what they are for
+
+    def read(self, folder: Path) -> ProblemFile:
+        return ProblemFile(folder)
+
+
+def write_problems(problems: Sequence[Problem], out: Path) -> None:
+    """The file of a stage of problems."""
+    write_jsonl(out / PROBLEMS_FILE, (problem.to_json() for problem in problems))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WorldProblems(Problems):
+    """The first problems of a split of the embedded world."""
+
+    kind: ClassVar[str] = "world_problems"
+    world: WorldConfig
+    count: int
+
+    def run(self, work: StageContext) -> Done:
+        found = world_problems(self.world, split=WORLD_SPLITS[self.split], count=self.count)
+        write_problems(found, work.out)
+        return Done(facts=ProblemFacts(len(found)))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FileProblems(Problems):
+    """The problems of a file, or of a data set of the hub; rows that cannot be used refuse the file or are counted."""
+
+    kind: ClassVar[str] = "file_problems"
+    content: str  # digest of the file; of the hub its name
+    limit: int | None
+    rule: str  # under which each row's own solution must be right
+    on_bad_gold: str  # error | drop
+    on_duplicate: str  # error | drop
+    path: str = said()
+
+    def run(self, work: StageContext) -> Done:
+        read = self._read()
+        write_problems(read.problems, work.out)
+        release = release_status(read.problems, split=self.split)
+        fetched = {"from": self.path, "sha256": release.digest} if self.path.startswith(HUB_PREFIX) else None
+        return Done(facts=ProblemFacts(len(read.problems), read.dropped, release.status, fetched))
+
+    def _read(self) -> Reading:
+        """From a file, or from the hub. Raises ValueError when the hub has other rows than the study was planned with."""
+        checks: dict[str, Any] = {
+            "rule": self.rule,
+            "on_bad_gold": self.on_bad_gold,
+            "on_duplicate": self.on_duplicate,
+        }
+        if not self.path.startswith(HUB_PREFIX):
+            return read_file(self.path, limit=self.limit, **checks)
+        rows = hub_rows(self.path, split=self.split)
+        found = checked_problems(rows, name=f"{self.path}, split {self.split}", limit=self.limit, **checks)
+        planned = RELEASES[self.split][0] if self.limit is None else self.limit
+        if len(found.problems) != planned:
+            raise ValueError(
+                f"{self.path} has {len(found.problems)} {self.split} rows, the study was planned with {planned}: set "
+                f"data.{self.split}_limit"
+            )
+        return found
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Part(Problems):
+    """A training file less its validation split (`split` train), or that split (`split` validation)."""
+
+    kind: ClassVar[str] = "part"
+    whole: Problems
+    num_validation: int
+
+    def run(self, work: StageContext) -> Done:
+        problems = work.open(self.whole).problems()
+        kept, held = split([problem.id for problem in problems], size=self.num_validation)
+        by_id = {problem.id: problem for problem in problems}
+        found = [by_id[name] for name in (held if self.split == "validation" else kept)]
+        write_problems(found, work.out)
+        return Done(facts=ProblemFacts(len(found)))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Leakage(Stage[None]):
+    """That no training question is a test question. Writes nothing; what it guards rests on it."""
+
+    kind: ClassVar[str] = "leakage"
+    train: Problems
+    test: Problems
+
+    def run(self, work: StageContext) -> Done:
+        train, test = (work.open(one).problems() for one in (self.train, self.test))
+        refuse_overlap([p.question for p in train], [p.question for p in test], name="the training file")
+        return Done()
+
+    def read(self, folder: Path) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Which problems of a stage another stage works on.
+
+    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (a test set
+    is the same for every seed), then by id: blocks of them do not depend on how the file is ordered.
     """
-    count = subset["num_problems"]
-    assert count <= len(problems), f"{count} problems of {len(problems)}"
-    if subset["seed"] is None:
-        return sorted(problems[:count], key=lambda problem: problem.id)
+
+    source: Problems
+    num_problems: int
+    seed: int | None
+
+    def problems(self, work: StageContext) -> list[Problem]:
+        """The problems."""
+        return chosen(work.open(self.source).problems(), num_problems=self.num_problems, seed=self.seed)
+
+
+def chosen(problems: Sequence[Problem], *, num_problems: int, seed: int | None) -> list[Problem]:
+    """See Subset."""
+    assert num_problems <= len(problems), f"{num_problems} problems of {len(problems)}"
+    if seed is None:
+        return sorted(problems[:num_problems], key=lambda problem: problem.id)
     by_id = {problem.id: problem for problem in problems}
-    return [by_id[name] for name in permutation(list(by_id), seed=subset["seed"])[:count]]
-
-
-def make_prompts(
-    config: Mapping[str, Any], problems: Sequence[Problem], *, data: Path, tokenizer: Tokenizer
-) -> list[Prompt]:
-    """One prompt per problem in the config's template, with its worked examples from the training pool.
-
-    Raises ValueError when a prompt is longer than `max_prompt_tokens` times (shots + 1).
-    """
-    template = template_named(config["prompt"])
-    shots = _shots(config, data)
-    if template.name == "chat":
-        frame = chat_format(tokenizer)
-        prompts = [Prompt(chat_prompt(p.question, chat_format=frame, shots=shots), framed=True) for p in problems]
-    elif shots:
-        prompts = [Prompt(icl_prompt(template, shots, problem.question)) for problem in problems]
-    else:
-        prompts = [Prompt(template.prompt(problem.question)) for problem in problems]
-    _check_lengths(prompts, tokenizer=tokenizer, limit=config["max_prompt_tokens"] * (1 + len(shots)))
-    return prompts
-
-
-def stop_strings(config: Mapping[str, Any]) -> list[str]:
-    """What ends a solution besides the end-of-sequence token: the template's own and the configured strings."""
-    return [*template_named(config["prompt"]).stop, *config["stop"]]
-
-
-def _shots(config: Mapping[str, Any], data: Path) -> list[Problem]:
-    if not config["num_shots"]:
-        return []
-    return draw_shots(split_problems(data, "train"), num_shots=config["num_shots"], seed=config["shot_seed"])
-
-
-def _check_lengths(prompts: Sequence[Prompt], *, tokenizer: Tokenizer, limit: int) -> None:
-    lengths = [len(ids) for ids in encode_prompts(tokenizer, prompts)]
-    too_long = sum(length > limit for length in lengths)
-    if too_long:
-        raise ValueError(
-            f"{too_long} of {len(prompts)} prompts exceed {limit} tokens (the longest has {max(lengths)}): "
-            "raise data.max_prompt_tokens, or lower data.num_shots"
-        )
+    return [by_id[name] for name in permutation(list(by_id), seed=seed)[:num_problems]]

@@ -1,88 +1,114 @@
-"""Rejection sampling: grade, check and de-duplicate the first k draws of each donor's pool (paper 3.3, algorithm 1).
-
-Writes `kept.jsonl.gz` (rows of rft.text.selection.KeptPath) and `solutions.jsonl`, a capped sample of pool solutions with
-what became of each: {"id", "question", "gold", "text", "outcome", "source": "pool", "model", "draw", "kept", "reason"}.
-"""
+"""Rejection sampling: grade, check and de-duplicate the first k draws of each donor's pool (paper 3.3, algorithm 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from rft.records import Problem, Sample, read_jsonl, write_jsonl
-from rft.stages import SAMPLES_FILE, Inputs, StageContext, Stats, only
-from rft.stages.problems import split_problems, subset_problems
+from rft.records import Problem, Sample, write_jsonl
+from rft.stages.evaluate import SOLUTIONS_FILE
+from rft.stages.kept import KEPT_FILE, Selection
+from rft.stages.problems import Subset
+from rft.stages.shard import Pool
+from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
-from rft.text.selection import (
-    KeptPath,
-    Policy,
-    Selection,
-    fault,
-    intersections,
-    path_equations,
-    policy_named,
-    select,
-)
+from rft.text.selection import KeptPath, Policy, fault, intersections, path_equations, policy_named, select
+from rft.text.selection import Selection as Chosen
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
 
 
-def select_paths(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages. Raises RuntimeError when a pool is short: never a smaller k."""
-    problems = subset_problems(split_problems(only(inputs, "data"), "train"), config["subset"])
-    samples = list(pool_samples(config, inputs["shards"]))
-    donors = [name for name, _ in config["donors"]]
-    expected = len(problems) * config["k"] * len(donors)
-    if len(samples) != expected:
-        raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
-    policy = _policy(config)
-    selection = select(samples, problems, policy=policy, models=donors, seed=config["seed"])
-    write_jsonl(out / "kept.jsonl.gz", (path.to_json() for path in selection.kept))
-    write_jsonl(out / "solutions.jsonl", _shown(samples, problems, selection, policy=policy))
-    return {"tokens": 0, "flops": 0.0, "record": _facts(selection, problems)}
+@dataclass(frozen=True)
+class Checks:
+    """What a sample must be to be kept, and which of several are."""
+
+    policy: str  # named set of choices, see rft.text.selection
+    count_human: bool
+    tolerance: float
+    check_equations: bool
+    equations: str  # annotated | plain
+    rule: str
+    cap: int | None = added(None)  # beyond the policy's own
+    tie_break: str | None = added(None)
+    plugins: tuple[str, ...] = added(())
+
+    def named(self) -> Policy:
+        """The named policy with these checks; the compatibility policy keeps its own grading rule."""
+        changes: dict[str, Any] = {
+            "count_human": self.count_human,
+            "check_equations": self.check_equations,
+            "tolerance": self.tolerance,
+            "equations": self.equations,
+        }
+        changes |= {name: value for name in ("cap", "tie_break") if (value := getattr(self, name)) is not None}
+        if self.policy != "paper_script":
+            changes["rule"] = self.rule
+        return policy_named(self.policy, **changes)
 
 
-def _policy(config: Mapping[str, Any]) -> Policy:
-    """The named policy with the configured checks; the compatibility policy keeps its own grading rule."""
-    changes = {name: config[name] for name in ("count_human", "check_equations", "tolerance", "equations")}
-    changes |= {name: config[name] for name in ("cap", "tie_break") if name in config}
-    if config["policy"] != "paper_script":
-        changes["rule"] = config["rule"]
-    return policy_named(config["policy"], **changes)
+@dataclass(frozen=True)
+class SelectFacts(Facts):
+    """What became of the samples."""
+
+    num_questions_sampled: int
+    num_samples: int
+    correct_per_question: float
+    distinct_per_question: float  # without the human path
+    distinct_per_question_with_human: float
+    no_equation_frac: float
+    drop_counts: dict[str, int]
+    found_by: dict[str, int]
+    histograms: dict[str, list[int]]
+    lucky_frac: float | None  # share of kept paths whose right answer rests on invalid reasoning (embedded world)
 
 
-def pool_samples(config: Mapping[str, Any], shards: Sequence[Path]) -> Iterator[Sample]:
-    """The first k draws of every donor's shards."""
-    folders = iter(shards)
-    for name, num_shards in config["donors"]:
-        for _ in range(num_shards):
-            for row in read_jsonl(next(folders) / SAMPLES_FILE):
-                if row["draw"] < config["k"]:
-                    assert row["model"] == name, f"shard of {row['model']} listed under {name}"
-                    yield Sample.from_json(row)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Select(Selection):
+    """See the module."""
+
+    kind: ClassVar[str] = "select"
+    pools: tuple[Pool, ...]  # in the order in which equal paths go to one of them
+    subset: Subset
+    checks: Checks
+    seed: int
+
+    def run(self, work: StageContext) -> Done:
+        """Raises RuntimeError when a pool is short: never a smaller k."""
+        problems = self.subset.problems(work)
+        samples = [sample for pool in self.pools for sample in pool.samples(work)]
+        expected = len(problems) * sum(pool.num_draws for pool in self.pools)
+        if len(samples) != expected:
+            raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
+        policy = self.checks.named()
+        selection = select(
+            samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed
+        )
+        write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in selection.kept))
+        write_jsonl(work.out / SOLUTIONS_FILE, _shown(samples, problems, selection, policy=policy))
+        return Done(facts=select_facts(selection, problems))
 
 
-def _facts(selection: Selection, problems: Sequence[Problem]) -> dict[str, Any]:
+def select_facts(selection: Chosen, problems: Sequence[Problem]) -> SelectFacts:
+    """For the record."""
     stats = selection.stats
-    facts: dict[str, Any] = {
-        "num_questions_sampled": stats.num_questions,
-        "num_samples": stats.num_samples,
-        "correct_per_question": stats.correct_per_question,
-        "distinct_per_question": stats.distinct_per_question,
-        "distinct_per_question_with_human": stats.distinct_per_question_with_human,
-        "no_equation_frac": stats.no_equation_frac,
-        "drop_counts": selection.drop_counts,
-        "found_by": intersections(selection),
-        "histograms": {"correct": stats.correct_histogram, "distinct": stats.distinct_histogram},
-        "lucky_frac": _lucky_frac(selection.kept, problems),
-    }
-    return facts
+    return SelectFacts(
+        num_questions_sampled=stats.num_questions,
+        num_samples=stats.num_samples,
+        correct_per_question=stats.correct_per_question,
+        distinct_per_question=stats.distinct_per_question,
+        distinct_per_question_with_human=stats.distinct_per_question_with_human,
+        no_equation_frac=stats.no_equation_frac,
+        drop_counts=dict(selection.drop_counts),
+        found_by=dict(intersections(selection)),
+        histograms={"correct": list(stats.correct_histogram), "distinct": list(stats.distinct_histogram)},
+        lucky_frac=_lucky_frac(selection.kept, problems),
+    )
 
 
 def _lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float | None:
-    """Share of kept paths whose right answer rests on invalid reasoning; null where the world cannot check it."""
+    """None where nothing was kept, or where the data set cannot check reasoning."""
     by_id = {problem.id: problem for problem in problems}
     if not kept or by_id[kept[0].id].spec is None:
         return None
@@ -91,7 +117,7 @@ def _lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float 
 
 
 def _shown(
-    samples: Sequence[Sample], problems: Sequence[Problem], selection: Selection, *, policy: Policy
+    samples: Sequence[Sample], problems: Sequence[Problem], selection: Chosen, *, policy: Policy
 ) -> Iterator[dict[str, Any]]:
     """A capped sample of the pool, all draws of the first questions, with outcome and fate."""
     by_id = {problem.id: problem for problem in problems}

@@ -1,51 +1,117 @@
-"""One shard of a pool: a fixed block of problems by a fixed block of draws, with a seed of its own.
+"""A pool of sampled solutions: shards, each a fixed block of problems by a fixed block of draws with a seed of its own.
 
-Writes `samples.jsonl.gz`, rows of rft.records.Sample in problem order, then draw order. The seed is a stable digest of the
-pool's seed and the shard, so that the number of workers, their order, restarts and the k asked for cannot change it.
+A shard writes `samples.jsonl.gz`, rows of rft.records.Sample in problem order, then draw order. Its seed is a stable digest of
+the pool's seed and the shard, so that the number of workers, their order, restarts and the k asked for cannot change it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from rft.records import write_jsonl
-from rft.stages import SAMPLES_FILE, Inputs, StageContext, Stats, only
-from rft.stages.generation import generate
-from rft.stages.problems import split_problems, subset_problems
-from rft.stages.revise import with_drafts
+from rft.records import Sample, read_jsonl, write_jsonl
+from rft.stages.drafts import with_drafts
+from rft.stages.evaluate import Evaluate
+from rft.stages.generation import Generation, generate
+from rft.stages.problems import Subset
+from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added
+from rft.stages.weights import Weights
 from rft.text.subsets import rank
 
 SEED_BITS = 31  # what every engine takes
 
 
-def sample_shard(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    data = only(inputs, "data")
-    first, last = config["problems"]
-    first_draw, last_draw = config["draws"]
-    problems = subset_problems(split_problems(data, config["split"]), config["subset"])[first:last]
-    if "drafts" in inputs:
-        problems = with_drafts(problems, config["prompt"], only(inputs, "drafts"))
-    samples, work = generate(
-        config,
-        problems,
-        num_draws=last_draw - first_draw,
-        first_draw=first_draw,
-        seed=shard_seed(config),
-        model=only(inputs, "model"),
-        data=data,
-        context=context,
-    )
-    expected = (last - first) * (last_draw - first_draw)
-    if len(samples) != expected:
-        raise RuntimeError(f"the sampler gave {len(samples)} solutions, expected {expected}")
-    write_jsonl(out / SAMPLES_FILE, (sample.to_json() for sample in samples))
-    return work
+@dataclass(frozen=True)
+class ShardFile:
+    """A finished shard."""
+
+    folder: Path
+
+    def samples(self) -> Iterator[Sample]:
+        """Problem by problem, draw by draw."""
+        return (Sample.from_json(row) for row in read_jsonl(self.folder / SAMPLES_FILE))
 
 
-def shard_seed(config: Mapping[str, Any]) -> int:
-    """The seed of this shard alone: other models, problems and draws take other random numbers."""
-    place = (config["stream"], config["split"], *config["problems"], *config["draws"])
-    return rank(f"shard-{config['seed']}", *place) >> (64 - SEED_BITS)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Shard(Stage[ShardFile]):
+    """Draws `draws[0]` up to `draws[1]` of the problems `block[0]` up to `block[1]` of a subset."""
+
+    kind: ClassVar[str] = "shard"
+    version: ClassVar[int] = 2  # 2: draws in an order that says nothing of them
+    samples: ClassVar[bool] = True
+    weights: Weights
+    generation: Generation
+    subset: Subset
+    block: tuple[int, int]
+    draws: tuple[int, int]
+    temperature: float
+    top_p: float
+    seed: int
+    stream: str  # which stream of random numbers: donors with one stream would draw alike
+    drafts: Evaluate | None = added(None)
+
+    def run(self, work: StageContext) -> Done:
+        first, last = self.block
+        first_draw, last_draw = self.draws
+        problems = self.subset.problems(work)[first:last]
+        if self.drafts is not None:
+            problems = with_drafts(problems, self.generation.prompt, work.open(self.drafts).samples())
+        made = generate(
+            self.generation,
+            problems,
+            num_draws=last_draw - first_draw,
+            model=work.open(self.weights),
+            work=work,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            first_draw=first_draw,
+            seed=self.random_seed,
+        )
+        expected = (last - first) * (last_draw - first_draw)
+        if len(made.samples) != expected:
+            raise RuntimeError(f"the sampler gave {len(made.samples)} solutions, expected {expected}")
+        write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in made.samples))
+        return Done(made.tokens, made.flops)
+
+    def read(self, folder: Path) -> ShardFile:
+        return ShardFile(folder)
+
+    @property
+    def random_seed(self) -> int:
+        """The seed of this shard alone: other models, problems and draws take other random numbers."""
+        place = (self.stream, self.subset.source.split, *self.block, *self.draws)
+        return rank(f"shard-{self.seed}", *place) >> (64 - SEED_BITS)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The first `num_draws` solutions of one donor to every question of a subset."""
+
+    donor: str  # its model's name
+    shards: tuple[Shard, ...]
+    num_draws: int  # the shards may hold more
+
+    def samples(self, work: StageContext) -> Iterator[Sample]:
+        """In the order of the shards."""
+        for shard in self.shards:
+            for sample in work.open(shard).samples():
+                if sample.draw < self.num_draws:
+                    assert sample.model == self.donor, f"shard of {sample.model} in the pool of {self.donor}"
+                    yield sample
+
+
+def drawn(pool: Pool, ids: Iterable[str], work: StageContext) -> dict[str, list[Sample]]:
+    """The pool's samples of each problem, by draw. Raises RuntimeError when a problem has fewer than `num_draws`."""
+    found: dict[str, list[Sample]] = {name: [] for name in ids}
+    for sample in pool.samples(work):
+        if sample.id in found:
+            found[sample.id].append(sample)
+    for name, samples in found.items():
+        samples.sort(key=lambda sample: sample.draw)
+        if [sample.draw for sample in samples] != list(range(pool.num_draws)):
+            raise RuntimeError(
+                f"problem {name} has {len(samples)} draws, expected {pool.num_draws}: a shard is short"
+            )
+    return found

@@ -1,26 +1,38 @@
 """A union's kept paths cut to the number that another selection kept: what a union adds at equal numbers of paths.
 
-Writes `kept.jsonl.gz`, as the select stage does: a choice by seed and origin alone, in which fewer paths lie inside more. A
-union that kept no more than the other is left whole; the record's `num_thinned` then is 0.
+A choice by seed and origin alone, in which fewer paths lie inside more. A union that kept no more than the other is left whole;
+the record's `num_thinned` then is 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from rft.records import read_jsonl, write_jsonl
-from rft.stages import Inputs, StageContext, Stats, only
+from rft.records import write_jsonl
+from rft.stages.kept import KEPT_FILE, Selection
+from rft.stages.stage import Done, Facts, StageContext
 from rft.text.dedup import thin
-from rft.text.selection import KeptPath
-
-KEPT_FILE = "kept.jsonl.gz"
 
 
-def thin_paths(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    kept = [KeptPath(**row) for row in read_jsonl(only(inputs, "select") / KEPT_FILE)]
-    size = min(len(kept), sum(1 for _ in read_jsonl(only(inputs, "like") / KEPT_FILE)))
-    write_jsonl(out / KEPT_FILE, (path.to_json() for path in thin(kept, size=size, seed=config["seed"])))
-    return {"tokens": 0, "flops": 0.0, "record": {"num_thinned": len(kept) - size}}
+@dataclass(frozen=True)
+class ThinFacts(Facts):
+    """How many paths were given up."""
+
+    num_thinned: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Thin(Selection):
+    """See the module."""
+
+    kind: ClassVar[str] = "thin"
+    paths: Selection
+    like: Selection
+    seed: int
+
+    def run(self, work: StageContext) -> Done:
+        kept = work.open(self.paths).kept()
+        size = min(len(kept), sum(1 for _ in work.open(self.like).rows()))
+        write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in thin(kept, size=size, seed=self.seed)))
+        return Done(facts=ThinFacts(len(kept) - size))

@@ -1,106 +1,116 @@
-"""The training examples of a method: human paths, and what the method adds to them (paper 3.3: D' = D + kept).
+"""Training examples: human paths, and what a method adds to them (paper 3.3: D' = D + kept).
 
-Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human | kept | oracle | fresh, and
-`reference.json`: {"num_examples": 512, "num_reference_examples": 700}. A method "matched" to an RFT cell trains for as
-many optimiser steps as that cell does: its epochs are counted over the reference.
+Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human | kept | oracle | fresh | relabelled,
+and `reference.json`: {"num_examples": 512, "num_reference_examples": 700}. Epochs are counted over the reference, so that a
+control trains for as many optimiser steps as what it is matched to.
+
+A method that is only other training data is a subclass with its own `added`:
+
+    @dataclass(frozen=True, eq=False, kw_only=True)
+    class RftSet(Trainset):
+        kind: ClassVar[str] = "rft_set"
+        paths: Select | Thin
+
+        def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+            return [row(problem, path.text, "kept") for ...]
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from rft.records import Problem, read_jsonl, write_json, write_jsonl
-from rft.stages import Inputs, StageContext, Stats, only
-from rft.stages.problems import split_problems, subset_problems
-from rft.text.subsets import permutation, rank
+from rft.records import Problem, read_json, read_jsonl, write_json, write_jsonl
+from rft.stages.problems import Subset
+from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
+from rft.text.subsets import rank
 
 EXAMPLES_FILE = "examples.jsonl"
 REFERENCE_FILE = "reference.json"
 Row = dict[str, str]
 
 
-def make_trainset(config: Mapping[str, Any], inputs: Inputs, out: Path, context: StageContext) -> Stats:
-    """Stage function; see rft.stages."""
-    pool = split_problems(only(inputs, "data"), "train")
-    human = subset_problems(pool, config["subset"])
-    kept = list(read_jsonl(only(inputs, "select") / "kept.jsonl.gz")) if "select" in inputs else []
-    added = _added(config, pool=pool, human=human, kept=kept)
-    rows = [_row(problem, problem.solution, "human") for problem in human] + added
-    if "examples_frac" in config:
-        rows = nested_part(rows, frac=config["examples_frac"], seed=config["subset"]["seed"])
+@dataclass(frozen=True)
+class Examples:
+    """A finished set of examples."""
+
+    folder: Path
+
+    def rows(self) -> Iterator[Mapping[str, str]]:
+        """The examples, in order."""
+        return read_jsonl(self.folder / EXAMPLES_FILE)
+
+    @property
+    def num_examples(self) -> int:
+        """How many."""
+        return int(read_json(self.folder / REFERENCE_FILE)["num_examples"])
+
+    @property
+    def num_reference(self) -> int:
+        """Over how many epochs are counted."""
+        return int(read_json(self.folder / REFERENCE_FILE)["num_reference_examples"])
+
+
+@dataclass(frozen=True)
+class TrainsetFacts(Facts):
+    """Sizes."""
+
+    num_human: int
+    num_augmented: int
+    num_examples: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trainset(Stage[Examples]):
+    """The human subset with what the method adds."""
+
+    subset: Subset  # of the human problems
+    examples_frac: float = added(1.0)  # share of all examples that are trained on, chosen by seed and text alone
+    expected_reference: float = said(0.0)  # estimate of the number of reference examples
+
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+        """Examples beside the human ones."""
+        return []
+
+    def reference(self, num_examples: int, work: StageContext) -> int:
+        """Over how many examples epochs are counted: those that are trained on."""
+        return num_examples
+
+    def run(self, work: StageContext) -> Done:
+        human = self.subset.problems(work)
+        rows = [row(problem, problem.solution, "human") for problem in human] + self.added(human, work)
+        if self.examples_frac < 1:
+            rows = nested_part(rows, frac=self.examples_frac, seed=int(self.subset.seed or 0))
+        return Done(facts=write_examples(rows, work.out, num_reference=self.reference(len(rows), work)))
+
+    def read(self, folder: Path) -> Examples:
+        return Examples(folder)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HumanSet(Trainset):
+    """The human paths alone: SFT."""
+
+    kind: ClassVar[str] = "human_set"
+
+
+def row(problem: Problem, solution: str, source: str) -> Row:
+    """One example."""
+    return {"id": problem.id, "question": problem.question, "solution": solution, "source": source}
+
+
+def write_examples(rows: Sequence[Mapping[str, str]], out: Path, *, num_reference: int) -> TrainsetFacts:
+    """The files of a training set, and its sizes."""
     write_jsonl(out / EXAMPLES_FILE, rows)
-    reference = len(human) + len(kept)
-    write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": reference})
+    write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": num_reference})
     num_human = sum(row["source"] == "human" for row in rows)
-    facts = {"num_human": num_human, "num_augmented": len(rows) - num_human, "num_examples": len(rows)}
-    return {"tokens": 0, "flops": 0.0, "record": facts}
-
-
-def _added(
-    config: Mapping[str, Any], *, pool: Sequence[Problem], human: Sequence[Problem], kept: Sequence[Mapping[str, Any]]
-) -> list[Row]:
-    method, seed = config["method"], config["subset"]["seed"]
-    if method == "rft":
-        by_id = {problem.id: problem for problem in pool}
-        return [_row(by_id[path["id"]], path["text"], "kept") for path in kept]
-    if method == "oracle_paths":
-        return oracle_paths(human, Counter(path["id"] for path in kept), seed=seed)
-    if method == "fresh_human":
-        return fresh_human(pool, human, num_fresh=len(kept), seed=seed)
-    assert method in ("sft", "sft_matched"), method
-    return []
+    return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
 
 
 def nested_part(rows: Sequence[Row], *, frac: float, seed: int) -> list[Row]:
     """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one."""
-    ranks = [rank(f"examples-{seed}", row["id"], row["solution"]) for row in rows]
+    ranks = [rank(f"examples-{seed}", one["id"], one["solution"]) for one in rows]
     chosen = sorted(range(len(rows)), key=ranks.__getitem__)[: max(1, round(frac * len(rows)))]
     return [rows[i] for i in sorted(chosen)]
-
-
-def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Row]:
-    """`num_fresh` human problems beyond the subset, in the subset's own order. Raises ValueError when the pool is short."""
-    by_id = {problem.id: problem for problem in pool}
-    order = permutation(list(by_id), seed=seed)
-    fresh = order[len(human) : len(human) + num_fresh]
-    if len(fresh) < num_fresh:
-        raise ValueError(
-            f"fresh_human needs {num_fresh} problems beyond the {len(human)} of the subset, the pool has {len(fresh)}: "
-            "raise data.num_pool, or lower k or data_frac"
-        )
-    return [_row(by_id[name], by_id[name].solution, "fresh") for name in fresh]
-
-
-def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: int) -> list[Row]:
-    """As many true alternative paths as RFT kept: per question the same number where there are as many, else elsewhere.
-
-    Alternatives have another equation list than the human path and than each other.
-    """
-    from rft.text.world import alternative_paths
-
-    wanted = sum(counts.values())
-    per_question = {p.id: _shuffled(alternative_paths(p), seed=seed, name=p.id) for p in human}
-    chosen = {p.id: per_question[p.id][: counts.get(p.id, 0)] for p in human}
-    left = [(p.id, text) for p in human for text in per_question[p.id][len(chosen[p.id]) :]]
-    left.sort(key=lambda pair: rank(f"oracle-{seed}", *pair))
-    short = wanted - sum(map(len, chosen.values()))
-    if short > len(left):
-        raise ValueError(
-            f"oracle_paths needs {wanted} alternative paths, the {len(human)} problems have "
-            f"{wanted - short + len(left)}: lower k, or use a world with more paths"
-        )
-    for name, text in left[:short]:
-        chosen[name].append(text)
-    return [_row(p, text, "oracle") for p in human for text in chosen[p.id]]
-
-
-def _shuffled(texts: Sequence[str], *, seed: int, name: str) -> list[str]:
-    return random.Random(rank(f"oracle-{seed}", name)).sample(list(texts), len(texts))
-
-
-def _row(problem: Problem, solution: str, source: str) -> Row:
-    return {"id": problem.id, "question": problem.question, "solution": solution, "source": source}

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rft.records import Outcome
+from rft.registry import Registry
 
 _MARKED = re.compile(r"#### (\-?[0-9\.\,]+)")  # openai/grade-school-math, lm-evaluation-harness and OFA-Sys/gsm8k-ScRel
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")  # lm-evaluation-harness, task gsm8k version 3.0
@@ -181,7 +182,9 @@ class Rule:
     source: str  # where the definition comes from
 
 
-RULES = {
+RULES: Registry[Rule] = Registry(
+    "data.rule",
+    given={
     rule.name: rule
     for rule in (
         Rule("gsm8k", _first_marked, _same_text, "openai/grade-school-math dataset.py: first '#### N', equal as text"),
@@ -192,7 +195,8 @@ RULES = {
         Rule("paper", _paper, _within_1e4, "OFA-Sys/gsm8k-ScRel eval.py: first '#### N', |a - b| < 1e-4"),
         Rule("paper_select", _paper, _same_float, "OFA-Sys/gsm8k-ScRel collect_rejection_sampling.py: float equality"),
     )
-}
+    },
+)
 
 
 def rule_named(name: str) -> Rule:

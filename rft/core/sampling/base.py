@@ -1,6 +1,6 @@
 """What every sampling engine offers, and what they share: the end of a solution, stop strings, truncation.
 
-    sampler = open_sampler(Engine.ctranslate2, folder, device="cpu", threads=1, dtype="float32", batch=64)
+    sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")     # rft.core.sampling.engines
     solutions = sampler.sample(prompts, num_draws=4, temperature=0.7, top_p=1.0, max_new_tokens=256, stop=[], seed=1)
     solutions[0][2]      # prompt 0, draw 2: Generation(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
 
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from rft.config import Engine
 from rft.core.seeding import numpy_generator
 from rft.core.tokenization import Prompt
 
@@ -59,25 +58,6 @@ class Sampler(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
-
-
-def open_sampler(
-    engine: Engine, model_folder: Path, *, device: str, threads: int, dtype: str, batch: int | None = None
-) -> Sampler:
-    """A sampler over a local model folder. `engine` is resolved already; `batch` is sequences at once, and where it would
-    change the samples the engine has a constant of its own instead. Raises ValueError for an engine that cannot run."""
-    if engine is Engine.ctranslate2:
-        from rft.core.sampling.ctranslate2_backend import CTranslate2Sampler
-
-        return CTranslate2Sampler(model_folder, device=device, threads=threads, dtype=dtype)
-    if engine is Engine.vllm:
-        from rft.core.sampling.vllm_backend import VllmSampler
-
-        return VllmSampler(model_folder, dtype=dtype)
-    assert engine is Engine.torch, "auto is resolved before a sampler is opened"
-    from rft.core.sampling.torch_backend import TorchSampler
-
-    return TorchSampler(model_folder, device=device, threads=threads, dtype=dtype, batch=batch)
 
 
 def check_request(prompt_ids: Sequence[Sequence[int]], *, num_draws: int, temperature: float, top_p: float) -> None:

@@ -1,35 +1,54 @@
 """The sampler that a process keeps open: shards and evaluations of one model open (and convert) it once.
 
-    sampler = held_sampler(Engine.ctranslate2, folder, device="cpu", threads=1, dtype="float32", batch=64)
-    release_sampler()                       # before other work needs the memory, and at the end
+    held = HeldSampler()                    # one to a process that runs stages; it closes with its owner
+    with held.of("ctranslate2", folder, dtype="float32", device="cpu", runtime=runtime) as sampler:
+        sampler.sample(...)
+    held.close()                            # before other work needs the memory, and at the end
 
-At most one is held: asking for another model closes it first. What a sampler returns does not depend on what it returned
-before (`rft.core.sampling.base`), so holding it changes no sample.
+At most one is open: asking for another model closes it first, and an error inside the block closes it too. What a sampler
+returns does not depend on what it returned before (`rft.core.sampling.base`), so keeping it open changes no sample.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from rft.config import Engine
-from rft.core.sampling.base import Sampler, open_sampler
+from rft.config import RuntimeConfig
+from rft.core.sampling.base import Sampler
+from rft.core.sampling.engines import open_sampler
 
-_Key = tuple[Engine, Path, str, int, str, int | None]
-_held: dict[_Key, Sampler] = {}  # the one that is open, if any
-
-
-def held_sampler(
-    engine: Engine, model_folder: Path, *, device: str, threads: int, dtype: str, batch: int | None = None
-) -> Sampler:
-    """The open sampler of exactly these settings, or a new one in its place. The folder's content must not change."""
-    key = (engine, model_folder, device, threads, dtype, batch)
-    if key not in _held:
-        release_sampler()
-        _held[key] = open_sampler(engine, model_folder, device=device, threads=threads, dtype=dtype, batch=batch)
-    return _held[key]
+_Key = tuple[str, Path, str, str, int, int]
 
 
-def release_sampler() -> None:
-    """Close the open sampler, if any."""
-    while _held:
-        _held.popitem()[1].close()
+class HeldSampler:
+    """At most one open sampler."""
+
+    def __init__(self) -> None:
+        self._key: _Key | None = None
+        self._sampler: Sampler | None = None
+
+    @contextmanager
+    def of(
+        self, engine: str, model_folder: Path, *, dtype: str, device: str, runtime: RuntimeConfig
+    ) -> Iterator[Sampler]:
+        """The open sampler of exactly these settings, or a new one in its place. The folder's content must not change."""
+        key = (engine, model_folder, dtype, device, runtime.threads, runtime.sample_batch)
+        if key != self._key or self._sampler is None:
+            self.close()
+            self._sampler = open_sampler(
+                engine, model_folder, device=device, threads=runtime.threads, dtype=dtype, batch=runtime.sample_batch
+            )
+            self._key = key
+        try:
+            yield self._sampler
+        except BaseException:  # out of memory, interrupted: nothing may stay behind
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the open sampler, if any."""
+        sampler, self._sampler, self._key = self._sampler, None, None
+        if sampler is not None:
+            sampler.close()

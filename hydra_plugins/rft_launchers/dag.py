@@ -1,0 +1,93 @@
+"""What launchers have in common that plan a whole sweep as one graph: they differ in the executor that runs it.
+
+    class DagRayLauncher(DagLauncher):                      # one file: settings, and which executor
+        def executor(self) -> Executor: ...
+
+Hydra composes the jobs; from there on the sweep is the project's own (rft.execute.sweep), and no worker needs Hydra.
+"""
+
+import logging
+import sys
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from hydra_plugins.rft_launchers.job_composing import JobComposer
+
+if TYPE_CHECKING:
+    from rft.execute.executor import Executor
+
+log = logging.getLogger("rft")
+
+
+class DagLauncher(Launcher):
+    """Runs a sweep as one graph of stages."""
+
+    composes_before_running = True  # a sweeper need not compose all jobs beforehand to find bad overrides
+
+    @abstractmethod
+    def executor(self) -> "Executor":
+        """What runs the graph."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """One JobReturn per job, in order; jobs of failed cells carry their error."""
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        composer = JobComposer(self.hydra_context.config_loader, self.config)
+        configs = [_numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
+        from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
+        from rft.plan.typed import to_study_config
+        from rft.run import PROGRAM
+
+        folder = Path(str(self.config.hydra.sweep.dir))
+        try:
+            jobs = [to_study_config(config) for config in configs]
+            command = [*PROGRAM, *sys.argv[1:]]
+            results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
+        except ValueError as error:  # a configuration that cannot work: nothing has run yet
+            sys.exit(f"error: {error}")
+        if not self.config.dry_run:
+            for config, (cell_id, reason) in zip(configs, results, strict=True):
+                if reason is None:
+                    _keep_configuration(config, folder / cell_id)
+        return [_returned(config, reason) for config, (_, reason) in zip(configs, results, strict=True)]
+
+
+def _returned(config: DictConfig, error: str | None) -> JobReturn:
+    returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
+    returned.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
+    returned.return_value = None if error is None else RuntimeError(error)
+    return returned
+
+
+def _numbered(config: DictConfig, number: int) -> DictConfig:
+    """The job's configuration with its number; names that hold a time are resolved here, so that all workers agree."""
+    with read_write(config), read_write(config.hydra), open_dict(config):
+        config.hydra.job.id = number
+        config.hydra.job.num = number
+        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
+        config.study_name = str(config.study_name)
+    return config
+
+
+def _keep_configuration(config: DictConfig, cell: Path) -> None:
+    """What Hydra writes for a job, into the cell's folder: its configuration, its overrides, and Hydra's own."""
+    folder = cell / str(config.hydra.output_subdir)
+    if config.hydra.output_subdir is None or folder.exists():
+        return
+    folder.mkdir(parents=True)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.save(own, folder / "config.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": config.hydra}), folder / "hydra.yaml")
+    OmegaConf.save(config.hydra.overrides.task, folder / "overrides.yaml")

@@ -1,0 +1,103 @@
+"""A first look at command-line overrides, for errors with a suggestion before Hydra composes anything.
+
+check_overrides(["model=nano-q"], conf=Path("conf"), choices={"method": METHODS}, options={})
+# "model=nano-q: unknown model. Did you mean nano-s? Known: nano-l, nano-m, nano-s, nano-xs, ..."
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import EnumType
+from pathlib import Path
+from typing import Any
+
+from rft.config import StudyConfig
+
+HYDRA_PREFIXES = ("hydra", "+hydra", "~")
+_PLAIN_CHOICES = re.compile(r"^[\w.+-]+(,[\w.+-]+)*$")
+
+
+def named_plugins(arguments: Sequence[str]) -> list[str]:
+    """The modules of `plugins=[a,b]` on the command line: they must be loaded before anything is composed."""
+    given = [value for key, _, value in (argument.partition("=") for argument in arguments) if key == "plugins"]
+    return [name.strip() for name in given[-1].strip("[]").split(",") if name.strip()] if given else []
+
+
+def check_overrides(
+    arguments: Sequence[str],
+    *,
+    conf: Path,
+    choices: Mapping[str, Collection[str]],
+    options: Mapping[str, type],
+) -> str | None:
+    """The first problem found, or None. Only unknown keys, group choices, names and Enum values are looked for.
+
+    `choices`: allowed names by key, of things that register themselves; `options`: of each method, below `methods.<name>`.
+    """
+    tree = _Tree(conf, choices, options)
+    for argument in arguments:
+        key, separator, value = argument.partition("=")
+        if not separator or key.startswith(("-", *HYDRA_PREFIXES)):
+            continue
+        problem = tree.check(key.lstrip("+"), value)
+        if problem is not None:
+            return f"{argument}: {problem}"
+    return None
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """What an override may name."""
+
+    conf: Path
+    choices: Mapping[str, Collection[str]]
+    options: Mapping[str, type]
+
+    def check(self, key: str, value: str) -> str | None:
+        if (self.conf / key).is_dir():
+            return _check_choices(key, value, sorted(path.stem for path in (self.conf / key).glob("*.yaml")))
+        if key in self.choices:
+            return _check_choices(key, value, list(self.choices[key]))
+        kind: Any = StudyConfig
+        parts = key.split(".")
+        for depth, part in enumerate(parts):
+            fields = self.options if parts[:depth] == ["methods"] else _fields(kind)
+            if fields is None:
+                return None
+            if part not in fields:
+                known = sorted(fields)
+                place = " in " + ".".join(parts[:depth]) if depth else ""
+                return f"unknown key {part!r}{place}.{_suggest(part, known)} Known: {', '.join(known)}"
+            kind = fields[part]
+        if isinstance(kind, EnumType):
+            return _check_choices(key, value, list(kind.__members__))
+        return None
+
+
+def _check_choices(key: str, value: str, known: list[str]) -> str | None:
+    if not _PLAIN_CHOICES.fullmatch(value):
+        return None  # an interpolation, glob or function: Hydra's own grammar
+    for choice in value.split(","):
+        if choice not in known:
+            return f"unknown {key} {choice!r}.{_suggest(choice, known)} Known: {', '.join(known)}"
+    return None
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _fields(kind: Any) -> Mapping[str, Any] | None:
+    """Field types of a configuration class (or of `Class | None`); None when it is no class of ours."""
+    if isinstance(kind, types.UnionType):
+        kind = next((arg for arg in typing.get_args(kind) if dataclasses.is_dataclass(arg)), None)
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return typing.get_type_hints(kind)

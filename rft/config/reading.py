@@ -1,0 +1,95 @@
+"""What planning reads of a configuration: from it follow a cell's setting and its replicate, without a list kept by hand.
+
+    reading = Reading()
+    seen = watched(cfg, reading)             # looks like the configuration, and notes what is read
+    plan_stages(seen)
+    reading.setting                          # {'method': 'sft', 'data_frac': 0.5, 'train.lr': 0.003, ...}
+    reading.seeds                            # {'data_seed': 0, 'train_seed': 0}
+
+A value that changes results is noted by its dotted path when it is read, a seed apart; names, facts and the rest are not.
+What is known from outside (the content behind a path) is noted with `note`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+from rft.config.fields import Role, specs
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reading:
+    """What has been read so far."""
+
+    setting: dict[str, Any] = field(default_factory=dict)  # dotted path -> JSON value
+    seeds: dict[str, int] = field(default_factory=dict)  # name -> seed
+
+
+class _View:
+    """Stands for one configuration object; attributes are read through it."""
+
+    __slots__ = ("_cache", "_prefix", "_reading", "_role", "_target")
+
+    def __init__(self, target: Any, reading: Reading, prefix: str, role: Role | None) -> None:
+        self._target, self._reading, self._prefix = target, reading, prefix
+        self._role = role
+        self._cache: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        path = self._prefix + name
+        if name in self._cache:
+            return self._cache[name]
+        value = getattr(self._target, name)
+        spec = specs(type(self._target)).get(name)
+        if spec is None:  # a method or property of the class
+            return value
+        role = self._role or spec.role
+        if isinstance(value, dict) or dataclasses.is_dataclass(value):
+            inner = None if role is Role.result else role
+            value = _views(value, self._reading, f"{path}.", inner)
+            self._cache[name] = value
+        elif role is Role.result:
+            self._reading.setting[path] = plain_value(value)
+        elif role is Role.seed and value is not None:
+            self._reading.seeds[name] = value
+        return value
+
+
+def _views(value: Any, reading: Reading, prefix: str, role: Role | None) -> Any:
+    if isinstance(value, dict):
+        return {key: _View(item, reading, f"{prefix}{key}.", role) for key, item in value.items()}
+    return _View(value, reading, prefix, role)
+
+
+def watched(cfg: T, reading: Reading) -> T:
+    """The configuration as `reading` sees it."""
+    return cast(T, _View(cfg, reading, "", None))
+
+
+def unnoted(cfg: T) -> T:
+    """The configuration itself: for looking whether something is asked for at all, and for estimates."""
+    return cast(T, cast(Any, cfg)._target) if isinstance(cfg, _View) else cfg
+
+
+def note(cfg: Any, path: str, value: Any) -> None:
+    """Note what a configuration object rests on besides its fields, at `path` below it."""
+    if isinstance(cfg, _View):
+        cfg._reading.setting[cfg._prefix + path] = plain_value(value)
+
+
+def values_of(part: Any, *, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """All fields of a flat configuration class by name, each read."""
+    kind = type(part._target) if isinstance(part, _View) else type(part)
+    return {name: getattr(part, name) for name in specs(kind) if name not in leave_out}
+
+
+def plain_value(value: Any) -> Any:
+    """A JSON value: Enums by their value, tuples as lists, whole floats as they are written by JSON."""
+    if isinstance(value, Enum):
+        return value.value
+    return [plain_value(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,312 @@
+"""The configuration as dataclasses: types and meanings here, numbers in `conf/`, no number in both.
+
+Beside each field stands its role (rft.config.fields), where it is not the usual one of changing results, and for numbers the range
+that is allowed. How the work is done and kept (`RuntimeConfig`, `StoreConfig`, `TrackingConfig`, the study's name) never
+enters a stage's identity; all that changes results does.
+
+    cfg: StudyConfig = OmegaConf.to_object(composed)     # rft.run does this once
+    validate(cfg)                                        # ValueError with what it got, what is allowed, what to do
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any
+
+from rft.config import fields
+
+
+class ModelSource(Enum):
+    """Where a base model comes from."""
+
+    pretrain = "pretrain"  # trained here from scratch on the data set's corpus
+    imported = "imported"  # a Hugging Face folder or hub id
+
+
+class DataKind(Enum):
+    """Which reader makes the problems."""
+
+    world = "world"  # the embedded generated world
+    jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
+
+
+class Numerics(Enum):
+    """Which floating-point kernels compute (rft.infra.numerics): they differ in last bits, and bases differ by those."""
+
+    native = "native"  # the processor's fastest
+    portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
+
+
+class OnFault(Enum):
+    """What becomes of rows that cannot be used as they are."""
+
+    error = "error"  # all of them are named, nothing runs
+    drop = "drop"  # left out, and counted in the record
+
+
+class SampleFrom(Enum):
+    """Which questions RFT samples at a data fraction below 1."""
+
+    own = "own"  # the questions of the fraction
+    all = "all"  # every training question of the data set
+
+
+class Split(Enum):
+    """Which problems are scored."""
+
+    test = "test"
+    validation = "validation"
+
+
+class Thin(Enum):
+    """Whether a union gives paths up, so that diversity of models is compared at equal numbers of paths."""
+
+    none = "none"
+    own = "own"  # to as many paths as the model's own pool with as many draws keeps, by seeded choice
+
+
+class EpochRule(Enum):
+    """Epochs at a data fraction (paper appendix A.2)."""
+
+    fixed = "fixed"  # the same number of epochs at every fraction
+    per_fraction = "per_fraction"  # epochs / data_frac: the same number of steps at every fraction
+
+
+@dataclass
+class ArchConfig:
+    """Shape of a Llama model that is pretrained here."""
+
+    num_layers: Annotated[int, fields.result("[1, inf)")]
+    width: Annotated[int, fields.result("[1, inf)")]  # hidden size
+    num_heads: Annotated[int, fields.result("[1, inf)")]
+    num_kv_heads: Annotated[int, fields.result("[1, inf)")]
+    mlp_width: Annotated[int, fields.result("[1, inf)")]
+    context: Annotated[int, fields.result("[2, inf)")]  # longest sequence in tokens
+    init_std: Annotated[float, fields.result("(0, inf)")]  # of weight matrices; narrow models need more than 0.02
+    embedding_std: Annotated[float, fields.result("(0, inf)")]  # of the tied token embedding at the start
+    rope_theta: Annotated[float, fields.result("(0, inf)")]  # base of the rotary positions
+
+
+@dataclass
+class PretrainConfig:
+    """Recipe of the pretraining stage."""
+
+    tokens: Annotated[int, fields.result("[1, inf)")]  # budget, annealed fully
+    batch_tokens: Annotated[int, fields.result("[1, inf)")]  # tokens an optimiser step
+    sequence: Annotated[int, fields.result("[2, inf)")]  # tokens a packed sequence
+    lr: Annotated[float, fields.result("(0, inf)")]
+    warmup_frac: Annotated[float, fields.result("[0, 1)")]
+    weight_decay: Annotated[float, fields.result("[0, inf)")]
+    beta2: Annotated[float, fields.result("[0, 1)")]  # of AdamW
+
+
+@dataclass
+class ModelConfig:
+    """One base model: `conf/model/<name>.yaml`."""
+
+    name: Annotated[str, fields.name()]
+    family: Annotated[str, fields.name()]  # models of one family share architecture and corpus
+    source: ModelSource
+    lr: Annotated[float, fields.result("(0, inf)")]  # peak learning rate of FULL fine-tuning, chosen once on validation
+    arch: ArchConfig | None = None  # source=pretrain
+    pretrain: PretrainConfig | None = None  # source=pretrain
+    path: Annotated[str | None, fields.place()] = None  # source=imported: local folder or hub id
+    prompt: str | None = None  # overrides the data set's prompt template
+    post_trained: Annotated[bool, fields.fact()] = (
+        False  # instruction-tuned models are left out of pretraining-loss fits
+    )
+    num_params: Annotated[int | None, fields.fact("[1, inf)")] = None  # as published; measured where the model is here
+    num_params_non_embedding: Annotated[int | None, fields.fact("[1, inf)")] = None
+    num_layers: Annotated[int | None, fields.fact("[1, inf)")] = None  # for cost estimates of models that are not here
+    width: Annotated[int | None, fields.fact("[1, inf)")] = None
+    context: Annotated[int | None, fields.fact("[2, inf)")] = None
+    pretrain_tokens: Annotated[float | None, fields.fact("[1, inf)")] = None  # tokens of its published pretraining
+    published_loss: Annotated[float | None, fields.fact("(0, inf)")] = None  # never mixed with measured loss
+    published_loss_source: Annotated[str | None, fields.fact()] = None
+    licence: Annotated[str | None, fields.fact()] = None
+
+
+@dataclass
+class WorldConfig:
+    """The embedded word-problem world (rft.text.world)."""
+
+    min_steps: Annotated[int, fields.result("[1, inf)")]  # equations of a canonical solution, at least
+    max_steps: Annotated[int, fields.result("[1, inf)")]  # and at most
+    num_graphs: Annotated[int, fields.result("[1, inf)")]  # computation graphs, drawn with Zipf-like frequency
+    max_distractors: Annotated[int, fields.result("[0, inf)")]  # facts that the answer does not need, at most
+    human_style: Annotated[float, fields.result("[0, 1]")]  # of solutions; 0: none; 0.9: nearly always the same
+    composed_frac: Annotated[
+        float, fields.result("[0, 1]")
+    ]  # share of corpus documents that hold whole solved problems
+    seed: Annotated[int, fields.result("(-inf, inf)")]  # of graphs, pool, validation, test and corpus
+    max_value: Annotated[int, fields.result("[10, 9999]")] = 60  # each number is one token
+
+
+@dataclass
+class DataConfig:
+    """One data set: `conf/data/<name>.yaml`."""
+
+    name: Annotated[str, fields.name()]
+    kind: DataKind
+    num_train: Annotated[int | None, fields.result("[1, inf)", "the full human set, data_frac = 1; null: all")]
+    num_pool: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the human pool
+    num_validation: Annotated[int, fields.result("[0, inf)")]  # held out of training for choices
+    num_test: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the test set; jsonl: null
+    eval_problems: Annotated[int | None, fields.result("[1, inf)", "test problems to score, a fixed prefix; null: all")]
+    prompt: str  # prompt template, see rft.text.prompts
+    rule: str  # grading rule, see rft.text.answers
+    max_prompt_tokens: Annotated[int, fields.result("[1, inf)")]
+    max_new_tokens: Annotated[int, fields.result("[1, inf)")]
+    num_shots: Annotated[int, fields.result("[0, inf)")]  # worked examples in an ICL prompt
+    expected_question_tokens: Annotated[int, fields.fact("[1, inf)")]  # for estimates before anything is tokenized
+    expected_solution_tokens: Annotated[int, fields.fact("[1, inf)")]
+    world: WorldConfig | None = None
+    train_path: Annotated[str | None, fields.place()] = None  # file, folder or hub id (rft.infra.hub)
+    test_path: Annotated[str | None, fields.place()] = None
+    loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: world slice, or ours
+    train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
+    on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
+    on_duplicate: OnFault = OnFault.error  # rows that repeat a question of their file
+    test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
+
+
+@dataclass
+class TrainConfig:
+    """Fine-tuning recipe, one for SFT and RFT."""
+
+    epochs: Annotated[float, fields.result("(0, inf)")]
+    epoch_rule: EpochRule
+    batch_size: Annotated[int, fields.result("[1, inf)")]  # examples an optimiser step
+    lr: Annotated[float | None, fields.result("(0, inf)", "null: the model's own")]
+    warmup_frac: Annotated[float, fields.result("[0, 1)")]
+    schedule: str  # cosine | linear | constant
+    weight_decay: Annotated[float, fields.result("[0, inf)")]
+    grad_clip: Annotated[float, fields.result("(0, inf)")]
+    max_tokens: Annotated[int, fields.result("[2, inf)")]  # prompt and response; longer examples are refused
+    dtype: str  # float32 | bfloat16: of the products (autocast); weights and optimiser stay float32
+    max_steps: Annotated[int | None, fields.result("[1, inf)")] = None  # cap, for smoke runs
+    lora_rank: Annotated[int | None, fields.result("[1, inf)", "null: full fine-tuning; adapters want another lr")] = (
+        None
+    )
+    lora_alpha: Annotated[int | None, fields.result("[1, inf)", "null: twice train.lora_rank")] = None
+    # Share of the examples trained on, human and added alike; nested in a larger one (paper, Table 5, no dedup)
+    examples_frac: Annotated[float, fields.result("(0, 1]")] = 1.0
+
+
+@dataclass
+class SamplingConfig:
+    """How solutions are drawn."""
+
+    engine: str  # auto, or a name of rft.core.sampling.engines; auto is resolved before anything is hashed
+    dtype: str  # float32 | bfloat16
+    draws_per_shard: Annotated[int, fields.result("[1, inf)")]
+    problems_per_shard: Annotated[int, fields.result("[1, inf)")]
+    top_p: Annotated[float, fields.result("(0, 1]")]
+    stop: list[str]
+
+
+@dataclass
+class SelectConfig:
+    """Which samples become training paths (paper A.3)."""
+
+    policy: str  # see rft.text.selection
+    count_human: bool  # True: a sample with the human path's key is a duplicate
+    tolerance: Annotated[float, fields.result("[0, inf)")]  # absolute, of the equation check
+    check_equations: bool
+    equations: str  # annotated (`<<...>>`) | plain (from text)
+    cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # paths a question
+    tie_break: str | None  # how algorithm 1 breaks ties, see rft.text.dedup; null: as the policy has it
+    thin: Thin  # of a union's kept paths; without meaning for a model's own pool
+
+
+@dataclass
+class EvalConfig:
+    """What is measured of every cell."""
+
+    split: Split  # validation for every choice that is made before a comparison is reported
+    vote_k: Annotated[int | None, fields.result("[1, 1000]", "draws a test problem; null: greedy only")]
+    vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws are one")]
+    perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, scored too
+
+
+@dataclass
+class LossConfig:
+    """The measured pretraining loss."""
+
+    max_tokens: Annotated[int, fields.result("[1, inf)")]  # of the held-out text that are scored
+    window: Annotated[int, fields.result("[2, inf)")]  # context in tokens
+
+
+@dataclass
+class RuntimeConfig:
+    """What only changes speed; never hashed."""
+
+    device: str  # auto | cpu | cuda
+    threads: Annotated[int, fields.run("[1, inf)")]  # torch / CTranslate2 threads of one process
+    micro_batch_tokens: Annotated[int, fields.run("[1, inf)")]  # padded tokens of one forward pass
+    packing: bool  # fine-tuning: several examples in a row, each blind to the others; same loss, less padding
+    sample_batch: Annotated[int, fields.run("[1, inf)")]  # sequences decoded at once
+    flops_per_s: Annotated[float, fields.run("(0, inf)")]  # of one worker, for time estimates only
+
+
+@dataclass
+class StoreConfig:
+    """Where finished stages live."""
+
+    root: str
+
+
+@dataclass
+class TrackingConfig:
+    """The W&B mirror."""
+
+    mode: str  # offline | online | disabled
+    project: str
+    entity: str | None
+    tags: list[str]
+    max_samples: Annotated[int, fields.run("[0, inf)")]  # rows of the sampled-solutions table
+
+
+@dataclass
+class PlanConfig:
+    """What a plan shows besides its stages."""
+
+    compare: str | None  # published costs to set beside the plan's: table4 (the paper's); null: none
+
+
+@dataclass
+class StudyConfig:
+    """The whole configuration."""
+
+    model: ModelConfig
+    data: DataConfig
+    method: str  # a name of rft.methods
+    methods: dict[str, Any]  # options of each method by its name; those of others are never read
+    data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
+    k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
+    union: list[str]  # donor models, k draws from each; empty: the model's own pool
+    temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples are one")]
+    seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
+    data_seed: Annotated[int | None, fields.seed()]
+    train_seed: Annotated[int | None, fields.seed()]
+    sample_seed: Annotated[int | None, fields.seed()]
+    pretrain_seed: Annotated[int, fields.seed()]
+    pretrain_tokens: Annotated[int | None, fields.result("[1, inf)", "null: the model's own budget")]
+    sample_from: SampleFrom
+    train: TrainConfig
+    sampling: SamplingConfig
+    select: SelectConfig
+    eval: EvalConfig
+    loss: LossConfig
+    numerics: Numerics
+    runtime: Annotated[RuntimeConfig, fields.run()]
+    store: Annotated[StoreConfig, fields.run()]
+    tracking: Annotated[TrackingConfig, fields.run()]
+    plugins: Annotated[list[str], fields.run()]  # modules that add methods, engines, rules (rft.registry)
+    study_name: Annotated[str, fields.run()]
+    study_replace: Annotated[bool, fields.run()]  # a multirun takes the cells that the study has off its list first
+    dry_run: Annotated[bool, fields.run()]
+    plan: Annotated[PlanConfig, fields.run()]
+    preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
+    donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models

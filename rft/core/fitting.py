@@ -1,0 +1,39 @@
+"""What every stage that trains does after it has a model and its steps: train, write the weights and the curve.
+
+result = fit(model, steps, tokenizer=tokenizer, settings=settings, seed=0, out=out, report=lambda share: None)
+
+`curve.jsonl` has rows {"step", "loss_nats", "lr", "target_tokens", "elapsed_s"}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rft.core.batching import Step
+from rft.core.lora import merge_lora
+from rft.core.model import Model, save_model
+from rft.core.seeding import seed_torch
+from rft.core.tokenization import Tokenizer
+from rft.core.training import TrainResult, TrainSettings, train
+from rft.records import CURVE_FILE, write_jsonl
+
+
+def fit(
+    model: Model,
+    steps: Iterable[Step],
+    *,
+    tokenizer: Tokenizer,
+    settings: TrainSettings,
+    seed: int,
+    out: Path,
+    report: Callable[[float], None],
+) -> TrainResult:
+    """Train over the steps; leaves a plain Hugging Face folder (adapters merged) and the curve in `out`."""
+    seed_torch(seed)  # of dropout, where a model has it
+    curve: list[dict[str, Any]] = []
+    result = train(model, steps, settings=settings, log=curve.append, progress=lambda done, total: report(done / total))
+    save_model(merge_lora(model), tokenizer, out)
+    write_jsonl(out / CURVE_FILE, curve)
+    return result

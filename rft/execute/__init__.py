@@ -1,0 +1,1 @@
+"""From a plan to records: how stages run, on what, and what a finished cell leaves."""

@@ -1,0 +1,109 @@
+"""The life of a cell: planned, registered in its study, computed, assembled, mirrored to W&B; its record written last.
+
+    cell = plan_cell(cfg)
+    run_cell(cell, study_folder=Path("multirun_outputs/quickstart"), command=sys.argv)
+
+The same steps whoever computes the stages: here one after the other, or an executor beforehand (rft.execute.sweep), which then
+calls `finish_cell` in a worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rft.config import StudyConfig
+from rft.execute.mirror import mirror_cell
+from rft.execute.record import assemble, write_cell_files
+from rft.execute.stages import execute
+from rft.infra.devices import resolve_device
+from rft.infra.numerics import require
+from rft.infra.provenance import provenance
+from rft.infra.store import Entry, Store
+from rft.infra.study import Study
+from rft.plan.cell import CellPlan, plan
+from rft.plan.show import plan_text
+from rft.plan.sources import Sources, resolve
+from rft.records import RECORD_FILE, write_json
+from rft.stages.stage import Stage
+
+log = logging.getLogger("rft")
+
+MANY_WITHOUT_EQUATIONS = 0.5
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A configuration with what planning looked up, and the plan."""
+
+    cfg: StudyConfig
+    sources: Sources
+    plan: CellPlan
+
+
+def plan_cell(cfg: StudyConfig) -> PlannedCell:
+    """Look the outside up and plan. Raises ValueError for what cannot work, before anything is computed or written."""
+    sources = resolve(cfg)
+    return PlannedCell(cfg, sources, plan(cfg, sources))
+
+
+def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = ()) -> Path | None:
+    """The cell's record, computed or found; None for a dry run.
+
+    Raises what a failing stage raises, after writing the reason into the cell's folder.
+    """
+    cfg, planned = cell.cfg, cell.plan
+    store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
+    if cfg.dry_run:
+        log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+        return None
+    require(cfg.numerics.value)
+    study.register([planned.cell_id])
+    record = study.path_of(planned.cell_id) / RECORD_FILE
+    if study.complete(planned.cell_id, cell_key=planned.cell_key):
+        log.info(f"{planned.cell_id} is finished: {record}")
+        return record
+    study.clear(planned.cell_id)
+    with study.failing(planned.cell_id):
+        if cfg.preflight:
+            from rft.execute.preflight import preflight_cell  # imports torch
+
+            preflight_cell(cfg, cell.sources, planned, store=store, folder=record.parent)
+        if any(not store.has(stage.kind, stage.key) for stage in planned.stages):
+            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+        hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce)
+        return finish_cell(cell, study=study, hits=hits, command=command)
+
+
+def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], command: Sequence[str]) -> Path:
+    """The record of a cell whose stages are all finished; record.json comes last.
+
+    `hits` says which stages were found finished; `command` is the command line of whoever started it all.
+    """
+    cfg, planned, store = cell.cfg, cell.plan, Store(Path(cell.cfg.store.root))
+    device = resolve_device(cfg.runtime.device)
+    origin = provenance(device=device, argv=command, folder=Path(__file__).parent)
+    record = assemble(planned, store=store, hits=hits, study=study.name, provenance=origin)
+    folder = study.path_of(planned.cell_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_cell_files(planned, store=store, folder=folder)
+    mirror_cell(cfg, planned, record, store=store, study=study, folder=folder)
+    write_json(folder / RECORD_FILE, record.to_json())
+    score = record.scores["maj1@1"]
+    without = record.data.get("no_equation_frac") or 0.0
+    if without > MANY_WITHOUT_EQUATIONS and cfg.select.equations == "annotated":
+        log.warning(
+            f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them a "
+            "question is kept; select.equations=plain reads equations from the text"
+        )
+    percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
+    log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
+    return folder / RECORD_FILE
+
+
+def _announce(stage: Stage[Any], entry: Entry) -> None:
+    if not entry.cache_hit:
+        log.info(f"  {stage.label}: {entry.seconds:.1f} s")

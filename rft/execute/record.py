@@ -1,0 +1,230 @@
+"""A cell's record from the outputs of its finished stages, and the per-item files beside it.
+
+record = assemble(cell, store=store, hits={"3f2a...": True}, study="quickstart", provenance={...})
+write_cell_files(cell, store=store, folder=Path("multirun_outputs/quickstart/3"))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rft.infra.digest import digest
+from rft.infra.store import Entry, Store
+from rft.plan.cell import CellPlan, CellStages
+from rft.records import (
+    OUTCOMES_FILE,
+    PATHS_FILE,
+    SHOWN_FILE,
+    Outcome,
+    Record,
+    Score,
+    StageCost,
+    write_jsonl,
+)
+from rft.stages.evaluate import Evaluation
+from rft.stages.problems import FileProblems, Part, Problems
+from rft.stages.stage import Stage
+from rft.text.perturb import original_id
+from rft.votes import Tally, pool_scores
+
+R = TypeVar("R")
+ERROR_KINDS = {"a": "arithmetic_error", "p": "plan_error", "l": "lucky"}  # the embedded world's verdicts
+MAX_SOLUTIONS = 64  # of each source in the cell's sample file
+
+
+def assemble(
+    cell: CellPlan, *, store: Store, hits: Mapping[str, bool], study: str, provenance: Mapping[str, Any]
+) -> Record:
+    """The record of a cell whose stages are all finished."""
+    done = _Finished(store)
+    outcomes = list(_outcome_rows(cell.read, done))
+    rows, origins = _stage_origins(cell, done)
+    files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
+    return Record(
+        study=study,
+        cell_id=cell.cell_id,
+        cell_key=cell.cell_key,
+        names=dict(cell.names),
+        setting=dict(cell.setting),
+        seeds=dict(cell.seeds),
+        model=_model_facts(cell, done),
+        data=_data_facts(cell.read, done) | _perturbed_facts(cell.read, done, outcomes),
+        scores=_scores(outcomes) | _perturbed_scores(outcomes),
+        rates=_rates(outcomes),
+        stages=rows,
+        cost=[_stage_cost(stage, done.entry(stage), hits) for stage in cell.stages],
+        provenance={**provenance, "origins": origins},
+        files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
+    )
+
+
+def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
+    """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
+    done = _Finished(store)
+    write_jsonl(folder / OUTCOMES_FILE, _outcome_rows(cell.read, done))
+    rows = list(itertools.islice(done.open(cell.read.evaluate).solutions(), MAX_SOLUTIONS))
+    selections = cell.read.trained.selections
+    if selections:
+        kept = done.open(selections[-1]).rows()
+        write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.seeds["sample_seed"]} for row in kept))
+        for selection in selections:
+            rows += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
+    write_jsonl(folder / SHOWN_FILE, rows)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """The finished stages of a store."""
+
+    store: Store
+
+    def entry(self, stage: Stage[Any]) -> Entry:
+        """Raises RuntimeError when it is not there."""
+        entry = self.store.get(stage.kind, stage.key)
+        if entry is None:
+            raise RuntimeError(
+                f"stage {stage.kind} {stage.key} is not in the store {self.store.root}: start the run again"
+            )
+        return entry
+
+    def open(self, stage: Stage[R]) -> R:
+        """Read as what it is."""
+        return stage.read(self.entry(stage).path)
+
+    def facts(self, stage: Stage[Any]) -> dict[str, Any]:
+        """What it tells the record."""
+        return dict(self.entry(stage).meta["facts"])
+
+
+def _stage_origins(cell: CellPlan, done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(a row per stage with the place of its origin and the digest of the weights it made, the distinct origins)."""
+    origins: list[dict[str, Any]] = []
+    rows = []
+    for stage in cell.stages:
+        entry = done.entry(stage)
+        made = entry.meta.get("origin", {})
+        if made not in origins:
+            origins.append(made)
+        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(made)}
+        weights = weights_digest(entry)
+        rows.append(row | ({"weights": weights} if weights else {}))
+    return rows, origins
+
+
+def weights_digest(entry: Entry) -> str | None:
+    """One digest of a stage's weight files; None where it holds none."""
+    found = {name: value for name, value in entry.digests.items() if name.endswith(".safetensors")}
+    return digest(found) if found else None
+
+
+def _outcome_rows(read: CellStages, done: _Finished) -> Iterator[dict[str, Any]]:
+    """One row per test problem: the greedy outcome, and where the cell has them that of its numbers-changed copy and the
+    draws; joined by id."""
+    copies = dict(_copied_rows(done.open(read.perturbed))) if read.perturbed is not None else {}
+    draws = {row["id"]: row for row in done.open(read.vote).outcomes()} if read.vote is not None else {}
+    for row in done.open(read.evaluate).outcomes():
+        greedy = {name: row[name] for name in ("outcome", "answer", "kind") if name in row}
+        merged = {"id": row["id"], "gold": row["gold"], "greedy": greedy}
+        if row["id"] in copies:
+            merged["perturbed"] = copies[row["id"]]
+        if draws:
+            vote = draws[row["id"]]
+            merged["draws"] = {
+                name: vote[name] for name in ("outcomes", "answers", "rivals", "paths", "kinds") if name in vote
+            }
+        yield merged
+
+
+def _copied_rows(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The outcome on each numbers-changed copy, by the id of the original."""
+    for row in evaluation.outcomes():
+        yield original_id(row["id"]), {name: row[name] for name in ("gold", "outcome", "answer")}
+
+
+def _perturbed_scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+    """Accuracy on the copies, and on the originals of these problems alone: copies lean to plain equations."""
+    copied = [row for row in outcomes if "perturbed" in row]
+    if not copied:
+        return {}
+    hits = {name: sum(_is_hit(row[name]) for row in copied) for name in ("perturbed", "greedy")}
+    return {
+        "maj1@1_perturbed": Score.binomial(hits["perturbed"], len(copied)),
+        "maj1@1_originals_of_perturbed": Score.binomial(hits["greedy"], len(copied)),
+    }
+
+
+def _perturbed_facts(read: CellStages, done: _Finished, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts of the copy, and copy minus original over the same problems, with its paired standard error."""
+    if read.perturbed is None:
+        return {}
+    pairs = [(row["perturbed"], row["greedy"]) for row in outcomes if "perturbed" in row]
+    change = Score.mean([float(_is_hit(copy)) - float(_is_hit(original)) for copy, original in pairs])
+    counts = done.facts(read.perturbed.problems)
+    return {"perturbed": counts | {"difference": change.value, "difference_se": change.se}}
+
+
+def _is_hit(solution: Mapping[str, Any]) -> bool:
+    return solution["outcome"] == Outcome.CORRECT.letter
+
+
+def _scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+    hits = sum(_is_hit(row["greedy"]) for row in outcomes)
+    scores = {"maj1@1": Score.binomial(hits, len(outcomes))}
+    if "draws" in outcomes[0]:
+        draws = {row["id"]: row["draws"] for row in outcomes}
+        scores |= pool_scores({name: Tally.of(drawn["outcomes"], drawn["rivals"]) for name, drawn in draws.items()})
+    return scores
+
+
+def _rates(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+    """Shares of the greedy solutions, of all test problems."""
+    n = len(outcomes)
+    letters = [row["greedy"]["outcome"] for row in outcomes]
+    rates = {
+        "no_answer": Score.binomial(letters.count(Outcome.NO_ANSWER.letter), n),
+        "truncated": Score.binomial(letters.count(Outcome.TRUNCATED.letter), n),
+    }
+    if "kind" in outcomes[0]["greedy"]:
+        kinds = [row["greedy"]["kind"] for row in outcomes]
+        rates |= {name: Score.binomial(kinds.count(letter), n) for letter, name in ERROR_KINDS.items()}
+    return rates
+
+
+def _model_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
+    base = done.entry(cell.read.base)
+    facts = dict(cell.model_facts)
+    facts |= dataclasses.asdict(done.open(cell.read.base).facts)
+    facts |= dataclasses.asdict(done.open(cell.read.loss))
+    facts["base_weights"] = weights_digest(base)
+    return facts
+
+
+def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
+    facts: dict[str, Any] = {"dataset": _dataset(read.problems, done)}
+    for stage in read.told:
+        facts |= done.facts(stage)
+    return facts
+
+
+def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
+    """Counts of the problems that the cell trains and is scored on, and of a file's what was left out of it."""
+    dataset: dict[str, Any] = {"kind": "world"}
+    for stage in problems:
+        file = stage.whole if isinstance(stage, Part) else stage
+        facts = done.facts(stage) | {name: value for name, value in done.facts(file).items() if name != "num_problems"}
+        dataset[f"num_{'pool' if stage.split == 'train' else stage.split}"] = facts.pop("num_problems")
+        if isinstance(file, FileProblems):
+            dataset["kind"] = "jsonl"
+            for name, value in facts.items():
+                dataset.setdefault(name, {})[file.split] = value
+    return dataset
+
+
+def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool]) -> StageCost:
+    meta = entry.meta
+    return StageCost(stage.kind, stage.key, entry.seconds, meta["flops"], meta["tokens"], hits.get(stage.key, True))

@@ -1,0 +1,140 @@
+"""Stages run: one in this process, or many over whatever an executor has.
+
+    with StageRunner(store, runtime) as run:
+        for stage in cell.stages:
+            run(stage)                             # computed, or found finished
+
+A runner belongs to one process and keeps at most one sampler open between stages; training closes it first. Workers of an
+executor make a runner each (`StageTask`), and are sent stages without the graph behind them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rft.config import RuntimeConfig
+from rft.infra.devices import resolve_device
+from rft.infra.numerics import current, require
+from rft.infra.origin import origin
+from rft.infra.store import Entry, Store
+from rft.infra.threads import limit_threads
+from rft.registry import load_plugins
+from rft.stages.stage import Stage, StageContext
+
+if TYPE_CHECKING:
+    from rft.core.sampling.held import HeldSampler
+
+
+class StageRunner:
+    """Computes stages whose inputs are finished."""
+
+    def __init__(self, store: Store, runtime: RuntimeConfig) -> None:
+        self.store = store
+        self.runtime = runtime
+        self._sampler: HeldSampler | None = None  # made when first a stage is computed: importing torch takes seconds
+
+    def __call__(
+        self, stage: Stage[Any], *, report: Callable[[float], None] = lambda share: None, wait: bool = True
+    ) -> Entry:
+        """Compute one stage, or find it finished.
+
+        Raises what the stage raises, and rft.infra.store.Busy when another process computes it and not `wait`.
+        """
+
+        def fill(out: Path) -> dict[str, Any]:
+            return self._fill(stage, out, report)
+
+        meta = {"identity": stage.identity(), "inputs": [[one.kind, one.key] for one in stage.inputs]}
+        return self.store.compute(stage.kind, stage.key, fill, meta=meta, wait=wait)
+
+    def _fill(self, stage: Stage[Any], out: Path, report: Callable[[float], None]) -> dict[str, Any]:
+        require(getattr(stage, "numerics", current()))  # before a library is loaded
+        limit_threads(self.runtime.threads)
+        sampler = self._held()
+        if not stage.samples:
+            sampler.close()
+        limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
+        done = stage.run(StageContext(out, self.runtime, report, sampler, self._finished))
+        device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
+        made = origin(device=device, threads=self.runtime.threads)
+        facts = done.facts.to_json() if done.facts is not None else {}
+        return {"tokens": done.tokens, "flops": done.flops, "facts": facts, "origin": made}
+
+    def _held(self) -> HeldSampler:
+        if self._sampler is None:
+            from rft.core.sampling.held import HeldSampler
+
+            self._sampler = HeldSampler()
+        return self._sampler
+
+    def _finished(self, stage: Stage[Any]) -> Path:
+        entry = self.store.get(stage.kind, stage.key)
+        if entry is None:
+            raise RuntimeError(
+                f"input {stage.kind} {stage.key} is not in the store {self.store.root} (damaged or deleted?): start the "
+                "run again"
+            )
+        return entry.path
+
+    def close(self) -> None:
+        """Free what is held open."""
+        if self._sampler is not None:
+            self._sampler.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def execute(
+    stages: Iterable[Stage[Any]],
+    *,
+    store: Store,
+    runtime: RuntimeConfig,
+    on_stage: Callable[[Stage[Any], Entry], None] = lambda stage, entry: None,
+) -> dict[str, bool]:
+    """Compute what is missing, in order, in this process; returns whether each stage (by key) was found finished."""
+    hits: dict[str, bool] = {}
+    with StageRunner(store, runtime) as run:
+        for stage in stages:
+            entry = run(stage)
+            hits[stage.key] = entry.cache_hit
+            on_stage(stage, entry)
+    return hits
+
+
+@dataclass(frozen=True)
+class StagePayload:
+    """What a worker needs to compute a stage."""
+
+    stage: Stage[Any]
+    store_root: str
+    runtime: RuntimeConfig
+    plugins: tuple[str, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Sent without the graph behind the stage; the cut is made when it is sent, so that a plan holds no copies."""
+        return {**self.__dict__, "stage": self.stage.shipped()}
+
+
+class StageTask:
+    """Task function of a worker process, made once there: payload -> whether the stage was found finished."""
+
+    def __init__(self) -> None:
+        self._runners: dict[str, StageRunner] = {}
+
+    def __call__(self, payload: StagePayload, report: Callable[[float], None]) -> bool:
+        load_plugins(payload.plugins)
+        key = f"{payload.store_root} {payload.runtime}"
+        if key not in self._runners:
+            self._runners[key] = StageRunner(Store(Path(payload.store_root)), payload.runtime)
+        return self._runners[key](payload.stage, report=report, wait=False).cache_hit

@@ -1,0 +1,201 @@
+"""A whole sweep as one graph: the union of all cells' stages first, then each cell's record.
+
+errors = run_sweep(jobs, study_folder=folder, executor=LocalProcesses(workers=2, threads=1), command=sys.argv)
+errors[3]      # None, or why the job's cell has no record
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rft.config import StudyConfig
+from rft.execute.cell import PlannedCell, finish_cell, plan_cell
+from rft.execute.executor import Executor
+from rft.execute.stages import StagePayload
+from rft.infra.progress import Progress
+from rft.infra.scheduler import Result, Task
+from rft.infra.store import Store
+from rft.infra.study import Study
+from rft.plan.paper_costs import comparison_text
+from rft.plan.show import Estimator, plan_text
+from rft.registry import load_plugins
+from rft.stages.stage import Stage, in_order
+
+log = logging.getLogger("rft")
+
+STAGE_FUNCTION = "rft.execute.stages:StageTask"
+CELL_FUNCTION = "rft.execute.sweep:finish"
+CELL_COST_S = 0.3  # measured: 440 records in 53 s on two workers
+
+
+@dataclass(frozen=True)
+class CellPayload:
+    """What a worker needs to write a cell's record."""
+
+    cell: PlannedCell
+    hits: Mapping[str, bool]  # of its stages: found finished before the sweep
+    study: Study
+    command: tuple[str, ...]
+    plugins: tuple[str, ...]
+
+
+def finish(payload: CellPayload, report: Callable[[float], None]) -> None:  # noqa: ARG001 (every task function takes it)
+    """Task function of a worker: the record of a cell, all of whose stages are in the store."""
+    load_plugins(payload.plugins)
+    study, cell = payload.study, payload.cell
+    with study.failing(cell.plan.cell_id):
+        finish_cell(cell, study=study, hits=payload.hits, command=payload.command)
+
+
+def run_sweep(
+    jobs: Sequence[StudyConfig], *, study_folder: Path, executor: Executor, command: Sequence[str] = ()
+) -> list[tuple[str, str | None]]:
+    """Plan all jobs, run what is missing, write the records; per job (cell id, None or the reason of its failure).
+
+    Raises ValueError when a job's configuration is invalid: before anything runs.
+    """
+    with _no_garbage():
+        planned = [plan_cell(cfg) for cfg in jobs]
+    cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
+    cfg, workers = planned[0].cfg, executor.workers
+    store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
+    log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
+    if cfg.plan.compare == "table4":
+        log.info("\n" + comparison_text([cell.plan for cell in cells]))
+    if cfg.dry_run:
+        return [(cell.plan.cell_id, None) for cell in planned]
+    if len({cell.cfg.numerics for cell in cells}) > 1:
+        raise ValueError(
+            "numerics takes two values in one sweep, but a process computes with one: run a sweep for each"
+        )
+    open_cells = _registered(cells, study=study)
+    errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
+    cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
+    errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
+    return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
+
+
+def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCell]:
+    """Enter all cells into the study; returns those that are not finished."""
+    there = {entry["cell_id"] for entry in study.cells()}
+    if there:
+        new = sum(cell.plan.cell_id not in there for cell in cells)
+        log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
+    study.register([cell.plan.cell_id for cell in cells])
+    open_cells = [cell for cell in cells if not study.complete(cell.plan.cell_id, cell_key=cell.plan.cell_key)]
+    for cell in open_cells:
+        study.clear(cell.plan.cell_id)
+    if len(open_cells) < len(cells):
+        log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
+    return open_cells
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """A plan is a million small objects without cycles: looking for garbage among them takes a fifth of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _preflight(cells: Sequence[PlannedCell], *, store: Store, study: Study) -> dict[str, str]:
+    """Check every cell's model and data, once for all cells that share them; the reason by cell id where a check failed."""
+    from rft.execute.preflight import PREFLIGHT_FILE, preflight_cell, report_key  # imports torch
+
+    reasons: dict[str, str] = {}
+    written: dict[str, Path] = {}
+    for cell in cells:
+        folder = study.path_of(cell.plan.cell_id)
+        key = report_key(cell.cfg, cell.plan)
+        if key in written:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(written[key], folder / PREFLIGHT_FILE)
+        try:
+            preflight_cell(cell.cfg, cell.sources, cell.plan, store=store, folder=folder)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            reasons[cell.plan.cell_id] = reason
+            study.fail(cell.plan.cell_id, reason=reason, stage="preflight")
+        if (folder / PREFLIGHT_FILE).exists():
+            written[key] = folder / PREFLIGHT_FILE
+    return reasons
+
+
+def _run(
+    cells: Sequence[PlannedCell], *, store: Store, study: Study, executor: Executor, command: Sequence[str]
+) -> dict[str, str]:
+    """Run the graph; the reason by cell id of every cell without a record."""
+    if not cells:
+        return {}
+    cfg = cells[0].cfg
+    estimator = Estimator(store, flops_per_s=cfg.runtime.flops_per_s)
+    stages = in_order(target for cell in cells for target in cell.plan.read.targets)
+    hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
+    names = {stage.key: f"{stage.label} [{stage.key[:8]}]" for stage in stages}  # one a key: equal stages are one task
+    missing = {stage.key for stage in stages if not hits[stage.key]}
+    plugins = tuple(cfg.plugins)
+    tasks = [
+        Task(
+            id=names[stage.key],
+            deps=tuple(names[one.key] for one in stage.inputs if one.key in missing),
+            function=STAGE_FUNCTION,
+            payload=StagePayload(stage, str(store.root), cfg.runtime, plugins),
+            cost_s=estimator.seconds(stage),
+            group=stage.kind,
+            affinity=_affinity(stage),
+            model=stage.model,
+        )
+        for stage in stages
+        if stage.key in missing
+    ]
+    for cell in cells:
+        own = {stage.key: hits[stage.key] for stage in cell.plan.stages}
+        deps = tuple(names[key] for key in own if key in missing)
+        payload = CellPayload(cell, own, study, tuple(command), plugins)
+        tasks.append(Task(_task_id(cell), deps, CELL_FUNCTION, payload, cost_s=CELL_COST_S, group="record"))
+    with Progress(tasks, workers=executor.workers) as progress:
+        results = executor.run(tasks, on_event=progress.on_event)
+    return _failures(cells, results, names, study=study)
+
+
+def _task_id(cell: PlannedCell) -> str:
+    return f"cell {cell.plan.cell_id}"
+
+
+def _affinity(stage: Stage[Any]) -> str:
+    """The weights that a sampling stage runs, which a worker keeps open; else the model that a stage makes."""
+    weights = getattr(stage, "weights", None) if stage.samples else None
+    return weights.key if isinstance(weights, Stage) else stage.model
+
+
+def _failures(
+    cells: Sequence[PlannedCell], results: Mapping[str, Result], names: Mapping[str, str], *, study: Study
+) -> dict[str, str]:
+    """Write a failure file for each cell that was skipped because a stage failed; collect all reasons."""
+    for name, result in results.items():
+        if result.status == "failed":
+            log.error(f"failed: {name}: {result.error}\n{result.traceback or ''}")
+    reasons: dict[str, str] = {}
+    for cell in cells:
+        result = results[_task_id(cell)]
+        if result.status == "done":
+            continue
+        stage = next((s.label for s in cell.plan.stages if _failed(results.get(names[s.key]))), None)
+        reasons[cell.plan.cell_id] = str(result.error)
+        study.fail(cell.plan.cell_id, reason=str(result.error), stage=stage)
+    return reasons
+
+
+def _failed(result: Result | None) -> bool:
+    return result is not None and result.status == "failed"

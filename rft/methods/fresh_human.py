@@ -1,0 +1,59 @@
+"""A control of RFT: as many NEW human problems as RFT kept paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rft.methods.rft import selected
+from rft.plan.method import METHODS, Method, Trained
+from rft.plan.planner import Planner
+from rft.records import Problem
+from rft.stages.kept import Selection
+from rft.stages.stage import StageContext
+from rft.stages.trainset import Row, Trainset, row
+from rft.text.subsets import permutation
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FreshSet(Trainset):
+    """Human paths, and as many problems beyond the subset as a selection kept paths."""
+
+    kind: ClassVar[str] = "fresh_set"
+    like: Selection
+
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+        """Raises ValueError when the pool is short."""
+        pool = work.open(self.subset.source).problems()
+        return fresh_human(pool, human, num_fresh=len(work.open(self.like).kept()), seed=int(self.subset.seed or 0))
+
+
+@METHODS.add("fresh_human")
+class FreshHuman(Method):
+    """What kept paths would have to be worth."""
+
+    title = "fresh human"
+
+    def plan(self, p: Planner) -> Trained:
+        selections = selected(p)
+        trainset = FreshSet(
+            subset=p.human,
+            like=selections[-1],
+            examples_frac=p.examples_frac,
+            **p.matched_estimates("fresh_human"),
+        )
+        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+
+
+def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Row]:
+    """`num_fresh` human problems beyond the subset, in the subset's own order. Raises ValueError when the pool is short."""
+    by_id = {problem.id: problem for problem in pool}
+    order = permutation(list(by_id), seed=seed)
+    fresh = order[len(human) : len(human) + num_fresh]
+    if len(fresh) < num_fresh:
+        raise ValueError(
+            f"fresh_human needs {num_fresh} problems beyond the {len(human)} of the subset, the pool has {len(fresh)}: "
+            "raise data.num_pool, or lower k or data_frac"
+        )
+    return [row(by_id[name], by_id[name].solution, "fresh") for name in fresh]

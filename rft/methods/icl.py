@@ -1,0 +1,16 @@
+"""In-context learning: the base model with worked examples in the prompt."""
+
+from __future__ import annotations
+
+from rft.plan.method import METHODS, Method, Trained
+from rft.plan.planner import Planner
+
+
+@METHODS.add("icl")
+class Icl(Method):
+    """Trains nothing."""
+
+    title = "ICL"
+
+    def plan(self, p: Planner) -> Trained:
+        return Trained(p.base(), shots=p.shots())

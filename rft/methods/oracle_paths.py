@@ -1,0 +1,76 @@
+"""A control of RFT that the embedded world allows: as many TRUE alternative paths as RFT kept, in place of sampled ones."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rft.methods.rft import selected
+from rft.plan.method import METHODS, Method, Trained
+from rft.plan.planner import Planner
+from rft.records import Problem
+from rft.stages.kept import Selection
+from rft.stages.stage import StageContext
+from rft.stages.trainset import Row, Trainset, row
+from rft.text.subsets import rank
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OracleSet(Trainset):
+    """Human paths, and as many true alternative ones as a selection kept."""
+
+    kind: ClassVar[str] = "oracle_set"
+    like: Selection
+
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+        """Raises ValueError when the problems have too few paths."""
+        counts = Counter(path.id for path in work.open(self.like).kept())
+        return oracle_paths(human, counts, seed=int(self.subset.seed or 0))
+
+
+@METHODS.add("oracle_paths")
+class OraclePaths(Method):
+    """What diversity of paths is worth where all of them are right."""
+
+    title = "oracle paths"
+    needs_world = True
+
+    def plan(self, p: Planner) -> Trained:
+        selections = selected(p)
+        trainset = OracleSet(
+            subset=p.human,
+            like=selections[-1],
+            examples_frac=p.examples_frac,
+            **p.matched_estimates("oracle_paths"),
+        )
+        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+
+
+def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: int) -> list[Row]:
+    """As many true alternative paths as RFT kept: per question the same number where there are as many, else elsewhere.
+
+    Alternatives have another equation list than the human path and than each other.
+    """
+    from rft.text.world import alternative_paths
+
+    wanted = sum(counts.values())
+    per_question = {p.id: _shuffled(alternative_paths(p), seed=seed, name=p.id) for p in human}
+    chosen = {p.id: per_question[p.id][: counts.get(p.id, 0)] for p in human}
+    left = [(p.id, text) for p in human for text in per_question[p.id][len(chosen[p.id]) :]]
+    left.sort(key=lambda pair: rank(f"oracle-{seed}", *pair))
+    short = wanted - sum(map(len, chosen.values()))
+    if short > len(left):
+        raise ValueError(
+            f"oracle_paths needs {wanted} alternative paths, the {len(human)} problems have "
+            f"{wanted - short + len(left)}: lower k, or use a world with more paths"
+        )
+    for name, text in left[:short]:
+        chosen[name].append(text)
+    return [row(p, text, "oracle") for p in human for text in chosen[p.id]]
+
+
+def _shuffled(texts: Sequence[str], *, seed: int, name: str) -> list[str]:
+    return random.Random(rank(f"oracle-{seed}", name)).sample(list(texts), len(texts))

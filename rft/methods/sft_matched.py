@@ -1,0 +1,54 @@
+"""The control at equal optimiser steps: human paths repeated until as many steps are taken as another method takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rft.plan.method import METHODS, Method, Trained
+from rft.plan.planner import Planner
+from rft.stages.stage import StageContext
+from rft.stages.trainset import Trainset
+
+
+@dataclass
+class SftMatchedOptions:
+    """Under methods.sft_matched."""
+
+    to: str = "rft"  # the method whose steps are matched, with this cell's other settings
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MatchedSet(Trainset):
+    """Human paths whose epochs are counted over another set of examples."""
+
+    kind: ClassVar[str] = "matched_set"
+    like: Trainset
+
+    def reference(self, num_examples: int, work: StageContext) -> int:
+        """That of the other set."""
+        return work.open(self.like).num_reference
+
+
+@METHODS.add("sft_matched")
+class SftMatched(Method):
+    """SFT with the step count of the cell that it controls for."""
+
+    title = "SFT, matched steps"
+    options = SftMatchedOptions
+
+    def plan(self, p: Planner) -> Trained:
+        name = p.options(SftMatchedOptions).to
+        other = METHODS[name]().plan(p)
+        if other.trainset is None:
+            raise ValueError(f"methods.sft_matched.to={name} trains nothing: name a method that fine-tunes")
+        like = other.trainset
+        trainset = MatchedSet(
+            subset=p.human,
+            like=like,
+            examples_frac=p.examples_frac,
+            label=like.label.replace("examples ", "examples sft matched to ", 1),
+            expected_reference=like.expected_reference,
+            work=like.work,
+        )
+        return Trained(p.finetune(trainset), trainset=trainset, selections=other.selections)

@@ -1,0 +1,161 @@
+"""One cell from configuration to stages: `plan` says what it rests on, and what its setting and its replicate are.
+
+    cell = plan(cfg, sources)              # pure: no device, no disk
+    cell.stages                            # every stage in dependency order
+    cell.setting["train.lr"]               # all of the configuration that planning read
+
+Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1, self-query and self-revising D; each method
+is a file of rft.methods.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rft.config import StudyConfig
+from rft.config.fields import Role, specs
+from rft.config.reading import Reading, unnoted, watched
+from rft.infra.digest import digest
+from rft.plan.method import METHODS, Method, Trained
+from rft.plan.planner import Planner
+from rft.plan.sources import Sources, filled_in
+from rft.stages.evaluate import Evaluate
+from rft.stages.loss import Loss
+from rft.stages.problems import Problems
+from rft.stages.stage import Stage, in_order
+from rft.stages.vote import Vote
+from rft.stages.weights import Weights
+
+PUBLISHED = ("published_loss", "published_loss_source", "licence")
+
+
+@dataclass(frozen=True)
+class CellStages:
+    """The stages that a cell's record reads."""
+
+    base: Weights
+    loss: Loss
+    trained: Trained
+    evaluate: Evaluate
+    perturbed: Evaluate | None  # the same on a numbers-changed copy of its problems
+    vote: Vote | None
+    problems: tuple[Problems, ...]  # whose counts the record holds: training and test
+
+    @property
+    def told(self) -> tuple[Stage[Any], ...]:
+        """Those whose facts the record holds, in order."""
+        return (*self.trained.told, self.evaluate)
+
+    @property
+    def targets(self) -> Iterator[Stage[Any]]:
+        """Those that must be finished before the record is written."""
+        yield from (*self.problems, self.base, self.loss, *self.told)
+        if self.trained.drafts is not None:
+            yield self.trained.drafts
+        if self.perturbed is not None:
+            yield self.perturbed
+        if self.vote is not None:
+            yield self.vote
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One cell: its identity, its setting and replicate, and its stages."""
+
+    cell_id: str
+    cell_key: str
+    names: Mapping[str, str]  # what people call its model, its data and its method
+    setting: Mapping[str, Any]  # all of the configuration that can change its results, but the seeds, by dotted path
+    seeds: Mapping[str, int]  # the replicate
+    unused: tuple[str, ...]  # keys of the top level that mean nothing for it
+    read: CellStages
+    model_facts: Mapping[str, Any]  # what the configuration knows of the model
+
+    @cached_property
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """All that it rests on, inputs first."""
+        return tuple(in_order(self.read.targets))
+
+
+def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
+    """One cell. Pure: the same configuration and sources give the same keys anywhere.
+
+    Raises ValueError for a size beyond what the data set holds.
+    """
+    reading, full = Reading(), filled_in(cfg, sources)
+    p = Planner(watched(full, reading), sources)
+    stages = _stages(p, METHODS[p.cfg.method]())
+    key = digest([[stage.key for stage in stages.targets], reading.setting, reading.seeds])
+    return CellPlan(
+        cell_id=_cell_id(full, reading, key),
+        cell_key=key,
+        names={"model": full.model.name, "data": full.data.name, "method": METHODS[full.method].title},
+        setting=reading.setting,
+        seeds=reading.seeds,
+        unused=tuple(sorted(_unused(full, reading))),
+        read=stages,
+        model_facts=_model_facts(full, stages.base),
+    )
+
+
+def _stages(p: Planner, method: Method) -> CellStages:
+    """What is read of the configuration here and below is the cell's setting."""
+    base = p.base()
+    trained = method.plan(p)
+    evaluate = p.evaluate(trained.weights, task=trained.task, shots=trained.shots, drafts=trained.drafts)
+    asked = unnoted(p.cfg).eval  # a measure that is not asked for is no part of the setting
+    return CellStages(
+        base=base,
+        loss=p.loss(base),
+        trained=trained,
+        evaluate=evaluate,
+        perturbed=_perturbed(evaluate, p) if asked.perturbed_seed is not None else None,
+        vote=_vote(trained, p) if asked.vote_k is not None else None,
+        problems=tuple(dict.fromkeys((p.pool, p.scored))),
+    )
+
+
+def _vote(trained: Trained, p: Planner) -> Vote:
+    return p.vote(trained.weights, task=trained.task, shots=trained.shots, drafts=trained.drafts)
+
+
+def _perturbed(evaluate: Evaluate, p: Planner) -> Evaluate:
+    """The same evaluation on the copy; the drafts that it shows are written on the copy too."""
+    copy = p.perturb()
+
+    def on_copy(one: Evaluate) -> Evaluate:
+        drafts = on_copy(one.drafts) if one.drafts is not None else None
+        return dataclasses.replace(one, problems=copy, drafts=drafts, label=f"{one.label}, {copy.label}")
+
+    return on_copy(evaluate)
+
+
+def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:
+    model = cfg.model
+    facts = {name: getattr(model, name) for name in ("name", "family", "post_trained", *PUBLISHED)}
+    facts["pretrain_tokens"] = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
+    facts["base_key"], facts["base_setting"] = base.key, base.key_without("seed")
+    return facts
+
+
+def _unused(cfg: StudyConfig, reading: Reading) -> Iterator[str]:
+    """Keys of the top level that were not read, of those that have a value."""
+    read = {*reading.setting, *reading.seeds}
+    for name, spec in specs(StudyConfig).items():
+        value = getattr(cfg, name)
+        plain = not dataclasses.is_dataclass(value) and not isinstance(value, dict) and value not in (None, [])
+        if spec.role in (Role.result, Role.seed) and plain and name not in read and name != "seed":
+            yield name
+
+
+def _cell_id(cfg: StudyConfig, reading: Reading, key: str) -> str:
+    """Readable and unique within a study."""
+    parts = [cfg.model.name, cfg.method]
+    parts += [f"f{cfg.data_frac:g}"] if "data_frac" in reading.setting else []
+    parts += [f"k{cfg.k}"] if "k" in reading.setting else []
+    parts += ["u" + "+".join(cfg.union)] if reading.setting.get("union") else []
+    return "_".join([*parts, f"s{cfg.seed}"]) + f"-{key[:8]}"

@@ -1,0 +1,88 @@
+"""What a method is: how a cell's model comes about. The paper's methods, their controls and a user's own are files alike.
+
+    @METHODS.add("sft")
+    class Sft(Method):
+        \"\"\"Fine-tuned on the human paths.\"\"\"
+
+        title = "SFT"
+
+        def plan(self, p: Planner) -> Trained:
+            trainset = HumanSet(subset=p.human, label=p.label("examples"))
+            return Trained(p.finetune(trainset), trainset=trainset)
+
+What `plan` reads of the configuration is the cell's setting; what it does not read means nothing for the method. Options of a
+method's own are a dataclass, found under `methods.<name>` of the configuration:
+
+    @dataclass
+    class SelfQueryOptions:
+        mix: QueryMix = QueryMix.mixed
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rft.config import StudyConfig
+from rft.registry import Registry
+from rft.stages.evaluate import Evaluate
+from rft.stages.generation import Shots
+from rft.stages.kept import Selection
+from rft.stages.stage import Stage
+from rft.stages.trainset import Trainset
+from rft.stages.weights import Weights
+
+if TYPE_CHECKING:
+    from rft.plan.planner import Planner
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model is asked: the template of its prompt, and lengths in tokens."""
+
+    prompt: str
+    max_prompt_tokens: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a method makes: the model that is scored, and the stages whose facts and files the record holds."""
+
+    weights: Weights
+    trainset: Trainset | None = None
+    selections: tuple[Selection, ...] = ()  # each cutting down what the one before kept; the last decides
+    shots: Shots | None = None  # worked examples in the prompt
+    task: Task | None = None  # where the model is asked another way than the data set says
+    drafts: Evaluate | None = None  # shown to the model with each question
+
+    @property
+    def told(self) -> tuple[Stage[Any], ...]:
+        """The stages whose facts the record holds."""
+        return (*self.selections, *((self.trainset,) if self.trainset else ()), self.weights)
+
+
+class Method(ABC):
+    """One way to make a model."""
+
+    title: ClassVar[str]  # in figures and tables
+    options: ClassVar[type | None] = None  # a dataclass, every field with a default
+    needs_world: ClassVar[bool] = False  # needs what the embedded world alone can tell
+
+    @abstractmethod
+    def plan(self, p: Planner) -> Trained:
+        """The stages. Raises ValueError for a size that cannot be."""
+
+    def problems(self, cfg: StudyConfig) -> Iterator[str]:
+        """What of a configuration the method cannot work with, a message each."""
+        yield from ()
+
+
+METHODS: Registry[type[Method]] = Registry("method", package="rft.methods")
+
+
+def method_named(name: str) -> Method:
+    """A method by its name. Raises ValueError for an unknown one."""
+    return METHODS[name]()

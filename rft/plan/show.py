@@ -1,0 +1,189 @@
+"""A plan as text: cells, unique stages, what is cached, and the estimated tokens, FLOPs, disk and time of the rest.
+
+print(plan_text(cells, store=store, runtime=cfg.runtime, workers=2))
+
+cells: 14 of 18 jobs (4 name the same cell again)
+stage      unique  cached  tokens  FLOPs     disk     time
+pretrain        2       0    4.0M  2.4e+12   1.2 MB   ~95 s
+"""
+
+from __future__ import annotations
+
+import textwrap
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rft.config import RuntimeConfig
+from rft.infra.store import Store
+from rft.infra.timings import Timing
+from rft.infra.units import count_text, duration_text, size_text
+from rft.plan.cell import CellPlan
+from rft.stages.stage import Stage, in_order
+
+OVERHEAD_S = 0.2  # of a stage without tokens: reading inputs, writing, committing
+MAX_CELLS_SHOWN = 40
+WIDTH = 80
+LIKE = 1_000  # a measured rate serves stages up to so many times the largest measured one
+CORPUS_TOKENS_PER_S = 130_000.0  # one core
+MOST_TIMINGS = 2_000  # of a kind, the last ones
+QUICK = 0.75  # quantile of measured speeds
+ALIKE = 3.0  # stages of a size: up to so many times smaller or larger
+NEIGHBOURS = 5  # on either side, where none is of the size
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the plan: all stages of a kind."""
+
+    kind: str
+    unique: int
+    cached: int
+    tokens: float  # of what is missing
+    flops: float
+    num_bytes: float
+    seconds: float
+    assumed: bool
+
+
+class Estimator:
+    """Seconds a stage will take: from the journal of past stages of its kind where these are of its size, else its FLOPs."""
+
+    def __init__(self, store: Store, *, flops_per_s: float) -> None:
+        """Read the journal once."""
+        self.flops_per_s = flops_per_s
+        self._past = {kind: _Past.of(timings[-MOST_TIMINGS:]) for kind, timings in store.timings().items()}
+        self._rates: dict[tuple[str, float], float] = {}
+
+    def seconds(self, stage: Stage[Any]) -> float:
+        """Estimated wall clock on one worker."""
+        past, work = self._past.get(stage.kind, _Past()), stage.work
+        if work.flops > 0:
+            size = (stage.kind, work.flops)
+            if size not in self._rates:  # a study has few sizes, and a hundred thousand stages
+                self._rates[size] = past.flops_per_s(work.flops) or self.flops_per_s
+            return OVERHEAD_S + work.flops / self._rates[size]
+        if work.tokens > 0:
+            return OVERHEAD_S + work.tokens / (past.tokens_per_s or CORPUS_TOKENS_PER_S)
+        return past.seconds or OVERHEAD_S
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What past stages of one kind tell. A machine that was busy makes stages slower, nothing makes them faster: of what was
+    measured the quick quarter's bound is taken, not the middle."""
+
+    rates: tuple[tuple[float, float], ...] = ()  # (FLOPs, FLOP/s), sorted
+    tokens_per_s: float | None = None  # where no FLOPs were said
+    seconds: float | None = None  # where nothing was said of the work
+
+    @staticmethod
+    def of(timings: Sequence[Timing]) -> _Past:
+        measured = [t for t in timings if t.seconds > 0]
+        rates = tuple(sorted((t.flops, t.flops / t.seconds) for t in measured if t.flops > 0))
+        tokens = [t.tokens / t.seconds for t in measured if t.tokens > 0 and t.flops == 0]
+        plain = [t.seconds for t in measured if t.tokens == 0 and t.flops == 0]
+        return _Past(rates, _quantile(tokens, QUICK), _quantile(plain, 1.0 - QUICK))
+
+    def flops_per_s(self, flops: float) -> float | None:
+        """The rate of stages of this size; of the nearest size where none has it, up to LIKE times the largest."""
+        if not self.rates or flops > LIKE * self.rates[-1][0]:
+            return None
+        sizes = [size for size, _ in self.rates]
+        low, high = bisect_left(sizes, flops / ALIKE), bisect_right(sizes, flops * ALIKE)
+        if low == high:
+            low, high = max(0, low - NEIGHBOURS), high + NEIGHBOURS
+        return _quantile([rate for _, rate in self.rates[low:high]], QUICK)
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    """The value below which `share` of the values lie; None of none."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
+
+
+def plan_rows(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimator: Estimator) -> list[Row]:
+    """Stages grouped by kind, in the order in which kinds first appear."""
+    kinds: dict[str, list[Stage[Any]]] = {}
+    for stage in stages:
+        kinds.setdefault(stage.kind, []).append(stage)
+    rows = []
+    for kind, group in kinds.items():
+        open_ones = [stage for stage in group if stage.key in missing]
+        rows.append(
+            Row(
+                kind,
+                len(group),
+                len(group) - len(open_ones),
+                sum(stage.work.tokens for stage in open_ones),
+                sum(stage.work.flops for stage in open_ones),
+                sum(stage.work.num_bytes for stage in open_ones),
+                sum(estimator.seconds(stage) for stage in open_ones),
+                any(stage.work.assumed for stage in open_ones),
+            )
+        )
+    return rows
+
+
+def plan_text(
+    cells: Sequence[CellPlan], *, store: Store, runtime: RuntimeConfig, workers: int, num_jobs: int | None = None
+) -> str:
+    """The whole plan of a sweep."""
+    estimator = Estimator(store, flops_per_s=runtime.flops_per_s)
+    stages = in_order(target for cell in cells for target in cell.read.targets)
+    missing = {stage.key for stage in stages if not store.has(stage.kind, stage.key)}
+    rows = plan_rows(stages, missing=missing, estimator=estimator)
+    num_jobs = len(cells) if num_jobs is None else num_jobs
+    lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
+    lines += [f"  {_shortened(cell.cell_id)}" for cell in cells[:MAX_CELLS_SHOWN]]
+    lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
+    lines += _collapsed(cells)
+    lines += [f"{'stage':<14} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
+    lines += [_line(row) for row in rows]
+    total = sum(row.seconds for row in rows)
+    wall = max(total / workers, _critical_path(stages, missing=missing, estimator=estimator))
+    num_bytes = sum(row.num_bytes for row in rows)
+    summary = (
+        f"missing: {sum(row.unique - row.cached for row in rows)} stages, "
+        f"about {duration_text(total)} of computing, {duration_text(wall)} on {workers} worker{'s' * (workers > 1)}, "
+        f"{size_text(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
+    )
+    lines += textwrap.wrap(summary, WIDTH, subsequent_indent="  ")
+    return "\n".join(lines)
+
+
+def _critical_path(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimator: Estimator) -> float:
+    """Seconds of the longest chain of missing stages: no number of workers is faster."""
+    finish: dict[str, float] = {}
+    for stage in stages:
+        start = max((finish[one.key] for one in stage.inputs), default=0.0)
+        own = estimator.seconds(stage) if stage.key in missing else 0.0
+        finish[stage.key] = start + own
+    return max(finish.values(), default=0.0)
+
+
+def _repeats(count: int) -> str:
+    return f" ({count} name a cell again: keys without meaning for the method are collapsed)" if count else ""
+
+
+def _collapsed(cells: Sequence[CellPlan]) -> list[str]:
+    """Which keys mean nothing for which method, once each."""
+    by_method = {str(cell.setting["method"]): cell.unused for cell in cells if cell.unused}
+    return [
+        line
+        for method, names in by_method.items()
+        for line in textwrap.wrap(f"no meaning for {method}: {', '.join(names)}", WIDTH, subsequent_indent="  ")
+    ]
+
+
+def _shortened(text: str) -> str:
+    """At most a terminal's width, the middle left out."""
+    return text if len(text) <= WIDTH - 2 else f"{text[: WIDTH // 2]}...{text[-(WIDTH // 2 - 5) :]}"
+
+
+def _line(row: Row) -> str:
+    mark = "~" if row.assumed else ""
+    return (
+        f"{row.kind:<14} {row.unique:>7} {row.cached:>7} {mark + count_text(row.tokens):>9} {mark + f'{row.flops:.1e}':>9} "
+        f"{mark + size_text(row.num_bytes):>10} {mark + duration_text(row.seconds):>9}"
+    )

@@ -1,0 +1,211 @@
+"""What planning must know of the outside world, looked up once: digests of user files, row counts, sampling engines.
+
+sources = resolve(cfg)       # reads files, never the network
+plan(cfg, sources)           # pure from here on; plans what `filled_in` says
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rft.config import DataKind, ModelConfig, ModelSource, StudyConfig
+from rft.core.checkpoints import model_files
+from rft.core.sampling.engines import resolve_engine
+from rft.infra.digest import digest, file_digest
+from rft.infra.hub import HUB_PREFIX, check_installed, parse
+from rft.text.gsm8k import read_file
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
+LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What an imported model is, resolved before planning."""
+
+    digest: str  # of the folder's content, or 'hub:<id>@<revision>'
+    path: str  # folder or hub id to load from
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What planning needs to know of the outside: contents by digest, row counts, engines."""
+
+    data_digest: dict[str, str]  # role ('train', 'test', 'loss') -> content digest; empty for the embedded world
+    data_paths: dict[str, str]  # role -> path
+    num_pool: int  # training problems available, validation split taken off
+    num_test: int
+    models: dict[str, ModelIdentity]  # imported models by name
+    engines: dict[str, str]  # resolved sampling engine by model name
+
+
+def resolve(cfg: StudyConfig) -> Sources:
+    """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
+    models = [cfg.model, *(cfg.donors[name] for name in cfg.union)]
+    identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
+    engines = {m.name: _engine(cfg, m) for m in models}
+    if cfg.data.kind is DataKind.world:
+        assert cfg.data.num_pool is not None
+        assert cfg.data.num_test is not None
+        text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
+        contents = {role: _content(path, role) for role, path in text.items()}
+        return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines)
+    paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
+    paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
+    digests = {role: _content(path, role) for role, path in paths.items()}
+    if not cfg.dry_run:
+        check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
+    num_pool = _num_problems(cfg, paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
+    num_test = _num_problems(cfg, paths["test"], cfg.data.test_limit, full=1_319)
+    return Sources(digests, paths, num_pool, num_test, identities, engines)
+
+
+LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
+
+
+def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
+    """The configuration with every default that stands elsewhere put in the place where planning reads it.
+
+    Two spellings of one cell become one: a model's own learning rate and the same rate in `train.lr`, `seed` and its three
+    parts. Raises ValueError for a size beyond what the files hold.
+    """
+    data, train = cfg.data, cfg.train
+    models = {name: _filled_in_model(cfg, model) for name, model in cfg.donors.items()}
+    own = _filled_in_model(cfg, cfg.model)
+    alpha = LORA_ALPHA_PER_RANK * train.lora_rank if train.lora_rank and train.lora_alpha is None else train.lora_alpha
+    return replace(
+        cfg,
+        model=own,
+        donors=models,
+        train=replace(train, lr=own.lr, lora_alpha=alpha if train.lora_rank else None),
+        data=replace(
+            data,
+            prompt=own.prompt or data.prompt,
+            num_train=_size("data.num_train", data.num_train, sources.num_pool, "training problems"),
+            eval_problems=_size("data.eval_problems", data.eval_problems, sources.num_test, "test problems"),
+        ),
+        data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
+        train_seed=cfg.seed if cfg.train_seed is None else cfg.train_seed,
+        sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
+        pretrain_tokens=None,
+    )
+
+
+def _filled_in_model(cfg: StudyConfig, model: ModelConfig) -> ModelConfig:
+    pretrain = model.pretrain
+    if pretrain is not None and cfg.pretrain_tokens is not None:
+        pretrain = replace(pretrain, tokens=cfg.pretrain_tokens)
+    rate = model.lr if cfg.train.lr is None else cfg.train.lr
+    return replace(model, pretrain=pretrain, lr=rate, prompt=model.prompt or cfg.data.prompt)
+
+
+def _size(key: str, asked: int | None, there: int, what: str) -> int:
+    if there < 1:
+        raise ValueError(f"the data set holds no {what} (after data.num_validation is taken off): give more rows")
+    if asked is not None and asked > there:
+        raise ValueError(
+            f"{key}={asked} is more than the {there:,} {what} that the data set holds: lower it, or set it to null"
+        )
+    return there if asked is None else asked
+
+
+def _data_path(given: str | None, split: str) -> str:
+    """The file of a split: as given, or GSM8K from $GSM8K_DIR, else ../shared/gsm8k, else the hub."""
+    if given is None:
+        raise ValueError(f"data.{split}_path is not set: give a JSONL file, a folder with {split}.jsonl, or hub:<id>")
+    if given == GSM8K_HUB_ID:
+        for folder in (os.environ.get("GSM8K_DIR"), REPOSITORY.parent / "shared" / "gsm8k"):
+            if folder and (Path(folder) / f"{split}.jsonl").is_file():
+                return str(Path(folder) / f"{split}.jsonl")
+    if given.startswith(HUB_PREFIX):
+        _refuse_folder(given, split)
+        return given
+    path = Path(given)
+    path = path / f"{split}.jsonl" if path.is_dir() else path
+    if not path.is_file():
+        raise ValueError(
+            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>"
+        )
+    return str(path)
+
+
+def _refuse_folder(source: str, split: str) -> None:
+    """The library would read a folder of that name instead of the hub, and the folder's content would not be looked at."""
+    name = parse(source)[0]
+    if Path(name).exists():
+        raise ValueError(
+            f"data.{split}_path={source}: there is a folder {name} here, which would be read instead of the hub: give "
+            f"its path without {HUB_PREFIX!r}, or run from another folder"
+        )
+
+
+def _content(path: str, role: str) -> str:
+    if path.startswith(HUB_PREFIX) and role != "loss":
+        return path
+    if not Path(path).is_file():
+        raise ValueError(f"the {role} file {path} does not exist: set data.{role}_path to a local file")
+    return file_digest(Path(path))
+
+
+def _num_problems(cfg: StudyConfig, path: str, limit: int | None, *, full: int) -> int:
+    """Problems of a file, as the data stage will read them.
+
+    Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
+    """
+    if path.startswith(HUB_PREFIX):
+        if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
+            return full if limit is None else min(limit, full)
+        if limit is None:
+            raise ValueError(
+                f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
+                "data.test_limit to its numbers of rows (or fewer)"
+            )
+        return limit
+    stat = os.stat(path)
+    data = cfg.data
+    return _count(
+        path, stat.st_mtime_ns, stat.st_size, limit, data.rule, data.on_bad_gold.value, data.on_duplicate.value
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _count(path: str, mtime_ns: int, size: int, limit: int | None, rule: str, bad_gold: str, duplicate: str) -> int:  # noqa: ARG001
+    found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate)
+    return len(found.problems)
+
+
+def _model_identity(model: ModelConfig) -> ModelIdentity:
+    """A local folder by its content; a hub id by its name."""
+    if model.path is None:
+        raise ValueError(f"model {model.name} is imported but model.path is not set: give a local folder or a hub id")
+    folder = Path(model.path)
+    if folder.is_dir():
+        files = model_files(folder)
+        if not any(file.suffix == ".safetensors" for file in files):
+            raise ValueError(
+                f"model.path={model.path} has no *.safetensors file: give a folder saved by save_pretrained "
+                "(pickled weights are not loaded)"
+            )
+        return ModelIdentity(
+            digest([[str(file.relative_to(folder)), file_digest(file)] for file in files]), str(folder)
+        )
+    if model.path.startswith((".", "/")) or model.path.count("/") != 1:
+        hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
+        raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")
+    return ModelIdentity(f"{HUB_PREFIX}{model.path}", model.path)
+
+
+def _engine(cfg: StudyConfig, model: ModelConfig) -> str:
+    """The engine that will run, `auto` resolved from the model's architecture and the device."""
+    if model.arch is not None:
+        return _engine_of_llama(cfg.sampling.engine, cfg.runtime.device)
+    return resolve_engine(cfg.sampling.engine, Path(model.path or ""), device=cfg.runtime.device)
+
+
+@functools.cache
+def _engine_of_llama(engine: str, device: str) -> str:
+    return resolve_engine(engine, "LlamaForCausalLM", device=device)

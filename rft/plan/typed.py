@@ -1,0 +1,82 @@
+"""The composed configuration as dataclasses: the one step from Hydra's DictConfig to typed settings.
+
+    config = to_study_config(cfg)       # ValueError names what is off
+    config.donors["nano-m"]             # the configuration of a union's model
+
+In a module of its own: what stands in `rft.run` is `__main__` on the command line, and launchers cannot pickle that.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from rft.config import ModelConfig, StudyConfig
+from rft.core.sampling.engines import AUTO, ENGINES
+from rft.plan.method import METHODS
+from rft.plan.validate import validate
+from rft.registry import load_plugins
+from rft.text.answers import RULES
+
+CONF = Path(__file__).resolve().parent.parent.parent / "conf"
+SCHEMA = "study_schema"  # conf/config.yaml starts from it
+
+
+def store_schema(plugins: Sequence[str] = ()) -> None:
+    """Tell Hydra what a configuration may hold, the options of all methods included; plug-ins are loaded first."""
+    load_plugins(plugins)
+    schema = OmegaConf.structured(StudyConfig)
+    with open_dict(schema):
+        schema.methods = {name: OmegaConf.structured(kind) for name, kind in method_options().items()}
+        schema.plugins = list(plugins)
+    ConfigStore.instance().store(name=SCHEMA, node=schema)
+
+
+def method_options() -> dict[str, type]:
+    """The options of each method that has some."""
+    return {name: kind.options for name, kind in METHODS.items() if kind.options is not None}
+
+
+def named_choices() -> dict[str, list[str]]:
+    """Keys whose values name things that register themselves, with the names."""
+    return {"method": list(METHODS), "sampling.engine": [AUTO, *ENGINES], "data.rule": list(RULES)}
+
+
+store_schema()
+
+
+def to_study_config(cfg: DictConfig) -> StudyConfig:
+    """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
+    # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
+    config = StudyConfig(**{f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig)})
+    known = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+    for name in config.union:
+        config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
+    validate(config)
+    return config
+
+
+def _value(cfg: DictConfig, name: str) -> Any:
+    value = cfg[name]
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+
+
+def _model_config(name: str, known: list[str]) -> ModelConfig:
+    if name not in known:
+        raise ValueError(f"union names the unknown model {name!r}; known are {', '.join(known)}")
+    return copy.deepcopy(_load_model(name))
+
+
+@functools.cache
+def _load_model(name: str) -> ModelConfig:
+    loaded = OmegaConf.load(CONF / "model" / f"{name}.yaml")
+    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
+    assert isinstance(model, ModelConfig)
+    return model

@@ -1,0 +1,156 @@
+"""Checks of a configuration: ranges of numbers (declared in rft.config), names, and fields against one another.
+
+Each message says what it got, what is allowed, what to do.
+
+validate(cfg)      # ValueError: data_frac=1.5 is outside (0, 1]: a share of the training problems
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Iterator
+
+from rft.config import DataKind, ModelSource, Numerics, Split, StudyConfig
+from rft.config.fields import range_problems
+from rft.core.sampling.engines import AUTO, ENGINES
+from rft.plan.method import METHODS
+from rft.registry import suggestion
+from rft.text.answers import RULES
+from rft.text.dedup import TIE_BREAKS
+from rft.text.prompts import TEMPLATES
+from rft.text.selection import POLICIES
+
+TRACKING = ("offline", "online", "disabled")
+SCHEDULES = ("cosine", "linear", "constant")
+DTYPES = ("float32", "bfloat16")
+
+
+def validate(cfg: StudyConfig) -> None:
+    """Raise ValueError for the first setting that cannot work. Assigns nothing."""
+    checks = (range_problems, _size_problems, _name_problems, _combination_problems, _method_problems)
+    for problem in itertools.chain.from_iterable(check(cfg) for check in checks):
+        raise ValueError(problem)
+
+
+def _at_most(size: int | None, limit: int | None) -> bool:
+    return size is None or limit is None or size <= limit
+
+
+def _size_problems(cfg: StudyConfig) -> list[str]:
+    """Sizes against one another; the range of each alone is declared beside its field."""
+    world = cfg.data.world
+    checks = [
+        (
+            world is None or world.min_steps <= world.max_steps,
+            f"data.world.min_steps={world and world.min_steps} is more than data.world.max_steps={world and world.max_steps}",
+        ),
+        (
+            _at_most(cfg.data.num_train, cfg.data.num_pool),
+            f"data.num_train={cfg.data.num_train} is more than data.num_pool={cfg.data.num_pool}: raise the pool",
+        ),
+        (
+            _at_most(cfg.data.eval_problems, cfg.data.num_test),
+            f"data.eval_problems={cfg.data.eval_problems} is more than data.num_test={cfg.data.num_test}",
+        ),
+        (
+            cfg.eval.split is not Split.validation or cfg.data.num_validation > 0,
+            "eval.split=validation, but data.num_validation=0 holds no problem out: set it, or score eval.split=test",
+        ),
+    ]
+    return [message for holds, message in checks if not holds]
+
+
+def _name_problems(cfg: StudyConfig) -> list[str]:
+    problems = [] if cfg.store.root else ["store.root is empty: name a folder"]
+    if re.fullmatch(r"[A-Za-z0-9_][\w.+-]*", cfg.study_name) is None:
+        problems.append(
+            f"study_name={cfg.study_name!r} names a folder: letters, digits, '_', '-', '.' and '+', no path"
+        )
+    for key, name in (("model.name", cfg.model.name), ("data.name", cfg.data.name)):
+        if re.fullmatch(r"[\w.+-]+", name) is None or name.strip(".") == "":
+            problems.append(f"{key}={name!r} is part of folder names: letters, digits, '_', '-', '.' and '+', no path")
+    named: list[tuple[str, str | None, Collection[str | None]]] = [
+        ("method", cfg.method, METHODS),
+        ("sampling.engine", cfg.sampling.engine, (AUTO, *ENGINES)),
+        ("data.prompt", cfg.model.prompt or cfg.data.prompt, TEMPLATES),
+        ("data.rule", cfg.data.rule, RULES),
+        ("select.policy", cfg.select.policy, POLICIES),
+        ("train.schedule", cfg.train.schedule, SCHEDULES),
+        ("train.dtype", cfg.train.dtype, DTYPES),
+        ("sampling.dtype", cfg.sampling.dtype, DTYPES),
+        ("plan.compare", cfg.plan.compare, (None, "table4")),
+        ("select.tie_break", cfg.select.tie_break, (None, *TIE_BREAKS)),
+        ("select.equations", cfg.select.equations, ("annotated", "plain")),
+        ("tracking.mode", cfg.tracking.mode, TRACKING),
+    ]
+    return problems + [
+        f"{key}={got} is not one of {', '.join(str(name or 'null') for name in known)}"
+        + suggestion(str(got), [name for name in known if name])
+        for key, got, known in named
+        if got not in known
+    ]
+
+
+def _combination_problems(cfg: StudyConfig) -> list[str]:
+    problems = []
+    if len(set(cfg.union)) != len(cfg.union):
+        problems.append(f"union={cfg.union} names a model twice: list each donor once")
+    if cfg.data.kind is DataKind.world and cfg.eval.perturbed_seed is not None:
+        problems.append(
+            f"eval.perturbed_seed={cfg.eval.perturbed_seed} is for test sets that a model may have seen; the embedded "
+            "world's is new to every model: set it to null"
+        )
+    if cfg.data.kind is not DataKind.world and cfg.model.source is ModelSource.pretrain:
+        problems.append(
+            f"model={cfg.model.name} is pretrained on the embedded world's corpus: use it with data=world-easy, "
+            "or choose an imported model"
+        )
+    if cfg.model.source is ModelSource.pretrain and (cfg.model.arch is None or cfg.model.pretrain is None):
+        problems.append(f"model={cfg.model.name} has source=pretrain but lacks model.arch or model.pretrain")
+    if cfg.pretrain_tokens is not None and cfg.model.source is ModelSource.imported:
+        problems.append(
+            f"pretrain_tokens={cfg.pretrain_tokens} is set, but model={cfg.model.name} is imported: it is pretrained already"
+        )
+    if cfg.model.path is not None and cfg.model.source is ModelSource.pretrain:
+        problems.append(
+            f"model.path={cfg.model.path} is set, but model={cfg.model.name} is pretrained here and would not read it: "
+            "choose an imported model (model.source=imported)"
+        )
+    if cfg.numerics is Numerics.portable and cfg.runtime.threads != 1:
+        problems.append(
+            f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so that "
+            "portable bits need runtime.threads=1 (run more workers instead)"
+        )
+    if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
+        problems.append(
+            f"train.lora_alpha={cfg.train.lora_alpha} means nothing without train.lora_rank: set that, or leave both null"
+        )
+    return [*problems, *_budget_problems(cfg)]
+
+
+def _budget_problems(cfg: StudyConfig) -> list[str]:
+    """Pretraining budgets, of the cell's model and of its donors, that do not make one optimiser step."""
+    problems = []
+    for model in (cfg.model, *cfg.donors.values()):
+        if model.pretrain is None or model.source is not ModelSource.pretrain:
+            continue
+        budget = model.pretrain.tokens if cfg.pretrain_tokens is None else cfg.pretrain_tokens
+        needed = max(model.pretrain.sequence, model.pretrain.batch_tokens)
+        if budget < needed:
+            key = "model.pretrain.tokens" if cfg.pretrain_tokens is None else "pretrain_tokens"
+            problems.append(
+                f"{key}={budget} is less than one optimiser step of model={model.name}: at least {needed} (a sequence has "
+                f"{model.pretrain.sequence} tokens, a step {model.pretrain.batch_tokens})"
+            )
+    return problems
+
+
+def _method_problems(cfg: StudyConfig) -> Iterator[str]:
+    """What the cell's method cannot work with; names are known by now."""
+    method = METHODS[cfg.method]()
+    if method.needs_world and cfg.data.kind is not DataKind.world:
+        yield (
+            f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy"
+        )
+    yield from method.problems(cfg)

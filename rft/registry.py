@@ -1,0 +1,130 @@
+"""Named things that a file adds itself to: methods, engines, rules. A new one is a new file, nothing else is edited.
+
+    METHODS: Registry[Method] = Registry("method", package="rft.methods")
+
+    @METHODS.add("sft")                       # in rft/methods/sft.py
+    class Sft(Method): ...
+
+    METHODS["sft"]                            # looks through the package when it is first asked
+    METHODS["stf"]                            # ValueError: ... did you mean sft?
+
+Things of elsewhere come in by plug-ins: modules named in `plugins=[my_module]`, or installed packages with an entry point of
+the group `rft.plugins`. What a plug-in adds changes results as its source changes, so the source's digest is part of the
+identity of every stage that rests on it (`foreign_source`); the package's own things carry versions instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+ENTRY_POINTS = "rft.plugins"
+OWN_PACKAGE = "rft"
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Things of one kind by name, in the order in which they came."""
+
+    def __init__(self, what: str, *, package: str | None = None, given: Mapping[str, T] | None = None) -> None:
+        """`what` they are called in messages; `package`: whose modules add themselves when they are imported."""
+        self.what = what
+        self._package = package
+        self._things: dict[str, T] = dict(given or {})
+        self._homes: dict[str, str] = dict.fromkeys(self._things, OWN_PACKAGE)  # the module that each is of
+
+    def add(self, name: str) -> Callable[[T], T]:
+        """Decorator that enters a thing. Raises ValueError for a name that another module has taken."""
+
+        home = str(sys._getframe(1).f_globals["__name__"])
+
+        def enter(thing: T) -> T:
+            there = self._homes.get(name, home)
+            if there != home:
+                raise ValueError(f"{self.what} {name!r} is there already, of {there}: choose another name")
+            self._things[name], self._homes[name] = thing, home
+            return thing
+
+        return enter
+
+    def foreign(self, name: str) -> tuple[str, ...]:
+        """The digest of the source of a plug-in's thing, for the identity of a stage; empty for the package's own."""
+        assert name in self
+        source = foreign_source(self._homes[name])
+        return () if source is None else (source,)
+
+    def __getitem__(self, name: str) -> T:
+        found = self._found()
+        if name not in found:
+            raise ValueError(f"{self.what}={name} is not one of {', '.join(found)}{suggestion(name, found)}")
+        return found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found()
+
+    def _found(self) -> dict[str, T]:
+        if self._package is not None:
+            package, self._package = self._package, None
+            import_modules(package)
+        return self._things
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: '; did you mean sft?', or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def import_modules(package: str) -> None:
+    """Import every module of a package, each of which adds what it has."""
+    found = importlib.import_module(package)
+    for module in pkgutil.iter_modules(found.__path__):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def load_plugins(names: Iterable[str]) -> None:
+    """Import the named modules and those of installed packages. Raises ValueError for a name that cannot be imported."""
+    for point in _entry_points():
+        point.load()
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ValueError(
+                f"plugins names {name!r}, which cannot be imported ({error}): give a module on PYTHONPATH"
+            ) from error
+
+
+@functools.cache
+def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
+    return tuple(importlib.metadata.entry_points(group=ENTRY_POINTS))
+
+
+@functools.cache
+def foreign_source(module: str) -> str | None:
+    """Digest of the source of a module that is not this package's; None for this package's own."""
+    if module.partition(".")[0] == OWN_PACKAGE:
+        return None
+    path = inspect.getsourcefile(_imported(module))
+    content = Path(path).read_bytes() if path else module.encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _imported(module: str) -> ModuleType:
+    return importlib.import_module(module)

@@ -1,0 +1,49 @@
+"""Kept paths: what the stages have in common that choose among sampled solutions.
+
+    work.open(select).kept()         # [KeptPath(id="w-0f3a", key="3*17=51", model="nano-s", draw=2, text="..."), ...]
+
+`kept.jsonl.gz` holds a row per path; `solutions.jsonl`, where the stage has looked at a pool itself, a capped sample of its
+solutions with what became of each: {"id", "question", "gold", "text", "outcome", "source", "model", "draw", "kept", "reason"}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rft.records import read_jsonl
+from rft.stages.evaluate import SOLUTIONS_FILE
+from rft.stages.stage import Stage
+from rft.text.selection import KeptPath
+
+KEPT_FILE = "kept.jsonl.gz"
+
+
+@dataclass(frozen=True)
+class KeptPaths:
+    """A finished choice."""
+
+    folder: Path
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The kept paths as they stand in the file."""
+        return read_jsonl(self.folder / KEPT_FILE)
+
+    def kept(self) -> list[KeptPath]:
+        """The kept paths."""
+        return [KeptPath(**row) for row in self.rows()]
+
+    def solutions(self) -> Iterator[dict[str, Any]]:
+        """A capped sample for people; empty where the stage chose among kept paths."""
+        path = self.folder / SOLUTIONS_FILE
+        return read_jsonl(path) if path.exists() else iter(())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Selection(Stage[KeptPaths]):
+    """A stage that keeps some of the sampled solutions."""
+
+    def read(self, folder: Path) -> KeptPaths:
+        return KeptPaths(folder)

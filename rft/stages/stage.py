@@ -1,0 +1,247 @@
+"""What a stage is: a frozen dataclass whose fields are its identity and whose inputs are other stages.
+
+    @dataclass(frozen=True, eq=False, kw_only=True)
+    class Thin(Stage[KeptPaths]):
+        \"\"\"A union's kept paths cut to the number that another selection kept.\"\"\"
+
+        kind: ClassVar[str] = "thin"
+        version: ClassVar[int] = 1
+        paths: Select                 # an input
+        like: Select                  # another
+        seed: int                     # part of the identity
+
+        def run(self, work: StageContext) -> Done:
+            kept = work.open(self.paths).kept()          # typed: what a finished Select is read as
+            ...                                          # writes below work.out
+            return Done(facts=ThinFacts(num_thinned=...))
+
+        def read(self, folder: Path) -> KeptPaths:
+            return KeptPaths(folder)
+
+A stage's key is the digest of its kind, version and identity, inputs standing by their keys. A field that is `said()` is for
+people, paths and estimates and never enters; one that is `added(value)` came later and is left out at that value, so that keys
+from before it stand. Execution settings (device, threads, batch sizes) are no fields: they come with `StageContext`.
+Modules of stages are imported to plan, so what is heavy (torch) is imported inside `run`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+
+from rft.config import RuntimeConfig
+from rft.infra.digest import digest
+from rft.registry import foreign_source
+
+if TYPE_CHECKING:
+    from rft.core.sampling.held import HeldSampler
+
+R = TypeVar("R", covariant=True)  # what a finished stage is read as
+NEVER = object()  # equals no value of a field
+MAX_DIGESTS = 200_000  # remembered in one process
+NUM_BYTES_SMALL = 20_000
+SAMPLES_FILE = "samples.jsonl.gz"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Estimated size of a stage, before it runs."""
+
+    tokens: float = 0.0
+    flops: float = 0.0
+    num_bytes: float = NUM_BYTES_SMALL
+    assumed: bool = False  # rests on an assumed yield of distinct paths
+
+
+class Facts:
+    """Mixin of the frozen dataclasses that hold what a stage tells the record; a field that is None is not told."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts by name."""
+        row = dataclasses.asdict(cast(Any, self))
+        return {name: value for name, value in row.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a stage function returns."""
+
+    tokens: int = 0  # trained on, generated or scored; padding not counted
+    flops: float = 0.0  # 6 N per trained token, 2 N per generated or scored token
+    facts: Facts | None = None  # for the record
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage may use but what must not change its result."""
+
+    out: Path  # an empty folder
+    runtime: RuntimeConfig
+    report: Callable[[float], None]  # share of the work done, in [0, 1]
+    sampler: HeldSampler  # the one that this process keeps open; for stages that sample
+    folder_of: Callable[[Stage[Any]], Path]  # of a finished input
+
+    def open(self, stage: Stage[R]) -> R:
+        """A finished input, read as what it is."""
+        return stage.read(self.folder_of(stage))
+
+
+def said(default: Any = dataclasses.MISSING) -> Any:
+    """A field that is no part of the identity: a label, a path behind a digest, an estimate."""
+    return field(default=default, compare=False)
+
+
+def added(value: Any) -> Any:
+    """A field that older keys do not know: at `value`, which says what was always done before, the keys are theirs.
+
+    The value may never be changed later: what was stored under it would be taken for something else.
+    """
+    return field(default=value, metadata={"added": True})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stage(Generic[R]):
+    """One unit of computation, done once ever; compared by key."""
+
+    kind: ClassVar[str]  # its folder in the store
+    version: ClassVar[int] = 1  # of its output: raised whenever that changes for the same identity
+    samples: ClassVar[bool] = False  # runs a sampling engine, which then stays open for the next stage
+
+    label: str = said("")  # for people
+    model: str = said("")  # name of the model it trains or runs, for people and estimates
+    work: Work = said(Work())
+    key: str = field(init=False, compare=False)
+    inputs: tuple[Stage[Any], ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(_stages_in(self._values())))
+        object.__setattr__(self, "key", _digest([self.kind, *_code(type(self)), self.identity()]))
+
+    def identity(self) -> dict[str, Any]:
+        """What can change the result, as JSON values, inputs by key."""
+        return _identity(self)
+
+    def key_without(self, *names: str) -> str:
+        """The key as if some fields were not there: that of a base without its seed is the same for all its draws."""
+        left = {name: value for name, value in self.identity().items() if name not in names}
+        return _digest([self.kind, *_code(type(self)), left])
+
+    def run(self, work: StageContext) -> Done:
+        """Compute into `work.out`. Raises ValueError for what the user gave, RuntimeError for what went wrong."""
+        raise NotImplementedError
+
+    def read(self, folder: Path) -> R:
+        """What the finished folder holds, opened."""
+        raise NotImplementedError
+
+    def shipped(self) -> Self:
+        """A copy for a worker: its inputs have no inputs of their own, so that a deep graph is not sent along."""
+        return cast(Self, _copied(self, lambda one: _copied(one, lambda _: None)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stage) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def _values(self) -> Iterator[Any]:
+        return (getattr(self, name) for name, _ in _identity_fields(type(self)))
+
+
+_fields: dict[Any, tuple[tuple[str, Any], ...]] = {}  # by class
+_codes: dict[Any, tuple[Any, ...]] = {}
+
+
+def _identity_fields(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """(name, the value at which it is left out) of the fields that make an identity."""
+    if kind not in _fields:
+        fields = (one for one in dataclasses.fields(kind) if one.compare)
+        _fields[kind] = tuple((one.name, one.default if "added" in one.metadata else NEVER) for one in fields)
+    return _fields[kind]
+
+
+def _code(kind: Any) -> tuple[Any, ...]:
+    """The version of a stage's code: its number, and for a plug-in's stage the digest of its source."""
+    if kind not in _codes:
+        source = foreign_source(kind.__module__)
+        _codes[kind] = (kind.version,) if source is None else (kind.version, source)
+    return _codes[kind]
+
+
+def _identity(value: Any) -> dict[str, Any]:
+    found = ((name, getattr(value, name), left_out) for name, left_out in _identity_fields(type(value)))
+    return {name: _plain(one) for name, one, left_out in found if one != left_out}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Stage):
+        return value.key
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return _identity(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _stages_in(values: Iterable[Any]) -> Iterator[Stage[Any]]:
+    for value in values:
+        if isinstance(value, Stage):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _stages_in(value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from _stages_in(getattr(value, name) for name, _ in _identity_fields(type(value)))
+
+
+def _copied(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A copy of a stage, or of a dataclass that holds some, with the stages directly below it changed."""
+    twin = copy.copy(value)
+    for name, _ in _identity_fields(type(value)):
+        object.__setattr__(twin, name, _changed(getattr(value, name), change))
+    if isinstance(value, Stage):
+        object.__setattr__(twin, "inputs", tuple(one for one in map(change, value.inputs) if one is not None))
+    return twin
+
+
+def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Stage):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_changed(item, change) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _copied(value, change)
+    return value
+
+
+_digests: dict[str, str] = {}  # by repr of the identity, which is ten times faster than the digest; cells share stages
+
+
+def _digest(identity: list[Any]) -> str:
+    text = repr(identity)
+    if text not in _digests:
+        if len(_digests) >= MAX_DIGESTS:
+            _digests.clear()
+        _digests[text] = digest(identity)
+    return _digests[text]
+
+
+def in_order(targets: Iterable[Stage[Any]]) -> list[Stage[Any]]:
+    """The targets and all that they rest on, inputs first, each key once."""
+    done: dict[str, Stage[Any]] = {}
+
+    def visit(stage: Stage[Any]) -> None:
+        if stage.key not in done:
+            for one in stage.inputs:
+                visit(one)
+            done[stage.key] = stage
+
+    for target in targets:
+        visit(target)
+    return list(done.values())

@@ -1,0 +1,66 @@
+"""Weights: what every stage that makes a model has in common, and a finished model's folder.
+
+    work.open(base).folder          # a Hugging Face folder
+    work.open(base).facts           # ModelFacts(num_params=104000, num_params_non_embedding=98432, flops_per_token=265728.0)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rft.records import CURVE_FILE, read_json, read_jsonl, write_json
+from rft.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from rft.core.model import Model
+
+MODEL_FACTS_FILE = "model_facts.json"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Counts of a model, measured."""
+
+    num_params: int
+    num_params_non_embedding: int
+    flops_per_token: float  # of a forward pass
+
+    def write(self, folder: Path) -> None:
+        """Beside the weights."""
+        write_json(folder / MODEL_FACTS_FILE, dataclasses.asdict(self))
+
+    @staticmethod
+    def of(model: Model) -> ModelFacts:
+        """Counted."""
+        from rft.core.model import count_parameters, forward_flops_per_token
+
+        count = count_parameters(model)
+        return ModelFacts(count.total, count.non_embedding, forward_flops_per_token(model))
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A finished model."""
+
+    folder: Path
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Its counts."""
+        return ModelFacts(**read_json(self.folder / MODEL_FACTS_FILE))
+
+    def curve(self) -> list[dict[str, Any]]:
+        """Rows {"step", "loss_nats", "lr", "target_tokens", "elapsed_s"} of its training; empty where it was imported."""
+        path = self.folder / CURVE_FILE
+        return list(read_jsonl(path)) if path.exists() else []
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Weights(Stage[ModelFolder]):
+    """A stage that makes a model."""
+
+    def read(self, folder: Path) -> ModelFolder:
+        return ModelFolder(folder)

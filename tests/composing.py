@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
 from rft.config import StudyConfig
-from rft.typed import CONF, to_study_config
+from rft.plan.typed import CONF, to_study_config
 
 # A whole study in seconds: other numbers, the same code path
 TINY = (
@@ -43,7 +43,7 @@ def composed(*overrides: str) -> StudyConfig:
 
 def compute(cfg: StudyConfig, *, study: Path) -> Path:
     """Run one cell; returns its folder."""
-    from rft.cell import plan_cell, run_cell
+    from rft.execute.cell import plan_cell, run_cell
 
     record = run_cell(plan_cell(cfg), study_folder=study)
     assert record is not None

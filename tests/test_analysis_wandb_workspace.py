@@ -13,7 +13,7 @@ from synthetic_study import Truth, make_record
 
 from analysis.wandb_workspace import METHODS, main, metrics_used
 from rft.config import Method
-from rft.mirror import summary_metrics
+from rft.execute.mirror import summary_metrics
 from rft.records import Score
 
 ROOT = Path(__file__).resolve().parents[1]

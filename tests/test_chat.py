@@ -11,13 +11,12 @@ from byte_model import byte_tokenizer, overrides, write_byte_model
 from composing import composed
 from tokenizers.processors import TemplateProcessing
 
-from rft.config import Engine
 from rft.core.checkpoints import MODEL_PATTERNS, model_files
-from rft.core.sampling.base import open_sampler
+from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, chat_format, encode_examples, encode_prompts, load_tokenizer
-from rft.pipeline import plan
+from rft.plan.cell import plan
 from rft.records import Problem, write_jsonl
-from rft.sources import resolve
+from rft.plan.sources import resolve
 from rft.stages.finetune import training_pairs
 from rft.stages.problems import make_prompts
 
@@ -70,9 +69,9 @@ def test_worked_examples_add_no_second_bos(tmp_path: Path, adds_bos: bool, chat:
     assert ids.count(tokenizer.bos_token_id) == {None: int(adds_bos), "bare": 0, "bos": 1}[chat]
 
 
-@pytest.mark.parametrize("engine", [Engine.torch, Engine.ctranslate2])
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
 def test_every_engine_reads_the_ids_of_the_one_function(
-    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
 ):
     """An engine that is given a framed prompt writes what it writes after the bare prompt of the same ids."""
     folder = write_byte_model(tmp_path / "model")

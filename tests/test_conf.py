@@ -16,7 +16,7 @@ from hydra.types import HydraContext, RunMode
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
 from rft.config import ModelConfig, ModelSource
-from rft.typed import CONF, _load_model, to_study_config
+from rft.plan.typed import CONF, _load_model, to_study_config
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 STUDIES = sorted(path.stem for path in (CONF / "study").glob("*.yaml"))

@@ -12,8 +12,8 @@ from rft.core.batching import example_steps
 from rft.core.model import load_model
 from rft.core.tokenization import Prompt, encode_examples
 from rft.core.training import train
-from rft.pipeline import plan
-from rft.sources import resolve
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
 from rft.text.prompts import template_named
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import NUM_EXAMPLES, RECIPE, finetuned, write_base

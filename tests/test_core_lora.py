@@ -24,8 +24,8 @@ from rft.core.model import (
 )
 from rft.core.tokenization import encode_examples
 from rft.core.training import train
-from rft.pipeline import plan
-from rft.sources import resolve
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
 from tests.core_families import tiny_gpt2, tiny_neox
 from tests.core_tiny import ARCH, WORDS, settings, tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import finetuned, write_base

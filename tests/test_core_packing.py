@@ -16,8 +16,8 @@ from rft.core.model import Model
 from rft.core.packing import check_packing
 from rft.core.tokenization import Encoded, encode_examples
 from rft.core.training import accumulate, train
-from rft.pipeline import plan
-from rft.sources import resolve
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
 from rft.stages import finetune
 from tests.core_families import tiny_bloom, tiny_gpt2, tiny_mistral, tiny_mpt, tiny_neox
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs

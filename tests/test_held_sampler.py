@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from rft.config import Engine
 from rft.core.sampling import ctranslate2_backend, held
-from rft.core.sampling.base import open_sampler
+from rft.core.sampling.engines import open_sampler
 from rft.core.sampling.held import held_sampler, release_sampler
 from tests.core_tiny import toy_pairs, trained_folder
 
@@ -48,7 +47,7 @@ class Opened:
 
 def ask(name: str, **changes: Any) -> Any:
     settings: dict[str, Any] = {"device": "cpu", "threads": 1, "dtype": "float32", "batch": 8} | changes
-    return held_sampler(Engine.torch, Path(name), **settings)
+    return held_sampler("torch", Path(name), **settings)
 
 
 def test_one_model_is_open_at_a_time_and_each_opened_once_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +70,8 @@ def samples(sampler: Any, *, seed: int) -> Any:
     return sampler.sample(PROMPTS, num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=16, stop=[], seed=seed)
 
 
-@pytest.mark.parametrize("engine", [Engine.torch, Engine.ctranslate2])
-def test_a_kept_sampler_draws_as_a_new_one(engine: Engine, folder: Path) -> None:
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+def test_a_kept_sampler_draws_as_a_new_one(engine: str, folder: Path) -> None:
     """Whatever it drew before: other seeds, and the same seed again."""
     settings: dict[str, Any] = {"device": "cpu", "threads": 1, "dtype": "float32"}
     kept = [samples(held_sampler(engine, folder, **settings), seed=seed) for seed in (1, 2, 1)]
@@ -95,7 +94,7 @@ def test_a_model_is_converted_once_for_all_its_shards(folder: Path, monkeypatch:
 
     monkeypatch.setattr(ctranslate2_backend, "convert", counted)
     for seed in range(3):
-        samples(held_sampler(Engine.ctranslate2, folder, device="cpu", threads=1, dtype="float32"), seed=seed)
+        samples(held_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32"), seed=seed)
     assert len(conversions) == 1
     release_sampler()
     assert not conversions[0].exists()

@@ -17,10 +17,11 @@ from composing import composed
 from rft.config import StudyConfig
 from rft.infra.hub import hub_rows, parse
 from rft.infra.store import Entry, Store
-from rft.pipeline import execute, plan
+from rft.execute.stages import execute
+from rft.plan.cell import plan
 from rft.records import read_jsonl
-from rft.sources import REPOSITORY, resolve
-from rft.stage import Stage
+from rft.plan.sources import REPOSITORY, resolve
+from rft.stages.stage import Stage
 from rft.stages.problems import FILES
 from rft.text.gsm8k import content_digest, read_problems
 

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
-from rft.typed import CONF
+from rft.plan.typed import CONF
 
 JOBS = (
     ["model=nano-xs", "method=sft", "data_frac=0.5"],

@@ -12,10 +12,11 @@ from composing import compute, tiny
 
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
 from rft.infra.store import Store
-from rft.pipeline import CellPlan, execute, plan
+from rft.execute.stages import execute
+from rft.plan.cell import CellPlan, plan
 from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
-from rft.sources import resolve
-from rft.stage import Stage
+from rft.plan.sources import resolve
+from rft.stages.stage import Stage
 from rft.stages import SAMPLES_FILE, StageContext, query, revise
 from rft.stages.best import choose
 from rft.stages.problems import FILES

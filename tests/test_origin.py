@@ -126,8 +126,8 @@ def test_portable_numerics_are_the_same_bits_whatever_instructions_there_are(tmp
 
 
 def test_portable_is_another_identity_and_native_adds_none(tmp_path: Path):
-    from rft.pipeline import plan
-    from rft.sources import resolve
+    from rft.plan.cell import plan
+    from rft.plan.sources import resolve
 
     cells = [plan(cfg, resolve(cfg)) for cfg in (tiny("method=rft"), tiny("method=rft", "numerics=portable"))]
     native, portable = ({stage.kind: stage.key for stage in cell.stages} for cell in cells)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rft.overrides import check_overrides
-from rft.typed import CONF
+from rft.config.overrides import check_overrides
+from rft.plan.typed import CONF
 
 
 @pytest.mark.parametrize(

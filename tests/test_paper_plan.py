@@ -14,11 +14,10 @@ from test_conf import study_jobs
 from analysis import paper
 from hydra_plugins.rft_launchers.job_composing import JobComposer
 from rft import paper_plan
-from rft.paper_plan import TABLE_4, U13B, U33B, compare, comparison_text, unexplained, utilisation
-from rft.pipeline import CellPlan, plan
-from rft.sources import resolve
-from rft.stage import Sources
-from rft.typed import CONF, to_study_config
+from rft.plan.paper_costs import TABLE_4, U13B, U33B, compare, comparison_text, unexplained, utilisation
+from rft.plan.cell import CellPlan, plan
+from rft.plan.sources import resolve
+from rft.plan.typed import CONF, to_study_config
 
 Cell = tuple[object, ...]  # model, method, data_frac, epochs in all, k, examples_frac, policy, union, votes
 

@@ -14,9 +14,9 @@ from composing import composed, compute, tiny
 from analysis.grids import paper_tables
 from analysis.records import load_studies
 from rft import assemble
-from rft.pipeline import plan
+from rft.plan.cell import plan
 from rft.records import Record, Score, read_json, read_jsonl
-from rft.sources import resolve
+from rft.plan.sources import resolve
 
 PERTURBED, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
 

@@ -9,8 +9,9 @@ import pytest
 from composing import composed, tiny
 
 from rft.config import StudyConfig
-from rft.pipeline import CellPlan, in_order, plan
-from rft.sources import resolve
+from rft.plan.cell import CellPlan, plan
+from rft.stages.stage import in_order
+from rft.plan.sources import resolve
 
 
 def planned(*overrides: str) -> CellPlan:

@@ -9,8 +9,8 @@ import pytest
 
 from rft.infra.store import Store
 from rft.infra.units import age_text, count_text, duration_text, size_text
-from rft.plan_text import Estimator
-from rft.stage import Stage, Work
+from rft.plan.show import Estimator
+from rft.stages.stage import Stage, Work
 
 ASSUMED = 1e10  # FLOP/s where nothing was measured
 

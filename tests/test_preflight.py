@@ -12,15 +12,16 @@ import torch
 from composing import composed, tiny
 from test_study import run
 
-import rft.preflight as module
+import rft.execute.preflight as module
 from rft.config import StudyConfig
 from rft.core.sampling import torch_backend
 from rft.infra.store import Store
-from rft.pipeline import execute, in_order, plan
-from rft.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
+from rft.execute.stages import execute
+from rft.plan.cell import plan
+from rft.stages.stage import in_order
+from rft.execute.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
 from rft.records import read_json
-from rft.sources import filled_in, resolve
-from rft.stage import Sources
+from rft.plan.sources import filled_in, resolve
 
 SMOLLM2 = Path(__file__).resolve().parent.parent / "multirun_outputs" / ".models" / "smollm2-135m"
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rft import grade as grade_cli
 from rft import select as select_cli
 from rft.records import Outcome, read_jsonl, write_jsonl
-from rft.sources import resolve
+from rft.plan.sources import resolve
 from rft.text import answers, equations, gsm8k, plain_equations
 from rft.text.overlap import normalise
 from rft.text.rows import numbered_rows

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from composing import composed, tiny
 
-from rft.config import Engine, StudyConfig
-from rft.fields import Leaf, Range, Role, leaves, range_problems
-from rft.pipeline import CellPlan, plan
-from rft.sources import resolve
-from rft.stage import ModelIdentity, Sources
+from rft.config import StudyConfig
+from rft.config.fields import Leaf, Range, Role, leaves, range_problems
+from rft.plan.cell import CellPlan, plan
+from rft.plan.sources import resolve
+
 
 CELLS = {
     "icl": ("method=icl",),
@@ -48,7 +48,7 @@ FILES = Sources(
     100,
     50,
     {"smollm2-135m": ModelIdentity("m1", "folder")},
-    {"smollm2-135m": Engine.ctranslate2},
+    {"smollm2-135m": "ctranslate2"},
 )
 IMPORTED = ("model=smollm2-135m", "data=gsm8k", "model.path=folder", "sampling.problems_per_shard=7")
 
@@ -159,7 +159,7 @@ def test_two_models_by_path_are_two_settings_and_a_renamed_one_is_not():
     assert plan(cfg, other).setting != plan(cfg, FILES).setting
     renamed = changed(cfg, "model.name", "mine")
     sources = dataclasses.replace(
-        FILES, models={"mine": ModelIdentity("m1", "f")}, engines={"mine": Engine.ctranslate2}
+        FILES, models={"mine": ModelIdentity("m1", "f")}, engines={"mine": "ctranslate2"}
     )
     assert plan(renamed, sources).setting == plan(cfg, FILES).setting
     assert plan(renamed, sources).names["model"] == "mine"

@@ -10,8 +10,9 @@ import pytest
 from composing import composed, tiny
 
 from rft.infra.store import Store
-from rft.pipeline import execute, plan
-from rft.sources import resolve
+from rft.execute.stages import execute
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
 
 # Raise the version of the stage in rft.stages.STAGE_KINDS together with these digests,
 # and only when its output is meant to change.

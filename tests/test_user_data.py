@@ -12,9 +12,10 @@ from composing import composed
 
 from rft.config import StudyConfig
 from rft.infra.store import Store
-from rft.pipeline import execute, plan
+from rft.execute.stages import execute
+from rft.plan.cell import plan
 from rft.records import read_jsonl
-from rft.sources import resolve
+from rft.plan.sources import resolve
 from rft.stages.problems import FILES
 from rft.text.answers import grade
 

@@ -18,7 +18,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from rft.config import Engine
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler, open_sampler
 from rft.core.tokenization import Prompt, load_tokenizer
@@ -80,11 +79,11 @@ def main() -> None:
     found = {batch: timed(peer_work(folder, few, args.draws, batch)) for batch in batches}
     best = max(found, key=lambda batch: found[batch])
     peer = peer_work(folder, prompts, args.draws, best)
-    for engine in (Engine.ctranslate2, Engine.torch):
+    for engine in ("ctranslate2", "torch"):
         sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=512)
         ours, theirs, ratio = paired(our_work(sampler, prompts, args.draws), peer, rounds=args.rounds)
         row = {
-            "name": f"sampling-{engine.value}",
+            "name": f"sampling-{engine}",
             "ours": round(ours),
             "peer": round(theirs),
             "unit": "useful tokens/s",

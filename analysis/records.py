@@ -162,12 +162,12 @@ class Cell:
     @property
     def seconds(self) -> float:
         """Wall-clock seconds of all its stages, shared ones included."""
-        return sum(stage.seconds for stage in self.cost)
+        return sum(stage.used * stage.seconds for stage in self.cost)
 
     @property
     def flops(self) -> float:
         """Floating-point operations of all its stages, shared ones included."""
-        return sum(stage.flops for stage in self.cost)
+        return sum(stage.used * stage.flops for stage in self.cost)
 
 
 def matches(one: Cell, other: Cell, *, but: Collection[str]) -> bool:

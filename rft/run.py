@@ -17,8 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rft.infra.study import Study
 from rft.config.overrides import check_overrides, named_plugins
+from rft.infra.study import Study
 from rft.plan.typed import CONF, method_options, named_choices, store_schema, to_study_config
 
 log = logging.getLogger("rft")

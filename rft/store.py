@@ -28,7 +28,7 @@ from rft.infra.manifest import read_manifest
 from rft.infra.removal import live_stages, remove_stage
 from rft.infra.store import EntryInfo, Store
 from rft.infra.units import age_text, size_text
-from rft.records import STUDY_FILE, RECORD_FILE, read_json, write_json
+from rft.records import RECORD_FILE, STUDY_FILE, read_json, write_json
 
 DEFAULT_ROOT = Path("multirun_outputs/.store")
 PINS_FILE = "pins.json"

@@ -47,7 +47,7 @@ def test_a_job_does_not_change_the_next_one():
     assert (one.k, other.k) == (7, 4)
 
 
-@pytest.mark.parametrize("job", [["k=four"], ["kk=4"], ["model.arch.widht=3"], ["method=sff"], ["model=nano-q"]])
+@pytest.mark.parametrize("job", [["k=four"], ["kk=4"], ["model.arch.widht=3"], ["eval.split=tets"], ["model=nano-q"]])
 def test_a_bad_override_is_refused_as_by_hydra(job: list[str]):
     with pytest.raises(ConfigCompositionException):
         both([job])

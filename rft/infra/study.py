@@ -26,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from rft.records import FAILURE_FILE, STUDY_FILE, RECORD_FILE, SCHEMA_VERSION, Record, read_json, write_json
+from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
 
 LOCK_TIMEOUT_S = 120.0
 

@@ -337,9 +337,7 @@ def _relabel(p: Planner, *, writer: Finetune, reverse: Task) -> Relabel:
 def reverse_task(p: Planner) -> Task:
     """Path in, question out."""
     task = p.task()
-    return Task(
-        f"{task.prompt}_{REVERSE}", task.max_prompt_tokens + task.max_new_tokens, task.max_prompt_tokens
-    )
+    return Task(f"{task.prompt}_{REVERSE}", task.max_prompt_tokens + task.max_new_tokens, task.max_prompt_tokens)
 
 
 def task_problems(cfg: StudyConfig, *, num_tokens: int) -> Iterator[str]:

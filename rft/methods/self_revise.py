@@ -40,7 +40,9 @@ class SelfReviseOptions:
 
     num_drafts: Annotated[int, fields.result("[1, inf)", "drafts of each training question")] = 1
     choose: DraftChoice = DraftChoice.all
-    num_folds: Annotated[int, fields.result("[1, inf)", "1: no folds")] = 1  # drafts by a model trained without the fold
+    num_folds: Annotated[int, fields.result("[1, inf)", "1: no folds")] = (
+        1  # drafts by a model trained without the fold
+    )
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@
     cell.stages                            # every stage in dependency order
     cell.setting["train.lr"]               # all of the configuration that planning read
 
-Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1, self-query and self-revising D; each method
-is a file of rft.methods.
+Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1, self-query and self-revising D; each
+method is a file of rft.methods.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from rft.plan.yields import (
     expected_kept,
     model_size,
 )
-from rft.stages.corpus import Corpus
+from rft.stages.corpus import Corpus, Heldout
 from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune, Lora, Recipe
 from rft.stages.generation import Generation, Shots
@@ -48,7 +48,7 @@ from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
 
-O = TypeVar("O")
+Options = TypeVar("Options")
 
 
 class Planner:
@@ -61,11 +61,11 @@ class Planner:
 
     # Options and seeds
 
-    def options(self, kind: type[O]) -> O:
+    def options(self, kind: type[Options]) -> Options:
         """The options of the cell's method."""
         found = self.cfg.methods[self.cfg.method]
         assert isinstance(unnoted(found), kind)
-        return cast(O, found)
+        return cast(Options, found)
 
     @property
     def data_seed(self) -> int:
@@ -197,27 +197,31 @@ class Planner:
         return Corpus(
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
-            num_heldout_tokens=self.cfg.loss.max_tokens,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )
 
+    def _heldout(self) -> Heldout:
+        assert self.cfg.data.world is not None
+        world, count = values_of(self.cfg.data.world, leave_out=("human_style",)), self.cfg.loss.max_tokens
+        return Heldout(world=world, num_tokens=count, label=f"held-out slice of {count:,} tokens", work=Work(count))
+
     def loss(self, base: Weights) -> Loss:
         """Measured pretraining loss of the cell's base on one held-out text."""
         cfg = self.cfg
-        corpus = base.corpus if isinstance(base, Pretrain) else None
-        content = None if corpus else self.sources.data_digest["loss"]
+        heldout = self._heldout() if isinstance(base, Pretrain) else None
+        content = None if heldout else self.sources.data_digest["loss"]
         if content is not None:
             note(cfg, "loss.content", content)
         flops = 2.0 * model_size(cfg.model).num_params * cfg.loss.max_tokens
         return Loss(
             base=base,
-            corpus=corpus,
+            heldout=heldout,
             content=content,
             max_tokens=cfg.loss.max_tokens,
             window=cfg.loss.window,
             numerics=cfg.numerics.value,
-            path="" if corpus else self.sources.data_paths["loss"],
+            path="" if heldout else self.sources.data_paths["loss"],
             label=f"loss of {base.model}",
             model=base.model,
             work=Work(cfg.loss.max_tokens, flops),
@@ -406,11 +410,15 @@ class Planner:
         )
         return Pool(model.name, shards, num_draws)
 
-    def _shard(self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any) -> Shard:
+    def _shard(
+        self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any
+    ) -> Shard:
         data, split = unnoted(self.cfg).data, identity["subset"].source.split
         count = (block[1] - block[0]) * (draws[1] - draws[0])
         tokens = count * data.expected_solution_tokens
-        flops_each = 2.0 * model_size(model).num_params * (data.expected_solution_tokens + data.expected_question_tokens)
+        flops_each = (
+            2.0 * model_size(model).num_params * (data.expected_solution_tokens + data.expected_question_tokens)
+        )
         return Shard(
             weights=weights,
             block=block,
@@ -469,9 +477,10 @@ class Planner:
         """Estimated number of kept paths."""
         return expected_kept(subset.num_problems, draws=draws, policy=unnoted(self.cfg).select.policy)
 
-    def thin(self, paths: Selection, *, like: Selection) -> Thin:
+    def thin(self, paths: Select, *, like: Selection) -> Thin:
         """A selection cut to as many paths as another kept."""
-        return Thin(paths=paths, like=like, seed=self.sample_seed, label=f"thin {paths.label}", work=paths.work)
+        label = f"thin {paths.label}"
+        return Thin(paths=paths, like=like, subset=paths.subset, seed=self.sample_seed, label=label, work=paths.work)
 
     # Scores
 
@@ -525,7 +534,9 @@ class Planner:
         seed, originals, count = self.cfg.eval.perturbed_seed, self.scored, self.num_scored
         assert seed is not None
         label, size = f"numbers changed in {originals.split}", Work(num_bytes=BYTES_PER_PROBLEM * count)
-        return Perturb(split=originals.split, originals=originals, num_problems=count, seed=seed, label=label, work=size)
+        return Perturb(
+            split=originals.split, originals=originals, num_problems=count, seed=seed, label=label, work=size
+        )
 
     def vote(self, weights: Weights, *, task: Task | None, shots: Shots | None, drafts: Evaluate | None) -> Vote:
         """Outcomes of K sampled solutions per problem that is scored: majority voting and pass@k."""

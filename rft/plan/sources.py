@@ -14,8 +14,9 @@ from pathlib import Path
 from rft.config import DataKind, ModelConfig, ModelSource, StudyConfig
 from rft.core.checkpoints import model_files
 from rft.core.sampling.engines import resolve_engine
-from rft.infra.digest import digest, file_digest
+from rft.infra.digest import file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
+from rft.stages.imported import model_digest
 from rft.text.gsm8k import read_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -190,9 +191,7 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
                 f"model.path={model.path} has no *.safetensors file: give a folder saved by save_pretrained "
                 "(pickled weights are not loaded)"
             )
-        return ModelIdentity(
-            digest([[str(file.relative_to(folder)), file_digest(file)] for file in files]), str(folder)
-        )
+        return ModelIdentity(model_digest(folder, of=file_digest), str(folder))
     if model.path.startswith((".", "/")) or model.path.count("/") != 1:
         hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
         raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rft.config import WorldConfig
+from rft.infra.digest import require_content
 from rft.infra.hub import HUB_PREFIX, hub_rows
 from rft.records import Problem, read_jsonl, write_jsonl
 from rft.stages.stage import Done, Facts, Stage, StageContext, said
@@ -97,14 +98,16 @@ class FileProblems(Problems):
         return Done(facts=ProblemFacts(len(read.problems), read.dropped, release.status, fetched))
 
     def _read(self) -> Reading:
-        """From a file, or from the hub. Raises ValueError when the hub has other rows than the study was planned with."""
+        """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
         checks: dict[str, Any] = {
             "rule": self.rule,
             "on_bad_gold": self.on_bad_gold,
             "on_duplicate": self.on_duplicate,
         }
         if not self.path.startswith(HUB_PREFIX):
-            return read_file(self.path, limit=self.limit, **checks)
+            found = read_file(self.path, limit=self.limit, **checks)
+            require_content(Path(self.path), self.content)
+            return found
         rows = hub_rows(self.path, split=self.split)
         found = checked_problems(rows, name=f"{self.path}, split {self.split}", limit=self.limit, **checks)
         planned = RELEASES[self.split][0] if self.limit is None else self.limit
@@ -154,8 +157,8 @@ class Leakage(Stage[None]):
 class Subset:
     """Which problems of a stage another stage works on.
 
-    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (a test set
-    is the same for every seed), then by id: blocks of them do not depend on how the file is ordered.
+    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (a test
+    set is the same for every seed), then by id: blocks of them do not depend on how the file is ordered.
     """
 
     source: Problems

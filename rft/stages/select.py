@@ -82,9 +82,7 @@ class Select(Selection):
         if len(samples) != expected:
             raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
         policy = self.checks.named()
-        selection = select(
-            samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed
-        )
+        selection = select(samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed)
         write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in selection.kept))
         write_jsonl(work.out / SOLUTIONS_FILE, _shown(samples, problems, selection, policy=policy))
         return Done(facts=select_facts(selection, problems))
@@ -103,12 +101,15 @@ def select_facts(selection: Chosen, problems: Sequence[Problem]) -> SelectFacts:
         drop_counts=dict(selection.drop_counts),
         found_by=dict(intersections(selection)),
         histograms={"correct": list(stats.correct_histogram), "distinct": list(stats.distinct_histogram)},
-        lucky_frac=_lucky_frac(selection.kept, problems),
+        lucky_frac=lucky_frac(selection.kept, problems),
     )
 
 
-def _lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float | None:
-    """None where nothing was kept, or where the data set cannot check reasoning."""
+def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float | None:
+    """Share of kept paths whose right answer rests on invalid reasoning.
+
+    None where nothing was kept, or where the data set cannot check reasoning.
+    """
     by_id = {problem.id: problem for problem in problems}
     if not kept or by_id[kept[0].id].spec is None:
         return None

@@ -185,16 +185,25 @@ class Rule:
 RULES: Registry[Rule] = Registry(
     "data.rule",
     given={
-    rule.name: rule
-    for rule in (
-        Rule("gsm8k", _first_marked, _same_text, "openai/grade-school-math dataset.py: first '#### N', equal as text"),
-        Rule("strict_match", _strict_match, _same_harness_text, "lm-evaluation-harness gsm8k.yaml version 3.0"),
-        Rule("flexible_extract", _flexible_extract, _same_harness_text, "lm-evaluation-harness gsm8k.yaml version 3.0"),
-        Rule("last_number", _last_number, _same_number, "the last number of the text, equal as numbers"),
-        Rule("answer_line", _answer_line, _same_number, "the last '####' or 'A:' line, equal as numbers"),
-        Rule("paper", _paper, _within_1e4, "OFA-Sys/gsm8k-ScRel eval.py: first '#### N', |a - b| < 1e-4"),
-        Rule("paper_select", _paper, _same_float, "OFA-Sys/gsm8k-ScRel collect_rejection_sampling.py: float equality"),
-    )
+        rule.name: rule
+        for rule in (
+            Rule(
+                "gsm8k", _first_marked, _same_text, "openai/grade-school-math dataset.py: first '#### N', equal as text"
+            ),
+            Rule("strict_match", _strict_match, _same_harness_text, "lm-evaluation-harness gsm8k.yaml version 3.0"),
+            Rule(
+                "flexible_extract",
+                _flexible_extract,
+                _same_harness_text,
+                "lm-evaluation-harness gsm8k.yaml version 3.0",
+            ),
+            Rule("last_number", _last_number, _same_number, "the last number of the text, equal as numbers"),
+            Rule("answer_line", _answer_line, _same_number, "the last '####' or 'A:' line, equal as numbers"),
+            Rule("paper", _paper, _within_1e4, "OFA-Sys/gsm8k-ScRel eval.py: first '#### N', |a - b| < 1e-4"),
+            Rule(
+                "paper_select", _paper, _same_float, "OFA-Sys/gsm8k-ScRel collect_rejection_sampling.py: float equality"
+            ),
+        )
     },
 )
 

@@ -58,17 +58,17 @@ STAGE_KINDS: dict[str, StageKind] = {
     "trainset": StageKind("rft.stages.trainset:make_trainset", 1),
     "finetune": StageKind("rft.stages.finetune:finetune", 1),
     "shard": StageKind("rft.stages.shard:sample_shard", 2),  # 2: draws in an order that says nothing of them
-    "select": StageKind("rft.stages.select:select_paths", 1),
+    "select": StageKind("rft.stages.select:select_paths", 2),  # 2: signs and exponents as they are meant
     "thin": StageKind("rft.stages.thin:thin_paths", 1),
-    "evaluate": StageKind("rft.stages.evaluate:evaluate", 2),  # 2: asked in the order of ids
+    "evaluate": StageKind("rft.stages.evaluate:evaluate", 3),  # 3: truncated texts graded by their answer
     "perturb": StageKind("rft.stages.perturb:make_copy", 1),
-    "vote": StageKind("rft.stages.evaluate:vote", 2),  # 2: which wrong answer a draw votes for
+    "vote": StageKind("rft.stages.evaluate:vote", 3),  # 3: truncated texts graded by their answer
     "holdout": StageKind("rft.stages.holdout:hold_out", 1),
     "best": StageKind("rft.stages.best:choose_best", 1),
     "reverse": StageKind("rft.stages.query:make_reverse_set", 1),
-    "relabel": StageKind("rft.stages.query:relabel", 2),  # 2: asked in the order of ids
+    "relabel": StageKind("rft.stages.query:relabel", 3),  # 3: signs and exponents as they are meant
     "query_set": StageKind("rft.stages.query:make_query_set", 1),
-    "revise_set": StageKind("rft.stages.revise:make_revise_set", 1),
+    "revise_set": StageKind("rft.stages.revise:make_revise_set", 2),  # 2: truncated drafts by their answer
 }
 
 

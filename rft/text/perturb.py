@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from rft.records import Problem
 from rft.text import equations
-from rft.text.answers import canonical_number
+from rft.text.numbers import canonical_number
 from rft.text.subsets import rank
 
 REASONS = (

@@ -2,7 +2,7 @@
 
     change = change_of(cells)              # Estimate(-2.0, se=1.1, ...) in points: copy minus original, problem by problem
     header, rows = copy_rows(points, names)
-    rows[0]    # ("llama-7b", "SFT", "1", "492", "35.2 ± 2.2", "33.1 ± 2.1", "-2.0 (-4.1 to +0.1)")
+    rows[0]    # ("llama-7b", "SFT", "1", "412", "35.2 ± 2.2", "33.1 ± 2.1", "-2.0 (-4.1 to +0.1)")
 
 A fall on the copy is no proof of having seen the test set (changed numbers can be harder), no fall is no proof of the
 opposite; a base that falls more than others of its family is what to look for.

@@ -61,7 +61,7 @@ STAGE_KINDS: dict[str, StageKind] = {
     "select": StageKind("rft.stages.select:select_paths", 2),  # 2: signs and exponents as they are meant
     "thin": StageKind("rft.stages.thin:thin_paths", 1),
     "evaluate": StageKind("rft.stages.evaluate:evaluate", 3),  # 3: truncated texts graded by their answer
-    "perturb": StageKind("rft.stages.perturb:make_copy", 1),
+    "perturb": StageKind("rft.stages.perturb:make_copy", 2),  # 2: no number that may convert a unit is changed
     "vote": StageKind("rft.stages.evaluate:vote", 3),  # 3: truncated texts graded by their answer
     "holdout": StageKind("rft.stages.holdout:hold_out", 1),
     "best": StageKind("rft.stages.best:choose_best", 1),

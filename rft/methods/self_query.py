@@ -132,7 +132,7 @@ class Relabel(Selection):
     """Fitting paths of a pool, each with the question that the reverse model writes for it."""
 
     kind: ClassVar[str] = "relabel"
-    version: ClassVar[int] = 2  # 2: asked in the order of ids
+    version: ClassVar[int] = 3  # 3: signs and exponents as they are meant
     samples: ClassVar[bool] = True
     pool: Pool
     subset: Subset

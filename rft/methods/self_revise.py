@@ -57,6 +57,7 @@ class ReviseSet(Trainset):
     """An example for each draft, or one a question with the farthest."""
 
     kind: ClassVar[str] = "revise_set"
+    version: ClassVar[int] = 2  # 2: truncated drafts by their answer
     drafts: tuple[Pool, ...]  # together of every question of the subset
     choose: str
     prompt: str

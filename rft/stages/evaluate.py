@@ -65,7 +65,7 @@ class Evaluate(Stage[Evaluation]):
     """The first `num_problems` of a set, under one grading rule."""
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 2  # 2: asked in the order of ids
+    version: ClassVar[int] = 3  # 3: truncated texts graded by their answer
     samples: ClassVar[bool] = True
     weights: Weights
     generation: Generation

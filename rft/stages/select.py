@@ -69,6 +69,7 @@ class Select(Selection):
     """See the module."""
 
     kind: ClassVar[str] = "select"
+    version: ClassVar[int] = 2  # 2: signs and exponents as they are meant
     pools: tuple[Pool, ...]  # in the order in which equal paths go to one of them
     subset: Subset
     checks: Checks

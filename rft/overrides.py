@@ -1,6 +1,6 @@
 """A first look at command-line overrides, for errors with a suggestion before Hydra composes anything.
 
-check_overrides(["model=nano-q"], conf=Path("conf"))
+check_overrides(["model=nano-q"], folders=[Path("conf")])
 # "model=nano-q: unknown model. Did you mean nano-s? Known: nano-l, nano-m, nano-s, nano-xs, ..."
 """
 
@@ -16,27 +16,31 @@ from enum import EnumType
 from pathlib import Path
 from typing import Any
 
+from rft.conf_path import choices
 from rft.config import StudyConfig
 
+COMPLETION_FLAGS = ("-sc", "--shell-completion")  # of Hydra; what follows them (query=bash) is no key
 HYDRA_PREFIXES = ("hydra", "+hydra", "~")
 _PLAIN_CHOICES = re.compile(r"^[\w.+-]+(,[\w.+-]+)*$")
 
 
-def check_overrides(arguments: Sequence[str], *, conf: Path) -> str | None:
-    """The first problem found, or None. Only unknown keys, group choices and Enum values are looked for."""
+def check_overrides(arguments: Sequence[str], *, folders: Sequence[Path]) -> str | None:
+    """The first problem found, or None: an unknown key, group choice (of the files in `folders`) or Enum value."""
+    if set(COMPLETION_FLAGS) & set(arguments):
+        return None
     for argument in arguments:
         key, separator, value = argument.partition("=")
         if not separator or key.startswith(("-", *HYDRA_PREFIXES)):
             continue
-        problem = _check(key.lstrip("+"), value, conf=conf)
+        problem = _check(key.lstrip("+"), value, folders=folders)
         if problem is not None:
             return f"{argument}: {problem}"
     return None
 
 
-def _check(key: str, value: str, *, conf: Path) -> str | None:
-    if (conf / key).is_dir():
-        return _check_choices(key, value, sorted(path.stem for path in (conf / key).glob("*.yaml")))
+def _check(key: str, value: str, *, folders: Sequence[Path]) -> str | None:
+    if any((folder / key).is_dir() for folder in folders):
+        return _check_choices(key, value, sorted(choices(key, folders)))
     kind: Any = StudyConfig
     for depth, part in enumerate(key.split(".")):
         fields = _fields(kind)

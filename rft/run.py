@@ -3,6 +3,8 @@
 python -m rft.run                                          # one cell of the embedded default
 python -m rft.run -m data_frac=0.25,1 method=sft,rft k=4   # a sweep
 python -m rft.run +study=quickstart dry_run=true           # the plan of a study
+
+What is slow to import (Hydra, torch) is imported where it is needed: `--help` and completion answer at once.
 """
 
 from __future__ import annotations
@@ -12,27 +14,31 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
-from rft.infra.study import Study
+from rft.conf_path import conf_folder, search_folders
 from rft.overrides import check_overrides
-from rft.typed import CONF, to_study_config
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger("rft")
 
 
 def study_folder() -> Path:
     """The folder of the study that the running job belongs to."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     hydra_cfg = HydraConfig.get()
     return Path(hydra_cfg.sweep.dir if hydra_cfg.mode is RunMode.MULTIRUN else hydra_cfg.runtime.output_dir)
 
 
 def run(cfg: DictConfig) -> None:
     """One job: plan a cell, compute what is missing, write its record."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     from rft.core.sampling.held import release_sampler
 
     try:
@@ -50,7 +56,12 @@ def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str
 
     `arguments` are the command line's: a worker's own say nothing of the study.
     """
-    from rft.cell import plan_cell, run_cell  # after composition: `--help` and completion stay fast
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from rft.cell import plan_cell, run_cell
+    from rft.infra.study import Study
+    from rft.typed import to_study_config
 
     folder = study_folder()
     try:
@@ -67,6 +78,8 @@ def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str
 
 def _keep_configuration(cell: Path) -> None:
     """Hydra writes a job's configuration where the job runs, which later jobs do too: each cell keeps its own."""
+    from hydra.core.hydra_config import HydraConfig
+
     hydra_cfg = HydraConfig.get()
     name = hydra_cfg.output_subdir
     if name is not None and not (cell / name).exists():
@@ -75,7 +88,14 @@ def _keep_configuration(cell: Path) -> None:
 
 def main() -> None:
     """Console entry."""
-    problem = check_overrides(sys.argv[1:], conf=CONF)
+    arguments = sys.argv[1:]
+    folders = search_folders(arguments)
+    if "--help" in arguments or "-h" in arguments:
+        from rft.usage import usage
+
+        print(usage(folders))
+        return
+    problem = check_overrides(arguments, folders=folders)
     if problem is not None:
         sys.exit(problem)
     try:
@@ -86,7 +106,11 @@ def main() -> None:
 
 
 def _compose_and_run() -> None:
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run)()
+    import hydra
+
+    import rft.typed  # noqa: F401 (conf/config.yaml starts from the schema that it registers)
+
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(run)()
 
 
 if __name__ == "__main__":

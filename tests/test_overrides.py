@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rft.conf_path import conf_folder
 from rft.overrides import check_overrides
-from rft.typed import CONF
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from rft.typed import CONF
     ],
 )
 def test_a_misspelt_word_is_named_with_what_is_meant(argument: str, message: str):
-    problem = check_overrides(["-m", argument], conf=CONF)
+    problem = check_overrides(["-m", argument], folders=[conf_folder()])
     assert problem is not None
     assert problem.startswith(f"{argument}: ")
     assert message in problem
@@ -47,4 +47,4 @@ def test_a_misspelt_word_is_named_with_what_is_meant(argument: str, message: str
     ],
 )
 def test_what_hydra_understands_is_left_to_it(argument: str):
-    assert check_overrides([argument], conf=CONF) is None
+    assert check_overrides([argument], folders=[conf_folder()]) is None

@@ -29,6 +29,7 @@ LIGHT += (
     "analysis.records",
     "analysis.plot_scaling",
 )
+LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -39,8 +39,6 @@ def run(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from rft.core.sampling.held import release_sampler
-
     try:
         finish(cfg, hits={}, arguments=sys.argv[1:])
     except ValueError as error:
@@ -48,7 +46,14 @@ def run(cfg: DictConfig) -> None:
             raise  # the other cells go on; the launcher reports at the end
         sys.exit(f"error: {error}")
     finally:
-        release_sampler()
+        _release_sampler()
+
+
+def _release_sampler() -> None:
+    """Close what sampling keeps open. Where nothing was sampled, nothing is imported for it: a plan needs no torch."""
+    held = sys.modules.get("rft.core.sampling.held")
+    if held is not None:
+        held.release_sampler()
 
 
 def finish(cfg: DictConfig, *, hits: Mapping[str, bool], arguments: Sequence[str]) -> None:

@@ -94,6 +94,15 @@ def test_plan_writes_nothing(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_plan_imports_no_torch(tmp_path: Path):
+    code = (
+        "import sys; sys.argv = ['rft', 'dry_run=true']; import rft.run; rft.run.main(); "
+        "assert not {'torch', 'transformers', 'wandb', 'ctranslate2'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+
 def test_the_added_override_stands_behind_the_others_and_beside_them():
     assert with_last_override(["-m", "k=1", "dry_run=false"], "dry_run=true")[-1] == "dry_run=true"
     assert with_last_override(["k=1", "-m"], "dry_run=true") == ["k=1", "dry_run=true", "-m"]

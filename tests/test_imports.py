@@ -83,6 +83,12 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
             assert not any(name == bad or name.startswith(f"{bad}.") for bad in forbidden), f"{path} imports {name}"
 
 
+def test_nothing_stands_on_the_command_or_the_library_for_users():
+    for path in [p for folder in ("rft", "analysis", "hydra_plugins") for p in (REPOSITORY / folder).rglob("*.py")]:
+        if path.parent.name != "cli":
+            assert not any(name.startswith(("rft.cli", "rft.api")) for name in imported(path)), path
+
+
 def test_no_text_is_ever_executed():
     for path in [p for folder in ("rft", "analysis", "hydra_plugins") for p in (REPOSITORY / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

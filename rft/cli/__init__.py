@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+THROUGH_HYDRA = ("run", "plan")  # subcommands whose arguments Hydra reads
+
 
 @dataclass(frozen=True)
 class Command:
@@ -59,6 +61,8 @@ def call(arguments: Sequence[str]) -> int:
     if first not in {command.name for command in COMMANDS}:
         print(f"rft: unknown command {first!r}.{_suggestion(first)}\n{help_text()}", file=sys.stderr)
         return 2
+    if first not in THROUGH_HYDRA:  # which takes the program's name, for completion, from here
+        sys.argv[0] = f"rft {first}"  # in the usage that argparse prints
     module = importlib.import_module(f"rft.cli.{first}")
     status: int = module.main(rest)
     return status

@@ -1,6 +1,6 @@
 """Shell completion of `rft`: subcommands here, what comes after `rft run` and `rft plan` by Hydra.
 
-    eval "$(rft -sc install=bash)"        # zsh: the same; fish: rft -sc install=fish | source
+    eval "$(rft -sc install=bash)"        # `rft run -sc install=bash` prints the same
 
 Hydra's shell functions call `rft -sc query=bash` with the line typed so far in COMP_LINE, whatever the subcommand.
 """
@@ -11,10 +11,9 @@ import os
 import re
 from collections.abc import Sequence
 
-from rft.cli import COMMANDS, run
+from rft.cli import COMMANDS, THROUGH_HYDRA, run
 from rft.conf_path import config_dirs
 
-THROUGH_HYDRA = ("run", "plan")
 _LINE = re.compile(r"\s*(?P<program>\S+)(?:\s+(?P<command>\S*))?(?P<rest>\s.*)?", re.DOTALL)
 
 

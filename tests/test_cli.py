@@ -53,7 +53,8 @@ def test_help_names_every_subcommand_file(capsys: pytest.CaptureFixture[str]):
 def test_every_subcommand_explains_itself(name: str, tmp_path: Path):
     done = rft(tmp_path, name, "--help")
     assert done.returncode == 0, done.stderr
-    of = {"plan": "usage: rft run", "store": "usage: python -m rft.store"}  # the latter has always named itself
+    modules = {name: f"usage: python -m rft.{name}" for name in ("grade", "select", "store")}  # these name themselves
+    of = {"plan": "usage: rft run", **modules}
     assert done.stdout.startswith(of.get(name, f"usage: rft {name}"))
     assert not list(tmp_path.iterdir())
 

@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rft.records import FAILURE_FILE, STUDY_FILE, RECORD_FILE, Record, Score, StageCost, read_json
+from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE, Record, Score, StageCost, read_json
 
 Base = str  # one base model: the key of its configuration and draw (pretraining seed), and the digest of its weights
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model

@@ -37,7 +37,7 @@ from analysis.records import Table, load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.style import DPI, caption
 from analysis.tables import records_csv, results_table, wrap
-from rft.records import FAILURE_FILE, STUDY_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, write_json
+from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself

@@ -14,8 +14,8 @@ from rft.core.model import count_parameters, save_model
 from rft.records import read_jsonl, write_json, write_jsonl
 from rft.stages import CURVE_FILE, StageContext, Stats
 from rft.stages.finetune import finetune
-from rft.stages.weights import MODEL_FACTS_FILE
 from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
+from rft.stages.weights import MODEL_FACTS_FILE
 from tests.core_tiny import tiny_llama, tiny_tokenizer, toy_pairs
 
 RECIPE: dict[str, Any] = {

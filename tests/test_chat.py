@@ -15,8 +15,8 @@ from rft.core.checkpoints import MODEL_PATTERNS, model_files
 from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, chat_format, encode_examples, encode_prompts, load_tokenizer
 from rft.plan.cell import plan
-from rft.records import Problem, write_jsonl
 from rft.plan.sources import resolve
+from rft.records import Problem, write_jsonl
 from rft.stages.finetune import training_pairs
 from rft.stages.problems import make_prompts
 
@@ -70,9 +70,7 @@ def test_worked_examples_add_no_second_bos(tmp_path: Path, adds_bos: bool, chat:
 
 
 @pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
-def test_every_engine_reads_the_ids_of_the_one_function(
-    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_every_engine_reads_the_ids_of_the_one_function(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch):
     """An engine that is given a framed prompt writes what it writes after the bare prompt of the same ids."""
     folder = write_byte_model(tmp_path / "model")
     tokenizer = load_tokenizer(folder)

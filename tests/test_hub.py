@@ -15,14 +15,14 @@ from byte_model import overrides, write_problems
 from composing import composed
 
 from rft.config import StudyConfig
+from rft.execute.stages import execute
 from rft.infra.hub import hub_rows, parse
 from rft.infra.store import Entry, Store
-from rft.execute.stages import execute
 from rft.plan.cell import plan
-from rft.records import read_jsonl
 from rft.plan.sources import REPOSITORY, resolve
-from rft.stages.stage import Stage
+from rft.records import read_jsonl
 from rft.stages.problems import FILES
+from rft.stages.stage import Stage
 from rft.text.gsm8k import content_digest, read_problems
 
 pyarrow = pytest.importorskip("pyarrow")

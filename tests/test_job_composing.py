@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
-from rft.plan.typed import CONF
+from rft.conf_path import conf_folder
 
 JOBS = (
     ["model=nano-xs", "method=sft", "data_frac=0.5"],
@@ -28,7 +28,7 @@ JOBS = (
 
 def both(jobs: Sequence[Sequence[str]]) -> list[tuple[DictConfig, DictConfig]]:
     """(shared composition, Hydra's own) of every job, in one composer."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
         master = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from rft.conf_path import conf_folder
 from rft.config.overrides import check_overrides
-from rft.plan.typed import CONF, method_options, named_choices
+from rft.plan.typed import method_options, named_choices
 
 
 def first_problem(*arguments: str) -> str | None:
-    return check_overrides(arguments, conf=CONF, choices=named_choices(), options=method_options())
+    return check_overrides(arguments, folders=[conf_folder()], choices=named_choices(), options=method_options())
 
 
 @pytest.mark.parametrize(

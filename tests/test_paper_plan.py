@@ -14,10 +14,11 @@ from test_conf import study_jobs
 from analysis import paper
 from hydra_plugins.rft_launchers.job_composing import JobComposer
 from rft import paper_plan
+from rft.conf_path import conf_folder
 from rft.plan.cell import CellPlan, plan
 from rft.plan.paper_costs import TABLE_4, U13B, U33B, compare, comparison_text, unexplained, utilisation
 from rft.plan.sources import Sources, resolve
-from rft.plan.typed import CONF, to_study_config
+from rft.plan.typed import to_study_config
 from rft.stages.shard import Shard
 
 Cell = tuple[object, ...]  # model, method, data_frac, epochs in all, k, examples_frac, policy, union, votes
@@ -26,7 +27,7 @@ Cell = tuple[object, ...]  # model, method, data_frac, epochs in all, k, example
 @pytest.fixture(scope="module")
 def cells() -> list[CellPlan]:
     """Every planned cell, from the study file alone; hub models by their id, GSM8K by its published size."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
         composer = JobComposer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))

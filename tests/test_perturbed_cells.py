@@ -15,8 +15,8 @@ from analysis.grids import paper_tables
 from analysis.records import load_studies
 from rft import assemble
 from rft.plan.cell import plan
-from rft.records import Record, Score, read_json, read_jsonl
 from rft.plan.sources import resolve
+from rft.records import Record, Score, read_json, read_jsonl
 
 PERTURBED, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
 

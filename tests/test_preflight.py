@@ -15,13 +15,13 @@ from test_study import run
 import rft.execute.preflight as module
 from rft.config import StudyConfig
 from rft.core.sampling import torch_backend
-from rft.infra.store import Store
-from rft.execute.stages import execute
-from rft.plan.cell import plan
-from rft.stages.stage import in_order
 from rft.execute.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
-from rft.records import read_json
+from rft.execute.stages import execute
+from rft.infra.store import Store
+from rft.plan.cell import plan
 from rft.plan.sources import filled_in, resolve
+from rft.records import read_json
+from rft.stages.stage import in_order
 
 SMOLLM2 = Path(__file__).resolve().parent.parent / "multirun_outputs" / ".models" / "smollm2-135m"
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from rft import grade as grade_cli
 from rft import select as select_cli
-from rft.records import Outcome, read_jsonl, write_jsonl
 from rft.plan.sources import resolve
+from rft.records import Outcome, read_jsonl, write_jsonl
 from rft.text import answers, equations, gsm8k, plain_equations
 from rft.text.numbers import canonical_number
 from rft.text.overlap import normalise

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from composing import composed, tiny
 
-from rft.infra.store import Store
 from rft.execute.stages import execute
+from rft.infra.store import Store
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 

@@ -13,7 +13,7 @@ import pytest
 
 from rft.infra.digest import digest
 from rft.infra.store import Store
-from rft.records import STUDY_FILE, RECORD_FILE, write_json
+from rft.records import RECORD_FILE, STUDY_FILE, write_json
 from rft.store import PINS_FILE, main
 
 KEYS = {name: digest(name) for name in ("pretrain", "finetune", "shard", "evaluate", "lonely", "weights")}

@@ -16,7 +16,7 @@ import pytest
 from byte_model import overrides
 from composing import TINY
 
-from rft.records import STUDY_FILE, RECORD_FILE, Record, read_json, read_jsonl
+from rft.records import RECORD_FILE, STUDY_FILE, Record, read_json, read_jsonl
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GRID = (

@@ -11,11 +11,11 @@ from byte_model import write_byte_model
 from composing import composed
 
 from rft.config import StudyConfig
-from rft.infra.store import Store
 from rft.execute.stages import execute
+from rft.infra.store import Store
 from rft.plan.cell import plan
-from rft.records import read_jsonl
 from rft.plan.sources import resolve
+from rft.records import read_jsonl
 from rft.stages.problems import FILES
 from rft.text.answers import grade
 

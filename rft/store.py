@@ -117,16 +117,15 @@ def keys_named(store: Store, name: str, *, also: Iterable[str] = ()) -> set[str]
 
 def _models(entries: Sequence[EntryInfo]) -> dict[str, str]:
     """Model name by key: from the stages that run a model to its weights, and from those to their base."""
-    meta: dict[str, Mapping[str, Any]] = {}
+    identities: dict[str, Mapping[str, Any]] = {}
     for info in entries:
         manifest = read_manifest(info.path)
-        meta[info.key] = manifest.meta if manifest else {}
-    names = {key: str(one["config"]["model"]) for key, one in meta.items() if "model" in one.get("config", {})}
-    for role in ("model", "base"):
-        for key, one in meta.items():
-            for _, source in one.get("inputs", {}).get(role, []):
-                if key in names:
-                    names.setdefault(source, names[key])
+        identities[info.key] = manifest.meta.get("identity", {}) if manifest else {}
+    names = {key: str(one["generation"]["model"]) for key, one in identities.items() if "generation" in one}
+    for field in ("weights", "base"):
+        for key, one in identities.items():
+            if key in names and field in one:
+                names.setdefault(one[field], names[key])
     return names
 
 

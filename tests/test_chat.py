@@ -16,9 +16,9 @@ from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, chat_format, encode_examples, encode_prompts, load_tokenizer
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
-from rft.records import Problem, write_jsonl
+from rft.records import Problem
 from rft.stages.finetune import training_pairs
-from rft.stages.problems import make_prompts
+from rft.stages.generation import Generation, make_prompts
 
 QUESTION = "Ann has 3 red and 4 blue nails. How many?"
 PROBLEM = Problem("p", QUESTION, "3+4=<<3+4=7>>7\n#### 7", "7")
@@ -38,18 +38,25 @@ def tokenizer_of(adds_bos: bool, chat: str | None) -> Any:
     return tokenizer
 
 
-def config(chat: str | None, *, num_shots: int = 0) -> dict[str, Any]:
-    prompt = "plain" if chat is None else "chat"
-    return {"prompt": prompt, "num_shots": num_shots, "shot_seed": 0, "max_prompt_tokens": 500}
+def asking(chat: str | None) -> Generation:
+    return Generation(
+        model="m",
+        engine="torch",
+        dtype="float32",
+        prompt="plain" if chat is None else "chat",
+        max_prompt_tokens=500,
+        max_new_tokens=8,
+        stop=(),
+    )
 
 
 @pytest.mark.parametrize(("adds_bos", "chat"), KINDS)
-def test_sampled_ids_are_those_trained_on_with_one_bos_at_most(tmp_path: Path, adds_bos: bool, chat: str | None):
+def test_sampled_ids_are_those_trained_on_with_one_bos_at_most(adds_bos: bool, chat: str | None):
     tokenizer = tokenizer_of(adds_bos, chat)
-    prompts = make_prompts(config(chat), [PROBLEM], data=tmp_path, tokenizer=tokenizer)
+    prompts = make_prompts(asking(chat), [PROBLEM], shots=[], tokenizer=tokenizer)
     (sampled,) = encode_prompts(tokenizer, prompts)
     rows = [{"question": QUESTION, "solution": PROBLEM.solution}]
-    (trained,) = encode_examples(tokenizer, training_pairs(rows, config(chat)["prompt"], tokenizer), max_tokens=500)
+    (trained,) = encode_examples(tokenizer, training_pairs(rows, asking(chat).prompt, tokenizer), max_tokens=500)
     assert list(trained.ids[: trained.num_prompt]) == sampled
     expected = {None: int(adds_bos), "bare": 0, "bos": 1}[chat]
     assert sampled.count(tokenizer.bos_token_id) == expected
@@ -60,12 +67,11 @@ def test_sampled_ids_are_those_trained_on_with_one_bos_at_most(tmp_path: Path, a
 
 
 @pytest.mark.parametrize(("adds_bos", "chat"), KINDS)
-def test_worked_examples_add_no_second_bos(tmp_path: Path, adds_bos: bool, chat: str | None):
+def test_worked_examples_add_no_second_bos(adds_bos: bool, chat: str | None):
     tokenizer = tokenizer_of(adds_bos, chat)
-    write_jsonl(tmp_path / "train_pool.jsonl", [Problem("s", "1+1?", "#### 2", "2").to_json()])
-    (ids,) = encode_prompts(
-        tokenizer, make_prompts(config(chat, num_shots=1), [PROBLEM], data=tmp_path, tokenizer=tokenizer)
-    )
+    shots = [Problem("s", "1+1?", "#### 2", "2")]
+    (ids,) = encode_prompts(tokenizer, make_prompts(asking(chat), [PROBLEM], shots=shots, tokenizer=tokenizer))
+    assert "1+1?" in tokenizer.decode(ids)
     assert ids.count(tokenizer.bos_token_id) == {None: int(adds_bos), "bare": 0, "bos": 1}[chat]
 
 

@@ -14,7 +14,6 @@ from rft.config import StudyConfig
 from rft.config.overrides import check_overrides
 from rft.plan.typed import composed_from, method_options, named_choices, to_study_config
 
-
 KNOWN: dict[str, Any] = {"choices": named_choices(), "options": method_options()}
 
 

@@ -38,10 +38,10 @@ def test_end_of_sequence_is_learned_where_it_pads_too(tmp_path: Path, packing: s
             model.config.pad_token_id = model.model.embed_tokens.padding_idx = tokenizer.eos_token_id
         folder = tmp_path / str(pad)
         base = write_base(folder / "base", model=model, tokenizer=tokenizer)
-        stats, curve = finetuned(folder, base=base, runtime=(f"runtime.packing={packing}",), epochs=NUM_EPOCHS)
+        done, curve = finetuned(folder, base=base, runtime=(f"runtime.packing={packing}",), epochs=NUM_EPOCHS)
         pairs = [(question, answer) for question, answer in toy_pairs(NUM_EXAMPLES, seed=3)]
         expected = sum(len(answer.split()) + 1 for _, answer in pairs)  # one end each
-        assert stats["record"]["target_tokens"] == NUM_EPOCHS * expected
+        assert done.facts.target_tokens == NUM_EPOCHS * expected
         curves.append([row["loss_nats"] for row in curve])
         ends.append(weights(folder))
         trained = load_model(folder / "out", device="cpu", dtype="float32")
@@ -62,7 +62,7 @@ def test_mixed_precision_changes_the_products_and_not_the_weights_type(tmp_path:
         assert other["loss_nats"] != row["loss_nats"]
     saved = load_model(tmp_path / "bfloat16" / "out", device="cpu", dtype="float32")
     assert saved.config.dtype == torch.float32
-    assert torch.allclose(weights(tmp_path / "float32"), weights(tmp_path / "bfloat16"), atol=2 * 2 * RECIPE["lr"])
+    assert torch.allclose(weights(tmp_path / "float32"), weights(tmp_path / "bfloat16"), atol=2 * 2 * RECIPE.lr)
 
 
 def test_mixed_precision_keeps_weights_in_float32() -> None:
@@ -80,7 +80,7 @@ def test_mixed_precision_keeps_weights_in_float32() -> None:
 def test_precision_is_part_of_the_recipe_where_it_is_not_float32() -> None:
     def recipe(*overrides: str) -> dict:
         cfg = composed("method=sft", *overrides)
-        return dict(plan(cfg, resolve(cfg)).roles["model"].config["recipe"])
+        return plan(cfg, resolve(cfg)).read.trained.weights.identity()["recipe"]
 
     assert "dtype" not in recipe()
     assert recipe("train.dtype=bfloat16") == recipe() | {"dtype": "bfloat16"}

@@ -26,13 +26,14 @@ from rft.core.tokenization import encode_examples
 from rft.core.training import train
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
+from rft.stages.finetune import Lora
 from tests.core_families import tiny_gpt2, tiny_neox
 from tests.core_tiny import ARCH, WORDS, settings, tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import finetuned, write_base
 
 torch.set_num_threads(1)
 
-LORA = {"lora_rank": 4, "lora_alpha": 8, "lora_targets": "all-linear"}
+LORA = Lora(rank=4, alpha=8)
 IDS = torch.randint(0, len(WORDS), (3, 12), generator=torch.Generator().manual_seed(0))
 
 
@@ -114,7 +115,7 @@ def test_the_loss_falls() -> None:
 
 def test_the_stage_writes_a_plain_model_that_the_adapters_moved(tmp_path: Path) -> None:
     base = write_base(tmp_path / "base")
-    stats, curve = finetuned(tmp_path, base=base, lr=1e-2, **LORA)
+    done, curve = finetuned(tmp_path, base=base, lr=1e-2, lora=LORA)
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert "model.safetensors" in files
     assert not any("adapter" in name for name in files)
@@ -125,14 +126,14 @@ def test_the_stage_writes_a_plain_model_that_the_adapters_moved(tmp_path: Path) 
     assert not torch.equal(model.model.layers[0].self_attn.q_proj.weight, start.model.layers[0].self_attn.q_proj.weight)
     assert curve[-1]["loss_nats"] < curve[0]["loss_nats"]
     whole = count_parameters(start).total
-    assert 0 < stats["record"]["num_trainable"] < whole
-    assert stats["flops"] < 3 * forward_flops_per_token(start) * stats["tokens"]
+    assert 0 < done.facts.num_trainable < whole
+    assert done.flops < 3 * forward_flops_per_token(start) * done.tokens
 
 
 def test_full_fine_tuning_moves_all_parameters(tmp_path: Path) -> None:
-    stats, _ = finetuned(tmp_path)
-    assert stats["record"]["num_trainable"] == count_parameters(tiny_llama()).total
-    assert stats["flops"] == 3 * forward_flops_per_token(tiny_llama()) * stats["tokens"]
+    done, _ = finetuned(tmp_path)
+    assert done.facts.num_trainable == count_parameters(tiny_llama()).total
+    assert done.flops == 3 * forward_flops_per_token(tiny_llama()) * done.tokens
 
 
 def test_work_of_a_step_by_hand() -> None:
@@ -146,7 +147,7 @@ def test_work_of_a_step_by_hand() -> None:
 
 def test_the_seed_decides_the_adapters(tmp_path: Path) -> None:
     def weights(name: str, seed: int) -> torch.Tensor:
-        finetuned(tmp_path / name, seed=seed, **LORA)
+        finetuned(tmp_path / name, seed=seed, lora=LORA)
         model = load_model(tmp_path / name / "out", device="cpu", dtype="float32")
         return torch.cat([parameter.flatten() for parameter in model.parameters()])
 
@@ -164,12 +165,12 @@ def test_the_seed_decides_the_adapters(tmp_path: Path) -> None:
 def test_identity_holds_the_adapters_and_nothing_for_full_fine_tuning() -> None:
     def stage(*overrides: str):
         cfg = tiny("method=sft", *overrides)
-        return plan(cfg, resolve(cfg)).roles["model"]
+        return plan(cfg, resolve(cfg)).read.trained.weights
 
     full, lora = stage(), stage("train.lora_rank=8")
-    assert "lora_targets" not in full.config["recipe"]
-    assert "dtype" not in full.config["recipe"]
-    assert lora.config["recipe"]["lora_alpha"] == 16
+    assert "lora" not in full.identity()["recipe"]
+    assert "dtype" not in full.identity()["recipe"]
+    assert lora.identity()["recipe"]["lora"]["alpha"] == 16
     assert lora.key == stage("train.lora_rank=8", "train.lora_alpha=16").key != full.key
     assert lora.key != stage("train.lora_rank=8", "train.lora_alpha=8").key
     assert lora.work.flops < full.work.flops

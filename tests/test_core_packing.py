@@ -9,6 +9,7 @@ import pytest
 import torch
 from composing import composed
 
+from rft.core import batching
 from rft.core.batching import cut_step, example_steps, pack
 from rft.core.forward import block_mask, runs_lean
 from rft.core.lora import add_lora
@@ -18,7 +19,6 @@ from rft.core.tokenization import Encoded, encode_examples
 from rft.core.training import accumulate, train
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
-from rft.stages import finetune
 from tests.core_families import tiny_bloom, tiny_gpt2, tiny_mistral, tiny_mpt, tiny_neox
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import finetuned, write_base
@@ -122,7 +122,7 @@ def test_the_stage_packs_and_its_identity_does_not_know(tmp_path: Path, monkeypa
     _, padded = finetuned(tmp_path / "padded")
     steps = []
     monkeypatch.setattr(
-        finetune, "example_steps", lambda *a, **kw: (steps.append(step) or step for step in example_steps(*a, **kw))
+        batching, "example_steps", lambda *a, **kw: (steps.append(step) or step for step in example_steps(*a, **kw))
     )
     _, packed = finetuned(tmp_path / "packed", runtime=("runtime.packing=true",))
     assert len(steps) == len(packed) > 1
@@ -131,7 +131,7 @@ def test_the_stage_packs_and_its_identity_does_not_know(tmp_path: Path, monkeypa
     keys = []
     for overrides in ([], ["runtime.packing=true"]):
         cfg = composed("method=sft", *overrides)
-        keys.append(plan(cfg, resolve(cfg)).roles["model"].key)
+        keys.append(plan(cfg, resolve(cfg)).read.trained.weights.key)
     assert keys[0] == keys[1]
 
 

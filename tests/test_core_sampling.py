@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from rft.core.model import load_model
-from rft.core.sampling.base import Generation, Sampler, finish, open_sampler
+from rft.core.sampling.base import Generation, Sampler, finish
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
-from rft.core.sampling.engines import resolve_engine
+from rft.core.sampling.engines import open_sampler, resolve_engine
 from rft.core.sampling.torch_backend import choose, left_padded
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.core_tiny import tiny_tokenizer, toy_pairs, trained_folder
@@ -130,8 +130,8 @@ def test_samples_follow_from_the_seed_alone(engine: str, folder: Path) -> None:
 def test_samples_are_the_same_in_a_fresh_process(engine: str, folder: Path) -> None:
     here = [[solution.text for solution in row] for row in draw(opened(engine, folder), PROMPTS[:6])]
     script = (
-        "import json, sys; from pathlib import Path; from rft.config import Engine\n"
-        "from rft.core.sampling.base import open_sampler\n"
+        "import json, sys; from pathlib import Path\n"
+        "from rft.core.sampling.engines import open_sampler\n"
         "from rft.core.tokenization import Prompt\n"
         f"s = open_sampler({engine!r}, Path(sys.argv[1]), device='cpu', threads=1, dtype='float32')\n"
         "prompts = [Prompt(text) for text in json.loads(sys.argv[2])]\n"
@@ -219,15 +219,15 @@ def test_bad_requests_are_named(folder: Path) -> None:
 def test_auto_resolves_without_importing_an_engine(folder: Path) -> None:
     code = (
         "import sys; from rft.core.sampling.engines import resolve_engine\n"
-        "print(resolve_engine("auto", 'LlamaForCausalLM', device='cpu').value)\n"
+        "print(resolve_engine('auto', 'LlamaForCausalLM', device='cpu'))\n"
         "assert not {'torch', 'ctranslate2', 'transformers', 'vllm'} & set(sys.modules)"
     )
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "ctranslate2"
-    assert resolve_engine("auto", folder, device="cpu") is "ctranslate2"
-    assert resolve_engine("auto", "MambaForCausalLM", device="cpu") is "torch"
-    assert resolve_engine("torch", folder, device="cpu") is "torch"
+    assert resolve_engine("auto", folder, device="cpu") == "ctranslate2"
+    assert resolve_engine("auto", "MambaForCausalLM", device="cpu") == "torch"
+    assert resolve_engine("torch", folder, device="cpu") == "torch"
 
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")

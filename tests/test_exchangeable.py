@@ -15,6 +15,7 @@ from core_tiny import toy_pairs, trained_folder
 from rft.core.model import load_model
 from rft.core.sampling.base import Generation, shuffled
 from rft.core.sampling.ctranslate2_backend import ROWS
+from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 torch.set_num_threads(1)

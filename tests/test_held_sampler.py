@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from composing import tiny
 
 from rft.core.sampling import ctranslate2_backend, held
 from rft.core.sampling.engines import open_sampler
-from rft.core.sampling.held import held_sampler, release_sampler
+from rft.core.sampling.held import HeldSampler
 from tests.core_tiny import toy_pairs, trained_folder
 
 torch.set_num_threads(1)
 
+RUNTIME = tiny("runtime.device=cpu").runtime
 PROMPTS = [prompt for prompt, _ in toy_pairs(12, seed=9)]
 
 
-@pytest.fixture(autouse=True)
-def released() -> Iterator[None]:
-    yield
-    release_sampler()
+@pytest.fixture
+def keeper() -> Iterator[HeldSampler]:
+    keeper = HeldSampler()
+    yield keeper
+    keeper.close()
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +49,44 @@ class Opened:
         Opened.live -= 1
 
 
-def ask(name: str, **changes: Any) -> Any:
-    settings: dict[str, Any] = {"device": "cpu", "threads": 1, "dtype": "float32", "batch": 8} | changes
-    return held_sampler("torch", Path(name), **settings)
-
-
-def test_one_model_is_open_at_a_time_and_each_opened_once_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> type[Opened]:
     monkeypatch.setattr(held, "open_sampler", lambda *_, **__: Opened())
     Opened.live = Opened.total = 0
-    assert ask("a") is ask("a")
-    assert Opened.total == 1
-    first = ask("a")
-    assert ask("b") is not first
-    assert (Opened.live, Opened.total) == (1, 2)
-    ask("b", dtype="float16")
-    ask("b", threads=2)
-    assert (Opened.live, Opened.total) == (1, 4)
-    release_sampler()
-    release_sampler()
-    assert Opened.live == 0
+    return Opened
+
+
+def ask(
+    keeper: HeldSampler, folder: Path | str, *, engine: str = "torch", dtype: str = "float32", threads: int = 1
+) -> Any:
+    runtime = dataclasses.replace(RUNTIME, threads=threads)
+    with keeper.of(engine, Path(folder), dtype=dtype, device="cpu", runtime=runtime) as sampler:
+        return sampler
+
+
+def test_one_model_is_open_at_a_time_and_each_opened_once_in_a_row(keeper: HeldSampler, counted: type[Opened]) -> None:
+    assert ask(keeper, "a") is ask(keeper, "a")
+    assert counted.total == 1
+    first = ask(keeper, "a")
+    assert ask(keeper, "b") is not first
+    assert (counted.live, counted.total) == (1, 2)
+    ask(keeper, "b", dtype="float16")
+    ask(keeper, "b", threads=2)
+    assert (counted.live, counted.total) == (1, 4)
+    keeper.close()
+    keeper.close()
+    assert counted.live == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_what_fails_leaves_no_model_open(
+    keeper: HeldSampler, counted: type[Opened], error: type[BaseException]
+) -> None:
+    with pytest.raises(error), keeper.of("torch", Path("a"), dtype="float32", device="cpu", runtime=RUNTIME):
+        raise error
+    assert counted.live == 0
+    ask(keeper, "a")
+    assert (counted.live, counted.total) == (1, 2)
 
 
 def samples(sampler: Any, *, seed: int) -> Any:
@@ -71,10 +94,10 @@ def samples(sampler: Any, *, seed: int) -> Any:
 
 
 @pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
-def test_a_kept_sampler_draws_as_a_new_one(engine: str, folder: Path) -> None:
+def test_a_kept_sampler_draws_as_a_new_one(engine: str, folder: Path, keeper: HeldSampler) -> None:
     """Whatever it drew before: other seeds, and the same seed again."""
-    settings: dict[str, Any] = {"device": "cpu", "threads": 1, "dtype": "float32"}
-    kept = [samples(held_sampler(engine, folder, **settings), seed=seed) for seed in (1, 2, 1)]
+    settings: dict[str, Any] = {"device": "cpu", "threads": 1, "dtype": "float32", "batch": RUNTIME.sample_batch}
+    kept = [samples(ask(keeper, folder, engine=engine), seed=seed) for seed in (1, 2, 1)]
     new = []
     for seed in (1, 2):
         sampler = open_sampler(engine, folder, **settings)
@@ -84,7 +107,9 @@ def test_a_kept_sampler_draws_as_a_new_one(engine: str, folder: Path) -> None:
     assert new[0] != new[1]
 
 
-def test_a_model_is_converted_once_for_all_its_shards(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_converted_once_for_all_its_shards(
+    folder: Path, keeper: HeldSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     conversions: list[Path] = []
     convert = ctranslate2_backend.convert
 
@@ -94,7 +119,7 @@ def test_a_model_is_converted_once_for_all_its_shards(folder: Path, monkeypatch:
 
     monkeypatch.setattr(ctranslate2_backend, "convert", counted)
     for seed in range(3):
-        samples(held_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32"), seed=seed)
+        samples(ask(keeper, folder, engine="ctranslate2"), seed=seed)
     assert len(conversions) == 1
-    release_sampler()
+    keeper.close()
     assert not conversions[0].exists()

@@ -19,12 +19,12 @@ from rft.store import PINS_FILE, main
 KEYS = {name: digest(name) for name in ("pretrain", "finetune", "shard", "evaluate", "lonely", "weights")}
 
 
-def put(store: Store, kind: str, key: str, *, files: dict[str, int], config: Any = None, inputs: Any = None) -> None:
+def put(store: Store, kind: str, key: str, *, files: dict[str, int], identity: dict[str, Any] | None = None) -> None:
     def fill(out: Path) -> None:
         for name, size in files.items():
             (out / name).write_bytes(b"x" * size)
 
-    store.compute(kind, key, fill, meta={"config": config or {}, "inputs": inputs or {}})
+    store.compute(kind, key, fill, meta={"identity": identity or {}})
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def store(tmp_path: Path) -> Store:
     """A base, its fine-tuned model, a pool and an evaluation that one study uses; a shard and weights that none does."""
     store = Store(tmp_path / "outputs" / ".store")
     put(store, "pretrain", KEYS["pretrain"], files={"model.safetensors": 3000})
-    tuned, base = [["finetune", KEYS["finetune"]]], [["pretrain", KEYS["pretrain"]]]
-    put(store, "finetune", KEYS["finetune"], files={"model.safetensors": 2000}, inputs={"base": base})
+    put(store, "finetune", KEYS["finetune"], files={"model.safetensors": 2000}, identity={"base": KEYS["pretrain"]})
     for kind in ("shard", "evaluate"):
-        put(store, kind, KEYS[kind], files={"a.jsonl": 100}, config={"model": "nano-s"}, inputs={"model": tuned})
+        identity = {"generation": {"model": "nano-s"}, "weights": KEYS["finetune"]}
+        put(store, kind, KEYS[kind], files={"a.jsonl": 100}, identity=identity)
     put(store, "shard", KEYS["lonely"], files={"a.jsonl": 500})
     put(store, "finetune", KEYS["weights"], files={"model.safetensors": 7000})
     make_study(tmp_path / "outputs" / "first", [KEYS[name] for name in ("pretrain", "finetune", "shard", "evaluate")])

@@ -19,7 +19,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rft.core.model import load_model
-from rft.core.sampling.base import Sampler, open_sampler
+from rft.core.sampling.base import Sampler
+from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, load_tokenizer
 from tests.bench.tiny_model import bench_model, paired, timed
 

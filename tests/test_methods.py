@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from composing import compute, tiny
-from stage_runs import run_alone
+from stages import run_stage
 
 from rft.config import WorldConfig
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
@@ -362,7 +362,7 @@ def relabelled(
         return Generated(made, 5, 1.0)
 
     monkeypatch.setattr(self_query, "generate", written)
-    done = run_alone(stage, tmp_path / "out", folders=folders)
+    done = run_stage(stage, out=tmp_path / "out", inputs=folders)
     assert done.facts is not None
     return list(read_jsonl(tmp_path / "out" / "kept.jsonl.gz")), done.facts.to_json()
 

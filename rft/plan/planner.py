@@ -344,14 +344,19 @@ class Planner:
         return Task(prompt, self.cfg.data.max_prompt_tokens, self.cfg.data.max_new_tokens)
 
     def generation(
-        self, *, model: ModelConfig | None = None, task: Task | None = None, shots: Shots | None = None
+        self,
+        *,
+        model: ModelConfig | None = None,
+        task: Task | None = None,
+        shots: Shots | None = None,
+        name: str = "",
     ) -> Generation:
         """What decides a text that a model writes."""
         model = model or self.cfg.model
         task = task or self.task(model)
         engine = self._engine(model)
         return Generation(
-            model=model.name,
+            model=name or model.name,
             engine=engine,
             dtype=self.cfg.sampling.dtype,
             prompt=task.prompt,
@@ -382,15 +387,15 @@ class Planner:
         task: Task | None = None,
         shots: Shots | None = None,
         drafts: Evaluate | None = None,
-        stream: str = "",
+        name: str = "",
     ) -> Pool:
         """`num_draws` solutions to every question of a subset, as shards: fixed blocks of problems by fixed blocks of draws.
 
         Each shard has its own seed and composition, so that asking for more draws, fewer, or in another order changes none.
-        `stream` sets pools apart that one base draws from for different ends (the rounds of expert iteration).
+        `name` sets pools apart that models of one base draw, and stands in their samples (the rounds of expert iteration).
         """
         model = model or self.cfg.model
-        generation = self.generation(model=model, task=task, shots=shots)
+        generation = self.generation(model=model, task=task, shots=shots, name=name)
         if temperature is None:
             temperature = self.cfg.temperature
         shards = tuple(
@@ -402,13 +407,13 @@ class Planner:
                 draws=draws,
                 generation=generation,
                 temperature=temperature,
-                stream=self.random_stream(model, stream),
+                stream=self.random_stream(model, name),
                 drafts=drafts,
             )
             for draws in _blocks(num_draws, self.cfg.sampling.draws_per_shard, whole=True)
             for block in _blocks(subset.num_problems, self.cfg.sampling.problems_per_shard, whole=False)
         )
-        return Pool(model.name, shards, num_draws)
+        return Pool(name or model.name, shards, num_draws)
 
     def _shard(
         self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any
@@ -515,7 +520,7 @@ class Planner:
             drafts=drafts,
             guard=self.guard if own else None,
             plugins=RULES.foreign(self.cfg.data.rule),
-            label=f"evaluate {weights.label} on {problems.split}",
+            label=f"evaluate {weights.label} on {problems.split}{', numbers changed' if isinstance(problems, Perturb) else ''}",
             model=weights.model,
             work=Work(
                 tokens, 2.0 * model_size(self.cfg.model).num_params * (tokens + asked), BYTES_PER_SAMPLE_TOKEN * tokens

@@ -15,7 +15,17 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-from rft.config import DataKind, EpochRule, ModelConfig, ModelSource, SampleFrom, Split, StudyConfig, WorldConfig
+from rft.config import (
+    DataKind,
+    EpochRule,
+    ModelConfig,
+    ModelSource,
+    OnFault,
+    SampleFrom,
+    Split,
+    StudyConfig,
+    WorldConfig,
+)
 from rft.config.reading import note, unnoted, values_of
 from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
@@ -38,7 +48,7 @@ from rft.stages.kept import Selection
 from rft.stages.loss import Loss
 from rft.stages.perturb import Perturb
 from rft.stages.pretrain import Pretrain
-from rft.stages.problems import FileProblems, Leakage, Part, Problems, Subset, WorldProblems
+from rft.stages.problems import FileProblems, Golds, Leakage, Part, Problems, Subset, WorldProblems
 from rft.stages.select import Checks, Select
 from rft.stages.shard import Pool, Shard
 from rft.stages.stage import Work
@@ -153,7 +163,7 @@ class Planner:
             split=split,
             content=content,
             limit=data.train_limit if split == "train" else data.test_limit,
-            rule=data.rule,
+            rule=data.rule if data.on_bad_gold is OnFault.drop else None,
             on_bad_gold=data.on_bad_gold.value,
             on_duplicate=data.on_duplicate.value,
             path=self.sources.data_paths[split],
@@ -474,6 +484,7 @@ class Planner:
             subset=subset,
             checks=self.checks,
             seed=self.sample_seed,
+            guards=self.golds(subset.source),
             label=f"select k={pools[0].num_draws}",
             work=Work(num_bytes=BYTES_PER_PATH * kept, assumed=True),
         )
@@ -518,9 +529,9 @@ class Planner:
             num_problems=count,
             rule=self.cfg.data.rule,
             drafts=drafts,
-            guard=self.guard if own else None,
+            guards=self.guards if own else (),
             plugins=RULES.foreign(self.cfg.data.rule),
-            label=f"evaluate {weights.label} on {problems.split}{', numbers changed' if isinstance(problems, Perturb) else ''}",
+            label=f"evaluate {weights.label} on {_name(problems)}",
             model=weights.model,
             work=Work(
                 tokens, 2.0 * model_size(self.cfg.model).num_params * (tokens + asked), BYTES_PER_SAMPLE_TOKEN * tokens
@@ -528,11 +539,24 @@ class Planner:
         )
 
     @property
-    def guard(self) -> Leakage | None:
-        """The check that training files hold no test question; the world's splits are apart as they are made."""
-        if self.cfg.data.kind is DataKind.world or self.cfg.eval.split is not Split.test:
-            return None
-        return Leakage(train=self.pool, test=self.test, label="leakage")
+    def guards(self) -> tuple[Leakage | Golds, ...]:
+        """Checks of files before scores: no training question is a test question, the rule reads the golds that are scored.
+
+        The world's splits are apart, and its golds plain, as they are made.
+        """
+        if self.cfg.data.kind is DataKind.world:
+            return ()
+        leakage = (Leakage(train=self.pool, test=self.test, label="leakage"),)
+        return (*(leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
+
+    def golds(self, problems: Problems) -> tuple[Golds, ...]:
+        """The check that the cell's rule reads the golds of problems from files."""
+        if self.cfg.data.kind is DataKind.world:
+            return ()
+        rule = self.cfg.data.rule
+        return (
+            Golds(problems=(problems,), rule=rule, plugins=RULES.foreign(rule), label=f"golds of {problems.label}"),
+        )
 
     def perturb(self) -> Perturb:
         """A numbers-changed copy of the problems that are scored."""
@@ -565,6 +589,10 @@ class Planner:
             label=f"vote K={k}",
             work=Work(num_bytes=100.0 * count),
         )
+
+
+def _name(problems: Problems) -> str:
+    return f"{problems.split}, numbers changed" if isinstance(problems, Perturb) else problems.split
 
 
 def _seed(seed: int | None) -> int:

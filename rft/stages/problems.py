@@ -18,8 +18,8 @@ from rft.config import WorldConfig
 from rft.infra.digest import require_content
 from rft.infra.hub import HUB_PREFIX, hub_rows
 from rft.records import Problem, read_jsonl, write_jsonl
-from rft.stages.stage import Done, Facts, Stage, StageContext, said
-from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, release_status
+from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
+from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, refuse_bad_golds, release_status
 from rft.text.overlap import refuse_overlap
 from rft.text.subsets import permutation, split
 from rft.text.world import Split, world_problems
@@ -85,7 +85,7 @@ class FileProblems(Problems):
     kind: ClassVar[str] = "file_problems"
     content: str  # digest of the file; of the hub its name
     limit: int | None
-    rule: str  # under which each row's own solution must be right
+    rule: str | None  # where bad golds are dropped: under which each row's own solution must be right (else see Golds)
     on_bad_gold: str  # error | drop
     on_duplicate: str  # error | drop
     path: str = said()
@@ -147,6 +147,27 @@ class Leakage(Stage[None]):
     def run(self, work: StageContext) -> Done:
         train, test = (work.open(one).problems() for one in (self.train, self.test))
         refuse_overlap([p.question for p in train], [p.question for p in test], name="the training file")
+        return Done()
+
+    def read(self, folder: Path) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Golds(Stage[None]):
+    """That a grading rule finds every problem's own solution correct. Writes nothing; what it guards rests on it.
+
+    Apart from the problems themselves, so that another rule costs another evaluation and no other training.
+    """
+
+    kind: ClassVar[str] = "golds"
+    problems: tuple[Problems, ...]
+    rule: str
+    plugins: tuple[str, ...] = added(())
+
+    def run(self, work: StageContext) -> Done:
+        for one in self.problems:
+            refuse_bad_golds(work.open(one).problems(), rule=self.rule, name=one.label)
         return Done()
 
     def read(self, folder: Path) -> None:

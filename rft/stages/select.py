@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rft.records import Problem, Sample, write_jsonl
 from rft.stages.evaluate import SOLUTIONS_FILE
 from rft.stages.kept import KEPT_FILE, Selection
-from rft.stages.problems import Subset
+from rft.stages.problems import Golds, Subset
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
@@ -74,6 +74,7 @@ class Select(Selection):
     subset: Subset
     checks: Checks
     seed: int
+    guards: tuple[Golds, ...] = added(())  # of files: golds can be read
 
     def run(self, work: StageContext) -> Done:
         """Raises RuntimeError when a pool is short: never a smaller k."""

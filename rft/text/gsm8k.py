@@ -134,7 +134,7 @@ def problems_of(
             problem = _problem(convert(row))
             fault = "" if rule is None else own_fault(problem, rule)
         except BadGold as error:
-            if rule is None:
+            if rule is None and not drop_bad_gold:
                 raise ValueError(f"{name}: line {number} {error}") from None
             problem, fault = None, str(error)
         except ValueError as error:
@@ -153,8 +153,8 @@ def problems_of(
     return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
 
 
-def read_file(path: Path | str, *, limit: int | None, rule: str, on_bad_gold: str, on_duplicate: str) -> Reading:
-    """The problems of a data file as a study takes them: the one reader, for planning and for the data stage."""
+def read_file(path: Path | str, *, limit: int | None, rule: str | None, on_bad_gold: str, on_duplicate: str) -> Reading:
+    """The problems of a data file as a study takes them: the one reader, for planning and for the stage."""
     rows = numbered_rows(Path(path))
     return checked_problems(
         rows, name=str(path), limit=limit, rule=rule, on_bad_gold=on_bad_gold, on_duplicate=on_duplicate
@@ -162,7 +162,13 @@ def read_file(path: Path | str, *, limit: int | None, rule: str, on_bad_gold: st
 
 
 def checked_problems(
-    rows: Iterable[tuple[int, Row]], *, name: str, limit: int | None, rule: str, on_bad_gold: str, on_duplicate: str
+    rows: Iterable[tuple[int, Row]],
+    *,
+    name: str,
+    limit: int | None,
+    rule: str | None,
+    on_bad_gold: str,
+    on_duplicate: str,
 ) -> Reading:
     """The same of rows from elsewhere; `on_...` is 'error' or 'drop' (rft.config.OnFault)."""
     return problems_of(
@@ -180,6 +186,12 @@ WAYS_OUT = {
     "duplicate": "remove the rows, or leave them out with data.on_duplicate=drop",
 }
 MOST_NAMED = 10
+
+
+def refuse_bad_golds(problems: Iterable[Problem], *, rule: str, name: str) -> None:
+    """Raise ValueError for problems whose own solution a rule does not find correct, or whose gold answer it misreads."""
+    faults = ((problem.id, own_fault(problem, rule)) for problem in problems)
+    _refuse(name, "bad_gold", [f"problem {name} {fault}" for name, fault in faults if fault])
 
 
 def _refuse(name: str, reason: str, faults: Sequence[str]) -> None:

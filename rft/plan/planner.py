@@ -515,10 +515,13 @@ class Planner:
 
     @property
     def guard(self) -> Leakage | None:
-        """The check that training files hold no test question; the world's splits are apart as they are made."""
+        """The check that a training file, its validation part included, holds no test question.
+
+        The world's splits are apart as they are made.
+        """
         if self.cfg.data.kind is DataKind.world or self.cfg.eval.split is not Split.test:
             return None
-        return Leakage(train=self.pool, test=self.test, label="leakage")
+        return Leakage(train=self._file("train"), test=self.test, label="leakage")
 
     def perturb(self) -> Perturb:
         """A numbers-changed copy of the problems that are scored."""

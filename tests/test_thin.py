@@ -9,11 +9,11 @@ from composing import compute, tiny
 
 from analysis.points import method_label
 from analysis.records import load_cell
-from rft.config import RuntimeConfig
 from rft.records import read_jsonl, write_jsonl
-from rft.stages import StageContext
-from rft.stages.thin import KEPT_FILE, thin_paths
+from rft.stages.kept import KEPT_FILE
+from rft.stages.thin import Thin
 from rft.text.selection import KeptPath
+from tests.stages import GivenPaths, run_stage
 
 
 def folder_with(folder: Path, *, count: int) -> Path:
@@ -26,14 +26,10 @@ def folder_with(folder: Path, *, count: int) -> Path:
 def thinned(tmp_path: Path, *, union: int, single: int, seed: int = 0) -> tuple[list[str], int]:
     place = tmp_path / f"{union}-{single}-{seed}"
     place.mkdir()
-    inputs = {
-        "select": (folder_with(place / "union", count=union),),
-        "like": (folder_with(place / "single", count=single),),
-    }
-    runtime: RuntimeConfig = tiny().runtime
-    context = StageContext(runtime=runtime, hints={}, report=lambda share: None)
-    stats = thin_paths({"seed": seed}, inputs, place, context)
-    return [row["id"] for row in read_jsonl(place / KEPT_FILE)], stats["record"]["num_thinned"]
+    both, one = GivenPaths(name="union"), GivenPaths(name="single")
+    inputs = {both: folder_with(place / "union", count=union), one: folder_with(place / "single", count=single)}
+    done = run_stage(Thin(paths=both, like=one, seed=seed), out=place / "out", inputs=inputs)
+    return [row["id"] for row in read_jsonl(place / "out" / KEPT_FILE)], done.facts.num_thinned
 
 
 def test_the_union_keeps_as_many_paths_as_the_single_pool(tmp_path: Path):

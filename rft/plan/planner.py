@@ -540,13 +540,13 @@ class Planner:
 
     @property
     def guards(self) -> tuple[Leakage | Golds, ...]:
-        """Checks of files before scores: no training question is a test question, the rule reads the golds that are scored.
+        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds that are scored.
 
         The world's splits are apart, and its golds plain, as they are made.
         """
         if self.cfg.data.kind is DataKind.world:
             return ()
-        leakage = (Leakage(train=self.pool, test=self.test, label="leakage"),)
+        leakage = (Leakage(train=self._file("train"), test=self.test, label="leakage"),)
         return (*(leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
 
     def golds(self, problems: Problems) -> tuple[Golds, ...]:

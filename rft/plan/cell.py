@@ -53,9 +53,7 @@ class CellStages:
     @property
     def targets(self) -> Iterator[Stage[Any]]:
         """Those that must be finished before the record is written."""
-        yield from self.problems
-        if self.evaluate.guard is not None:
-            yield self.evaluate.guard  # before hours of training
+        yield from (*self.problems, *self.evaluate.guards)  # checks before hours of training
         yield from (self.base, self.loss, *self.told)
         if self.trained.drafts is not None:
             yield self.trained.drafts

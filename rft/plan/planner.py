@@ -540,7 +540,7 @@ class Planner:
 
     @property
     def guards(self) -> tuple[Leakage | Golds, ...]:
-        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds that are scored.
+        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds.
 
         The world's splits are apart, and its golds plain, as they are made.
         """

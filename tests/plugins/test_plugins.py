@@ -57,7 +57,7 @@ def test_a_method_a_key_an_engine_and_a_rule_come_from_one_file(study: Path):
 
 def test_the_plug_ins_source_is_part_of_what_rests_on_it(study: Path, tmp_path: Path):
     """Edited, it is another stage: nothing that the old source computed is taken for the new one's."""
-    code = (HERE / "toy_plugin.py").read_text().replace("everything is right", "everything is right, edited")
+    code = (HERE / "toy_plugin.py").read_text().replace("any number is right", "any number is right, edited")
     (tmp_path / "toy_plugin.py").write_text(code)
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
     overrides = ["plugins=[toy_plugin]", "sampling.engine=echo", "method=toy", "dry_run=true"]

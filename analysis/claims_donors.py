@@ -24,9 +24,10 @@ from analysis.claim_types import (
 from analysis.claims_rft import own_ladder
 from analysis.claims_scaling import full_points
 from analysis.comparisons import MARGIN, sft_of
-from analysis.linear import LineFit, fit_line
-from analysis.points import Point
-from analysis.records import Base
+from analysis.linear import LineFit
+from analysis.loss_fits import fit_on_loss
+from analysis.points import Point, contrast, method_label
+from analysis.records import Base, base_names
 from analysis.uncertainty import Estimate
 
 UNION = ClaimTest(
@@ -80,14 +81,14 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
 
 def _at_equal_paths(thinned: Sequence[Point], own: dict[tuple[Base, int | None], Point], view: StudyView) -> list[str]:
     """Exploratory: unions cut to as many paths as the own pool with as many draws keeps."""
-    lines = []
+    lines, names = [], base_names(point.cell for point in view.points)
     for union in thinned:
         single = own.get((union.cell.base, (union.cell.k or 0) * len(union.cell.union)))
-        estimate = mean_over_bases([((union, single), (1.0, -1.0))], view.outcomes, published=False) if single else None
+        estimate = contrast((union, single), (1.0, -1.0), view.outcomes) if single else None
         if estimate is not None and math.isfinite(estimate.se):
             low, high = estimate.interval()
             numbers = f"{estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
-            lines.append(f"at equal paths, {union.cell.model}: {numbers}")
+            lines.append(f"at equal paths, {names[union.cell.base]}, {method_label(union.cell)}: {numbers}")
     return lines
 
 
@@ -100,18 +101,30 @@ def _unequal(unions: Sequence[Point], own: dict[tuple[Base, int | None], Point])
 
 
 def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
-    by_size: dict[int, dict[Base, Point]] = {}
-    for point in unions:
-        by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
-    if len(by_size) < 2:
-        return DONORS.not_testable("fewer than two unions of different size")
-    most, fewer = by_size[max(by_size)], by_size[min(by_size)]
-    shared = [b for b in most if b in fewer and most[b].cell.loss is not None]
-    gains = [most[b].estimate.value - fewer[b].estimate.value for b in shared]
-    line = fit_line([most[b].cell.loss or math.nan for b in shared], gains, what="gain of donors against loss")
+    k, most, fewer = _donor_pairs(unions)
+    if not most:
+        return DONORS.not_testable("fewer than two unions of different size, at one k, for one base")
+    gains = [more.estimate.value - less.estimate.value for more, less in zip(most, fewer, strict=True)]
+    line = fit_on_loss(most, gains, what="gain of donors against loss")
     if not isinstance(line, LineFit):
         return DONORS.not_testable(line)
-    return directional(DONORS, slope_estimate(line), view=view, sign=-1, what=f"slope over {line.n} bases")
+    return directional(
+        DONORS, slope_estimate(line), view=view, sign=-1, what=f"slope over {line.n} bases at k={k} each"
+    )
+
+
+def _donor_pairs(unions: Sequence[Point]) -> tuple[int, list[Point], list[Point]]:
+    """(k, the largest unions, the smallest ones of the same bases) at the k with most such bases, the largest such."""
+    found: dict[int, tuple[list[Point], list[Point]]] = {}
+    for k in {point.cell.k or 0 for point in unions}:
+        by_size: dict[int, dict[Base, Point]] = {}
+        for point in (p for p in unions if p.cell.k == k):
+            by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
+        most, fewer = by_size[max(by_size)], by_size[min(by_size)]
+        shared = [b for b in most if b in fewer and len(by_size) > 1 and most[b].cell.loss is not None]
+        found[k] = [most[b] for b in shared], [fewer[b] for b in shared]
+    best = max(found, key=lambda k: (len(found[k][0]), k), default=0)
+    return best, *found.get(best, ([], []))
 
 
 def claim_self_made(view: StudyView) -> list[ClaimResult]:

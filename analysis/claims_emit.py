@@ -21,7 +21,7 @@ from analysis.votes import distinct
 EMIT = ClaimTest(
     "6c",
     "models trained on more paths emit more distinct paths on test questions",
-    "mean over bases of distinct@k of the test draws (exact, all draws), RFT - SFT, own pool, largest k, full data, above 0",
+    "mean over bases of distinct@k of the test draws (exact, all draws), RFT - SFT, own pool, full data, above 0; k as in 4",
     margin=None,
     primary=False,
     unit="distinct paths per question",

@@ -6,6 +6,7 @@ As in claims_scaling: one function per claim, the primary contrast first, the co
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,21 +24,22 @@ from analysis.claims_emit import claim_emit
 from analysis.claims_scaling import log_amounts, sft_ladders
 from analysis.comparisons import MARGIN, control_of, sft_of
 from analysis.fits import slope_weights
-from analysis.linear import LineFit, fit_line
+from analysis.linear import LineFit
+from analysis.loss_fits import fit_on_loss
 from analysis.points import Point
 from analysis.records import NO_DEDUP, Base, unit_name
 
 RFT_BEATS_MATCHED = ClaimTest(
     "4a",
     "RFT beats SFT at equal optimiser steps",
-    "mean over bases of RFT - SFT matched in steps, full data, own pool, largest k",
+    "mean over bases of RFT - SFT matched in steps, full data, own pool, the k that most bases have, the largest such",
     margin=MARGIN,
     primary=True,
 )
 RFT_BEATS_SFT = ClaimTest(
     "4b",
     "RFT beats SFT",
-    "mean over bases of RFT - SFT, full data, own pool, largest k",
+    "mean over bases of RFT - SFT, full data, own pool, the k that most bases have, the largest such",
     margin=MARGIN,
     primary=False,
 )
@@ -83,9 +85,17 @@ def own_ladder(points: Sequence[Point]) -> dict[Base, list[Point]]:
     return ladders
 
 
+def shared_tops(points: Sequence[Point]) -> list[Point]:
+    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals the largest."""
+    ladders = own_ladder(points).values()
+    bases_at = Counter(p.cell.k or 0 for ladder in ladders for p in ladder)
+    k = max(bases_at, key=lambda k: (bases_at[k], k), default=0)
+    return [p for ladder in ladders for p in ladder if p.cell.k == k]
+
+
 def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
     """(4)"""
-    tops = [ladder[-1] for ladder in own_ladder(view.points).values()]
+    tops = shared_tops(view.points)
     matched = [((top, c), (1.0, -1.0)) for top in tops if (c := control_of(top, view.points, method="sft_matched"))]
     plain = [((top, s), (1.0, -1.0)) for top in tops if (s := sft_of(top, view.points))]
     results = []
@@ -95,7 +105,7 @@ def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
             results.append(test.not_testable(f"no RFT cell on the full data has its {missing} cell"))
             continue
         estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-        results.append(directional(test, estimate, view=view, what=f"mean of {len(pairs)} bases"))
+        results.append(directional(test, estimate, view=view, what=f"mean of {len(pairs)} bases, k={tops[0].cell.k}"))
     return [*results, _later(view)]
 
 
@@ -166,17 +176,18 @@ def _distinct(point: Point) -> float | None:
 
 
 def _dedup(view: StudyView) -> ClaimResult:
-    raw = [p for p in view.points if p.method == "rft" and p.cell.policy == NO_DEDUP and p.cell.data_frac == 1]
+    rft = [p for p in view.points if p.method == "rft" and not p.cell.union and p.cell.data_frac == 1]
+    raw = [p for p in rft if p.cell.policy == NO_DEDUP]
     twins = {(p.cell.base, p.cell.k): p for ladder in own_ladder(view.points).values() for p in ladder}
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
     estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-    return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} bases")
+    return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} pairs")
 
 
 def _emit(view: StudyView) -> ClaimResult:
-    tops = [ladder[-1] for ladder in own_ladder(view.points).values()]
+    tops = shared_tops(view.points)
     pairs = [(top, sft) for top in tops if (sft := sft_of(top, view.points))]
     matched = [(top, c) for top in tops if (c := control_of(top, view.points, method="sft_matched"))]
     return claim_emit(view, pairs=pairs, matched=matched)
@@ -192,8 +203,7 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
     if best is None or len(series[best]) < 3:
         return CORRECT_DISTINCT.not_testable("fewer than 3 bases with correct and distinct paths counted at one k")
     points = series[best]
-    loss = [p.cell.loss or math.nan for p in points]
-    lines = [fit_line(loss, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, _distinct)]
+    lines = [fit_on_loss(points, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, _distinct)]
     if not all(isinstance(line, LineFit) for line in lines):
         return CORRECT_DISTINCT.not_testable(next(line for line in lines if not isinstance(line, LineFit)))
     correct, distinct = (line for line in lines if isinstance(line, LineFit))

@@ -13,8 +13,8 @@ import numpy as np
 
 from analysis.claim_types import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, slope_estimate
 from analysis.fits import log_odds, point_n, slope_weights
-from analysis.linear import LineFit, NotEnough, fit_line, fit_linear
-from analysis.loss_fits import base_rows, held_out, measurable, williams
+from analysis.linear import LineFit, NotEnough, fit_linear
+from analysis.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
 from analysis.records import Base, base_names
@@ -137,8 +137,8 @@ def claim_loss_predicts(view: StudyView) -> list[ClaimResult]:
 
 
 def _williams_result(sft: list[Point]) -> ClaimResult:
-    if len({p.cell.loss_text for p in sft}) > 1:
-        return LOSS_PREDICTS.not_testable("the bases' losses were measured on different texts")
+    if texts_differ(sft):
+        return LOSS_PREDICTS.not_testable(TEXTS_DIFFER)
     if len(sft) < 5:
         return LOSS_PREDICTS.not_testable(f"{len(sft)} bases; Williams' test needs at least 5")
     rows = base_rows(sft)
@@ -164,6 +164,9 @@ def _linear_result(view: StudyView) -> ClaimResult:
         points = full_points(view.points, method=method)
         if len(points) < 4:
             details.append(f"{method}: {len(points)} measurable bases, 4 are needed")
+            continue
+        if texts_differ(points):
+            details.append(f"{method}: {TEXTS_DIFFER}")
             continue
         loss = np.array([p.cell.loss for p in points], float)
         centre = (loss.max() + loss.min()) / 2
@@ -192,7 +195,7 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
     shared = [base for base in icl if base in sft]
     difference = [icl[b].estimate.value - sft[b].estimate.value for b in shared]
-    line = fit_line([icl[b].cell.loss or math.nan for b in shared], difference, what="ICL minus SFT against loss")
+    line = fit_on_loss([icl[b] for b in shared], difference, what="ICL minus SFT against loss")
     if not isinstance(line, LineFit):
         return ICL_STEEPER.not_testable(f"{line} (bases where ICL is off the floor)")
     return directional(
@@ -258,7 +261,7 @@ def _gain_shrink_line(
     else:
         tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
         slopes = [estimate.value for estimate in estimates]
-    return fit_line([p.cell.loss or math.nan for p in tops], slopes, what="gain per doubling against loss")
+    return fit_on_loss(tops, slopes, what="gain per doubling against loss")
 
 
 def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
@@ -291,4 +294,4 @@ def _series_name(key: tuple[int, int]) -> str:
 def _gain_line(series: dict[Base, Point], sft: dict[Base, Point]) -> LineFit | NotEnough:
     bases = list(series)
     gains = [series[b].estimate.value - sft[b].estimate.value for b in bases]
-    return fit_line([series[b].cell.loss or math.nan for b in bases], gains, what="RFT gain against loss")
+    return fit_on_loss(list(series.values()), gains, what="RFT gain against loss")

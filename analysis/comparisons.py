@@ -191,10 +191,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def control_of(point: Point, points: Sequence[Point], *, method: str) -> Point | None:
     """The control of a point (sft, sft_matched, oracle_paths, fresh_human): the same in everything but its method.
 
-    Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has.
+    Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has,
+    then with the most replicates: the order of the points decides nothing.
     """
     found = [other for other in points if other.method == method and matches(point.cell, other.cell, but=("method",))]
-    return min(found, key=lambda other: len(point.cell.setting.keys() ^ other.cell.setting.keys()), default=None)
+    ours = point.cell.setting.keys()
+    by_nearness = {
+        (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
+    }
+    return by_nearness[min(by_nearness)] if found else None
 
 
 def sft_of(point: Point, points: Sequence[Point]) -> Point | None:

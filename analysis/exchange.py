@@ -78,7 +78,8 @@ def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
         and abs((p.mean_of("num_optimizer_steps") or 0) / steps - 1) <= SAME_STEPS
     ]
     found: dict[int, Point] = {}
-    for point in [*own, *same]:
+    nearest = sorted(same, key=lambda p: abs((p.mean_of("num_optimizer_steps") or 0) / (steps or 1) - 1))
+    for point in [*own, *nearest]:
         amount = human_problems(point)
         if amount:
             found.setdefault(round(amount), point)

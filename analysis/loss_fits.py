@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fits import CEILING, FLOOR
-from analysis.linear import LinearFit, NotEnough, fit_linear
+from analysis.linear import LinearFit, LineFit, NotEnough, fit_line, fit_linear
 from analysis.points import Point
 from analysis.records import BASE_STAGES, Cell, base_names
 
@@ -65,6 +65,21 @@ def measurable(points: Sequence[Point]) -> list[Point]:
         for p in points
         if p.cell.loss is not None and not p.cell.post_trained and FLOOR <= p.estimate.value <= CEILING
     ]
+
+
+def texts_differ(points: Sequence[Point]) -> bool:
+    """Whether their losses were measured on different texts: such are on no common axis, and may be in different units."""
+    return len({p.cell.loss_text for p in points if p.cell.loss is not None}) > 1
+
+
+TEXTS_DIFFER = "the bases' losses were measured on different texts"
+
+
+def fit_on_loss(points: Sequence[Point], values: Sequence[float], *, what: str) -> LineFit | NotEnough:
+    """A line of one value for each base on its pretraining loss; none where the losses are of different texts."""
+    if texts_differ(points):
+        return NotEnough(what, TEXTS_DIFFER)
+    return fit_line([math.nan if p.cell.loss is None else p.cell.loss for p in points], values, what=what)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, compare, matched_pairs
 from analysis.outcomes import Outcomes
 from analysis.points import Point
-from analysis.records import base_names, value_text
-from analysis.tables import align, extra_columns, wrap
+from analysis.records import NO_DEDUP, Cell, base_names
+from analysis.tables import align, extra_columns, field_text, wrap
 from analysis.uncertainty import Kind
 
 HEADER = ("base", "donors", "data", "k", "seeds", "RFT - SFT", "95 %", "verdict", "to separate")
@@ -34,7 +34,7 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
     rows = []
     for rft, result in found:
         row = _row(rft, result, name=names[rft.cell.base])
-        rows.append([*row[:place], *(value_text(rft.cell.setting.get(key)) for key in extra), *row[place:]])
+        rows.append([*row[:place], *(field_text(rft.cell, key) for key in extra), *row[place:]])
     return [*HEADER[:place], *extra.values(), *HEADER[place:]], rows
 
 
@@ -42,7 +42,7 @@ def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
     low, high = result.estimate.interval()
     return [
         name,
-        "own" if not rft.cell.union else str(len(rft.cell.union)),
+        _pool_text(rft.cell),
         f"{rft.cell.data_frac:g}",
         str(rft.cell.k),
         str(result.estimate.num_replicates),
@@ -51,6 +51,15 @@ def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
         result.verdict.value,
         needed_text(result),
     ]
+
+
+def _pool_text(cell: Cell) -> str:
+    """'own', '4', '4, thinned', 'own, no dedup'."""
+    words = ["own" if not cell.union else str(len(cell.union))]
+    words += ["no dedup"] if cell.policy == NO_DEDUP else []
+    words += ["thinned"] if cell.thinned else []
+    words += [] if cell.on_all_examples else [f"{cell.examples_frac:g} of examples"]
+    return ", ".join(words)
 
 
 def interval_text(low: float, high: float) -> str:
@@ -65,7 +74,7 @@ def needed_text(result: Comparison) -> str:
     if not math.isfinite(result.estimate.half_width()):
         return "not enough data"
     if result.estimate.value == 0 and result.estimate.se == 0:
-        return f"right on the same {result.estimate.num_items:,} problems"
+        return f"right and wrong alike on all {result.estimate.num_items:,} problems"
     if result.replicates_needed is not None:
         return f"{result.replicates_needed} replicates"
     return (

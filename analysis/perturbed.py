@@ -2,7 +2,7 @@
 
     change = change_of(cells)              # Estimate(-2.0, se=1.1, ...) in points: copy minus original, problem by problem
     header, rows = copy_rows(points, names)
-    rows[0]    # ("llama-7b", "SFT", "1", "492", "35.2 ± 2.2", "33.1 ± 2.1", "-2.0 (-4.1 to +0.1)")
+    rows[0]    # ("llama-7b", "SFT", "1", "", "412", "35.2 ± 2.2", "33.1 ± 2.1", "-2.0 (-4.1 to +0.1)")
 
 A fall on the copy is no proof of having seen the test set (changed numbers can be harder), no fall is no proof of the
 opposite; a base that falls more than others of its family is what to look for.
@@ -17,12 +17,12 @@ import numpy as np
 
 from analysis.points import PERCENT, Point, method_label
 from analysis.records import Base, Cell
-from analysis.tables import score_text
+from analysis.tables import also_text, extra_columns, score_text
 from analysis.uncertainty import Estimate, Kind, crossed_mean, replicate_mean
 from rft.records import OUTCOMES_FILE, Outcome, read_jsonl
 
 COPY, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
-HEADER = ("base", "method", "data", "n", "original numbers", "changed numbers", "difference (95 %)")
+HEADER = ("base", "method", "data", "also", "n", "original numbers", "changed numbers", "difference (95 %)")
 
 
 def read_changes(cell: Cell) -> dict[str, int] | None:
@@ -61,6 +61,7 @@ def change_of(cells: Sequence[Cell]) -> Estimate:
 def copy_rows(points: Sequence[Point], names: Mapping[Base, str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """(header, rows): one row per setting that was scored on a copy, in the order of the points."""
     rows: list[tuple[str, ...]] = []
+    extra = extra_columns([point.cell for point in points])
     for point in points:
         cells = [cell for cell in point.cells if cell.perturbed is not None]
         if not cells:
@@ -72,6 +73,7 @@ def copy_rows(points: Sequence[Point], names: Mapping[Base, str]) -> tuple[tuple
                 names[point.cell.base],
                 method_label(point.cell),
                 "" if frac is None else f"{frac:g}",
+                also_text(point.cell, extra),
                 "-".join(map(str, sizes)),
                 score_text([cell.scores[ORIGINALS] for cell in cells]),
                 score_text([cell.scores[COPY] for cell in cells]),

@@ -21,9 +21,10 @@ import numpy as np
 from analysis.checks import verified
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, control_of, replicates_to_separate
 from analysis.fits import fit_series, slope_weights
-from analysis.linear import LineFit, NotEnough, fit_line, t_quantile
+from analysis.linear import LineFit, NotEnough, t_quantile
+from analysis.loss_fits import fit_on_loss
 from analysis.outcomes import Outcomes
-from analysis.points import Point, contrast, make_points
+from analysis.points import Point, contrast, make_points, setting_label
 from analysis.recipes import main_recipe
 from analysis.records import BASE_STAGES, Base, base_names, load_studies
 
@@ -86,7 +87,7 @@ def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | Not
         estimate = contrast((rft, control), (1.0, -1.0), outcomes) if control else None
         if control is None or estimate is None or not math.isfinite(estimate.se):
             continue
-        label = f"{names[rft.cell.base]}, data {rft.cell.data_frac:g}, k={rft.cell.k}"
+        label = f"{names[rft.cell.base]}, {setting_label(rft.cell)}"
         now, reps = estimate.half_width(), estimate.num_replicates
         if math.isfinite(estimate.var_replicates):
             sd2, fixed = estimate.var_replicates, estimate.var_items
@@ -144,7 +145,7 @@ def _data_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
 
 def _k_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
     """RFT points per doubling of k: twice the largest k, or a replicate of the whole ladder."""
-    own = [p for p in points if not p.cell.union and p.cell.data_frac == 1]
+    own = [p for p in points if not p.cell.union and p.cell.plainly_selected and p.cell.data_frac == 1]
     return _ladder_options(
         own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0, unit="samples per question"
     )
@@ -213,7 +214,7 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
     """SFT points per nat of pretraining loss: another base at either end of the losses seen."""
     sft = [p for p in points if p.method == "sft" and p.cell.data_frac == 1 and p.cell.loss is not None]
-    line = fit_line([p.cell.loss or 0 for p in sft], [p.estimate.value for p in sft], what="SFT against loss")
+    line = fit_on_loss(sft, [p.estimate.value for p in sft], what="SFT against loss")
     if not isinstance(line, LineFit):
         return line
     names = base_names(p.cell for p in points)
@@ -279,9 +280,10 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         print(f"planner: {error}", file=sys.stderr)
         return 2
-    points = main_recipe(make_points(table.cells, outcomes)).points
-    found = next_runs(points, outcomes, target=options.target)
-    print(found if isinstance(found, NotEnough) else "\n".join(str(option) for option in found))
+    main = main_recipe(make_points(table.cells, outcomes))
+    found = next_runs(main.points, outcomes, target=options.target)
+    lines = [str(found)] if isinstance(found, NotEnough) else [str(option) for option in found]
+    print("\n".join([*lines, *filter(None, [str(main)])]))
     return 0
 
 

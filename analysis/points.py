@@ -169,6 +169,15 @@ def _n(cell: Cell) -> int:
     return cell.accuracy.n
 
 
+def setting_label(cell: Cell) -> str:
+    """The method with its share of the data: 'SFT 1/2', 'RFT k=100', 'RFT, 4 donors k=100'."""
+    frac = cell.data_frac
+    if frac in (None, 1.0):
+        return method_label(cell)
+    parts = round(1 / frac) if frac else 0
+    return f"{method_label(cell)} " + (f"1/{parts}" if parts and math.isclose(1 / parts, frac) else f"{frac:g}")
+
+
 def method_label(cell: Cell) -> str:
     """What a series is called: the method, with k and donors where they matter, e.g. 'RFT k=4', 'RFT, 4 donors k=100'."""
     label = method_style(cell.method).label
@@ -176,7 +185,7 @@ def method_label(cell: Cell) -> str:
         label += f", {len(cell.union)} donors"
     if cell.k is not None:
         label += f" k={cell.k}"
-    if cell.policy == NO_DEDUP and cell.method == "rft":
+    if cell.policy == NO_DEDUP:
         label += ", no dedup"
     if cell.thinned:
         label += ", thinned"

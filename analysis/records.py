@@ -16,17 +16,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rft.records import FAILURE_FILE, STUDY_FILE, RECORD_FILE, Record, Score, StageCost, read_json
+from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE, Record, Score, StageCost, read_json
 
 Base = str  # one base model: the key of its configuration and draw (pretraining seed), and the digest of its weights
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
+HUMAN_STYLE = "data.world.human_style"  # the embedded world's: how alike human solutions are
 DRAW_SEED = "pretrain_seed"  # the base's own: replicates of one base never differ in it
 
 
@@ -132,7 +133,7 @@ class Cell:
     @property
     def human_style(self) -> float | None:
         """Of the embedded world's human solutions."""
-        return self.setting.get("data.world.human_style")
+        return self.setting.get(HUMAN_STYLE)
 
     @property
     def examples_frac(self) -> float | None:
@@ -162,12 +163,12 @@ class Cell:
     @property
     def seconds(self) -> float:
         """Wall-clock seconds of all its stages, shared ones included."""
-        return sum(stage.seconds for stage in self.cost)
+        return sum(stage.used * stage.seconds for stage in self.cost)
 
     @property
     def flops(self) -> float:
         """Floating-point operations of all its stages, shared ones included."""
-        return sum(stage.flops for stage in self.cost)
+        return sum(stage.used * stage.flops for stage in self.cost)
 
 
 def matches(one: Cell, other: Cell, *, but: Collection[str]) -> bool:
@@ -221,6 +222,8 @@ class Table:
 def load_studies(folders: Sequence[Path]) -> Table:
     """Load study folders (or folders that directly hold a record). Raises ValueError when a folder is neither.
 
+    Cells come in an order of their own: neither a manifest's order nor that of the folders changes what is made of them.
+
     One (setting, replicate) is one cell, wherever it lies: where it is found again with the same results it counts once and
     the table's notes say so; other results under one identity are refused with both places.
     """
@@ -230,14 +233,15 @@ def load_studies(folders: Sequence[Path]) -> Table:
         part = _load_folder(Path(folder))
         cells += part.cells
         missing += part.missing
-    kept, repeats = _once(cells)
+    kept, repeats = _once(sorted(cells, key=_cell_order))
     notes = []
     if repeats:
         places = ", ".join(sorted({str(cell.folder.parent) for cell in repeats if cell.folder}))
         notes.append(f"{len(repeats)} cells were found again with the same results and count once (in {places}).")
     notes += _unlike_bases(kept)
     here = {cell.cell_id for cell in kept}
-    return Table(with_one_unit(kept), tuple(gap for gap in missing if gap.cell_id not in here), tuple(notes))
+    gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
+    return Table(with_one_unit(kept), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
 
 
 def _unlike_bases(cells: Sequence[Cell]) -> list[str]:
@@ -269,6 +273,17 @@ def machine_of(cell: Cell) -> str:
     return ", ".join(str(found[name]) for name in ("cpu", "cpu_capability", "commit") if found.get(name)) or "unknown"
 
 
+def _cell_order(cell: Cell) -> tuple[Any, ...]:
+    """By base, then by what labels tell, then by everything else; of one cell found twice the folder decides."""
+    amounts = (cell.data_frac or 0, len(cell.union), cell.k or 0)
+    rest = (cell.setting_key, sorted(cell.seeds.items()), cell.study, str(cell.folder))
+    return (*_base_order(cell), cell.base, cell.method, *amounts, *rest)
+
+
+# Of a cell's fields those that a second computation of the same results may have otherwise
+OF_ONE_RUN = ("study", "cell_id", "names", "base", "cost", "stages", "provenance", "files", "folder")
+
+
 def _once(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
     """(cells of distinct identity, those seen again). Raises ValueError where two results claim one identity."""
     seen: dict[tuple[Any, ...], Cell] = {}
@@ -289,7 +304,7 @@ def _once(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
 
 
 def _difference(one: Cell, other: Cell) -> str:
-    """What sets the results of two cells of one identity apart; '' for nothing."""
+    """What sets the results of two cells of one identity apart, whichever they are; '' for nothing."""
     for name in sorted({*one.scores, *other.scores}):
         a, b = one.scores.get(name), other.scores.get(name)
         if a != b:
@@ -297,6 +312,9 @@ def _difference(one: Cell, other: Cell) -> str:
             return f"{name} is {values}"
     if one.bits_per_byte != other.bits_per_byte or one.loss != other.loss:
         return f"the base's pretraining loss is {one.loss} and {other.loss}"
+    for name in (part.name for part in fields(Cell) if part.name not in OF_ONE_RUN):
+        if getattr(one, name) != getattr(other, name):
+            return f"{name} is {getattr(one, name)} and {getattr(other, name)}"
     return ""
 
 

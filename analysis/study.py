@@ -37,10 +37,11 @@ from analysis.records import Table, load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.style import DPI, caption
 from analysis.tables import records_csv, results_table, wrap
-from rft.records import FAILURE_FILE, STUDY_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, write_json
+from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
+TABLES_LINE = "tables (.md, .tex, .csv): "  # of a summary
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
 NEVER_PUBLISHED = {
     "path_overlap": "figure 6: of its regions only 13B-2 15.5 %, 33B 6.5 % and 'around 15 %' were printed",
@@ -61,7 +62,10 @@ def draw_study(
     known = unchanged_summary(out, stamp=stamp)
     if known is not None:
         return known
+    earlier = drawn_files(out)
     text = _draw_folders(folders, out=out, overlay=overlay, report=report)
+    for stale in earlier - set(drawn_in(text, out=out)):
+        stale.unlink(missing_ok=True)
     (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
     return text
 
@@ -78,7 +82,7 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     drawings = draw_all(points, outcomes)
     lines += save_drawings(drawings, out=out)
     claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
-    lines += write_texts(table, claims, out=out)
+    lines += write_texts(table, claims, out=out, notes=notes)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
         lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings, notes=notes), out=out))
@@ -89,6 +93,25 @@ def _write_report(material: Material, *, out: Path) -> str:
     path = out / REPORT_FILE
     write_report(material, path=path)
     return f"report: {path}"
+
+
+def drawn_files(out: Path) -> set[Path]:
+    """Figures and tables of the last drawing into a folder, as its summary names them."""
+    path = out / SUMMARY_FILE
+    return drawn_in(path.read_text(encoding="utf-8"), out=out) if path.is_file() else set()
+
+
+def drawn_in(summary: str, *, out: Path) -> set[Path]:
+    """Figures and tables that a summary names, in all their forms."""
+    lines = summary.splitlines()
+    figures = [
+        Path(line.partition(": ")[2].removesuffix(" (.svg)")).stem for line in lines if line.startswith("figure: ")
+    ]
+    tables = [
+        name for line in lines if line.startswith(TABLES_LINE) for name in line.removeprefix(TABLES_LINE).split(", ")
+    ]
+    found = {out / f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
+    return found | {out / f"{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")}
 
 
 def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
@@ -153,7 +176,6 @@ def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotE
         lambda: accuracy_against_distinct(points, outcomes),
         lambda: gain_against_loss(view),
         lambda: exchange_figure(points, outcomes),
-        lambda: exchange_against(everything, outcomes),
         lambda: accuracy_against_cost(points),
         lambda: votes_against_k(points),
         lambda: emitted_against_k(points),
@@ -162,7 +184,7 @@ def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotE
         lambda: self_made(points, outcomes),
     ]
     note = str(main)
-    return [_noted(make(), note) for make in makers]
+    return [*(_noted(make(), note) for make in makers), exchange_against(everything, outcomes)]
 
 
 def _noted(drawing: Drawing | NotEnough, note: str) -> Drawing | NotEnough:
@@ -195,11 +217,14 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
     return [*lines, f"fits: {out / 'fits.json'}"]
 
 
-def write_texts(table: Table, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path) -> list[str]:
-    """Claims, the paper's tables in three forms, and all records as CSV."""
+def write_texts(table: Table, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path, notes: str = "") -> list[str]:
+    """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
     (out / "records.csv").write_text(records_csv(table), encoding="utf-8")
-    (out / "claims.md").write_text(f"{claims_table(claims)}\n{claims_details(claims)}\n", encoding="utf-8")
-    for name, grid in paper_tables(table).items():
+    text = "\n".join([claims_table(claims), *(["", notes] if notes else []), claims_details(claims)])
+    (out / "claims.md").write_text(f"{text}\n", encoding="utf-8")
+    grids = paper_tables(table)
+    for name, grid in grids.items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")
-    return [f"claims: {out / 'claims.md'}", f"tables: {out}/table*.md (.tex, .csv), records.csv"]
+    lines = [f"claims: {out / 'claims.md'}", f"records: {out / 'records.csv'}"]
+    return [*lines, *([f"{TABLES_LINE}{', '.join(grids)}"] if grids else [])]

@@ -12,10 +12,11 @@ import math
 import statistics
 import textwrap
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.records import Cell, Missing, Table, base_names, group_replicates, value_text, varying_keys
+from analysis.places import untold_keys
+from analysis.records import NO_DEDUP, Cell, Missing, Table, base_names, group_replicates, value_text
 from analysis.uncertainty import wilson
 from rft.records import Score
 
@@ -60,8 +61,9 @@ def _gaps(missing: Sequence[Missing]) -> list[str]:
 
 
 ERROR_NOTE = (
-    "± is the standard error: over replicates where there are several; of one replicate over test problems alone (item noise "
-    "only, it holds no seed-to-seed variance). Where none or all are right: the 95 % Wilson interval."
+    "± is the standard error: over replicates where there are several; of one replicate, or of several that are equal, over "
+    "test problems alone (item noise only, it holds no seed-to-seed variance). Where none or all are right: the 95 % Wilson "
+    "interval."
 )
 
 
@@ -77,22 +79,30 @@ def results_rows(table: Table) -> tuple[list[str], list[list[str]]]:
     place = header.index("seeds")
     header[place:place] = extra.values()
     for row, group in zip(rows, groups, strict=True):
-        row[place:place] = [value_text(group[0].setting.get(key)) for key in extra]
+        row[place:place] = [field_text(group[0], key) for key in extra]
     return header, rows
 
 
-# Keys that have columns of their own, or that the base's and the method's names tell
-SHOWN = ("method", "data_frac", "k", "union", "select.policy", "select.thin", "train.examples_frac")
 SHORT = {
     "data.world.human_style": "style", "temperature": "temp", "sample_from": "from", "train.epoch_rule": "rule",
     "train.epochs": "epochs", "train.lr": "lr", "train.lora_rank": "LoRA", "eval.vote_temperature": "vote temp",
+    "union": "donors", "select.policy": "selection",
 }  # fmt: skip
 
 
 def extra_columns(cells: Sequence[Cell]) -> dict[str, str]:
-    """Key -> header of whatever else sets settings apart, whichever key it is."""
-    keys = [key for key in varying_keys(cells) if key not in SHOWN and not key.startswith(("model.", "donors."))]
-    return {key: SHORT.get(key, key) for key in keys}
+    """Key -> header of whatever sets settings apart that names and labels do not tell, whichever key it is."""
+    return {key: SHORT.get(key, key) for key in untold_keys(cells)}
+
+
+def also_text(cell: Cell, extra: Mapping[str, str]) -> str:
+    """The extra columns of one cell in one field: 'temp 1.3; lr 0.003'."""
+    return "; ".join(f"{name} {field_text(cell, key)}" for key, name in extra.items() if key in cell.setting)
+
+
+def field_text(cell: Cell, key: str) -> str:
+    """What a cell has of a key: its value, 'null', or nothing where the key means nothing for the cell."""
+    return (value_text(cell.setting[key]) or "null") if key in cell.setting else ""
 
 
 def wrap(text: str, *, indent: str = "") -> str:
@@ -136,10 +146,10 @@ def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]
 
 
 def method_name(cell: Cell) -> str:
-    """'rft', 'rft U4' (four donors), 'rft no_dedup'."""
+    """'rft', 'rft U4' (four donors), 'rft U4 thinned', 'rft no_dedup'."""
     words = [cell.method, f"U{len(cell.union)}" if cell.union else ""]
     words.append("" if cell.on_all_examples else f"{cell.examples_frac:g}")
-    words.append(cell.policy or "" if cell.method == "rft" and cell.policy != "paper" else "")
+    words += [NO_DEDUP if cell.policy == NO_DEDUP else "", "thinned" if cell.thinned else ""]
     return " ".join(word for word in words if word)
 
 
@@ -164,11 +174,13 @@ def score_text(scores: Sequence[Score | None], *, is_share: bool = True) -> str:
 
 
 def mean_and_error(scores: Sequence[Score]) -> tuple[float, float]:
-    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more."""
+    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more.
+
+    Replicates that are equal by chance would have none: then the problems' of all of them together.
+    """
     values = [score.value for score in scores]
-    if len(values) == 1:
-        return values[0], scores[0].se
-    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return statistics.fmean(values), error or math.hypot(*(score.se for score in scores)) / len(values)
 
 
 def number(value: float | None, *, digits: int) -> str:

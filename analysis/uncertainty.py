@@ -124,15 +124,21 @@ def _crossed_mean(values_RI: Floats) -> Estimate:
     return _combine(mean, reps=reps, items=items, both=both, shape=(num_reps, num_items))
 
 
+TIE = 1e-9  # of the interaction's term: what rounding leaves of replicates that are equal
+
+
 def _combine(mean: float, *, reps: float, items: float, both: float, shape: tuple[int, int]) -> Estimate:
     """The three terms put together.
 
     In expectation the replicate term is at least the interaction's. Where it comes out smaller by chance, degrees of freedom
     are taken at the interaction's size: else a lucky draw of close replicates would be rewarded twice, with a small error and
-    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference).
+    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference). Where
+    replicates are equal by chance though their problems differ, the interaction's term stands for theirs.
     """
     num_reps, num_items = shape
     only_items = max(0.0, items - both)
+    if reps <= TIE * both:
+        reps = both
     variance = reps + only_items
     if variance > 0:
         floored = max(reps, both)

@@ -5,10 +5,14 @@
     python -m rft.grade --matrix FILE.jsonl                          # or a study folder: all its samples.jsonl
 
 A row is {"id": "g-1f3c", "gold": "72", "text": "48/2=24 ...\\n#### 72"}, optionally with "label" (true when a person or
-another grader found it correct) and "truncated". Printed is one JSON object:
+another grader found it correct), "truncated", "model", and "draw" (0, 1, ...; -1 is the greedy answer). Printed is one JSON
+object:
     {"n": 5276, "correct": 2001, "no_answer": 11, "accuracy": 0.379, "se": 0.0067, "agree": 5276, "disagree": 0}
-Rows with a "draw" are draws of one model: where every id has K of them, K > 1, "pass@1", "maj1@K" and "pass@K" stand beside.
-`--per-item` writes {"id", "outcome", "answer"} per row in input order.
+"se" is the binomial standard error over the n problems. Where a problem has several draws, "problems" is their number,
+"accuracy" the mean over problems of the share of right draws, and "se" the standard error of that mean, over problems: the
+draws of one problem are no independent trials (null for one problem). Where every problem has K draws, K > 1, "pass@1",
+"maj1@K" and "pass@K" stand beside. Greedy answers are no draws: beside other rows they are counted apart, under "greedy".
+A file holds the answers of one model, each once. `--per-item` writes {"id", "outcome", "answer"} per row in input order.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from typing import Any
 
 from rft.records import SHOWN_FILE, Outcome, Score, whole_file
 from rft.text import answers
-from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
+from rft.text.rows import GREEDY, Row, draw_field, flag_field, gold_field, model_field, numbered_rows, text_field
 from rft.text.scoring import rivals
 from rft.votes import Tally, pool_scores
 
@@ -40,7 +44,9 @@ class Item:
     text: str
     label: bool | None
     truncated: bool
-    is_draw: bool = False  # the row says which draw of its problem it is
+    draw: int | None  # which draw of its problem; GREEDY; None: the row does not say
+    model: str
+    where: str  # file and line, for messages
 
 
 def read_items(source: str) -> Iterator[Item]:
@@ -53,71 +59,136 @@ def read_items(source: str) -> Iterator[Item]:
         raise ValueError(f"the folder {source} holds no {SHOWN_FILE}: give a study folder or a JSON-lines file")
     for path in paths:
         for line, row in numbered_rows(path):
-            where = f"{path}: line {line}"
-            label = row.get("label")
-            if label not in (None, True, False):
-                raise ValueError(f"{where} has the label {label!r}, expected true or false")
-            yield Item(
-                text_field(row, "id", where=where),
-                gold_field(row, "gold", where=where),
-                text_field(row, "text", where=where),
-                None if label is None else bool(label),
-                flag_field(row, "truncated", where=where),
-                "draw" in row,
-            )
+            yield _item(row, f"{path}: line {line}")
+
+
+def _item(row: Row, where: str) -> Item:
+    label = row.get("label")
+    if label not in (None, True, False):
+        raise ValueError(f"{where} has the label {label!r}, expected true or false")
+    return Item(
+        text_field(row, "id", where=where),
+        gold_field(row, "gold", where=where),
+        text_field(row, "text", where=where),
+        None if label is None else bool(label),
+        flag_field(row, "truncated", where=where),
+        None if row.get("draw") is None else draw_field(row, where=where),
+        model_field(row, where=where),
+        where,
+    )
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What became of an item."""
+
+    id: str
+    draw: int | None
+    outcome: Outcome
+    answer: str | None
+    label: bool | None
 
 
 def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = None) -> dict[str, Any]:
-    """The summary over all items. Raises ValueError when there are none, or for an unknown rule.
+    """The summary over all items, as the module says. Raises ValueError when there are none, for an unknown rule, for rows
+    of several models, a draw that occurs twice, and golds that the rule misreads or that are not one for one problem.
 
     `per_item` is written beside its place and moved there at the end: bad input leaves what was there before.
     """
     answers.rule_named(rule)
-    outcomes: Counter[Outcome] = Counter()
-    draws: dict[str, list[tuple[str, str | None]]] = {}  # id -> (letter, answer) of each draw
-    agreement: Counter[bool] = Counter()
+    rows: list[Graded] = []
     with ExitStack() as stack:
         out = stack.enter_context(whole_file(per_item)) if per_item else None
-        for item in items:
+        for item in _of_one_model(items, rule=rule):
             outcome = answers.grade(rule, item.text, item.gold, item.truncated)
-            outcomes[outcome] += 1
-            if item.is_draw:
-                draws.setdefault(item.id, []).append((outcome.letter, answers.extract(rule, item.text)))
-            if item.label is not None:
-                agreement[(outcome is Outcome.CORRECT) == item.label] += 1
+            rows.append(Graded(item.id, item.draw, outcome, answers.extract(rule, item.text), item.label))
             if out:
-                row = {"id": item.id, "outcome": outcome.value, "answer": answers.extract(rule, item.text)}
+                row = {"id": item.id, "outcome": outcome.value, "answer": rows[-1].answer}
                 out.write(json.dumps(row) + "\n")
-        if not outcomes:
+        if not rows:
             raise ValueError("no rows to grade: expected one JSON object a line with id, gold and text")
-    score = Score.binomial(outcomes[Outcome.CORRECT], outcomes.total())
-    no_answer = outcomes[Outcome.NO_ANSWER] + outcomes[Outcome.TRUNCATED]
-    summary: dict[str, Any] = {"n": score.n, "correct": outcomes[Outcome.CORRECT], "no_answer": no_answer}
-    summary |= {"accuracy": score.value, "se": score.se} | _voted(draws, total=outcomes.total())
-    return summary | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
+    greedy = [row for row in rows if row.draw == GREEDY]
+    others = [row for row in rows if row.draw != GREEDY]
+    if greedy and others:
+        return _summary(others) | {"greedy": _summary(greedy)}
+    return _summary(rows)
 
 
-def _voted(draws: Mapping[str, Sequence[tuple[str, str | None]]], *, total: int) -> dict[str, float]:
+def _of_one_model(items: Iterator[Item], *, rule: str) -> Iterator[Item]:
+    """The items. Raises ValueError, naming both rows, where they are not the answers of one model to problems of one gold."""
+    first: tuple[str, str] | None = None  # model, row
+    golds: dict[str, tuple[str, str]] = {}  # id -> gold, row
+    origins: dict[tuple[str, int | None], str] = {}  # id, draw -> row
+    for item in items:
+        _check_gold(item, rule=rule)
+        model, where = first = first or (item.model, item.where)
+        if item.model != model:
+            both = f"{item.where} is of model {item.model!r}, {where} of {model!r}"
+            raise ValueError(f"{both}: scores are of one model, give each a file of its own")
+        gold, where = golds.setdefault(item.id, (item.gold, item.where))
+        if not answers.same_gold(rule, gold, item.gold):
+            both = f"{item.where} has the gold answer {item.gold!r} and {where} has {gold!r}"
+            raise ValueError(f"{both}: both are of problem {item.id!r}, and they are not the same to rule {rule}")
+        where = origins.setdefault((item.id, item.draw), item.where)
+        if where != item.where:
+            what = "an answer" if item.draw is None else f"draw {item.draw}"
+            both = f"{item.where} is {what} of problem {item.id!r}, as {where} is"
+            raise ValueError(f"{both}: number several answers to one problem with 'draw'")
+        yield item
+
+
+def _check_gold(item: Item, *, rule: str) -> None:
+    if fault := answers.gold_fault(rule, item.gold):
+        raise ValueError(f"{item.where} cannot be graded: {fault}")
+
+
+def _summary(rows: Sequence[Graded]) -> dict[str, Any]:
+    by_id: dict[str, list[Graded]] = {}
+    for row in rows:
+        by_id.setdefault(row.id, []).append(row)
+    outcomes = Counter(row.outcome for row in rows)
+    counts: dict[str, Any] = {"n": len(rows)}
+    if len(by_id) == len(rows):
+        score = Score.binomial(outcomes[Outcome.CORRECT], len(rows))
+    else:
+        counts["problems"] = len(by_id)
+        score = Score.mean([_share(own) for own in by_id.values()])
+    counts |= {
+        "correct": outcomes[Outcome.CORRECT],
+        "no_answer": outcomes[Outcome.NO_ANSWER] + outcomes[Outcome.TRUNCATED],
+    }
+    counts |= {"accuracy": score.value, "se": score.se if len(by_id) > 1 or len(rows) == 1 else None}
+    agreement = Counter((row.outcome is Outcome.CORRECT) == row.label for row in rows if row.label is not None)
+    return counts | _voted(by_id) | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
+
+
+def _share(rows: Sequence[Graded]) -> float:
+    return sum(row.outcome is Outcome.CORRECT for row in rows) / len(rows)
+
+
+def _voted(by_id: Mapping[str, Sequence[Graded]]) -> dict[str, float]:
     """Scores of the draws, as a record has them; none where rows are no draws or problems differ in their number."""
-    sizes = {len(drawn) for drawn in draws.values()}
-    if len(sizes) != 1 or sizes == {1} or sum(map(len, draws.values())) != total:
+    if len({len(own) for own in by_id.values()}) != 1 or any(row.draw is None for own in by_id.values() for row in own):
         return {}
     tallies = {}
-    for name, drawn in draws.items():
-        letters = "".join(letter for letter, _ in drawn)
-        tallies[name] = Tally.of(letters, rivals(letters, [answer for _, answer in drawn]))
-    return {name: score.value for name, score in pool_scores(tallies).items()}
+    for name, own in by_id.items():
+        letters = "".join(row.outcome.letter for row in own)
+        tallies[name] = Tally.of(letters, rivals(letters, [row.answer for row in own]))
+    scores = pool_scores(tallies)
+    return {name: score.value for name, score in scores.items()} if len(scores) > 1 else {}
 
 
 def disagreement_matrix(items: Iterator[Item]) -> dict[str, Any]:
     """For each pair of rules, on how many items one finds a correct answer and the other does not.
 
-    Raises ValueError when there are no items.
+    Raises ValueError when there are no items, or for a gold answer that a rule misreads.
     """
     correct: Counter[str] = Counter()
     differ: Counter[tuple[str, str]] = Counter()
     n = 0
     for item in items:
+        for rule in answers.RULES:
+            _check_gold(item, rule=rule)
         n += 1
         held = {r: answers.grade(r, item.text, item.gold, item.truncated) is Outcome.CORRECT for r in answers.RULES}
         correct.update(rule for rule, is_correct in held.items() if is_correct)
@@ -139,6 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        if Path(options.source).is_dir() and not options.matrix:
+            raise ValueError(f"{options.source} is a folder of many models' answers: give one file, or --matrix")
         items = read_items(options.source)
         result = (
             disagreement_matrix(items)

@@ -143,6 +143,7 @@ class StageCost:
     flops: float  # estimated floating-point operations (6 N per trained token, 2 N per generated or scored token)
     tokens: int  # tokens trained on, generated or scored; padding not counted
     cache_hit: bool  # True when this run found it finished in the store
+    used: float = 1.0  # share of the work that the cell uses: of a shard's draws, which are drawn in whole blocks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +205,7 @@ class Record:
             if loss is not None and not (isinstance(loss, int | float) and math.isfinite(loss) and loss > 0):
                 raise ValueError(f"model.{name} is {loss}: a loss is a finite number above 0")
         for cost in self.cost:
-            if not all(math.isfinite(x) and x >= 0 for x in (cost.seconds, cost.flops, cost.tokens)):
+            if not all(math.isfinite(x) and x >= 0 for x in (cost.seconds, cost.flops, cost.tokens, cost.used)):
                 raise ValueError(
                     f"cost of {cost.name}: seconds {cost.seconds}, FLOPs {cost.flops}, tokens {cost.tokens}"
                 )

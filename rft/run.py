@@ -3,6 +3,8 @@
 python -m rft.run                                          # one cell of the embedded default
 python -m rft.run -m data_frac=0.25,1 method=sft,rft k=4   # a sweep
 python -m rft.run +study=quickstart dry_run=true           # the plan of a study
+
+What is slow to import (Hydra, torch) is imported where it is needed: `--help` and completion answer at once.
 """
 
 from __future__ import annotations
@@ -11,15 +13,13 @@ import logging
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
-from rft.infra.study import Study
+from rft.conf_path import conf_folder, search_folders
 from rft.config.overrides import check_overrides, named_plugins
-from rft.plan.typed import CONF, method_options, named_choices, store_schema, to_study_config
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger("rft")
 
@@ -28,13 +28,21 @@ PROGRAM = ("python", "-m", "rft.run")
 
 def study_folder() -> Path:
     """The folder of the study that the running job belongs to."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     hydra_cfg = HydraConfig.get()
     return Path(hydra_cfg.sweep.dir if hydra_cfg.mode is RunMode.MULTIRUN else hydra_cfg.runtime.output_dir)
 
 
 def run(cfg: DictConfig) -> None:
     """One job: plan a cell, compute what is missing, write its record."""
-    from rft.execute.cell import plan_cell, run_cell  # after composition: `--help` and completion stay fast
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from rft.execute.cell import plan_cell, run_cell
+    from rft.infra.study import Study
+    from rft.plan.typed import to_study_config
 
     folder, swept = study_folder(), HydraConfig.get().mode is RunMode.MULTIRUN
     try:
@@ -65,11 +73,19 @@ def keep_configuration(written: Path, cell: Path) -> None:
 def main() -> None:
     """Console entry."""
     arguments = sys.argv[1:]
+    folders = search_folders(arguments)
+    if "--help" in arguments or "-h" in arguments:
+        from rft.usage import usage
+
+        print(usage(folders))
+        return
+    from rft.plan.typed import method_options, named_choices, store_schema
+
     try:
         store_schema(named_plugins(arguments))
     except ValueError as error:
         sys.exit(f"error: {error}")
-    problem = check_overrides(arguments, conf=CONF, choices=named_choices(), options=method_options())
+    problem = check_overrides(arguments, folders=folders, choices=named_choices(), options=method_options())
     if problem is not None:
         sys.exit(problem)
     try:
@@ -80,7 +96,9 @@ def main() -> None:
 
 
 def _compose_and_run() -> None:
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run)()
+    import hydra
+
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(run)()
 
 
 if __name__ == "__main__":

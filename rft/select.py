@@ -10,6 +10,7 @@ A row is {"id": "g-1f3c", "gold": "72", "text": "48/2=<<48/2=24>>24\\n#### 72", 
     {"rows": 400, "questions": 4, "kept": 21, "no_answer": 7, "wrong_answer": 180, "truncated": 2, "false_equation": 9,
      "duplicate_path": 181}
 Order: question (sorted by id), model (as `--models` lists them, else sorted), draw; the order of the lines is irrelevant.
+A question's gold answer and human path may stand in any of its rows, and must be the same to the rule wherever they stand.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 from rft.records import Problem, Sample, whole_file
 from rft.text import answers, selection
 from rft.text.dedup import TIE_BREAKS, thin
-from rft.text.rows import flag_field, gold_field, numbered_rows, text_field
+from rft.text.rows import draw_field, flag_field, gold_field, model_field, numbered_rows, text_field
 
 Origin = tuple[str, str, int]  # id, model, draw
 
@@ -40,20 +41,64 @@ class Pool:
     problems: list[Problem]  # sorted by id
 
 
-def read_pool(source: str) -> Pool:
-    """Read all rows. Raises ValueError, with the line, for a missing or bad field, two golds of one question, or a draw
-    that occurs twice.
+@dataclass(frozen=True)
+class Stated:
+    """What a row says of its question."""
+
+    value: str
+    where: str  # the row
+
+
+class Questions:
+    """Gold answer and human path of each question, from whichever rows have them."""
+
+    def __init__(self, policy: selection.Policy) -> None:
+        self.policy = policy
+        self.golds: dict[str, Stated] = {}
+        self.humans: dict[str, Stated] = {}
+
+    def note(self, name: str, *, gold: str, human: str, where: str) -> None:
+        """Take in a row. Raises ValueError, naming both rows, when an earlier one says otherwise."""
+        rule = self.policy.rule
+        if fault := answers.gold_fault(rule, gold):
+            raise ValueError(f"{where} cannot be graded: {fault}")
+        known = self.golds.setdefault(name, Stated(gold, where))
+        if not answers.same_gold(rule, known.value, gold):
+            raise ValueError(_disagreement(name, "gold answer", known, Stated(gold, where)) + f" to rule {rule}")
+        known = self.humans.setdefault(name, Stated(human, where)) if human else Stated("", where)
+        if known.value != human and self._facts(known.value) != self._facts(human):
+            raise ValueError(_disagreement(name, "human path", known, Stated(human, where)))
+
+    def _facts(self, human: str) -> tuple[list[str], str | None]:
+        """All that selection takes from a human path: its equations and its answer."""
+        equations = selection.path_equations(human, kind=self.policy.equations)
+        return equations, answers.extract(self.policy.rule, human)
+
+    def problems(self) -> list[Problem]:
+        """The questions, sorted by id."""
+        humans = {name: human.value for name, human in self.humans.items()}
+        return [Problem(name, "", humans.get(name, ""), self.golds[name].value) for name in sorted(self.golds)]
+
+
+def _disagreement(name: str, what: str, first: Stated, other: Stated) -> str:
+    return (
+        f"{other.where} has the {what} {other.value[:80]!r} and {first.where} has {first.value[:80]!r}: both are of question "
+        f"{name!r}, and they are not the same"
+    )
+
+
+def read_pool(source: str, *, policy: selection.Policy) -> Pool:
+    """Read all rows. Raises ValueError, with the line, for a missing or bad field, a draw that occurs twice, a gold answer
+    that the policy's rule misreads, and rows that disagree about their question.
     """
     rows: dict[Origin, dict[str, Any]] = {}
     samples: list[Sample] = []
-    problems: dict[str, Problem] = {}
+    questions = Questions(policy)
     for line, row in numbered_rows(source):
         where = f"{source}: line {line}"
         sample = _sample(row, where)
         gold = gold_field(row, "gold", where=where)
-        problem = problems.setdefault(sample.id, Problem(sample.id, "", _human(row, where), gold))
-        if answers.canonical_number(problem.gold) != answers.canonical_number(gold):
-            raise ValueError(f"{where} has gold {gold}, an earlier row of question {sample.id!r} has {problem.gold}")
+        questions.note(sample.id, gold=gold, human=_human(row, where), where=where)
         origin = (sample.id, sample.model, sample.draw)
         if origin in rows:
             raise ValueError(f"{where} repeats draw {sample.draw} of question {sample.id!r}, model {sample.model!r}")
@@ -61,7 +106,7 @@ def read_pool(source: str) -> Pool:
         samples.append(sample)
     if not rows:
         raise ValueError(f"{source} holds no row: expected one JSON object a line with id, gold, text and draw")
-    return Pool(rows, samples, [problems[name] for name in sorted(problems)])
+    return Pool(rows, samples, questions.problems())
 
 
 def _human(row: dict[str, Any], where: str) -> str:
@@ -70,10 +115,8 @@ def _human(row: dict[str, Any], where: str) -> str:
 
 def _sample(row: dict[str, Any], where: str) -> Sample:
     name, text = text_field(row, "id", where=where), text_field(row, "text", where=where)
-    draw = row.get("draw")
-    if not isinstance(draw, int) or isinstance(draw, bool):
-        raise ValueError(f"{where} has the draw {draw!r}, expected a whole number")
-    return Sample(name, draw, text, flag_field(row, "truncated", where=where), 0, str(row.get("model") or ""))
+    draw, model = draw_field(row, where=where), model_field(row, where=where)
+    return Sample(name, draw, text, flag_field(row, "truncated", where=where), 0, model)
 
 
 def write_kept(path: Path, kept: Iterable[selection.KeptPath], rows: dict[Origin, dict[str, Any]]) -> int:
@@ -121,7 +164,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     changed = {name: getattr(options, name) for name in ("rule", "equations", "tolerance", "cap", "tie_break")}
     changes = {name: value for name, value in changed.items() if value is not None}
     policy = selection.policy_named(options.compat or options.policy, count_human=options.count_human, **changes)
-    pool = read_pool(options.source)
+    pool = read_pool(options.source, policy=policy)
     models = options.models.split(",") if options.models else None
     chosen = selection.select(
         pool.samples, pool.problems, policy=policy, models=models, max_draws=options.max_draws, seed=options.seed

@@ -7,8 +7,9 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
+from rft.conf_path import conf_folder
 from rft.config import StudyConfig
-from rft.plan.typed import CONF, to_study_config
+from rft.plan.typed import to_study_config
 
 # A whole study in seconds: other numbers, the same code path
 TINY = (
@@ -34,7 +35,7 @@ TINY = (
 
 def composed(*overrides: str) -> StudyConfig:
     """The validated configuration of one cell."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         cfg = compose("config", overrides=list(overrides))
     with open_dict(cfg):
         cfg.study_name = "test"

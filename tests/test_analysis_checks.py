@@ -151,7 +151,7 @@ def test_two_methods_at_zero_are_not_known_to_be_equal(tmp_path: Path):
     assert low == pytest.approx(-high)
     assert high == pytest.approx(100 * (1 - 0.025 ** (1 / 60)))
     assert result.verdict is Verdict.NOT_SEPARABLE, "60 problems cannot show that two methods are within a point"
-    assert "right on the same 60 problems" in matched_summary(points, outcomes)
+    assert "right and wrong alike on all 60 problems" in matched_summary(points, outcomes)
 
 
 def test_enough_equal_problems_are_equivalence():

@@ -65,10 +65,10 @@ def test_the_table_has_a_row_for_every_setting_on_a_copy(tmp_path: Path):
     without = replace(cell(tmp_path / "c", frac=0.25), perturbed=None)
     points = make_points([whole, half, without], Outcomes({}, {}))
     _, rows = copy_rows(points, base_names([whole]))
-    assert [(line[2], line[3]) for line in rows] == [("1", "4"), ("0.5", "4")]
-    assert rows[0][4:6] == ("75.0 ± 21.7", "25.0 ± 21.7")
-    assert rows[0][6] == "-50.0 (-141.9 to +41.9)"
-    assert rows[1][6] == "+0.0 (-60.2 to +60.2)", "no problem of four changed, which says little"
+    assert [line[2:5] for line in rows] == [("1", "", "4"), ("0.5", "", "4")]
+    assert rows[0][5:7] == ("75.0 ± 21.7", "25.0 ± 21.7")
+    assert rows[0][7] == "-50.0 (-141.9 to +41.9)"
+    assert rows[1][7] == "+0.0 (-60.2 to +60.2)", "no problem of four changed, which says little"
 
 
 def test_a_difference_without_an_error_is_shown_without_an_interval(tmp_path: Path):

@@ -103,7 +103,7 @@ def test_adapters_are_compared_with_adapters(tmp_path: Path):
             assert control is not None
             assert control.cell.setting["train.lora_rank"] == rft.cell.setting["train.lora_rank"]
     header, rows = matched_rows(points, outcomes)
-    assert {row[header.index("LoRA")] for row in rows} == {"", "8"}
+    assert {row[header.index("LoRA")] for row in rows} == {"null", "8"}
 
 
 @pytest.mark.parametrize("key", ["train.epochs", "train.batch_size", "data.rule", "data.num_shots", "sampling.top_p"])

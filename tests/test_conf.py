@@ -15,11 +15,17 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
+from rft.conf_path import choices, conf_folder
 from rft.config import ModelConfig, ModelSource
-from rft.plan.typed import CONF, _load_model, to_study_config
+from rft.plan.typed import _load_model, to_study_config
 
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
-STUDIES = sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+MODELS = sorted(choices("model", [conf_folder()]))
+STUDIES = sorted(choices("study", [conf_folder()]))
+
+
+def _model(name: str) -> ModelConfig:
+    return _load_model(conf_folder() / "model" / f"{name}.yaml")
+
 
 # layers, width, heads, key-value heads, MLP width, vocabulary, tied embeddings: from each model's config.json
 LLAMA_SHAPES = {
@@ -70,9 +76,9 @@ def llama_counts(name: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_model_files_compose_and_validate(name: str):
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         loader = GlobalHydra.instance().config_loader()
-        imported = _load_model(name).source is ModelSource.imported
+        imported = _model(name).source is ModelSource.imported
         choice = [f"model={name}", "study_name=s", *(["data=gsm8k"] if imported else [])]
         cfg = to_study_config(loader.load_configuration("config", choice, run_mode=RunMode.RUN))
     assert cfg.model.name == name
@@ -80,20 +86,20 @@ def test_model_files_compose_and_validate(name: str):
 
 
 def test_every_imported_model_has_known_counts():
-    imported = {name for name in MODELS if _load_model(name).source is ModelSource.imported}
+    imported = {name for name in MODELS if _model(name).source is ModelSource.imported}
     assert imported - {"smollm2-135m-chat"} == set(LLAMA_SHAPES) | set(PYTHIA_NON_EMBEDDING)
 
 
 @pytest.mark.parametrize("name", LLAMA_SHAPES)
 def test_llama_counts_follow_from_the_shape(name: str):
-    model = _load_model(name)
+    model = _model(name)
     assert (model.num_params, model.num_params_non_embedding) == llama_counts(name)
     assert (model.num_layers, model.width) == LLAMA_SHAPES[name][:2]
 
 
 @pytest.mark.parametrize("name", PYTHIA_NON_EMBEDDING)
 def test_pythia_counts_follow_from_the_shape(name: str):
-    model = _load_model(name)
+    model = _model(name)
     assert model.num_layers is not None
     assert model.width is not None
     body = model.num_layers * (12 * model.width**2 + 13 * model.width) + 2 * model.width
@@ -106,7 +112,7 @@ def test_pythia_counts_follow_from_the_shape(name: str):
 def test_only_the_papers_models_have_a_published_loss_and_it_is_the_papers():
     from analysis import paper
 
-    published = {name: _load_model(name) for name in MODELS if _load_model(name).published_loss is not None}
+    published = {name: _model(name) for name in MODELS if _model(name).published_loss is not None}
     losses = {name.lower(): value for name, value in paper.losses().items() if name in paper.MODELS}
     assert {name: model.published_loss for name, model in published.items()} == losses
     assert all(model.published_loss_source for model in published.values())
@@ -115,7 +121,7 @@ def test_only_the_papers_models_have_a_published_loss_and_it_is_the_papers():
 def test_a_family_has_one_kind_of_model():
     by_family: dict[str, list[ModelConfig]] = {}
     for name in MODELS:
-        by_family.setdefault(_load_model(name).family, []).append(_load_model(name))
+        by_family.setdefault(_model(name).family, []).append(_model(name))
     for family in ("llama", "llama2", "pythia", "smollm2", "qwen2.5"):
         assert len(by_family[family]) >= 3
     for models in by_family.values():
@@ -125,7 +131,7 @@ def test_a_family_has_one_kind_of_model():
 @pytest.mark.parametrize("name", STUDIES)
 def test_study_files_compose_and_validate_in_every_job(name: str):
     """The first, the middle and the last job of the sweep."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
         jobs = study_jobs(loader, name)
@@ -150,7 +156,7 @@ def study_jobs(loader: ConfigLoaderImpl, name: str) -> list[list[str]]:
 
 def test_each_study_file_begins_with_its_command():
     for name in STUDIES:
-        lines = (CONF / "study" / f"{name}.yaml").read_text().splitlines()
+        lines = (conf_folder() / "study" / f"{name}.yaml").read_text().splitlines()
         commands = [line for line in lines[:3] if f"+study={name}" in line]
         assert commands, f"conf/study/{name}.yaml does not say how it is run"
         assert not Path(name).suffix

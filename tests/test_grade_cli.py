@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import random
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +122,104 @@ def test_published_labels(gsm8k_dir: Path, tmp_path: Path, capsys: pytest.Captur
     assert grade.main([str(write(tmp_path / "all.jsonl", *rows)), "--rule", "answer_line"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["n"], result["correct"], result["agree"], result["disagree"]) == (5276, 2001, 5276, 0)
+
+
+def summary(tmp_path: Path, rows: list[dict[str, Any]], rule: str = "gsm8k") -> dict[str, Any]:
+    return grade.grade_items(grade.read_items(str(write(tmp_path / "rows.jsonl", *rows))), rule=rule)
+
+
+def draw(name: str, number: int, *, right: bool, **more: Any) -> dict[str, Any]:
+    return {"id": name, "gold": "7", "text": f"#### {7 if right else 8}", "draw": number, **more}
+
+
+def test_the_error_of_accuracy_is_over_problems(tmp_path: Path) -> None:
+    """Copying every draw changes neither accuracy nor its error: copies of a problem's draws are no further problems."""
+    rng = random.Random(0)
+    rights = {f"q{i}": [rng.random() < 0.1 * i for _ in range(3)] for i in range(9)}
+    rows = [draw(name, i, right=right) for name, own in rights.items() for i, right in enumerate(own)]
+    found = summary(tmp_path, rows)
+    shares = [sum(own) / 3 for own in rights.values()]
+    assert (found["n"], found["problems"], found["correct"]) == (27, 9, sum(map(sum, rights.values())))
+    assert (found["accuracy"], found["pass@1"]) == (pytest.approx(statistics.mean(shares)),) * 2
+    assert found["se"] == pytest.approx(statistics.stdev(shares) / math.sqrt(9))
+    doubled = summary(tmp_path, [*rows, *({**row, "draw": row["draw"] + 3} for row in rows)])
+    assert (doubled["accuracy"], doubled["se"]) == (pytest.approx(found["accuracy"]), pytest.approx(found["se"]))
+
+
+def test_problems_count_alike_whatever_their_number_of_draws(tmp_path: Path) -> None:
+    rows = [draw("a", i, right=True) for i in range(9)] + [draw("b", 0, right=False)]
+    found = summary(tmp_path, rows)
+    assert (found["n"], found["problems"], found["accuracy"], found["se"]) == (10, 2, 0.5, 0.5)
+    assert "pass@1" not in found
+    assert summary(tmp_path, rows[:9])["se"] is None, "one problem tells nothing of others"
+
+
+def test_the_greedy_answer_is_no_draw(tmp_path: Path) -> None:
+    draws = [draw("a", 0, right=True), draw("a", 1, right=False), draw("b", 0, right=False), draw("b", 1, right=False)]
+    greedy = [draw("a", -1, right=True), draw("b", -1, right=True)]
+    alone, single = summary(tmp_path, draws), summary(tmp_path, greedy)
+    assert alone["maj1@2"] == 0.25
+    assert set(single) == {"n", "correct", "no_answer", "accuracy", "se"}
+    assert single["accuracy"] == 1.0
+    for order in itertools.permutations([*draws, *greedy], 6):
+        assert summary(tmp_path, list(order)) == alone | {"greedy": single}
+
+
+@pytest.mark.parametrize(
+    ("rows", "messages"),
+    [
+        ([draw("a", 0, right=True)] * 2, ["line 2 is draw 0 of problem 'a', as", "line 1 is"]),
+        (
+            [{**ROWS[0], "text": "#### 5"}, ROWS[0]],
+            ["line 2 is an answer of problem 'a', as", "line 1 is", "with 'draw'"],
+        ),
+        (
+            [draw("a", 0, right=True, model="A"), draw("b", 0, right=True), draw("a", 0, right=False, model="B")],
+            ["line 2 is of model ''", "line 1 of 'A'"],
+        ),
+        (
+            [draw("a", 0, right=True), {**draw("a", 1, right=True), "gold": "8"}],
+            ["line 2 has the gold answer '8'", "line 1"],
+        ),
+        ([draw("a", 0, right=True), {**draw("a", 1, right=True), "gold": "7.0"}], ["not the same to rule gsm8k"]),
+        (
+            [draw("a", 0, right=True), {**ROWS[0], "id": "b", "gold": "1e3"}],
+            ["line 2 cannot be graded: rule gsm8k reads '1'"],
+        ),
+        ([draw("a", -2, right=True)], ["line 1 has the draw -2"]),
+        ([{**ROWS[0], "draw": "0"}], ["line 1 has the draw '0', expected a whole number"]),
+    ],
+)
+def test_what_is_not_one_models_answers_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: list[Any], messages: list[str]
+) -> None:
+    assert grade.main([str(write(tmp_path / "bad.jsonl", *rows))]) == 2
+    error = capsys.readouterr().err
+    assert all(message in error for message in messages), error
+
+
+def test_refusals_do_not_depend_on_the_order_of_lines(tmp_path: Path) -> None:
+    good = [draw("a", i, right=bool(i % 2)) for i in range(3)]
+    for bad in (good[1], {**draw("a", 3, right=True), "gold": "9"}, draw("b", 0, right=True, model="B")):
+        for order in itertools.permutations([*good, bad]):
+            with pytest.raises(ValueError, match=r"line \d.*line \d"):
+                summary(tmp_path, list(order))
+
+
+def test_golds_that_are_one_number_to_the_rule_are_one(tmp_path: Path) -> None:
+    rows = [
+        draw("a", 0, right=True),
+        {**draw("a", 1, right=True), "gold": 7},
+        {**draw("a", 2, right=True), "gold": " 7"},
+    ]
+    assert summary(tmp_path, rows)["correct"] == 3
+    assert summary(tmp_path, [rows[0], {**rows[1], "gold": "7.0"}], "answer_line")["correct"] == 2
+
+
+def test_a_study_folder_is_for_the_matrix_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "samples.jsonl", *ROWS)
+    assert grade.main([str(tmp_path)]) == 2
+    assert "give one file, or --matrix" in capsys.readouterr().err
+    write(tmp_path / "samples.jsonl", {**ROWS[0], "gold": "1e3"})
+    assert grade.main(["--matrix", str(tmp_path)]) == 2
+    assert "line 1 cannot be graded: rule gsm8k reads '1'" in capsys.readouterr().err

@@ -23,12 +23,13 @@ LIGHT = (
 LIGHT += (
     "rft.votes",
     "rft.run",
-    "rft.pipeline",
-    "rft.plan_text",
-    "rft.sweep",
+    "rft.plan.typed",
+    "rft.plan.cell",
+    "rft.execute.sweep",
     "analysis.records",
     "analysis.plot_scaling",
 )
+LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -51,35 +52,35 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+ABOVE_STAGES = ("rft.plan", "rft.methods", "rft.execute", "rft.run", "analysis", "hydra")
+ABOVE_CORE = ("rft.stages", *ABOVE_STAGES)
+ABOVE_TEXT = ("rft.core", "rft.infra", *ABOVE_CORE)
+
+
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("rft/text", ("rft.core", "rft.infra", "rft.stages", "rft.pipeline", "rft.run", "analysis", "torch", "hydra")),
-        ("rft/core", ("rft.infra", "rft.stages", "rft.pipeline", "rft.run", "analysis", "hydra", "wandb")),
-        ("rft/infra", ("rft.core", "rft.stages", "rft.pipeline", "rft.run", "analysis", "hydra")),
-        (
-            "rft/stages",
-            (
-                "rft.pipeline",
-                "rft.run",
-                "rft.sweep",
-                "rft.infra.store",
-                "rft.infra.tracking",
-                "analysis",
-                "hydra",
-                "wandb",
-            ),
-        ),
-        (
-            "analysis",
-            ("rft.text", "rft.core", "rft.infra", "rft.stages", "rft.config", "rft.pipeline", "torch", "hydra"),
-        ),
+        ("rft/config", ("rft.text", *ABOVE_TEXT)),
+        ("rft/text", ABOVE_TEXT),
+        ("rft/core", ("rft.infra", *ABOVE_CORE, "wandb")),
+        ("rft/infra", ("rft.core", *ABOVE_CORE)),
+        ("rft/stages", (*ABOVE_STAGES, "rft.infra.store", "rft.infra.tracking", "wandb")),
+        ("rft/plan", ("rft.methods", "rft.execute", "rft.run", "analysis", "torch")),
+        ("rft/methods", ("rft.execute", "rft.run", "analysis", "hydra", "wandb", "torch")),
+        ("rft/execute", ("rft.methods", "rft.run", "analysis", "hydra")),
+        ("analysis", ("rft.config", "rft.text", *(name for name in ABOVE_TEXT if name != "analysis"), "torch")),
     ],
 )
 def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         for name in imported(path):
             assert not any(name == bad or name.startswith(f"{bad}.") for bad in forbidden), f"{path} imports {name}"
+
+
+def test_nothing_stands_on_the_command_or_the_library_for_users():
+    for path in [p for folder in ("rft", "analysis", "hydra_plugins") for p in (REPOSITORY / folder).rglob("*.py")]:
+        if path.parent.name != "cli":
+            assert not any(name.startswith(("rft.cli", "rft.api")) for name in imported(path)), path
 
 
 def test_no_text_is_ever_executed():

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
-from rft.plan.typed import CONF
+from rft.conf_path import conf_folder
 
 JOBS = (
     ["model=nano-xs", "method=sft", "data_frac=0.5"],
@@ -28,7 +28,7 @@ JOBS = (
 
 def both(jobs: Sequence[Sequence[str]]) -> list[tuple[DictConfig, DictConfig]]:
     """(shared composition, Hydra's own) of every job, in one composer."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
         master = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
@@ -47,7 +47,7 @@ def test_a_job_does_not_change_the_next_one():
     assert (one.k, other.k) == (7, 4)
 
 
-@pytest.mark.parametrize("job", [["k=four"], ["kk=4"], ["model.arch.widht=3"], ["method=sff"], ["model=nano-q"]])
+@pytest.mark.parametrize("job", [["k=four"], ["kk=4"], ["model.arch.widht=3"], ["eval.split=tets"], ["model=nano-q"]])
 def test_a_bad_override_is_refused_as_by_hydra(job: list[str]):
     with pytest.raises(ConfigCompositionException):
         both([job])

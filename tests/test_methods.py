@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections import Counter
 from pathlib import Path
@@ -9,34 +10,49 @@ from typing import Any
 
 import pytest
 from composing import compute, tiny
+from stages import run_stage
 
+from rft.config import WorldConfig
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
-from rft.infra.store import Store
 from rft.execute.stages import execute
+from rft.infra.store import Store
+from rft.methods import self_query
+from rft.methods.self_query import Relabel, World
+from rft.methods.self_revise import ReviseSet, farthest
+from rft.methods.sft_best import Best, choose
 from rft.plan.cell import CellPlan, plan
-from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
 from rft.plan.sources import resolve
-from rft.stages.stage import Stage
-from rft.stages import SAMPLES_FILE, StageContext, query, revise
-from rft.stages.best import choose
-from rft.stages.problems import FILES
+from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
+from rft.stages.drafts import with_drafts
+from rft.stages.finetune import Finetune
+from rft.stages.generation import Generated, Generation
+from rft.stages.holdout import HoldOut
+from rft.stages.problems import PROBLEMS_FILE, Subset, WorldProblems
+from rft.stages.shard import Pool
+from rft.stages.stage import SAMPLES_FILE, Stage
+from rft.stages.trainset import Trainset
 from rft.text.answers import extract
 from rft.text.equations import check, equation_list
 from rft.text.hindsight import hindsight
 from rft.text.prompts import TASK_TEMPLATES, template_named
 from rft.text.world import Split, world_problems
 
-CARVED = ("method=sft_best", "data.num_validation=0", "train.validation_frac=0.25")
-FOLDED = ("method=self_revise", "self_revise.num_folds=3", "self_revise.num_drafts=2", "self_revise.choose=farthest")
+CARVED = ("method=sft_best", "data.num_validation=0", "methods.sft_best.validation_frac=0.25")
+FOLDED = (
+    "method=self_revise",
+    "methods.self_revise.num_folds=3",
+    "methods.self_revise.num_drafts=2",
+    "methods.self_revise.choose=farthest",
+)
 METHODS = {
     "best": ("method=sft_best",),
     "carved": CARVED,
     "query": ("method=self_query", "k=2"),
-    "query_all": ("method=self_query", "k=2", "self_query.relabel=all", "self_query.consistent=true"),
-    "revise": ("method=self_revise", "self_revise.num_drafts=2", "eval.vote_k=2"),
+    "query_all": ("method=self_query", "k=2", "methods.self_query.relabel=all", "methods.self_query.consistent=true"),
+    "revise": ("method=self_revise", "methods.self_revise.num_drafts=2", "eval.vote_k=2"),
     "folded": FOLDED,
 }
-SHARED = ("train.epoch_grid=[1,2]", "temperature=1.5")
+SHARED = ("methods.sft_best.epoch_grid=[1,2]", "temperature=1.5")
 
 
 @functools.cache
@@ -53,14 +69,14 @@ def keys(cell: CellPlan, kind: str) -> set[str]:
 @pytest.mark.parametrize(
     "override",
     [
-        "train.epoch_grid=[5]",
-        "train.validation_frac=0.4",
-        "self_query.mix=alone",
-        "self_query.relabel=all",
-        "self_query.consistent=true",
-        "self_revise.num_drafts=3",
-        "self_revise.choose=farthest",
-        "self_revise.num_folds=4",
+        "methods.sft_best.epoch_grid=[5]",
+        "methods.sft_best.validation_frac=0.4",
+        "methods.self_query.mix=alone",
+        "methods.self_query.relabel=all",
+        "methods.self_query.consistent=true",
+        "methods.self_revise.num_drafts=3",
+        "methods.self_revise.choose=farthest",
+        "methods.self_revise.num_folds=4",
     ],
 )
 def test_settings_of_these_methods_change_no_other_cell(method: str, override: str):
@@ -70,46 +86,52 @@ def test_settings_of_these_methods_change_no_other_cell(method: str, override: s
 @pytest.mark.parametrize(
     ("name", "override"),
     [
-        ("best", "train.epoch_grid=[1,3]"),
-        ("carved", "train.validation_frac=0.5"),
-        ("query", "self_query.mix=alone"),
-        ("query", "self_query.relabel=all"),
-        ("query", "self_query.consistent=true"),
-        ("revise", "self_revise.num_drafts=3"),
-        ("revise", "self_revise.choose=farthest"),
-        ("revise", "self_revise.num_folds=4"),
+        ("best", "methods.sft_best.epoch_grid=[1,3]"),
+        ("carved", "methods.sft_best.validation_frac=0.5"),
+        ("query", "methods.self_query.mix=alone"),
+        ("query", "methods.self_query.relabel=all"),
+        ("query", "methods.self_query.consistent=true"),
+        ("revise", "methods.self_revise.num_drafts=3"),
+        ("revise", "methods.self_revise.choose=farthest"),
+        ("revise", "methods.self_revise.num_folds=4"),
     ],
 )
 def test_its_own_settings_make_another_cell_that_shares_the_base(name: str, override: str):
     one, other = planned(*METHODS[name]), planned(*METHODS[name], override)
     assert one.cell_id != other.cell_id
-    assert one.roles["base"].key == other.roles["base"].key
+    assert one.read.base == other.read.base
 
 
 def test_candidates_pool_and_drafts_are_those_of_the_sft_and_rft_cells():
     sft = planned("method=sft", "train.epochs=2")
-    assert sft.roles["model"].key in keys(planned("method=sft_best"), "finetune")
+    assert sft.read.trained.weights.key in keys(planned("method=sft_best"), "finetune")
     assert keys(planned(*METHODS["query"]), "shard") == keys(planned("method=rft", "k=2"), "shard")
-    drafts = planned("method=self_revise").roles["drafts"]
-    assert drafts.key == planned("method=sft").roles["evaluate"].key
+    drafts = planned("method=self_revise").read.trained.drafts
+    assert drafts == planned("method=sft").read.evaluate
     assert keys(planned("method=self_revise"), "shard") == keys(planned("method=rft", "k=1"), "shard")
 
 
 def test_each_trains_the_base_and_nulls_what_it_does_not_use():
     for name, overrides in METHODS.items():
         cell = planned(*overrides)
-        finetunes = [stage for stage in cell.stages if stage.kind == "finetune"]
-        assert {stage.inputs["base"][0].kind for stage in finetunes} == {"pretrain"}, name
+        finetunes = [stage for stage in cell.stages if isinstance(stage, Finetune)]
+        assert {stage.base.kind for stage in finetunes} == {"pretrain"}, name
         assert "union" not in cell.setting
     best, query_, revised = (planned(*METHODS[name]) for name in ("best", "query", "revise"))
     assert not {"k", "train.epochs", "train.epoch_rule", "temperature"} & set(best.setting)
     assert "sample_seed" not in best.seeds
-    assert best.setting["train.epoch_grid"] == [1, 2]
+    assert best.setting["methods.sft_best.epoch_grid"] == [1, 2]
     assert (query_.setting["k"], query_.setting["temperature"]) == (2, 1.5)
-    assert (query_.setting["self_query.mix"], query_.setting["self_query.relabel"]) == ("mixed", "wrong")
+    assert (query_.setting["methods.self_query.mix"], query_.setting["methods.self_query.relabel"]) == (
+        "mixed",
+        "wrong",
+    )
     assert "k" not in revised.setting
     assert revised.setting["temperature"] == 1.5
-    assert (revised.setting["self_revise.num_drafts"], revised.setting["self_revise.num_folds"]) == (2, 1)
+    assert (revised.setting["methods.self_revise.num_drafts"], revised.setting["methods.self_revise.num_folds"]) == (
+        2,
+        1,
+    )
 
 
 def test_a_shared_stage_has_one_name_whichever_cell_plans_it():
@@ -145,7 +167,7 @@ def record(study: Path, name: str) -> Record:
     return Record.from_json(read_json(path))
 
 
-def folder_of(study: Path, stage: Stage) -> Path:
+def folder_of(study: Path, stage: Stage[Any]) -> Path:
     entry = Store(study / "store").get(stage.kind, stage.key)
     assert entry is not None, stage.label
     return entry.path
@@ -185,14 +207,25 @@ def test_ties_go_to_the_fewest_epochs():
     assert choose([8, 2, 4], [0.5, 0.5, 0.25]) == 1
 
 
+def best_of(cell: CellPlan) -> Best:
+    weights = cell.read.trained.weights
+    assert isinstance(weights, Best)
+    return weights
+
+
+def trainset_of(cell: CellPlan) -> Trainset:
+    assert cell.read.trained.trainset is not None
+    return cell.read.trained.trainset
+
+
 @pytest.mark.parametrize("name", ["best", "carved"])
 def test_the_choice_rests_on_validation_problems_alone(study: Path, name: str):
     cell = planned(*METHODS[name])
-    best = cell.roles["model"]
-    test_ids = {row["id"] for row in read_jsonl(folder_of(study, cell.roles["data"]) / FILES["test"])}
+    best = best_of(cell)
+    test_ids = {row["id"] for row in read_jsonl(folder_of(study, cell.read.evaluate.problems) / PROBLEMS_FILE)}
     scores = []
-    for evaluation in best.inputs["evaluations"]:
-        assert evaluation.config["split"] == "validation"
+    for evaluation in best.evaluations:
+        assert evaluation.problems.split == "validation"
         rows = list(read_jsonl(folder_of(study, evaluation) / "outcomes.jsonl.gz"))
         assert rows
         assert test_ids.isdisjoint(row["id"] for row in rows)
@@ -200,14 +233,13 @@ def test_the_choice_rests_on_validation_problems_alone(study: Path, name: str):
     choice = read_json(folder_of(study, best) / "choice.json")
     assert list(choice["validation_accuracy"].values()) == scores
     assert choice == record(study, name).data["choice"]
-    assert cell.roles["evaluate"].key not in {stage.key for stage in best.inputs["evaluations"]}
+    assert cell.read.evaluate not in best.evaluations
 
 
 def test_the_model_is_that_of_the_choice(study: Path):
-    best = planned(*METHODS["best"]).roles["model"]
+    best = best_of(planned(*METHODS["best"]))
     chosen = read_json(folder_of(study, best) / "choice.json")["epochs"]
-    candidate = best.inputs["candidates"][best.config["epochs"].index(chosen)]
-    assert candidate.config["recipe"]["epochs"] == chosen
+    (candidate,) = [one for one in best.candidates if one.recipe.epochs == chosen]
     weights = [(folder_of(study, stage) / "model.safetensors").read_bytes() for stage in (best, candidate)]
     assert weights[0] == weights[1]
     assert (folder_of(study, best) / "curve.jsonl").exists()
@@ -215,15 +247,14 @@ def test_the_model_is_that_of_the_choice(study: Path):
 
 def test_a_carved_validation_split_is_part_of_the_human_subset_and_unseen_by_what_is_compared(study: Path):
     cell = planned(*CARVED)
-    (holdout,) = [stage for stage in cell.stages if stage.kind == "holdout"]
-    assert not (folder_of(study, holdout) / FILES["test"]).exists()
-    held = {row["id"] for row in read_jsonl(folder_of(study, holdout) / FILES["validation"])}
-    human = {row["id"] for row in read_jsonl(folder_of(study, cell.roles["trainset"]) / "examples.jsonl")}
+    parts = {stage.split: stage for stage in cell.stages if isinstance(stage, HoldOut)}
+    held = {row["id"] for row in read_jsonl(folder_of(study, parts["validation"]) / PROBLEMS_FILE)}
+    human = {row["id"] for row in read_jsonl(folder_of(study, trainset_of(cell)) / "examples.jsonl")}
     assert len(held) == 4
     assert held < human
-    for evaluation in cell.roles["model"].inputs["evaluations"]:
-        (trainset,) = evaluation.inputs["model"][0].inputs["trainset"]
-        seen = {row["id"] for row in read_jsonl(folder_of(study, trainset) / "examples.jsonl")}
+    for evaluation in best_of(cell).evaluations:
+        assert isinstance(evaluation.weights, Finetune)
+        seen = {row["id"] for row in read_jsonl(folder_of(study, evaluation.weights.trainset) / "examples.jsonl")}
         assert seen == human - held
     assert "4 of 16 human problems" in record(study, "carved").data["choice"]["split"]
 
@@ -234,30 +265,31 @@ def test_a_carved_validation_split_is_part_of_the_human_subset_and_unseen_by_wha
 def test_no_draft_comes_from_a_model_that_saw_its_question(study: Path):
     cell = planned(*FOLDED)
     drafted: Counter[str] = Counter()
-    for shard in cell.roles["trainset"].inputs["shards"]:
-        (trainset,) = shard.inputs["model"][0].inputs["trainset"]
-        seen = {row["id"] for row in read_jsonl(folder_of(study, trainset) / "examples.jsonl")}
+    trainset = trainset_of(cell)
+    assert isinstance(trainset, ReviseSet)
+    for shard in (shard for pool in trainset.drafts for shard in pool.shards):
+        assert isinstance(shard.weights, Finetune)
+        seen = {row["id"] for row in read_jsonl(folder_of(study, shard.weights.trainset) / "examples.jsonl")}
         ids = [row["id"] for row in read_jsonl(folder_of(study, shard) / SAMPLES_FILE)]
         assert seen.isdisjoint(ids)
         assert len(seen | set(ids)) == 16
         drafted.update(ids)
-    human = {row["id"] for row in read_jsonl(folder_of(study, cell.roles["trainset"]) / "examples.jsonl")}
+    human = {row["id"] for row in read_jsonl(folder_of(study, trainset) / "examples.jsonl")}
     assert drafted == dict.fromkeys(human, 2)
 
 
 def test_the_farthest_draft_is_shown_with_the_question_and_the_human_path_is_the_response():
     drafts = [Sample("p", i, text, False, 3) for i, text in enumerate(("3*2=6", "3*2=7 and more", "3+2=7 and mor"))]
-    assert revise.farthest(drafts, "3*2=6").draw == 1
+    assert farthest(drafts, "3*2=6").draw == 1
     asked = template_named("world_revise").with_draft("How many?", "total <<3+2=5>>5\n#### 5")
     prompt = template_named("world_revise").prompt(asked)
     assert prompt == "Question: How many?\nAnswer: total <<3+2=5>>5\n#### 5\nAnswer:"
 
 
-def test_evaluation_shows_the_greedy_draft_of_the_same_problem(tmp_path: Path):
-    rows = [Sample(name, -1, f"draft of {name}", False, 3).to_json() for name in "ba"]
-    write_jsonl(tmp_path / SAMPLES_FILE, rows)
+def test_evaluation_shows_the_greedy_draft_of_the_same_problem():
+    drafts = [Sample(name, -1, f"draft of {name}", False, 3) for name in "ba"]
     problems = [Problem(name, f"{name}?", "", "1") for name in "ab"]
-    asked = [problem.question for problem in revise.with_drafts(problems, "plain_revise", tmp_path)]
+    asked = [problem.question for problem in with_drafts(problems, "plain_revise", drafts)]
     assert asked == ["a?\nAnswer: draft of a", "b?\nAnswer: draft of b"]
 
 
@@ -304,37 +336,55 @@ TEXTS = {  # draws of question a, then of b
 }
 
 
-def relabelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> tuple[list[dict[str, Any]], Any]:
-    """What `relabel` keeps of TEXTS when the reverse model asks 'Q <key>' and the SFT model always answers 20."""
-    config = tiny("data.world.max_value=60")
-    assert config.data.world is not None
-    (test_problem,) = world_problems(config.data.world, split=Split.TEST, count=1)
-    data, shard, out = (tmp_path / name for name in ("data", "shard", "out"))
-    for folder in (data, shard, out):
-        folder.mkdir()
-    write_jsonl(data / FILES["train"], (problem.to_json() for problem in ASKED))
-    write_jsonl(data / FILES["validation"], [])
-    write_jsonl(data / FILES["test"], [test_problem.to_json()])
+def relabelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, relabel: str = "wrong", checked: bool = False
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What `Relabel` keeps of TEXTS when the reverse model asks 'Q <key>' and the SFT model always answers 20."""
+    world = tiny("data.world.max_value=60").data.world
+    assert world is not None
+    (test_problem,) = world_problems(world, split=Split.TEST, count=1)
+    stage = relabel_stage(world, relabel=relabel, checked=checked)
+    (test,), (shard,) = stage.held_out, stage.pool.shards
+    folders = {stage.subset.source: tmp_path / "pool", test: tmp_path / "test", shard: tmp_path / "shard"}
+    folders |= {stage.writer: tmp_path, shard.weights: tmp_path}
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    write_jsonl(tmp_path / "pool" / PROBLEMS_FILE, (problem.to_json() for problem in ASKED))
+    write_jsonl(tmp_path / "test" / PROBLEMS_FILE, [test_problem.to_json()])
     drawn = [Sample(name, i, text, False, 9, "m") for name, texts in TEXTS.items() for i, text in enumerate(texts)]
-    write_jsonl(shard / SAMPLES_FILE, (sample.to_json() for sample in drawn))
+    write_jsonl(tmp_path / "shard" / SAMPLES_FILE, (sample.to_json() for sample in drawn))
 
-    def written(settings: Any, problems: list[Problem], **_: Any) -> tuple[list[Sample], dict[str, Any]]:
-        solving = settings["task"] == "solve"
+    def written(how: Generation, problems: list[Problem], **_: Any) -> Generated:
+        solving = how.prompt == "world"
         questions = ["total <<10+10=20>>20\n#### 20" if solving else f"Q {p.question}" for p in problems]
         held = [test_problem.question.upper() if "2+2" in p.question and not solving else "" for p in problems]
         made = [Sample(p.id, -1, h or q, False, 5) for p, q, h in zip(problems, questions, held, strict=True)]
-        return made, {"tokens": 5, "flops": 1.0}
+        return Generated(made, 5, 1.0)
 
-    monkeypatch.setattr(query, "generate", written)
-    settings = {
-        "reverse": {"task": "reverse"}, "solve": None, "relabel": "wrong", "rule": "gsm8k", "equations": "annotated",
-        "tolerance": 1e-3, "k": 4, "donors": [["m", 1]], "subset": {"num_problems": 2, "seed": 0},
-        "world_seed": 0, "world_limit": 60,
-    }  # fmt: skip
-    inputs = {"data": (data,), "shards": (shard,), "model": (data,), "sft": (data,)}
-    context = StageContext(config.runtime, {}, lambda share: None)
-    stats = query.relabel(settings | changes, inputs, out, context)
-    return list(read_jsonl(out / "kept.jsonl.gz")), stats["record"]
+    monkeypatch.setattr(self_query, "generate", written)
+    done = run_stage(stage, out=tmp_path / "out", inputs=folders)
+    assert done.facts is not None
+    return list(read_jsonl(tmp_path / "out" / "kept.jsonl.gz")), done.facts.to_json()
+
+
+def relabel_stage(world: WorldConfig, *, relabel: str, checked: bool) -> Relabel:
+    """Over a pool of four draws to two questions, and one held-out problem."""
+    cell = planned(*METHODS["query"])
+    (planned_stage,) = cell.read.trained.selections
+    assert isinstance(planned_stage, Relabel)
+    pool = WorldProblems(split="train", world=world, count=2)
+    (shard, *_) = planned_stage.pool.shards
+    return dataclasses.replace(
+        planned_stage,
+        pool=Pool("m", (shard,), 4),
+        subset=Subset(pool, 2, 0),
+        solver=shard.weights if checked else None,
+        solving=shard.generation if checked else None,
+        held_out=(WorldProblems(split="test", world=world, count=1),),
+        relabel=relabel,
+        rule="gsm8k",
+        world=World(0, 60),
+    )
 
 
 def test_relabelled_answers_agree_with_their_equations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -358,18 +408,16 @@ def test_relabel_all_takes_right_answers_too(tmp_path: Path, monkeypatch: pytest
 def test_consistent_keeps_questions_that_the_sft_model_answers_as_the_path_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    rows, facts = relabelled(tmp_path, monkeypatch, solve={"task": "solve"})
+    rows, facts = relabelled(tmp_path, monkeypatch, checked=True)
     assert [row["answer"] for row in rows] == ["20"]
     assert facts["drop_counts"]["inconsistent_question"] == 1
 
 
-def test_a_test_problem_in_other_words_is_held_out(tmp_path: Path):
+def test_a_test_problem_in_other_words_is_held_out():
     config = tiny().data.world
     assert config is not None
     problems = world_problems(config, split=Split.TEST, count=40)
-    (tmp_path / FILES["test"]).write_text("")
-    (tmp_path / FILES["validation"]).write_text("")
-    held_out = query._HeldOut(tmp_path, config.seed, config.max_value)
+    held_out = self_query._HeldOut(frozenset(), World(config.seed, config.max_value))
     assert all(problem.question in held_out for problem in problems)
     pool = world_problems(config, split=Split.POOL, count=40)
     assert not any(problem.question in held_out for problem in pool)
@@ -395,10 +443,10 @@ def test_the_worlds_task_prompts_hold_only_its_words():
     ("overrides", "message"),
     [
         (("method=sft_best", "eval.split=validation"), "cannot be scored there"),
-        (("method=sft_best", "train.epoch_grid=[]"), "train.epoch_grid is empty"),
-        (("method=sft_best", "train.validation_frac=1"), "outside"),
+        (("method=sft_best", "methods.sft_best.epoch_grid=[]"), "methods.sft_best.epoch_grid is empty"),
+        (("method=sft_best", "methods.sft_best.validation_frac=1"), "outside"),
         (("method=self_query", "data.prompt=chat"), "no wording for data.prompt=chat: use alpaca"),
-        (("method=self_revise", "self_revise.num_drafts=0"), r"num_drafts=0 is outside \[1, inf\)"),
+        (("method=self_revise", "methods.self_revise.num_drafts=0"), r"num_drafts=0 is outside \[1, inf\)"),
         (("method=self_revise", "model.arch.context=128"), "has a context of 128: lower"),
     ],
 )
@@ -409,7 +457,7 @@ def test_what_cannot_work_is_refused_before_anything_runs(overrides: tuple[str, 
 
 def test_more_folds_than_problems_are_refused():
     with pytest.raises(ValueError, match="cannot hold 0 of 16 human problems out"):
-        planned("method=self_revise", "self_revise.num_folds=17")
+        planned("method=self_revise", "methods.self_revise.num_folds=17")
 
 
 def test_examples_that_are_too_long_with_their_draft_are_refused_by_number(study: Path):
@@ -420,7 +468,7 @@ def test_examples_that_are_too_long_with_their_draft_are_refused_by_number(study
 
 
 def test_alone_without_a_relabelled_path_says_what_to_change(study: Path):
-    cfg = tiny(*SHARED, "method=self_query", "k=2", "self_query.mix=alone")
+    cfg = tiny(*SHARED, "method=self_query", "k=2", "methods.self_query.mix=alone")
     cell = plan(cfg, resolve(cfg))
     with pytest.raises(ValueError, match="no sampled path was relabelled"):
         execute(cell.stages, store=Store(study / "store"), runtime=cfg.runtime)

@@ -131,10 +131,10 @@ def test_portable_is_another_identity_and_native_adds_none(tmp_path: Path):
 
     cells = [plan(cfg, resolve(cfg)) for cfg in (tiny("method=rft"), tiny("method=rft", "numerics=portable"))]
     native, portable = ({stage.kind: stage.key for stage in cell.stages} for cell in cells)
-    assert native["data"] == portable["data"]
+    assert native["world_problems"] == portable["world_problems"]
     assert native["corpus"] == portable["corpus"]
     assert not {native[kind] for kind in ("pretrain", "finetune", "shard", "evaluate", "loss")} & set(portable.values())
-    assert "numerics" not in cells[0].roles["base"].config
+    assert "numerics" not in cells[0].read.base.identity()
 
 
 def test_numerics_cannot_change_once_a_library_is_loaded(monkeypatch: pytest.MonkeyPatch):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from rft.conf_path import conf_folder
 from rft.config.overrides import check_overrides
-from rft.plan.typed import CONF
+from rft.plan.typed import method_options, named_choices
+
+
+def first_problem(*arguments: str) -> str | None:
+    return check_overrides(arguments, folders=[conf_folder()], choices=named_choices(), options=method_options())
 
 
 @pytest.mark.parametrize(
@@ -19,11 +24,14 @@ from rft.plan.typed import CONF
         ("train.epoch=1", "unknown key 'epoch' in train. Did you mean epochs?"),
         ("data.world.human_stile=1", "unknown key 'human_stile' in data.world. Did you mean human_style?"),
         ("+study=quikstart", "unknown study 'quikstart'. Did you mean quickstart?"),
+        ("methods.self_qery.mix=alone", "unknown key 'self_qery' in methods. Did you mean self_query?"),
+        ("methods.self_query.mixx=alone", "unknown key 'mixx' in methods.self_query. Did you mean mix?"),
+        ("methods.self_query.mix=alon", "unknown methods.self_query.mix 'alon'. Did you mean alone?"),
         ("sampling.engine=ctranslate", "unknown sampling.engine 'ctranslate'. Did you mean ctranslate2?"),
     ],
 )
 def test_a_misspelt_word_is_named_with_what_is_meant(argument: str, message: str):
-    problem = check_overrides(["-m", argument], conf=CONF)
+    problem = first_problem("-m", argument)
     assert problem is not None
     assert problem.startswith(f"{argument}: ")
     assert message in problem
@@ -47,4 +55,4 @@ def test_a_misspelt_word_is_named_with_what_is_meant(argument: str, message: str
     ],
 )
 def test_what_hydra_understands_is_left_to_it(argument: str):
-    assert check_overrides([argument], conf=CONF) is None
+    assert first_problem(argument) is None

@@ -14,10 +14,12 @@ from test_conf import study_jobs
 from analysis import paper
 from hydra_plugins.rft_launchers.job_composing import JobComposer
 from rft import paper_plan
-from rft.plan.paper_costs import TABLE_4, U13B, U33B, compare, comparison_text, unexplained, utilisation
+from rft.conf_path import conf_folder
 from rft.plan.cell import CellPlan, plan
-from rft.plan.sources import resolve
-from rft.plan.typed import CONF, to_study_config
+from rft.plan.paper_costs import TABLE_4, U13B, U33B, compare, comparison_text, unexplained, utilisation
+from rft.plan.sources import Sources, resolve
+from rft.plan.typed import to_study_config
+from rft.stages.shard import Shard
 
 Cell = tuple[object, ...]  # model, method, data_frac, epochs in all, k, examples_frac, policy, union, votes
 
@@ -25,7 +27,7 @@ Cell = tuple[object, ...]  # model, method, data_frac, epochs in all, k, example
 @pytest.fixture(scope="module")
 def cells() -> list[CellPlan]:
     """Every planned cell, from the study file alone; hub models by their id, GSM8K by its published size."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         loader = GlobalHydra.instance().config_loader()
         assert isinstance(loader, ConfigLoaderImpl)
         composer = JobComposer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))
@@ -54,7 +56,7 @@ def planned_cell(cell: CellPlan) -> Cell:
         c.get("train.examples_frac"),
         c.get("select.policy"),
         tuple(c.get("union", ())),
-        "vote" in cell.roles,
+        cell.read.vote is not None,
     )
 
 
@@ -93,8 +95,8 @@ def test_the_planned_cells_are_the_published_ones(cells: list[CellPlan]):
 
 def test_every_published_vote_is_planned(cells: list[CellPlan]):
     rows = [row for row in paper.find(metric="maj1@100") if row["model"] in paper.MODELS]
-    assert sum("vote" in cell.roles for cell in cells) == len(rows) == 24
-    assert {cell.roles["vote"].config["k"] for cell in cells if "vote" in cell.roles} == {100}
+    assert sum(cell.read.vote is not None for cell in cells) == len(rows) == 24
+    assert {cell.read.vote.pool.num_draws for cell in cells if cell.read.vote is not None} == {100}
 
 
 def test_shared_work_is_planned_once(cells: list[CellPlan]):
@@ -103,7 +105,7 @@ def test_shared_work_is_planned_once(cells: list[CellPlan]):
     assert kinds.count("import") == 7
     assert kinds.count("finetune") == 136 - 7, "donors' SFT models are those of the SFT cells"
     assert kinds.count("select") == 24 + 5 + 4 + 2, "own k, k = 100, no dedup, two unions for all models"
-    train = [s for s in stages.values() if s.kind == "shard" and s.config["split"] == "train"]
+    train = [s for s in stages.values() if isinstance(s, Shard) and s.subset.source.split == "train"]
     assert {s.model for s in train} == set(U33B)
     assert len(train) == 5 * 8 * 4
 
@@ -113,7 +115,7 @@ def test_a_share_of_the_examples_never_touches_the_donors_models(cells: list[Cel
     assert len(part) == 5
     (whole,) = (c for c in cells if planned_cell(c)[:2] == ("llama-7b", "sft") and c.setting["data_frac"] == 1)
     for cell in part:
-        assert whole.roles["model"].key in {stage.key for stage in cell.stages}
+        assert whole.read.trained.weights.key in {stage.key for stage in cell.stages}
 
 
 def test_the_table_is_the_printed_one():

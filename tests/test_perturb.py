@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,12 +62,49 @@ def test_what_is_dropped_is_counted_by_reason(question: str, solution: str, gold
     assert {name for name, count in result.drop_counts.items() if count} == {reason}
 
 
+# question, path and truth of problems whose paths hold what everybody knows of units
+TOLD: list[tuple[str, str, Callable[[float, float], float]]] = [
+    ("Of {a} students {b} passed. What percentage passed?", "{b}/{a}*100", lambda a, b: b / a * 100),
+    ("Tom pays ${a} every month. How much in {b} years?", "{a}*12*{b}", lambda a, b: a * 12 * b),
+    ("He packs {a} cans an hour. How many in {b} days?", "{a}*24*{b}", lambda a, b: a * 24 * b),
+    ("He walks {a} miles a day. How many in {b} weeks?", "{a}*7*{b}", lambda a, b: a * 7 * b),
+    ("Each of {a} pens costs {b} cents. How many dollars is it?", "{a}*{b}/100", lambda a, b: a * b / 100),
+    ("Ann runs {a} minutes, {b} times. How many hours?", "{a}*{b}/60", lambda a, b: a * b / 60),
+    ("Bob has {a} cats and {b} dogs. How many?", "{a}+{b}", lambda a, b: a + b),
+]
+
+
+@pytest.mark.parametrize(("question", "path", "truth"), TOLD)
+def test_no_copy_has_a_wrong_gold_answer_where_a_unit_is_converted(
+    question: str, path: str, truth: Callable[[float, float], float]
+) -> None:
+    num_copies = 0
+    for a in (5, 7, 12, 24, 50, 60, 100, 120):
+        for b in (3, 4, 7, 12, 24, 40, 60, 80, 100):
+            if a == b or truth(a, b) % 1:
+                continue
+            left, gold = path.format(a=a, b=b), str(round(truth(a, b)))
+            problem = Problem("g-1", question.format(a=a, b=b), f"<<{left}={gold}>>\n#### {gold}", gold)
+            for copy in (copy for seed in range(3) for copy in perturb([problem], seed=seed).problems):
+                numbers = [float(found) for found in re.findall(r"[0-9]+", copy.question)]
+                assert float(copy.gold) == pytest.approx(truth(*numbers)), copy
+                num_copies += 1
+    assert (num_copies > 0) == (
+        "cats" in question or "weeks" in question
+    )  # "weeks" tells a 7, every other of them drops
+
+
+def test_a_fact_that_the_question_states_is_not_changed() -> None:
+    fact = Problem("g-1", "There are 100 cents in a dollar. How many in 7?", "<<7*100=700>>\n#### 700", "700")
+    assert perturb([fact], seed=0).drop_counts["ambiguous_number"] == 1
+
+
 def test_on_the_gsm8k_test_split(gsm8k_dir: Path) -> None:
     problems = gsm8k.read_problems(gsm8k_dir / "test.jsonl")
     result = perturb(problems, seed=0)
     assert len(result.problems) + sum(result.drop_counts.values()) == 1319
     assert list(result.drop_counts) == list(REASONS)
-    assert len(result.problems) == 492
+    assert len(result.problems) == 412
     by_id = {problem.id: problem for problem in problems}
     for copy in result.problems:
         original = by_id[copy.id.removesuffix("~0")]

@@ -10,8 +10,12 @@ from composing import composed, tiny
 
 from rft.config import StudyConfig
 from rft.plan.cell import CellPlan, plan
-from rft.stages.stage import in_order
 from rft.plan.sources import resolve
+from rft.stages.finetune import Finetune
+from rft.stages.imported import Import
+from rft.stages.select import Select
+from rft.stages.stage import in_order
+from rft.stages.thin import Thin
 
 
 def planned(*overrides: str) -> CellPlan:
@@ -27,7 +31,9 @@ def test_sft_and_rft_share_base_and_the_sft_model_and_rft_finetunes_the_base():
     sft, rft = planned("method=sft"), planned("method=rft", "k=2")
     assert keys(sft, "pretrain") == keys(rft, "pretrain")
     assert keys(sft, "finetune")[0] in keys(rft, "finetune")
-    assert [stage.kind for stage in rft.roles["model"].inputs["base"]] == ["pretrain"]
+    weights = rft.read.trained.weights
+    assert isinstance(weights, Finetune)
+    assert weights.base.kind == "pretrain"
 
 
 def test_a_larger_k_extends_the_pool_and_keeps_its_shards():
@@ -62,9 +68,9 @@ def test_what_only_changes_speed_or_spelling_changes_no_key(override: str):
         ("temperature=0.9", "finetune[0]", "shard"),
         ("sample_seed=5", "finetune[0]", "shard"),
         ("train_seed=5", "pretrain", "finetune"),
-        ("data_seed=5", "pretrain", "trainset"),
+        ("data_seed=5", "pretrain", "kept_set"),
         ("pretrain_seed=5", "corpus", "pretrain"),
-        ("data.world.human_style=0.1", "pretrain", "data"),
+        ("data.world.human_style=0.1", "pretrain", "world_problems"),
         ("sampling.engine=torch", "finetune[0]", "shard"),
         ("sampling.stop=[x]", "finetune[0]", "shard"),
         ("select.policy=no_dedup", "shard", "select"),
@@ -88,14 +94,16 @@ def test_a_key_without_meaning_collapses_and_one_with_meaning_does_not():
 
 def test_the_test_set_is_the_same_for_every_seed():
     one, other = planned("method=sft", "seed=1"), planned("method=sft", "seed=2")
-    assert keys(one, "data") == keys(other, "data")
-    assert one.roles["evaluate"].config == other.roles["evaluate"].config
+    assert keys(one, "world_problems") == keys(other, "world_problems")
+    scored = [(cell.read.evaluate.problems, cell.read.evaluate.num_problems) for cell in (one, other)]
+    assert scored[0] == scored[1]
 
 
 def test_a_union_pools_its_donors_only():
     cell = planned("method=rft", "model=nano-xs", "union=[nano-s,nano-m]", "k=2")
-    donors = cell.roles["select"].config["donors"]
-    assert [name for name, _ in donors] == ["nano-s", "nano-m"]
+    (select,) = cell.read.trained.selections
+    assert isinstance(select, Select)
+    assert [pool.donor for pool in select.pools] == ["nano-s", "nano-m"]
     assert {stage.model for stage in cell.stages if stage.kind == "shard"} == {"nano-s", "nano-m"}
 
 
@@ -106,8 +114,8 @@ def test_donor_shards_are_those_of_the_donors_own_cell():
 
 def test_stages_come_after_their_inputs():
     seen: set[str] = set()
-    for stage in in_order(planned("method=rft").roles.values()):
-        assert {one.key for group in stage.inputs.values() for one in group} <= seen
+    for stage in in_order(planned("method=rft").read.targets):
+        assert {one.key for one in stage.inputs} <= seen
         seen.add(stage.key)
 
 
@@ -145,8 +153,8 @@ def test_an_imported_model_runs_on_the_embedded_world_with_its_loss_on_the_text(
     (tmp_path / "model.safetensors").write_bytes(b"")
     cfg = composed("model=smollm2-135m", "method=sft", f"model.path={tmp_path}", "data.prompt=plain")
     cell = plan(cfg, resolve(cfg))
-    assert cell.roles["base"].kind == "import"
-    assert cell.roles["loss"].hints["loss"].endswith("heldout.txt")
+    assert isinstance(cell.read.base, Import)
+    assert cell.read.loss.path.endswith("heldout.txt")
 
 
 UNION = ("method=rft", "model=nano-s", "union=[nano-xs,nano-s]", "k=2")
@@ -155,8 +163,10 @@ UNION = ("method=rft", "model=nano-s", "union=[nano-xs,nano-s]", "k=2")
 def test_a_thinned_union_is_another_cell_that_shares_the_unions_and_the_single_models_selection():
     union, thinned = planned(*UNION), planned(*UNION, "select.thin=own")
     single = planned("method=rft", "model=nano-s", "k=4")
-    assert thinned.roles["thin"].inputs["select"][0].key == union.roles["select"].key
-    assert thinned.roles["thin"].inputs["like"][0].key == single.roles["select"].key
+    whole, thin = thinned.read.trained.selections
+    assert isinstance(thin, Thin)
+    assert union.read.trained.selections == (whole,) == (thin.paths,)
+    assert single.read.trained.selections == (thin.like,)
     assert (thinned.setting["select.policy"], thinned.setting["select.thin"]) == ("paper", "own")
     assert thinned.cell_id != union.cell_id
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rft.records import Problem, Sample
-from rft.text.equations import equation_list
+from rft.text.equations import check_equations, equation_list
 from rft.text.plain_equations import extract, operations
 from rft.text.selection import policy_named, select
 
@@ -29,6 +29,10 @@ from rft.text.selection import policy_named, select
         ("12 (from 3 miles) + 1 (from 1/4 mile) = 13 laps", ["12+1=13"]),
         ("14 plus 8 equals 22, 8 divided by 2 equals 4, 5 times 3 = 15", ["14+8=22", "8/2=4", "5*3=15"]),
         ("5 − 8 = -3", ["5-8=-3"]),
+        ("-5 + 8 = 3\nso −5 + 8 = 3. And (-5) + 8 = 3", ["-5+8=3", "-5+8=3", "(-5)+8=3"]),
+        ("-$5 + $8 = $3, 2 * -5 = -10, 5 - -3 = 8", ["-5+8=3", "2*-5=-10", "5--3=8"]),
+        ("- 5 + 8 = 13", ["5+8=13"]),  # a bullet
+        ("10 -5 = 5\nso — 5 + 8 = 13. In class-5 + 8 = 13", ["10-5=5", "5+8=13", "5+8=13"]),
         (r"**48 \times 2 = 96**", ["48*2=96"]),
         ("2x + 3 = 7, x = 2, 3x = 9, T + 2T + 75 = 108", []),
         ("a 4-inch board = $5, 3 + 4 = seven, on 3/4", []),
@@ -45,10 +49,11 @@ def test_operations_are_normalised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("split", "annotated", "extracted", "matched"), [("train", 23716, 24751, 22820), ("test", 4282, 4464, 4113)]
+    ("split", "annotated", "extracted", "matched"), [("train", 23716, 24755, 22824), ("test", 4282, 4466, 4116)]
 )
 def test_recall_and_precision(gsm8k_dir: Path, split: str, annotated: int, extracted: int, matched: int) -> None:
-    """Developed on train alone; the test split was read once, after it was frozen: recall 96.1 %, precision 92.1 %."""
+    """Developed on train alone; the test split was read once, after it was frozen: recall 96.1 %, precision 92.1 %. Leading
+    signs, mended later from made-up examples, found 3 more there."""
     counts: Counter[str] = Counter()
     with open(gsm8k_dir / f"{split}.jsonl", encoding="utf-8") as file:
         for row in map(json.loads, file):
@@ -80,3 +85,14 @@ def test_selection_on_plain_text() -> None:
     assert plain.drop_counts["false_equation"] == 1
     assert plain.stats.no_equation_frac == 0.2
     assert len(select(samples, [problem], policy=policy_named("paper")).kept) == 1  # without: the empty key keeps one
+
+
+@pytest.mark.parametrize("a", [-12, -5, -1, 3])
+@pytest.mark.parametrize(
+    "form", ["{a} + 8 = {s}", "({a}) + 8 = {s}", "So {a} + 8 = {s}.", "8 + {a} = {s}", "x: {a} + 8 = {s}"]
+)
+def test_a_true_equation_is_read_as_a_true_one(a: int, form: str) -> None:
+    (found,) = extract(form.format(a=a, s=a + 8))
+    assert check_equations([found]).ok, found
+    (false,) = extract(form.format(a=a, s=8 - a))
+    assert not check_equations([false]).ok, false

@@ -75,6 +75,9 @@ def test_commit_and_dirty_flag(tmp_path: Path) -> None:
     assert git_state(tmp_path)[1] is False
     (tmp_path / "a.txt").write_text("two")
     assert git_state(tmp_path)[1] is True
+    installed = tmp_path / ".venv" / "site-packages"
+    installed.mkdir(parents=True)
+    assert git_state(installed) == (None, None)  # lies in the checkout, is no part of it
 
 
 def test_versions_do_not_import_the_packages() -> None:

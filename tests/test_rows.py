@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from rft import grade as grade_cli
 from rft import select as select_cli
-from rft.records import Outcome, read_jsonl, write_jsonl
 from rft.plan.sources import resolve
+from rft.records import Outcome, read_jsonl, write_jsonl
 from rft.text import answers, equations, gsm8k, plain_equations
+from rft.text.numbers import canonical_number
 from rft.text.overlap import normalise
 from rft.text.rows import numbered_rows
 
@@ -301,10 +302,10 @@ def test_every_spelling_of_a_number_is_that_number(number: int, places: int, gro
 
     value = Decimal(number).scaleb(-places)
     written = f"{abs(value):,.{places}f}" if grouped else f"{abs(value):.{places}f}"
-    canonical = answers.canonical_number((minus if value < 0 else "") + written)
+    canonical = canonical_number((minus if value < 0 else "") + written)
     assert canonical is not None
     assert Decimal(canonical) == value
-    assert canonical == answers.canonical_number(canonical)
+    assert canonical == canonical_number(canonical)
 
 
 def test_words_that_hold_a_sign_are_no_equations():
@@ -326,3 +327,35 @@ def test_rows_of_every_writer_read_back(tmp_path: Path):
     for name in ("a.jsonl", "a.jsonl.gz"):
         write_jsonl(tmp_path / name, rows)
         assert list(read_jsonl(tmp_path / name)) == rows
+
+
+# Which faults may be dropped
+
+
+def test_only_a_bad_gold_answer_is_dropped_as_one(tmp_path: Path):
+    good = {"question": "Q?", "solution": "x", "gold": "3"}
+    for lacking in (
+        {"question": "S?", "gold": "3"},
+        {"question": "S?", "solution": "x"},
+        {"solution": "gold", "gold": "3"},
+    ):
+        path = write(tmp_path / "a.jsonl", good, lacking)
+        with pytest.raises(ValueError, match=r"line 2 lacks the field"):
+            gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+    path = write(tmp_path / "a.jsonl", good, {**good, "gold": "three"})
+    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+    assert (len(found.problems), found.dropped) == (1, {"bad_gold": 1})
+
+
+def test_a_gold_answer_beside_a_worked_answer_must_be_the_same(tmp_path: Path):
+    other = {"question": "R?", "answer": "2+2=4\n#### 4", "gold": 4.0}
+    assert len(gsm8k.read_problems(write(tmp_path / "a.jsonl", GOOD, other), rule="gsm8k")) == 2
+    path = write(tmp_path / "a.jsonl", GOOD, {**other, "gold": "5"})
+    with pytest.raises(ValueError, match=r"line 2 has the gold answer '5', but its answer ends in '4'"):
+        gsm8k.read_problems(path, rule="gsm8k")
+
+
+def test_a_key_that_occurs_twice_is_named(tmp_path: Path):
+    path = write(tmp_path / "a.jsonl", GOOD, '{"question": "A?", "question": "B?", "answer": "#### 5"}')
+    with pytest.raises(ValueError, match=r"line 2 is not JSON: the key 'question' occurs twice"):
+        gsm8k.read_problems(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_paper_script_reads_equations_as_python_does(tmp_path: Path, capsys: pyt
         ([], [], "holds no row"),
         ([{"id": "a", "gold": "1", "text": ""}], [], "line 1 has the draw None"),
         ([ROWS[0], ROWS[0]], [], "line 2 repeats draw 0 of question 'b', model 'x'"),
-        ([ROWS[0], {**ROWS[1], "gold": "8"}], [], "line 2 has gold 8, an earlier row of question 'b' has 7"),
+        ([ROWS[0], {**ROWS[1], "gold": "8"}], [], "line 2 has the gold answer '8' and"),
         (ROWS, ["--policy", "papr"], "did you mean paper"),
         (ROWS, ["--models", "x"], "samples of model 'w', which is not listed"),
         (ROWS, ["--compat", "paper_script", "--policy", "no_dedup"], "a policy of its own"),
@@ -121,3 +122,78 @@ def test_the_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFi
     assert select.main([str(source), "--out", str(source)]) != 0
     assert "is the input file" in capsys.readouterr().err
     assert source.read_text() == json.dumps(ROWS[0]) + "\n"
+
+
+PATH = {"id": "q", "gold": "7", "text": "<<3+4=7>>\n#### 7", "draw": 0}
+OTHER = {**PATH, "text": "<<4+3=7>>\n#### 7", "draw": 1}
+
+
+def test_a_human_path_on_any_row_counts_for_its_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [PATH, OTHER, {**PATH, "draw": 2, "human": "so <<3+4=7>>"}, {**PATH, "id": "r", "human": ""}]
+    found = {
+        json.dumps(run(tmp_path, capsys, list(order), "--count-human", "--stats", "--cap", "1"))
+        for order in itertools.permutations(rows)
+    }
+    (only,) = found
+    summary, kept = json.loads(only)
+    assert (summary["kept"], summary["duplicate_path"]) == (2, 2)
+    assert [(row["id"], row["draw"]) for row in kept] == [("q", 1), ("r", 0)]
+
+
+def test_no_order_of_lines_changes_a_selection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(1)
+    pool = []
+    for question, model, number in itertools.product("ab", "xy", range(4)):
+        a = rng.randint(1, 6)
+        row = {"id": question, "gold": rng.choice(["7", "7.0", "7."]), "model": model, "draw": number}
+        row["text"] = f"{'so ' * rng.randint(0, 3)}<<{a}+{7 - a}=7>>\n#### {rng.choice([7, 7, 7, 8])}"
+        pool.append(row | ({"human": "<<3+4=7>>"} if rng.random() < 0.2 else {}))
+    for options in (
+        ["--count-human"],
+        ["--policy", "random_per_key"],
+        ["--policy", "balanced", "--cap", "1", "--count-human"],
+    ):
+        whole = run(tmp_path, capsys, pool, "--stats", *options)
+        for _ in range(8):
+            assert run(tmp_path, capsys, rng.sample(pool, len(pool)), "--stats", *options) == whole
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        (({"human": "<<3+4=7>>"}, {"human": "<<4+3=7>>"}), [], "the human path"),
+        (({"human": "<<3+4=7>>\n#### 7"}, {"human": "<<3+4=7>>\n#### 8"}), [], "the human path"),
+        (({"gold": "7"}, {"gold": "7.0"}), ["--rule", "gsm8k"], "not the same to rule gsm8k"),
+        (({"gold": "7"}, {"gold": "8"}), [], "the gold answer"),
+    ],
+)
+def test_rows_that_disagree_of_their_question_are_both_named(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: tuple[dict[str, Any], dict[str, Any]],
+    options: list[str],
+    message: str,
+) -> None:
+    rows = [{**PATH, **changes[0]}, {**PATH, "draw": 2, "id": "z"}, {**OTHER, **changes[1]}]
+    for order in (rows, rows[::-1]):
+        (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in order))
+        assert select.main([str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "kept.jsonl"), *options]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert "line 3 has" in error
+        assert "line 1 has" in error
+
+
+def test_a_human_path_in_two_spellings_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{**PATH, "human": "<<3+4=7>>\n#### 7"}, {**OTHER, "human": "So << 3 + 4 = 7>>\n#### 7"}]
+    summary, _ = run(tmp_path, capsys, rows, "--count-human")
+    assert (summary["kept"], summary["duplicate_path"]) == (1, 1)
+
+
+def test_a_gold_answer_that_the_rule_misreads_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {**PATH, "gold": "1e3", "text": "#### 1"}
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n")
+    assert select.main([str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "kept.jsonl")]) == 2
+    assert "line 1 cannot be graded: rule paper_select reads '1' from the gold answer '1e3'" in capsys.readouterr().err
+    summary, _ = run(tmp_path, capsys, [{**row, "text": "#### 1000"}], "--rule", "answer_line")
+    assert summary["kept"] == 1

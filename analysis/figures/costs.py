@@ -36,7 +36,7 @@ def method_cost(cell: Cell) -> tuple[float, float] | None:
     stages = [s for s in making(cell) if s.name not in (*SHARED, *SCORING)]
     if not any(s.name == "finetune" for s in stages):
         return None
-    return sum(s.flops for s in stages), sum(s.seconds for s in stages) / 3600
+    return sum(s.used * s.flops for s in stages), sum(s.used * s.seconds for s in stages) / 3600
 
 
 SCORING = ("evaluate", "vote")  # on the way, such as choosing epochs on validation problems

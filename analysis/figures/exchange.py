@@ -1,7 +1,7 @@
 """The exchange rate: what a kept path is worth in fresh human problems, against k, pretraining loss and human style.
 
 exchange_figure(points, outcomes)      # against k, and the parts of RFT's gain at the largest k
-exchange_against(points, outcomes)     # at one k against pretraining loss and against human_style
+exchange_against(points, outcomes)     # at one k against pretraining loss and, of all recipes, against human_style
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from analysis.figures.accuracy import loss_label
 from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside, log2_axis, set_apart
 from analysis.fits import estimate_entry, line_entry
 from analysis.linear import LineFit, NotEnough, fit_line
+from analysis.loss_fits import texts_differ
 from analysis.outcomes import Outcomes
 from analysis.points import Point
+from analysis.recipes import main_recipe
+from analysis.records import HUMAN_STYLE
 from analysis.style import caption, method_style, new_figure
 
 BOUNDS = (
@@ -27,16 +30,18 @@ BOUNDS = (
     "an arrow marks a rate beyond it."
 )
 WORTH_FORMULA = "fresh human problems per kept path = a + b * x"
-AXES: dict[str, tuple[str, Callable[[Exchange], float | None]]] = {
-    "loss": ("pretraining loss", lambda e: e.rft.cell.loss),
-    "human_style": ("human_style (0: no preferred style, 1: always the same)", lambda e: e.rft.cell.human_style),
-}
+STYLE_LABEL = "human_style (0: no preferred style, 1: always the same)"
+AXES: dict[str, tuple[str, Callable[[Exchange], float | None], tuple[str, ...]]] = {
+    "loss": ("pretraining loss", lambda e: e.rft.cell.loss, ()),
+    "human_style": (STYLE_LABEL, lambda e: e.rft.cell.human_style, (HUMAN_STYLE,)),
+}  # axis -> label, value, the key that it shows
 
 
 def full_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange]:
-    """The rates there are, on all data from the own pool."""
+    """The rates there are, on all data from the own pool with de-duplication: one for each base and k of a recipe."""
     found = [e for e in exchange_rates(points, outcomes) if isinstance(e, Exchange)]
-    return [e for e in found if e.rft.cell.data_frac == 1 and not e.rft.cell.union]
+    plain = [e for e in found if e.rft.cell.plainly_selected and e.rft.cell.on_all_examples]
+    return [e for e in plain if e.rft.cell.data_frac == 1 and not e.rft.cell.union]
 
 
 def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
@@ -60,34 +65,47 @@ def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | No
 
 
 def exchange_against(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
-    """The exchange rate at the k that most cells share (the largest such) against whatever of loss and style varies."""
+    """The exchange rate at the k that most cells share (the largest such) against whatever of loss and style varies.
+
+    `points`: of every recipe. Each axis has the commonest recipe of its own, as against style that key is shown.
+    """
     what = "the exchange rate against pretraining loss or human_style"
-    found = full_rates(points, outcomes)
-    counts = Counter(e.rft.cell.k for e in found)
+    measured = [point for point in points if point.cell.source is None]
+    recipes = {axis: main_recipe(measured, free=free) for axis, (_, _, free) in AXES.items()}
+    found = {axis: full_rates(recipe.points, outcomes) for axis, recipe in recipes.items()}
+    counts = Counter(e.rft.cell.k for rates in found.values() for e in rates)
     k = max(counts, key=lambda k: (counts[k], k or 0), default=None)
-    found = [e for e in found if e.rft.cell.k == k]
-    varying = [name for name, (_, value) in AXES.items() if len({value(e) for e in found} - {None}) > 1]
-    if not varying:
-        return NotEnough(what, "neither varies among the cells that have a rate")
-    looks = base_looks([e.rft for e in found], among=points)
-    figure, axes = new_figure(width=4.9 * len(varying) + 0.9, height=4.2, columns=len(varying), sharey=True)
-    fits = [_against_panel(panel, found, looks=looks, axis=axis) for panel, axis in zip(axes[0], varying, strict=True)]
+    found = {axis: [e for e in rates if e.rft.cell.k == k] for axis, rates in found.items()}
+    found = {axis: rates for axis, rates in found.items() if len({AXES[axis][1](e) for e in rates} - {None}) > 1}
+    if "loss" in found and texts_differ([e.rft for e in found["loss"]]):
+        del found["loss"]
+    if not found:
+        return NotEnough(what, "neither varies among the cells that have a rate (of losses on one text)")
+    shown = [e for rates in found.values() for e in rates]
+    looks = base_looks([e.rft for e in shown], among=points)
+    figure, axes = new_figure(width=4.9 * len(found) + 0.9, height=4.2, columns=len(found), sharey=True)
+    fits = [
+        _against_panel(panel, rates, looks=looks, axis=axis)
+        for panel, (axis, rates) in zip(axes[0], found.items(), strict=True)
+    ]
     axes[0][0].set_ylabel("fresh human problems per kept path")
-    axes[0][0].set_ylim(*_worth_limits(found))
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    legend_outside(figure, handles, labels)
-    text = f"k = {k}; 95 % intervals: {found[0].label} (Fieller). {BOUNDS} "
+    axes[0][0].set_ylim(*_worth_limits(shown))
+    entries = [panel.get_legend_handles_labels() for panel in axes[0]]
+    legend_outside(figure, [h for handles, _ in entries for h in handles], [n for _, labels in entries for n in labels])
+    text = f"k = {k}; 95 % intervals: {shown[0].label} (Fieller). {BOUNDS} "
     text += "Lines: least squares over points within the curve, 3 or more."
+    text += "".join(f" Against {axis}: {recipes[axis]}" for axis in found if str(recipes[axis]))
     caption(figure, text)
     return Drawing("exchange_against", figure, fits, text)
 
 
 def _against_panel(panel: Any, found: Sequence[Exchange], *, looks: Looks, axis: str) -> dict[str, Any]:
-    """One axis; returns the entry of its line. Rates beyond the measured curve are bounds and take no part in the line."""
-    label, value = AXES[axis]
-    usual = Counter(e.rft.cell.human_style for e in found).most_common(1)[0][0]
-    shown = [e for e in found if axis == "human_style" or e.rft.cell.human_style == usual]
-    known = [(e, x) for e in shown if (x := value(e)) is not None]
+    """One axis; returns the entry of its line over the rates of one recipe.
+
+    Rates beyond the measured curve are bounds and take no part in the line.
+    """
+    label, value, _ = AXES[axis]
+    known = [(e, x) for e in found if (x := value(e)) is not None]
     span = max(x for _, x in known) - min(x for _, x in known)
     for i, (base, name) in enumerate(looks.names.items()):
         mine = [(e, x) for e, x in known if e.rft.cell.base == base]

@@ -18,9 +18,10 @@ from analysis.comparisons import sft_of
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
 from analysis.fits import estimate_entry, line_entry
-from analysis.linear import LineFit, NotEnough, fit_line
+from analysis.linear import LineFit, NotEnough
+from analysis.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
 from analysis.outcomes import Outcomes
-from analysis.points import Point, contrast
+from analysis.points import Point, contrast, setting_label
 from analysis.records import base_names, unit_name
 from analysis.style import caption, method_style, new_figure
 from analysis.uncertainty import Estimate
@@ -41,8 +42,11 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
         tops, slopes = slope_estimates(points, view.outcomes)
         if tops:
             found.append((rule, tops, slopes))
+    what = "gain per doubling against pretraining loss"
     if not found:
-        return NotEnough("gain per doubling against pretraining loss", "no base has SFT at 3 fractions of 1/8 or more")
+        return NotEnough(what, "no base has SFT at 3 fractions of 1/8 or more")
+    if texts_differ([top for _, tops, _ in found for top in tops]):
+        return NotEnough(what, TEXTS_DIFFER)
     figure, axes = new_figure(width=5.8, height=4.2)
     panel, fits = axes[0][0], []
     bars = [
@@ -54,7 +58,7 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     for i, (rule, tops, slopes) in enumerate(found):
         loss = np.array([p.cell.loss or math.nan for p in tops])
         values = [slope.value for slope in slopes]
-        line = fit_line(loss, values, what=f"gain per doubling against loss, {rule}")
+        line = fit_on_loss(tops, values, what=f"gain per doubling against loss, {rule}")
         fits.append({"series": rule, **line_entry(line, formula=GAIN_FORMULA), "unit": "base"})
         label, look = rule, RULE_LOOKS[i]
         if isinstance(line, LineFit):
@@ -94,8 +98,7 @@ def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnoug
     labels = []
     for i, (point, sft) in enumerate(pairs):
         style = method_style(point.method)
-        count = "" if point.cell.k is None else f" k={point.cell.k}"
-        labels.append(f"{style.label}{count}, {names[point.cell.base]}")
+        labels.append(f"{setting_label(point.cell)}, {names[point.cell.base]}")
         estimate = contrast((point, sft), (1.0, -1.0), outcomes)
         if estimate is None:
             continue

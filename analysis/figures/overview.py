@@ -29,7 +29,7 @@ from analysis.figures.drawing import (
 from analysis.fits import fit_series, line_entry, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.outcomes import Outcomes
-from analysis.points import Point, method_label
+from analysis.points import Point, setting_label
 from analysis.style import (
     LINE_STYLES,
     UNION_STYLES,
@@ -49,13 +49,6 @@ FIGURE_2_NOTE = (
 )
 
 
-def setting_label(point: Point) -> str:
-    """Series of figure 1: 'SFT 1/2', 'RFT k=100', 'RFT, 4 donors k=100'."""
-    frac = point.cell.data_frac
-    label = method_label(point.cell)
-    return label if frac in (None, 1.0) else f"{label} 1/{round(1 / (frac or 1)):d}"
-
-
 def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     """Every setting that two bases or more share, against pretraining loss; a panel for each text that losses are of."""
     usable = [p for p in points if p.cell.loss is not None and not p.cell.post_trained]
@@ -63,7 +56,7 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     for point in sorted(usable, key=_rank):
         whole = point.method != "rft" or point.cell.data_frac == 1
         if whole and point.cell.plainly_selected and point.method in ("icl", "sft", "rft"):
-            series.setdefault(setting_label(point), []).append(point)
+            series.setdefault(setting_label(point.cell), []).append(point)
     series = {label: group for label, group in series.items() if len({p.cell.base for p in group}) > 1}
     if not series:
         return NotEnough("all settings against pretraining loss", "no setting is shared by two bases with a loss")

@@ -107,9 +107,9 @@ def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -
         parts += [table(head, body, name="matched", caption=caption, filters=("base", "verdict"))]
         parts += [tag("p", note, class_="note") for note in matched_notes(found)]
     for name, grid in paper_tables(study).items():
-        parts.append(
-            tag("details", tag("summary", grid.title), table(grid.header, grid.rows, name=name, caption=grid.title))
-        )
+        note = [tag("p", grid.note, class_="note")] if grid.note else []
+        shown = table(grid.header, grid.rows, name=name, caption=grid.title)
+        parts.append(tag("details", tag("summary", grid.title), shown, *note))
     return join(parts)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from analysis.points import method_label
 from analysis.records import DRAW_SEED, Base, Cell
+from analysis.tables import also_text, extra_columns
 from rft.records import SHOWN_FILE, read_jsonl
 
 MOST_ROWS = 6000  # in one report, about 2 MB
@@ -23,6 +24,7 @@ FIELDS = ("text", "outcome", "source", "model", "draw", "kept", "reason")
 
 def solutions(cells: Sequence[Cell], *, names: Mapping[Base, str], most_rows: int = MOST_ROWS) -> dict[str, Any]:
     """Solutions of every cell that has a sample file; `problems` says which could not be read. Plain JSON values."""
+    extra = extra_columns(cells)
     quota = max(4, most_rows // max(1, len(cells)))
     questions: dict[tuple[str, str, str], int] = {}
     shown, problems = [], []
@@ -36,7 +38,7 @@ def solutions(cells: Sequence[Cell], *, names: Mapping[Base, str], most_rows: in
             picked = thin(rows, most=quota)
             shown.append(
                 {
-                    "name": cell_title(cell, names[cell.base]),
+                    "name": cell_title(cell, names[cell.base], also=also_text(cell, extra)),
                     "total": len(rows),
                     "rows": [_row(r, questions) for r in picked],
                 }
@@ -69,11 +71,12 @@ def seeds_text(seeds: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {seed}" for name, seed in own.items())
 
 
-def cell_title(cell: Cell, base: str) -> str:
-    """'nano-s, RFT k=4, data 1/2, seed 0'."""
+def cell_title(cell: Cell, base: str, *, also: str) -> str:
+    """'nano-s, RFT k=4, data 0.5, temp 1.3, seed 0'; `also`: what sets it apart besides."""
     words = [base, method_label(cell)]
     if cell.data_frac is not None:
         words.append(f"data {cell.data_frac:g}")
+    words += [also] if also else []
     return ", ".join([*words, seeds_text(cell.seeds) or cell.cell_id])
 
 

@@ -11,12 +11,13 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict, read_write
 
-from rft.infra.study import Study
+if TYPE_CHECKING:
+    from rft.infra.study import Study
 
 log = logging.getLogger("rft")
 
@@ -32,6 +33,8 @@ class StudyCallback(Callback):
         if config.dry_run:
             _redirect(config, "sweep")
             return
+        from rft.infra.study import Study  # Hydra imports every plugin at every start, completion included
+
         study = Study(Path(config.hydra.sweep.dir), config.study_name)
         if config.study_replace and (there := study.cells()):
             names = ", ".join(str(entry["cell_id"]) for entry in there)
@@ -53,9 +56,6 @@ def _redirect(config: DictConfig, mode: str) -> None:
 
 def print_summary(study: Study) -> None:
     """Finished and missing cells, each missing one with its reason."""
-    finished, missing = study.summary()
-    if finished + len(missing) == 0:
-        return
-    print(f"{study.folder}: {finished} of {finished + len(missing)} cells have a record")
-    for cell_id, reason in missing.items():
-        print(f"  missing: {cell_id}: {reason}")
+    text = study.summary_text()
+    if text:
+        print(text)

@@ -1,6 +1,6 @@
 """A first look at command-line overrides, for errors with a suggestion before Hydra composes anything.
 
-check_overrides(["model=nano-q"], conf=Path("conf"), choices={"method": METHODS}, options={})
+check_overrides(["model=nano-q"], folders=[Path("conf")], choices={"method": METHODS}, options={})
 # "model=nano-q: unknown model. Did you mean nano-s? Known: nano-l, nano-m, nano-s, nano-xs, ..."
 """
 
@@ -17,8 +17,10 @@ from enum import EnumType
 from pathlib import Path
 from typing import Any
 
+from rft.conf_path import choices as files_of
 from rft.config import StudyConfig
 
+COMPLETION_FLAGS = ("-sc", "--shell-completion")  # of Hydra; what follows them (query=bash) is no key
 HYDRA_PREFIXES = ("hydra", "+hydra", "~")
 _PLAIN_CHOICES = re.compile(r"^[\w.+-]+(,[\w.+-]+)*$")
 
@@ -32,15 +34,17 @@ def named_plugins(arguments: Sequence[str]) -> list[str]:
 def check_overrides(
     arguments: Sequence[str],
     *,
-    conf: Path,
+    folders: Sequence[Path],
     choices: Mapping[str, Collection[str]],
     options: Mapping[str, type],
 ) -> str | None:
-    """The first problem found, or None. Only unknown keys, group choices, names and Enum values are looked for.
+    """The first problem found, or None: an unknown key, group choice (of the files in `folders`), name or Enum value.
 
     `choices`: allowed names by key, of things that register themselves; `options`: of each method, below `methods.<name>`.
     """
-    tree = _Tree(conf, choices, options)
+    if set(COMPLETION_FLAGS) & set(arguments):
+        return None
+    tree = _Tree(folders, choices, options)
     for argument in arguments:
         key, separator, value = argument.partition("=")
         if not separator or key.startswith(("-", *HYDRA_PREFIXES)):
@@ -55,13 +59,13 @@ def check_overrides(
 class _Tree:
     """What an override may name."""
 
-    conf: Path
+    folders: Sequence[Path]
     choices: Mapping[str, Collection[str]]
     options: Mapping[str, type]
 
     def check(self, key: str, value: str) -> str | None:
-        if (self.conf / key).is_dir():
-            return _check_choices(key, value, sorted(path.stem for path in (self.conf / key).glob("*.yaml")))
+        if any((folder / key).is_dir() for folder in self.folders):
+            return _check_choices(key, value, sorted(files_of(key, self.folders)))
         if key in self.choices:
             return _check_choices(key, value, list(self.choices[key]))
         kind: Any = StudyConfig

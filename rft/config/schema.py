@@ -1,8 +1,8 @@
 """The configuration as dataclasses: types and meanings here, numbers in `conf/`, no number in both.
 
-Beside each field stands its role (rft.config.fields), where it is not the usual one of changing results, and for numbers the range
-that is allowed. How the work is done and kept (`RuntimeConfig`, `StoreConfig`, `TrackingConfig`, the study's name) never
-enters a stage's identity; all that changes results does.
+Beside each field stands its role (rft.config.fields), where it is not the usual one of changing results, and for numbers
+the range that is allowed. How the work is done and kept (`RuntimeConfig`, `StoreConfig`, `TrackingConfig`, the study's name)
+never enters a stage's identity; all that changes results does.
 
     cfg: StudyConfig = OmegaConf.to_object(composed)     # rft.run does this once
     validate(cfg)                                        # ValueError with what it got, what is allowed, what to do

@@ -3,8 +3,8 @@
     cell = plan_cell(cfg)
     run_cell(cell, study_folder=Path("multirun_outputs/quickstart"), command=sys.argv)
 
-The same steps whoever computes the stages: here one after the other, or an executor beforehand (rft.execute.sweep), which then
-calls `finish_cell` in a worker.
+The same steps whoever computes the stages: here one after the other, or an executor beforehand (rft.execute.sweep), which
+then calls `finish_cell` in a worker.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     executor.run(tasks, on_event=print)      # {"sft ...": Result("done", ...), ...}
 
-Tasks name what they depend on, what they cost and what they would share with others (rft.infra.scheduler.Task). An executor runs
-each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here is of local processes;
-another is one file: a class with this method, and a launcher that gives it to rft.execute.sweep (hydra_plugins/rft_launchers).
+Tasks name what they depend on, what they cost and what they would share with others (rft.infra.scheduler.Task). An executor
+runs each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here is of local
+processes; another is one file: a class with this method, and a launcher that gives it to rft.execute.sweep
+(hydra_plugins/rft_launchers/dag.py).
 """
 
 from __future__ import annotations

@@ -97,6 +97,6 @@ def summary_metrics(record: Record) -> dict[str, Any]:
     flat |= {f"data/{name}": value for name, value in record.data.items() if isinstance(value, int | float)}
     flat |= {f"drop/{name}": count for name, count in record.data.get("drop_counts", {}).items()}
     flat |= {f"model/{name}": value for name, value in record.model.items() if isinstance(value, int | float)}
-    flat["cost/flops"] = sum(cost.flops for cost in record.cost)
-    flat["cost/seconds"] = sum(cost.seconds for cost in record.cost)
+    flat["cost/flops"] = sum(cost.used * cost.flops for cost in record.cost)
+    flat["cost/seconds"] = sum(cost.used * cost.seconds for cost in record.cost)
     return flat

@@ -29,14 +29,14 @@ from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
 from rft.core.training import accumulate
+from rft.execute.stages import execute
 from rft.infra.devices import available_bytes, resolve_device
 from rft.infra.digest import digest
 from rft.infra.store import Store
-from rft.execute.stages import execute
 from rft.plan.cell import CellPlan
 from rft.plan.planner import Planner
-from rft.records import Problem, read_json, write_json
 from rft.plan.sources import Sources, filled_in
+from rft.records import Problem, read_json, write_json
 from rft.stages.finetune import training_pairs
 from rft.stages.generation import make_prompts
 from rft.stages.problems import ProblemFile
@@ -117,12 +117,12 @@ def report_key(cfg: StudyConfig, cell: CellPlan) -> str:
     """What a report is good for: the same model, data, recipe and limits on the same kind of device."""
     settings = [dataclasses.asdict(part) for part in (cfg.train, cfg.sampling, cfg.runtime)]
     plain = [{name: getattr(value, "value", value) for name, value in part.items()} for part in settings]
-    return digest([cell.read.base.key, [one.key for one in cell.read.problems], cfg.model.prompt or cfg.data.prompt, plain])
+    return digest(
+        [cell.read.base.key, [one.key for one in cell.read.problems], cfg.model.prompt or cfg.data.prompt, plain]
+    )
 
 
-def run_preflight(
-    cfg: StudyConfig, sources: Sources, *, model: Path, train: Path, test: Path, key: str = ""
-) -> Report:
+def run_preflight(cfg: StudyConfig, sources: Sources, *, model: Path, train: Path, test: Path, key: str = "") -> Report:
     """All checks. A check that raises has failed with what it raised."""
     ready = _Ready(filled_in(cfg, sources), sources, model=model, train=train, test=test)
     checks: dict[str, Callable[[], Check]] = {

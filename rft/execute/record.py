@@ -28,6 +28,7 @@ from rft.records import (
 )
 from rft.stages.evaluate import Evaluation
 from rft.stages.problems import FileProblems, Part, Problems
+from rft.stages.shard import used_shares
 from rft.stages.stage import Stage
 from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
@@ -44,6 +45,7 @@ def assemble(
     done = _Finished(store)
     outcomes = list(_outcome_rows(cell.read, done))
     rows, origins = _stage_origins(cell, done)
+    used = used_shares(cell.stages)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
     return Record(
         study=study,
@@ -57,7 +59,7 @@ def assemble(
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=rows,
-        cost=[_stage_cost(stage, done.entry(stage), hits) for stage in cell.stages],
+        cost=[_stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0)) for stage in cell.stages],
         provenance={**provenance, "origins": origins},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
@@ -225,6 +227,6 @@ def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     return dataset
 
 
-def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool]) -> StageCost:
-    meta = entry.meta
-    return StageCost(stage.kind, stage.key, entry.seconds, meta["flops"], meta["tokens"], hits.get(stage.key, True))
+def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float) -> StageCost:
+    flops, tokens = entry.meta["flops"], entry.meta["tokens"]
+    return StageCost(stage.kind, stage.key, entry.seconds, flops, tokens, hits.get(stage.key, True), used)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from rft.core.sampling.held import HeldSampler
 
 
+BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # of RuntimeConfig: they change the last bits of sums
+
+
 class StageRunner:
     """Computes stages whose inputs are finished."""
 
@@ -61,7 +64,8 @@ class StageRunner:
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
         done = stage.run(StageContext(out, self.runtime, report, sampler, self._finished))
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
-        made = origin(device=device, threads=self.runtime.threads)
+        blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
+        made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
         return {"tokens": done.tokens, "flops": done.flops, "facts": facts, "origin": made}
 
@@ -133,6 +137,7 @@ class StageTask:
         self._runners: dict[str, StageRunner] = {}
 
     def __call__(self, payload: StagePayload, report: Callable[[float], None]) -> bool:
+        """Compute the stage, unless it is there or computed elsewhere (rft.infra.store.Busy)."""
         load_plugins(payload.plugins)
         key = f"{payload.store_root} {payload.runtime}"
         if key not in self._runners:

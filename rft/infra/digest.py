@@ -124,6 +124,14 @@ def content_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
+def require_content(path: Path, digest: str) -> None:
+    """Raise RuntimeError when a file is no longer what a study was planned with; to be called after it was read."""
+    if content_digest(path) != digest:
+        raise RuntimeError(
+            f"{path} has changed since the study was planned: leave it alone while a study runs, and start it again"
+        )
+
+
 def folder_digest(paths: Iterable[Path]) -> str:
     """Digest of files and folders by content, in the order given.
 

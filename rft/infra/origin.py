@@ -1,6 +1,6 @@
 """Where one stage's output was made: commit, packages, processor, the instruction set that was really used, threads, device.
 
-    origin(device="cpu", threads=1)
+    origin(device="cpu", threads=1, blocks={"packing": False})
     -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0", ...}, "cpu": "...", "python": "3.11.7",
         "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}
 
@@ -14,6 +14,7 @@ import functools
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_
           "CT2_FORCE_CPU_ISA", "CT2_USE_MKL", "OPENBLAS_CORETYPE")  # fmt: skip
 
 
-def origin(*, device: str, threads: int) -> dict[str, Any]:
-    """Of what this process computes now."""
+def origin(*, device: str, threads: int, blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what this process computes now. `blocks`: how work is cut into products, which decides last bits as well."""
     return {
         **_process(),
         "cpu_capability": _capability(),
@@ -34,6 +35,7 @@ def origin(*, device: str, threads: int) -> dict[str, Any]:
         "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "threads": threads,
         "device": device,
+        "blocks": dict(blocks),
     }
 
 

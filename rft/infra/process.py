@@ -1,7 +1,7 @@
 """The parent's side of one worker process: start it, send it a task, notice its death, stop it.
 
     worker = Worker(threads=1)
-    worker.send("sft", "nano-s", ("rft.pipeline:run_stage", payload))
+    worker.send("sft", "nano-s", ("rft.execute.stages:StageTask", payload))
     worker.pipe.recv()                      # ("ready",), then ("done", value, seconds), see rft.infra.worker
 
 A fresh interpreter, not a fork: nothing of the parent's threads, locks or device handles comes along, the thread

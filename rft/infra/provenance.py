@@ -71,9 +71,12 @@ def provenance(*, device: str, argv: Sequence[str], folder: Path) -> dict[str, A
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:
-    """Commit of the checkout around `folder`, and whether tracked files differ from it; (None, None) without git."""
+    """Commit of the checkout that `folder` belongs to, and whether tracked files differ from it; (None, None) without one.
+
+    A wheel in a virtual environment lies inside the checkout of a project that has nothing to do with its code.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
+    if commit is None or not _git(folder, "ls-files", "."):
         return None, None
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return commit, None if changes is None else bool(changes)

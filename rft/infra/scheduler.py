@@ -1,7 +1,7 @@
 """Runs a graph of tasks over local worker processes: each task once, as soon as its inputs are there.
 
-    tasks = [Task("base", (), "rft.pipeline:run_stage", payload, cost_s=60.0, group="base", affinity="nano-s"),
-             Task("sft", ("base",), "rft.pipeline:run_stage", payload2, cost_s=20.0, group="finetune")]
+    tasks = [Task("base", (), "rft.execute.stages:StageTask", payload, cost_s=60.0, group="base", affinity="nano-s"),
+             Task("sft", ("base",), "rft.execute.stages:StageTask", payload2, cost_s=20.0, group="finetune")]
     results = run_graph(tasks, workers=2, threads=1, on_event=lambda event: None)
     results["sft"].status, results["sft"].value, results["sft"].error, results["sft"].seconds
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from rft.records import FAILURE_FILE, STUDY_FILE, RECORD_FILE, SCHEMA_VERSION, Record, read_json, write_json
+from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
 
 LOCK_TIMEOUT_S = 120.0
 
@@ -126,6 +126,14 @@ class Study:
             failure = folder / FAILURE_FILE
             missing[entry["cell_id"]] = read_json(failure)["reason"] if failure.exists() else "not finished"
         return len(cells) - len(missing), missing
+
+    def summary_text(self) -> str:
+        """The summary in words, a line for each missing cell; empty where the study has no cells."""
+        finished, missing = self.summary()
+        if finished + len(missing) == 0:
+            return ""
+        lines = [f"{self.folder}: {finished} of {finished + len(missing)} cells have a record"]
+        return "\n".join([*lines, *(f"  missing: {cell_id}: {reason}" for cell_id, reason in missing.items())])
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -49,7 +49,10 @@ def main() -> None:
 
 @functools.cache
 def resolve(function: str) -> Callable[[Any, Callable[[float], None]], Any]:
-    """The callable behind 'package.module:name', of a class one instance. Raises ValueError when the text has another form or names nothing."""
+    """The callable behind 'package.module:name', of a class one instance.
+
+    Raises ValueError when the text has another form or names nothing.
+    """
     module, colon, name = function.partition(":")
     if not colon:
         raise ValueError(f"task function {function!r} is not of the form 'package.module:callable'")

@@ -132,7 +132,7 @@ class Relabel(Selection):
     """Fitting paths of a pool, each with the question that the reverse model writes for it."""
 
     kind: ClassVar[str] = "relabel"
-    version: ClassVar[int] = 2  # 2: asked in the order of ids
+    version: ClassVar[int] = 3  # 3: signs and exponents as they are meant
     samples: ClassVar[bool] = True
     pool: Pool
     subset: Subset
@@ -337,9 +337,7 @@ def _relabel(p: Planner, *, writer: Finetune, reverse: Task) -> Relabel:
 def reverse_task(p: Planner) -> Task:
     """Path in, question out."""
     task = p.task()
-    return Task(
-        f"{task.prompt}_{REVERSE}", task.max_prompt_tokens + task.max_new_tokens, task.max_prompt_tokens
-    )
+    return Task(f"{task.prompt}_{REVERSE}", task.max_prompt_tokens + task.max_new_tokens, task.max_prompt_tokens)
 
 
 def task_problems(cfg: StudyConfig, *, num_tokens: int) -> Iterator[str]:

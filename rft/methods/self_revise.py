@@ -40,7 +40,9 @@ class SelfReviseOptions:
 
     num_drafts: Annotated[int, fields.result("[1, inf)", "drafts of each training question")] = 1
     choose: DraftChoice = DraftChoice.all
-    num_folds: Annotated[int, fields.result("[1, inf)", "1: no folds")] = 1  # drafts by a model trained without the fold
+    num_folds: Annotated[int, fields.result("[1, inf)", "1: no folds")] = (
+        1  # drafts by a model trained without the fold
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class ReviseSet(Trainset):
     """An example for each draft, or one a question with the farthest."""
 
     kind: ClassVar[str] = "revise_set"
+    version: ClassVar[int] = 2  # 2: truncated drafts by their answer
     drafts: tuple[Pool, ...]  # together of every question of the subset
     choose: str
     prompt: str

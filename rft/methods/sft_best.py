@@ -1,7 +1,7 @@
 """SFT-best: of one fine-tuning with several numbers of epochs, the one that is best on validation problems.
 
-Data without a validation split give up a share of the human subset for the choice alone: the numbers are compared after training
-on the rest, the model that is kept has trained on the whole subset. `choice.json` says how it was chosen:
+Data without a validation split give up a share of the human subset for the choice alone: the numbers are compared after
+training on the rest, the model that is kept has trained on the whole subset. `choice.json` says how it was chosen:
 
 {"epochs": 4, "validation_accuracy": {"2": 0.25, "4": 0.375, "8": 0.375}, "num_validation": 8, "split": "validation split"}
 """
@@ -117,7 +117,7 @@ class SftBest(Method):
         grid = sorted(set(p.options(SftBestOptions).epoch_grid))
         trainset = p.human_set()
         candidates = tuple(p.finetune(trainset, epochs=epochs) for epochs in grid)
-        evaluations, split = (_on_validation(p, candidates) if p.cfg.data.num_validation else _carved(p, grid))
+        evaluations, split = _on_validation(p, candidates) if p.cfg.data.num_validation else _carved(p, grid)
         model = p.cfg.model.name
         best = Best(
             candidates=candidates,

@@ -20,14 +20,14 @@ class SftMatchedOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MatchedSet(Trainset):
-    """Human paths whose epochs are counted over another set of examples."""
+    """Human paths whose epochs are counted over other sets of examples, together."""
 
     kind: ClassVar[str] = "matched_set"
-    like: Trainset
+    like: tuple[Trainset, ...]
 
     def reference(self, num_examples: int, work: StageContext) -> int:
-        """That of the other set."""
-        return work.open(self.like).num_reference
+        """That of the other sets."""
+        return sum(work.open(one).num_reference for one in self.like)
 
 
 @METHODS.add("sft_matched")
@@ -40,15 +40,15 @@ class SftMatched(Method):
     def plan(self, p: Planner) -> Trained:
         name = p.options(SftMatchedOptions).to
         other = METHODS[name]().plan(p)
-        if other.trainset is None:
+        like = other.all_steps_of
+        if not like:
             raise ValueError(f"methods.sft_matched.to={name} trains nothing: name a method that fine-tunes")
-        like = other.trainset
         trainset = MatchedSet(
             subset=p.human,
             like=like,
             examples_frac=p.examples_frac,
-            label=like.label.replace("examples ", "examples sft matched to ", 1),
-            expected_reference=like.expected_reference,
-            work=like.work,
+            label=like[-1].label.replace("examples ", "examples sft matched to ", 1),
+            expected_reference=sum(one.expected_reference for one in like),
+            work=like[-1].work,
         )
         return Trained(p.finetune(trainset), trainset=trainset, selections=other.selections)

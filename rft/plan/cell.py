@@ -4,8 +4,8 @@
     cell.stages                            # every stage in dependency order
     cell.setting["train.lr"]               # all of the configuration that planning read
 
-Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1, self-query and self-revising D; each method
-is a file of rft.methods.
+Sections of the paper: SFT 3.2, RFT 3.3 and algorithm 1 (A.3), unions 3.3, voting A.1, self-query and self-revising D; each
+method is a file of rft.methods.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ class CellStages:
     def targets(self) -> Iterator[Stage[Any]]:
         """Those that must be finished before the record is written."""
         yield from self.problems
-        if self.evaluate.guard is not None:
-            yield self.evaluate.guard  # before hours of training
+        yield from self.evaluate.guards  # before hours of training
         yield from (self.base, self.loss, *self.told)
         if self.trained.drafts is not None:
             yield self.trained.drafts
@@ -116,7 +115,7 @@ def _stages(p: Planner, method: Method) -> CellStages:
         loss=p.loss(base),
         trained=trained,
         evaluate=evaluate,
-        perturbed=_perturbed(evaluate, p) if asked.perturbed_seed is not None else None,
+        perturbed=_perturbed(trained, p) if asked.perturbed_seed is not None else None,
         vote=_vote(trained, p) if asked.vote_k is not None else None,
         problems=tuple(dict.fromkeys((p.pool, p.scored))),
     )
@@ -126,15 +125,11 @@ def _vote(trained: Trained, p: Planner) -> Vote:
     return p.vote(trained.weights, task=trained.task, shots=trained.shots, drafts=trained.drafts)
 
 
-def _perturbed(evaluate: Evaluate, p: Planner) -> Evaluate:
+def _perturbed(trained: Trained, p: Planner) -> Evaluate:
     """The same evaluation on the copy; the drafts that it shows are written on the copy too."""
     copy = p.perturb()
-
-    def on_copy(one: Evaluate) -> Evaluate:
-        drafts = on_copy(one.drafts) if one.drafts is not None else None
-        return dataclasses.replace(one, problems=copy, drafts=drafts, label=f"{one.label}, {copy.label}")
-
-    return on_copy(evaluate)
+    drafts = p.evaluate(trained.drafts.weights, problems=copy) if trained.drafts is not None else None
+    return p.evaluate(trained.weights, problems=copy, task=trained.task, shots=trained.shots, drafts=drafts)
 
 
 def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:

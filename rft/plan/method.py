@@ -54,9 +54,15 @@ class Trained:
     weights: Weights
     trainset: Trainset | None = None
     selections: tuple[Selection, ...] = ()  # each cutting down what the one before kept; the last decides
+    steps_of: tuple[Trainset, ...] = ()  # the sets trained on one after the other, where they are more than `trainset`
     shots: Shots | None = None  # worked examples in the prompt
     task: Task | None = None  # where the model is asked another way than the data set says
     drafts: Evaluate | None = None  # shown to the model with each question
+
+    @property
+    def all_steps_of(self) -> tuple[Trainset, ...]:
+        """The sets whose optimiser steps the weights have taken: what a control at equal steps must match."""
+        return self.steps_of or ((self.trainset,) if self.trainset is not None else ())
 
     @property
     def told(self) -> tuple[Stage[Any], ...]:

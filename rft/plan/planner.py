@@ -15,7 +15,17 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-from rft.config import DataKind, EpochRule, ModelConfig, ModelSource, SampleFrom, Split, StudyConfig, WorldConfig
+from rft.config import (
+    DataKind,
+    EpochRule,
+    ModelConfig,
+    ModelSource,
+    OnFault,
+    SampleFrom,
+    Split,
+    StudyConfig,
+    WorldConfig,
+)
 from rft.config.reading import note, unnoted, values_of
 from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
@@ -29,7 +39,7 @@ from rft.plan.yields import (
     expected_kept,
     model_size,
 )
-from rft.stages.corpus import Corpus
+from rft.stages.corpus import Corpus, Heldout
 from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune, Lora, Recipe
 from rft.stages.generation import Generation, Shots
@@ -38,7 +48,7 @@ from rft.stages.kept import Selection
 from rft.stages.loss import Loss
 from rft.stages.perturb import Perturb
 from rft.stages.pretrain import Pretrain
-from rft.stages.problems import FileProblems, Leakage, Part, Problems, Subset, WorldProblems
+from rft.stages.problems import FileProblems, Golds, Leakage, Part, Problems, Subset, WorldProblems
 from rft.stages.select import Checks, Select
 from rft.stages.shard import Pool, Shard
 from rft.stages.stage import Work
@@ -48,7 +58,7 @@ from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
 
-O = TypeVar("O")
+Options = TypeVar("Options")
 
 
 class Planner:
@@ -61,11 +71,11 @@ class Planner:
 
     # Options and seeds
 
-    def options(self, kind: type[O]) -> O:
+    def options(self, kind: type[Options]) -> Options:
         """The options of the cell's method."""
         found = self.cfg.methods[self.cfg.method]
         assert isinstance(unnoted(found), kind)
-        return cast(O, found)
+        return cast(Options, found)
 
     @property
     def data_seed(self) -> int:
@@ -153,7 +163,7 @@ class Planner:
             split=split,
             content=content,
             limit=data.train_limit if split == "train" else data.test_limit,
-            rule=data.rule,
+            rule=data.rule if data.on_bad_gold is OnFault.drop else None,
             on_bad_gold=data.on_bad_gold.value,
             on_duplicate=data.on_duplicate.value,
             path=self.sources.data_paths[split],
@@ -197,27 +207,31 @@ class Planner:
         return Corpus(
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
-            num_heldout_tokens=self.cfg.loss.max_tokens,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )
 
+    def _heldout(self) -> Heldout:
+        assert self.cfg.data.world is not None
+        world, count = values_of(self.cfg.data.world, leave_out=("human_style",)), self.cfg.loss.max_tokens
+        return Heldout(world=world, num_tokens=count, label=f"held-out slice of {count:,} tokens", work=Work(count))
+
     def loss(self, base: Weights) -> Loss:
         """Measured pretraining loss of the cell's base on one held-out text."""
         cfg = self.cfg
-        corpus = base.corpus if isinstance(base, Pretrain) else None
-        content = None if corpus else self.sources.data_digest["loss"]
+        heldout = self._heldout() if isinstance(base, Pretrain) else None
+        content = None if heldout else self.sources.data_digest["loss"]
         if content is not None:
             note(cfg, "loss.content", content)
         flops = 2.0 * model_size(cfg.model).num_params * cfg.loss.max_tokens
         return Loss(
             base=base,
-            corpus=corpus,
+            heldout=heldout,
             content=content,
             max_tokens=cfg.loss.max_tokens,
             window=cfg.loss.window,
             numerics=cfg.numerics.value,
-            path="" if corpus else self.sources.data_paths["loss"],
+            path="" if heldout else self.sources.data_paths["loss"],
             label=f"loss of {base.model}",
             model=base.model,
             work=Work(cfg.loss.max_tokens, flops),
@@ -340,14 +354,19 @@ class Planner:
         return Task(prompt, self.cfg.data.max_prompt_tokens, self.cfg.data.max_new_tokens)
 
     def generation(
-        self, *, model: ModelConfig | None = None, task: Task | None = None, shots: Shots | None = None
+        self,
+        *,
+        model: ModelConfig | None = None,
+        task: Task | None = None,
+        shots: Shots | None = None,
+        name: str = "",
     ) -> Generation:
         """What decides a text that a model writes."""
         model = model or self.cfg.model
         task = task or self.task(model)
         engine = self._engine(model)
         return Generation(
-            model=model.name,
+            model=name or model.name,
             engine=engine,
             dtype=self.cfg.sampling.dtype,
             prompt=task.prompt,
@@ -378,15 +397,15 @@ class Planner:
         task: Task | None = None,
         shots: Shots | None = None,
         drafts: Evaluate | None = None,
-        stream: str = "",
+        name: str = "",
     ) -> Pool:
         """`num_draws` solutions to every question of a subset, as shards: fixed blocks of problems by fixed blocks of draws.
 
         Each shard has its own seed and composition, so that asking for more draws, fewer, or in another order changes none.
-        `stream` sets pools apart that one base draws from for different ends (the rounds of expert iteration).
+        `name` sets pools apart that models of one base draw, and stands in their samples (the rounds of expert iteration).
         """
         model = model or self.cfg.model
-        generation = self.generation(model=model, task=task, shots=shots)
+        generation = self.generation(model=model, task=task, shots=shots, name=name)
         if temperature is None:
             temperature = self.cfg.temperature
         shards = tuple(
@@ -398,19 +417,23 @@ class Planner:
                 draws=draws,
                 generation=generation,
                 temperature=temperature,
-                stream=self.random_stream(model, stream),
+                stream=self.random_stream(model, name),
                 drafts=drafts,
             )
             for draws in _blocks(num_draws, self.cfg.sampling.draws_per_shard, whole=True)
             for block in _blocks(subset.num_problems, self.cfg.sampling.problems_per_shard, whole=False)
         )
-        return Pool(model.name, shards, num_draws)
+        return Pool(name or model.name, shards, num_draws)
 
-    def _shard(self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any) -> Shard:
+    def _shard(
+        self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any
+    ) -> Shard:
         data, split = unnoted(self.cfg).data, identity["subset"].source.split
         count = (block[1] - block[0]) * (draws[1] - draws[0])
         tokens = count * data.expected_solution_tokens
-        flops_each = 2.0 * model_size(model).num_params * (data.expected_solution_tokens + data.expected_question_tokens)
+        flops_each = (
+            2.0 * model_size(model).num_params * (data.expected_solution_tokens + data.expected_question_tokens)
+        )
         return Shard(
             weights=weights,
             block=block,
@@ -461,6 +484,7 @@ class Planner:
             subset=subset,
             checks=self.checks,
             seed=self.sample_seed,
+            guards=self.golds(subset.source),
             label=f"select k={pools[0].num_draws}",
             work=Work(num_bytes=BYTES_PER_PATH * kept, assumed=True),
         )
@@ -469,9 +493,10 @@ class Planner:
         """Estimated number of kept paths."""
         return expected_kept(subset.num_problems, draws=draws, policy=unnoted(self.cfg).select.policy)
 
-    def thin(self, paths: Selection, *, like: Selection) -> Thin:
+    def thin(self, paths: Select, *, like: Selection) -> Thin:
         """A selection cut to as many paths as another kept."""
-        return Thin(paths=paths, like=like, seed=self.sample_seed, label=f"thin {paths.label}", work=paths.work)
+        label = f"thin {paths.label}"
+        return Thin(paths=paths, like=like, subset=paths.subset, seed=self.sample_seed, label=label, work=paths.work)
 
     # Scores
 
@@ -504,9 +529,9 @@ class Planner:
             num_problems=count,
             rule=self.cfg.data.rule,
             drafts=drafts,
-            guard=self.guard if own else None,
+            guards=self.guards if own else (),
             plugins=RULES.foreign(self.cfg.data.rule),
-            label=f"evaluate {weights.label} on {problems.split}",
+            label=f"evaluate {weights.label} on {_name(problems)}",
             model=weights.model,
             work=Work(
                 tokens, 2.0 * model_size(self.cfg.model).num_params * (tokens + asked), BYTES_PER_SAMPLE_TOKEN * tokens
@@ -514,21 +539,33 @@ class Planner:
         )
 
     @property
-    def guard(self) -> Leakage | None:
-        """The check that a training file, its validation part included, holds no test question.
+    def guards(self) -> tuple[Leakage | Golds, ...]:
+        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds that are scored.
 
-        The world's splits are apart as they are made.
+        The world's splits are apart, and its golds plain, as they are made.
         """
-        if self.cfg.data.kind is DataKind.world or self.cfg.eval.split is not Split.test:
-            return None
-        return Leakage(train=self._file("train"), test=self.test, label="leakage")
+        if self.cfg.data.kind is DataKind.world:
+            return ()
+        leakage = (Leakage(train=self._file("train"), test=self.test, label="leakage"),)
+        return (*(leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
+
+    def golds(self, problems: Problems) -> tuple[Golds, ...]:
+        """The check that the cell's rule reads the golds of problems from files."""
+        if self.cfg.data.kind is DataKind.world:
+            return ()
+        rule = self.cfg.data.rule
+        return (
+            Golds(problems=(problems,), rule=rule, plugins=RULES.foreign(rule), label=f"golds of {problems.label}"),
+        )
 
     def perturb(self) -> Perturb:
         """A numbers-changed copy of the problems that are scored."""
         seed, originals, count = self.cfg.eval.perturbed_seed, self.scored, self.num_scored
         assert seed is not None
         label, size = f"numbers changed in {originals.split}", Work(num_bytes=BYTES_PER_PROBLEM * count)
-        return Perturb(split=originals.split, originals=originals, num_problems=count, seed=seed, label=label, work=size)
+        return Perturb(
+            split=originals.split, originals=originals, num_problems=count, seed=seed, label=label, work=size
+        )
 
     def vote(self, weights: Weights, *, task: Task | None, shots: Shots | None, drafts: Evaluate | None) -> Vote:
         """Outcomes of K sampled solutions per problem that is scored: majority voting and pass@k."""
@@ -552,6 +589,10 @@ class Planner:
             label=f"vote K={k}",
             work=Work(num_bytes=100.0 * count),
         )
+
+
+def _name(problems: Problems) -> str:
+    return f"{problems.split}, numbers changed" if isinstance(problems, Perturb) else problems.split
 
 
 def _seed(seed: int | None) -> int:

@@ -14,9 +14,11 @@ from pathlib import Path
 from rft.config import DataKind, ModelConfig, ModelSource, StudyConfig
 from rft.core.checkpoints import model_files
 from rft.core.sampling.engines import resolve_engine
-from rft.infra.digest import digest, file_digest
+from rft.infra.digest import file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
+from rft.stages.imported import model_digest
 from rft.text.gsm8k import read_file
+from rft.text.overlap import refuse_overlap
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
@@ -59,6 +61,7 @@ def resolve(cfg: StudyConfig) -> Sources:
     digests = {role: _content(path, role) for role, path in paths.items()}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
+    _refuse_overlap(cfg, paths)
     num_pool = _num_problems(cfg, paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
     num_test = _num_problems(cfg, paths["test"], cfg.data.test_limit, full=1_319)
     return Sources(digests, paths, num_pool, num_test, identities, engines)
@@ -172,6 +175,28 @@ def _num_problems(cfg: StudyConfig, path: str, limit: int | None, *, full: int) 
     )
 
 
+def _refuse_overlap(cfg: StudyConfig, paths: dict[str, str]) -> None:
+    """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
+    if any(paths[split].startswith(HUB_PREFIX) for split in ("train", "test")):
+        return
+    train, test = (
+        _questions(paths[split], os.stat(paths[split]).st_mtime_ns, limit, cfg.data.on_duplicate.value)
+        for split, limit in (("train", cfg.data.train_limit), ("test", cfg.data.test_limit))
+    )
+    _checked_apart(train, test)
+
+
+@functools.lru_cache(maxsize=64)
+def _questions(path: str, mtime_ns: int, limit: int | None, duplicate: str) -> tuple[str, ...]:  # noqa: ARG001
+    found = read_file(path, limit=limit, rule=None, on_bad_gold="drop", on_duplicate=duplicate)
+    return tuple(problem.question for problem in found.problems)
+
+
+@functools.lru_cache(maxsize=64)
+def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
+    refuse_overlap(train, test, name="the training file")
+
+
 @functools.lru_cache(maxsize=256)
 def _count(path: str, mtime_ns: int, size: int, limit: int | None, rule: str, bad_gold: str, duplicate: str) -> int:  # noqa: ARG001
     found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate)
@@ -190,9 +215,7 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
                 f"model.path={model.path} has no *.safetensors file: give a folder saved by save_pretrained "
                 "(pickled weights are not loaded)"
             )
-        return ModelIdentity(
-            digest([[str(file.relative_to(folder)), file_digest(file)] for file in files]), str(folder)
-        )
+        return ModelIdentity(model_digest(folder, of=file_digest), str(folder))
     if model.path.startswith((".", "/")) or model.path.count("/") != 1:
         hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
         raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")

@@ -11,13 +11,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from rft.conf_path import choices, conf_folder
 from rft.config import ModelConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.method import METHODS
@@ -25,7 +27,6 @@ from rft.plan.validate import validate
 from rft.registry import load_plugins
 from rft.text.answers import RULES
 
-CONF = Path(__file__).resolve().parent.parent.parent / "conf"
 SCHEMA = "study_schema"  # conf/config.yaml starts from it
 
 
@@ -56,11 +57,22 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
     # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
     config = StudyConfig(**{f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig)})
-    known = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+    known = choices("model", composed_from(cfg)) if config.union else {}
     for name in config.union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
     validate(config)
     return config
+
+
+def composed_from(cfg: DictConfig) -> list[Path]:
+    """The folders that Hydra composed `cfg` from, the user's own (`--config-dir`) among them, in the order of search."""
+    if "hydra" in cfg:  # as a launcher sees it, before any job runs
+        sources = cfg.hydra.runtime.config_sources
+    elif HydraConfig.initialized():
+        sources = HydraConfig.get().runtime.config_sources
+    else:
+        return [conf_folder()]
+    return [Path(source.path) for source in sources if source.schema == "file"]
 
 
 def _value(cfg: DictConfig, name: str) -> Any:
@@ -68,15 +80,18 @@ def _value(cfg: DictConfig, name: str) -> Any:
     return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
 
 
-def _model_config(name: str, known: list[str]) -> ModelConfig:
+def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
     if name not in known:
-        raise ValueError(f"union names the unknown model {name!r}; known are {', '.join(known)}")
-    return copy.deepcopy(_load_model(name))
+        raise ValueError(
+            f"union names the unknown model {name!r}; known are {', '.join(sorted(known))}. Files of your own lie in "
+            "DIR/model/NAME.yaml and are found with --config-dir DIR"
+        )
+    return copy.deepcopy(_load_model(known[name]))
 
 
 @functools.cache
-def _load_model(name: str) -> ModelConfig:
-    loaded = OmegaConf.load(CONF / "model" / f"{name}.yaml")
+def _load_model(path: Path) -> ModelConfig:
+    loaded = OmegaConf.load(path)
     model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
     assert isinstance(model, ModelConfig)
     return model

@@ -135,6 +135,11 @@ def _budget_problems(cfg: StudyConfig) -> list[str]:
     for model in (cfg.model, *cfg.donors.values()):
         if model.pretrain is None or model.source is not ModelSource.pretrain:
             continue
+        if model.pretrain.batch_tokens % model.pretrain.sequence:
+            problems.append(
+                f"model.pretrain.batch_tokens={model.pretrain.batch_tokens} of model={model.name} is no multiple of "
+                f"model.pretrain.sequence={model.pretrain.sequence}: an optimiser step holds whole sequences"
+            )
         budget = model.pretrain.tokens if cfg.pretrain_tokens is None else cfg.pretrain_tokens
         needed = max(model.pretrain.sequence, model.pretrain.batch_tokens)
         if budget < needed:
@@ -150,7 +155,5 @@ def _method_problems(cfg: StudyConfig) -> Iterator[str]:
     """What the cell's method cannot work with; names are known by now."""
     method = METHODS[cfg.method]()
     if method.needs_world and cfg.data.kind is not DataKind.world:
-        yield (
-            f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy"
-        )
+        yield (f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy")
     yield from method.problems(cfg)

@@ -1,8 +1,8 @@
-"""The embedded world's pretraining text as token ids, with its tokenizer and the held-out slice of the measured loss.
+"""The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
-Writes a Hugging Face tokenizer, `tokens.npy` (uint16, documents ended by the end-of-sequence token), `heldout.npy`,
-`heldout_determined.npy` (bool, same length) and `corpus.json`: {"num_heldout_bytes": 201734}. A smaller budget's tokens
-are a prefix of a larger one's.
+`Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token); a smaller
+budget's tokens are a prefix of a larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length)
+and `heldout.json`: {"num_bytes": 201734, "num_tokens": 65634}.
 """
 
 from __future__ import annotations
@@ -38,20 +38,27 @@ class CorpusFiles:
         """Token ids of the training part."""
         return self.folder / "tokens.npy"
 
+
+@dataclass(frozen=True)
+class HeldoutFiles:
+    """A finished slice."""
+
+    folder: Path
+
     @property
-    def heldout(self) -> Path:
-        """Token ids of the held-out slice."""
+    def tokens(self) -> Path:
+        """Token ids."""
         return self.folder / "heldout.npy"
 
     @property
-    def heldout_determined(self) -> Path:
-        """For each held-out token whether it follows from what stands before it."""
+    def determined(self) -> Path:
+        """For each token whether it follows from what stands before it."""
         return self.folder / "heldout_determined.npy"
 
     @property
-    def num_heldout_bytes(self) -> int:
-        """Bytes of the held-out text."""
-        return int(read_json(self.folder / "corpus.json")["num_heldout_bytes"])
+    def num_bytes(self) -> int:
+        """Bytes of the text."""
+        return int(read_json(self.folder / "heldout.json")["num_bytes"])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,7 +68,6 @@ class Corpus(Stage[CorpusFiles]):
     kind: ClassVar[str] = "corpus"
     world: Mapping[str, Any]  # of WorldConfig all but human_style, which no document shows: bases are shared over it
     num_tokens: int
-    num_heldout_tokens: int
 
     def run(self, work: StageContext) -> Done:
         import numpy as np
@@ -80,11 +86,29 @@ class Corpus(Stage[CorpusFiles]):
             if count >= wanted:
                 break
         np.save(work.out / "tokens.npy", np.concatenate(parts)[:wanted])
-        _write_heldout(world, tokenizer, work.out, num_tokens=self.num_heldout_tokens)
         return Done(tokens=wanted)
 
     def read(self, folder: Path) -> CorpusFiles:
         return CorpusFiles(folder)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Heldout(Stage[HeldoutFiles]):
+    """Held-out documents of the world until there are `num_tokens` tokens."""
+
+    kind: ClassVar[str] = "heldout"
+    world: Mapping[str, Any]
+    num_tokens: int
+
+    def run(self, work: StageContext) -> Done:
+        from rft.core.world_tokenizer import build_world_tokenizer
+
+        world = WorldConfig(**self.world, human_style=0.0)
+        _write_heldout(world, build_world_tokenizer(world), work.out, num_tokens=self.num_tokens)
+        return Done(tokens=self.num_tokens)
+
+    def read(self, folder: Path) -> HeldoutFiles:
+        return HeldoutFiles(folder)
 
 
 def _batches(documents: Iterator[list[Segment]]) -> Iterator[list[str]]:
@@ -116,7 +140,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
             break
     np.save(out / "heldout.npy", np.array(ids, dtype=np.uint16))
     np.save(out / "heldout_determined.npy", np.array(determined, dtype=bool))
-    write_json(out / "corpus.json", {"num_heldout_bytes": num_bytes, "num_heldout_tokens": len(ids)})
+    write_json(out / "heldout.json", {"num_bytes": num_bytes, "num_tokens": len(ids)})
 
 
 def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from rft.records import OUTCOMES_FILE, Outcome, Problem, Sample, read_jsonl, write_jsonl
 from rft.stages.drafts import with_drafts
 from rft.stages.generation import Generation, generate
-from rft.stages.problems import Leakage, Problems
+from rft.stages.problems import Golds, Leakage, Problems
 from rft.stages.stage import SAMPLES_FILE, Done, Facts, Stage, StageContext, added
 from rft.stages.weights import Weights
 from rft.text.answers import extract, grade
@@ -65,7 +65,7 @@ class Evaluate(Stage[Evaluation]):
     """The first `num_problems` of a set, under one grading rule."""
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 2  # 2: asked in the order of ids
+    version: ClassVar[int] = 3  # 3: truncated texts graded by their answer
     samples: ClassVar[bool] = True
     weights: Weights
     generation: Generation
@@ -73,7 +73,7 @@ class Evaluate(Stage[Evaluation]):
     num_problems: int
     rule: str
     drafts: Evaluate | None = added(None)
-    guard: Leakage | None = added(None)  # of files of the user's: that training saw no test question
+    guards: tuple[Leakage | Golds, ...] = added(())  # of files: no test question was trained on, golds can be read
     plugins: tuple[str, ...] = added(())  # digests of the source of a rule that is not this package's
 
     def run(self, work: StageContext) -> Done:

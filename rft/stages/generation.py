@@ -1,8 +1,8 @@
 """Prompts in, samples out: what evaluation, the shards of a pool and relabelling share.
 
-    how = Generation(model="nano-s", engine="ctranslate2", dtype="float32", prompt="world", max_prompt_tokens=96, ...)
-    made = generate(how, problems, num_draws=None, model=folder, work=work)           # greedy
-    made.samples[0].text, made.tokens, made.flops      # generated tokens; 2 N per prompt and generated token
+how = Generation(model="nano-s", engine="ctranslate2", dtype="float32", prompt="world", max_prompt_tokens=96, ...)
+made = generate(how, problems, num_draws=None, model=folder, work=work)           # greedy
+made.samples[0].text, made.tokens, made.flops      # generated tokens; 2 N per prompt and generated token
 """
 
 from __future__ import annotations
@@ -105,9 +105,7 @@ def generate(
     groups = [group for _, group in sorted(zip(order, groups, strict=True), key=lambda pair: pair[0])]
     clean = template_named(how.prompt).clean
     samples = [
-        Sample(
-            problem.id, -1 if greedy else first_draw + i, clean(one.text), one.truncated, one.num_tokens, how.model
-        )
+        Sample(problem.id, -1 if greedy else first_draw + i, clean(one.text), one.truncated, one.num_tokens, how.model)
         for problem, group in zip(problems, groups, strict=True)
         for i, one in enumerate(group)
     ]

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
+from rft.core.checkpoints import model_files
+from rft.infra.digest import content_digest, digest
 from rft.stages.stage import Done, StageContext, said
 from rft.stages.weights import ModelFacts, Weights
+
+
+def model_digest(folder: Path, *, of: Callable[[Path], str] = content_digest) -> str:
+    """Of the files of a model folder that decide what it computes and how it is asked, by name and content.
+
+    `of` gives a file's digest: read anew, or remembered (rft.infra.digest.file_digest), which planning can do with.
+    """
+    return digest([[str(file.relative_to(folder)), of(file)] for file in model_files(folder)])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,5 +33,11 @@ class Import(Weights):
         from rft.core.model import import_model, load_model
 
         import_model(self.path, work.out)
+        folder = Path(self.path)
+        if folder.is_dir() and model_digest(folder) != self.content:
+            raise RuntimeError(
+                f"the model folder {folder} has changed since the study was planned: leave it alone while a study runs, "
+                "and start it again"
+            )
         ModelFacts.of(load_model(work.out, device="cpu", dtype="float32")).write(work.out)
         return Done()

@@ -2,8 +2,9 @@
 
     work.open(select).kept()         # [KeptPath(id="w-0f3a", key="3*17=51", model="nano-s", draw=2, text="..."), ...]
 
-`kept.jsonl.gz` holds a row per path; `solutions.jsonl`, where the stage has looked at a pool itself, a capped sample of its
-solutions with what became of each: {"id", "question", "gold", "text", "outcome", "source", "model", "draw", "kept", "reason"}.
+`kept.jsonl.gz` holds a row per path; `solutions.jsonl`, where the stage has looked at a pool itself, a capped sample of
+its solutions with what became of each:
+{"id", "question", "gold", "text", "outcome", "source", "model", "draw", "kept", "reason"}.
 """
 
 from __future__ import annotations

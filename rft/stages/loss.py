@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rft.infra.digest import require_content
 from rft.records import read_json, write_json
-from rft.stages.corpus import Corpus
+from rft.stages.corpus import Heldout
 from rft.stages.stage import Done, Stage, StageContext, added, said
 from rft.stages.weights import Weights
 
@@ -43,12 +44,12 @@ class LossFacts:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Loss(Stage[LossFacts]):
-    """On the corpus's held-out slice, or on a text of the user's."""
+    """On the world's held-out slice, or on a text of the user's."""
 
     kind: ClassVar[str] = "loss"
     version: ClassVar[int] = 2  # 2: tokenizer, bytes and text named in full
     base: Weights
-    corpus: Corpus | None  # one of these two
+    heldout: Heldout | None  # one of these two
     content: str | None  # digest of the text
     max_tokens: int
     window: int
@@ -62,10 +63,10 @@ class Loss(Stage[LossFacts]):
 
         folder = work.open(self.base).folder
         model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
-        if self.corpus is None:
+        if self.heldout is None:
             measured, text = self._on_file(model, folder, work)
         else:
-            measured, text = self._on_heldout(model, self.corpus, work)
+            measured, text = self._on_heldout(model, folder, self.heldout, work)
         facts = LossFacts(
             measured.loss_nats,
             measured.se,
@@ -88,6 +89,7 @@ class Loss(Stage[LossFacts]):
 
         path = Path(self.path)
         content = path.read_text(encoding="utf-8")
+        require_content(path, str(self.content))
         measured = measure_text(
             model,
             load_tokenizer(folder),
@@ -101,21 +103,21 @@ class Loss(Stage[LossFacts]):
             "" if measured.num_bytes == len(content.encode()) else f", first {measured.num_bytes:,} bytes"
         )
 
-    def _on_heldout(self, model: Model, corpus: Corpus, work: StageContext) -> tuple[MeasuredLoss, str]:
+    def _on_heldout(self, model: Model, folder: Path, heldout: Heldout, work: StageContext) -> tuple[MeasuredLoss, str]:
         import numpy as np
 
         from rft.core.losses import measure_loss
         from rft.core.tokenization import load_tokenizer
 
-        files = work.open(corpus)
+        files = work.open(heldout)
         measured = measure_loss(
             model,
-            np.load(files.heldout),
+            np.load(files.tokens),
             window=self.window,
-            context_id=load_tokenizer(files.folder).eos_token_id,
-            mask=np.load(files.heldout_determined),
-            num_bytes=files.num_heldout_bytes,
+            context_id=load_tokenizer(folder).eos_token_id,
+            mask=np.load(files.determined),
+            num_bytes=files.num_bytes,
             micro_batch_tokens=work.runtime.micro_batch_tokens,
             progress=lambda done, total: work.report(done / total),
         )
-        return measured, f"world held-out slice {hashlib.sha256(files.heldout.read_bytes()).hexdigest()[:6]}"
+        return measured, f"world held-out slice {hashlib.sha256(files.tokens.read_bytes()).hexdigest()[:6]}"

@@ -27,6 +27,7 @@ class Perturb(Problems):
     """The copy of the first problems of a set."""
 
     kind: ClassVar[str] = "perturb"
+    version: ClassVar[int] = 2  # 2: no number that may convert a unit is changed
     originals: Problems
     num_problems: int
     seed: int

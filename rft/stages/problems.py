@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rft.config import WorldConfig
+from rft.infra.digest import require_content
 from rft.infra.hub import HUB_PREFIX, hub_rows
 from rft.records import Problem, read_jsonl, write_jsonl
-from rft.stages.stage import Done, Facts, Stage, StageContext, said
-from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, release_status
+from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
+from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, refuse_bad_golds, release_status
 from rft.text.overlap import refuse_overlap
 from rft.text.subsets import permutation, split
 from rft.text.world import Split, world_problems
@@ -84,7 +85,7 @@ class FileProblems(Problems):
     kind: ClassVar[str] = "file_problems"
     content: str  # digest of the file; of the hub its name
     limit: int | None
-    rule: str  # under which each row's own solution must be right
+    rule: str | None  # where bad golds are dropped: under which each row's own solution must be right (else see Golds)
     on_bad_gold: str  # error | drop
     on_duplicate: str  # error | drop
     path: str = said()
@@ -97,14 +98,16 @@ class FileProblems(Problems):
         return Done(facts=ProblemFacts(len(read.problems), read.dropped, release.status, fetched))
 
     def _read(self) -> Reading:
-        """From a file, or from the hub. Raises ValueError when the hub has other rows than the study was planned with."""
+        """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
         checks: dict[str, Any] = {
             "rule": self.rule,
             "on_bad_gold": self.on_bad_gold,
             "on_duplicate": self.on_duplicate,
         }
         if not self.path.startswith(HUB_PREFIX):
-            return read_file(self.path, limit=self.limit, **checks)
+            found = read_file(self.path, limit=self.limit, **checks)
+            require_content(Path(self.path), self.content)
+            return found
         rows = hub_rows(self.path, split=self.split)
         found = checked_problems(rows, name=f"{self.path}, split {self.split}", limit=self.limit, **checks)
         planned = RELEASES[self.split][0] if self.limit is None else self.limit
@@ -150,12 +153,33 @@ class Leakage(Stage[None]):
         return None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Golds(Stage[None]):
+    """That a grading rule finds every problem's own solution correct. Writes nothing; what it guards rests on it.
+
+    Apart from the problems themselves, so that another rule costs another evaluation and no other training.
+    """
+
+    kind: ClassVar[str] = "golds"
+    problems: tuple[Problems, ...]
+    rule: str
+    plugins: tuple[str, ...] = added(())
+
+    def run(self, work: StageContext) -> Done:
+        for one in self.problems:
+            refuse_bad_golds(work.open(one).problems(), rule=self.rule, name=one.label)
+        return Done()
+
+    def read(self, folder: Path) -> None:
+        return None
+
+
 @dataclass(frozen=True)
 class Subset:
     """Which problems of a stage another stage works on.
 
-    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (a test set
-    is the same for every seed), then by id: blocks of them do not depend on how the file is ordered.
+    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (a test
+    set is the same for every seed), then by id: blocks of them do not depend on how the file is ordered.
     """
 
     source: Problems

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rft.records import Problem, Sample, write_jsonl
 from rft.stages.evaluate import SOLUTIONS_FILE
 from rft.stages.kept import KEPT_FILE, Selection
-from rft.stages.problems import Subset
+from rft.stages.problems import Golds, Subset
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
@@ -69,10 +69,12 @@ class Select(Selection):
     """See the module."""
 
     kind: ClassVar[str] = "select"
+    version: ClassVar[int] = 2  # 2: signs and exponents as they are meant
     pools: tuple[Pool, ...]  # in the order in which equal paths go to one of them
     subset: Subset
     checks: Checks
     seed: int
+    guards: tuple[Golds, ...] = added(())  # of files: golds can be read
 
     def run(self, work: StageContext) -> Done:
         """Raises RuntimeError when a pool is short: never a smaller k."""
@@ -82,9 +84,7 @@ class Select(Selection):
         if len(samples) != expected:
             raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
         policy = self.checks.named()
-        selection = select(
-            samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed
-        )
+        selection = select(samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed)
         write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in selection.kept))
         write_jsonl(work.out / SOLUTIONS_FILE, _shown(samples, problems, selection, policy=policy))
         return Done(facts=select_facts(selection, problems))
@@ -103,12 +103,15 @@ def select_facts(selection: Chosen, problems: Sequence[Problem]) -> SelectFacts:
         drop_counts=dict(selection.drop_counts),
         found_by=dict(intersections(selection)),
         histograms={"correct": list(stats.correct_histogram), "distinct": list(stats.distinct_histogram)},
-        lucky_frac=_lucky_frac(selection.kept, problems),
+        lucky_frac=lucky_frac(selection.kept, problems),
     )
 
 
-def _lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float | None:
-    """None where nothing was kept, or where the data set cannot check reasoning."""
+def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float | None:
+    """Share of kept paths whose right answer rests on invalid reasoning.
+
+    None where nothing was kept, or where the data set cannot check reasoning.
+    """
     by_id = {problem.id: problem for problem in problems}
     if not kept or by_id[kept[0].id].spec is None:
         return None

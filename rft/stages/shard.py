@@ -1,15 +1,16 @@
 """A pool of sampled solutions: shards, each a fixed block of problems by a fixed block of draws with a seed of its own.
 
-A shard writes `samples.jsonl.gz`, rows of rft.records.Sample in problem order, then draw order. Its seed is a stable digest of
-the pool's seed and the shard, so that the number of workers, their order, restarts and the k asked for cannot change it.
+A shard writes `samples.jsonl.gz`, rows of rft.records.Sample in problem order, then draw order. Its seed is a stable digest
+of the pool's seed and the shard, so that the number of workers, their order, restarts and the k asked for cannot change it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rft.records import Sample, read_jsonl, write_jsonl
 from rft.stages.drafts import with_drafts
@@ -102,6 +103,30 @@ class Pool:
                     yield sample
 
 
+def pools_of(value: Any) -> Iterator[Pool]:
+    """The pools that a stage reads, wherever they stand in its fields."""
+    if isinstance(value, Pool):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from pools_of(item)
+    elif isinstance(value, Stage):
+        for one in dataclasses.fields(value):
+            if one.compare and not isinstance(getattr(value, one.name), Stage):
+                yield from pools_of(getattr(value, one.name))
+
+
+def used_shares(stages: Iterable[Stage[Any]]) -> dict[str, float]:
+    """By key of each shard the share of its draws that these stages read: pools are topped up in whole blocks."""
+    used: dict[str, float] = {}
+    for pool in (pool for stage in stages for pool in pools_of(stage)):
+        for shard in pool.shards:
+            first, last = shard.draws
+            share = min(1.0, max(0.0, (pool.num_draws - first) / (last - first)))
+            used[shard.key] = max(share, used.get(shard.key, 0.0))
+    return used
+
+
 def drawn(pool: Pool, ids: Iterable[str], work: StageContext) -> dict[str, list[Sample]]:
     """The pool's samples of each problem, by draw. Raises RuntimeError when a problem has fewer than `num_draws`."""
     found: dict[str, list[Sample]] = {name: [] for name in ids}
@@ -111,7 +136,5 @@ def drawn(pool: Pool, ids: Iterable[str], work: StageContext) -> dict[str, list[
     for name, samples in found.items():
         samples.sort(key=lambda sample: sample.draw)
         if [sample.draw for sample in samples] != list(range(pool.num_draws)):
-            raise RuntimeError(
-                f"problem {name} has {len(samples)} draws, expected {pool.num_draws}: a shard is short"
-            )
+            raise RuntimeError(f"problem {name} has {len(samples)} draws, expected {pool.num_draws}: a shard is short")
     return found

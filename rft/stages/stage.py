@@ -19,8 +19,8 @@
             return KeptPaths(folder)
 
 A stage's key is the digest of its kind, version and identity, inputs standing by their keys. A field that is `said()` is for
-people, paths and estimates and never enters; one that is `added(value)` came later and is left out at that value, so that keys
-from before it stand. Execution settings (device, threads, batch sizes) are no fields: they come with `StageContext`.
+people, paths and estimates and never enters; one that is `added(value)` came later and is left out at that value, so that
+keys from before it stand. Execution settings (device, threads, batch sizes) are no fields: they come with `StageContext`.
 Modules of stages are imported to plan, so what is heavy (torch) is imported inside `run`.
 """
 

@@ -37,7 +37,7 @@ class Vote(Stage[Votes]):
     """The first draws of a pool of test solutions, graded."""
 
     kind: ClassVar[str] = "vote"
-    version: ClassVar[int] = 2  # 2: which wrong answer a draw votes for
+    version: ClassVar[int] = 3  # 3: truncated texts graded by their answer
     problems: Problems
     num_problems: int
     pool: Pool

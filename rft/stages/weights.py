@@ -1,7 +1,7 @@
 """Weights: what every stage that makes a model has in common, and a finished model's folder.
 
-    work.open(base).folder          # a Hugging Face folder
-    work.open(base).facts           # ModelFacts(num_params=104000, num_params_non_embedding=98432, flops_per_token=265728.0)
+work.open(base).folder          # a Hugging Face folder
+work.open(base).facts           # ModelFacts(num_params=104000, num_params_non_embedding=98432, flops_per_token=265728.0)
 """
 
 from __future__ import annotations

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft.records import Outcome, Problem
-from rft.text.answers import canonical_number, extract, grade
-from rft.text.rows import EXPECTED, Row, gold_field, numbered_rows, text_field
+from rft.text.answers import extract, gold_fault, grade
+from rft.text.numbers import canonical_number
+from rft.text.rows import EXPECTED, BadGold, Row, gold_field, numbered_rows, text_field
 
 Adapter = Callable[[Row], tuple[str, str, str]]  # row -> question, solution (last line '#### gold'), gold as written
 
@@ -46,9 +47,13 @@ class Release:
 
 
 def gsm8k_row(row: Row) -> tuple[str, str, str]:
-    """{"question", "answer"}: the gold answer follows the last `####` of the answer."""
+    """{"question", "answer"}: the gold answer follows the last `####` of the answer. A "gold" beside it must be the same."""
     question, answer = text_field(row, "question"), text_field(row, "answer")
-    return question, answer, answer.rpartition("####")[2] if "####" in answer else ""
+    gold = answer.rpartition("####")[2] if "####" in answer else ""
+    stated = row.get("gold")
+    if stated is not None and canonical_number(gold_field(row, "gold")) != canonical_number(gold):
+        raise BadGold(f"has the gold answer {stated!r}, but its answer ends in {gold.strip()[:40]!r}")
+    return question, answer, gold
 
 
 def triple_row(row: Row) -> tuple[str, str, str]:
@@ -128,10 +133,12 @@ def problems_of(
         try:
             problem = _problem(convert(row))
             fault = "" if rule is None else own_fault(problem, rule)
-        except ValueError as error:
-            if rule is None or "gold" not in str(error):
+        except BadGold as error:
+            if rule is None and not drop_bad_gold:
                 raise ValueError(f"{name}: line {number} {error}") from None
             problem, fault = None, str(error)
+        except ValueError as error:
+            raise ValueError(f"{name}: line {number} {error}") from None
         if problem is None or fault:
             faults["bad_gold"].append(f"line {number} {fault}")
         elif problem.id in seen:
@@ -146,8 +153,8 @@ def problems_of(
     return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
 
 
-def read_file(path: Path | str, *, limit: int | None, rule: str, on_bad_gold: str, on_duplicate: str) -> Reading:
-    """The problems of a data file as a study takes them: the one reader, for planning and for the data stage."""
+def read_file(path: Path | str, *, limit: int | None, rule: str | None, on_bad_gold: str, on_duplicate: str) -> Reading:
+    """The problems of a data file as a study takes them: the one reader, for planning and for the stage."""
     rows = numbered_rows(Path(path))
     return checked_problems(
         rows, name=str(path), limit=limit, rule=rule, on_bad_gold=on_bad_gold, on_duplicate=on_duplicate
@@ -155,7 +162,13 @@ def read_file(path: Path | str, *, limit: int | None, rule: str, on_bad_gold: st
 
 
 def checked_problems(
-    rows: Iterable[tuple[int, Row]], *, name: str, limit: int | None, rule: str, on_bad_gold: str, on_duplicate: str
+    rows: Iterable[tuple[int, Row]],
+    *,
+    name: str,
+    limit: int | None,
+    rule: str | None,
+    on_bad_gold: str,
+    on_duplicate: str,
 ) -> Reading:
     """The same of rows from elsewhere; `on_...` is 'error' or 'drop' (rft.config.OnFault)."""
     return problems_of(
@@ -175,6 +188,12 @@ WAYS_OUT = {
 MOST_NAMED = 10
 
 
+def refuse_bad_golds(problems: Iterable[Problem], *, rule: str, name: str) -> None:
+    """Raise ValueError for problems whose own solution a rule does not find correct, or whose gold answer it misreads."""
+    faults = ((problem.id, own_fault(problem, rule)) for problem in problems)
+    _refuse(name, "bad_gold", [f"problem {name} {fault}" for name, fault in faults if fault])
+
+
 def _refuse(name: str, reason: str, faults: Sequence[str]) -> None:
     if faults:
         more = f"; and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
@@ -182,7 +201,9 @@ def _refuse(name: str, reason: str, faults: Sequence[str]) -> None:
 
 
 def own_fault(problem: Problem, rule: str) -> str:
-    """Why a problem's own solution does not count as correct under a rule; '' when it does."""
+    """Why a problem's own solution does not count as correct under a rule, or its gold answer is misread; '' when neither."""
+    if fault := gold_fault(rule, problem.gold):
+        return f"cannot be graded: {fault}"
     outcome = grade(rule, problem.solution, problem.gold, False)
     if outcome is Outcome.CORRECT:
         return ""
@@ -199,7 +220,7 @@ def _problem(fields: tuple[str, str, str]) -> Problem:
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise ValueError("holds half of a surrogate pair, which is no text: mend the file's encoding")
     if canonical_number(gold) is None:
-        raise ValueError(f"has no parsable gold answer: got {gold.strip()[:40]!r}, {EXPECTED}")
+        raise BadGold(f"has no parsable gold answer: got {gold.strip()[:40]!r}, {EXPECTED}")
     return Problem(question_id(question), question, solution, gold.strip())
 
 

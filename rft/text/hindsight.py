@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft.text import equations
-from rft.text.answers import canonical_number
+from rft.text.numbers import canonical_number
 from rft.text.selection import path_equations
 
 ANSWER_MARK = "####"

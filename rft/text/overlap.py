@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from rft.text.answers import MINUS, canonical_number
+from rft.text.numbers import MINUS, canonical_number
 
 _PARTS = re.compile(
     r"\d+(?:,\d{3})+(?!\d)(?:\.\d+)?"  # 1,450.5

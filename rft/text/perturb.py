@@ -6,8 +6,9 @@
 
 New numbers are drawn for the numbers of the question; the equations of the human path are replayed with them and the last
 one gives the new gold. Only where every link is certain: each number of an equation must be a number of the question, a
-percentage of one, an earlier result, or a number told in words (`half`, `three`, `dozen`), and one of these alone; each
-number of the question must be used. Whole results stay whole, positive ones positive, and no new number leaves the range
+percentage of one, an earlier result, or a number told in words (`half`, `three`, `dozen`), and one of these alone; what may
+also convert a unit that the question names (the 60 of minutes, the 100 of cents) is no certain link; each number of the
+question must be used. Whole results stay whole, positive ones positive, and no new number leaves the range
 of half to twice the old one. All else is dropped and counted by reason. The copy leans to problems with plain equations:
 compare it with the originals of the same ids (the ids without `~` and the seed), not with the whole test set.
 """
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 from rft.records import Problem
 from rft.text import equations
-from rft.text.answers import canonical_number
+from rft.text.numbers import canonical_number
 from rft.text.subsets import rank
 
 REASONS = (
@@ -31,7 +32,7 @@ REASONS = (
     "gold_not_last",  # the last equation's value is not the gold answer
     "odd_number",  # the question has a number within a word, a time or a fraction: 3rd, 5:30, 1/2
     "unlinked_number",  # an equation has a number from nowhere, such as 60 minutes or 100
-    "ambiguous_number",  # a number may be two things, such as a question's number and an earlier result
+    "ambiguous_number",  # it may be two things, such as a question's number and an earlier result or 60 minutes
     "unused_number",  # the question has a number that no equation uses
     "no_valid_numbers",  # no draw of new numbers kept whole results whole and signs
 )
@@ -43,6 +44,19 @@ _TOLD = {
     "one": ("1",), "two": ("2",), "three": ("3",), "four": ("4",), "five": ("5",), "six": ("6",), "seven": ("7",),
     "eight": ("8",), "nine": ("9",), "ten": ("10",), "eleven": ("11",), "twelve": ("12",),
     "week": ("7",), "weeks": ("7",), "weekly": ("7",),
+}  # fmt: skip
+_UNITS = {  # a unit, its plural without the s -> what converts it to others: never told, so an equation may have it from here
+    "second": "60", "minute": "60", "hour": "60 24", "hourly": "24", "day": "24 7 30 31 365 52", "daily": "7 30 31 365",
+    "week": "7 4 52", "weekly": "4 52", "month": "12 30 31 4 52", "monthly": "12", "year": "12 52 365 10 100",
+    "yearly": "12 52", "annual": "12 52 365", "annually": "12 52", "decade": "10", "century": "100", "centurie": "100",
+    "percent": "100 0.01", "percentage": "100 0.01", "cent": "100 0.01", "penny": "100 0.01", "pennie": "100 0.01",
+    "nickel": "5 0.05 20", "dime": "10 0.1", "quarter": "25 0.25 4", "dozen": "12", "score": "20", "inch": "12 36",
+    "inche": "12 36", "foot": "12 3 5280", "feet": "12 3 5280", "yard": "3 36 1760", "mile": "5280 1760", "ounce": "16 8",
+    "pound": "16 2000", "ton": "2000 1000", "gallon": "4 16 8 128", "quart": "4 2 32", "pint": "2 8 16", "cup": "8 16 2 4",
+    "tablespoon": "3 16", "teaspoon": "3 48", "meter": "100 1000", "metre": "100 1000", "centimeter": "100 10",
+    "cm": "100 10", "millimeter": "10 1000", "kilometer": "1000", "km": "1000", "gram": "1000", "kilogram": "1000",
+    "kg": "1000", "kilo": "1000", "liter": "1000", "litre": "1000", "milliliter": "1000", "ml": "1000",
+    "degree": "360 180 90", "triangle": "3", "square": "4",
 }  # fmt: skip
 _NUMBER = re.compile(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+")
 _ODD = re.compile(r"[0-9][:/][0-9]|[A-Za-z][0-9]|[0-9][A-Za-z]|[0-9]-[0-9]")
@@ -112,14 +126,14 @@ def _linked(problem: Problem) -> tuple[list[_Step], list[str]]:
     if _ODD.search(problem.question):
         raise _DropError("odd_number")
     numbers = [_canonical(found) for found in _NUMBER.findall(problem.question)]
-    sources = _question_sources(problem.question, numbers)
+    sources, implied = _question_sources(problem.question, numbers), _implied(problem.question)
     steps: list[_Step] = []
     for equation in listed:
         left, _, right = equation.partition("=")
         value = canonical_number(right)
         if value is None or not equations.check_equations([equation]).ok:
             raise _DropError("unparsed_equation")
-        found = [_source(_canonical(number), sources, steps) for number in _NUMBER.findall(left)]
+        found = [_source(_canonical(number), sources, implied, steps) for number in _NUMBER.findall(left)]
         steps.append(_Step(_NUMBER.split(left), found, value))
     if steps[-1].value != canonical_number(problem.gold):
         raise _DropError("gold_not_last")
@@ -144,12 +158,20 @@ def _question_sources(question: str, numbers: Sequence[str]) -> dict[str, set[tu
     return sources
 
 
-def _source(number: str, sources: dict[str, set[tuple[str, str]]], steps: Sequence[_Step]) -> tuple[str, str]:
+def _implied(question: str) -> set[str]:
+    """Numbers that an equation may have from what everybody knows of the units that the question names."""
+    words = [*_WORD.findall(question.lower()), *["percent"] * ("%" in question)]
+    return {number for word in words for number in _UNITS.get(word.removesuffix("s"), "").split()}
+
+
+def _source(
+    number: str, sources: dict[str, set[tuple[str, str]]], implied: set[str], steps: Sequence[_Step]
+) -> tuple[str, str]:
     possible = set(sources.get(number, ()))
     possible |= {("result", str(index)) for index, step in enumerate(steps) if step.value == number}
     if not possible:
         raise _DropError("unlinked_number")
-    if len(possible) > 1:
+    if len(possible | ({("constant", number)} if number in implied else set())) > 1:
         raise _DropError("ambiguous_number")
     return possible.pop()
 

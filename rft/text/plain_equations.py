@@ -12,10 +12,11 @@ Linear in the length of the text, and only MAX_CHARACTERS of it are read.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
-from rft.text.answers import canonical_number
+from rft.text.numbers import canonical_number
 
 MAX_SKIPPED_WORDS = 6  # between an operand and the next operator: "36 jumping jacks on Tuesday morning + 40"
 MAX_TOKENS = 120  # left of one '='
@@ -42,6 +43,9 @@ class _Token:
     text: str
     start: int
     end: int
+    is_sign: bool = (
+        False  # a minus that is glued to what follows and not to what stands before: of '-5 + 8', not of '3 - 5'
+    )
 
 
 def _tokens(line: str) -> list[_Token]:
@@ -60,8 +64,17 @@ def _tokens(line: str) -> list[_Token]:
             text = _OPERATORS.get(text, text)
         if kind == "word" and text in ("equals", "equal"):
             kind = "eq"
+        if kind in ("num", "left") and found and _signs(line, found[-1], match.start()):
+            found[-1] = dataclasses.replace(found[-1], is_sign=True)
         found.append(_Token(kind, text, match.start(), match.end()))
     return _with_word_operators(found)
+
+
+def _signs(line: str, token: _Token, start: int) -> bool:
+    """Whether a token is written as the sign of what starts there; a long dash is none."""
+    if token.text != "-" or line[token.start] == "—" or re.search(r"\s", line[token.end : start]):
+        return False
+    return token.start == 0 or re.match(r"[\w)\]}%.]", line[token.start - 1]) is None
 
 
 def _with_word_operators(tokens: list[_Token]) -> list[_Token]:
@@ -87,7 +100,7 @@ def _with_word_operators(tokens: list[_Token]) -> list[_Token]:
             kind, text = "op", "*"
         elif kind == "op" and not opens and not (after is not None and after.kind == "op"):
             kind = "word"  # the slash of km/h, the hyphen of 4-inch, a bullet
-        result.append(_Token(kind, text, token.start, token.end))
+        result.append(dataclasses.replace(token, kind=kind, text=text))
     return result
 
 
@@ -130,6 +143,8 @@ def _left_side(tokens: list[_Token], end: int) -> list[_Token]:
             taken.append(_Token("op", "*", token.end, token.end))  # 2(3 + 4)
             want_operand = True
         expected = ("num", "word", "right") if want_operand else ("op", "left")
+        if taken and taken[-1].is_sign and token.kind in ("op", "left"):  # '2 * -5', '(-5)'
+            expected = ("op", "left")
         if token.kind not in expected:  # also at a full stop and at the previous '='
             break
         skipped = skipped + 1 if token.kind == "word" else 0
@@ -143,8 +158,8 @@ def _left_side(tokens: list[_Token], end: int) -> list[_Token]:
 
 
 def _trimmed(run: list[_Token]) -> list[_Token]:
-    """Without a dangling operator in front and without parentheses that do not pair up."""
-    while run and run[0].kind == "op":
+    """Without a dangling operator in front, a sign excepted, and without parentheses that do not pair up."""
+    while run and run[0].kind == "op" and not run[0].is_sign:
         run = run[1:]
     depth = 0
     for token in run:

@@ -10,13 +10,19 @@ import gzip
 import json
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rft.text.answers import canonical_number
+from rft.text.numbers import canonical_number
 
 Row = Mapping[str, Any]
+GREEDY = -1  # the draw of a greedy answer, see rft.records.Sample
+
+
+class BadGold(ValueError):
+    """A gold answer that cannot be used: `data.on_bad_gold=drop` leaves such rows out, and no rows with other faults."""
 
 
 def numbered_rows(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -48,12 +54,21 @@ def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, 
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, a million brackets
             raise ValueError(f"{name}: line {number} is not JSON: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"{name}: line {number} is a JSON {type(row).__name__}, expected an object")
         yield number, row
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for a key that occurs twice: which of its values counts is anyone's guess."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
+    return made
 
 
 def text_field(row: Row, name: str, *, where: str = "") -> str:
@@ -76,15 +91,30 @@ def flag_field(row: Row, name: str, *, where: str) -> bool:
     return value
 
 
+def draw_field(row: Row, *, where: str) -> int:
+    """Which draw of its problem a row is, from 0 on; GREEDY for the greedy answer. Raises ValueError for anything else."""
+    draw = row.get("draw")
+    if not isinstance(draw, int) or isinstance(draw, bool) or draw < GREEDY:
+        raise ValueError(
+            f"{where} has the draw {draw!r}, expected a whole number from 0 on ({GREEDY}: the greedy answer)"
+        )
+    return draw
+
+
+def model_field(row: Row, *, where: str) -> str:
+    """Which model wrote a row; '' where it does not say."""
+    return "" if row.get("model") is None else text_field(row, "model", where=where)
+
+
 def gold_field(row: Row, name: str, *, where: str = "") -> str:
     """A gold answer as it is written; a JSON number in decimals (2.0107e-06 is '0.0000020107').
 
-    Raises ValueError when it is not a number.
+    Raises ValueError when it is missing, BadGold when it is not a number.
     """
     written = text_field(row, name, where=where).strip()
     number = canonical_number(written)
     if number is None:
-        raise ValueError(f"{where} has no parsable gold answer: got {written[:40]!r}, {EXPECTED}".lstrip())
+        raise BadGold(f"{where} has no parsable gold answer: got {written[:40]!r}, {EXPECTED}".lstrip())
     return written if isinstance(row[name], str) else number
 
 

@@ -136,11 +136,14 @@ def select(
 
     `models` fixes their order (default: sorted); `max_draws` takes the first draws of each model and question alone;
     `seed` serves the random choices of `random_per_key` and caps. Raises ValueError for a sample of an unknown problem
-    or model, or when one draw occurs twice.
+    or model, when one draw occurs twice, or for a gold answer that the policy's rule misreads.
     """
     for name, limit in (("cap", policy.cap), ("max_draws", max_draws)):
         if limit is not None and limit < 1:
             raise ValueError(f"{name} must be at least 1, got {limit}")
+    for problem in problems:
+        if misread := answers.gold_fault(policy.rule, problem.gold):
+            raise ValueError(f"problem {problem.id!r} cannot be graded: {misread}")
     grouped, names = _grouped(samples, problems, models)
     totals, kept, num_samples = _Totals(), [], 0
     for problem in problems:

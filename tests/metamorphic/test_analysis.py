@@ -68,24 +68,7 @@ def test_the_order_of_cells_gives_the_same_numbers(study: Path, plain: dict[str,
     manifest = read_json(study / "study.json")
     random.Random(3).shuffle(manifest["cells"])
     write_json(tmp_path / "s" / "study.json", manifest)
-    found = numbers([tmp_path / "s"], tmp_path / "out")
-    assert found["claims"] == plain["claims"]
-    assert {name: text for name, text in found.items() if name.startswith("table")} == {
-        name: text for name, text in plain.items() if name.startswith("table")
-    }
-    key = lambda fit: json.dumps(fit, sort_keys=True)  # noqa: E731
-    assert sorted(map(_without_names, found["fits"]), key=key) == sorted(map(_without_names, plain["fits"]), key=key)
-
-
-def _without_names(fit: dict[str, Any]) -> Any:
-    """Numbers rounded to what summing in another order leaves alone; what is listed point by point in order of value."""
-    return _ordered(json.loads(json.dumps(fit), parse_float=lambda text: round(float(text), 9)))
-
-
-def _ordered(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _ordered(item) for key, item in value.items()}
-    return sorted(map(_ordered, value), key=repr) if isinstance(value, list) else value
+    assert numbers([tmp_path / "s"], tmp_path / "out") == plain
 
 
 def test_renaming_a_model_changes_its_name_alone(study: Path, plain: dict[str, Any], tmp_path: Path):
@@ -120,6 +103,7 @@ def test_a_key_that_differs_merges_no_cells(study: Path, tmp_path: Path):
     out = tmp_path / "out"
     draw_study([study, tmp_path / "s"], out=out)
     draw_study([study], out=tmp_path / "alone")
-    assert (out / "claims.md").read_text() == (tmp_path / "alone" / "claims.md").read_text()
+    said = "\nOf the commonest recipe alone; 4 settings of others are left out: train.lr = 1 (4).\n"
+    assert (out / "claims.md").read_text().replace(said, "", 1) == (tmp_path / "alone" / "claims.md").read_text()
     rows = (out / "records.csv").read_text().splitlines()
     assert len(rows) == 1 + len(entries) + 4

@@ -1,0 +1,207 @@
+"""The library behind the command `rft`, for scripts and notebooks: plan a cell, run it, read studies, fit and draw.
+
+    from rft import api
+
+    cell = api.plan("model=nano-xs", "method=sft", "data_frac=0.5", study="mine")
+    print(cell.text)                                       # stages, what is finished, tokens, time
+    record = api.run(cell)                                 # computes what is missing
+    results = api.read("multirun_outputs/mine")
+    for fit in api.fit(api.where(results, method="sft")):
+        print(fit.what, fit.line)
+    api.draw(results, out="figures")
+
+Everything else in the package may change from one version to the next; examples/ uses this module alone. Nothing slow is
+imported before it is needed, and the analysis only by the functions that need it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rft.conf_path import conf_folder, search_folders
+from rft.records import Record, read_json
+
+if TYPE_CHECKING:
+    from analysis.fits import SeriesFit
+    from analysis.outcomes import Outcomes
+    from analysis.points import Point
+    from analysis.records import Missing
+    from rft.execute.cell import PlannedCell
+
+OUTPUTS = Path("multirun_outputs")
+DEFAULT_STUDY = "api"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a planned cell."""
+
+    label: str  # 'finetune nano-xs sft'
+    key: str  # its identity, the same on every machine
+    finished: bool  # when it was planned: found in the store
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A planned cell: one model, method, data fraction, k and seed."""
+
+    cell_id: str  # unique in its study
+    folder: Path  # where its record will lie
+    stages: tuple[Stage, ...]  # in dependency order
+    text: str  # the plan as `rft plan` prints it
+    planned: PlannedCell  # what `run` needs
+
+
+@dataclass(frozen=True)
+class Results:
+    """What studies hold: a point for each setting, over its replicates."""
+
+    points: tuple[Point, ...]
+    outcomes: Outcomes  # per problem, for paired comparisons
+    missing: tuple[Missing, ...]  # cells without a usable record, with the reason
+    notes: tuple[str, ...] = ()  # what was found on reading
+
+
+def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | None = None) -> Cell:
+    """Plan one cell from `key=value` overrides, as on the command line. Computes and writes nothing.
+
+    `config_dir` has configuration files of your own. Raises ValueError for what cannot work, with what is allowed.
+    """
+    from rft.execute.cell import plan_cell
+    from rft.infra.store import Store
+    from rft.plan.show import plan_text
+    from rft.plan.typed import to_study_config
+
+    cfg = to_study_config(_composed([*overrides, f"study_name={study}"], config_dir=config_dir))
+    planned, store = plan_cell(cfg), Store(Path(cfg.store.root))
+    return Cell(
+        cell_id=planned.plan.cell_id,
+        folder=OUTPUTS / study / planned.plan.cell_id,
+        stages=tuple(Stage(s.label, s.key, store.has(s.kind, s.key)) for s in planned.plan.stages),
+        text=plan_text([planned.plan], store=store, runtime=cfg.runtime, workers=1),
+        planned=planned,
+    )
+
+
+def run(cell: Cell) -> Record:
+    """Compute what the cell lacks and write its record into its study, or find it finished.
+
+    Raises what a failing stage raises; the reason stands in the cell's folder then.
+    """
+    from rft.execute.cell import run_cell
+
+    path = run_cell(cell.planned, study_folder=cell.folder.parent)
+    if path is None:
+        raise ValueError(f"{cell.cell_id} was planned with dry_run=true: leave that out to run it")
+    return Record.from_json(read_json(path))
+
+
+def records(folder: Path | str) -> list[Record]:
+    """The finished records of one study, as they were written."""
+    from rft.infra.study import Study
+    from rft.records import RECORD_FILE
+
+    study = Study(Path(folder), Path(folder).name)
+    if not study.cells():
+        raise ValueError(f"{folder} is no study with cells: give a folder below {OUTPUTS} that a run has written")
+    paths = [study.path_of(entry["folder"]) / RECORD_FILE for entry in study.cells()]
+    return [Record.from_json(read_json(path)) for path in paths if path.exists()]
+
+
+def read(*folders: Path | str) -> Results:
+    """The points of one or more studies, checked against their outcomes. Raises ValueError for a folder that is no study."""
+    from analysis.checks import verified
+    from analysis.points import make_points
+    from analysis.records import load_studies
+
+    table, outcomes = verified(load_studies([Path(folder) for folder in folders]))
+    return Results(tuple(make_points(table.cells, outcomes)), outcomes, table.missing, table.notes)
+
+
+def where(
+    results: Results,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    method: str | None = None,
+    data_frac: float | None = None,
+    k: int | None = None,
+    setting: Mapping[str, Any] | None = None,
+) -> Results:
+    """The points with these values; None asks for nothing. `setting` has any other key, by dotted path: {"train.epochs": 4}.
+
+    Raises ValueError for a name that no point has: a slip would leave nothing over, without a word.
+    """
+    named = {"model": model, "data": data, "method": method}
+    for name, value in named.items():
+        _check_known(name, value, {getattr(point.cell, name) for point in results.points})
+    for key in setting or {}:
+        _check_known("key", key, {key for point in results.points for key in point.cell.setting})
+    wanted = {**named, "data_frac": data_frac, "k": k}
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    kept = [
+        point
+        for point in results.points
+        if all(getattr(point.cell, name) == value for name, value in asked.items())
+        and all(point.cell.setting.get(key) == value for key, value in (setting or {}).items())
+    ]
+    return replace(results, points=tuple(kept))
+
+
+def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a point's accuracy in percent; `point.estimate.kind` says what it holds."""
+    from analysis.points import accuracy_interval
+
+    return accuracy_interval(point.estimate, level=level)
+
+
+def fit(results: Results) -> list[SeriesFit]:
+    """Accuracy in percent on log2 of the human examples: a line for each base and method, or why there is none."""
+    from analysis.figures.accuracy import series_by_label
+    from analysis.fits import fit_series
+    from analysis.records import base_names
+
+    trained = [point for point in results.points if point.mean_of("num_human")]
+    found = []
+    for base, name in base_names(point.cell for point in trained).items():
+        for label, members in series_by_label([p for p in trained if p.cell.base == base]).items():
+            doublings = [math.log2(point.mean_of("num_human") or 1) for point in members]
+            found.append(fit_series(members, doublings, results.outcomes, what=f"{name}, {label}"))
+    return found
+
+
+def draw(results: Results, *, out: Path | str) -> list[Path]:
+    """Draw every figure that the points allow, as PNG and SVG with fits.json; returns the PNG files."""
+    from analysis.figures.drawing import Drawing
+    from analysis.study import draw_all, save_drawings
+
+    drawings = draw_all(results.points, results.outcomes)
+    save_drawings(drawings, out=Path(out))
+    return [Path(out) / f"{drawing.name}.png" for drawing in drawings if isinstance(drawing, Drawing)]
+
+
+def _composed(overrides: Sequence[str], *, config_dir: Path | str | None) -> Any:
+    """The configuration as Hydra composes it, its own part included: that says where the files were found."""
+    from hydra import compose, initialize_config_dir
+
+    from rft.config.overrides import check_overrides, named_plugins
+    from rft.plan.typed import method_options, named_choices, store_schema
+
+    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
+    store_schema(named_plugins(overrides))
+    folders = search_folders([*search, *overrides])
+    problem = check_overrides(overrides, folders=folders, choices=named_choices(), options=method_options())
+    if problem is not None:
+        raise ValueError(problem)
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
+
+
+def _check_known(what: str, value: str | None, known: Iterable[str]) -> None:
+    names = sorted(known)
+    if value is not None and value not in names:
+        raise ValueError(f"no point has the {what} {value!r}; there are {', '.join(names) or 'no points at all'}")

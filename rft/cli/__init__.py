@@ -1,0 +1,98 @@
+"""The command `rft`: one program, a subcommand for each thing to do, one file for each subcommand.
+
+    rft run +study=quickstart          # rft.cli.run
+    rft status multirun_outputs/mine   # rft.cli.status
+    rft --help
+
+Each file has `main(arguments) -> exit status` and is imported when it is called for, so that help answers at once. To add a
+subcommand, add its file and a line to COMMANDS.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+THROUGH_HYDRA = ("run", "plan")  # subcommands whose arguments Hydra reads
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand; its file is rft/cli/<name>.py."""
+
+    name: str
+    summary: str
+
+
+COMMANDS = (
+    Command("run", "compute a cell, or with -m a whole sweep"),
+    Command("plan", "what a run would compute: stages, tokens, time; nothing is written"),
+    Command("status", "of a study: cells done, cells missing and why, stages being computed now"),
+    Command("plot", "figures, tables, fits and claims of a study (or of the published one: --paper)"),
+    Command("report", "the same as one HTML file that opens from disk"),
+    Command("grade", "grade stored solutions under a named rule"),
+    Command("select", "choose correct and distinct solutions from a stored pool"),
+    Command("store", "what the stage store holds; let go of what no study needs"),
+)
+
+
+def main() -> None:
+    """Console entry."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run the subcommand that the arguments name; returns the exit status (2 for one that does not exist)."""
+    first, *rest = arguments or ["--help"]
+    if first in ("--help", "-h", "help"):
+        print(help_text())
+        return 0
+    if first in ("--version", "-V"):
+        print(_version())
+        return 0
+    if first.startswith("-"):
+        from rft.cli import completion
+        from rft.config.overrides import COMPLETION_FLAGS
+
+        if first in COMPLETION_FLAGS:
+            return completion.complete(arguments)
+    if first not in {command.name for command in COMMANDS}:
+        print(f"rft: unknown command {first!r}.{_suggestion(first)}\n{help_text()}", file=sys.stderr)
+        return 2
+    if first not in THROUGH_HYDRA:  # which takes the program's name, for completion, from here
+        sys.argv[0] = f"rft {first}"  # in the usage that argparse prints
+    module = importlib.import_module(f"rft.cli.{first}")
+    status: int = module.main(rest)
+    return status
+
+
+def help_text() -> str:
+    """All subcommands, a line each."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "usage: rft COMMAND [arguments]",
+            "",
+            "Scaling-law studies of rejection-sampling fine-tuning.",
+            "",
+            *lines,
+            "",
+            '`rft COMMAND --help` says more of one; shell completion: eval "$(rft -sc install=bash)"',
+        ]
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"rft {version('rft-scaling')}"
+
+
+def _suggestion(word: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
+    return f" Did you mean {close[0]}?" if close else ""

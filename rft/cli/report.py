@@ -1,0 +1,15 @@
+"""`rft report DIR ...`: what `rft plot` draws, and one HTML file of it that opens from disk.
+
+rft report multirun_outputs/quickstart     # .../figures/report.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rft.cli import plot
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`rft plot --report`."""
+    return plot.main([*arguments, "--report"])

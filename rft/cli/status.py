@@ -1,0 +1,65 @@
+"""`rft status DIR ...`: how far a study is: cells done, cells missing and why, stages being computed now.
+
+    rft status multirun_outputs/quickstart
+    multirun_outputs/quickstart: 17 of 18 cells have a record
+      missing: nano-s_rft_f1_k16_s0-1a2b3c4d: not finished
+    being computed now in multirun_outputs/.store: shard 5f0c4a1e
+
+The study folder alone tells of cells; a copied one needs no store. Stages are the store's, for whichever study.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rft.records import STUDY_FILE
+
+STORE_FOLDER = ".store"  # beside the studies, unless store.root says otherwise
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse the command line, print; 2 with a message when a folder is no study."""
+    parser = argparse.ArgumentParser(prog="rft status", description="Cells done, cells missing, stages in progress.")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="study folders")
+    parser.add_argument("--root", type=Path, help="the store (default: .store beside the study folder)")
+    options = parser.parse_args(arguments)
+    try:
+        for folder in options.folders:
+            print(study_text(folder))
+        for root in dict.fromkeys(options.root or folder.parent / STORE_FOLDER for folder in options.folders):
+            print(store_text(root))
+    except (ValueError, OSError) as error:
+        print(f"rft status: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def study_text(folder: Path) -> str:
+    """Cells of one study. Raises ValueError for another folder."""
+    from rft.infra.study import Study
+
+    if not (folder / STUDY_FILE).is_file():
+        raise ValueError(
+            f"{folder} is no study folder: it has no {STUDY_FILE}. Give the folder of a study, e.g. "
+            "multirun_outputs/quickstart"
+        )
+    return Study(folder, folder.name).summary_text() or f"{folder}: no cells yet"
+
+
+def store_text(root: Path) -> str:
+    """Stages that live processes compute now, as far as the store's leases tell."""
+    from rft.infra.disk import StoreError
+    from rft.infra.removal import live_stages
+    from rft.infra.store import Store
+
+    if not root.is_dir():
+        return f"there is no store in {root}: what is being computed now is not known (--root says where it lies)"
+    try:
+        stages = live_stages(Store(root))
+    except StoreError as error:
+        return f"what is being computed now is not known: {error}"
+    names = [f"{kind} {key[:8]}" for kind, _, key in (stage.rpartition("-") for stage in stages)]
+    return f"being computed now in {root}: {', '.join(names) or 'nothing'}"

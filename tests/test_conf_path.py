@@ -1,0 +1,100 @@
+"""Configuration of the user's own, beside the project's: found by choice, by `union`, and in suggestions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from rft.conf_path import choices, conf_folder, search_folders
+from rft.config import StudyConfig
+from rft.config.overrides import check_overrides
+from rft.plan.typed import composed_from, method_options, named_choices, to_study_config
+
+KNOWN: dict[str, Any] = {"choices": named_choices(), "options": method_options()}
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A folder as a user has it: a model that is nano-xs with another learning rate, and a study."""
+    (tmp_path / "model").mkdir()
+    theirs = (conf_folder() / "model" / "nano-xs.yaml").read_text()
+    own = theirs.replace("name: nano-xs", "name: nano-own").replace("lr: 3.0e-3", "lr: 0.0123", 1)
+    assert "0.0123" in own
+    (tmp_path / "model" / "nano-own.yaml").write_text(own)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "pilot.yaml").write_text("# @package _global_\nstudy_name: pilot\nk: 2\n")
+    return tmp_path
+
+
+def composed(*overrides: str, own: Path | None) -> DictConfig:
+    """As in a job: with Hydra's own part, which says where the configuration came from."""
+    search = [f"hydra.searchpath=[file://{own}]"] if own else []
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        return compose("config", overrides=[*search, *overrides, "study_name=x"], return_hydra_config=True)
+
+
+def typed(*overrides: str, own: Path | None) -> StudyConfig:
+    return to_study_config(composed(*overrides, own=own))
+
+
+def test_a_union_finds_the_users_models(mine: Path):
+    cfg = typed("union=[nano-own,nano-s]", own=mine)
+    assert cfg.donors["nano-own"].lr == 0.0123
+    assert cfg.donors["nano-s"].name == "nano-s"
+
+
+def test_without_the_folder_the_model_is_unknown_and_the_flag_is_named():
+    with pytest.raises(ValueError, match=r"unknown model 'nano-own'.*nano-xs.*--config-dir"):
+        typed("union=[nano-own,nano-s]", own=None)
+
+
+def test_the_projects_file_wins_over_the_users_of_the_same_name_as_in_hydra(mine: Path):
+    (mine / "model" / "nano-s.yaml").write_text((mine / "model" / "nano-own.yaml").read_text())
+    cfg = typed("model=nano-s", "union=[nano-s,nano-xs]", own=mine)
+    other = typed("model=nano-xs", "union=[nano-s,nano-xs]", own=mine)
+    assert cfg.model.name == "nano-s"  # what Hydra took
+    assert other.donors["nano-s"] == cfg.model
+
+
+def test_folders_are_those_that_hydra_searched(mine: Path):
+    assert composed_from(composed(own=mine)) == [conf_folder(), mine]
+    assert composed_from(composed(own=None)) == [conf_folder()]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--config-dir", "{}"], ["--config-dir={}"], ["-cd", "{}"], ["-m", "-cd={}"], ["hydra.searchpath=[file://{}]"]],
+)
+def test_words_of_the_users_folder_are_known(mine: Path, flags: list[str]):
+    arguments = [flag.format(mine) for flag in flags]
+    folders = search_folders([*arguments, "model=nano-own"])
+    assert folders == [conf_folder(), mine]
+    assert choices("model", folders)["nano-own"] == mine / "model" / "nano-own.yaml"
+    assert (
+        check_overrides(
+            [*arguments, "model=nano-own,nano-s", "+study=pilot"],
+            folders=folders,
+            choices=named_choices(),
+            options=method_options(),
+        )
+        is None
+    )
+    problem = check_overrides(
+        [*arguments, "+study=pilto"], folders=folders, choices=named_choices(), options=method_options()
+    )
+    assert problem is not None
+    assert "Did you mean pilot?" in problem
+
+
+def test_without_a_flag_they_are_not(mine: Path):
+    assert search_folders(["model=nano-own", "--config-dir"]) == [conf_folder()]
+    assert (
+        check_overrides(
+            ["model=nano-own"], folders=search_folders([]), choices=named_choices(), options=method_options()
+        )
+        is not None
+    )

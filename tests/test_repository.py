@@ -1,0 +1,44 @@
+"""The files around the code: what a fresh clone is checked with, and with which environment."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def recipe(target: str) -> str:
+    """What make would run for a target in a fresh clone."""
+    words = ["make", "--always-make", "--dry-run", "VENV=.venv-none", target]
+    return subprocess.check_output(words, cwd=REPOSITORY, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_study_installs_no_test_tools():
+    assert re.search(r"pip install .*-e \.$", recipe("study"), re.MULTILINE)
+    assert "[dev]" not in recipe("study")
+
+
+def test_checks_install_them_on_top_of_what_a_study_has():
+    for target in ("test", "lint", "types", "bench"):
+        text = recipe(target)
+        assert '-e ".[dev]"' in text
+        assert re.search(r"pip install .*-e \.$", text, re.MULTILINE)
+
+
+def test_the_workflow_runs_the_one_script_and_gives_it_gsm8k():
+    job = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())["jobs"]["run"]
+    assert job["steps"][-1]["run"] == ".ci/run"
+    assert "GSM8K_DIR" in job["steps"][-1]["env"]
+    assert (REPOSITORY / ".ci/run").stat().st_mode & 0o111
+
+
+def test_commit_hooks_are_the_checks_of_make():
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"]
+    entries = " ".join(hook["entry"] for hook in hooks[0]["hooks"])
+    for check in re.findall(r"-m (ruff check|ruff format|mypy)", recipe("lint") + recipe("types")):
+        assert check in entries

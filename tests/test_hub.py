@@ -138,6 +138,21 @@ def test_a_data_set_of_unknown_size_is_refused_and_so_is_one_that_is_smaller_tha
         computed(tmp_path, cfg, train)
 
 
+def test_a_test_question_in_the_validation_part_is_found_before_a_model_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cfg = hub_cell(tmp_path, "data.train_limit=12", "data.test_limit=6", "data.num_validation=11")
+    stages = plan(cfg, resolve(cfg)).stages
+    folder = published(tmp_path, monkeypatch)
+    rows = (folder / "train.jsonl").read_text().splitlines()
+    leaked = (folder / "test.jsonl").read_text().splitlines()[0]
+    (folder / "train.jsonl").write_text("\n".join([*rows[:-2], leaked, rows[-1]]) + "\n")
+    store = Store(tmp_path / "store")
+    with pytest.raises(ValueError, match="1 of 12 questions of the training file are in the test set"):
+        execute(stages, store=store, runtime=cfg.runtime)
+    assert not any(store.has(stage.kind, stage.key) for stage in stages if stage.kind in ("import", "finetune"))
+
+
 def test_another_revision_is_another_data_set(tmp_path: Path):
     keys: set[str] = set()
     for revision in ("e53f048", "cc7b047"):

@@ -14,7 +14,7 @@ from rft.execute.stages import execute
 from rft.infra.store import Store
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
-from rft.stages.problems import PROBLEMS_FILE, Leakage, Part, ProblemFile, Problems
+from rft.stages.problems import PROBLEMS_FILE, Golds, Leakage, Part, ProblemFile, Problems
 
 # Raise the version of the stage (its class in rft.stages) together with these digests,
 # and only when its output is meant to change.
@@ -105,7 +105,7 @@ def test_a_bad_data_file_is_named_with_its_line(tmp_path: Path, train: str, mess
     cfg = composed(*overrides)
 
     def read() -> None:
-        stages = [one for one in plan(cfg, resolve(cfg)).stages if isinstance(one, Problems | Leakage)]
+        stages = [one for one in plan(cfg, resolve(cfg)).stages if isinstance(one, Problems | Leakage | Golds)]
         execute(stages, store=Store(tmp_path / "store"), runtime=cfg.runtime)
 
     with pytest.raises(ValueError, match=message):

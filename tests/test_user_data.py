@@ -16,7 +16,7 @@ from rft.infra.store import Store
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Problem
-from rft.stages.problems import Leakage, ProblemFile, Problems
+from rft.stages.problems import Golds, Leakage, ProblemFile, Problems
 from rft.text.answers import grade
 
 TRAIN = [
@@ -42,7 +42,7 @@ def svamp(tmp_path: Path, *more: str, train: list[dict[str, Any]] = TRAIN) -> St
 def read_data(cfg: StudyConfig) -> list[list[Problem]]:
     """Problems of training and test; all that a cell does with its files before a model is touched."""
     cell, store = plan(cfg, resolve(cfg)), Store(Path(cfg.store.root))
-    stages = [stage for stage in cell.stages if isinstance(stage, Problems | Leakage)]
+    stages = [stage for stage in cell.stages if isinstance(stage, Problems | Leakage | Golds)]
     execute(stages, store=store, runtime=cfg.runtime)
     return [ProblemFile(store.folder(stage.kind, stage.key)).problems() for stage in cell.read.problems]
 

@@ -66,7 +66,7 @@ def _key_lines() -> Iterator[str]:
         if name == "methods":
             yield from _option_lines()
         elif part is None:
-            words = " | ".join(METHODS) if name == "method" else _allowed(hints[name], spec)
+            words = " | ".join(sorted(METHODS)) if name == "method" else _allowed(hints[name], spec)
             yield from _wrapped([f"  {name}: {words}"])
         else:
             yield from _wrapped([f"  {name}.*: {', '.join(f.name for f in dataclasses.fields(part))}"])

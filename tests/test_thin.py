@@ -15,7 +15,7 @@ from rft.stages.kept import KEPT_FILE
 from rft.stages.problems import Subset, write_problems
 from rft.stages.thin import Thin
 from rft.text.selection import KeptPath
-from rft.text.world import Split, world_problems
+from rft.text.world import WorldSplit, world_problems
 from tests.stages import GivenPaths, given_problems, run_stage
 
 LUCKY = "no reason"
@@ -24,7 +24,7 @@ LUCKY = "no reason"
 def questions() -> list[Problem]:
     world = tiny().data.world
     assert world is not None
-    return world_problems(world, split=Split.POOL, count=20)
+    return world_problems(world, split=WorldSplit.POOL, count=20)
 
 
 def folder_with(folder: Path, *, count: int) -> Path:

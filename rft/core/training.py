@@ -20,13 +20,13 @@ from typing import Any
 
 import torch
 
+from rft.core import OnProgress
 from rft.core.batching import Step
 from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
 from rft.core.model import Model
 
 Log = Callable[[dict[str, Any]], None]
-Progress = Callable[[int, int], None]  # steps done, steps in all
 
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -79,7 +79,7 @@ def train(
     *,
     settings: TrainSettings,
     log: Log | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> TrainResult:
     """Train in place, without dropout, over exactly `settings.num_steps` steps. Deterministic: all randomness is in the
     steps' order.

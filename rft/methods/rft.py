@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rft.config import Thin as ThinTo
+from rft.config import ThinTo
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
 from rft.stages.shard import Pool
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Row, Trainset, row
+from rft.stages.trainset import Example, Trainset, row
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,7 +24,7 @@ class KeptSet(Trainset):
     kind: ClassVar[str] = "kept_set"
     paths: Selection
 
-    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Every kept path with its question, which may lie outside the human subset."""
         by_id = {problem.id: problem for problem in work.open(self.subset.source).problems()}
         return [row(by_id[path.id], path.text, "kept") for path in work.open(self.paths).kept()]

@@ -13,8 +13,7 @@ from rft.stages.problems import Golds, Subset
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
-from rft.text.selection import KeptPath, Policy, fault, intersections, path_equations, policy_named, select
-from rft.text.selection import Selection as Chosen
+from rft.text.selection import KeptPath, Policy, Selected, fault, intersections, path_equations, policy_named, select
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
@@ -90,7 +89,7 @@ class Select(Selection):
         return Done(facts=select_facts(selection, problems))
 
 
-def select_facts(selection: Chosen, problems: Sequence[Problem]) -> SelectFacts:
+def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFacts:
     """For the record."""
     stats = selection.stats
     return SelectFacts(
@@ -120,7 +119,7 @@ def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float |
 
 
 def _shown(
-    samples: Sequence[Sample], problems: Sequence[Problem], selection: Chosen, *, policy: Policy
+    samples: Sequence[Sample], problems: Sequence[Problem], selection: Selected, *, policy: Policy
 ) -> Iterator[dict[str, Any]]:
     """A capped sample of the pool, all draws of the first questions, with outcome and fate."""
     by_id = {problem.id: problem for problem in problems}

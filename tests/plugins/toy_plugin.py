@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from rft.config import fields
-from rft.core.sampling.base import Generation, Progress
+from rft.core import OnProgress
+from rft.core.sampling.base import Solution
 from rft.core.sampling.engines import ENGINES
 from rft.core.tokenization import Prompt
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Row, Trainset, row
+from rft.stages.trainset import Example, Trainset, row
 from rft.text.answers import RULES, Rule
 from rft.text.numbers import last_number
 
@@ -37,7 +38,7 @@ class RepeatedSet(Trainset):
     kind: ClassVar[str] = "toy_set"
     times: int
 
-    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         return [row(problem, problem.solution, "again") for problem in human] * (self.times - 1)
 
 
@@ -58,9 +59,9 @@ class Echo:
     """A sampler that always writes the same solution."""
 
     def sample(
-        self, prompts: Sequence[Prompt], *, num_draws: int, progress: Progress | None = None, **_: Any
-    ) -> list[list[Generation]]:
-        return [[Generation("<<1+1=2>>2\n#### 2", 5, False)] * num_draws for _ in prompts]
+        self, prompts: Sequence[Prompt], *, num_draws: int, progress: OnProgress | None = None, **_: Any
+    ) -> list[list[Solution]]:
+        return [[Solution("<<1+1=2>>2\n#### 2", 5, False)] * num_draws for _ in prompts]
 
     def close(self) -> None:
         pass

@@ -24,11 +24,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rft.core import OnProgress
 from rft.core.checkpoints import CONFIG_FILE, check_folder
 from rft.core.context import context_of
 from rft.core.model import Model, load_model
 from rft.core.sampling.agreement import measure_agreement
-from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, shuffled
+from rft.core.sampling.base import Solution, check_request, end_ids, finish, shuffled
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, Tokenizer, encode_prompts, load_tokenizer
 
@@ -63,8 +64,8 @@ class CTranslate2Sampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: Progress | None = None,
-    ) -> list[list[Generation]]:
+        progress: OnProgress | None = None,
+    ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`."""
         ids = encode_prompts(self._tokenizer, prompts)
         check_request(ids, num_draws=num_draws, temperature=temperature, top_p=top_p)

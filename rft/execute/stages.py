@@ -62,7 +62,8 @@ class StageRunner:
         if not stage.samples:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
-        done = stage.run(StageContext(out, self.runtime, report, sampler, self._finished))
+        alone = stage.shipped()  # as a worker gets it: what runs here runs there
+        done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished))
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
@@ -77,6 +78,7 @@ class StageRunner:
         return self._sampler
 
     def _finished(self, stage: Stage[Any]) -> Path:
+        """The folder of a finished input. Raises RuntimeError where it is not in the store."""
         entry = self.store.get(stage.kind, stage.key)
         if entry is None:
             raise RuntimeError(

@@ -87,7 +87,12 @@ class StageContext:
     folder_of: Callable[[Stage[Any]], Path]  # of a finished input
 
     def open(self, stage: Stage[R]) -> R:
-        """A finished input, read as what it is."""
+        """A finished input, read as what it is. Raises RuntimeError for the input of an input: make it a field."""
+        if cast(Any, stage) is None:
+            raise RuntimeError(
+                "a stage opens what is not among its own fields: the inputs of its inputs stay behind when it is sent to "
+                "a worker, so give the stage a field for it"
+            )
         return stage.read(self.folder_of(stage))
 
 

@@ -105,5 +105,5 @@ def nothing_left(cfg: StudyConfig) -> str:
     cfg = unnoted(cfg)
     return (
         f"sampling.allocate=by_difficulty with k={cfg.k} and sampling.draws_per_shard={cfg.sampling.draws_per_shard}: the "
-        "first draws of every question leave nothing to deal: raise k to at least twice the draws of a shard, or lower these"
+        "first draws of every question leave nothing to deal: raise k above the draws of a shard, or lower these"
     )

@@ -168,7 +168,7 @@ def _allocation_problems(cfg: StudyConfig) -> Iterator[str]:
     """Draws by difficulty that could not be dealt."""
     if cfg.sampling.allocate is Allocate.uniform:
         return
-    if cfg.k < 2 * cfg.sampling.draws_per_shard:
+    if cfg.k <= cfg.sampling.draws_per_shard:
         yield nothing_left(cfg)
     if cfg.allocation.cap < cfg.k:
         yield (

@@ -20,8 +20,9 @@ def scores(folder: Path, pairs: list[tuple[str, str]], *, tokens: int = 4096) ->
 
 
 @pytest.mark.parametrize("tokens", [1, 100, 4096])
-def test_scores_are_those_of_transformers_one_by_one(tmp_path: Path, tokens: int):
-    folder = write_reward_model(tmp_path / "r")
+@pytest.mark.parametrize("learned_positions", [False, True])
+def test_scores_are_those_of_transformers_one_by_one(tmp_path: Path, tokens: int, learned_positions: bool):
+    folder = write_reward_model(tmp_path / "r", learned_positions=learned_positions)
     model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
         expected = [float(model(**tokenizer(*pair, return_tensors="pt")).logits[0, 0]) for pair in PAIRS]

@@ -63,7 +63,7 @@ def _opened(folder: Path, device: str) -> tuple[Any, Any]:
         raise ValueError(f"the model in {folder} has {model.config.num_labels} outputs: a reward model has one")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "right"  # positions of decoders begin at the first column
+    tokenizer.padding_side = "right"  # learned positions count columns from the left
     model.config.pad_token_id = tokenizer.pad_token_id  # and they find the last token by this one
     return model.to(device).eval(), tokenizer
 

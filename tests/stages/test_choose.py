@@ -200,7 +200,7 @@ def test_a_reward_model_that_changed_since_the_plan_is_refused(inputs: dict, tmp
 # As planned
 
 
-def test_all_choosers_choose_among_the_paths_that_the_policy_keeps_without_a_cap():
+def test_candidates_are_what_the_policy_keeps_without_a_cap():
     plain, *others = (
         tiny("method=rft", "k=3", *given)
         for given in ((), ("select.choose=shortest",), ("select.choose=random", "select.budget=9", "select.cap=2"))

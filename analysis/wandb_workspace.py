@@ -23,7 +23,10 @@ ACCURACY = "maj1@1"
 LOSS, HUMAN, PARAMS = "model/pretrain_loss_nats", "data/num_human", "model/num_params_non_embedding"
 SAMPLES_TABLE = "samples"
 CURVE = ("loss_nats", "lr")  # of the training histories, by step
-METHODS = ("icl", "sft", "sft_best", "sft_matched", "rft", "oracle_paths", "fresh_human", "self_query", "self_revise")
+METHODS = (
+    "icl", "sft", "sft_best", "sft_matched", "rft", "expert_iteration", "oracle_paths", "fresh_human", "self_query",
+    "self_revise",
+)  # fmt: skip
 LEGEND = "${config:cell.model} ${config:cell.method} k=${config:cell.k} data ${config:cell.data_frac}"
 
 

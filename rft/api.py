@@ -37,7 +37,7 @@ DEFAULT_STUDY = "api"
 
 
 @dataclass(frozen=True)
-class Stage:
+class PlannedStage:
     """One stage of a planned cell."""
 
     label: str  # 'finetune nano-xs sft'
@@ -46,12 +46,12 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Plan:
     """A planned cell: one model, method, data fraction, k and seed."""
 
     cell_id: str  # unique in its study
     folder: Path  # where its record will lie
-    stages: tuple[Stage, ...]  # in dependency order
+    stages: tuple[PlannedStage, ...]  # in dependency order
     text: str  # the plan as `rft plan` prints it
     planned: PlannedCell  # what `run` needs
 
@@ -66,7 +66,7 @@ class Results:
     notes: tuple[str, ...] = ()  # what was found on reading
 
 
-def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | None = None) -> Cell:
+def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | None = None) -> Plan:
     """Plan one cell from `key=value` overrides, as on the command line. Computes and writes nothing.
 
     `config_dir` has configuration files of your own. Raises ValueError for what cannot work, with what is allowed.
@@ -78,16 +78,16 @@ def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | N
 
     cfg = to_study_config(_composed([*overrides, f"study_name={study}"], config_dir=config_dir))
     planned, store = plan_cell(cfg), Store(Path(cfg.store.root))
-    return Cell(
+    return Plan(
         cell_id=planned.plan.cell_id,
         folder=OUTPUTS / study / planned.plan.cell_id,
-        stages=tuple(Stage(s.label, s.key, store.has(s.kind, s.key)) for s in planned.plan.stages),
+        stages=tuple(PlannedStage(s.label, s.key, store.has(s.kind, s.key)) for s in planned.plan.stages),
         text=plan_text([planned.plan], store=store, runtime=cfg.runtime, workers=1),
         planned=planned,
     )
 
 
-def run(cell: Cell) -> Record:
+def run(cell: Plan) -> Record:
     """Compute what the cell lacks and write its record into its study, or find it finished.
 
     Raises what a failing stage raises; the reason stands in the cell's folder then.

@@ -19,6 +19,7 @@ from typing import Any
 from rft.conf_path import choices
 from rft.config import StudyConfig
 from rft.config.fields import Spec, specs
+from rft.plan.method import METHODS
 
 WIDTH = 110
 HIDDEN_GROUPS = ("hydra",)  # logging formats, not for users
@@ -62,10 +63,21 @@ def _key_lines() -> Iterator[str]:
         part = _part(hints[name])
         if name in HIDDEN_KEYS:
             continue
-        if part is None:
-            yield from _wrapped([f"  {name}: {_allowed(hints[name], spec)}"])
+        if name == "methods":
+            yield from _option_lines()
+        elif part is None:
+            words = " | ".join(sorted(METHODS)) if name == "method" else _allowed(hints[name], spec)
+            yield from _wrapped([f"  {name}: {words}"])
         else:
             yield from _wrapped([f"  {name}.*: {', '.join(f.name for f in dataclasses.fields(part))}"])
+
+
+def _option_lines() -> Iterator[str]:
+    """A line for each method with options of its own."""
+    for name, method in METHODS.items():
+        if method.options is not None:
+            names = ", ".join(one.name for one in dataclasses.fields(method.options))
+            yield from _wrapped([f"  methods.{name}.*: {names}"])
 
 
 def _part(hint: Any) -> Any:

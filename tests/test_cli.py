@@ -78,7 +78,7 @@ def test_help_of_run_says_allowed_values_and_choices_without_hydra(tmp_path: Pat
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     out = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True)
     assert "k: int in [1, inf)" in out
-    assert "method: icl | sft |" in out
+    assert "method: expert_iteration | fresh_human | icl |" in out
     assert "quickstart" in out
 
 

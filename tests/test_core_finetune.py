@@ -94,12 +94,13 @@ def test_precision_is_part_of_the_recipe_where_it_is_not_float32() -> None:
     [
         (["pretrain_tokens=2047"], r"pretrain_tokens=2047 is less than one .*model=nano-xs: at least 2048"),
         (["model.pretrain.tokens=10"], r"model.pretrain.tokens=10 is less than one .* at least 2048"),
-        (["pretrain_tokens=500", "model.pretrain.batch_tokens=64"], None),
+        (["pretrain_tokens=500", "model.pretrain.batch_tokens=256"], None),
+        (["pretrain_tokens=500", "model.pretrain.batch_tokens=64"], "no multiple of model.pretrain.sequence=256"),
         (
-            ["pretrain_tokens=100", "model.pretrain.batch_tokens=64"],
+            ["pretrain_tokens=100", "model.pretrain.batch_tokens=256"],
             r"pretrain_tokens=100 .*\(a sequence has 256 tokens",
         ),
-        (["pretrain_tokens=500", "model.pretrain.batch_tokens=64", "union=[nano-s]"], r"model=nano-s: at least 1024"),
+        (["pretrain_tokens=500", "model.pretrain.batch_tokens=256", "union=[nano-s]"], r"model=nano-s: at least 1024"),
     ],
 )
 def test_a_pretraining_budget_below_a_step_is_refused(overrides: list[str], message: str | None) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rft.core.model import load_model
-from rft.core.sampling.base import Generation, Sampler, finish
+from rft.core.sampling.base import Sampler, Solution, finish
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
 from rft.core.sampling.engines import open_sampler, resolve_engine
 from rft.core.sampling.torch_backend import choose, left_padded
@@ -33,12 +33,12 @@ def opened(engine: str, folder: Path, *, threads: int = 1, batch: int | None = N
     return open_sampler(engine, folder, device="cpu", threads=threads, dtype="float32", batch=batch)
 
 
-def draw(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[list[Generation]]:
+def draw(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[list[Solution]]:
     values = {"num_draws": 3, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": [], "seed": 5}
     return sampler.sample(prompts, **{**values, **changes})
 
 
-def greedy(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[Generation]:
+def greedy(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[Solution]:
     return [row[0] for row in draw(sampler, prompts, num_draws=1, temperature=0.0, **changes)]
 
 
@@ -55,7 +55,7 @@ def smallest_gap(folder: Path, prompt: Prompt, *, steps: int) -> float:
     return min(gaps)
 
 
-def assert_equal_but_for_near_ties(folder: Path, first: list[Generation], second: list[Generation]) -> None:
+def assert_equal_but_for_near_ties(folder: Path, first: list[Solution], second: list[Solution]) -> None:
     differing = [prompt for prompt, a, b in zip(PROMPTS, first, second, strict=True) if a != b]
     assert [prompt for prompt in differing if smallest_gap(folder, prompt, steps=24) >= 1e-3] == []
 

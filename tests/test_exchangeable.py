@@ -13,7 +13,7 @@ import torch
 from core_tiny import toy_pairs, trained_folder
 
 from rft.core.model import load_model
-from rft.core.sampling.base import Generation, shuffled
+from rft.core.sampling.base import Solution, shuffled
 from rft.core.sampling.ctranslate2_backend import ROWS
 from rft.core.sampling.engines import open_sampler
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained_folder(tmp_path_factory.mktemp("exchangeable"), num_steps=60)
 
 
-def drawn(engine: str, folder: Path, *, draws: int, seed: int) -> list[list[Generation]]:
+def drawn(engine: str, folder: Path, *, draws: int, seed: int) -> list[list[Solution]]:
     sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=64)
     options = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": []}
     return sampler.sample(PROMPTS, num_draws=draws, seed=seed, **options)
@@ -52,7 +52,7 @@ class Judge:
         return float(logs[torch.arange(len(ids) - 1), torch.tensor(ids[1:])][len(start) - 1 :].sum())
 
 
-def values(groups: list[list[Generation]], judge: Judge) -> dict[str, np.ndarray]:
+def values(groups: list[list[Solution]], judge: Judge) -> dict[str, np.ndarray]:
     """Log-likelihood, and right or wrong (the answer is the first number), as [prompts, draws]."""
     likely = [[judge(p, one.text) for one in row] for p, row in zip(PROMPTS, groups, strict=True)]
     right = [

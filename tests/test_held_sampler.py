@@ -113,9 +113,9 @@ def test_a_model_is_converted_once_for_all_its_shards(
     conversions: list[Path] = []
     convert = ctranslate2_backend.convert
 
-    def counted(model_folder: Path, out: Path) -> None:
+    def counted(model_folder: Path, out: Path, **options: Any) -> None:
         conversions.append(out)
-        convert(model_folder, out)
+        convert(model_folder, out, **options)
 
     monkeypatch.setattr(ctranslate2_backend, "convert", counted)
     for seed in range(3):

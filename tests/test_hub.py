@@ -21,8 +21,8 @@ from rft.infra.store import Entry, Store
 from rft.plan.cell import plan
 from rft.plan.sources import REPOSITORY, resolve
 from rft.records import read_jsonl
-from rft.stages.problems import FILES
-from rft.stages.stage import Stage
+from rft.stages.problems import PROBLEMS_FILE
+from rft.stages.stage import Stage, in_order
 from rft.text.gsm8k import content_digest, read_problems
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -104,7 +104,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def computed(tmp_path: Path, cfg: StudyConfig, stage: Stage) -> Entry:
     store = Store(tmp_path / "store")
-    execute([stage], store=store, runtime=cfg.runtime)
+    execute(in_order([stage]), store=store, runtime=cfg.runtime)
     entry = store.get(stage.kind, stage.key)
     assert entry is not None
     return entry
@@ -114,13 +114,13 @@ def test_the_data_stage_reads_what_the_limits_say_and_records_what_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     cfg = hub_cell(tmp_path, "data.train_limit=8", "data.test_limit=6")
-    data = plan(cfg, resolve(cfg)).roles["data"]
+    train, test = plan(cfg, resolve(cfg)).read.problems
     folder = published(tmp_path, monkeypatch)
-    entry = computed(tmp_path, cfg, data)
-    assert list(read_jsonl(entry.path / FILES["train"])) == [
+    entry, other = computed(tmp_path, cfg, train), computed(tmp_path, cfg, test)
+    assert list(read_jsonl(entry.path / PROBLEMS_FILE)) == [
         problem.to_json() for problem in read_problems(folder / "train.jsonl", limit=8)
     ]
-    fetched = entry.meta["stats"]["dataset"]["fetched"]
+    fetched = {"train": entry.meta["facts"]["fetched"], "test": other.meta["facts"]["fetched"]}
     assert fetched["test"] == {"from": SOURCE, "sha256": content_digest(read_problems(folder / "test.jsonl"))}
     assert fetched["train"]["sha256"] != fetched["test"]["sha256"]
 
@@ -132,18 +132,33 @@ def test_a_data_set_of_unknown_size_is_refused_and_so_is_one_that_is_smaller_tha
         with pytest.raises(ValueError, match=r"set data\.train_limit and data\.test_limit"):
             resolve(hub_cell(tmp_path, source=source))
     cfg = hub_cell(tmp_path, "data.train_limit=13", "data.test_limit=6")
-    data = plan(cfg, resolve(cfg)).roles["data"]
+    train, _ = plan(cfg, resolve(cfg)).read.problems
     published(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="has 12 train rows, the study was planned with 13"):
-        computed(tmp_path, cfg, data)
+        computed(tmp_path, cfg, train)
+
+
+def test_a_test_question_in_the_validation_part_is_found_before_a_model_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cfg = hub_cell(tmp_path, "data.train_limit=12", "data.test_limit=6", "data.num_validation=11")
+    stages = plan(cfg, resolve(cfg)).stages
+    folder = published(tmp_path, monkeypatch)
+    rows = (folder / "train.jsonl").read_text().splitlines()
+    leaked = (folder / "test.jsonl").read_text().splitlines()[0]
+    (folder / "train.jsonl").write_text("\n".join([*rows[:-2], leaked, rows[-1]]) + "\n")
+    store = Store(tmp_path / "store")
+    with pytest.raises(ValueError, match="1 of 12 questions of the training file are in the test set"):
+        execute(stages, store=store, runtime=cfg.runtime)
+    assert not any(store.has(stage.kind, stage.key) for stage in stages if stage.kind in ("import", "finetune"))
 
 
 def test_another_revision_is_another_data_set(tmp_path: Path):
-    keys = []
+    keys: set[str] = set()
     for revision in ("e53f048", "cc7b047"):
         cfg = hub_cell(tmp_path, source=f"hub:openai/gsm8k:main@{revision}")
-        keys.append(plan(cfg, resolve(cfg)).roles["data"].key)
-    assert keys[0] != keys[1]
+        keys |= {stage.key for stage in plan(cfg, resolve(cfg)).read.problems}
+    assert len(keys) == 4
 
 
 def test_a_folder_of_the_same_name_is_not_taken_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -172,7 +187,7 @@ def test_gsm8k_as_the_hub_lays_it_out_is_the_published_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gsm8k_dir: Path
 ):
     cfg = hub_cell(tmp_path, source="hub:openai/gsm8k@e53f048")  # a bare id is looked for on this machine first
-    data = plan(cfg, resolve(cfg)).roles["data"]
+    problems = plan(cfg, resolve(cfg)).read.problems
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "openai" / "gsm8k"
     (folder / "main").mkdir(parents=True)
@@ -183,6 +198,6 @@ def test_gsm8k_as_the_hub_lays_it_out_is_the_published_release(
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "main" / name)
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows[:9]), folder / "socratic" / name)
     (folder / "README.md").write_text(CARD)
-    dataset = computed(tmp_path, cfg, data).meta["stats"]["dataset"]
-    assert dataset["gsm8k_release"] == {"train": "exact", "test": "exact"}
-    assert (dataset["num_pool"], dataset["num_test"]) == (7_473, 1_319)
+    train, test = (computed(tmp_path, cfg, stage).meta["facts"] for stage in problems)
+    assert (train["gsm8k_release"], test["gsm8k_release"]) == ("exact", "exact")
+    assert (train["num_problems"], test["num_problems"]) == (7_473, 1_319)

@@ -35,7 +35,7 @@ from rft.text.answers import extract
 from rft.text.equations import check, equation_list
 from rft.text.hindsight import hindsight
 from rft.text.prompts import TASK_TEMPLATES, template_named
-from rft.text.world import Split, world_problems
+from rft.text.world import WorldSplit, world_problems
 
 CARVED = ("method=sft_best", "data.num_validation=0", "methods.sft_best.validation_frac=0.25")
 FOLDED = (
@@ -342,7 +342,7 @@ def relabelled(
     """What `Relabel` keeps of TEXTS when the reverse model asks 'Q <key>' and the SFT model always answers 20."""
     world = tiny("data.world.max_value=60").data.world
     assert world is not None
-    (test_problem,) = world_problems(world, split=Split.TEST, count=1)
+    (test_problem,) = world_problems(world, split=WorldSplit.TEST, count=1)
     stage = relabel_stage(world, relabel=relabel, checked=checked)
     (test,), (shard,) = stage.held_out, stage.pool.shards
     folders = {stage.subset.source: tmp_path / "pool", test: tmp_path / "test", shard: tmp_path / "shard"}
@@ -416,10 +416,10 @@ def test_consistent_keeps_questions_that_the_sft_model_answers_as_the_path_does(
 def test_a_test_problem_in_other_words_is_held_out():
     config = tiny().data.world
     assert config is not None
-    problems = world_problems(config, split=Split.TEST, count=40)
+    problems = world_problems(config, split=WorldSplit.TEST, count=40)
     held_out = self_query._HeldOut(frozenset(), World(config.seed, config.max_value))
     assert all(problem.question in held_out for problem in problems)
-    pool = world_problems(config, split=Split.POOL, count=40)
+    pool = world_problems(config, split=WorldSplit.POOL, count=40)
     assert not any(problem.question in held_out for problem in pool)
 
 
@@ -430,7 +430,7 @@ def test_the_worlds_task_prompts_hold_only_its_words():
     world = tiny().data.world
     assert world is not None
     tokenizer = build_world_tokenizer(world)
-    (problem,) = world_problems(world, split=Split.POOL, count=1)
+    (problem,) = world_problems(world, split=WorldSplit.POOL, count=1)
     revised = TASK_TEMPLATES["world_revise"]
     for prompt in (
         TASK_TEMPLATES["world_reverse"].prompt(problem.solution),

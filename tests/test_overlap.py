@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from rft.records import Problem, write_jsonl
-from rft.stages import query
-from rft.stages.problems import FILES
+from rft.methods.self_query import _HeldOut
+from rft.records import Problem
+from rft.stages.problems import write_problems
 from rft.text import gsm8k
 from rft.text.overlap import normalise, overlaps, refuse_overlap
+from tests.stages import given_problems, working
 
 TEST = ["Janet\u2019s ducks lay 16 eggs.  How many?", "Bob has 2 cats."]
 
@@ -37,9 +40,12 @@ def test_gsm8k_splits_do_not_meet(gsm8k_dir: Path) -> None:
 
 @pytest.mark.parametrize("split", ["test", "validation"])
 def test_a_generated_question_of_the_held_out_splits_is_found_in_other_typography(tmp_path: Path, split: str) -> None:
-    for name in ("test", "validation"):
-        rows = [Problem("t-0", TEST[0], "", "16").to_json()] if name == split else []
-        write_jsonl(tmp_path / FILES[name], rows)
-    held_out = query._HeldOut(tmp_path, None, None)  # of a data set from files
+    inputs = {given_problems(name): tmp_path / name for name in ("test", "validation")}
+    for stage, folder in inputs.items():
+        folder.mkdir()
+        write_problems([Problem("t-0", TEST[0], "", "16")] if stage.split == split else [], folder)
+    relabel: Any = SimpleNamespace(held_out=tuple(inputs), world=None)  # of a data set from files
+    with working(tmp_path, inputs) as work:
+        held_out = _HeldOut.of(relabel, work)
     assert "JANET's ducks lay 16 eggs: how many" in held_out
     assert "Janet's ducks lay 17 eggs. How many?" not in held_out

@@ -13,7 +13,7 @@ from composing import composed, compute, tiny
 
 from analysis.grids import paper_tables
 from analysis.records import load_studies
-from rft import assemble
+from rft.execute.record import _perturbed_facts, _perturbed_scores
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Record, Score, read_json, read_jsonl
@@ -70,9 +70,13 @@ def test_outcomes_on_the_copy_stand_beside_those_of_the_originals(study: Path, m
 def test_a_revised_copy_is_shown_a_draft_of_the_copy(study: Path):
     cfg = composed(*overrides(study), "method=self_revise", "eval.perturbed_seed=3")
     cell = plan(cfg, resolve(cfg))
-    (draft,) = cell.roles["perturbed"].inputs["drafts"]
-    assert draft.inputs["data"] == (cell.roles["perturb"],)
-    assert draft.inputs["model"] == cell.roles["drafts"].inputs["model"]
+    copied, drafts = cell.read.perturbed, cell.read.trained.drafts
+    assert copied is not None
+    assert copied.drafts is not None
+    assert drafts is not None
+    assert copied.problems.kind == "perturb"
+    assert copied.drafts.problems == copied.problems != drafts.problems
+    assert copied.drafts.weights == drafts.weights
 
 
 def test_the_copy_changes_no_stage_that_the_cell_has_without_it(study: Path):
@@ -117,11 +121,9 @@ def test_problems_without_a_copy_are_left_out_of_both_accuracies_and_of_their_di
     rows: list[dict[str, Any]] = [{"greedy": {"outcome": original}} for original, _ in letters]
     for row, (_, copied) in zip(rows, letters, strict=True):
         row |= {"perturbed": {"outcome": copied}} if copied else {}
-    scores = assemble._perturbed_scores(rows)
+    scores = _perturbed_scores(rows)
     assert scores == {PERTURBED: Score.binomial(1, 3), ORIGINALS: Score.binomial(2, 3)}
-    stages: Any = {
-        "perturb": SimpleNamespace(meta={"stats": {"record": {"perturbed": {"seed": 3}}}}),
-        "perturbed": None,
-    }
-    facts = assemble._perturbed_facts(stages, rows)["perturbed"]
+    read: Any = SimpleNamespace(perturbed=SimpleNamespace(problems="the copy"))
+    done: Any = SimpleNamespace(facts={"the copy": {"seed": 3}}.__getitem__)
+    facts = _perturbed_facts(read, done, rows)["perturbed"]
     assert facts == {"seed": 3, "difference": pytest.approx(-1 / 3), "difference_se": pytest.approx(1 / 3)}

@@ -19,7 +19,7 @@ from rft.execute.preflight import PREFLIGHT_FILE, PreflightError, Report, prefli
 from rft.execute.stages import execute
 from rft.infra.store import Store
 from rft.plan.cell import plan
-from rft.plan.sources import filled_in, resolve
+from rft.plan.sources import Sources, filled_in, resolve
 from rft.records import read_json
 from rft.stages.stage import in_order
 
@@ -27,23 +27,30 @@ SMOLLM2 = Path(__file__).resolve().parent.parent / "multirun_outputs" / ".models
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[StudyConfig, Sources, Path, Path]]:
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[StudyConfig, Sources, dict[str, Path]]]:
     """Configuration, sources, and folders of a tiny model and its data."""
     store = Store(tmp_path_factory.mktemp("store"))
 
-    def make(*overrides: str) -> tuple[StudyConfig, Sources, Path, Path]:
+    def make(*overrides: str) -> tuple[StudyConfig, Sources, dict[str, Path]]:
         cfg = tiny("method=sft", "sampling.engine=torch", "model.arch.num_layers=2", *overrides)
         sources = resolve(cfg)
-        roles = plan(cfg, sources).roles
-        execute(in_order([roles["data"], roles["base"]]), store=store, runtime=cfg.runtime)
-        return cfg, sources, *(store.folder(roles[r].kind, roles[r].key) for r in ("base", "data"))
+        return cfg, sources, folders(cfg, sources, store)
 
     return make
 
 
+def folders(cfg: StudyConfig, sources: Sources, store: Store) -> dict[str, Path]:
+    """The base and the problems of a cell, computed, under the names by which the checks take them."""
+    read = plan(cfg, sources).read
+    train, test = read.problems
+    found = {"model": read.base, "train": train, "test": test}
+    execute(in_order(found.values()), store=store, runtime=cfg.runtime)
+    return {name: store.folder(stage.kind, stage.key) for name, stage in found.items()}
+
+
 def checked(ready: Any, *overrides: str) -> Report:
-    cfg, sources, model, data = ready(*overrides)
-    return run_preflight(cfg, sources, model=model, data=data)
+    cfg, sources, found = ready(*overrides)
+    return run_preflight(cfg, sources, **found)
 
 
 def test_a_sound_model_passes_all_but_writing_answers(ready: Any):
@@ -96,8 +103,8 @@ def test_settings_that_cannot_work_are_found(ready: Any, override: str, name: st
 
 
 def test_a_text_that_does_not_come_back_is_found(ready: Any):
-    cfg, sources, model, data = ready()
-    state = module._Ready(filled_in(cfg, sources), sources, model, data)
+    cfg, sources, found = ready()
+    state = module._Ready(filled_in(cfg, sources), sources, **found)
     state.test[0] = type(state.test[0])("t", "an unknownword here", "1", "1")
     check = state.tokenizer_round_trip()
     assert (check.passed, check.numbers["changed"]) == (False, 1)
@@ -163,10 +170,6 @@ def test_smollm2_passes(gsm8k_dir: Path, tmp_path: Path):
         "runtime.micro_batch_tokens=2048",
     )
     sources = resolve(cfg)
-    roles = plan(cfg, sources).roles
-    store = Store(tmp_path / "store")
-    execute(in_order([roles["data"], roles["base"]]), store=store, runtime=cfg.runtime)
-    model, data = (store.folder(roles[role].kind, roles[role].key) for role in ("base", "data"))
-    report = run_preflight(cfg, sources, model=model, data=data)
+    report = run_preflight(cfg, sources, **folders(cfg, sources, Store(tmp_path / "store")))
     print(report.text())
     assert report.failed == [], report.text()

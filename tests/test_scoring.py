@@ -14,9 +14,10 @@ import pytest
 
 from analysis.outcomes import tally_of
 from analysis.votes import curve, passed, voted
-from rft import assemble, grade
+from rft import grade
+from rft.execute.record import _scores
 from rft.records import Outcome, Problem, Sample
-from rft.stages.evaluate import _vote_rows
+from rft.stages.vote import vote_rows
 from rft.text import answers, scoring
 from rft.votes import Tally, distinct_at_k, maj_at_k, pass_at_k, pool_scores
 
@@ -47,7 +48,7 @@ def vote_row(draws: list[tuple[str, bool]], gold: str, rule: str) -> dict[str, A
     """A row as the vote stage writes it."""
     problem = Problem("p", "q", f"#### {gold}", gold)
     samples = [Sample("p", i, text, cut, 1) for i, (text, cut) in enumerate(draws)]
-    (row,) = _vote_rows([problem], {"p": samples}, config={"k": len(draws), "rule": rule})
+    (row,) = vote_rows([problem], {"p": samples}, rule=rule)
     return row
 
 
@@ -56,7 +57,7 @@ def test_record_figure_and_command_line_give_one_number(name: str, tmp_path: Pat
     draws, gold, rule, maj, passed_any = CASES[name]
     n, row = len(draws), vote_row(draws, gold, rule)
     outcome = {"outcome": row["outcomes"][0], "answer": None}
-    record = assemble._scores([{"id": "p", "gold": gold, "greedy": outcome, "draws": row}])
+    record = _scores([{"id": "p", "gold": gold, "greedy": outcome, "draws": row}])
     assert (record[f"maj1@{n}"].value, record[f"pass@{n}"].value) == (pytest.approx(maj), pytest.approx(passed_any))
     figure = [
         curve([{"p": tally_of(row), "q": tally_of(row)}], statistic=s, most=1.0)[n].value for s in (voted, passed)
@@ -76,7 +77,7 @@ def test_record_figure_and_command_line_give_one_number(name: str, tmp_path: Pat
 
 def test_one_draw_never_replaces_the_greedy_answer() -> None:
     row = vote_row([("#### 7", False)], "18", "gsm8k")
-    scores = assemble._scores([{"id": "p", "gold": "18", "greedy": {"outcome": "C"}, "draws": row}])
+    scores = _scores([{"id": "p", "gold": "18", "greedy": {"outcome": "C"}, "draws": row}])
     assert scores["maj1@1"].value == 1.0
     assert scores["pass@1"].value == 0.0
     assert set(scores) == {"maj1@1", "pass@1"}

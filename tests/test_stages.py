@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -13,19 +14,22 @@ from rft.execute.stages import execute
 from rft.infra.store import Store
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
+from rft.stages.problems import PROBLEMS_FILE, Golds, Leakage, Part, ProblemFile, Problems
 
-# Raise the version of the stage in rft.stages.STAGE_KINDS together with these digests,
+# Raise the version of the stage (its class in rft.stages) together with these digests,
 # and only when its output is meant to change.
-GOLDEN = {"train_pool.jsonl": "ff9135cd39c98886", "test.jsonl": "d19500c892b4a7f2"}
+GOLDEN = {"train": "ff9135cd39c98886", "test": "d19500c892b4a7f2"}
 
 
 def computed(tmp_path: Path, *overrides: str) -> dict[str, Path]:
-    """Folders of a cell's stages by role."""
+    """Folders of what a cell trains on, is scored on and makes."""
     cfg = tiny(*overrides)
     cell = plan(cfg, resolve(cfg))
     store = Store(tmp_path / "store")
     execute(cell.stages, store=store, runtime=cfg.runtime)
-    return {role: store.folder(stage.kind, stage.key) for role, stage in cell.roles.items()}
+    train, test = cell.read.problems
+    found = {"train": train, "test": test, "trainset": cell.read.trained.trainset, "model": cell.read.trained.weights}
+    return {name: store.folder(stage.kind, stage.key) for name, stage in found.items() if stage is not None}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,9 @@ def rft_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_the_world_is_the_golden_one(rft_folders: dict[str, Path]):
-    found = {name: hashlib.sha256((rft_folders["data"] / name).read_bytes()).hexdigest()[:16] for name in GOLDEN}
-    assert found == GOLDEN, "the embedded world changed: raise the version of stage 'data' with this digest"
+    contents = {name: (rft_folders[name] / PROBLEMS_FILE).read_bytes() for name in GOLDEN}
+    found = {name: hashlib.sha256(content).hexdigest()[:16] for name, content in contents.items()}
+    assert found == GOLDEN, "the embedded world changed: raise the version of stage 'world_problems' with this digest"
 
 
 def test_the_trainset_holds_each_human_problem_once_and_then_the_kept_paths(rft_folders: dict[str, Path]):
@@ -100,8 +105,8 @@ def test_a_bad_data_file_is_named_with_its_line(tmp_path: Path, train: str, mess
     cfg = composed(*overrides)
 
     def read() -> None:
-        data = plan(cfg, resolve(cfg)).roles["data"]
-        execute([data], store=Store(tmp_path / "store"), runtime=cfg.runtime)
+        stages = [one for one in plan(cfg, resolve(cfg)).stages if isinstance(one, Problems | Leakage | Golds)]
+        execute(stages, store=Store(tmp_path / "store"), runtime=cfg.runtime)
 
     with pytest.raises(ValueError, match=message):
         read()
@@ -129,10 +134,19 @@ def test_gsm8k_becomes_problems_with_its_release_recorded(tmp_path: Path, gsm8k_
     sources = resolve(cfg)
     assert (sources.num_pool, sources.num_test) == (7_400, 1_319)
     store = Store(tmp_path / "store")
-    stage = plan(cfg, sources).roles["data"]
-    execute([stage], store=store, runtime=cfg.runtime)
-    entry = store.get(stage.kind, stage.key)
-    assert entry is not None
-    dataset = entry.meta["stats"]["dataset"]
-    assert dataset["gsm8k_release"] == {"train": "exact", "test": "exact"}
-    assert (dataset["num_pool"], dataset["num_validation"], dataset["num_test"]) == (7_400, 73, 1_319)
+    cell = plan(cfg, sources)
+    pool, test = cell.read.problems
+    assert isinstance(pool, Part)
+    found = {"whole": pool.whole, "pool": pool, "held": dataclasses.replace(pool, split="validation"), "test": test}
+    execute(found.values(), store=store, runtime=cfg.runtime)
+    entries = {name: store.get(stage.kind, stage.key) for name, stage in found.items()}
+    facts = {name: entry.meta["facts"] for name, entry in entries.items() if entry is not None}
+    assert (facts["whole"]["gsm8k_release"], facts["test"]["gsm8k_release"]) == ("exact", "exact")
+    assert {name: one["num_problems"] for name, one in facts.items()} == {
+        "whole": 7_473,
+        "pool": 7_400,
+        "held": 73,
+        "test": 1_319,
+    }
+    ids = {name: {p.id for p in ProblemFile(entry.path).problems()} for name, entry in entries.items() if entry}
+    assert ids["pool"] | ids["held"] == ids["whole"]

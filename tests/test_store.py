@@ -382,3 +382,16 @@ def test_overlapping_chains_in_two_processes_share_every_stage(tmp_path: Path) -
     assert sorted(calls) == sorted(
         [str(i) for i in range(8)] + [f"{m}{i}" for m in ("left", "right") for i in range(8, 12)]
     )
+
+
+def test_a_store_of_earlier_keys_says_so_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    Store(tmp_path / "new").announce(said.append)
+    assert said == []
+    (tmp_path / "old" / "trainset" / "ab").mkdir(parents=True)
+    for _ in range(2):
+        Store(tmp_path / "old").announce(said.append)
+    (message,) = said
+    assert "was made by an earlier version" in message
+    Store(tmp_path / "new").announce(said.append)
+    assert len(said) == 1

@@ -16,6 +16,7 @@ import pytest
 from byte_model import overrides
 from composing import TINY
 
+from rft import store as store_cli
 from rft.records import RECORD_FILE, STUDY_FILE, Record, read_json, read_jsonl
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -215,6 +216,13 @@ def test_a_sweep_that_names_a_cell_twice_has_it_once(tmp_path: Path):
     text = run(tmp_path, "-m", "hydra/launcher=dag_local", "study_name=s", "method=sft", "k=1,2,4")
     assert "1 of 3 jobs" in text
     assert len(records(tmp_path / "multirun_outputs/s")) == 1
+
+
+def test_a_studys_store_is_listed_with_the_model_of_each_stage(finished: Path, capsys: pytest.CaptureFixture[str]):
+    assert store_cli.main(["--root", str(finished / "multirun_outputs/.store"), "ls"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    named = {kind: model for kind, _, model, *_ in lines if kind in ("pretrain", "finetune", "shard", "evaluate")}
+    assert named == dict.fromkeys(("pretrain", "finetune", "shard", "evaluate"), "nano-xs")
 
 
 def test_a_moved_store_hits(finished: Path, tmp_path: Path):

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from composing import compute, tiny
 
 from analysis.points import method_label
 from analysis.records import load_cell
-from rft.config import RuntimeConfig
-from rft.records import read_jsonl, write_jsonl
-from rft.stages import StageContext
-from rft.stages.thin import KEPT_FILE, thin_paths
+from rft.records import Problem, read_jsonl, write_jsonl
+from rft.stages.kept import KEPT_FILE
+from rft.stages.problems import Subset, write_problems
+from rft.stages.thin import Thin
 from rft.text.selection import KeptPath
+from rft.text.world import WorldSplit, world_problems
+from tests.stages import GivenPaths, given_problems, run_stage
+
+LUCKY = "no reason"
+
+
+def questions() -> list[Problem]:
+    world = tiny().data.world
+    assert world is not None
+    return world_problems(world, split=WorldSplit.POOL, count=20)
 
 
 def folder_with(folder: Path, *, count: int) -> Path:
+    """A path to each question; every third one gives no reason, the others are the human ones."""
     folder.mkdir()
-    rows = [KeptPath(id=f"p{i}", key=f"{i}+1={i + 1}", model="m", draw=i, text="t").to_json() for i in range(count)]
+    rows = [
+        KeptPath(id=p.id, key=f"{i}", model="m", draw=i, text=p.solution if i % 3 else LUCKY).to_json()
+        for i, p in enumerate(questions()[:count])
+    ]
     write_jsonl(folder / KEPT_FILE, rows)
     return folder
 
@@ -26,14 +41,15 @@ def folder_with(folder: Path, *, count: int) -> Path:
 def thinned(tmp_path: Path, *, union: int, single: int, seed: int = 0) -> tuple[list[str], int]:
     place = tmp_path / f"{union}-{single}-{seed}"
     place.mkdir()
-    inputs = {
-        "select": (folder_with(place / "union", count=union),),
-        "like": (folder_with(place / "single", count=single),),
-    }
-    runtime: RuntimeConfig = tiny().runtime
-    context = StageContext(runtime=runtime, hints={}, report=lambda share: None)
-    stats = thin_paths({"seed": seed}, inputs, place, context)
-    return [row["id"] for row in read_jsonl(place / KEPT_FILE)], stats["record"]["num_thinned"]
+    both, one = GivenPaths(name="union"), GivenPaths(name="single")
+    inputs: dict[Any, Path] = {both: folder_with(place / "union", count=union)}
+    inputs |= {one: folder_with(place / "single", count=single), given_problems("train"): place}
+    write_problems(questions(), place)
+    stage = Thin(paths=both, like=one, subset=Subset(given_problems("train"), 20, 0), seed=seed)
+    done = run_stage(stage, out=place / "out", inputs=inputs)
+    rows = list(read_jsonl(place / "out" / KEPT_FILE))
+    assert done.facts.lucky_frac == sum(row["text"] == LUCKY for row in rows) / len(rows)
+    return [row["id"] for row in rows], done.facts.num_thinned
 
 
 def test_the_union_keeps_as_many_paths_as_the_single_pool(tmp_path: Path):

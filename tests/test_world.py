@@ -14,7 +14,7 @@ import pytest
 from world_settings import EASY, MIDDLE
 
 from rft.records import Problem
-from rft.text.world import Path, Split, Verdict, alternative_paths, equation_key, paths_of, verdict, world_problems
+from rft.text.world import Path, Verdict, WorldSplit, alternative_paths, equation_key, paths_of, verdict, world_problems
 from rft.text.world.expressions import canonical_text
 from rft.text.world.graphs import split_of
 from rft.text.world.problems import form_of
@@ -22,12 +22,12 @@ from rft.text.world.problems import form_of
 
 @pytest.fixture(scope="module")
 def easy() -> list[Problem]:
-    return world_problems(EASY, split=Split.POOL, count=600)
+    return world_problems(EASY, split=WorldSplit.POOL, count=600)
 
 
 @pytest.fixture(scope="module")
 def middle() -> list[Problem]:
-    return world_problems(MIDDLE, split=Split.POOL, count=300)
+    return world_problems(MIDDLE, split=WorldSplit.POOL, count=300)
 
 
 def problem_of(graph: list[str], numbers: list[int], gold: int, limit: int = 100) -> Problem:
@@ -171,7 +171,7 @@ def test_verdict_refuses_problems_of_other_data_sets() -> None:
 
 
 def test_splits_are_disjoint_unique_and_prefix_stable() -> None:
-    sets = {split: world_problems(EASY, split=split, count=400) for split in Split}
+    sets = {split: world_problems(EASY, split=split, count=400) for split in WorldSplit}
     forms = [canonical_text(form_of(p)[0]) for problems in sets.values() for p in problems]
     assert len(set(forms)) == len(forms)
     assert len({p.id for problems in sets.values() for p in problems}) == len(forms)
@@ -188,16 +188,16 @@ def test_canonical_form_ignores_the_order_of_commuting_parts() -> None:
 
 def test_too_small_a_world_is_an_error() -> None:
     with pytest.raises(ValueError, match="only about"):
-        world_problems(dataclasses.replace(EASY, num_graphs=1, max_value=30), split=Split.VALIDATION, count=5000)
+        world_problems(dataclasses.replace(EASY, num_graphs=1, max_value=30), split=WorldSplit.VALIDATION, count=5000)
     with pytest.raises(ValueError, match="num_graphs"):
-        world_problems(dataclasses.replace(EASY, num_graphs=10_000), split=Split.POOL, count=1)
+        world_problems(dataclasses.replace(EASY, num_graphs=10_000), split=WorldSplit.POOL, count=1)
 
 
 def test_human_style_is_monotone_and_changes_solutions_alone() -> None:
     shares = []
-    base = world_problems(EASY, split=Split.POOL, count=400)
+    base = world_problems(EASY, split=WorldSplit.POOL, count=400)
     for style in (0.0, 0.3, 0.6, 0.9, 1.0):
-        problems = world_problems(dataclasses.replace(EASY, human_style=style), split=Split.POOL, count=400)
+        problems = world_problems(dataclasses.replace(EASY, human_style=style), split=WorldSplit.POOL, count=400)
         assert [(p.id, p.question, p.gold) for p in problems] == [(p.id, p.question, p.gold) for p in base]
         shares.append(statistics.fmean(p.solution == paths_of(p).first[0].text() for p in problems))
     assert shares == sorted(shares)
@@ -216,7 +216,7 @@ def test_alternative_paths_are_valid_and_differ_from_the_human_path(easy: list[P
 
 def test_zipf_like_frequency() -> None:
     counts: dict[str, int] = {}
-    for problem in world_problems(EASY, split=Split.POOL, count=1500):
+    for problem in world_problems(EASY, split=WorldSplit.POOL, count=1500):
         graph = " ".join(problem.spec["graph"])  # type: ignore[index]
         counts[graph] = counts.get(graph, 0) + 1
     ranked = sorted(counts.values(), reverse=True)
@@ -234,7 +234,7 @@ def test_same_world_in_every_process() -> None:
     code = (
         "from rft.config import WorldConfig\nfrom rft.text.world import *\nimport itertools, hashlib\n"
         f"c = {EASY!r}\n"
-        "ps = world_problems(c, split=Split.TEST, count=40)\n"
+        "ps = world_problems(c, split=WorldSplit.TEST, count=40)\n"
         "ds = list(itertools.islice(corpus_documents(c, seed=3), 40))\n"
         "qs = [paths_of(p) for p in ps]\n"
         "print(hashlib.sha256(repr((ps, ds, qs)).encode()).hexdigest())"

@@ -10,7 +10,7 @@ import re
 from world_settings import EASY
 
 from rft.records import Problem
-from rft.text.world import Split, corpus_documents, equation_key, paths_of, verdict, world_problems
+from rft.text.world import WorldSplit, corpus_documents, equation_key, paths_of, verdict, world_problems
 from rft.text.world.corpus import Segment
 from rft.text.world.problems import drafts, tell
 
@@ -50,7 +50,9 @@ def test_determined_segments_are_results_and_answers() -> None:
 
 
 def test_no_problem_of_another_split_is_in_the_corpus() -> None:
-    held = [p for split in (Split.TEST, Split.VALIDATION) for p in world_problems(EASY, split=split, count=1500)]
+    held = [
+        p for split in (WorldSplit.TEST, WorldSplit.VALIDATION) for p in world_problems(EASY, split=split, count=1500)
+    ]
     questions = {p.question for p in held}
     canonical = {(tuple(p.spec["graph"]), tuple(p.spec["numbers"])) for p in held}  # type: ignore[index]
     asked = {
@@ -61,7 +63,7 @@ def test_no_problem_of_another_split_is_in_the_corpus() -> None:
     }
     assert len(asked) > 1500
     assert not asked & questions
-    drawn = itertools.islice(drafts(EASY, split=Split.CORPUS, stream="corpus 0"), 1000)
+    drawn = itertools.islice(drafts(EASY, split=WorldSplit.CORPUS, stream="corpus 0"), 1000)
     assert not canonical & {(draft.graph, draft.numbers) for draft in drawn}
 
 
@@ -76,7 +78,7 @@ def test_every_fact_that_problems_need_is_frequent() -> None:
     seen = collections.Counter(
         match.group(0).split(">>")[0] for d in documents(3000) for match in EQUATION.finditer(text_of(d))
     )
-    problems = world_problems(EASY, split=Split.TEST, count=500)
+    problems = world_problems(EASY, split=WorldSplit.TEST, count=500)
     needed = [f"<<{equation}" for p in problems for equation in equation_key(p.solution).split("|")]
     assert sum(seen[fact] >= 1 for fact in needed) / len(needed) > 0.9
     assert sorted(seen[fact] for fact in needed)[len(needed) // 2] >= 3
@@ -84,7 +86,7 @@ def test_every_fact_that_problems_need_is_frequent() -> None:
 
 def test_composed_items_are_valid_solutions() -> None:
     by_question: dict[str, Problem] = {}
-    for draft in itertools.islice(drafts(EASY, split=Split.CORPUS, stream="corpus 0"), 400):
+    for draft in itertools.islice(drafts(EASY, split=WorldSplit.CORPUS, stream="corpus 0"), 400):
         problem = tell(draft, EASY)
         by_question[problem.question] = problem
     checked = 0

@@ -8,7 +8,7 @@ import pytest
 from world_settings import EASY, MIDDLE
 
 from rft.config import WorldConfig
-from rft.text.world import Split, world_problems
+from rft.text.world import WorldSplit, world_problems
 from rft.text.world.reading import read_question
 
 QUESTION = "Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?"
@@ -16,8 +16,8 @@ PATH = "makes <<3*17=51>>51\nleft <<51-5=46>>46\n#### 46"
 
 
 @pytest.mark.parametrize("config", [EASY, MIDDLE])
-@pytest.mark.parametrize("split", [Split.POOL, Split.TEST])
-def test_every_problem_is_read_back_as_it_was_told(config: WorldConfig, split: Split):
+@pytest.mark.parametrize("split", [WorldSplit.POOL, WorldSplit.TEST])
+def test_every_problem_is_read_back_as_it_was_told(config: WorldConfig, split: WorldSplit):
     problems = world_problems(config, split=split, count=60)
     for problem in problems:
         told = read_question(problem.question, limit=config.max_value)

@@ -15,13 +15,13 @@ from world_settings import EASY, MIDDLE
 
 from rft.config import WorldConfig
 from rft.core.world_tokenizer import build_world_tokenizer, world_vocabulary
-from rft.text.world import Split, corpus_documents, paths_of, world_problems
+from rft.text.world import WorldSplit, corpus_documents, paths_of, world_problems
 
 
 @pytest.mark.parametrize("config", [EASY, MIDDLE])
 def test_round_trip_is_exact_without_unknowns(config: WorldConfig) -> None:
     tokenizer = build_world_tokenizer(config)
-    problems = world_problems(config, split=Split.POOL, count=300)
+    problems = world_problems(config, split=WorldSplit.POOL, count=300)
     texts = ["".join(s.text for s in d) for d in itertools.islice(corpus_documents(config, seed=1), 700)]
     texts += [path.text(wording=w) for p in problems for path in paths_of(p, most=4).first for w in (0, 1)]
     texts += [f"Question: {p.question}\nAnswer: {p.solution}" for p in problems]

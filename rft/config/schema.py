@@ -59,7 +59,7 @@ class Split(Enum):
     validation = "validation"
 
 
-class Thin(Enum):
+class ThinTo(Enum):
     """Whether a union gives paths up, so that diversity of models is compared at equal numbers of paths."""
 
     none = "none"
@@ -242,7 +242,7 @@ class SelectConfig:
     equations: str  # annotated (`<<...>>`) | plain (from text)
     cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # paths a question
     tie_break: str | None  # how algorithm 1 breaks ties, see rft.text.dedup; null: as the policy has it
-    thin: Thin  # of a union's kept paths; without meaning for a model's own pool
+    thin: ThinTo  # of a union's kept paths; without meaning for a model's own pool
     choose: str  # policy: keep what the policy keeps; else a name of rft.choosers, which ranks its distinct paths
     budget: Annotated[int | None, fields.result("[1, inf)", "paths kept in all; null: as many as the policy keeps")]
     reward_model: Annotated[str | None, fields.place()]  # folder of a sequence-classification model, for choose=reward

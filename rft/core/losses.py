@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class MeasuredLoss:
     num_tokens: int  # scored
     determined_loss_nats: float | None  # mean over the tokens that the mask marks; None without a mask
     num_determined: int
-    bits_per_byte: float | None  # total bits over the bytes of the text; None when the bytes are not given
+    bits_per_byte: float | None  # over the bytes of the text; None where they are not given, or not spelt
     num_bytes: int | None  # of the text that was scored
 
 
@@ -82,21 +82,34 @@ def measure_text(
     max_tokens: int | None,
     micro_batch_tokens: int = 8192,
 ) -> MeasuredLoss:
-    """Loss of the model on a text, or on what its first `max_tokens` tokens spell; the bytes counted are those alone."""
+    """Loss of the model on a text, or on what its first `max_tokens` tokens spell; the bytes counted are those alone.
+
+    No bits per byte where the tokens do not spell the text: what they leave out costs them nothing.
+    """
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     offsets = encoded["offset_mapping"]
     count = whole_characters(offsets, len(offsets) if max_tokens is None else min(max_tokens, len(offsets)))
     ids = encoded["input_ids"][:count]
     context_id = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    num_bytes = len(text.encode()) if count == len(offsets) else len(text[: offsets[count - 1][1]].encode())
-    return measure_loss(
+    scored = text if count == len(offsets) else text[: offsets[count - 1][1]]
+    measured = measure_loss(
         model,
         np.asarray(ids, dtype=np.int64),
         window=window,
         context_id=context_id,
-        num_bytes=num_bytes,
+        num_bytes=len(scored.encode()),
         micro_batch_tokens=micro_batch_tokens,
     )
+    return measured if spells(tokenizer, ids, scored) else replace(measured, bits_per_byte=None)
+
+
+def spells(tokenizer: Tokenizer, ids: Sequence[int], text: str) -> bool:
+    """Whether the ids alone give back the text; the space that some tokenizers set before a text does not count.
+
+    They do not where words are unknown, or where case, accents or runs of spaces are dropped.
+    """
+    told = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return bool(told.removeprefix(" ") == text.removeprefix(" "))
 
 
 def window_spans(num_tokens: int, *, window: int) -> list[tuple[int, int, int]]:

@@ -20,12 +20,13 @@ from typing import Any
 
 import torch
 
+from rft.core import OnProgress
 from rft.core.batching import Step
+from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
 from rft.core.model import Model
 
 Log = Callable[[dict[str, Any]], None]
-Progress = Callable[[int, int], None]  # steps done, steps in all
 
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -78,15 +79,17 @@ def train(
     *,
     settings: TrainSettings,
     log: Log | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> TrainResult:
-    """Train in place over exactly `settings.num_steps` steps. Deterministic: all randomness is in the steps' order.
+    """Train in place, without dropout, over exactly `settings.num_steps` steps. Deterministic: all randomness is in the
+    steps' order.
 
     Raises ValueError for settings out of range, TrainingDivergedError when a loss is not finite.
     """
     _check(settings)
     was_training = model.training
     model.train()
+    without_dropout(model)
     _learn_every_embedding(model)
     optimizer = make_optimizer(model, settings)
     started = time.perf_counter()

@@ -61,6 +61,7 @@ def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = 
         log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         return None
     require(cfg.numerics.value)
+    store.announce(log.info)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
     if study.complete(planned.cell_id, cell_key=planned.cell_key):

@@ -24,6 +24,7 @@ import torch
 
 from rft.config import StudyConfig
 from rft.core.batching import example_steps
+from rft.core.context import context_of
 from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import open_sampler
@@ -185,7 +186,7 @@ class _Ready:
         longest = max(len(ids) for ids in encode_prompts(self.tokenizer, prompts))
         examples = self._examples(self.train)
         widest = max(len(example.ids) for example in examples)
-        context = int(getattr(self.model.config, "max_position_embeddings", 0)) or math.inf
+        context = context_of(self.folder) or math.inf
         needed = max(longest + self.cfg.data.max_new_tokens, widest)
         detail = f"longest prompt {longest}, longest example {widest}, with response {needed} of {context} tokens"
         return Check("prompts_fit", needed <= context, detail, {"longest_prompt": longest, "longest_example": widest})

@@ -75,6 +75,7 @@ def run_sweep(
         raise ValueError(
             "numerics takes two values in one sweep, but a process computes with one: run a sweep for each"
         )
+    store.announce(log.info)
     open_cells = _registered(cells, study=study)
     errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
     cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]

@@ -59,6 +59,10 @@ _PATIENCE_S = 0.02  # waited before asking whether a live-looking owner is dead,
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
 
+IDENTITY_FILE = ".identity"  # below the root: which generation of identities its keys are digests of
+IDENTITY_VERSION = 2
+
+
 class Busy(Exception):
     """Another live process is computing this key (only with wait=False)."""
 
@@ -96,6 +100,25 @@ class Store:
     def __init__(self, root: Path, *, lease_s: float = LEASE_S) -> None:
         self.root = root.absolute()
         self.lease_s = lease_s
+
+    def announce(self, tell: Callable[[str], None]) -> None:
+        """Mark the store as one of today's identities; `tell` that earlier ones are not reused, once, where there are some.
+
+        Keys are digests of identities. A store from before identities were declared by typed stages holds what was right,
+        under keys that nothing asks for any more.
+        """
+        mark = self.root / IDENTITY_FILE
+        if mark.exists():
+            return
+        others = [name.name for name in children(self.root) if name.is_dir() and not name.name.startswith(".")]
+        if others:
+            tell(
+                f"the store {self.root} was made by an earlier version: its stages have other keys and are computed again "
+                "(rft store gc removes what no study uses)"
+            )
+        with disk_errors(self.root, "marking the store"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            mark.write_text(f"{IDENTITY_VERSION}\n", encoding="utf-8")
 
     def folder(self, name: str, key: str) -> Path:
         """Where the stage lies once it is finished."""

@@ -12,7 +12,7 @@ from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Row, Trainset, row
+from rft.stages.trainset import Example, Trainset, row
 from rft.text.subsets import permutation
 
 
@@ -23,7 +23,7 @@ class FreshSet(Trainset):
     kind: ClassVar[str] = "fresh_set"
     like: Selection
 
-    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the pool is short."""
         pool = work.open(self.subset.source).problems()
         return fresh_human(pool, human, num_fresh=len(work.open(self.like).kept()), seed=int(self.subset.seed or 0))
@@ -46,7 +46,7 @@ class FreshHuman(Method):
         return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
 
 
-def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Row]:
+def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Example]:
     """`num_fresh` human problems beyond the subset, in the subset's own order. Raises ValueError when the pool is short."""
     by_id = {problem.id: problem for problem in pool}
     order = permutation(list(by_id), seed=seed)

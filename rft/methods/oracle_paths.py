@@ -14,7 +14,7 @@ from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Row, Trainset, row
+from rft.stages.trainset import Example, Trainset, row
 from rft.text.subsets import rank
 
 
@@ -25,7 +25,7 @@ class OracleSet(Trainset):
     kind: ClassVar[str] = "oracle_set"
     like: Selection
 
-    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the problems have too few paths."""
         counts = Counter(path.id for path in work.open(self.like).kept())
         return oracle_paths(human, counts, seed=int(self.subset.seed or 0))
@@ -49,7 +49,7 @@ class OraclePaths(Method):
         return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
 
 
-def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: int) -> list[Row]:
+def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: int) -> list[Example]:
     """As many true alternative paths as RFT kept: per question the same number where there are as many, else elsewhere.
 
     Alternatives have another equation list than the human path and than each other.

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rft.config import Allocate, ModelConfig
-from rft.config import Thin as ThinTo
+from rft.config import Allocate, ModelConfig, ThinTo
 from rft.config.reading import unnoted
 from rft.plan.allocate import allocated
 from rft.plan.choose import chosen_of
@@ -18,7 +17,7 @@ from rft.records import Problem
 from rft.stages.allocate import AnyPool
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Row, Trainset, row
+from rft.stages.trainset import Example, Trainset, row
 from rft.stages.weights import Weights
 from rft.text.choosing import POLICY
 
@@ -30,7 +29,7 @@ class KeptSet(Trainset):
     kind: ClassVar[str] = "kept_set"
     paths: Selection
 
-    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Every kept path with its question, which may lie outside the human subset."""
         by_id = {problem.id: problem for problem in work.open(self.subset.source).problems()}
         return [row(by_id[path.id], path.text, "kept") for path in work.open(self.paths).kept()]

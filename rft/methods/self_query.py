@@ -27,13 +27,13 @@ from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Problems, Subset
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, Facts, StageContext, Work, added
-from rft.stages.trainset import Row, Trainset, write_examples
+from rft.stages.trainset import Example, Trainset, write_examples
 from rft.stages.weights import Weights
 from rft.text.answers import RULES, equal, extract
 from rft.text.hindsight import FAULTS, hindsight
 from rft.text.overlap import normalise
 from rft.text.prompts import REVERSE, REVISE, TASK_TEMPLATES
-from rft.text.world import Split
+from rft.text.world import WorldSplit
 from rft.text.world.reading import read_question
 
 NUM_SHOWN = 64
@@ -219,7 +219,7 @@ class _HeldOut:
         if self.world is None:
             return False
         told = read_question(question, limit=self.world.max_value)
-        return told is not None and told.split(seed=self.world.seed) in (Split.TEST, Split.VALIDATION)
+        return told is not None and told.split(seed=self.world.seed) in (WorldSplit.TEST, WorldSplit.VALIDATION)
 
 
 def _questioned(
@@ -272,7 +272,7 @@ class QuerySet(Trainset):
     def run(self, work: StageContext) -> Done:
         """Raises ValueError when there is nothing to train on."""
         human = self.subset.problems(work) if self.mix == QueryMix.mixed.value else []
-        rows: list[Row] = [
+        rows: list[Example] = [
             {"id": p.id, "question": p.question, "solution": p.solution, "source": "human"} for p in human
         ]
         for one in work.open(self.pairs).rows():

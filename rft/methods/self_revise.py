@@ -21,7 +21,7 @@ from rft.records import Outcome, Sample
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, StageContext, added
-from rft.stages.trainset import Row, Trainset, TrainsetFacts, write_examples
+from rft.stages.trainset import Example, Trainset, TrainsetFacts, write_examples
 from rft.text.answers import RULES, grade
 from rft.text.dedup import MAX_DISTANCE_TEXT
 from rft.text.prompts import REVISE, template_named
@@ -69,7 +69,7 @@ class ReviseSet(Trainset):
         drafts = self._drafts(work)
         template = template_named(self.prompt)
         human = self.subset.problems(work)
-        rows: list[Row] = []
+        rows: list[Example] = []
         num_right = 0
         for problem in human:
             own = drafts.get(problem.id, [])

@@ -53,7 +53,8 @@ class CellStages:
     @property
     def targets(self) -> Iterator[Stage[Any]]:
         """Those that must be finished before the record is written."""
-        yield from (*self.problems, self.base, self.loss, *self.told)
+        yield from (*self.problems, *self.evaluate.guards)  # checks before hours of training
+        yield from (self.base, self.loss, *self.told)
         if self.trained.drafts is not None:
             yield self.trained.drafts
         if self.perturbed is not None:

@@ -29,7 +29,7 @@ from rft.config import (
 from rft.config.reading import note, unnoted, values_of
 from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
-from rft.plan.method import Task
+from rft.plan.method import METHODS, Task
 from rft.plan.sources import Sources
 from rft.plan.yields import (
     BYTES_PER_EXAMPLE,
@@ -74,10 +74,9 @@ class Planner:
     # Options and seeds
 
     def options(self, kind: type[Options]) -> Options:
-        """The options of the cell's method."""
-        found = self.cfg.methods[self.cfg.method]
-        assert isinstance(unnoted(found), kind)
-        return cast(Options, found)
+        """The options of the method that has this class of them: the cell's, or one that it rests on."""
+        (name,) = (name for name, method in METHODS.items() if method.options is kind)
+        return cast(Options, self.cfg.methods[name])
 
     @property
     def data_seed(self) -> int:
@@ -546,13 +545,13 @@ class Planner:
 
     @property
     def guards(self) -> tuple[Leakage | Golds, ...]:
-        """Checks of files before scores: no training question is a test question, the rule reads the golds that are scored.
+        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds.
 
         The world's splits are apart, and its golds plain, as they are made.
         """
         if self.cfg.data.kind is DataKind.world:
             return ()
-        leakage = (Leakage(train=self.pool, test=self.test, label="leakage"),)
+        leakage = (Leakage(train=self._file("train"), test=self.test, label="leakage"),)
         return (*(leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
 
     def golds(self, problems: Problems) -> tuple[Golds, ...]:

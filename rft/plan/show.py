@@ -34,7 +34,7 @@ NEIGHBOURS = 5  # on either side, where none is of the size
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanLine:
     """One line of the plan: all stages of a kind."""
 
     kind: str
@@ -102,7 +102,7 @@ def _quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
 
 
-def plan_rows(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimator: Estimator) -> list[Row]:
+def plan_rows(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimator: Estimator) -> list[PlanLine]:
     """Stages grouped by kind, in the order in which kinds first appear."""
     kinds: dict[str, list[Stage[Any]]] = {}
     for stage in stages:
@@ -111,7 +111,7 @@ def plan_rows(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimat
     for kind, group in kinds.items():
         open_ones = [stage for stage in group if stage.key in missing]
         rows.append(
-            Row(
+            PlanLine(
                 kind,
                 len(group),
                 len(group) - len(open_ones),
@@ -181,7 +181,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= WIDTH - 2 else f"{text[: WIDTH // 2]}...{text[-(WIDTH // 2 - 5) :]}"
 
 
-def _line(row: Row) -> str:
+def _line(row: PlanLine) -> str:
     mark = "~" if row.assumed else ""
     return (
         f"{row.kind:<14} {row.unique:>7} {row.cached:>7} {mark + count_text(row.tokens):>9} {mark + f'{row.flops:.1e}':>9} "

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 
-from rft.config import Allocate, DataKind, ModelSource, Numerics, Split, StudyConfig, Thin
+from rft.config import Allocate, DataKind, ModelSource, Numerics, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.allocate import nothing_left
@@ -155,7 +155,7 @@ def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
             f"select.choose={select.choose} chooses among distinct paths, and select.policy={select.policy} keeps equal "
             "ones too: use another policy"
         )
-    if select.thin is not Thin.none:
+    if select.thin is not ThinTo.none:
         yield (
             f"select.choose={select.choose} and select.thin={select.thin.value} both cut paths down: set select.budget, "
             "and select.thin=none"

@@ -1,7 +1,8 @@
 """Fine-tune a base model on a set of examples: SFT and RFT are this same stage (paper 3.2, 3.3).
 
 Writes a Hugging Face folder, `curve.jsonl` (see rft.core.fitting) and `model_facts.json`. Loss is averaged over the
-response tokens of a whole optimiser step. With `lora` adapters are trained and merged: the folder is a plain model.
+response tokens of a whole optimiser step; nothing is dropped out. With `lora` adapters are trained and merged: the folder
+is a plain model.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Finetune(Weights):
     """See the module."""
 
     kind: ClassVar[str] = "finetune"
+    version: ClassVar[int] = 2  # 2: without dropout, which models such as GPT-2 bring along
     base: Weights
     trainset: Trainset
     recipe: Recipe
@@ -91,6 +93,7 @@ class Finetune(Weights):
 
     def run(self, work: StageContext) -> Done:
         from rft.core.batching import example_steps
+        from rft.core.context import check_examples, context_of
         from rft.core.fitting import fit
         from rft.core.lora import add_lora
         from rft.core.model import count_trainable, load_model, training_flops_per_token
@@ -103,6 +106,7 @@ class Finetune(Weights):
         rows = list(trainset.rows())
         pairs = training_pairs(rows, self.prompt, tokenizer)
         examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
+        check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
         num_steps = recipe.num_steps(num_reference=trainset.num_reference)
         model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
         if work.runtime.packing:

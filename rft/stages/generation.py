@@ -78,8 +78,10 @@ def generate(
 ) -> Generated:
     """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1).
 
-    The engine is asked in the order of ids, so that the order of a file changes no solution.
+    The engine is asked in the order of ids, so that the order of a file changes no solution. Raises ValueError when a prompt
+    and `max_new_tokens` exceed the model's context.
     """
+    from rft.core.context import check_prompts, context_of
     from rft.core.tokenization import encode_prompts, load_tokenizer
     from rft.infra.devices import resolve_device
 
@@ -89,6 +91,8 @@ def generate(
     order = sorted(range(len(problems)), key=lambda place: problems[place].id)
     shots = how.shots.problems(work) if how.shots is not None else []
     prompts = make_prompts(how, [problems[place] for place in order], shots=shots, tokenizer=tokenizer)
+    lengths = [len(ids) for ids in encode_prompts(tokenizer, prompts)]
+    check_prompts(lengths, max_new_tokens=how.max_new_tokens, context=context_of(model.folder))
     greedy = num_draws is None
     device = resolve_device(work.runtime.device)
     with work.sampler.of(how.engine, model.folder, dtype=how.dtype, device=device, runtime=work.runtime) as sampler:
@@ -110,8 +114,7 @@ def generate(
         for i, one in enumerate(group)
     ]
     written = sum(sample.num_tokens for sample in samples)
-    read = sum(len(ids) for ids in encode_prompts(tokenizer, prompts))
-    return Generated(samples, written, model.facts.flops_per_token * (written + read))
+    return Generated(samples, written, model.facts.flops_per_token * (written + sum(lengths)))
 
 
 def make_prompts(

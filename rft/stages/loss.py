@@ -3,8 +3,9 @@
     {"pretrain_loss_nats": 1.93, "pretrain_loss_se": 0.01, "determined_loss_nats": 0.12, "bits_per_byte": 0.61,
      "num_loss_tokens": 65536, "num_loss_bytes": 201734, "loss_text": "world held-out slice 3f2a9c", "tokenizer": "9ac1..."}
 
-Nats are per token of the model's own tokenizer; bits per byte compare models with different tokenizers. Losses compare on one
-text alone: its name holds the first digits of a digest, and its length where less than the whole file was scored.
+Nats are per token of the model's own tokenizer; bits per byte compare models with different tokenizers, and are null where a
+tokenizer loses part of the text (unknown words, letter case), whose bits nobody counted. Losses compare on one text alone:
+its name holds the first digits of a digest, and its length where less than the whole file was scored.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class LossFacts:
     pretrain_loss_nats: float  # per token
     pretrain_loss_se: float
     determined_loss_nats: float | None  # on tokens that follow from what stands before them; embedded world alone
-    bits_per_byte: float | None
+    bits_per_byte: float | None  # None where the tokenizer does not keep the text
     num_loss_tokens: int
     num_loss_bytes: int | None
     loss_text: str
@@ -47,7 +48,7 @@ class Loss(Stage[LossFacts]):
     """On the world's held-out slice, or on a text of the user's."""
 
     kind: ClassVar[str] = "loss"
-    version: ClassVar[int] = 2  # 2: tokenizer, bytes and text named in full
+    version: ClassVar[int] = 3  # 2: tokenizer, bytes and text named in full; 3: no bits per byte where text is lost
     base: Weights
     heldout: Heldout | None  # one of these two
     content: str | None  # digest of the text
@@ -57,11 +58,13 @@ class Loss(Stage[LossFacts]):
     path: str = said("")
 
     def run(self, work: StageContext) -> Done:
+        from rft.core.context import check_window, context_of
         from rft.core.model import forward_flops_per_token, load_model
         from rft.core.tokenization import load_tokenizer, tokenizer_digest
         from rft.infra.devices import resolve_device
 
         folder = work.open(self.base).folder
+        check_window(self.window, context=context_of(folder))
         model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
         if self.heldout is None:
             measured, text = self._on_file(model, folder, work)

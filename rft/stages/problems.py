@@ -22,10 +22,10 @@ from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
 from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, refuse_bad_golds, release_status
 from rft.text.overlap import refuse_overlap
 from rft.text.subsets import permutation, split
-from rft.text.world import Split, world_problems
+from rft.text.world import WorldSplit, world_problems
 
 PROBLEMS_FILE = "problems.jsonl"
-WORLD_SPLITS = {"train": Split.POOL, "validation": Split.VALIDATION, "test": Split.TEST}
+WORLD_SPLITS = {"train": WorldSplit.POOL, "validation": WorldSplit.VALIDATION, "test": WorldSplit.TEST}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,17 @@ from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Golds, Subset
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
-from rft.text.selection import POLICIES, KeptPath, Policy, fault, intersections, path_equations, policy_named, select
-from rft.text.selection import Selection as Chosen
+from rft.text.selection import (
+    POLICIES,
+    KeptPath,
+    Policy,
+    Selected,
+    fault,
+    intersections,
+    path_equations,
+    policy_named,
+    select,
+)
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
@@ -107,7 +116,7 @@ class Select(Selection):
         return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
 
 
-def select_facts(selection: Chosen, problems: Sequence[Problem]) -> SelectFacts:
+def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFacts:
     """For the record."""
     stats = selection.stats
     return SelectFacts(
@@ -137,7 +146,7 @@ def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float |
 
 
 def _shown(
-    samples: Sequence[Sample], problems: Sequence[Problem], selection: Chosen, *, policy: Policy
+    samples: Sequence[Sample], problems: Sequence[Problem], selection: Selected, *, policy: Policy
 ) -> Iterator[dict[str, Any]]:
     """A capped sample of the pool, all draws of the first questions, with outcome and fate."""
     by_id = {problem.id: problem for problem in problems}

@@ -11,7 +11,7 @@ A method that is only other training data is a subclass with its own `added`:
         kind: ClassVar[str] = "rft_set"
         paths: Select | Thin
 
-        def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+        def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
             return [row(problem, path.text, "kept") for ...]
 """
 
@@ -29,7 +29,7 @@ from rft.text.subsets import rank
 
 EXAMPLES_FILE = "examples.jsonl"
 REFERENCE_FILE = "reference.json"
-Row = dict[str, str]
+Example = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Trainset(Stage[Examples]):
     examples_frac: float = added(1.0)  # share of all examples that are trained on, chosen by seed and text alone
     expected_reference: float = said(0.0)  # estimate of the number of reference examples
 
-    def added(self, human: Sequence[Problem], work: StageContext) -> list[Row]:
+    def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Examples beside the human ones."""
         return []
 
@@ -96,7 +96,7 @@ class HumanSet(Trainset):
     kind: ClassVar[str] = "human_set"
 
 
-def row(problem: Problem, solution: str, source: str) -> Row:
+def row(problem: Problem, solution: str, source: str) -> Example:
     """One example."""
     return {"id": problem.id, "question": problem.question, "solution": solution, "source": source}
 
@@ -109,7 +109,7 @@ def write_examples(rows: Sequence[Mapping[str, str]], out: Path, *, num_referenc
     return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
 
 
-def nested_part(rows: Sequence[Row], *, frac: float, seed: int) -> list[Row]:
+def nested_part(rows: Sequence[Example], *, frac: float, seed: int) -> list[Example]:
     """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one."""
     ranks = [rank(f"examples-{seed}", one["id"], one["solution"]) for one in rows]
     chosen = sorted(range(len(rows)), key=ranks.__getitem__)[: max(1, round(frac * len(rows)))]

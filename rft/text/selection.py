@@ -103,7 +103,7 @@ class SelectionStats:
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selected:
     """What was kept and, by reason, how many samples were not."""
 
     kept: list[KeptPath]
@@ -131,7 +131,7 @@ def select(
     models: Sequence[str] | None = None,
     max_draws: int | None = None,
     seed: int = 0,
-) -> Selection:
+) -> Selected:
     """Select training paths from samples of one or several models (a union is several models' samples together).
 
     `models` fixes their order (default: sorted); `max_draws` takes the first draws of each model and question alone;
@@ -168,7 +168,7 @@ def select(
         distinct_histogram=_histogram(totals.distinct),
     )
     assert len(kept) + sum(drops.values()) == num_samples, "every sample is kept or counted once"
-    return Selection(kept, drops, stats)
+    return Selected(kept, drops, stats)
 
 
 def _sum(counts: Counter[int]) -> int:
@@ -289,6 +289,6 @@ def _deduplicated(valid: Sequence[KeptPath], *, policy: Policy, seed: int) -> li
     raise ValueError(f"unknown dedup {policy.dedup!r}; allowed are farthest, none, random")
 
 
-def intersections(selection: Selection) -> Mapping[str, int]:
+def intersections(selection: Selected) -> Mapping[str, int]:
     """`found_by` with readable names, e.g. {"7B": 10, "7B & 13B": 4}, for records and tables."""
     return {" & ".join(models): count for models, count in selection.stats.found_by.items()}

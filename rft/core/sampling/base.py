@@ -2,7 +2,7 @@
 
     sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")     # rft.core.sampling.engines
     solutions = sampler.sample(prompts, num_draws=4, temperature=0.7, top_p=1.0, max_new_tokens=256, stop=[], seed=1)
-    solutions[0][2]      # prompt 0, draw 2: Generation(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
+    solutions[0][2]      # prompt 0, draw 2: Solution(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
 
 A call is one shard: its samples follow from (engine, model, prompts, number of draws, settings, seed) alone, whatever
 ran before in the process and however many threads run. The draws of a prompt are EXCHANGEABLE: independent draws from the
@@ -13,20 +13,20 @@ An engine that returns them in an order of its own (CTranslate2 sorts them by sc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from rft.core import OnProgress
 from rft.core.seeding import numpy_generator
 from rft.core.tokenization import Prompt
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]  # solutions done, solutions in all
 
 
 @dataclass(frozen=True)
-class Generation:
+class Solution:
     """One generated solution."""
 
     text: str  # without prompt, end-of-sequence token and stop string
@@ -47,8 +47,8 @@ class Sampler(Protocol):
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: Progress | None = None,
-    ) -> list[list[Generation]]:
+        progress: OnProgress | None = None,
+    ) -> list[list[Solution]]:
         """`num_draws` solutions of every prompt, prompts in order; see the module for the order of draws.
 
         Temperature 0 is greedy and takes exactly one draw. Raises ValueError for a request that cannot be served.
@@ -96,7 +96,7 @@ def end_ids(model_folder: Path, tokenizer: Any) -> list[int]:
 
 def finish(
     tokenizer: Any, rows: Sequence[Sequence[int]], *, ends: Sequence[int], stop: Sequence[str]
-) -> list[Generation]:
+) -> list[Solution]:
     """Generated ids to solutions: cut at the first end id or stop string; neither seen means truncated."""
     cut: list[list[int]] = []
     ended: list[bool] = []
@@ -106,7 +106,7 @@ def finish(
         ended.append(at is not None)
     texts = tokenizer.batch_decode(cut, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return [
-        _stopped(tokenizer, ids, text, stop=stop) or Generation(text, len(ids) + done, not done)
+        _stopped(tokenizer, ids, text, stop=stop) or Solution(text, len(ids) + done, not done)
         for ids, text, done in zip(cut, texts, ended, strict=True)
     ]
 
@@ -117,12 +117,12 @@ def first_stop(text: str, stop: Sequence[str]) -> int:
     return min(found, default=-1)
 
 
-def _stopped(tokenizer: Any, ids: list[int], text: str, *, stop: Sequence[str]) -> Generation | None:
+def _stopped(tokenizer: Any, ids: list[int], text: str, *, stop: Sequence[str]) -> Solution | None:
     at = first_stop(text, stop)
     if at < 0:
         return None
     for count in range(1, len(ids) + 1):
         prefix = tokenizer.decode(ids[:count], skip_special_tokens=True, clean_up_tokenization_spaces=False)
         if first_stop(prefix, stop) >= 0:
-            return Generation(text[:at], count, False)
-    return Generation(text[:at], len(ids), False)
+            return Solution(text[:at], count, False)
+    return Solution(text[:at], len(ids), False)

@@ -2,15 +2,20 @@
 
     sampler = CTranslate2Sampler(folder, device="cpu", threads=1, dtype="float32")
 
-The model is converted once per sampler into a scratch folder. Hypotheses come back sorted by score (OpenNMT/CTranslate2 issue
-1475): independent draws, but the likeliest first, so they are put into an order that the seed gives. A seed takes effect only
-for threads that have not drawn yet, so every call builds a Generator of its own. The order in which sequences draw from the
-random stream depends on how they are batched: `ROWS` and one worker are part of this engine's identity (change them only with
-a version bump of whatever stores samples); intra-op threads do not touch the stream.
+The model is converted once per sampler into a scratch folder and compared with transformers there, before anything is sampled
+(`rft.core.sampling.agreement`; what came of it lies beside the copy in `agreement.json`).
+
+Hypotheses come back sorted by score (OpenNMT/CTranslate2 issue 1475): independent draws, but the likeliest first, so they are
+put into an order that the seed gives. A seed takes effect only for threads that have not drawn yet, so every call builds a
+Generator of its own. The order in which sequences draw from the random stream depends on how they are batched: `ROWS` and one
+worker are part of this engine's identity (change them only with a version bump of whatever stores samples); intra-op threads
+do not touch the stream.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -19,17 +24,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rft.core.checkpoints import check_folder
-from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, shuffled
+from rft.core import OnProgress
+from rft.core.checkpoints import CONFIG_FILE, check_folder
+from rft.core.context import context_of
+from rft.core.model import Model, load_model
+from rft.core.sampling.agreement import measure_agreement
+from rft.core.sampling.base import Solution, check_request, end_ids, finish, shuffled
 from rft.core.seeding import derive_seed
-from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
+from rft.core.tokenization import Prompt, Tokenizer, encode_prompts, load_tokenizer
 
 ROWS = 32  # sequences decoded at once
 COMPUTE_TYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
+HALF_TYPES = ("bfloat16", "float16")
+AGREEMENT_FILE = "agreement.json"
 
 
 class CTranslate2Sampler:
-    """A model converted to CTranslate2. Raises ValueError when the architecture has no converter."""
+    """A model converted to CTranslate2. Raises ValueError when there is no converter for it, or the copy computes something
+    else."""
 
     def __init__(self, model_folder: Path, *, device: str, threads: int, dtype: str) -> None:
         check_folder(model_folder)
@@ -40,7 +52,7 @@ class CTranslate2Sampler:
         self._folder = Path(scratch) / "model"
         self._device, self._threads = device.split(":")[0], threads
         self._compute_type = COMPUTE_TYPES[dtype]
-        convert(model_folder, self._folder)
+        convert(model_folder, self._folder, tokenizer=self._tokenizer, threads=threads)
 
     def sample(
         self,
@@ -52,8 +64,8 @@ class CTranslate2Sampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: Progress | None = None,
-    ) -> list[list[Generation]]:
+        progress: OnProgress | None = None,
+    ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`."""
         ids = encode_prompts(self._tokenizer, prompts)
         check_request(ids, num_draws=num_draws, temperature=temperature, top_p=top_p)
@@ -95,17 +107,47 @@ class CTranslate2Sampler:
         )
 
 
-def convert(model_folder: Path, out: Path) -> None:
-    """Convert a Hugging Face folder into a CTranslate2 folder. Raises ValueError when there is no converter for it."""
-    import transformers.utils.logging as hf_logging
+def convert(model_folder: Path, out: Path, *, tokenizer: Tokenizer, threads: int) -> None:
+    """Convert a Hugging Face folder into a CTranslate2 folder, and compare the two.
+
+    Raises ValueError when there is no converter for it, its token ids have gaps, or the copy computes something else.
+    """
+    ids = sorted(tokenizer.get_vocab().values())
+    if ids != list(range(len(ids))):
+        raise ValueError(
+            f"CTranslate2 numbers tokens without gaps, the tokenizer in {model_folder} has {len(ids)} tokens with ids up to "
+            f"{ids[-1]}: use sampling.engine=torch"
+        )
+    model = load_model(model_folder, device="cpu", dtype="float32").eval()
+    try:
+        _converter(model_folder, model, tokenizer).convert(str(out), quantization=_stored_type(model_folder))
+        _name_missing_tokens(out / "config.json")
+        agreement = measure_agreement(out, model, tokenizer, context=context_of(model_folder), threads=threads)
+    except (ValueError, NotImplementedError, AttributeError, KeyError) as error:  # some converters look for lost fields
+        raise ValueError(f"CTranslate2 cannot convert {model_folder}: {error}; use sampling.engine=torch") from error
+    (out / AGREEMENT_FILE).write_text(json.dumps(dataclasses.asdict(agreement)), encoding="utf-8")
+    agreement.check(model_folder)
+
+
+def _converter(model_folder: Path, model: Model, tokenizer: Tokenizer) -> Any:
+    """Takes a twin of the loaded model apart: modules of its own, the same weights."""
     from ctranslate2.converters import TransformersConverter
 
-    hf_logging.disable_progress_bar()
-    try:
-        TransformersConverter(str(model_folder)).convert(str(out))
-    except (ValueError, NotImplementedError) as error:
-        raise ValueError(f"CTranslate2 cannot convert {model_folder}: {error}; use sampling.engine=torch") from error
-    _name_missing_tokens(out / "config.json")
+    class Loaded(TransformersConverter):
+        def load_model(self, *_: Any, **__: Any) -> Model:
+            return copy.deepcopy(model, {id(one): one for one in (*model.parameters(), *model.buffers())})
+
+        def load_tokenizer(self, *_: Any, **__: Any) -> Tokenizer:
+            return tokenizer
+
+    return Loaded(str(model_folder))
+
+
+def _stored_type(model_folder: Path) -> str | None:
+    """The type of the weights on disk, kept in the copy: half the size of float32, and exact. None: float32."""
+    config = json.loads((model_folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    stored = config.get("dtype") or config.get("torch_dtype")
+    return stored if stored in HALF_TYPES else None
 
 
 def draw_blocks(num_draws: int) -> list[int]:

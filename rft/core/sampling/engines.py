@@ -1,7 +1,7 @@
 """Sampling engines by name: which serves a model, and how it is opened. None is imported before it is used.
 
     resolve_engine("auto", "LlamaForCausalLM", device="cpu")      # 'ctranslate2', where it is installed
-    resolve_engine("auto", Path("model"), device="cpu")           # reads the architecture from config.json
+    resolve_engine("auto", Path("model"), device="cpu")           # so only where rft.core.sampling.forms knows it to agree
     sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32", batch=64)
 
 The planner resolves an engine before anything is hashed, since it is part of a sample pool's identity. Another engine is a
@@ -10,23 +10,19 @@ function that opens a model (rft.core.sampling.base.Sampler), entered by `ENGINE
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rft.core.checkpoints import CONFIG_FILE
+from rft.core.sampling.forms import disagreement, is_known
 from rft.registry import Registry
 
 if TYPE_CHECKING:
     from rft.core.sampling.base import Sampler
 
 AUTO = "auto"
-# Causal architectures whose conversion keeps logits_to_keep's plain head; Llama is the one held to the torch engine by
-# tests.
-CTRANSLATE2_ARCHITECTURES = frozenset(
-    {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "GPTNeoXForCausalLM", "GPT2LMHeadModel"}
-)
 PACKAGE_OF = {"ctranslate2": "ctranslate2", "torch": "torch", "vllm": "vllm"}  # what an engine needs installed
 
 Opener = Callable[[Path, str, int, str, "int | None"], "Sampler"]  # folder, device, threads, dtype, sequences at once
@@ -66,25 +62,27 @@ def open_sampler(
 def resolve_engine(engine: str, model: Path | str, *, device: str) -> str:
     """The engine that will run. `model` is a local model folder or the name of an architecture.
 
-    `auto` is CTranslate2 on a CPU where it is installed and knows the architecture, vLLM on a GPU where it is
-    installed, and torch otherwise. A named engine stands. Raises ValueError for one that is unknown or not installed.
+    `auto` is CTranslate2 on a CPU where it is installed and known to compute the model as transformers does, vLLM on a GPU
+    where it is installed, and torch otherwise. A named engine stands. Raises ValueError for one that is unknown, not
+    installed, or known to compute something else.
     """
     if engine != AUTO:
         _require_installed(engine)
+        if engine == "ctranslate2":
+            _require_agreement(Path(model))
         return engine
     if device.startswith("cuda"):
         return "vllm" if find_spec("vllm") else "torch"
-    known = _architecture(model) in CTRANSLATE2_ARCHITECTURES
-    return "ctranslate2" if known and find_spec("ctranslate2") else "torch"
+    return "ctranslate2" if find_spec("ctranslate2") and is_known(model) else "torch"
 
 
-def _architecture(model: Path | str) -> str:
-    """The architecture of a model folder, or the name itself."""
-    config_file = Path(model) / "config.json"
-    if not config_file.is_file():
-        return str(model)
-    names = json.loads(config_file.read_text(encoding="utf-8")).get("architectures") or [""]
-    return str(names[0])
+def _require_agreement(folder: Path) -> None:
+    reason = disagreement(folder) if (folder / CONFIG_FILE).is_file() else None
+    if reason is not None:
+        raise ValueError(
+            f"sampling.engine=ctranslate2 cannot compute the model in {folder} as transformers does: {reason}; use "
+            "sampling.engine=torch, or auto"
+        )
 
 
 def _require_installed(engine: str) -> None:

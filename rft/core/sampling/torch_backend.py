@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 
+from rft.core import OnProgress
 from rft.core.model import load_model
-from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish, first_stop
+from rft.core.sampling.base import Solution, check_request, end_ids, finish, first_stop
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
@@ -49,12 +50,12 @@ class TorchSampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: Progress | None = None,
-    ) -> list[list[Generation]]:
+        progress: OnProgress | None = None,
+    ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`."""
         ids = encode_prompts(self._tokenizer, prompts)
         check_request(ids, num_draws=num_draws, temperature=temperature, top_p=top_p)
-        solutions: list[list[Generation]] = [[] for _ in prompts]
+        solutions: list[list[Solution]] = [[] for _ in prompts]
         order = sorted(range(len(prompts)), key=lambda number: -len(ids[number]))
         per_batch = max(1, self._batch // num_draws)
         for at in range(0, len(order), per_batch):

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rft.core import OnProgress
 from rft.core.checkpoints import check_folder
-from rft.core.sampling.base import Generation, Progress, check_request, end_ids, finish
+from rft.core.sampling.base import Solution, check_request, end_ids, finish
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
@@ -48,8 +49,8 @@ class VllmSampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: Progress | None = None,
-    ) -> list[list[Generation]]:
+        progress: OnProgress | None = None,
+    ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`. Progress is reported once, at the end."""
         from vllm import SamplingParams
 

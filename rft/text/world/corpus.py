@@ -23,7 +23,7 @@ from random import Random
 
 from rft.config import WorldConfig
 from rft.text.world.expressions import canonical_text
-from rft.text.world.graphs import Split, split_of
+from rft.text.world.graphs import WorldSplit, split_of
 from rft.text.world.kinds import KINDS, build, draw_numbers
 from rft.text.world.paths import LABELS, Path, draw_path
 from rft.text.world.problems import Draft, drafts, tell_question
@@ -58,7 +58,7 @@ class Shape:
 def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) -> Iterator[list[Segment]]:
     """Endless documents; another seed gives another stream. `held_out` gives the slice that measures pretraining loss:
     its solved problems are of a split of their own, its random stream differs."""
-    split = Split.HELD_OUT if held_out else Split.CORPUS
+    split = WorldSplit.HELD_OUT if held_out else WorldSplit.CORPUS
     rng = Random(f"corpus {config.seed} {split.value} {seed}")
     composed = drafts(config, split=split, stream=f"corpus {seed}")
     single = _single_steps(config, split, rng)
@@ -138,7 +138,7 @@ def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> li
     return [Segment(f"{told}: ", False), *_line(_path(draft, config, shape, rng).equations[0], shape.wording)]
 
 
-def _single_steps(config: WorldConfig, split: Split, rng: Random) -> Iterator[Draft]:
+def _single_steps(config: WorldConfig, split: WorldSplit, rng: Random) -> Iterator[Draft]:
     """Endless one-clause relations, every kind in turn by chance: a start alone, or a plain amount and one clause.
 
     A relation of two equations (such as giving 3 friends 4 each) is also told here: it is one sentence. Problems of

@@ -2,7 +2,7 @@
 
 graphs = graph_templates(min_steps=2, max_steps=3, num_graphs=128, limit=100, seed=0)
 graphs[0]                                   # ('have', 'lose', 'gain'): the most frequent
-split_of("(+(*17,3),-5)", seed=0)           # Split.TEST: a stable digest of the canonical form decides
+split_of("(+(*17,3),-5)", seed=0)           # WorldSplit.TEST: a stable digest of the canonical form decides
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEAD_GRAPHS = 40  # the most frequent graphs, which must have many different pro
 ROOM_DRAWS = 60  # two draws of a graph with 1,000 problems coincide 1.8 times in 60 draws on average
 
 
-class Split(Enum):
+class WorldSplit(Enum):
     """Disjoint parts of the world, with their shares of canonical forms in sixteenths."""
 
     POOL = "train_pool"
@@ -34,7 +34,13 @@ class Split(Enum):
     HELD_OUT = "held_out"  # the slice that measures pretraining loss
 
 
-_SIXTEENTHS = [Split.POOL] * 5 + [Split.TEST] * 5 + [Split.VALIDATION] * 1 + [Split.CORPUS] * 4 + [Split.HELD_OUT] * 1
+_SIXTEENTHS = (
+    [WorldSplit.POOL] * 5
+    + [WorldSplit.TEST] * 5
+    + [WorldSplit.VALIDATION] * 1
+    + [WorldSplit.CORPUS] * 4
+    + [WorldSplit.HELD_OUT] * 1
+)
 
 
 def stable_digest(text: str) -> str:
@@ -42,7 +48,7 @@ def stable_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def split_of(canonical: str, *, seed: int) -> Split:
+def split_of(canonical: str, *, seed: int) -> WorldSplit:
     """The split of a problem by its canonical form (graph and numbers), whatever its wording."""
     return _SIXTEENTHS[int(stable_digest(f"split {seed} {canonical}")[:8], 16) % 16]
 

@@ -1,6 +1,6 @@
 """Problems of the embedded world: drawing, telling, splitting, and their paths.
 
-    pool = world_problems(config, split=Split.POOL, count=8192)
+    pool = world_problems(config, split=WorldSplit.POOL, count=8192)
     pool[0].question    # 'Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?'
     pool[0].spec        # {'graph': ['groups', 'lose'], 'numbers': [3, 17, 5], 'limit': 100, 'scenario': 'buying'}
 
@@ -17,7 +17,7 @@ from random import Random
 from rft.config import WorldConfig
 from rft.records import Problem
 from rft.text.world.expressions import Form, canonical_text
-from rft.text.world.graphs import Graph, Split, cumulative_weights, graph_templates, split_of, stable_digest
+from rft.text.world.graphs import Graph, WorldSplit, cumulative_weights, graph_templates, split_of, stable_digest
 from rft.text.world.kinds import KINDS, build, draw_numbers
 from rft.text.world.paths import Paths, draw_path, enumerate_paths
 from rft.text.world.scenarios import DISTRACTORS, FRACTIONS, NAMES, Scenario, fitting, question_of
@@ -35,7 +35,7 @@ class Draft:
     canonical: str
 
 
-def drafts(config: WorldConfig, *, split: Split, stream: str) -> Iterator[Draft]:
+def drafts(config: WorldConfig, *, split: WorldSplit, stream: str) -> Iterator[Draft]:
     """Endless drafts of one split, graphs by their Zipf-like frequency; `stream` names the random stream."""
     graphs = graph_templates(
         min_steps=config.min_steps,
@@ -57,7 +57,7 @@ def drafts(config: WorldConfig, *, split: Split, stream: str) -> Iterator[Draft]
             yield Draft(graph, tuple(numbers), form, canonical)
 
 
-def world_problems(config: WorldConfig, *, split: Split, count: int) -> list[Problem]:
+def world_problems(config: WorldConfig, *, split: WorldSplit, count: int) -> list[Problem]:
     """The first `count` problems of a split, no canonical form twice; a smaller count is a prefix of a larger one.
 
     Raises ValueError when the setting has too few different problems.

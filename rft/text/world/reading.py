@@ -3,7 +3,7 @@
     told = read_question("Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?", limit=100)
     told                                     # Told(graph=("groups", "lose"), numbers=(3, 17, 5), limit=100)
     told.solved_by("makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")    # True
-    told.split(seed=0)                       # Split.POOL
+    told.split(seed=0)                       # WorldSplit.POOL
 
 It judges questions that a model wrote. A text that mixes scenarios or names, or computes something that the world does
 not (results outside 1..limit), is no problem of the world: None. Where two readings are possible the first is taken.
@@ -20,7 +20,7 @@ from functools import lru_cache
 from rft.records import Problem
 from rft.text.world.checker import Verdict, verdict
 from rft.text.world.expressions import Form, canonical_route, canonical_text
-from rft.text.world.graphs import Split, split_of
+from rft.text.world.graphs import WorldSplit, split_of
 from rft.text.world.kinds import KINDS, build
 from rft.text.world.scenarios import DISTRACTORS, FRACTIONS, NAMES, SCENARIOS, Scenario, question_of
 
@@ -48,7 +48,7 @@ class Told:
         spec = {"graph": list(self.graph), "numbers": list(self.numbers), "limit": self.limit}
         return verdict(Problem("told", "", "", "", spec), path) is Verdict.VALID
 
-    def split(self, *, seed: int) -> Split:
+    def split(self, *, seed: int) -> WorldSplit:
         """The split that the problem belongs to, whatever its wording, in the world of that seed."""
         return split_of(canonical_text(self.form), seed=seed)
 

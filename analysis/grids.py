@@ -143,7 +143,7 @@ def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     return Grid(f"Table 2: distinct paths per question ({counted}) by k", ("k", *ladders), tuple(rows))
 
 
-STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampling", ("shard",)))
+STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampling", ("shard", "dealt_shard")))
 
 
 def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:

@@ -32,6 +32,9 @@ CELLS = {
     "rft from all": ("method=rft", "data_frac=0.5", "sample_from=all"),
     "rft of a union": ("method=rft", "union=[nano-s,nano-xs]", "select.cap=2"),
     "rft of a thinned union": ("method=rft", "union=[nano-s,nano-m]", "select.thin=own"),
+    "rft of chosen paths": ("method=rft", "k=3", "select.choose=shortest", "select.budget=5", "select.cap=2"),
+    "rft of a chosen union": ("method=rft", "union=[nano-s,nano-xs]", "select.choose=likeliest"),
+    "rft by difficulty": ("method=rft", "k=8", "sampling.allocate=by_difficulty", "allocation.rule=proportional"),
     "rft on part": ("method=rft", "train.examples_frac=0.5"),
     "sft_matched": ("method=sft_matched",),
     "oracle_paths": ("method=oracle_paths",),
@@ -105,7 +108,7 @@ def test_a_field_is_in_the_setting_if_and_only_if_it_changes_a_stage(name: str):
 
 @pytest.mark.parametrize("method", ["icl", "sft", "rft"])
 def test_the_same_holds_of_imported_models_and_files(method: str):
-    check_every_field(composed(*IMPORTED, f"method={method}", "eval.vote_k=2", "eval.perturbed_seed=1"), FILES)
+    check_every_field(composed(*IMPORTED, f"method={method}", "k=8", "eval.vote_k=2", "eval.perturbed_seed=1"), FILES)
 
 
 def check_every_field(cfg: StudyConfig, sources: Sources) -> None:
@@ -134,6 +137,7 @@ def check_every_field(cfg: StudyConfig, sources: Sources) -> None:
     alone = {"data.num_train", "data.eval_problems", "data_frac", "data.kind", "union"}  # tested by themselves
     alone |= {"model.arch", "model.pretrain", "data.world"}  # parts that are absent of an imported model
     alone |= {"method", "methods.sft_matched.to", "data.rule"}  # names, of which 'x' is none
+    alone |= {"select.choose", "select.policy"}
     assert {path for path in refused if not path.endswith(".source")} <= alone
 
 

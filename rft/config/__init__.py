@@ -1,6 +1,9 @@
 """Settings: their types and meanings (schema), roles and ranges (fields), and what planning reads of them (reading)."""
 
 from rft.config.schema import (
+    Allocate,
+    AllocationConfig,
+    AllocationRule,
     ArchConfig,
     DataConfig,
     DataKind,
@@ -27,6 +30,9 @@ from rft.config.schema import (
 )
 
 __all__ = [
+    "Allocate",
+    "AllocationConfig",
+    "AllocationRule",
     "ArchConfig",
     "DataConfig",
     "DataKind",

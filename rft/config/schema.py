@@ -66,6 +66,20 @@ class ThinTo(Enum):
     own = "own"  # to as many paths as the model's own pool with as many draws keeps, by seeded choice
 
 
+class Allocate(Enum):
+    """How the draws of a pool are spent on questions, k to each on average."""
+
+    uniform = "uniform"  # k to each
+    by_difficulty = "by_difficulty"  # more to those that are seldom answered, see `AllocationConfig`
+
+
+class AllocationRule(Enum):
+    """How many correct draws are wanted of a question (DART-Math, Tong et al. 2024)."""
+
+    uniform = "uniform"  # of each the same number
+    proportional = "proportional"  # that number times its failure rate over the largest one, at least 1
+
+
 class EpochRule(Enum):
     """Epochs at a data fraction (paper appendix A.2)."""
 
@@ -204,6 +218,17 @@ class SamplingConfig:
     problems_per_shard: Annotated[int, fields.result("[1, inf)")]
     top_p: Annotated[float, fields.result("(0, 1]")]
     stop: list[str]
+    allocate: Allocate  # of the pools that training paths are selected from
+
+
+@dataclass
+class AllocationConfig:
+    """Draws by difficulty (rft.stages.allocate); without meaning unless sampling.allocate asks for it."""
+
+    rule: AllocationRule
+    correct: Annotated[int, fields.result("[1, inf)", "correct draws wanted of a question")]
+    cap: Annotated[int, fields.result("[1, inf)", "most draws to a question")]
+    waves: Annotated[int, fields.result("[1, inf)", "times that draws are dealt, each seeing all before")]
 
 
 @dataclass
@@ -218,6 +243,9 @@ class SelectConfig:
     cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # paths a question
     tie_break: str | None  # how algorithm 1 breaks ties, see rft.text.dedup; null: as the policy has it
     thin: ThinTo  # of a union's kept paths; without meaning for a model's own pool
+    choose: str  # policy: keep what the policy keeps; else a name of rft.choosers, which ranks its distinct paths
+    budget: Annotated[int | None, fields.result("[1, inf)", "paths kept in all; null: as many as the policy keeps")]
+    reward_model: Annotated[str | None, fields.place()]  # folder of a sequence-classification model, for choose=reward
 
 
 @dataclass
@@ -296,6 +324,7 @@ class StudyConfig:
     sample_from: SampleFrom
     train: TrainConfig
     sampling: SamplingConfig
+    allocation: AllocationConfig
     select: SelectConfig
     eval: EvalConfig
     loss: LossConfig

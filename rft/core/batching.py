@@ -75,7 +75,7 @@ def example_steps(
 def cut_step(chosen: Sequence[Encoded], *, micro_batch_tokens: int, packing: bool) -> Step:
     """The examples of one step as micro-batches within the budget: one example a row, or packed rows."""
     if not packing:
-        return [_collate(group) for group in bucket(chosen, micro_batch_tokens=micro_batch_tokens)]
+        return [collate(group) for group in bucket(chosen, micro_batch_tokens=micro_batch_tokens)]
     longest = max(len(example.ids) - 1 for example in chosen)
     rows = pack(chosen, width=max(longest, min(ROW_LENGTHS * longest, micro_batch_tokens)))
     width = max(sum(len(example.ids) - 1 for example in row) for row in rows)
@@ -136,7 +136,7 @@ def _packed(rows: torch.Tensor) -> MicroBatch:
     return MicroBatch(inputs_BT, torch.arange(inputs_BT.numel()), rows[:, 1:].reshape(-1))
 
 
-def _collate(group: Sequence[Encoded]) -> MicroBatch:
+def collate(group: Sequence[Encoded]) -> MicroBatch:
     """Right-padded inputs; the last token of an example is only ever a target."""
     width = max(len(example.ids) for example in group) - 1
     part = _collate_packed([[example] for example in group], width=width)

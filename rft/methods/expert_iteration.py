@@ -15,13 +15,13 @@ from enum import Enum
 from typing import Annotated
 
 from rft.config import fields
-from rft.methods.rft import KeptSet, selected
+from rft.methods.rft import KeptSet, pool_of, selected, selected_of
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
+from rft.stages.allocate import AnyPool
 from rft.stages.finetune import Finetune
 from rft.stages.kept import Selection
 from rft.stages.select import Select
-from rft.stages.shard import Pool
 
 
 class TrainFrom(Enum):
@@ -61,9 +61,9 @@ class ExpertIteration(Method):
         trainsets = [trainset]
         pools = _pools_of(selections[0])
         for number in range(2, options.rounds + 1):
-            pool = p.sample(model, subset=p.questions, num_draws=p.cfg.k, name=f"{p.cfg.model.name}-r{number}")
+            pool = pool_of(p, model, num_draws=p.cfg.k, name=f"{p.cfg.model.name}-r{number}")
             pools = (*pools, pool) if options.pools is PoolsOf.all else (pool,)
-            selections = (p.select(pools),)
+            selections = selected_of(p, pools)
             last = model if options.train_from is TrainFrom.last else None
             model, trainset = self._train(p, selections[-1], round_number=number, last=last)
             trainsets = [*trainsets, trainset] if last else [trainset]
@@ -80,7 +80,7 @@ class ExpertIteration(Method):
         return p.finetune(trainset, start=last), trainset
 
 
-def _pools_of(selection: Selection) -> tuple[Pool, ...]:
+def _pools_of(selection: Selection) -> tuple[AnyPool, ...]:
     """The pools that a selection chose from."""
     assert isinstance(selection, Select)
     return selection.pools

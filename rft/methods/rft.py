@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rft.config import ThinTo
+from rft.config import Allocate, ModelConfig, ThinTo
+from rft.config.reading import unnoted
+from rft.plan.allocate import allocated
+from rft.plan.choose import chosen_of
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
+from rft.stages.allocate import AnyPool
 from rft.stages.kept import Selection
-from rft.stages.shard import Pool
 from rft.stages.stage import StageContext
 from rft.stages.trainset import Example, Trainset, row
+from rft.stages.weights import Weights
+from rft.text.choosing import POLICY
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +49,10 @@ class Rft(Method):
 
 def selected(p: Planner) -> tuple[Selection, ...]:
     """The choice among the pools of the cell's donors; a thinned union's after the whole union's."""
-    union = p.select(tuple(_pool(p, donor=donor.name) for donor in p.donors))
+    pools = tuple(_pool(p, donor=donor.name) for donor in p.donors)
+    if unnoted(p.cfg).select.choose != POLICY:
+        return selected_of(p, pools)
+    union = p.select(pools)
     if not p.cfg.union or p.cfg.select.thin is not ThinTo.own:
         return (union,)
     draws = p.cfg.k * len(p.cfg.union)
@@ -52,11 +60,28 @@ def selected(p: Planner) -> tuple[Selection, ...]:
     return union, p.thin(union, like=own)
 
 
-def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> Pool:
+def selected_of(p: Planner, pools: tuple[AnyPool, ...]) -> tuple[Selection, ...]:
+    """What is kept of some pools: by the policy alone, or all distinct paths and then those that are chosen of them."""
+    if unnoted(p.cfg).select.choose == POLICY:  # not noted: the settings of cells that choose nothing are without it
+        return (p.select(pools),)
+    return chosen_of(p, pools, chooser=p.cfg.select.choose)
+
+
+def pool_of(
+    p: Planner, weights: Weights, *, num_draws: int, model: ModelConfig | None = None, name: str = ""
+) -> AnyPool:
+    """Solutions to the cell's questions, `num_draws` to each or on average, as the cell allocates its draws."""
+    if unnoted(p.cfg).sampling.allocate is Allocate.uniform:
+        return p.sample(weights, subset=p.questions, num_draws=num_draws, model=model, name=name)
+    assert p.cfg.sampling.allocate is Allocate.by_difficulty  # and noted
+    return allocated(p, weights, subset=p.questions, num_draws=num_draws, model=model, name=name)
+
+
+def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
     """The first draws of a donor's SFT model."""
     model = p.cfg.model if donor == p.cfg.model.name else p.cfg.donors[donor]
     draws = p.cfg.k if num_draws is None else num_draws
-    return p.sample(p.sft(model), model=model, subset=p.questions, num_draws=draws)
+    return pool_of(p, p.sft(model), num_draws=draws, model=model)
 
 
 def kept_set(p: Planner, paths: Selection) -> KeptSet:

@@ -39,6 +39,7 @@ from rft.plan.yields import (
     expected_kept,
     model_size,
 )
+from rft.stages.allocate import AnyPool
 from rft.stages.corpus import Corpus, Heldout
 from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune, Lora, Recipe
@@ -57,6 +58,7 @@ from rft.stages.trainset import HumanSet, Trainset
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
+from rft.text.choosing import POLICY
 
 Options = TypeVar("Options")
 
@@ -267,6 +269,8 @@ class Planner:
         """The same for a set that adds as many examples as a selection kept paths."""
         cfg = unnoted(self.cfg)
         added = self.expected_kept(self.human, draws=cfg.k * max(1, len(cfg.union)))
+        if cfg.select.choose != POLICY and cfg.select.budget is not None:
+            added = min(added, cfg.select.budget)
         return self.trainset_estimates(name, self.human, added=added, assumed=True, k=cfg.k)
 
     def finetune(
@@ -474,14 +478,16 @@ class Planner:
             plugins=RULES.foreign(rule),
         )
 
-    def select(self, pools: tuple[Pool, ...], *, subset: Subset | None = None) -> Select:
+    def select(
+        self, pools: tuple[AnyPool, ...], *, subset: Subset | None = None, checks: Checks | None = None
+    ) -> Select:
         """The correct and distinct solutions of the pools, in the order in which they are listed."""
         subset = subset or self.questions
         kept = self.expected_kept(subset, draws=sum(pool.num_draws for pool in pools))
         return Select(
             pools=pools,
             subset=subset,
-            checks=self.checks,
+            checks=checks or self.checks,
             seed=self.sample_seed,
             guards=self.golds(subset.source),
             label=f"select k={pools[0].num_draws}",

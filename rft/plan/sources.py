@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rft.config import DataKind, ModelConfig, ModelSource, StudyConfig
-from rft.core.checkpoints import model_files
+from rft.core.checkpoints import check_folder, model_files
 from rft.core.sampling.engines import resolve_engine
 from rft.infra.digest import file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
 from rft.stages.imported import model_digest
+from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.gsm8k import read_file
 from rft.text.overlap import refuse_overlap
 
@@ -43,6 +44,7 @@ class Sources:
     num_test: int
     models: dict[str, ModelIdentity]  # imported models by name
     engines: dict[str, str]  # resolved sampling engine by model name
+    reward_model: ModelIdentity | None = None  # where paths are chosen by one
 
 
 def resolve(cfg: StudyConfig) -> Sources:
@@ -55,7 +57,7 @@ def resolve(cfg: StudyConfig) -> Sources:
         assert cfg.data.num_test is not None
         text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
         contents = {role: _content(path, role) for role, path in text.items()}
-        return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines)
+        return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines, _reward_model(cfg))
     paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
     paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
     digests = {role: _content(path, role) for role, path in paths.items()}
@@ -64,7 +66,7 @@ def resolve(cfg: StudyConfig) -> Sources:
     _refuse_overlap(cfg, paths)
     num_pool = _num_problems(cfg, paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
     num_test = _num_problems(cfg, paths["test"], cfg.data.test_limit, full=1_319)
-    return Sources(digests, paths, num_pool, num_test, identities, engines)
+    return Sources(digests, paths, num_pool, num_test, identities, engines, _reward_model(cfg))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
@@ -220,6 +222,18 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
         hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
         raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")
     return ModelIdentity(f"{HUB_PREFIX}{model.path}", model.path)
+
+
+def _reward_model(cfg: StudyConfig) -> ModelIdentity | None:
+    """The reward model of a cell that chooses by one, by its content."""
+    select = cfg.select
+    if select.choose == POLICY or not CHOOSERS[select.choose].needs_reward_model:
+        return None
+    folder = Path(select.reward_model or "")
+    if select.reward_model is None or not folder.is_dir():
+        raise ValueError(f"select.reward_model={select.reward_model}: no such folder; give a local model folder")
+    check_folder(folder)
+    return ModelIdentity(model_digest(folder, of=file_digest), str(folder))
 
 
 def _engine(cfg: StudyConfig, model: ModelConfig) -> str:

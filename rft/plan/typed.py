@@ -26,6 +26,7 @@ from rft.plan.method import METHODS
 from rft.plan.validate import validate
 from rft.registry import load_plugins
 from rft.text.answers import RULES
+from rft.text.choosing import CHOOSERS, POLICY
 
 SCHEMA = "study_schema"  # conf/config.yaml starts from it
 
@@ -47,7 +48,12 @@ def method_options() -> dict[str, type]:
 
 def named_choices() -> dict[str, list[str]]:
     """Keys whose values name things that register themselves, with the names."""
-    return {"method": list(METHODS), "sampling.engine": [AUTO, *ENGINES], "data.rule": list(RULES)}
+    return {
+        "method": list(METHODS),
+        "sampling.engine": [AUTO, *ENGINES],
+        "data.rule": list(RULES),
+        "select.choose": [POLICY, *CHOOSERS],
+    }
 
 
 store_schema()

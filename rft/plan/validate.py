@@ -11,12 +11,14 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 
-from rft.config import DataKind, ModelSource, Numerics, Split, StudyConfig
+from rft.config import Allocate, DataKind, ModelSource, Numerics, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
+from rft.plan.allocate import nothing_left
 from rft.plan.method import METHODS
 from rft.registry import suggestion
 from rft.text.answers import RULES
+from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.dedup import TIE_BREAKS
 from rft.text.prompts import TEMPLATES
 from rft.text.selection import POLICIES
@@ -28,7 +30,15 @@ DTYPES = ("float32", "bfloat16")
 
 def validate(cfg: StudyConfig) -> None:
     """Raise ValueError for the first setting that cannot work. Assigns nothing."""
-    checks = (range_problems, _size_problems, _name_problems, _combination_problems, _method_problems)
+    checks = (
+        range_problems,
+        _size_problems,
+        _name_problems,
+        _combination_problems,
+        _choice_problems,
+        _allocation_problems,
+        _method_problems,
+    )
     for problem in itertools.chain.from_iterable(check(cfg) for check in checks):
         raise ValueError(problem)
 
@@ -76,6 +86,7 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("data.prompt", cfg.model.prompt or cfg.data.prompt, TEMPLATES),
         ("data.rule", cfg.data.rule, RULES),
         ("select.policy", cfg.select.policy, POLICIES),
+        ("select.choose", cfg.select.choose, (POLICY, *CHOOSERS)),
         ("train.schedule", cfg.train.schedule, SCHEDULES),
         ("train.dtype", cfg.train.dtype, DTYPES),
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
@@ -127,6 +138,43 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
             f"train.lora_alpha={cfg.train.lora_alpha} means nothing without train.lora_rank: set that, or leave both null"
         )
     return [*problems, *_budget_problems(cfg)]
+
+
+def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
+    """Settings of a choice among distinct paths that contradict one another."""
+    select = cfg.select
+    if select.choose == POLICY:
+        if select.budget is not None:
+            yield (
+                f"select.budget={select.budget} needs something that chooses: set select.choose (random, shortest, ...), "
+                "or leave the budget null"
+            )
+        return
+    if POLICIES[select.policy].dedup == "none":
+        yield (
+            f"select.choose={select.choose} chooses among distinct paths, and select.policy={select.policy} keeps equal "
+            "ones too: use another policy"
+        )
+    if select.thin is not ThinTo.none:
+        yield (
+            f"select.choose={select.choose} and select.thin={select.thin.value} both cut paths down: set select.budget, "
+            "and select.thin=none"
+        )
+    if CHOOSERS[select.choose].needs_reward_model and select.reward_model is None:
+        yield f"select.choose={select.choose} needs select.reward_model: the folder of a sequence-classification model"
+
+
+def _allocation_problems(cfg: StudyConfig) -> Iterator[str]:
+    """Draws by difficulty that could not be dealt."""
+    if cfg.sampling.allocate is Allocate.uniform:
+        return
+    if cfg.k <= cfg.sampling.draws_per_shard:
+        yield nothing_left(cfg)
+    if cfg.allocation.cap < cfg.k:
+        yield (
+            f"allocation.cap={cfg.allocation.cap} is less than k={cfg.k}: most draws to a question cannot be fewer than "
+            "those to the average one"
+        )
 
 
 def _budget_problems(cfg: StudyConfig) -> list[str]:

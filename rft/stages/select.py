@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rft.records import Problem, Sample, write_jsonl
+from rft.stages.allocate import AnyPool, allocation_facts
 from rft.stages.evaluate import SOLUTIONS_FILE
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Golds, Subset
-from rft.stages.shard import Pool
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
-from rft.text.selection import KeptPath, Policy, Selected, fault, intersections, path_equations, policy_named, select
+from rft.text.selection import (
+    POLICIES,
+    KeptPath,
+    Policy,
+    Selected,
+    fault,
+    intersections,
+    path_equations,
+    policy_named,
+    select,
+)
 from rft.text.world import verdict
 
 NUM_SHOWN = 64
@@ -32,6 +43,16 @@ class Checks:
     cap: int | None = added(None)  # beyond the policy's own
     tie_break: str | None = added(None)
     plugins: tuple[str, ...] = added(())
+    uncapped: bool = added(False)  # the policy's own cap is lifted: something else chooses among the distinct paths
+
+    @property
+    def most(self) -> int | None:
+        """At most so many paths a question."""
+        return POLICIES[self.policy].cap if self.cap is None else self.cap
+
+    def without_cap(self) -> Checks:
+        """The same checks, all distinct paths kept."""
+        return dataclasses.replace(self, cap=None, uncapped=POLICIES[self.policy].cap is not None)
 
     def named(self) -> Policy:
         """The named policy with these checks; the compatibility policy keeps its own grading rule."""
@@ -42,6 +63,8 @@ class Checks:
             "equations": self.equations,
         }
         changes |= {name: value for name in ("cap", "tie_break") if (value := getattr(self, name)) is not None}
+        if self.uncapped:
+            changes["cap"] = None
         if self.policy != "paper_script":
             changes["rule"] = self.rule
         return policy_named(self.policy, **changes)
@@ -61,6 +84,9 @@ class SelectFacts(Facts):
     found_by: dict[str, int]
     histograms: dict[str, list[int]]
     lucky_frac: float | None  # share of kept paths whose right answer rests on invalid reasoning (embedded world)
+    draws_per_question: float | None = None  # this and the next two where questions have unequal numbers of draws
+    max_draws_per_question: int | None = None
+    reached_target_frac: float | None = None  # share of questions with as many correct draws as were wanted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,7 +95,7 @@ class Select(Selection):
 
     kind: ClassVar[str] = "select"
     version: ClassVar[int] = 2  # 2: signs and exponents as they are meant
-    pools: tuple[Pool, ...]  # in the order in which equal paths go to one of them
+    pools: tuple[AnyPool, ...]  # in the order in which equal paths go to one of them
     subset: Subset
     checks: Checks
     seed: int
@@ -79,14 +105,15 @@ class Select(Selection):
         """Raises RuntimeError when a pool is short: never a smaller k."""
         problems = self.subset.problems(work)
         samples = [sample for pool in self.pools for sample in pool.samples(work)]
-        expected = len(problems) * sum(pool.num_draws for pool in self.pools)
+        expected = sum(pool.expected(len(problems), work) for pool in self.pools)
         if len(samples) != expected:
             raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
         policy = self.checks.named()
         selection = select(samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed)
         write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in selection.kept))
         write_jsonl(work.out / SOLUTIONS_FILE, _shown(samples, problems, selection, policy=policy))
-        return Done(facts=select_facts(selection, problems))
+        facts, spent = select_facts(selection, problems), allocation_facts(self.pools, problems, work)
+        return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
 
 
 def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFacts:

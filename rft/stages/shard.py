@@ -102,6 +102,10 @@ class Pool:
                     assert sample.model == self.donor, f"shard of {sample.model} in the pool of {self.donor}"
                     yield sample
 
+    def expected(self, num_questions: int, work: StageContext) -> int:
+        """How many samples there must be."""
+        return num_questions * self.num_draws
+
 
 def pools_of(value: Any) -> Iterator[Pool]:
     """The pools that a stage reads, wherever they stand in its fields."""

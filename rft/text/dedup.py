@@ -71,16 +71,17 @@ def farthest_paths(paths: Sequence[P], *, tie_break: str = "others") -> list[P]:
             continue
         others = [other.text for key, other in kept.items() if key != path.key]
         if path.key not in sums:
-            sums[path.key] = _summed_distance(held.text, others)
-        reach = _summed_distance(path.text, others)
-        lead = _summed_distance(path.text, [held.text]) if tie_break == "scored" else 0
+            sums[path.key] = summed_distance(held.text, others)
+        reach = summed_distance(path.text, others)
+        lead = summed_distance(path.text, [held.text]) if tie_break == "scored" else 0
         if reach + lead > sums[path.key]:
             kept[path.key] = path
             sums = {path.key: reach}  # the other sums change with this text; its own does not
     return [path for path in paths if kept[path.key] is path]
 
 
-def _summed_distance(text: str, others: Sequence[str]) -> int:
+def summed_distance(text: str, others: Sequence[str]) -> int:
+    """Edit distances of a text to others, added up; of very long texts the beginnings count."""
     short = text[:MAX_DISTANCE_TEXT]
     return sum(Levenshtein.distance(short, other[:MAX_DISTANCE_TEXT]) for other in others)
 

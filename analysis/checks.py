@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from analysis.load.cells import ACCURACY, Cell, Missing, Table
 from analysis.outcomes import Greedy, Outcomes, read_greedy, tally_of
-from analysis.records import ACCURACY, Cell, Missing, Table
 from rft.records import OUTCOMES_FILE, RECORD_FILE, Outcome, Score, read_jsonl
 from rft.votes import pool_scores
 

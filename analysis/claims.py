@@ -26,10 +26,10 @@ from analysis.claims_scaling import (
     claim_rft_gain_shrinks,
 )
 from analysis.comparisons import holm
+from analysis.load.cells import unit_name
 from analysis.outcomes import Outcomes
 from analysis.points import Point, make_points
 from analysis.recipes import main_recipe
-from analysis.records import unit_name
 
 CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
     "1": claim_log_linear,

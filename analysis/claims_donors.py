@@ -25,9 +25,9 @@ from analysis.claims_rft import own_ladder
 from analysis.claims_scaling import full_points
 from analysis.comparisons import MARGIN, sft_of
 from analysis.linear import LineFit
+from analysis.load.cells import Base, base_names
 from analysis.loss_fits import fit_on_loss
 from analysis.points import Point, contrast, method_label
-from analysis.records import Base, base_names
 from analysis.uncertainty import Estimate
 
 UNION = ClaimTest(

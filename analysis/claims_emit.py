@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from analysis.claim_types import ClaimResult, ClaimTest, StudyView, directional
+from analysis.load.cells import base_names
 from analysis.outcomes import PathDraws, read_path_draws
 from analysis.points import Point, paired_replicates
-from analysis.records import base_names
 from analysis.uncertainty import Estimate, crossed_mean
 from analysis.votes import distinct
 

@@ -25,9 +25,9 @@ from analysis.claims_scaling import log_amounts, sft_ladders
 from analysis.comparisons import MARGIN, control_of, sft_of
 from analysis.fits import slope_weights
 from analysis.linear import LineFit
+from analysis.load.cells import NO_DEDUP, Base, unit_name
 from analysis.loss_fits import fit_on_loss
 from analysis.points import Point
-from analysis.records import NO_DEDUP, Base, unit_name
 
 RFT_BEATS_MATCHED = ClaimTest(
     "4a",

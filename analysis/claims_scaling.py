@@ -14,10 +14,10 @@ import numpy as np
 from analysis.claim_types import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, slope_estimate
 from analysis.fits import log_odds, point_n, slope_weights
 from analysis.linear import LineFit, NotEnough, fit_linear
+from analysis.load.cells import Base, base_names
 from analysis.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
-from analysis.records import Base, base_names
 from analysis.shape import MARGIN, ShapeResult, compare_rivals, log_linear
 from analysis.uncertainty import Estimate
 

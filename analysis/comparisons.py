@@ -16,9 +16,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from analysis.load.cells import Cell, matches
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
-from analysis.records import Cell, matches
 from analysis.uncertainty import VERDICT_REPLICATES, Estimate, Floats, Kind
 
 LEVEL = 0.95  # of the interval that says better or worse

@@ -25,9 +25,9 @@ import numpy as np
 from analysis.comparisons import control_of, sft_of
 from analysis.fits import slope_weights
 from analysis.linear import NotEnough, t_quantile
+from analysis.load.cells import matches
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast
-from analysis.records import matches
 from analysis.uncertainty import Estimate
 
 LEVEL = 0.95

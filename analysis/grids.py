@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 
 from analysis.figures.costs import making
 from analysis.figures.paths import distinct_of
+from analysis.load.cells import BASE_STAGES, Base, Table, base_names
 from analysis.outcomes import Outcomes
 from analysis.perturbed import copy_rows
 from analysis.points import Point, make_points, method_label
 from analysis.recipes import main_recipe
-from analysis.records import BASE_STAGES, Base, Table, base_names
 from analysis.tables import also_text, extra_columns, number, score_text
 
 VOTED = re.compile(r"maj1@[0-9]+")

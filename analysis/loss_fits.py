@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from analysis.fits import CEILING, FLOOR
 from analysis.linear import LinearFit, LineFit, NotEnough, fit_line, fit_linear
+from analysis.load.cells import BASE_STAGES, Cell, base_names
 from analysis.points import Point
-from analysis.records import BASE_STAGES, Cell, base_names
 
 Floats = NDArray[np.float64]
 

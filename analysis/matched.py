@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, compare, matched_pairs
+from analysis.load.cells import NO_DEDUP, Cell, base_names
 from analysis.outcomes import Outcomes
 from analysis.points import Point
-from analysis.records import NO_DEDUP, Cell, base_names
 from analysis.tables import align, extra_columns, field_text, wrap
 from analysis.uncertainty import Kind
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.records import Cell
+from analysis.load.cells import Cell
 from rft.records import OUTCOMES_FILE, Outcome, read_jsonl
 from rft.votes import Tally
 

@@ -20,7 +20,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from analysis.records import Cell, Table
+from analysis.load.cells import Cell, Table
 from rft.records import Score, StageCost
 
 NUM_TEST = 1319

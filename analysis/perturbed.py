@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from analysis.load.cells import Base, Cell
 from analysis.points import PERCENT, Point, method_label
-from analysis.records import Base, Cell
 from analysis.tables import also_text, extra_columns, score_text
 from analysis.uncertainty import Estimate, Kind, crossed_mean, replicate_mean
 from rft.records import OUTCOMES_FILE, Outcome, read_jsonl

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.records import NO_DEDUP, Cell
+from analysis.load.cells import NO_DEDUP, Cell
 
 TOLD: Mapping[str, Callable[[Cell], Any]] = {
     "method": lambda cell: cell.method,

@@ -22,11 +22,11 @@ from analysis.checks import verified
 from analysis.comparisons import ASSUMED_REPLICATE_SD, POWER, control_of, replicates_to_separate
 from analysis.fits import fit_series, slope_weights
 from analysis.linear import LineFit, NotEnough, t_quantile
+from analysis.load.cells import BASE_STAGES, Base, base_names, load_studies
 from analysis.loss_fits import fit_on_loss
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast, make_points, setting_label
 from analysis.recipes import main_recipe
-from analysis.records import BASE_STAGES, Base, base_names, load_studies
 
 SHARED = ("data", "corpus", *BASE_STAGES, "loss")  # stages that a further replicate finds finished
 SECONDS_PER_HOUR = 3600.0

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.load.cells import DRAW_SEED, NO_DEDUP, Cell, group_replicates
 from analysis.outcomes import Outcomes
-from analysis.records import DRAW_SEED, NO_DEDUP, Cell, group_replicates
 from analysis.style import method_style
 from analysis.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean, wilson
 

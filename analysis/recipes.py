@@ -16,9 +16,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.load.cells import Cell, matches, value_text
 from analysis.places import place_of, told, untold_keys
 from analysis.points import Point
-from analysis.records import Cell, matches, value_text
 
 
 @dataclass(frozen=True)

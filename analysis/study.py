@@ -29,11 +29,11 @@ from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k
 from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.grids import paper_tables
 from analysis.linear import NotEnough
+from analysis.load.cells import Table, load_studies
 from analysis.matched import matched_summary
 from analysis.outcomes import Outcomes
 from analysis.points import Point, make_points, unscored_point
 from analysis.recipes import main_recipe
-from analysis.records import Table, load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.style import DPI, caption
 from analysis.tables import records_csv, results_table, wrap

@@ -15,8 +15,8 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.load.cells import NO_DEDUP, Cell, Missing, Table, base_names, group_replicates, value_text
 from analysis.places import untold_keys
-from analysis.records import NO_DEDUP, Cell, Missing, Table, base_names, group_replicates, value_text
 from analysis.uncertainty import wilson
 from rft.records import Score
 

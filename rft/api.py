@@ -27,9 +27,9 @@ from rft.records import Record, read_json
 
 if TYPE_CHECKING:
     from analysis.fits import SeriesFit
+    from analysis.load.cells import Missing
     from analysis.outcomes import Outcomes
     from analysis.points import Point
-    from analysis.records import Missing
     from rft.execute.cell import PlannedCell
 
 OUTPUTS = Path("multirun_outputs")
@@ -115,8 +115,8 @@ def records(folder: Path | str) -> list[Record]:
 def read(*folders: Path | str) -> Results:
     """The points of one or more studies, checked against their outcomes. Raises ValueError for a folder that is no study."""
     from analysis.checks import verified
+    from analysis.load.cells import load_studies
     from analysis.points import make_points
-    from analysis.records import load_studies
 
     table, outcomes = verified(load_studies([Path(folder) for folder in folders]))
     return Results(tuple(make_points(table.cells, outcomes)), outcomes, table.missing, table.notes)
@@ -163,7 +163,7 @@ def fit(results: Results) -> list[SeriesFit]:
     """Accuracy in percent on log2 of the human examples: a line for each base and method, or why there is none."""
     from analysis.figures.accuracy import series_by_label
     from analysis.fits import fit_series
-    from analysis.records import base_names
+    from analysis.load.cells import base_names
 
     trained = [point for point in results.points if point.mean_of("num_human")]
     found = []

@@ -17,9 +17,9 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.checks import verified
 from analysis.comparisons import Verdict, compare, judge
+from analysis.load.cells import load_studies, with_one_unit
 from analysis.matched import matched_summary
 from analysis.points import make_points
-from analysis.records import load_studies, with_one_unit
 from analysis.study import draw_study
 from analysis.uncertainty import crossed_mean, replicate_mean
 from rft.records import Record, Score, read_json, read_jsonl, write_json, write_jsonl

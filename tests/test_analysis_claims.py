@@ -14,11 +14,11 @@ from analysis.claims import CLAIMS, claims_table, published_view, run_claims, st
 from analysis.comparisons import control_of
 from analysis.exchange import Exchange, exchange_rate, exchange_rates, split_gain
 from analysis.linear import NotEnough
+from analysis.load.cells import load_studies
 from analysis.matched import matched_summary
 from analysis.outcomes import Outcomes
 from analysis.planner import TARGETS, Option, next_runs, replicates_table
 from analysis.points import Point, contrast, make_points, paired_replicates
-from analysis.records import load_studies
 
 EVERY = ("icl", "sft", "sft_matched", "oracle_paths", "fresh_human", "rft")
 

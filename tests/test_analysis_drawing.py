@@ -20,9 +20,9 @@ from analysis.figures.drawing import Drawing, base_looks, set_apart
 from analysis.figures.paths import accuracy_against_distinct, distinct_against_k
 from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.linear import NotEnough
+from analysis.load.cells import load_studies
 from analysis.outcomes import Outcomes
 from analysis.points import Point, accuracy_interval, make_points, share_interval
-from analysis.records import load_studies
 from analysis.tables import results_table, score_text
 from analysis.uncertainty import Kind, binomial, crossed_mean, wilson
 from analysis.votes import curve, passed, voted

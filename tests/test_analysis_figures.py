@@ -15,9 +15,9 @@ from analysis.claims import run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.figures.overlap import regions
 from analysis.grids import Grid, paper_tables
+from analysis.load.cells import load_studies
 from analysis.plot_scaling import main
 from analysis.points import make_points
-from analysis.records import load_studies
 from analysis.study import draw_all
 from analysis.style import METHODS, model_colours, model_lines, model_markers, tint
 

@@ -17,11 +17,11 @@ from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import exchange_against
 from analysis.figures.histograms import counted_pools, path_histograms
 from analysis.linear import HeldOut, NotEnough, fit_line, hold_out
+from analysis.load.cells import load_studies
 from analysis.outcomes import Outcomes, PathDraws, read_path_draws
 from analysis.planner import donor_ladder, next_runs
 from analysis.points import Point, make_points
 from analysis.recipes import main_recipe
-from analysis.records import load_studies
 from analysis.votes import distinct
 from rft.records import write_jsonl
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from analysis.linear import t_quantile
+from analysis.load.cells import Cell, base_names
 from analysis.outcomes import Outcomes
 from analysis.perturbed import COPY, ORIGINALS, change_of, change_text, copy_rows, read_changes
 from analysis.points import make_points
-from analysis.records import Cell, base_names
 from rft.records import Score, write_jsonl
 
 ORIGINAL, COPIED = "CWCCC", "WWCW"  # the last problem has no copy

@@ -13,9 +13,9 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.checks import verified
+from analysis.load.cells import load_studies
 from analysis.outcomes import read_greedy
 from analysis.points import contrast, make_points
-from analysis.records import load_studies
 from analysis.tables import records_csv, results_table
 from rft.records import write_jsonl
 
@@ -151,7 +151,7 @@ def test_points_of_one_replicate_say_item_noise_only(study: Path) -> None:
 
 def test_analysis_imports_nothing_heavy_and_help_is_quick() -> None:
     code = (
-        "import sys, analysis.plot_scaling, analysis.records, analysis.claims, analysis.exchange, analysis.planner;"
+        "import sys, analysis.plot_scaling, analysis.load.cells, analysis.claims, analysis.exchange, analysis.planner;"
         "bad = {m.split('.')[0] for m in sys.modules} & {'torch', 'transformers', 'wandb', 'hydra', 'vllm'};"
         "rft = {m for m in sys.modules if m.startswith('rft.')} - {'rft.records', 'rft.votes'};"
         "sys.exit(str(bad | rft) if bad | rft else 0)"

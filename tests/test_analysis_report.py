@@ -11,8 +11,8 @@ import pytest
 from browser import CHROMIUM, DRIVER, Browser
 from synthetic_study import Truth, grid, write_study
 
+from analysis.load.cells import load_studies
 from analysis.plot_scaling import main
-from analysis.records import load_studies
 from analysis.report.markup import Markup, escape, table, tag
 from analysis.report.page import data_block
 from analysis.report.plan import plan_of

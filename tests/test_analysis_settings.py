@@ -14,11 +14,11 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.checks import verified
 from analysis.comparisons import control_of, sft_of
+from analysis.load.cells import Cell, base_names, load_studies, matches
 from analysis.matched import matched_rows
 from analysis.outcomes import Outcomes
 from analysis.points import Point, make_points, paired_replicates
 from analysis.recipes import main_recipe
-from analysis.records import Cell, base_names, load_studies, matches
 from analysis.study import draw_study
 from analysis.tables import records_csv, results_rows, results_table
 from rft.records import read_json, write_json

@@ -12,10 +12,10 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims_rft import shared_tops
 from analysis.comparisons import Verdict, judge
+from analysis.load.cells import load_studies
 from analysis.loss_fits import fit_on_loss
 from analysis.outcomes import Outcomes
 from analysis.points import make_points
-from analysis.records import load_studies
 from analysis.study import draw_study
 from analysis.tables import score_text
 from analysis.uncertainty import crossed_mean

@@ -26,7 +26,7 @@ LIGHT += (
     "rft.plan.typed",
     "rft.plan.cell",
     "rft.execute.sweep",
-    "analysis.records",
+    "analysis.load.cells",
     "analysis.plot_scaling",
 )
 LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")

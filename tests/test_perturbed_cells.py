@@ -12,7 +12,7 @@ from byte_model import overrides
 from composing import composed, compute, tiny
 
 from analysis.grids import paper_tables
-from analysis.records import load_studies
+from analysis.load.cells import load_studies
 from rft import assemble
 from rft.plan.cell import plan
 from rft.plan.sources import resolve

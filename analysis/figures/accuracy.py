@@ -29,9 +29,9 @@ from analysis.figures.drawing import (
 )
 from analysis.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
 from analysis.linear import LineFit, NotEnough, fit_line
+from analysis.load.cells import NO_DEDUP
 from analysis.outcomes import Outcomes
 from analysis.points import Point, accuracy_interval, method_label
-from analysis.records import NO_DEDUP
 from analysis.style import (
     LINE_STYLES,
     METHODS,

@@ -13,9 +13,9 @@ import numpy as np
 from analysis.figures.accuracy import full_data, method_series_style, series_by_label, top_of
 from analysis.figures.drawing import Drawing, base_looks, draw_points, kinds_caption, legend_outside
 from analysis.linear import NotEnough
+from analysis.load.cells import Cell
 from analysis.planner import SHARED
 from analysis.points import Point
-from analysis.records import Cell
 from analysis.style import caption, new_figure
 from rft.records import StageCost
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.linear import LineFit, NotEnough, hold_out
+from analysis.load.cells import Base, base_names, short_number
 from analysis.points import Point, accuracy_interval
-from analysis.records import Base, base_names, short_number
 from analysis.style import model_colours, model_lines, model_markers
 from analysis.uncertainty import Kind
 

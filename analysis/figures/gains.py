@@ -19,10 +19,10 @@ from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
 from analysis.fits import estimate_entry, line_entry
 from analysis.linear import LineFit, NotEnough
+from analysis.load.cells import base_names, unit_name
 from analysis.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
 from analysis.outcomes import Outcomes
 from analysis.points import Point, contrast, setting_label
-from analysis.records import base_names, unit_name
 from analysis.style import caption, method_style, new_figure
 from analysis.uncertainty import Estimate
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from analysis.claim_types import ClaimResult
 from analysis.figures.drawing import Drawing
 from analysis.linear import NotEnough
+from analysis.load.cells import Table, base_names
 from analysis.outcomes import Outcomes
 from analysis.points import Point
-from analysis.records import Table, base_names
 from analysis.report import sections
 from analysis.report.markup import Markup, escape, join, tag
 from analysis.report.solutions import solutions

@@ -17,12 +17,12 @@ from analysis.claims import facts_of
 from analysis.figures.drawing import Drawing
 from analysis.grids import paper_tables
 from analysis.linear import NotEnough
+from analysis.load.cells import Cell, Table
 from analysis.matched import compared, matched_notes, matched_rows
 from analysis.outcomes import Outcomes
 from analysis.planner import TARGETS, WORDS, next_runs
 from analysis.points import Point
 from analysis.recipes import main_recipe
-from analysis.records import Cell, Table
 from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import HEADER, duration, plan_of
 from analysis.tables import ERROR_NOTE, number, results_rows

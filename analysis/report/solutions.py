@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.load.cells import DRAW_SEED, Base, Cell
 from analysis.points import method_label
-from analysis.records import DRAW_SEED, Base, Cell
 from analysis.tables import also_text, extra_columns
 from rft.records import SHOWN_FILE, read_jsonl
 

@@ -64,8 +64,8 @@ def measure(folder: Path) -> dict[str, float]:
     marks = {"start": time.perf_counter()}
     from analysis.checks import verified
     from analysis.claims import run_claims, study_view
+    from analysis.load.cells import load_studies
     from analysis.points import make_points
-    from analysis.records import load_studies
     from analysis.study import draw_all, save_drawings
     from analysis.uncertainty import resample_items
 

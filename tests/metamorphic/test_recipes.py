@@ -20,11 +20,11 @@ from analysis.checks import verified
 from analysis.claims import claims_details, claims_table, run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.grids import OF_ALL_SETTINGS, OF_ONE_RECIPE, paper_tables
+from analysis.load.cells import Cell, load_studies
 from analysis.matched import matched_rows
 from analysis.planner import TARGETS, next_runs
 from analysis.points import make_points
 from analysis.recipes import main_recipe
-from analysis.records import Cell, load_studies
 from analysis.study import draw_all, draw_study
 from analysis.tables import results_rows
 from rft.records import read_json, write_json

@@ -14,9 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from analysis import paper
-from analysis.checks import verified
-from analysis.claim_types import ClaimResult
-from analysis.claims import claims_details, claims_table, published_claims, published_view, run_claims, study_view
+from analysis.claims.rulings import ClaimResult
+from analysis.claims.run import (
+    claims_details,
+    claims_table,
+    published_claims,
+    published_view,
+    run_claims,
+    study_view,
+)
 from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
 from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing
@@ -27,16 +33,18 @@ from analysis.figures.overlap import path_overlap
 from analysis.figures.overview import all_against_loss, published_loss_fits, sft_against_data
 from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k, distinct_against_k
 from analysis.figures.votes import emitted_against_k, votes_against_k
-from analysis.grids import paper_tables
-from analysis.linear import NotEnough
-from analysis.load.cells import Table, load_studies
-from analysis.matched import matched_summary
-from analysis.outcomes import Outcomes
-from analysis.points import Point, make_points, unscored_point
-from analysis.recipes import main_recipe
+from analysis.load.cells import Table
+from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, make_points, unscored_point
+from analysis.load.recipes import main_recipe
+from analysis.load.studies import load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
+from analysis.stats.linear import NotEnough
 from analysis.style import DPI, caption
-from analysis.tables import records_csv, results_table, wrap
+from analysis.tables.grids import paper_tables
+from analysis.tables.matched import matched_summary
+from analysis.tables.results import records_csv, results_table, wrap
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)

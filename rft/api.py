@@ -26,10 +26,10 @@ from rft.conf_path import conf_folder, search_folders
 from rft.records import Record, read_json
 
 if TYPE_CHECKING:
-    from analysis.fits import SeriesFit
     from analysis.load.cells import Missing
-    from analysis.outcomes import Outcomes
-    from analysis.points import Point
+    from analysis.load.outcomes import Outcomes
+    from analysis.load.points import Point
+    from analysis.stats.fits import SeriesFit
     from rft.execute.cell import PlannedCell
 
 OUTPUTS = Path("multirun_outputs")
@@ -114,9 +114,9 @@ def records(folder: Path | str) -> list[Record]:
 
 def read(*folders: Path | str) -> Results:
     """The points of one or more studies, checked against their outcomes. Raises ValueError for a folder that is no study."""
-    from analysis.checks import verified
-    from analysis.load.cells import load_studies
-    from analysis.points import make_points
+    from analysis.load.checks import verified
+    from analysis.load.points import make_points
+    from analysis.load.studies import load_studies
 
     table, outcomes = verified(load_studies([Path(folder) for folder in folders]))
     return Results(tuple(make_points(table.cells, outcomes)), outcomes, table.missing, table.notes)
@@ -154,7 +154,7 @@ def where(
 
 def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
     """Interval of a point's accuracy in percent; `point.estimate.kind` says what it holds."""
-    from analysis.points import accuracy_interval
+    from analysis.load.points import accuracy_interval
 
     return accuracy_interval(point.estimate, level=level)
 
@@ -162,8 +162,8 @@ def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
 def fit(results: Results) -> list[SeriesFit]:
     """Accuracy in percent on log2 of the human examples: a line for each base and method, or why there is none."""
     from analysis.figures.accuracy import series_by_label
-    from analysis.fits import fit_series
-    from analysis.load.cells import base_names
+    from analysis.load.names import base_names
+    from analysis.stats.fits import fit_series
 
     trained = [point for point in results.points if point.mean_of("num_human")]
     found = []

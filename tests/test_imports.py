@@ -26,7 +26,7 @@ LIGHT += (
     "rft.plan.typed",
     "rft.plan.cell",
     "rft.execute.sweep",
-    "analysis.load.cells",
+    "analysis.load.studies",
     "analysis.plot_scaling",
 )
 LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")

@@ -11,8 +11,8 @@ import pytest
 from byte_model import overrides
 from composing import composed, compute, tiny
 
-from analysis.grids import paper_tables
-from analysis.load.cells import load_studies
+from analysis.load.studies import load_studies
+from analysis.tables.grids import paper_tables
 from rft import assemble
 from rft.plan.cell import plan
 from rft.plan.sources import resolve

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from composing import compute, tiny
 
-from analysis.load.cells import load_cell
-from analysis.points import method_label
+from analysis.load.labels import method_label
+from analysis.load.records import load_cell
 from rft.config import RuntimeConfig
 from rft.records import read_jsonl, write_jsonl
 from rft.stages import StageContext

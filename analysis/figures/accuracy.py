@@ -27,11 +27,12 @@ from analysis.figures.drawing import (
     log2_axis,
     set_apart,
 )
-from analysis.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
-from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.load.cells import NO_DEDUP
-from analysis.outcomes import Outcomes
-from analysis.points import Point, accuracy_interval, method_label
+from analysis.load.labels import method_label
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, accuracy_interval
+from analysis.stats.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
+from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
     LINE_STYLES,
     METHODS,
@@ -294,7 +295,7 @@ def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
 
 def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:
     """A line over bases (one point each, replicates averaged): (line, its entry in fits.json)."""
-    from analysis.fits import line_entry
+    from analysis.stats.fits import line_entry
 
     kept, left_out = keep_measurable(members)
     line = fit_line([p.cell.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)

@@ -12,34 +12,16 @@ import numpy as np
 
 from analysis.figures.accuracy import full_data, method_series_style, series_by_label, top_of
 from analysis.figures.drawing import Drawing, base_looks, draw_points, kinds_caption, legend_outside
-from analysis.linear import NotEnough
-from analysis.load.cells import Cell
-from analysis.planner import SHARED
-from analysis.points import Point
+from analysis.load.points import Point
+from analysis.stats.linear import NotEnough
 from analysis.style import caption, new_figure
-from rft.records import StageCost
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+from analysis.stats.costs import method_cost
+
 LEGEND_COLUMNS = 5
-
-
-def making(cell: Cell) -> list[StageCost]:
-    """Stages that make the model: all up to its last fine-tuning. What follows, the draws of a vote too, only measures it."""
-    last = max((i for i, stage in enumerate(cell.cost) if stage.name == "finetune"), default=-1)
-    return [s for i, s in enumerate(cell.cost) if i <= last or cell.source is not None]  # published: no draws of votes
-
-
-def method_cost(cell: Cell) -> tuple[float, float] | None:
-    """(FLOPs, hours) from the base to the finished model: fine-tuning, sampling, selecting; None without fine-tuning."""
-    stages = [s for s in making(cell) if s.name not in (*SHARED, *SCORING)]
-    if not any(s.name == "finetune" for s in stages):
-        return None
-    return sum(s.used * s.flops for s in stages), sum(s.used * s.seconds for s in stages) / 3600
-
-
-SCORING = ("evaluate", "vote")  # on the way, such as choosing epochs on validation problems
 
 
 def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.linear import LineFit, NotEnough, hold_out
-from analysis.load.cells import Base, base_names, short_number
-from analysis.points import Point, accuracy_interval
+from analysis.load.cells import Base
+from analysis.load.names import base_names, short_number
+from analysis.load.points import Point, accuracy_interval
+from analysis.stats.linear import LineFit, NotEnough, hold_out
+from analysis.stats.uncertainty import Kind
 from analysis.style import model_colours, model_lines, model_markers
-from analysis.uncertainty import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.exchange import Exchange, Split, exchange_rates, split_gain
 from analysis.figures.accuracy import loss_label
 from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside, log2_axis, set_apart
-from analysis.fits import estimate_entry, line_entry
-from analysis.linear import LineFit, NotEnough, fit_line
 from analysis.load.cells import HUMAN_STYLE
-from analysis.loss_fits import texts_differ
-from analysis.outcomes import Outcomes
-from analysis.points import Point
-from analysis.recipes import main_recipe
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
+from analysis.load.recipes import main_recipe
+from analysis.stats.exchange import Exchange, Split, exchange_rates, split_gain
+from analysis.stats.fits import estimate_entry, line_entry
+from analysis.stats.linear import LineFit, NotEnough, fit_line
+from analysis.stats.loss_fits import texts_differ
 from analysis.style import caption, method_style, new_figure
 
 BOUNDS = (

@@ -12,19 +12,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis import paper
-from analysis.claim_types import StudyView
-from analysis.claims_scaling import slope_estimates
-from analysis.comparisons import sft_of
+from analysis.claims.rulings import StudyView
+from analysis.claims.scaling import slope_estimates
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
-from analysis.fits import estimate_entry, line_entry
-from analysis.linear import LineFit, NotEnough
-from analysis.load.cells import base_names, unit_name
-from analysis.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
-from analysis.outcomes import Outcomes
-from analysis.points import Point, contrast, setting_label
+from analysis.load.labels import setting_label
+from analysis.load.names import base_names, unit_name
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast
+from analysis.stats.comparisons import sft_of
+from analysis.stats.fits import estimate_entry, line_entry
+from analysis.stats.linear import LineFit, NotEnough
+from analysis.stats.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
+from analysis.stats.uncertainty import Estimate
 from analysis.style import caption, method_style, new_figure
-from analysis.uncertainty import Estimate
 
 RULE_LOOKS = (
     {"color": "#0072B2", "marker": "o", "line": "-", "face": "#0072B2"},

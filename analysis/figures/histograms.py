@@ -12,9 +12,9 @@ import numpy as np
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
-from analysis.linear import NotEnough
-from analysis.load.cells import base_names
-from analysis.points import Point
+from analysis.load.names import base_names
+from analysis.load.points import Point
+from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 
 KINDS = {"correct": "correct samples of a question", "distinct": "distinct kept paths of a question"}

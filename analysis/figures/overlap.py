@@ -12,9 +12,10 @@ from typing import Any
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
-from analysis.linear import NotEnough
-from analysis.load.cells import Cell, base_names
-from analysis.points import Point, paired_replicates
+from analysis.load.cells import Cell
+from analysis.load.names import base_names
+from analysis.load.points import Point, paired_replicates
+from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 from rft.records import PATHS_FILE, read_jsonl
 

@@ -26,10 +26,11 @@ from analysis.figures.drawing import (
     legend_outside,
     log2_axis,
 )
-from analysis.fits import fit_series, line_entry, series_entry
-from analysis.linear import LineFit, NotEnough, fit_line
-from analysis.outcomes import Outcomes
-from analysis.points import Point, setting_label
+from analysis.load.labels import setting_label
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
+from analysis.stats.fits import fit_series, line_entry, series_entry
+from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
     LINE_STYLES,
     UNION_STYLES,

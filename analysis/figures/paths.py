@@ -26,12 +26,12 @@ from analysis.figures.drawing import (
     log2_axis,
     set_apart,
 )
-from analysis.fits import fit_series, line_entry, power_law, series_entry
-from analysis.linear import LineFit, NotEnough
-from analysis.outcomes import Outcomes
-from analysis.points import Point
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
+from analysis.stats.fits import fit_series, line_entry, power_law, series_entry
+from analysis.stats.linear import LineFit, NotEnough
+from analysis.stats.uncertainty import Estimate, replicate_mean
 from analysis.style import LINE_STYLES, caption, method_style, new_figure
-from analysis.uncertainty import Estimate, replicate_mean
 
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
 PATHS_FORMULA = "log(distinct paths per question) = a + b * log(k)"

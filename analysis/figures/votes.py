@@ -15,13 +15,14 @@ import numpy as np
 
 from analysis.figures.accuracy import full_data, method_series_style, series_by_label
 from analysis.figures.drawing import Drawing, base_looks, grid_shape, legend_outside, log2_axis
-from analysis.fits import estimate_entry
-from analysis.linear import NotEnough
-from analysis.outcomes import read_draws, read_path_draws
-from analysis.points import PERCENT, Point, method_label, share_interval
+from analysis.load.labels import method_label
+from analysis.load.outcomes import read_draws, read_path_draws
+from analysis.load.points import PERCENT, Point, share_interval
+from analysis.stats.fits import estimate_entry
+from analysis.stats.linear import NotEnough
+from analysis.stats.uncertainty import Estimate
+from analysis.stats.votes import curve, distinct, passed, voted
 from analysis.style import caption, new_figure
-from analysis.uncertainty import Estimate
-from analysis.votes import curve, distinct, passed, voted
 
 Ends = Callable[[Estimate], tuple[float, float]]
 

@@ -136,20 +136,14 @@ def where(
 
     Raises ValueError for a name that no point has: a slip would leave nothing over, without a word.
     """
+    from analysis.load.query import where as select
+
     named = {"model": model, "data": data, "method": method}
     for name, value in named.items():
         _check_known(name, value, {getattr(point.cell, name) for point in results.points})
-    for key in setting or {}:
-        _check_known("key", key, {key for point in results.points for key in point.cell.setting})
     wanted = {**named, "data_frac": data_frac, "k": k}
     asked = {name: value for name, value in wanted.items() if value is not None}
-    kept = [
-        point
-        for point in results.points
-        if all(getattr(point.cell, name) == value for name, value in asked.items())
-        and all(point.cell.setting.get(key) == value for key, value in (setting or {}).items())
-    ]
-    return replace(results, points=tuple(kept))
+    return replace(results, points=tuple(select(results.points, **asked, **(setting or {}))))
 
 
 def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
@@ -161,7 +155,7 @@ def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
 
 def fit(results: Results) -> list[SeriesFit]:
     """Accuracy in percent on log2 of the human examples: a line for each base and method, or why there is none."""
-    from analysis.figures.accuracy import series_by_label
+    from analysis.load.labels import series_by_label
     from analysis.load.names import base_names
     from analysis.stats.fits import fit_series
 

@@ -77,6 +77,18 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
             assert not any(name == bad or name.startswith(f"{bad}.") for bad in forbidden), f"{path} imports {name}"
 
 
+OF_ANALYSIS = {
+    "rft.records",
+    "rft.votes",
+    "rft.registry",
+}  # the registry is that of figures
+
+
+def test_analysis_imports_of_rft_only_what_both_share():
+    for path in sorted((REPOSITORY / "analysis").rglob("*.py")):
+        assert {name for name in imported(path) if name.split(".")[0] == "rft"} <= OF_ANALYSIS, path
+
+
 def test_nothing_stands_on_the_command_or_the_library_for_users():
     for path in [p for folder in ("rft", "analysis", "hydra_plugins") for p in (REPOSITORY / folder).rglob("*.py")]:
         if path.parent.name != "cli":

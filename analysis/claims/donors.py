@@ -27,7 +27,8 @@ from analysis.load.cells import Base
 from analysis.load.labels import method_label
 from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
-from analysis.stats.comparisons import MARGIN, sft_of
+from analysis.load.query import ALL_DATA, same_but, where
+from analysis.stats.comparisons import MARGIN
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.uncertainty import Estimate
@@ -67,14 +68,14 @@ SELF = {"self_query": SELF_QUERY, "self_revise": SELF_REVISE}
 def claim_unions(view: StudyView) -> list[ClaimResult]:
     """(7)"""
     everyone = [p for p in full_points(view.points, method="rft") if p.cell.union]
-    unions = [p for p in everyone if p.cell.plainly_selected]
+    unions = where(everyone, plainly_selected=True)
     own = {(b, p.cell.k): p for b, ladder in own_ladder(view.points).items() for p in ladder}
     pairs = [
         ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
     ]
     if pairs:
         estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-        details = _at_equal_paths([p for p in everyone if p.cell.thinned], own, view)
+        details = _at_equal_paths(where(everyone, thinned=True), own, view)
         first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs", details=details)
     else:
         first = UNION.not_testable("no union beside a single model's pool with as many draws" + _unequal(unions, own))
@@ -120,7 +121,7 @@ def _donor_pairs(unions: Sequence[Point]) -> tuple[int, list[Point], list[Point]
     found: dict[int, tuple[list[Point], list[Point]]] = {}
     for k in {point.cell.k or 0 for point in unions}:
         by_size: dict[int, dict[Base, Point]] = {}
-        for point in (p for p in unions if p.cell.k == k):
+        for point in where(unions, k=k):
             by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
         most, fewer = by_size[max(by_size)], by_size[min(by_size)]
         shared = [b for b in most if b in fewer and len(by_size) > 1 and most[b].cell.loss is not None]
@@ -136,8 +137,8 @@ def claim_self_made(view: StudyView) -> list[ClaimResult]:
 
 def _self_made(view: StudyView, method: str) -> ClaimResult:
     test = SELF[method]
-    mine = [p for p in view.points if p.method == method and p.cell.data_frac in (None, 1.0)]
-    pairs = [((p, s), (1.0, -1.0)) for p in mine if (s := sft_of(p, view.points))]
+    mine = where(view.points, method=method, data_frac=ALL_DATA)
+    pairs = [((p, s), (1.0, -1.0)) for p in mine if (s := same_but(p, view.points, method="sft"))]
     if not pairs:
         return test.not_testable(f"no {method} cell beside SFT")
     estimate = mean_over_bases(pairs, view.outcomes, published=view.published)

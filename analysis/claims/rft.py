@@ -16,8 +16,9 @@ from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, Study
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.load.cells import NO_DEDUP, Base
 from analysis.load.names import unit_name
-from analysis.load.points import Point
-from analysis.stats.comparisons import MARGIN, control_of, sft_of
+from analysis.load.points import Point, distinct_of
+from analysis.load.query import same_but, where
+from analysis.stats.comparisons import MARGIN
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
@@ -70,9 +71,8 @@ CORRECT_DISTINCT = ClaimTest(
 def own_ladder(points: Sequence[Point]) -> dict[Base, list[Point]]:
     """RFT on all data from the own pool with de-duplication, by base, ascending k."""
     ladders: dict[Base, list[Point]] = {}
-    for point in points:
-        if point.method == "rft" and point.cell.data_frac == 1 and not point.cell.union and point.cell.plainly_selected:
-            ladders.setdefault(point.cell.base, []).append(point)
+    for point in where(points, method="rft", data_frac=1, union=(), plainly_selected=True):
+        ladders.setdefault(point.cell.base, []).append(point)
     for ladder in ladders.values():
         ladder.sort(key=lambda p: p.cell.k or 0)
     return ladders
@@ -83,14 +83,14 @@ def shared_tops(points: Sequence[Point]) -> list[Point]:
     ladders = own_ladder(points).values()
     bases_at = Counter(p.cell.k or 0 for ladder in ladders for p in ladder)
     k = max(bases_at, key=lambda k: (bases_at[k], k), default=0)
-    return [p for ladder in ladders for p in ladder if p.cell.k == k]
+    return [p for ladder in ladders for p in where(ladder, k=k)]
 
 
 def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
     """(4)"""
     tops = shared_tops(view.points)
-    matched = [((top, c), (1.0, -1.0)) for top in tops if (c := control_of(top, view.points, method="sft_matched"))]
-    plain = [((top, s), (1.0, -1.0)) for top in tops if (s := sft_of(top, view.points))]
+    matched = [((top, c), (1.0, -1.0)) for top in tops if (c := same_but(top, view.points, method="sft_matched"))]
+    plain = [((top, s), (1.0, -1.0)) for top in tops if (s := same_but(top, view.points, method="sft"))]
     results = []
     for test, pairs in ((RFT_BEATS_MATCHED, matched), (RFT_BEATS_SFT, plain)):
         if not pairs:
@@ -126,11 +126,7 @@ def _later(view: StudyView) -> ClaimResult:
 
 def _rft_by_fraction(points: Sequence[Point], sft: Sequence[Point]) -> dict[object, Point]:
     """Of the base's own pool: the largest k that has the most fractions."""
-    mine = [
-        p
-        for p in points
-        if p.method == "rft" and p.cell.base == sft[0].cell.base and not p.cell.union and p.cell.plainly_selected
-    ]
+    mine = where(points, method="rft", base=sft[0].cell.base, union=(), plainly_selected=True)
     by_k: dict[int, dict[object, Point]] = {}
     for point in mine:
         by_k.setdefault(point.cell.k or 0, {})[point.cell.data_frac] = point
@@ -149,7 +145,7 @@ def claim_more_paths(view: StudyView) -> list[ClaimResult]:
 def _more_paths(view: StudyView) -> ClaimResult:
     groups, slopes = [], []
     for ladder in own_ladder(view.points).values():
-        found = [(p, d) for p in ladder if (d := _distinct(p)) is not None and d > 0]
+        found = [(p, d) for p in ladder if (d := distinct_of(p)) is not None and d > 0]
         if len(found) < 3 or len({d for _, d in found}) < 3:
             continue
         weights = slope_weights([math.log2(d) for _, d in found])
@@ -163,14 +159,8 @@ def _more_paths(view: StudyView) -> ClaimResult:
     return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
 
 
-def _distinct(point: Point) -> float | None:
-    own = point.mean_of("distinct_per_question")
-    return own if own is not None else point.mean_of("distinct_per_question_with_human")
-
-
 def _dedup(view: StudyView) -> ClaimResult:
-    rft = [p for p in view.points if p.method == "rft" and not p.cell.union and p.cell.data_frac == 1]
-    raw = [p for p in rft if p.cell.policy == NO_DEDUP]
+    raw = where(view.points, method="rft", union=(), data_frac=1, policy=NO_DEDUP)
     twins = {(p.cell.base, p.cell.k): p for ladder in own_ladder(view.points).values() for p in ladder}
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
@@ -181,8 +171,8 @@ def _dedup(view: StudyView) -> ClaimResult:
 
 def _emit(view: StudyView) -> ClaimResult:
     tops = shared_tops(view.points)
-    pairs = [(top, sft) for top in tops if (sft := sft_of(top, view.points))]
-    matched = [(top, c) for top in tops if (c := control_of(top, view.points, method="sft_matched"))]
+    pairs = [(top, sft) for top in tops if (sft := same_but(top, view.points, method="sft"))]
+    matched = [(top, c) for top in tops if (c := same_but(top, view.points, method="sft_matched"))]
     return claim_emit(view, pairs=pairs, matched=matched)
 
 
@@ -190,13 +180,13 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
     series: dict[int, list[Point]] = {}
     for ladder in own_ladder(view.points).values():
         for p in ladder:
-            if _distinct(p) is not None and p.mean_of("correct_per_question") is not None and p.cell.loss is not None:
+            if distinct_of(p) is not None and p.mean_of("correct_per_question") is not None and p.cell.loss is not None:
                 series.setdefault(p.cell.k or 0, []).append(p)
     best = max(series, key=lambda k: (len(series[k]), k), default=None)
     if best is None or len(series[best]) < 3:
         return CORRECT_DISTINCT.not_testable("fewer than 3 bases with correct and distinct paths counted at one k")
     points = series[best]
-    lines = [fit_on_loss(points, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, _distinct)]
+    lines = [fit_on_loss(points, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, distinct_of)]
     if not all(isinstance(line, LineFit) for line in lines):
         return CORRECT_DISTINCT.not_testable(next(line for line in lines if not isinstance(line, LineFit)))
     correct, distinct = (line for line in lines if isinstance(line, LineFit))

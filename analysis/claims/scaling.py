@@ -16,6 +16,7 @@ from analysis.load.cells import Base
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
+from analysis.load.query import ALL_DATA, where
 from analysis.stats.fits import log_odds, point_n, slope_weights
 from analysis.stats.linear import LineFit, NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
@@ -74,7 +75,7 @@ RFT_GAIN_SHRINKS = ClaimTest(
 
 def sft_ladders(points: Sequence[Point], *, smallest: float) -> dict[str, list[Point]]:
     """SFT points by base name from `smallest` to all data, ascending."""
-    sft = [p for p in points if p.method == "sft" and (p.cell.data_frac or 0) >= smallest - 1e-9]
+    sft = [p for p in where(points, method="sft") if (p.cell.data_frac or 0) >= smallest - 1e-9]
     names = base_names(p.cell for p in sft)
     ladders: dict[str, list[Point]] = {name: [] for name in names.values()}
     for point in sorted(sft, key=lambda p: p.cell.data_frac or 0):
@@ -125,7 +126,7 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
 
 def full_points(points: Sequence[Point], *, method: str) -> list[Point]:
     """Measurable points of a method on all data, one per base."""
-    return measurable([p for p in points if p.method == method and p.cell.data_frac in (None, 1.0)])
+    return measurable(where(points, method=method, data_frac=ALL_DATA))
 
 
 def claim_loss_predicts(view: StudyView) -> list[ClaimResult]:

@@ -16,11 +16,12 @@ from analysis.claims.rulings import StudyView
 from analysis.claims.scaling import slope_estimates
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
+from analysis.figures.registry import draws
 from analysis.load.labels import setting_label
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.stats.comparisons import sft_of
+from analysis.load.query import same_but
 from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
@@ -35,6 +36,7 @@ RULE_LOOKS = (
 GAIN_FORMULA = "points per doubling of data = a + b * pretraining loss"
 
 
+@draws("gain_vs_loss", order=80)
 def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     """SFT points per doubling of data (1 to 1/8) against pretraining loss, under every epoch rule that there is."""
     rules = [("own rule" if not view.published else paper.RULES[0], view.points), *view.variants]
@@ -88,9 +90,12 @@ def _finite_ends(estimate: Estimate) -> tuple[float, float]:
     return estimate.interval() if math.isfinite(estimate.se) else (estimate.value, estimate.value)
 
 
+@draws("self_made", order=150)
 def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """Figure 8: self-query and self-revising minus SFT."""
-    pairs = [(p, s) for p in points if p.method in ("self_query", "self_revise") and (s := sft_of(p, points))]
+    pairs = [
+        (p, s) for p in points if p.method in ("self_query", "self_revise") and (s := same_but(p, points, method="sft"))
+    ]
     if not pairs:
         return NotEnough("self-query and self-revising", "no such cell beside SFT")
     figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs))

@@ -12,6 +12,7 @@ from typing import Any
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
+from analysis.figures.registry import draws
 from analysis.load.cells import Cell
 from analysis.load.names import base_names
 from analysis.load.points import Point, paired_replicates
@@ -60,6 +61,7 @@ def regions(sets: Mapping[str, Keys]) -> Counter[tuple[str, ...]]:
     return found
 
 
+@draws("path_overlap", order=130)
 def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
     """Figure 6. The published cells were never printed, so there is none for the published study."""
     k, pools = own_pools(points)

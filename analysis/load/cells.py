@@ -23,6 +23,8 @@ Base = str  # one base model: the key of its configuration and draw (pretraining
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
+MATCHED = "sft_matched"  # the method of step-matched controls: SFT at the optimiser steps of another method
+MATCHED_TO = "methods.sft_matched.to"  # of the step-matched control: the method that it is the control of
 HUMAN_STYLE = "data.world.human_style"  # the embedded world's: how alike human solutions are
 DRAW_SEED = "pretrain_seed"  # the base's own: replicates of one base never differ in it
 
@@ -95,6 +97,22 @@ class Cell:
     def method(self) -> str:
         """rft.config.Method value: icl, sft, sft_matched, rft, ..."""
         return str(self.setting["method"])
+
+    @property
+    def title(self) -> str:
+        """What its record calls the method: 'RFT', 'expert iteration'."""
+        return self.names.get("method", self.method)
+
+    @property
+    def matched_to(self) -> str | None:
+        """Of a step-matched control, the method whose steps it takes."""
+        return self.setting.get(MATCHED_TO)
+
+    @property
+    def lineage(self) -> tuple[str, bool]:
+        """(method, False), and of the control of a method other than RFT (that method, True): the two stand together."""
+        own = self.matched_to in (None, "rft")
+        return (self.method, False) if own else (str(self.matched_to), True)
 
     @property
     def data_frac(self) -> float | None:

@@ -1,6 +1,6 @@
 """What labels tell of a cell: its place among the rows, series and panels of a study. What else sets cells apart is untold.
 
-    place_of(cell)            # ('base-nano-s-0 1f3c', 'rft', 1.0, 4, None, 0, False, False)
+    place_of(cell)            # ('base-nano-s-0 1f3c', 'rft', None, 1.0, 4, None, 0, False, False)
     untold_keys(cells)        # ['temperature']: two cells of one place differ in it
 
 Names and labels say the base, and of the other keys what TOLD says: of a union the number of its donors and not which, of a
@@ -14,10 +14,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.load.cells import NO_DEDUP, Cell
+from analysis.load.cells import MATCHED_TO, NO_DEDUP, Cell
 
 TOLD: Mapping[str, Callable[[Cell], Any]] = {
     "method": lambda cell: cell.method,
+    MATCHED_TO: lambda cell: cell.matched_to,
     "data_frac": lambda cell: cell.data_frac,
     "k": lambda cell: cell.k,
     "train.examples_frac": lambda cell: cell.examples_frac,

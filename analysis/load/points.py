@@ -44,6 +44,12 @@ class Point:
         return None if any(value is None for value in values) else float(np.mean(values))
 
 
+def distinct_of(point: Point) -> float | None:
+    """Distinct paths per question without the human path; where only the count with it is known (published), that."""
+    own = point.mean_of("distinct_per_question")
+    return own if own is not None else point.mean_of("distinct_per_question_with_human")
+
+
 def make_points(cells: Iterable[Cell], outcomes: Outcomes) -> list[Point]:
     """A point for each setting that has an accuracy, in the order of first appearance."""
     scored = [cell for cell in cells if cell.accuracy is not None]

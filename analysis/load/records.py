@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.load.cells import Cell
+from analysis.load.cells import MATCHED, MATCHED_TO, Cell
 from rft.records import RECORD_FILE, Record, read_json
 
 _FROM_DATA = (
@@ -37,7 +37,7 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         study=record.study,
         cell_id=record.cell_id,
         names=record.names,
-        setting=record.setting,
+        setting=_setting(record),
         seeds=record.seeds,
         base=f"{model['base_key']} {model.get('base_weights') or ''}".strip(),
         family=model.get("family"),
@@ -60,6 +60,11 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         folder=folder,
         **_from_data(record),
     )
+
+
+def _setting(record: Record) -> dict[str, Any]:
+    """Its setting. A step-matched control of before it named what it is matched to is one of RFT."""
+    return {**({MATCHED_TO: "rft"} if record.setting["method"] == MATCHED else {}), **record.setting}
 
 
 def _from_data(record: Record) -> dict[str, Any]:

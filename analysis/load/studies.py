@@ -10,7 +10,7 @@ directly holds a `record.json` is a table of one cell. A failed or absent cell i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,18 @@ def load_studies(folders: Sequence[Path]) -> Table:
     notes += _unlike_bases(kept)
     here = {cell.cell_id for cell in kept}
     gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
-    return Table(with_one_unit(kept), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
+    return Table(with_one_unit(_with_control_titles(kept)), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
+
+
+def _with_control_titles(cells: Sequence[Cell]) -> list[Cell]:
+    """Step-matched controls of methods other than RFT say whose steps they take; their records say only that they do."""
+    titles = {cell.method: cell.title for cell in cells}
+    named = []
+    for cell in cells:
+        method, is_control = cell.lineage
+        title = f"SFT, steps of {titles.get(method, method.replace('_', ' '))}"
+        named.append(replace(cell, names={**cell.names, "method": title}) if is_control else cell)
+    return named
 
 
 def _unlike_bases(cells: Sequence[Cell]) -> list[str]:

@@ -24,7 +24,7 @@ from analysis.report.plan import HEADER, duration, plan_of
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
 from analysis.tables.grids import paper_tables
-from analysis.tables.matched import compared, matched_notes, matched_rows
+from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
@@ -103,7 +103,7 @@ def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -
     found = compared(points, outcomes)
     if found:
         head, body = matched_rows(points, outcomes)
-        caption = "RFT minus SFT at equal optimiser steps [points]"
+        caption = f"{matched_title(found)} [points]"
         parts += [table(head, body, name="matched", caption=caption, filters=("base", "verdict"))]
         parts += [tag("p", note, class_="note") for note in matched_notes(found)]
     for name, grid in paper_tables(study).items():

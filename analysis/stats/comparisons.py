@@ -16,9 +16,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.load.cells import Cell, matches
+from analysis.load.cells import MATCHED, Cell
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
+from analysis.load.query import same_but
 from analysis.stats.uncertainty import VERDICT_REPLICATES, Estimate, Floats, Kind
 
 LEVEL = 0.95  # of the interval that says better or worse
@@ -188,26 +189,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def control_of(point: Point, points: Sequence[Point], *, method: str) -> Point | None:
-    """The control of a point (sft, sft_matched, oracle_paths, fresh_human): the same in everything but its method.
-
-    Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has,
-    then with the most replicates: the order of the points decides nothing.
-    """
-    found = [other for other in points if other.method == method and matches(point.cell, other.cell, but=("method",))]
-    ours = point.cell.setting.keys()
-    by_nearness = {
-        (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
-    }
-    return by_nearness[min(by_nearness)] if found else None
-
-
-def sft_of(point: Point, points: Sequence[Point]) -> Point | None:
-    """The plain SFT point that is the same in everything but the method."""
-    return control_of(point, points, method="sft")
-
-
 def matched_pairs(points: Sequence[Point]) -> list[tuple[Point, Point]]:
-    """RFT settings with the matched SFT of the same base, data and k."""
-    rft = [p for p in points if p.method == "rft"]
-    return [(p, control) for p in rft if (control := control_of(p, points, method="sft_matched")) is not None]
+    """Settings that have a control of their own, SFT at their optimiser steps, and that control."""
+    treated = [point for point in points if point.method != MATCHED]
+    return [(p, control) for p in treated if (control := same_but(p, points, method=MATCHED)) is not None]

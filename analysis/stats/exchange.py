@@ -25,7 +25,7 @@ import numpy as np
 from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.stats.comparisons import control_of, sft_of
+from analysis.load.query import same_but, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
@@ -68,12 +68,11 @@ def human_problems(point: Point) -> float | None:
 def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
     """Human-only points at the optimiser steps of an RFT point, ascending; one for each amount (its own control first)."""
     steps = rft.mean_of("num_optimizer_steps")
-    own = [c for method in ("sft_matched", "fresh_human") if (c := control_of(rft, points, method=method))]
+    own = [c for method in ("sft_matched", "fresh_human") if (c := same_but(rft, points, method=method))]
     same = [
         p
-        for p in points
-        if p.method in ("sft", "sft_matched", "fresh_human")
-        and matches(p.cell, rft.cell, but=AMOUNTS)
+        for p in where(points, method={"sft", "sft_matched", "fresh_human"})
+        if matches(p.cell, rft.cell, but=AMOUNTS)
         and steps
         and abs((p.mean_of("num_optimizer_steps") or 0) / steps - 1) <= SAME_STEPS
     ]
@@ -140,7 +139,7 @@ def fieller(top: Estimate, bottom: Estimate, total: Estimate, *, level: float = 
 
 def exchange_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange | NotEnough]:
     """Every RFT point that has a human-only control."""
-    rft = [p for p in points if p.method == "rft" and control_of(p, points, method="sft_matched")]
+    rft = [p for p in where(points, method="rft") if same_but(p, points, method="sft_matched")]
     return [exchange_rate(p, points, outcomes) for p in rft]
 
 
@@ -157,12 +156,12 @@ class Split:
 
 def split_gain(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Split | None:
     """The parts of one RFT gain; None without the plain SFT cell."""
-    sft = sft_of(rft, points)
+    sft = same_but(rft, points, method="sft")
     total = contrast((rft, sft), (1.0, -1.0), outcomes) if sft is not None else None
     if sft is None or total is None:
         return None
-    matched = control_of(rft, points, method="sft_matched")
-    oracle = control_of(rft, points, method="oracle_paths")
+    matched = same_but(rft, points, method="sft_matched")
+    oracle = same_but(rft, points, method="oracle_paths")
 
     def minus(first: Point | None, second: Point | None) -> Estimate | None:
         if first is None or second is None:

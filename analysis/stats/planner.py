@@ -24,9 +24,10 @@ from analysis.load.labels import setting_label
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
+from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, control_of, replicates_to_separate
+from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, matched_pairs, replicates_to_separate
 from analysis.stats.costs import SHARED
 from analysis.stats.fits import fit_series, slope_weights
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
@@ -82,13 +83,12 @@ def next_runs(points: Sequence[Point], outcomes: Outcomes, *, target: str) -> li
 
 
 def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
-    """RFT - matched SFT of each setting: one more replicate, or twice the test problems."""
+    """A method minus its own matched SFT, setting by setting: one more replicate, or twice the test problems."""
     options: list[Option] = []
     names = base_names(p.cell for p in points)
-    for rft in (p for p in points if p.method == "rft"):
-        control = control_of(rft, points, method="sft_matched")
-        estimate = contrast((rft, control), (1.0, -1.0), outcomes) if control else None
-        if control is None or estimate is None or not math.isfinite(estimate.se):
+    for rft, control in matched_pairs(points):
+        estimate = contrast((rft, control), (1.0, -1.0), outcomes)
+        if estimate is None or not math.isfinite(estimate.se):
             continue
         label = f"{names[rft.cell.base]}, {setting_label(rft.cell)}"
         now, reps = estimate.half_width(), estimate.num_replicates
@@ -148,7 +148,7 @@ def _data_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
 
 def _k_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
     """RFT points per doubling of k: twice the largest k, or a replicate of the whole ladder."""
-    own = [p for p in points if not p.cell.union and p.cell.plainly_selected and p.cell.data_frac == 1]
+    own = where(points, union=(), plainly_selected=True, data_frac=1)
     return _ladder_options(
         own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0, unit="samples per question"
     )
@@ -166,7 +166,7 @@ def _ladder_options(
     names = base_names(p.cell for p in points)
     options: list[Option] = []
     for base, name in names.items():
-        ladder = [p for p in points if p.method == method and p.cell.base == base and amount(p)]
+        ladder = [p for p in where(points, method=method, base=base) if amount(p)]
         x = np.array([math.log2(amount(p) or 1) for p in ladder])
         fit = fit_series(ladder, list(x), outcomes, what=name)
         if not isinstance(fit.line, LineFit) or fit.left_out:
@@ -182,10 +182,8 @@ def _ladder_options(
 def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
     """RFT on all data by number of donors (the own pool is one), at the k per donor that most numbers share."""
     by_k: dict[int, dict[int, Point]] = {}
-    for point in points:
-        cell = point.cell
-        if cell.base == base and point.method == "rft" and cell.data_frac == 1 and cell.plainly_selected:
-            by_k.setdefault(cell.k or 0, {})[max(1, len(cell.union))] = point
+    for point in where(points, base=base, method="rft", data_frac=1, plainly_selected=True):
+        by_k.setdefault(point.cell.k or 0, {})[max(1, len(point.cell.union))] = point
     ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
     return [ladder[number] for number in sorted(ladder)]
 
@@ -216,7 +214,7 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
     """SFT points per nat of pretraining loss: another base at either end of the losses seen."""
-    sft = [p for p in points if p.method == "sft" and p.cell.data_frac == 1 and p.cell.loss is not None]
+    sft = [p for p in where(points, method="sft", data_frac=1) if p.cell.loss is not None]
     line = fit_on_loss(sft, [p.estimate.value for p in sft], what="SFT against loss")
     if not isinstance(line, LineFit):
         return line

@@ -16,14 +16,15 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.figures.paths import distinct_of
 from analysis.load.cells import BASE_STAGES, Base, Table
-from analysis.load.labels import method_label
+from analysis.load.labels import method_label, studied_methods
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, make_points
+from analysis.load.points import Point, distinct_of, make_points
+from analysis.load.query import ALL_DATA, where
 from analysis.load.recipes import main_recipe
 from analysis.stats.costs import making
+from analysis.style import METHODS
 from analysis.tables.perturbed import copy_rows
 from analysis.tables.results import also_text, extra_columns, number, score_text
 
@@ -83,14 +84,13 @@ def _score(point: Point | None, name: str = "maj1@1") -> str:
     return score_text([cell.scores.get(name) for cell in point.cells] if point is not None else [])
 
 
-def _own_rft(points: Sequence[Point], base: Base) -> list[Point]:
-    mine = [p for p in points if p.method == "rft" and p.cell.base == base and p.cell.data_frac == 1]
-    plain = [p for p in mine if not p.cell.union and p.cell.plainly_selected]
-    return sorted(plain, key=lambda p: p.cell.k or 0)
+def _own_ladder(points: Sequence[Point], base: Base, *, method: str = "rft") -> list[Point]:
+    mine = where(points, method=method, base=base, data_frac=1, union=(), plainly_selected=True)
+    return sorted(mine, key=lambda p: p.cell.k or 0)
 
 
 def _full(points: Sequence[Point], base: Base, method: str) -> Point | None:
-    found = [p for p in points if p.method == method and p.cell.base == base and p.cell.data_frac in (None, 1.0)]
+    found = where(points, method=method, base=base, data_frac=ALL_DATA)
     return _only(found) if found else None
 
 
@@ -100,11 +100,12 @@ def _only(points: Sequence[Point]) -> Point:
 
 
 def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
-    rows = []
+    """Methods that are not known here get a column of their own behind the paper's."""
+    rows, others = [], _other_methods(points)
     for base, name in names.items():
-        rft = _own_rft(points, base)
+        rft = _own_ladder(points, base)
         top = rft[-1] if rft else None
-        losses = {p.cell.loss for p in points if p.cell.base == base}
+        losses = {p.cell.loss for p in where(points, base=base)}
         if not losses:
             continue
         rows.append(
@@ -117,10 +118,32 @@ def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
                 "" if top is None else str(top.cell.k),
                 number(top.mean_of("correct_per_question"), digits=1) if top else "",
                 number(distinct_of(top), digits=2) if top else "",
+                *(_score(_top(points, base, method=method)) for method in others),
             )
         )
-    header = ("base", "pretraining loss", "ICL", "SFT", "RFT", "k", "correct paths/q", "distinct paths/q")
+    header = (
+        "base",
+        "pretraining loss",
+        "ICL",
+        "SFT",
+        "RFT",
+        "k",
+        "correct paths/q",
+        "distinct paths/q",
+        *others.values(),
+    )
     return Grid("Table 1: pretraining loss, ICL, SFT and RFT (largest k), maj1@1 [%]", header, tuple(rows))
+
+
+def _other_methods(points: Sequence[Point]) -> dict[str, str]:
+    """Studied methods besides RFT, with their titles."""
+    return {name: where(points, method=name)[0].cell.title for name in studied_methods(points) if name != "rft"}
+
+
+def _top(points: Sequence[Point], base: Base, *, method: str) -> Point | None:
+    """Of a base's settings with a method on all data, that of the largest k."""
+    ladder = _own_ladder(points, base, method=method)
+    return ladder[-1] if ladder else None
 
 
 def _loss_of(losses: Collection[float | None]) -> float | None:
@@ -129,11 +152,16 @@ def _loss_of(losses: Collection[float | None]) -> float | None:
 
 
 def _by_k(ladder: Sequence[Point]) -> dict[int | None, Point]:
-    return {k: _only([p for p in ladder if p.cell.k == k]) for k in dict.fromkeys(p.cell.k for p in ladder)}
+    return {k: _only(where(ladder, k=k)) for k in dict.fromkeys(p.cell.k for p in ladder)}
 
 
 def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
-    ladders = {name: _by_k(_own_rft(points, base)) for base, name in names.items()}
+    methods = {"rft": "", **{method: f", {title}" for method, title in _other_methods(points).items()}}
+    ladders = {
+        name + title: _by_k([p for p in _own_ladder(points, base, method=method) if p.cell.k])
+        for base, name in names.items()
+        for method, title in methods.items()
+    }
     ladders = {
         name: ladder for name, ladder in ladders.items() if any(distinct_of(p) is not None for p in ladder.values())
     }
@@ -151,12 +179,8 @@ STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampli
 def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     rows = []
     for base, name in names.items():
-        for method in ("sft", "rft"):
-            mine = [
-                p
-                for p in points
-                if p.method == method and p.cell.base == base and p.cell.data_frac == 1 and p.cell.cost
-            ]
+        for method in ("sft", "rft", *_other_methods(points)):
+            mine = [p for p in where(points, method=method, base=base, data_frac=1) if p.cell.cost]
             if not mine:
                 continue
             cell = max(mine, key=lambda p: (len(making(p.cell)), p.cell.k or 0, p.cell.plainly_selected)).cell
@@ -191,8 +215,8 @@ def _table_5_order(point: Point) -> tuple[object, ...]:
     order = {"icl": 0, "sft": 1, "sft_best": 2, "rft": 3}
     cell = point.cell
     return (
-        order.get(cell.method, 9),
-        cell.method,
+        order.get(cell.method, 9 if cell.lineage[0] in METHODS else 10),
+        *cell.lineage,
         len(cell.union),
         cell.policy or "",
         cell.data_frac or 0,
@@ -203,7 +227,7 @@ def _table_5_order(point: Point) -> tuple[object, ...]:
 
 def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     voted = sorted({n for p in points for c in p.cells for n in c.scores if VOTED.fullmatch(n) and n != "maj1@1"})
-    shown = [p for p in points if p.cell.data_frac in (None, 1.0) and any(n in p.cell.scores for n in voted)]
+    shown = [p for p in where(points, data_frac=ALL_DATA) if any(n in p.cell.scores for n in voted)]
     extra = extra_columns([p.cell for p in shown])
     rows = [
         (

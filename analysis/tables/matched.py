@@ -1,4 +1,4 @@
-"""RFT against SFT at equal optimiser steps, setting by setting, as text and as rows.
+"""Methods against SFT at equal optimiser steps, setting by setting, as text and as rows.
 
 print(matched_summary(points, outcomes))
 header, rows = matched_rows(points, outcomes)     # ['nano-s', '1', '4', '+1.3', '-1.2 to +3.8', 'not separable', '22']
@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from analysis.load.cells import NO_DEDUP, Cell
+from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
@@ -21,9 +22,19 @@ HEADER = ("base", "donors", "data", "k", "seeds", "RFT - SFT", "95 %", "verdict"
 
 
 def compared(points: Sequence[Point], outcomes: Outcomes) -> list[tuple[Point, Comparison]]:
-    """Every RFT point that shares a replicate with its matched SFT, and the comparison."""
-    pairs = [(rft, compare(rft, control, outcomes)) for rft, control in matched_pairs(points)]
-    return [(rft, result) for rft, result in pairs if result is not None]
+    """Every point that shares a replicate with its own matched SFT, and the comparison; RFT first."""
+    pairs = sorted(matched_pairs(points), key=lambda pair: method_rank(pair[0].cell))
+    found = [(point, compare(point, control, outcomes)) for point, control in pairs]
+    return [(point, result) for point, result in found if result is not None]
+
+
+def matched_title(found: Sequence[tuple[Point, Comparison]]) -> str:
+    """What the rows are of: 'RFT minus SFT at equal optimiser steps'."""
+    return f"{' and '.join(_titles(found))} minus SFT at equal optimiser steps"
+
+
+def _titles(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
+    return list(dict.fromkeys(method_title(point.cell) for point, _ in found))
 
 
 def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str], list[list[str]]]:
@@ -36,7 +47,11 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
     for rft, result in found:
         row = _row(rft, result, name=names[rft.cell.base])
         rows.append([*row[:place], *(field_text(rft.cell, key) for key in extra), *row[place:]])
-    return [*HEADER[:place], *extra.values(), *HEADER[place:]], rows
+    header = [*HEADER[:place], *extra.values(), *HEADER[place:]]
+    if _titles(found) in ([], ["RFT"]):
+        return header, rows
+    named = [[row[0], method_title(point.cell), *row[1:]] for row, (point, _) in zip(rows, found, strict=True)]
+    return [header[0], "method", *("minus SFT" if name == "RFT - SFT" else name for name in header[1:])], named
 
 
 def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
@@ -45,7 +60,7 @@ def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
         name,
         _pool_text(rft.cell),
         f"{rft.cell.data_frac:g}",
-        str(rft.cell.k),
+        "" if rft.cell.k is None else str(rft.cell.k),
         str(result.estimate.num_replicates),
         f"{result.estimate.value:+.1f}",
         interval_text(low, high),
@@ -108,5 +123,5 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     found = compared(points, outcomes)
     if not found:
         return "RFT against SFT at equal steps: not enough data (no RFT cell has its sft_matched control)."
-    lines = ["RFT minus SFT at equal optimiser steps, in points:", align(*matched_rows(points, outcomes), left=1)]
+    lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(points, outcomes), left=1)]
     return "\n".join([*lines, *(wrap(note) for note in matched_notes(found))])

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.load.cells import NO_DEDUP, Cell, Missing, Table, group_replicates
+from analysis.load.labels import familiar
 from analysis.load.names import base_names, value_text
 from analysis.load.places import untold_keys
 from analysis.stats.uncertainty import wilson
@@ -116,7 +117,7 @@ def _order(cell: Cell, bases: list[Any]) -> tuple[Any, ...]:
         cell.data,
         bases.index(cell.base),
         cell.data_frac or 0,
-        cell.method,
+        cell.lineage,
         cell.union,
         cell.k or 0,
         cell.setting_key,
@@ -147,8 +148,8 @@ def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]
 
 
 def method_name(cell: Cell) -> str:
-    """'rft', 'rft U4' (four donors), 'rft U4 thinned', 'rft no_dedup'."""
-    words = [cell.method, f"U{len(cell.union)}" if cell.union else ""]
+    """'rft', 'rft U4' (four donors), 'rft U4 thinned', 'rft no_dedup'; a method that is not known here by its title."""
+    words = [cell.method if familiar(cell) else cell.title, f"U{len(cell.union)}" if cell.union else ""]
     words.append("" if cell.on_all_examples else f"{cell.examples_frac:g}")
     words += [NO_DEDUP if cell.policy == NO_DEDUP else "", "thinned" if cell.thinned else ""]
     return " ".join(word for word in words if word)

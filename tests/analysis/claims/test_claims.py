@@ -13,8 +13,8 @@ from analysis.claims.run import CLAIMS, claims_table, published_view, run_claims
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points, paired_replicates
+from analysis.load.query import same_but
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import control_of
 from analysis.stats.exchange import Exchange, exchange_rate, exchange_rates, split_gain
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, Option, next_runs, replicates_table
@@ -137,7 +137,7 @@ def test_exchange_rate_does_not_extrapolate(tmp_path: Path) -> None:
     without = [p for p in points if p.method != "fresh_human"]
     result = exchange_rate(found.rft, without, outcomes)
     assert isinstance(result, NotEnough)
-    assert control_of(found.rft, without, method="fresh_human") is None
+    assert same_but(found.rft, without, method="fresh_human") is None
 
 
 @pytest.mark.parametrize("target", sorted(set(TARGETS) - {"donor_slope"}))

@@ -134,7 +134,7 @@ def test_histograms_add_up_over_replicates(tmp_path: Path) -> None:
     k, pools = counted_pools(points)
     assert (k, list(pools)) == (4, ["nano-s", "nano-m"])
     cells = [c for p in points if p.cell.k == 4 and p.cell.model == "nano-m" for c in p.cells]
-    assert pools["nano-m"]["correct"].tolist() == [
+    assert pools["nano-m"].histograms["correct"].tolist() == [
         sum(v) for v in zip(*(c.histograms["correct"] for c in cells), strict=True)
     ]
     drawing = path_histograms(points)

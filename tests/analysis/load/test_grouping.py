@@ -17,9 +17,9 @@ from analysis.load.checks import verified
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points, paired_replicates
+from analysis.load.query import same_but
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import control_of, sft_of
 from analysis.study import draw_study
 from analysis.tables.matched import matched_rows
 from analysis.tables.results import records_csv, results_rows, results_table
@@ -71,7 +71,7 @@ def test_every_key_splits_a_point_and_parts_it_from_its_controls(cells: Mapping[
         assert matches(first, twin, but=()) is False, key
         if key in sft.setting and key != "method":
             (point,) = make_points([changed(rft, key)], nothing)
-            assert sft_of(point, make_points([sft], nothing)) is None, key
+            assert same_but(point, make_points([sft], nothing), method="sft") is None, key
 
 
 def test_every_seed_makes_a_replicate_but_the_bases_own(cells: Mapping[str, Cell]):
@@ -101,7 +101,7 @@ def test_adapters_are_compared_with_adapters(tmp_path: Path):
     points, outcomes = loaded(write_study(tmp_path / "s", specs=[*full, *adapters], truth=SMALL))
     for rft in (p for p in points if p.method == "rft"):
         for method in ("sft", "sft_matched"):
-            control = control_of(rft, points, method=method)
+            control = same_but(rft, points, method=method)
             assert control is not None
             assert control.cell.setting["train.lora_rank"] == rft.cell.setting["train.lora_rank"]
     header, rows = matched_rows(points, outcomes)
@@ -113,14 +113,14 @@ def test_a_control_of_another_recipe_is_none(tmp_path: Path, key: str):
     specs = [{**spec, key: 2 if spec["method"] == "rft" else 1} for spec in specs_of(seeds=1)]
     points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
     (rft,) = [p for p in points if p.method == "rft"]
-    assert control_of(rft, points, method="sft_matched") is None
+    assert same_but(rft, points, method="sft_matched") is None
 
 
 def test_what_was_measured_besides_parts_no_cell_from_its_control(tmp_path: Path):
     specs = [{**spec, **({"eval.vote_k": 8} if spec["method"] == "rft" else {})} for spec in specs_of(seeds=1)]
     points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
     (rft,) = [p for p in points if p.method == "rft"]
-    assert control_of(rft, points, method="sft_matched") is not None
+    assert same_but(rft, points, method="sft_matched") is not None
 
 
 def test_figures_hold_every_key_that_they_do_not_show_and_name_what_they_leave_out(tmp_path: Path):

@@ -56,8 +56,9 @@ UNION_STYLES = (
 
 # What methods without a style above take one of: colours (Tol's muted scheme) and markers that nothing else has
 FREE_COLOURS = ("#882255", "#44AA99", "#332288", "#999933", "#661100", "#117733", "#6699CC")
-FREE_MARKERS = ((4, 1, 0), "8", (6, 1, 0), (3, 1, 0), "H")
-MATCHED_TINT = 0.55  # a step-matched control has the colour of its method, lighter, and the marker of such controls
+FREE_MARKERS = ((4, 1, 0), (6, 1, 0), (3, 1, 0), (4, 1, 45), (3, 1, 180))  # stars with so many points, turned
+# Their step-matched controls have their colour, lighter, and this marker, a diamond in a diamond
+MATCHED_TINT, MATCHED_MARKER = 0.55, "$\u25c8$"
 
 
 def method_styles(titles: Mapping[str, str]) -> dict[str, MethodStyle]:
@@ -80,7 +81,7 @@ def method_styles(titles: Mapping[str, str]) -> dict[str, MethodStyle]:
 
 def matched_style(style: MethodStyle, *, title: str) -> MethodStyle:
     """Of the step-matched control of a method with that style."""
-    return MethodStyle(title, METHODS["sft_matched"].marker, tint(style.colour, strength=MATCHED_TINT))
+    return MethodStyle(title, MATCHED_MARKER, tint(style.colour, strength=MATCHED_TINT))
 
 
 def method_style(method: str) -> MethodStyle:

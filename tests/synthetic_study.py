@@ -260,7 +260,7 @@ def make_record(
     num_human = round(truth.num_full * spec["data_frac"]) if trained else 0
     draws = (spec["k"] or 0) * max(1, len(spec.get("union", ())))
     distinct = 0.5 * draws**0.4 if draws else 0.0
-    adds = spec["method"] in ("rft", "oracle_paths", "fresh_human") or "title" in spec
+    adds = spec["method"] in ("rft", "oracle_paths", "fresh_human") or ("title" in spec and "to" not in spec)
     added = round(num_human * distinct) if adds else 0
     steps = (num_human + round(num_human * distinct)) // 8 if draws else num_human // 8
     setting = make_setting(spec, draws=draws)

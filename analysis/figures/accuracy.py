@@ -55,7 +55,7 @@ def method_series_style(point: Point, points: Sequence[Point], looks: Looks) -> 
     if point.cell.union and familiar(point.cell):
         style = UNION_STYLES[len(point.cell.union) % len(UNION_STYLES)]
         return {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
-    ladder = sorted({p.cell.k for p in points if p.cell.lineage == point.cell.lineage and p.cell.k is not None})
+    ladder = sorted({p.cell.k for p in where(points, lineage=point.cell.lineage) if p.cell.k is not None})
     strength = 1.0
     if len(ladder) > 1 and point.cell.k is not None:
         strength = 0.4 + 0.6 * ladder.index(point.cell.k) / (len(ladder) - 1)
@@ -124,7 +124,7 @@ def strip_labels(points: Sequence[Point]) -> list[str]:
 
 
 def _most_examples(points: Sequence[Point], point: Point) -> float:
-    return max(p.mean_of("num_human") or 0 for p in points if p.cell.base == point.cell.base)
+    return max(p.mean_of("num_human") or 0 for p in where(points, base=point.cell.base))
 
 
 def level_line(panel: Any, point: Point, *, color: str) -> Any:

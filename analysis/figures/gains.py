@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis import paper
+from analysis.claims.donors import SELF
 from analysis.claims.rulings import StudyView
 from analysis.claims.scaling import slope_estimates
 from analysis.figures.accuracy import loss_label, name_bases
@@ -21,7 +22,7 @@ from analysis.load.labels import setting_label
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.load.query import same_but
+from analysis.load.query import same_but, where
 from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
@@ -93,9 +94,8 @@ def _finite_ends(estimate: Estimate) -> tuple[float, float]:
 @draws("self_made", order=150)
 def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """Figure 8: self-query and self-revising minus SFT."""
-    pairs = [
-        (p, s) for p in points if p.method in ("self_query", "self_revise") and (s := same_but(p, points, method="sft"))
-    ]
+    mine = where(points, method=set(SELF))
+    pairs = [(p, s) for p in mine if (s := same_but(p, points, method="sft"))]
     if not pairs:
         return NotEnough("self-query and self-revising", "no such cell beside SFT")
     figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs))

@@ -88,12 +88,18 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing |
     for row in axes:
         row[0].set_ylabel("test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
-    text = kinds_caption(shown) + " Shaded: of SFT. Controls at the optimiser steps of the RFT cell with the same k. "
+    text = (
+        kinds_caption(shown) + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
+    )
     text += "Lines: least squares on log2(k), where a series has 3 points or more."
     text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
     text += "" if axes[0][0].get_ylim()[0] == 0 else " Axis not from 0."
     caption(figure, text)
     return Drawing("accuracy_vs_k", figure, fits, text)
+
+
+def _whose(points: Sequence[Point]) -> str:
+    return "the RFT cell" if studied_methods(points) == ["rft"] else "their method's cell"
 
 
 def _k_panel(

@@ -227,11 +227,6 @@ class Table:
     missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()  # what was found on loading
 
-    def select(self, **wanted: Any) -> Table:
-        """The cells whose attributes equal `wanted`; the missing list is kept."""
-        kept = tuple(c for c in self.cells if all(getattr(c, name) == value for name, value in wanted.items()))
-        return Table(kept, self.missing, self.notes)
-
 
 def group_replicates(cells: Iterable[Cell]) -> dict[tuple[str, Base], list[Cell]]:
     """Cells by setting and base draw, each list the replicates of one setting in order of their seeds.

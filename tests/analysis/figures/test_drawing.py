@@ -224,7 +224,7 @@ def test_draws_of_a_vote_are_no_cost_of_the_model(tmp_path: Path) -> None:
     assert making(replace(cell, cost=stages[:1])) == []
 
 
-def test_hundreds_of_cells_that_still_run_are_one_line_and_failures_each_their_own(tmp_path: Path) -> None:
+def test_running_cells_are_one_line_and_failures_each_their_own(tmp_path: Path) -> None:
     specs = grid(models=("nano-s", "nano-m"), fracs=(1.0,), methods=("sft", "rft"), seeds=range(5))
     folder = write_study(
         tmp_path / "s", specs=specs, truth=SMALL, missing={i: "out of memory" if i < 2 else "" for i in range(20)}

@@ -206,7 +206,7 @@ def test_tokenizers_that_differ_put_losses_on_bits_per_byte(tmp_path: Path):
     assert line["b"] < 0
 
 
-def test_one_tokenizer_stays_in_nats_and_a_loss_unknown_in_bits_is_left_out(study: Path):
+def test_one_tokenizer_stays_in_nats_and_unknown_bits_are_left_out(study: Path):
     from dataclasses import replace
 
     cells = load_studies([study]).cells

@@ -123,7 +123,7 @@ def test_what_was_measured_besides_parts_no_cell_from_its_control(tmp_path: Path
     assert same_but(rft, points, method="sft_matched") is not None
 
 
-def test_figures_hold_every_key_that_they_do_not_show_and_name_what_they_leave_out(tmp_path: Path):
+def test_figures_hold_keys_they_do_not_show_and_name_what_they_omit(tmp_path: Path):
     five = specs_of(seeds=1, **{"a.new.key": 5})
     six = [{**spec, "a.new.key": 6} for spec in grid(models=("nano-s",), fracs=(1.0,), ks=(2, 4), seeds=range(2))]
     text = draw_study([write_study(tmp_path / "s", specs=[*five, *six], truth=SMALL)], out=tmp_path / "figures")

@@ -75,7 +75,7 @@ def test_power_law_finds_its_exponent_and_refuses_zero() -> None:
     assert not power_law(k, [0.0, 1, 2, 3], what="paths")
 
 
-def test_moment_weights_find_no_excess_in_binomial_noise_and_find_it_when_there() -> None:
+def test_moment_weights_find_an_excess_only_where_there_is_one() -> None:
     rng = np.random.default_rng(3)
     x, sizes = np.arange(6.0), np.full(6, 1000.0)
     p = 0.3 + 0.05 * x

@@ -1,6 +1,7 @@
-"""The analysis of studies: pure functions on records and outcomes. Of `rft` it imports `rft.records` alone.
+"""The analysis of studies: pure functions on records and outcomes. Of `rft` it imports `rft.records`, `rft.votes` and
+`rft.registry` alone.
 
 python analysis/plot_scaling.py multirun_outputs/quickstart --report
-python -m analysis.planner multirun_outputs/quickstart --target rft_gain
+python -m analysis.stats.planner multirun_outputs/quickstart --target rft_gain
 python -m analysis.wandb_workspace ENTITY/PROJECT --dry-run
 """

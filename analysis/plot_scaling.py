@@ -3,6 +3,7 @@
     python analysis/plot_scaling.py DIR [DIR ...] [--out OUT] [--overlay paper]
     python analysis/plot_scaling.py DIR --report        # also OUT/report.html: one file, opens from disk, no network
     python analysis/plot_scaling.py --paper --out OUT
+    python analysis/plot_scaling.py DIR --plugins my_figures       # a module that registers figures of your own
 
 Prints a results table and the paths of the figures. OUT is DIR/figures by default; beside the figures it holds fits.json,
 one entry per series: {"figure": "accuracy_vs_data", "series": "nano-s, SFT", "a": 12.1, "b": 5.3, "se_b": 0.4, "n": 3}.
@@ -31,6 +32,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--overlay", choices=["paper"], help="draw the published numbers beside the study's")
     parser.add_argument("--report", action="store_true", help="also write OUT/report.html, one self-contained file")
+    parser.add_argument(
+        "--plugins", action="append", default=[], metavar="MODULE", help="module with figures of your own (repeatable)"
+    )
     options = parser.parse_args(arguments)
     if not options.folders and not options.paper:
         parser.error("give one or more study folders, or --paper")
@@ -52,7 +56,12 @@ def main(arguments: Sequence[str]) -> int:
         overlay = options.overlay is not None
         print(
             draw_study(
-                options.folders, out=options.out, paper_alone=options.paper, overlay=overlay, report=options.report
+                options.folders,
+                out=options.out,
+                paper_alone=options.paper,
+                overlay=overlay,
+                report=options.report,
+                plugins=options.plugins,
             )
         )
     except (ValueError, OSError) as error:

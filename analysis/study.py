@@ -8,54 +8,58 @@ With `report=True` the same parts also become one HTML file, OUT/report.html (an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from analysis import paper
-from analysis.checks import verified
-from analysis.claim_types import ClaimResult
-from analysis.claims import claims_details, claims_table, published_claims, published_view, run_claims, study_view
-from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
-from analysis.figures.costs import accuracy_against_cost
+from analysis.claims.rulings import ClaimResult
+from analysis.claims.run import (
+    claims_details,
+    claims_table,
+    published_claims,
+    published_view,
+    run_claims,
+    study_view,
+)
 from analysis.figures.drawing import Drawing
-from analysis.figures.exchange import exchange_against, exchange_figure
-from analysis.figures.gains import gain_against_loss, self_made
-from analysis.figures.histograms import path_histograms
-from analysis.figures.overlap import path_overlap
-from analysis.figures.overview import all_against_loss, published_loss_fits, sft_against_data
-from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k, distinct_against_k
-from analysis.figures.votes import emitted_against_k, votes_against_k
-from analysis.grids import paper_tables
-from analysis.linear import NotEnough
-from analysis.matched import matched_summary
-from analysis.outcomes import Outcomes
-from analysis.points import Point, make_points, unscored_point
-from analysis.recipes import main_recipe
-from analysis.records import Table, load_studies
+from analysis.figures.registry import FIGURES, Supplies, draw_figures
+from analysis.load.cells import Table
+from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, make_points, unscored_point
+from analysis.load.recipes import main_recipe
+from analysis.load.studies import load_studies
 from analysis.report.page import REPORT_FILE, Material, write_report
+from analysis.stats.linear import NotEnough
 from analysis.style import DPI, caption
-from analysis.tables import records_csv, results_table, wrap
+from analysis.tables.grids import paper_tables
+from analysis.tables.matched import matched_summary
+from analysis.tables.results import records_csv, results_table, wrap
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
+from rft.registry import load_plugins
 
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
 TABLES_LINE = "tables (.md, .tex, .csv): "  # of a summary
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
-NEVER_PUBLISHED = {
-    "path_overlap": "figure 6: of its regions only 13B-2 15.5 %, 33B 6.5 % and 'around 15 %' were printed",
-    "path_histograms": "figure 7: its histograms were never published as numbers",
-    "self_made": "figure 8: only self-revising K = 1 (36.09 against 35.90) was printed; the rest is in the figure alone",
-    "votes_vs_k": "maj1@100 is published at k = 100 alone",
-    "emitted_paths": "paths on test questions were never published",
-}
 
 
 def draw_study(
-    folders: Sequence[Path], *, out: Path, paper_alone: bool = False, overlay: bool = False, report: bool = False
+    folders: Sequence[Path],
+    *,
+    out: Path,
+    paper_alone: bool = False,
+    overlay: bool = False,
+    report: bool = False,
+    plugins: Sequence[str] = (),
 ) -> str:
-    """Load, fit, draw, save; returns the text to print. Raises ValueError when a folder is no study."""
+    """Load, fit, draw, save; returns the text to print. Raises ValueError when a folder is no study.
+
+    `plugins`: modules that register figures of their own.
+    """
+    load_plugins(plugins)
     if paper_alone:
         return draw_paper(out=out, report=report)
     stamp = fingerprint(folders, overlay=overlay, report=report)
@@ -124,6 +128,7 @@ def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
             digest.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
     for source in sorted(p for p in Path(__file__).parent.rglob("*.*") if p.suffix in SOURCES):
         digest.update(source.read_bytes())
+    digest.update(repr([(name, FIGURES.foreign(name)) for name in FIGURES]).encode())  # plug-ins lie elsewhere
     return digest.hexdigest()
 
 
@@ -144,10 +149,9 @@ def unchanged_summary(out: Path, *, stamp: str) -> str | None:
 def draw_paper(*, out: Path, report: bool = False) -> str:
     """The published study redrawn and re-fitted."""
     view = published_view()
-    made = [published_loss_fits(), *draw_all(view.points, view.outcomes)]
-    drawings = [d for d in made if isinstance(d, Drawing)]
+    drawings = [d for d in draw_all(view.points, view.outcomes) if isinstance(d, Drawing)]
     lines = save_drawings(drawings, out=out)
-    absent = [f"{name}: {why}" for name, why in NEVER_PUBLISHED.items()]
+    absent = [f"{name}: {why}" for name, why in paper.NEVER_PUBLISHED.items()]
     lines += [wrap(f"no figure: {text}") for text in absent]
     table, claims = paper.paper_table(), {"published": published_claims()}
     lines += write_texts(table, claims, out=out)
@@ -160,31 +164,19 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
 
 def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotEnough]:
     """Every figure, or why there is none; of a measured study its commonest recipe."""
-    everything = points
     main = main_recipe([point for point in points if point.cell.source is None])
-    points = [*main.points, *(point for point in points if point.cell.source is not None)]
-    published = all(p.cell.source for p in points) and bool(points)
-    view = published_view() if published else study_view(points, outcomes)
-    pools = [unscored_point(cell) for cell in paper.unused_pools()] if published else []
-    makers: list[Callable[[], Drawing | NotEnough]] = [
-        lambda: accuracy_against_data(points, outcomes),
-        lambda: accuracy_against_loss(points),
-        lambda: accuracy_against_k(points, outcomes),
-        lambda: distinct_against_k(points, pools=pools),
-        lambda: sft_against_data(points, outcomes),
-        lambda: all_against_loss(points),
-        lambda: accuracy_against_distinct(points, outcomes),
-        lambda: gain_against_loss(view),
-        lambda: exchange_figure(points, outcomes),
-        lambda: accuracy_against_cost(points),
-        lambda: votes_against_k(points),
-        lambda: emitted_against_k(points),
-        lambda: path_overlap(points),
-        lambda: path_histograms(points),
-        lambda: self_made(points, outcomes),
-    ]
+    shown = [*main.points, *(point for point in points if point.cell.source is not None)]
+    published = all(point.cell.source for point in shown) and bool(shown)
+    supplies = Supplies(
+        points=shown,
+        every_recipe=points,
+        outcomes=outcomes,
+        view=published_view() if published else study_view(shown, outcomes),
+        pools=[unscored_point(cell) for cell in paper.unused_pools()] if published else [],
+        published=published,
+    )
     note = str(main)
-    return [*(_noted(make(), note) for make in makers), exchange_against(everything, outcomes)]
+    return [_noted(drawing, note if figure.of_one_recipe else "") for figure, drawing in draw_figures(supplies)]
 
 
 def _noted(drawing: Drawing | NotEnough, note: str) -> Drawing | NotEnough:

@@ -2,6 +2,7 @@
 
     colours = model_colours(["nano-s", "nano-m"])     # {'nano-s': '#0072B2', 'nano-m': '#D55E00'}
     method_style("rft").marker                        # 's'
+    method_styles({"mine": "my method"})["mine"]      # one of a cycle
 
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), told apart by colour-blind readers; since grey
 hides them, models also differ in line style and methods in marker.
@@ -9,7 +10,8 @@ hides them, models also differ in line style and methods in marker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,7 @@ class MethodStyle:
     """How a method is drawn."""
 
     label: str
-    marker: str
+    marker: Any  # as matplotlib takes it
     colour: str  # where methods and not models are told apart by colour
 
 
@@ -52,9 +54,39 @@ UNION_STYLES = (
 )  # by number of donors
 
 
+# What methods without a style above take one of: colours (Tol's muted scheme) and markers that nothing else has
+FREE_COLOURS = ("#882255", "#44AA99", "#332288", "#999933", "#661100", "#117733", "#6699CC")
+FREE_MARKERS = ((4, 1, 0), (6, 1, 0), (3, 1, 0), (4, 1, 45), (3, 1, 180))  # stars with so many points, turned
+# Their step-matched controls have their colour, lighter, and this marker, a diamond in a diamond
+MATCHED_TINT, MATCHED_MARKER = 0.55, "$\u25c8$"
+
+
+def method_styles(titles: Mapping[str, str]) -> dict[str, MethodStyle]:
+    """A style for each of these methods (name -> title): its fixed one, or one of the cycle.
+
+    Where in the cycle a method begins follows from its name alone, so that it looks the same in every study; of two that
+    would share a colour the later by name takes the next free one.
+    """
+    styles = {name: METHODS[name] for name in titles if name in METHODS}
+    taken: set[str] = set()
+    for name in sorted(set(titles) - set(METHODS)):
+        start = int(hashlib.sha256(name.encode()).hexdigest(), 16) % (len(FREE_COLOURS) * len(FREE_MARKERS))
+        places = range(start, start + len(FREE_COLOURS))
+        place = next((i for i in places if FREE_COLOURS[i % len(FREE_COLOURS)] not in taken), start)
+        colour = FREE_COLOURS[place % len(FREE_COLOURS)]
+        taken.add(colour)
+        styles[name] = MethodStyle(titles[name], FREE_MARKERS[place % len(FREE_MARKERS)], colour)
+    return styles
+
+
+def matched_style(style: MethodStyle, *, title: str) -> MethodStyle:
+    """Of the step-matched control of a method with that style."""
+    return MethodStyle(title, MATCHED_MARKER, tint(style.colour, strength=MATCHED_TINT))
+
+
 def method_style(method: str) -> MethodStyle:
-    """The style of a method; an unknown one is drawn with a plus in grey."""
-    return METHODS.get(method, MethodStyle(method, "P", "#666666"))
+    """The fixed style of a method known here."""
+    return METHODS[method]
 
 
 def model_colours(names: Sequence[str]) -> dict[str, str]:

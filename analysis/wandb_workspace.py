@@ -23,10 +23,7 @@ ACCURACY = "maj1@1"
 LOSS, HUMAN, PARAMS = "model/pretrain_loss_nats", "data/num_human", "model/num_params_non_embedding"
 SAMPLES_TABLE = "samples"
 CURVE = ("loss_nats", "lr")  # of the training histories, by step
-METHODS = (
-    "icl", "sft", "sft_best", "sft_matched", "rft", "expert_iteration", "oracle_paths", "fresh_human", "self_query",
-    "self_revise",
-)  # fmt: skip
+STAGE_RUNS = ("stage-pretrain", "stage-finetune")  # job types of mirrored stages; cells have their method there
 LEGEND = "${config:cell.model} ${config:cell.method} k=${config:cell.k} data ${config:cell.data_frac}"
 
 
@@ -87,7 +84,7 @@ def workspace(entity: str, project: str) -> Any:
         solutions = reports.WeavePanelSummaryTable(table_name=SAMPLES_TABLE)
         sections.append(workspaces.Section(name="Sampled solutions", is_open=True, panels=[solutions]))
         runs = workspaces.RunsetSettings(
-            filters=[expr.Metric("JobType").isin(list(METHODS))],  # cells; runs of shared stages are called stage-...
+            filters=[expr.Metric("JobType").notin(list(STAGE_RUNS))],
             pinned_columns=["config:cell.model", "config:cell.method", *(f"summary:{name}" for name in PINNED)],
         )
         return workspaces.Workspace(

@@ -26,10 +26,10 @@ from rft.conf_path import conf_folder, search_folders
 from rft.records import Record, read_json
 
 if TYPE_CHECKING:
-    from analysis.fits import SeriesFit
-    from analysis.outcomes import Outcomes
-    from analysis.points import Point
-    from analysis.records import Missing
+    from analysis.load.cells import Missing
+    from analysis.load.outcomes import Outcomes
+    from analysis.load.points import Point
+    from analysis.stats.fits import SeriesFit
     from rft.execute.cell import PlannedCell
 
 OUTPUTS = Path("multirun_outputs")
@@ -114,9 +114,9 @@ def records(folder: Path | str) -> list[Record]:
 
 def read(*folders: Path | str) -> Results:
     """The points of one or more studies, checked against their outcomes. Raises ValueError for a folder that is no study."""
-    from analysis.checks import verified
-    from analysis.points import make_points
-    from analysis.records import load_studies
+    from analysis.load.checks import verified
+    from analysis.load.points import make_points
+    from analysis.load.studies import load_studies
 
     table, outcomes = verified(load_studies([Path(folder) for folder in folders]))
     return Results(tuple(make_points(table.cells, outcomes)), outcomes, table.missing, table.notes)
@@ -136,34 +136,28 @@ def where(
 
     Raises ValueError for a name that no point has: a slip would leave nothing over, without a word.
     """
+    from analysis.load.query import where as select
+
     named = {"model": model, "data": data, "method": method}
     for name, value in named.items():
         _check_known(name, value, {getattr(point.cell, name) for point in results.points})
-    for key in setting or {}:
-        _check_known("key", key, {key for point in results.points for key in point.cell.setting})
     wanted = {**named, "data_frac": data_frac, "k": k}
     asked = {name: value for name, value in wanted.items() if value is not None}
-    kept = [
-        point
-        for point in results.points
-        if all(getattr(point.cell, name) == value for name, value in asked.items())
-        and all(point.cell.setting.get(key) == value for key, value in (setting or {}).items())
-    ]
-    return replace(results, points=tuple(kept))
+    return replace(results, points=tuple(select(results.points, **asked, **(setting or {}))))
 
 
 def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
     """Interval of a point's accuracy in percent; `point.estimate.kind` says what it holds."""
-    from analysis.points import accuracy_interval
+    from analysis.load.points import accuracy_interval
 
     return accuracy_interval(point.estimate, level=level)
 
 
 def fit(results: Results) -> list[SeriesFit]:
     """Accuracy in percent on log2 of the human examples: a line for each base and method, or why there is none."""
-    from analysis.figures.accuracy import series_by_label
-    from analysis.fits import fit_series
-    from analysis.records import base_names
+    from analysis.load.labels import series_by_label
+    from analysis.load.names import base_names
+    from analysis.stats.fits import fit_series
 
     trained = [point for point in results.points if point.mean_of("num_human")]
     found = []

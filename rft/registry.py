@@ -43,10 +43,10 @@ class Registry(Mapping[str, T], Generic[T]):
         self._things: dict[str, T] = dict(given or {})
         self._homes: dict[str, str] = dict.fromkeys(self._things, OWN_PACKAGE)  # the module that each is of
 
-    def add(self, name: str) -> Callable[[T], T]:
-        """Decorator that enters a thing. Raises ValueError for a name that another module has taken."""
+    def add(self, name: str, *, home: str | None = None) -> Callable[[T], T]:
+        """Decorator that enters a thing, of the module `home` (the caller). Raises ValueError for a name that is taken."""
 
-        home = str(sys._getframe(1).f_globals["__name__"])
+        home = home or str(sys._getframe(1).f_globals["__name__"])
 
         def enter(thing: T) -> T:
             there = self._homes.get(name, home)

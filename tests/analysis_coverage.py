@@ -27,9 +27,9 @@ import numpy as np
 if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from analysis.comparisons import LEVEL, Verdict, holm, judge, power_of
-from analysis.fits import slope_weights
-from analysis.uncertainty import crossed_mean
+from analysis.stats.comparisons import LEVEL, Verdict, holm, judge, power_of
+from analysis.stats.fits import slope_weights
+from analysis.stats.uncertainty import crossed_mean
 
 NUM_ITEMS = 400
 ITEM_SD, TASTE_SD, REPLICATE_SD = 1.2, 0.3, 0.08

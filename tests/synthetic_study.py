@@ -230,6 +230,7 @@ KEYS = {
     "union": "union", "policy": "select.policy", "epochs": "train.epochs", "epoch_rule": "train.epoch_rule",
     "human_style": "data.world.human_style", "temperature": "temperature", "sample_from": "sample_from",
     "examples_frac": "train.examples_frac", "lora_rank": "train.lora_rank", "thin": "select.thin",
+    "to": "methods.sft_matched.to",
 }  # fmt: skip
 
 
@@ -259,7 +260,8 @@ def make_record(
     num_human = round(truth.num_full * spec["data_frac"]) if trained else 0
     draws = (spec["k"] or 0) * max(1, len(spec.get("union", ())))
     distinct = 0.5 * draws**0.4 if draws else 0.0
-    added = round(num_human * distinct) if spec["method"] in ("rft", "oracle_paths", "fresh_human") else 0
+    adds = spec["method"] in ("rft", "oracle_paths", "fresh_human") or ("title" in spec and "to" not in spec)
+    added = round(num_human * distinct) if adds else 0
     steps = (num_human + round(num_human * distinct)) // 8 if draws else num_human // 8
     setting = make_setting(spec, draws=draws)
     seeds = {"pretrain_seed": spec.get("pretrain_seed", 0), "data_seed": spec["seed"]}
@@ -283,6 +285,7 @@ def make_record(
         "eval_subset": "first-400",
     }  # fmt: skip
     seconds = 2.0 + 0.01 * steps
+    names = {"model": spec["model"], "data": "world-easy", "method": spec.get("title", spec["method"])}
     cost = [
         StageCost("pretrain", "b" + spec["model"], 20.0, 1e12, 2_000_000, True),
         StageCost("finetune", "f" + cell_id, seconds, 6.0 * PARAMS[spec["model"]] * 60 * max(1, steps), 100, False),
@@ -292,7 +295,7 @@ def make_record(
             StageCost("shard", f"s{spec['model']}{spec['seed']}", 0.5 * draws, 1e10 * draws, 1000 * draws, True)
         )
     return Record(
-        "synthetic", cell_id, "key-" + cell_id, {"model": spec["model"], "data": "world-easy"}, setting, seeds,
+        "synthetic", cell_id, "key-" + cell_id, names, setting, seeds,
         model, data, {"maj1@1": score, **(voted or {})}, {}, [], cost,
         {"commit": "0" * 40}, {"outcomes": "outcomes.jsonl.gz", "paths": "paths.jsonl.gz", "samples": "samples.jsonl"},
     )  # fmt: skip

@@ -26,7 +26,7 @@ LIGHT += (
     "rft.plan.typed",
     "rft.plan.cell",
     "rft.execute.sweep",
-    "analysis.records",
+    "analysis.load.studies",
     "analysis.plot_scaling",
 )
 LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")
@@ -75,6 +75,18 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         for name in imported(path):
             assert not any(name == bad or name.startswith(f"{bad}.") for bad in forbidden), f"{path} imports {name}"
+
+
+OF_ANALYSIS = {
+    "rft.records",
+    "rft.votes",
+    "rft.registry",
+}  # the registry is that of figures
+
+
+def test_analysis_imports_of_rft_only_what_both_share():
+    for path in sorted((REPOSITORY / "analysis").rglob("*.py")):
+        assert {name for name in imported(path) if name.split(".")[0] == "rft"} <= OF_ANALYSIS, path
 
 
 def test_nothing_stands_on_the_command_or_the_library_for_users():

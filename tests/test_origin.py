@@ -13,7 +13,7 @@ import pytest
 from composing import compute, tiny
 from test_study import GRID, run
 
-from analysis.records import load_studies
+from analysis.load.studies import load_studies
 from rft.infra import numerics
 from rft.infra.origin import cpu_model
 from rft.records import RECORD_FILE, read_json, write_json

@@ -11,8 +11,8 @@ import pytest
 from byte_model import overrides
 from composing import composed, compute, tiny
 
-from analysis.grids import paper_tables
-from analysis.records import load_studies
+from analysis.load.studies import load_studies
+from analysis.tables.grids import paper_tables
 from rft.execute.record import _perturbed_facts, _perturbed_scores
 from rft.plan.cell import plan
 from rft.plan.sources import resolve

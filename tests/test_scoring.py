@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from analysis.outcomes import tally_of
-from analysis.votes import curve, passed, voted
+from analysis.load.outcomes import tally_of
+from analysis.stats.votes import curve, passed, voted
 from rft import grade
 from rft.execute.record import _scores
 from rft.records import Outcome, Problem, Sample

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from composing import compute, tiny
 
-from analysis.points import method_label
-from analysis.records import load_cell
+from analysis.load.labels import method_label
+from analysis.load.records import load_cell
 from rft.records import Problem, read_jsonl, write_jsonl
 from rft.stages.kept import KEPT_FILE
 from rft.stages.problems import Subset, write_problems

@@ -27,14 +27,16 @@ from analysis.figures.drawing import (
     log2_axis,
     set_apart,
 )
-from analysis.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
-from analysis.linear import LineFit, NotEnough, fit_line
-from analysis.outcomes import Outcomes
-from analysis.points import Point, accuracy_interval, method_label
-from analysis.records import NO_DEDUP
+from analysis.figures.registry import draws
+from analysis.load.cells import NO_DEDUP
+from analysis.load.labels import familiar, series_by_label, studied
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, accuracy_interval
+from analysis.load.query import ALL_DATA, where
+from analysis.stats.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
+from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
     LINE_STYLES,
-    METHODS,
     UNION_STYLES,
     caption,
     method_style,
@@ -47,26 +49,13 @@ DATA_FORMULA = "accuracy [%] = a + b * log2(human examples)"
 LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss"
 
 
-def series_by_label(points: Sequence[Point]) -> dict[str, list[Point]]:
-    """Points by method label, in the order of the methods' styles, then k."""
-    order = list(METHODS)
-    ranked = sorted(
-        points,
-        key=lambda p: (order.index(p.method) if p.method in order else 99, len(p.cell.union), p.cell.k or 0),
-    )
-    series: dict[str, list[Point]] = {}
-    for point in ranked:
-        series.setdefault(method_label(point.cell), []).append(point)
-    return series
-
-
-def method_series_style(point: Point, points: Sequence[Point]) -> dict[str, Any]:
+def method_series_style(point: Point, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
     """Marker and colour by method; of several k the larger is the darker."""
-    style = method_style(point.method)
-    if point.cell.union:
+    style = looks.methods[point.cell.lineage]
+    if point.cell.union and familiar(point.cell):
         style = UNION_STYLES[len(point.cell.union) % len(UNION_STYLES)]
         return {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
-    ladder = sorted({p.cell.k for p in points if p.method == point.method and p.cell.k is not None})
+    ladder = sorted({p.cell.k for p in where(points, lineage=point.cell.lineage) if p.cell.k is not None})
     strength = 1.0
     if len(ladder) > 1 and point.cell.k is not None:
         strength = 0.4 + 0.6 * ladder.index(point.cell.k) / (len(ladder) - 1)
@@ -77,6 +66,7 @@ def method_series_style(point: Point, points: Sequence[Point]) -> dict[str, Any]
     return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": style.colour}
 
 
+@draws("accuracy_vs_data", order=10)
 def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """A panel per base: every method against log2 of human examples, 95 % bars, a line per series of 3 or more.
 
@@ -99,9 +89,9 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawin
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
     for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
-        mine = [p for p in scored if p.cell.base == base]
-        icl = [p for p in points if p.method == "icl" and p.cell.base == base]
-        fits += _data_panel(panel, mine, outcomes, name=name, strip=strip, legend=legend)
+        mine = where(scored, base=base)
+        icl = where(points, method="icl", base=base)
+        fits += _data_panel(panel, mine, outcomes, looks=looks, name=name, strip=strip, legend=legend)
         if icl:
             legend["ICL (no training)"] = level_line(panel, icl[0], color="#000000")
         panel.set_title(name)
@@ -134,7 +124,7 @@ def strip_labels(points: Sequence[Point]) -> list[str]:
 
 
 def _most_examples(points: Sequence[Point], point: Point) -> float:
-    return max(p.mean_of("num_human") or 0 for p in points if p.cell.base == point.cell.base)
+    return max(p.mean_of("num_human") or 0 for p in where(points, base=point.cell.base))
 
 
 def level_line(panel: Any, point: Point, *, color: str) -> Any:
@@ -146,18 +136,26 @@ def level_line(panel: Any, point: Point, *, color: str) -> Any:
 
 
 def _thin_ladders(points: list[Point]) -> list[Point]:
-    """Of long k ladders the ends and the middle for RFT, the largest k for its controls; the k figure has the rest."""
+    """Of long k ladders the ends and the middle for studied methods, the largest k for controls; the k figure has all."""
     kept = {}
-    for kind, method in {(p.cell.study_kind, p.method) for p in points}:
-        mine = [p for p in points if (p.cell.study_kind, p.method) == (kind, method)]
+    for kind, lineage in {(p.cell.study_kind, p.cell.lineage) for p in points}:
+        mine = where(points, study_kind=kind, lineage=lineage)
         ladder = sorted({p.cell.k for p in mine if p.cell.k is not None})
-        wanted = {ladder[0], ladder[len(ladder) // 2], ladder[-1]} if ladder and method == "rft" else set(ladder[-1:])
-        kept[kind, method] = wanted if len(ladder) > 2 else set(ladder)
-    return [p for p in points if p.cell.k is None or p.cell.k in kept[p.cell.study_kind, p.method]]
+        three = bool(ladder) and studied(mine[0].cell)
+        wanted = {ladder[0], ladder[len(ladder) // 2], ladder[-1]} if three else set(ladder[-1:])
+        kept[kind, lineage] = wanted if len(ladder) > 2 else set(ladder)
+    return [p for p in points if p.cell.k is None or p.cell.k in kept[p.cell.study_kind, p.cell.lineage]]
 
 
 def _data_panel(
-    panel: Any, points: list[Point], outcomes: Outcomes, *, name: str, strip: Sequence[str], legend: dict[str, Any]
+    panel: Any,
+    points: list[Point],
+    outcomes: Outcomes,
+    *,
+    looks: Looks,
+    name: str,
+    strip: Sequence[str],
+    legend: dict[str, Any],
 ) -> list[dict[str, Any]]:
     series = series_by_label(points)
     amounts = [p.mean_of("num_human") or 1 for p in points]
@@ -172,7 +170,7 @@ def _data_panel(
     places |= {label: [start + step * (strip.index(label) + 1)] * len(beside[label]) for label in beside}
     fits = []
     for index, (label, members) in enumerate(series.items()):
-        style = method_series_style(members[0], points)
+        style = method_series_style(members[0], points, looks)
         legend[label] = draw_points(panel, list(np.exp2(places[label])), members, linestyle="none", **style)
         logs_here = [math.log2(p.mean_of("num_human") or 1) for p in members]
         fit = fit_series(members, logs_here, outcomes, what=f"{name}, {label}")
@@ -186,27 +184,22 @@ def _data_panel(
         end = start + step * (len(strip) + 1)
         panel.axvspan(2**start, 2**end, color=STRIP_GREY, zorder=0, linewidth=0)
         panel.set_xlim(min(amounts) / 2 ** (0.06 * span), 2**end)
-        for top in (p for p in points if p.method == "sft" and p.mean_of("num_human") == max(amounts)):
+        for top in (p for p in where(points, method="sft") if p.mean_of("num_human") == max(amounts)):
             look = {"color": method_style("sft").colour, "linewidth": 0.8, "alpha": 0.7}
             panel.plot([max(amounts), 2**end], [top.estimate.value] * 2, **look)
     return fits
 
 
-def full_data(points: Sequence[Point]) -> list[Point]:
-    """Points on the whole human set; ICL, which trains on nothing, included."""
-    return [p for p in points if p.cell.data_frac is None or p.cell.data_frac == 1]
-
-
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
-    """ICL, SFT and RFT (own pool: largest k; unions) on the full data, of bases with a loss and not post-trained."""
-    usable = [p for p in full_data(points) if p.cell.loss is not None and not p.cell.post_trained]
-    rft = [p for p in usable if p.method == "rft" and p.cell.plainly_selected]
-    most: dict[tuple[str, str], int] = {}  # published and measured studies have ladders of their own
+    """ICL, SFT and studied methods (own pool: largest k; unions) on the full data, of bases with a loss, not post-trained."""
+    usable = [p for p in where(points, data_frac=ALL_DATA) if p.cell.loss is not None and not p.cell.post_trained]
+    rft = [p for p in usable if studied(p.cell) and p.cell.plainly_selected]
+    most: dict[tuple[str, str, str], int] = {}  # published and measured studies have ladders of their own
     for point in (p for p in rft if not p.cell.union):
-        kind = (point.cell.study_kind, point.cell.data)
+        kind = (point.cell.study_kind, point.cell.data, point.method)
         most[kind] = max(most.get(kind, 0), point.cell.k or 0)
-    shown = [p for p in usable if p.method in ("icl", "sft")]
-    shown += [p for p in rft if p.cell.union or p.cell.k == most[p.cell.study_kind, p.cell.data]]
+    shown = where(usable, method={"icl", "sft"})
+    shown += [p for p in rft if p.cell.union or (p.cell.k or 0) == most[p.cell.study_kind, p.cell.data, p.method]]
     return series_by_label(shown)
 
 
@@ -217,8 +210,9 @@ def top_of(points: Sequence[Point], *, fits: Sequence[Mapping[str, Any]] = ()) -
     return min(101.0, max(ends) * 1.06 + 1)
 
 
+@draws("accuracy_vs_loss", order=20)
 def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
-    """ICL, SFT and RFT against pretraining loss, the base as the unit; every loss text gets its own panel."""
+    """ICL, SFT and studied methods against pretraining loss, the base as the unit; every loss text gets its own panel."""
     shown = [p for group in loss_series(points).values() for p in group]
     if not shown:
         return NotEnough("accuracy against pretraining loss", "no cell of a base with a pretraining loss")
@@ -257,7 +251,7 @@ def _loss_panel(
     bars = [bars_of([p.cell.loss or math.nan for p in members], members) for members in groups.values()]
     places = set_apart(bars, step=-step, pad=panel.get_ylim()[1] / 80)  # the axis runs from right to left
     for index, (label, members) in enumerate(groups.items()):
-        style = method_series_style(members[0], points)
+        style = method_series_style(members[0], points, looks)
         legend[label] = draw_points(panel, places[index], members, linestyle="none", **style)
         line, entry = fit_over_bases(members, what=f"accuracy against pretraining loss, {label}")
         if isinstance(line, LineFit):
@@ -294,7 +288,7 @@ def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
 
 def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:
     """A line over bases (one point each, replicates averaged): (line, its entry in fits.json)."""
-    from analysis.fits import line_entry
+    from analysis.stats.fits import line_entry
 
     kept, left_out = keep_measurable(members)
     line = fit_line([p.cell.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)

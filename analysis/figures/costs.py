@@ -10,41 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.figures.accuracy import full_data, method_series_style, series_by_label, top_of
+from analysis.figures.accuracy import method_series_style, top_of
 from analysis.figures.drawing import Drawing, base_looks, draw_points, kinds_caption, legend_outside
-from analysis.linear import NotEnough
-from analysis.planner import SHARED
-from analysis.points import Point
-from analysis.records import Cell
+from analysis.figures.registry import draws
+from analysis.load.labels import series_by_label
+from analysis.load.points import Point
+from analysis.load.query import ALL_DATA, where
+from analysis.stats.linear import NotEnough
 from analysis.style import caption, new_figure
-from rft.records import StageCost
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+from analysis.stats.costs import method_cost
+
 LEGEND_COLUMNS = 5
 
 
-def making(cell: Cell) -> list[StageCost]:
-    """Stages that make the model: all up to its last fine-tuning. What follows, the draws of a vote too, only measures it."""
-    last = max((i for i, stage in enumerate(cell.cost) if stage.name == "finetune"), default=-1)
-    return [s for i, s in enumerate(cell.cost) if i <= last or cell.source is not None]  # published: no draws of votes
-
-
-def method_cost(cell: Cell) -> tuple[float, float] | None:
-    """(FLOPs, hours) from the base to the finished model: fine-tuning, sampling, selecting; None without fine-tuning."""
-    stages = [s for s in making(cell) if s.name not in (*SHARED, *SCORING)]
-    if not any(s.name == "finetune" for s in stages):
-        return None
-    return sum(s.used * s.flops for s in stages), sum(s.used * s.seconds for s in stages) / 3600
-
-
-SCORING = ("evaluate", "vote")  # on the way, such as choosing epochs on validation problems
-
-
+@draws("accuracy_vs_cost", order=100)
 def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
     """Accuracy against what it took beyond the base model; colour by base, marker by method."""
-    found = [(p, c) for p in full_data(points) if (c := method_cost(p.cell)) is not None and c[0] > 0 and c[1] > 0]
+    found = [(p, c) for p in where(points, data_frac=ALL_DATA) if (c := method_cost(p.cell)) and c[0] > 0 and c[1] > 0]
     if not found:
         return NotEnough("accuracy against cost", "no trained cell with its cost")
     figure, axes = new_figure(width=9.4, height=4.3, columns=2, sharey=True)
@@ -54,11 +40,11 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
     for column, unit in enumerate(("FLOPs beyond pretraining", "device hours beyond pretraining")):
         panel = axes[0][column]
         for label, group in series_by_label(shown).items():
-            marker = method_series_style(group[0], shown)["marker"]
+            marker = method_series_style(group[0], shown, looks)["marker"]
             blank = {"color": "#555555", "linestyle": "none"}
             legends[1].setdefault(label.split(" k=")[0], panel.plot([], [], marker=marker, **blank)[0])
             for base, name in looks.names.items():
-                members = [p for p in group if p.cell.base == base]
+                members = where(group, base=base)
                 x = [float(np.mean([c[column] for cell in p.cells if (c := method_cost(cell))])) for p in members]
                 colour = looks.colours[name]
                 draw_points(

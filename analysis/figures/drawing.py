@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.linear import LineFit, NotEnough, hold_out
-from analysis.points import Point, accuracy_interval
-from analysis.records import Base, base_names, short_number
-from analysis.style import model_colours, model_lines, model_markers
-from analysis.uncertainty import Kind
+from analysis.load.cells import Base
+from analysis.load.labels import method_title
+from analysis.load.names import base_names, short_number
+from analysis.load.points import Point, accuracy_interval
+from analysis.stats.linear import LineFit, NotEnough, hold_out
+from analysis.stats.uncertainty import Kind
+from analysis.style import MethodStyle, matched_style, method_styles, model_colours, model_lines, model_markers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,6 +143,7 @@ class Looks:
     colours: dict[str, str]
     markers: dict[str, str]
     lines: dict[str, Any]
+    methods: dict[tuple[str, bool], MethodStyle]  # by lineage of a cell
 
 
 def base_looks(shown: Sequence[Point], *, among: Sequence[Point]) -> Looks:
@@ -149,7 +152,19 @@ def base_looks(shown: Sequence[Point], *, among: Sequence[Point]) -> Looks:
     here = {p.cell.base for p in shown}
     every = list(known.values())
     names = {base: name for base, name in known.items() if base in here}
-    return Looks(names, model_colours(every), model_markers(every), model_lines(every))
+    return Looks(names, model_colours(every), model_markers(every), model_lines(every), method_looks((*among, *shown)))
+
+
+def method_looks(points: Sequence[Point]) -> dict[tuple[str, bool], MethodStyle]:
+    """The style of every method among some points by lineage: of a method, and of the control that is one of it alone."""
+    cells = {point.cell.lineage: point.cell for point in points}
+    titles = {method: method for method, _ in cells}
+    titles |= {method: method_title(cell) for (method, is_control), cell in cells.items() if not is_control}
+    styles = method_styles(titles)
+    return {
+        (method, control): matched_style(styles[method], title=method_title(cell)) if control else styles[method]
+        for (method, control), cell in cells.items()
+    }
 
 
 CHARACTER, HANDLE = 0.065, 0.55  # inches in a legend: one character at its size, and a handle with the space about it

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from analysis.exchange import Exchange, Split, exchange_rates, split_gain
 from analysis.figures.accuracy import loss_label
 from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside, log2_axis, set_apart
-from analysis.fits import estimate_entry, line_entry
-from analysis.linear import LineFit, NotEnough, fit_line
-from analysis.loss_fits import texts_differ
-from analysis.outcomes import Outcomes
-from analysis.points import Point
-from analysis.recipes import main_recipe
-from analysis.records import HUMAN_STYLE
+from analysis.figures.registry import draws
+from analysis.load.cells import HUMAN_STYLE
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
+from analysis.load.recipes import main_recipe
+from analysis.stats.exchange import Exchange, Split, exchange_rates, split_gain
+from analysis.stats.fits import estimate_entry, line_entry
+from analysis.stats.linear import LineFit, NotEnough, fit_line
+from analysis.stats.loss_fits import texts_differ
 from analysis.style import caption, method_style, new_figure
 
 BOUNDS = (
@@ -44,6 +45,7 @@ def full_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange]:
     return [e for e in plain if e.rft.cell.data_frac == 1 and not e.rft.cell.union]
 
 
+@draws("exchange_rate", order=90)
 def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """Worth of one kept path in fresh human problems against k, and the parts of RFT's gain at the largest k."""
     found = full_rates(points, outcomes)
@@ -64,13 +66,14 @@ def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | No
     return Drawing("exchange_rate", figure, fits, text)
 
 
-def exchange_against(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("exchange_against", order=160)
+def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """The exchange rate at the k that most cells share (the largest such) against whatever of loss and style varies.
 
-    `points`: of every recipe. Each axis has the commonest recipe of its own, as against style that key is shown.
+    Each axis has the commonest recipe of its own, as against style that key is shown.
     """
     what = "the exchange rate against pretraining loss or human_style"
-    measured = [point for point in points if point.cell.source is None]
+    measured = [point for point in every_recipe if point.cell.source is None]
     recipes = {axis: main_recipe(measured, free=free) for axis, (_, _, free) in AXES.items()}
     found = {axis: full_rates(recipe.points, outcomes) for axis, recipe in recipes.items()}
     counts = Counter(e.rft.cell.k for rates in found.values() for e in rates)
@@ -82,7 +85,7 @@ def exchange_against(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     if not found:
         return NotEnough(what, "neither varies among the cells that have a rate (of losses on one text)")
     shown = [e for rates in found.values() for e in rates]
-    looks = base_looks([e.rft for e in shown], among=points)
+    looks = base_looks([e.rft for e in shown], among=every_recipe)
     figure, axes = new_figure(width=4.9 * len(found) + 0.9, height=4.2, columns=len(found), sharey=True)
     fits = [
         _against_panel(panel, rates, looks=looks, axis=axis)

@@ -12,19 +12,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis import paper
-from analysis.claim_types import StudyView
-from analysis.claims_scaling import slope_estimates
-from analysis.comparisons import sft_of
+from analysis.claims.donors import SELF
+from analysis.claims.rulings import StudyView
+from analysis.claims.scaling import slope_estimates
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
-from analysis.fits import estimate_entry, line_entry
-from analysis.linear import LineFit, NotEnough
-from analysis.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
-from analysis.outcomes import Outcomes
-from analysis.points import Point, contrast, setting_label
-from analysis.records import base_names, unit_name
+from analysis.figures.registry import draws
+from analysis.load.labels import setting_label
+from analysis.load.names import base_names, unit_name
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast
+from analysis.load.query import same_but, where
+from analysis.stats.fits import estimate_entry, line_entry
+from analysis.stats.linear import LineFit, NotEnough
+from analysis.stats.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
+from analysis.stats.uncertainty import Estimate
 from analysis.style import caption, method_style, new_figure
-from analysis.uncertainty import Estimate
 
 RULE_LOOKS = (
     {"color": "#0072B2", "marker": "o", "line": "-", "face": "#0072B2"},
@@ -34,6 +37,7 @@ RULE_LOOKS = (
 GAIN_FORMULA = "points per doubling of data = a + b * pretraining loss"
 
 
+@draws("gain_vs_loss", order=80)
 def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     """SFT points per doubling of data (1 to 1/8) against pretraining loss, under every epoch rule that there is."""
     rules = [("own rule" if not view.published else paper.RULES[0], view.points), *view.variants]
@@ -87,9 +91,11 @@ def _finite_ends(estimate: Estimate) -> tuple[float, float]:
     return estimate.interval() if math.isfinite(estimate.se) else (estimate.value, estimate.value)
 
 
+@draws("self_made", order=150)
 def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """Figure 8: self-query and self-revising minus SFT."""
-    pairs = [(p, s) for p in points if p.method in ("self_query", "self_revise") and (s := sft_of(p, points))]
+    mine = where(points, method=set(SELF))
+    pairs = [(p, s) for p in mine if (s := same_but(p, points, method="sft"))]
     if not pairs:
         return NotEnough("self-query and self-revising", "no such cell beside SFT")
     figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs))

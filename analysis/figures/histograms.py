@@ -5,24 +5,31 @@ path_histograms(points)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
-from analysis.linear import NotEnough
-from analysis.points import Point
-from analysis.records import base_names
+from analysis.figures.registry import draws
+from analysis.load.cells import Base
+from analysis.load.labels import method_title, studied_methods
+from analysis.load.names import base_names
+from analysis.load.points import Point
+from analysis.load.query import where
+from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 
 KINDS = {"correct": "correct samples of a question", "distinct": "distinct kept paths of a question"}
 MOST_BARS = 25  # wider histograms are drawn in bins
 
 
+@draws("path_histograms", order=140)
 def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
-    """Figure 7: a row per base, correct on the left, distinct on the right; replicates added up."""
+    """Figure 7: a row per base (and studied method), correct on the left, distinct on the right; replicates added up."""
     k, pools = counted_pools(points)
     if not pools:
         return NotEnough("histograms of paths per question", "no RFT cell whose record counts questions by their paths")
@@ -32,37 +39,55 @@ def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
     every = base_names(p.cell for p in points)  # of the whole study, so that colours are the same in all figures
     colours = model_colours(list(every.values()))
     entries: list[dict[str, Any]] = []
-    for row, (name, histograms) in zip(axes, pools.items(), strict=True):
+    for row, (name, pool) in zip(axes, pools.items(), strict=True):
+        colour, histograms = colours[every[pool.base]], pool.histograms
         for panel, (kind, counts) in zip(row, histograms.items(), strict=True):
             mean = float(counts @ np.arange(len(counts)) / counts.sum())
-            _bars(panel, counts, colour=colours[name])
+            _bars(panel, counts, colour=colour)
             panel.set_title(f"{name}: mean {mean:.2f}", fontsize=8)
             entry = {"series": f"{name}, {kind}", "k": k, "questions": int(counts.sum()), "mean": mean}
             entries.append({**entry, "histogram": counts.tolist()})
         row[0].set_ylabel("questions [%]")
     for panel, label in zip(axes[-1], KINDS.values(), strict=True):
         panel.set_xlabel(label)
-    asked = sorted({int(h["correct"].sum()) for h in pools.values()})
+    asked = sorted({int(p.histograms["correct"].sum()) for p in pools.values()})
     text = f"Questions by number of paths, k = {k} draws, n = {' to '.join(f'{n:,}' for n in asked)} questions (replicates "
     text += "added up; no intervals). The human path is not counted."
     caption(figure, text)
     return Drawing("path_histograms", figure, entries, text)
 
 
-def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, dict[str, np.ndarray]]]:
-    """(k, {base: {kind: questions by number of paths}}) at the k that most bases share, the largest such."""
-    by_k: dict[int, list[Point]] = {}
-    for point in ladder_points(points, method="rft"):
-        if all(any(cell.histograms.get(kind, ())) for cell in point.cells for kind in KINDS):
-            by_k.setdefault(point.cell.k or 0, []).append(point)
-    if not by_k:
+@dataclass(frozen=True)
+class Pool:
+    """What one base's draws gave, replicates added up."""
+
+    base: Base
+    histograms: Mapping[str, np.ndarray]  # kind -> questions by number of paths
+
+
+def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
+    """(k, {name: pool}) at the k that most bases share, the largest such; of RFT's draws where there are any."""
+    methods = studied_methods(points)
+    counted = [p for method in methods for p in ladder_points(points, method=method) if _has_counts(p)]
+    if not counted:
         return 0, {}
-    k = max(by_k, key=lambda k: (len(by_k[k]), k))
+    bases_at = Counter(p.cell.k or 0 for p in where(counted, method=counted[0].method))
+    k = max(bases_at, key=lambda k: (bases_at[k], k))
     names = base_names(p.cell for p in points)
-    order = sorted(by_k[k], key=lambda p: list(names).index(p.cell.base))
+    order = sorted(where(counted, k=k), key=lambda p: list(names).index(p.cell.base))
     return k, {
-        names[p.cell.base]: {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS} for p in order
+        _pool_name(p, names): Pool(p.cell.base, {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS})
+        for p in order
     }
+
+
+def _has_counts(point: Point) -> bool:
+    return all(any(cell.histograms.get(kind, ())) for cell in point.cells for kind in KINDS)
+
+
+def _pool_name(point: Point, names: Mapping[Base, str]) -> str:
+    base = names[point.cell.base]
+    return base if point.method == "rft" else f"{base}, {method_title(point.cell)}"
 
 
 def _added(histograms: Sequence[Sequence[int]]) -> np.ndarray:

@@ -12,9 +12,11 @@ from typing import Any
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.paths import ladder_points
-from analysis.linear import NotEnough
-from analysis.points import Point, paired_replicates
-from analysis.records import Cell, base_names
+from analysis.figures.registry import draws
+from analysis.load.cells import Cell
+from analysis.load.names import base_names
+from analysis.load.points import Point, paired_replicates
+from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 from rft.records import PATHS_FILE, read_jsonl
 
@@ -59,6 +61,7 @@ def regions(sets: Mapping[str, Keys]) -> Counter[tuple[str, ...]]:
     return found
 
 
+@draws("path_overlap", order=130)
 def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
     """Figure 6. The published cells were never printed, so there is none for the published study."""
     k, pools = own_pools(points)

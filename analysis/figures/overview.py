@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,19 @@ from analysis.figures.drawing import (
     kinds_caption,
     legend_outside,
     log2_axis,
+    method_looks,
 )
-from analysis.fits import fit_series, line_entry, series_entry
-from analysis.linear import LineFit, NotEnough, fit_line
-from analysis.outcomes import Outcomes
-from analysis.points import Point, setting_label
+from analysis.figures.registry import draws
+from analysis.load.labels import method_rank, setting_label, studied
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
+from analysis.load.query import where
+from analysis.stats.fits import fit_series, line_entry, series_entry
+from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
     LINE_STYLES,
     UNION_STYLES,
+    MethodStyle,
     caption,
     method_style,
     new_figure,
@@ -49,13 +54,14 @@ FIGURE_2_NOTE = (
 )
 
 
+@draws("all_vs_loss", order=60)
 def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     """Every setting that two bases or more share, against pretraining loss; a panel for each text that losses are of."""
     usable = [p for p in points if p.cell.loss is not None and not p.cell.post_trained]
     series: dict[str, list[Point]] = {}
     for point in sorted(usable, key=_rank):
-        whole = point.method != "rft" or point.cell.data_frac == 1
-        if whole and point.cell.plainly_selected and point.method in ("icl", "sft", "rft"):
+        whole = not studied(point.cell) or point.cell.data_frac == 1
+        if whole and point.cell.plainly_selected and (point.method in ("icl", "sft") or studied(point.cell)):
             series.setdefault(setting_label(point.cell), []).append(point)
     series = {label: group for label, group in series.items() if len({p.cell.base for p in group}) > 1}
     if not series:
@@ -63,8 +69,8 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     texts = sorted({p.cell.loss_text or "unnamed text" for group in series.values() for p in group})
     figure, axes = new_figure(width=6.4 * len(texts), height=5.2, columns=len(texts), sharey=True)
     legend: dict[str, Any] = {}
-    looks = _series_looks(series)
     shown = [p for group in series.values() for p in group]
+    looks = _series_looks(series, method_looks(points))
     for panel, text in zip(axes[0], texts, strict=True):
         for label, group in series.items():
             here = sorted((p for p in group if (p.cell.loss_text or "unnamed text") == text), key=lambda p: -_loss(p))
@@ -90,21 +96,22 @@ def _loss(point: Point) -> float:
     return point.cell.loss
 
 
-def _rank(point: Point) -> tuple[int, float, int, int]:
-    order = {"icl": 0, "sft": 1, "rft": 2}
+def _rank(point: Point) -> tuple[tuple[int, str, bool], float, int, int]:
     frac = point.cell.data_frac or 1
-    return (order.get(point.method, 9), frac, len(point.cell.union), point.cell.k or 0)
+    return (method_rank(point.cell), frac, len(point.cell.union), point.cell.k or 0)
 
 
-def _series_looks(series: dict[str, list[Point]]) -> dict[str, dict[str, Any]]:
+def _series_looks(
+    series: Mapping[str, list[Point]], methods: Mapping[tuple[str, bool], MethodStyle]
+) -> dict[str, dict[str, Any]]:
     """Marker and colour by method, strength by amount, line style by place."""
     looks = {}
-    for method in {group[0].method for group in series.values()}:
-        mine = [label for label, group in series.items() if group[0].method == method]
-        style = method_style(method)
+    for lineage in {group[0].cell.lineage for group in series.values()}:
+        mine = [label for label, group in series.items() if group[0].cell.lineage == lineage]
+        style = methods[lineage]
         for i, label in enumerate(mine):
             strength = 1.0 if len(mine) == 1 else 0.35 + 0.65 * i / (len(mine) - 1)
-            donors = len(series[label][0].cell.union)
+            donors = len(series[label][0].cell.union) if lineage[0] == "rft" else 0
             look = UNION_STYLES[donors % len(UNION_STYLES)] if donors else style
             colour = tint(look.colour, strength=1.0 if donors else strength)
             looks[label] = {"marker": look.marker, "color": colour, "linestyle": LINE_STYLES[i % len(LINE_STYLES)]}
@@ -117,6 +124,7 @@ def _se_words(points: Sequence[Point]) -> str:
     return f"Standard errors (not drawn) are {min(errors):.1f} to {max(errors):.1f} points: {kinds}" if errors else ""
 
 
+@draws("published_fig2", order=0, of_paper=True)
 def published_loss_fits() -> Drawing:
     """Figure 2: SFT (with GPT-3 and GPT-4) and ICL against the published losses, fitted."""
     figure, axes = new_figure(width=5.8, height=4.6)
@@ -152,9 +160,10 @@ def published_loss_fits() -> Drawing:
     return Drawing("published_fig2", figure, fits, text)
 
 
+@draws("sft_vs_data", order=50)
 def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
     """SFT of all bases against log2 of human examples in one panel, a line per base."""
-    sft = [p for p in points if p.method == "sft" and p.mean_of("num_human")]
+    sft = [p for p in where(points, method="sft") if p.mean_of("num_human")]
     if not sft:
         return NotEnough("SFT against data", "no SFT cell")
     looks = base_looks(sft, among=points)
@@ -164,7 +173,7 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     fits, handles = [], []
     beside: Counter[float] = Counter()  # held-out points at each most amount
     for base, name in looks.names.items():
-        members = sorted((p for p in sft if p.cell.base == base), key=lambda p: p.mean_of("num_human") or 0)
+        members = sorted(where(sft, base=base), key=lambda p: p.mean_of("num_human") or 0)
         x = [p.mean_of("num_human") or 1 for p in members]
         handles.append(
             draw_points(panel, x, members, linestyle="none", color=colours[name], marker=markers[name], markersize=5)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from analysis.figures.accuracy import full_data, level_line
+from analysis.figures.accuracy import level_line
 from analysis.figures.drawing import (
     Drawing,
+    Looks,
     apart_words,
     bars_of,
     base_looks,
@@ -26,28 +28,42 @@ from analysis.figures.drawing import (
     log2_axis,
     set_apart,
 )
-from analysis.fits import fit_series, line_entry, power_law, series_entry
-from analysis.linear import LineFit, NotEnough
-from analysis.outcomes import Outcomes
-from analysis.points import Point
-from analysis.style import LINE_STYLES, caption, method_style, new_figure
-from analysis.uncertainty import Estimate, replicate_mean
+from analysis.figures.registry import draws
+from analysis.load.labels import studied, studied_methods
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, distinct_of
+from analysis.load.query import ALL_DATA, where
+from analysis.stats.fits import fit_series, line_entry, power_law, series_entry
+from analysis.stats.linear import LineFit, NotEnough
+from analysis.stats.uncertainty import Estimate, replicate_mean
+from analysis.style import LINE_STYLES, caption, new_figure
 
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
 PATHS_FORMULA = "log(distinct paths per question) = a + b * log(k)"
-LADDER = ("rft", "sft_matched", "oracle_paths", "fresh_human")
+LADDER = ("rft", "sft_matched", "oracle_paths", "fresh_human")  # and methods not known here, with their controls
 
 
-def ladder_points(points: Sequence[Point], *, method: str) -> list[Point]:
-    """Points of one method on the model's own pool with de-duplication on the full data, by k."""
-    mine = [p for p in full_data(points) if p.method == method and p.cell.k and not p.cell.union]
-    return sorted((p for p in mine if p.cell.plainly_selected), key=lambda p: p.cell.k or 0)
+def ladder_points(points: Sequence[Point], *, method: str, of_control: bool = False) -> list[Point]:
+    """Points of one method on the model's own pool with de-duplication on the full data, by k.
+
+    `of_control`: of the step-matched control that belongs to the method alone.
+    """
+    mine = where(points, lineage=(method, of_control), data_frac=ALL_DATA, union=(), plainly_selected=True)
+    return sorted((p for p in mine if p.cell.k), key=lambda p: p.cell.k or 0)
 
 
+def ladder_lineages(points: Sequence[Point]) -> list[tuple[str, bool]]:
+    """The series against k: RFT with its controls, then every other studied method with its own."""
+    others = [method for method in studied_methods(points) if method != "rft"]
+    return [*((method, False) for method in LADDER), *((m, is_control) for m in others for is_control in (False, True))]
+
+
+@draws("accuracy_vs_k", order=30)
 def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
-    """A panel per base: RFT and its controls at equal steps against log2 k; SFT as a level line."""
-    shown = [p for method in LADDER for p in ladder_points(points, method=method)]
-    if not any(p.method == "rft" for p in shown):
+    """A panel per base: studied methods and their controls at equal steps against log2 k; what has no k as a level line."""
+    series = ladder_lineages(points)
+    shown = [p for method, is_control in series for p in ladder_points(points, method=method, of_control=is_control)]
+    if not any(studied(p.cell) for p in shown):
         return NotEnough("RFT accuracy against k", "no RFT cell on the full data with its own pool")
     looks = base_looks(shown, among=points)
     rows, columns = grid_shape(len(looks.names))
@@ -60,46 +76,60 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing |
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
     for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
-        mine = [p for p in shown if p.cell.base == base]
-        fits += _k_panel(panel, mine, outcomes, name=name, legend=legend)
-        for point in full_data(points):
-            if point.method == "sft" and point.cell.base == base:
-                legend["SFT (level)"] = level_line(panel, point, color=method_style("sft").colour)
+        mine = where(shown, base=base)
+        fits += _k_panel(panel, mine, outcomes, looks=looks, series=series, name=name, legend=legend)
+        for point in where(points, data_frac=ALL_DATA, base=base, k=None):
+            if point.method == "sft" or studied(point.cell):
+                style = looks.methods[point.cell.lineage]
+                legend[f"{style.label} (level)"] = level_line(panel, point, color=style.colour)
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
     for row in axes:
         row[0].set_ylabel("test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
-    text = kinds_caption(shown) + " Shaded: of SFT. Controls at the optimiser steps of the RFT cell with the same k. "
+    text = (
+        kinds_caption(shown) + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
+    )
     text += "Lines: least squares on log2(k), where a series has 3 points or more."
-    text += apart_words("k") if len({p.method for p in shown}) > 1 else ""
+    text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
     text += "" if axes[0][0].get_ylim()[0] == 0 else " Axis not from 0."
     caption(figure, text)
     return Drawing("accuracy_vs_k", figure, fits, text)
 
 
+def _whose(points: Sequence[Point]) -> str:
+    return "the RFT cell" if studied_methods(points) == ["rft"] else "their method's cell"
+
+
 def _k_panel(
-    panel: Any, points: list[Point], outcomes: Outcomes, *, name: str, legend: dict[str, Any]
+    panel: Any,
+    points: list[Point],
+    outcomes: Outcomes,
+    *,
+    looks: Looks,
+    series: Sequence[tuple[str, bool]],
+    name: str,
+    legend: dict[str, Any],
 ) -> list[dict[str, Any]]:
     fits = []
-    groups = {method: members for method in LADDER if (members := [p for p in points if p.method == method])}
-    logs = {method: [math.log2(p.cell.k or 1) for p in members] for method, members in groups.items()}
+    groups = {lineage: members for lineage in series if (members := where(points, lineage=lineage))}
+    logs = {lineage: [math.log2(p.cell.k or 1) for p in members] for lineage, members in groups.items()}
     every = [x for places in logs.values() for x in places]
     low, high = panel.get_ylim()
     step = 0.035 * max(1.0, max(every) - min(every))
-    bars = [bars_of(logs[method], members) for method, members in groups.items()]
-    for (method, members), places in zip(
+    bars = [bars_of(logs[lineage], members) for lineage, members in groups.items()]
+    for (lineage, members), places in zip(
         groups.items(), set_apart(bars, step=step, pad=(high - low) / 70), strict=True
     ):
-        style, x = method_style(method), logs[method]
+        style, x = looks.methods[lineage], logs[lineage]
         look = {"linestyle": "none", "marker": style.marker, "color": style.colour}
         legend[style.label] = draw_points(panel, list(np.exp2(places)), members, **look)
         fit = fit_series(members, x, outcomes, what=f"{name}, {style.label} against k")
         fits.append(series_entry(fit, formula=K_FORMULA))
         if isinstance(fit.line, LineFit):
             ends = np.array([min(x), max(x)])
-            line = LINE_STYLES[LADDER.index(method) % len(LINE_STYLES)]
+            line = LINE_STYLES[series.index(lineage) % len(LINE_STYLES)]
             panel.plot(
                 np.exp2(ends), fit.line.predict(ends), color=style.colour, linestyle=line, linewidth=1, alpha=0.8
             )
@@ -107,33 +137,39 @@ def _k_panel(
     return fits
 
 
+@draws("distinct_vs_k", order=40)
 def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) -> Drawing | NotEnough:
     """Distinct sampled paths per question against k, a power law per base. `pools`: sampled but never trained on."""
-    own = [p for p in ladder_points([*points, *pools], method="rft") if distinct_of(p) is not None]
+    known = [*points, *pools]
+    methods = studied_methods(known)
+    own = [p for method in methods for p in ladder_points(known, method=method) if distinct_of(p) is not None]
     if not own:
         return NotEnough("distinct paths against k", "no RFT cell with a count of distinct paths")
     looks = base_looks(own, among=[*points, *pools])
     figure, axes = new_figure(width=5.6, height=4.0)
     panel, fits, legend = axes[0][0], [], {}
     ends: list[float] = []
-    for base, name in looks.names.items():
-        members = [p for p in own if p.cell.base == base]
+    for base, method in product(looks.names, methods):
+        members = where(own, base=base, method=method)
+        if not members:
+            continue
+        name, look = _series_look(members[0], looks)
         k = np.array([p.cell.k for p in members], float)
         estimates = [distinct_estimate(p) for p in members]
         y = np.array([e.value for e in estimates])
         half = np.array([e.half_width() for e in estimates])
         bars = np.minimum(half, y) if np.isfinite(half).any() else None
         legend[name] = panel.errorbar(
-            k, np.where(y > 0, y, np.nan), yerr=bars, marker=looks.markers[name], linestyle="none",
-            color=looks.colours[name], markerfacecolor="none", markeredgewidth=1.4, elinewidth=0.9,
+            k, np.where(y > 0, y, np.nan), yerr=bars, linestyle="none", **look,
+            markerfacecolor="none", markeredgewidth=1.4, elinewidth=0.9,
         )  # fmt: skip
         ends += [*(y + np.nan_to_num(half)), *y]
         line = power_law(k, y, what=f"distinct paths against k, {name}")
         fits.append({"series": f"{name}, distinct paths", **line_entry(line, formula=PATHS_FORMULA)})
         if isinstance(line, LineFit):
             reach = np.array([k.min(), k.max()])
-            look = {"color": looks.colours[name], "linestyle": looks.lines[name]}
-            panel.plot(reach, np.exp(line.predict(np.log(reach))), **look)
+            line_look = {"color": look["color"], "linestyle": looks.lines[looks.names[base]]}
+            panel.plot(reach, np.exp(line.predict(np.log(reach))), **line_look)
     panel.set_yscale("log")
     plain_log_ticks(panel.yaxis, ends)
     log2_axis(panel, [float(p.cell.k or 1) for p in own], label="k, samples per question")
@@ -144,6 +180,14 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
     text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
     caption(figure, text)
     return Drawing("distinct_vs_k", figure, fits, text)
+
+
+def _series_look(point: Point, looks: Looks) -> tuple[str, dict[str, Any]]:
+    """Name, marker and colour of a base's series; of a studied method other than RFT the method's marker."""
+    base = looks.names[point.cell.base]
+    style = looks.methods[point.cell.lineage]
+    name, marker = (base, looks.markers[base]) if point.method == "rft" else (f"{base}, {style.label}", style.marker)
+    return name, {"marker": marker, "color": looks.colours[base]}
 
 
 def _distinct_words(own: Sequence[Point]) -> str:
@@ -168,12 +212,6 @@ def distinct_estimate(point: Point) -> Estimate:
     own = all(cell.distinct_per_question is not None for cell in point.cells)
     counts = [cell.distinct_per_question if own else cell.distinct_per_question_with_human for cell in point.cells]
     return replicate_mean(np.array([math.nan if count is None else count for count in counts]))
-
-
-def distinct_of(point: Point) -> float | None:
-    """Distinct paths per question without the human path; where only the count with it is known (published), that."""
-    own = point.mean_of("distinct_per_question")
-    return own if own is not None else point.mean_of("distinct_per_question_with_human")
 
 
 def _human_words(points: Sequence[Point]) -> str:
@@ -204,13 +242,14 @@ def plain_log_ticks(axis: Any, values: Sequence[float]) -> None:
     limits(low, high)
 
 
+@draws("accuracy_vs_distinct", order=70)
 def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
-    """RFT accuracy against log2 of distinct paths per question, a line per base over its k; unions as hollow markers."""
-    counted = [
-        p for p in full_data(points) if p.method == "rft" and distinct_of(p) is not None and p.cell.plainly_selected
-    ]
+    """Accuracy of studied methods against log2 of distinct paths per question, a line per base over k; hollow: unions."""
+    methods = studied_methods(points)
+    plain = where(points, data_frac=ALL_DATA, method=set(methods), plainly_selected=True)
+    counted = [p for p in plain if distinct_of(p) is not None]
     shown = [p for p in counted if (distinct_of(p) or 0) > 0]
-    own = [p for p in shown if not p.cell.union]
+    own = where(shown, union=())
     if not own:
         what = "RFT accuracy against distinct paths"
         if counted:
@@ -219,25 +258,29 @@ def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Dr
     looks = base_looks(own, among=points)
     figure, axes = new_figure(width=5.8, height=4.2)
     panel = axes[0][0]
-    fits, handles = [], []
-    for base, name in looks.names.items():
-        members = sorted((p for p in own if p.cell.base == base), key=lambda p: distinct_of(p) or 0)
+    fits, legend = [], {}
+    for base, method in product(looks.names, methods):
+        members = sorted(where(own, base=base, method=method), key=lambda p: distinct_of(p) or 0)
+        if not members:
+            continue
         x = [distinct_of(p) or 1.0 for p in members]
-        look = {"color": looks.colours[name], "marker": looks.markers[name], "linestyle": "none"}
-        handles.append(draw_points(panel, x, members, **look))
-        unions = [p for p in shown if p.cell.union and p.cell.base == base]
+        name, look = _series_look(members[0], looks)
+        look["linestyle"] = "none"
+        legend[name] = draw_points(panel, x, members, **look)
+        unions = [p for p in where(shown, base=base, method=method) if p.cell.union]
         if unions:
             draw_points(panel, [distinct_of(p) or 1.0 for p in unions], unions, markerfacecolor="none", **look)
-        fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, RFT against distinct paths")
+        what = f"{looks.names[base]}, {looks.methods[method, False].label} against distinct paths"
+        fit = fit_series(members, list(np.log2(x)), outcomes, what=what)
         fits.append(series_entry(fit, formula="accuracy [%] = a + b * log2(distinct paths per question)"))
         if isinstance(fit.line, LineFit):
             ends = np.array([min(x), max(x)])
-            panel.plot(ends, fit.line.predict(np.log2(ends)), color=looks.colours[name], linewidth=1)
+            panel.plot(ends, fit.line.predict(np.log2(ends)), color=look["color"], linewidth=1)
     panel.set_xscale("log", base=2)
     plain_log_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
     panel.set_xlabel(f"distinct paths per question, {_human_words(own)}")
     panel.set_ylabel("test accuracy [%]")
-    legend_outside(figure, handles, list(looks.names.values()))
+    legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"
     text += "; hollow: unions." if len(shown) > len(own) else "."
     if len(counted) > len(shown):

@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from analysis.figures.accuracy import full_data, method_series_style, series_by_label
+from analysis.figures.accuracy import method_series_style
 from analysis.figures.drawing import Drawing, base_looks, grid_shape, legend_outside, log2_axis
-from analysis.fits import estimate_entry
-from analysis.linear import NotEnough
-from analysis.outcomes import read_draws, read_path_draws
-from analysis.points import PERCENT, Point, method_label, share_interval
+from analysis.figures.registry import draws
+from analysis.load.labels import method_label, series_by_label, studied
+from analysis.load.outcomes import read_draws, read_path_draws
+from analysis.load.points import PERCENT, Point, share_interval
+from analysis.load.query import ALL_DATA, where
+from analysis.stats.fits import estimate_entry
+from analysis.stats.linear import NotEnough
+from analysis.stats.uncertainty import Estimate
+from analysis.stats.votes import curve, distinct, passed, voted
 from analysis.style import caption, new_figure
-from analysis.uncertainty import Estimate
-from analysis.votes import curve, distinct, passed, voted
 
 Ends = Callable[[Estimate], tuple[float, float]]
 
@@ -49,13 +52,14 @@ def _largest_k(points: Sequence[Point]) -> list[Point]:
     return list(best.values())
 
 
-DRAWN = ("icl", "sft", "sft_matched", "rft")  # more than these hide one another; fits.json has all
+DRAWN = ("icl", "sft", "sft_matched", "rft")  # and methods not known here: more hide one another; fits.json has all
 
 
+@draws("votes_vs_k", order=110)
 def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
     found = []
-    for point in _largest_k(full_data(points)):
+    for point in _largest_k(where(points, data_frac=ALL_DATA)):
         replicates = [draws for cell in point.cells if (draws := read_draws(cell)) is not None]
         if replicates:
             both = {name: curve(replicates, statistic=of, most=1.0) for name, of in (("maj", voted), ("pass", passed))}
@@ -68,10 +72,11 @@ def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     return Drawing("votes_vs_k", figure, [curves.entry() for curves in found], text)
 
 
+@draws("emitted_paths", order=120)
 def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     """Distinct equation lists among k test draws, full data, a panel per base."""
     found = []
-    for point in _largest_k(full_data(points)):
+    for point in _largest_k(where(points, data_frac=ALL_DATA)):
         replicates = [read_path_draws(cell) for cell in point.cells]
         known = [draws for draws in replicates if draws is not None]
         if known and len(known) == len(replicates):
@@ -98,7 +103,7 @@ def _interval_words(found: Sequence[Curves]) -> str:
 
 
 def _drawn(found: Sequence[Curves]) -> list[Curves]:
-    return [curves for curves in found if curves.point.method in DRAWN] or list(found)
+    return [curves for curves in found if curves.point.method in DRAWN or studied(curves.point.cell)] or list(found)
 
 
 def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, ends: Ends, text: str) -> Any:
@@ -111,9 +116,11 @@ def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, en
     )
     legend: dict[str, Any] = {}
     for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
-        for label, group in series_by_label([p for p in shown if p.cell.base == base]).items():
+        for label, group in series_by_label(where(shown, base=base)).items():
             curves = next(c for c in drawn if c.point is group[0])
-            style = {key: value for key, value in method_series_style(group[0], shown).items() if key != "ecolor"}
+            style = {
+                key: value for key, value in method_series_style(group[0], shown, looks).items() if key != "ecolor"
+            }
             for place, (line, look) in enumerate(zip(curves.lines.values(), ("-", "--"), strict=False)):
                 ks, heights = list(line), [e.value for e in line.values()]
                 band = np.array([ends(e) for e in line.values()]).reshape(-1, 2).T

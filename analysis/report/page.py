@@ -15,15 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.claim_types import ClaimResult
+from analysis.claims.rulings import ClaimResult
 from analysis.figures.drawing import Drawing
-from analysis.linear import NotEnough
-from analysis.outcomes import Outcomes
-from analysis.points import Point
-from analysis.records import Table, base_names
+from analysis.load.cells import Table
+from analysis.load.names import base_names
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
 from analysis.report import sections
 from analysis.report.markup import Markup, escape, join, tag
 from analysis.report.solutions import solutions
+from analysis.stats.linear import NotEnough
 
 HERE = Path(__file__).parent
 REPORT_FILE = "report.html"

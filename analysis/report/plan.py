@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.records import Cell
+from analysis.load.cells import Cell
 from rft.records import StageCost
 
 ORDER = ("data", "corpus", "pretrain", "import", "loss", "trainset", "finetune", "shard", "select", "evaluate", "vote")

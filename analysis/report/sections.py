@@ -12,20 +12,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.claim_types import ClaimResult, Ruling
-from analysis.claims import facts_of
+from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.claims.run import facts_of
 from analysis.figures.drawing import Drawing
-from analysis.grids import paper_tables
-from analysis.linear import NotEnough
-from analysis.matched import compared, matched_notes, matched_rows
-from analysis.outcomes import Outcomes
-from analysis.planner import TARGETS, WORDS, next_runs
-from analysis.points import Point
-from analysis.recipes import main_recipe
-from analysis.records import Cell, Table
+from analysis.load.cells import Cell, Table
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
+from analysis.load.recipes import main_recipe
 from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import HEADER, duration, plan_of
-from analysis.tables import ERROR_NOTE, number, results_rows
+from analysis.stats.linear import NotEnough
+from analysis.stats.planner import TARGETS, WORDS, next_runs
+from analysis.tables.grids import paper_tables
+from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
+from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
 MOST_OPTIONS = 3  # of the planner, per target
@@ -103,7 +103,7 @@ def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -
     found = compared(points, outcomes)
     if found:
         head, body = matched_rows(points, outcomes)
-        caption = "RFT minus SFT at equal optimiser steps [points]"
+        caption = f"{matched_title(found)} [points]"
         parts += [table(head, body, name="matched", caption=caption, filters=("base", "verdict"))]
         parts += [tag("p", note, class_="note") for note in matched_notes(found)]
     for name, grid in paper_tables(study).items():

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.points import method_label
-from analysis.records import DRAW_SEED, Base, Cell
-from analysis.tables import also_text, extra_columns
+from analysis.load.cells import DRAW_SEED, Base, Cell
+from analysis.load.labels import method_label
+from analysis.tables.results import also_text, extra_columns
 from rft.records import SHOWN_FILE, read_jsonl
 
 MOST_ROWS = 6000  # in one report, about 2 MB

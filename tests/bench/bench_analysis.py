@@ -62,12 +62,12 @@ def write_records(folder: Path, *, num_cells: int) -> None:
 def measure(folder: Path) -> dict[str, float]:
     """Seconds of each part, in one fresh process' worth of work."""
     marks = {"start": time.perf_counter()}
-    from analysis.checks import verified
-    from analysis.claims import run_claims, study_view
-    from analysis.points import make_points
-    from analysis.records import load_studies
+    from analysis.claims.run import run_claims, study_view
+    from analysis.load.checks import verified
+    from analysis.load.points import make_points
+    from analysis.load.studies import load_studies
+    from analysis.stats.uncertainty import resample_items
     from analysis.study import draw_all, save_drawings
-    from analysis.uncertainty import resample_items
 
     table, outcomes = verified(load_studies([folder]))
     marks["load"] = time.perf_counter()

@@ -16,17 +16,18 @@ from typing import Any
 import pytest
 from synthetic_study import Truth, grid, write_study
 
-from analysis.checks import verified
-from analysis.claims import claims_details, claims_table, run_claims, study_view
+from analysis.claims.run import claims_details, claims_table, run_claims, study_view
 from analysis.figures.drawing import Drawing
-from analysis.grids import OF_ALL_SETTINGS, OF_ONE_RECIPE, paper_tables
-from analysis.matched import matched_rows
-from analysis.planner import TARGETS, next_runs
-from analysis.points import make_points
-from analysis.recipes import main_recipe
-from analysis.records import Cell, load_studies
+from analysis.load.cells import Cell
+from analysis.load.checks import verified
+from analysis.load.points import make_points
+from analysis.load.recipes import main_recipe
+from analysis.load.studies import load_studies
+from analysis.stats.planner import TARGETS, next_runs
 from analysis.study import draw_all, draw_study
-from analysis.tables import results_rows
+from analysis.tables.grids import OF_ALL_SETTINGS, OF_ONE_RECIPE, paper_tables
+from analysis.tables.matched import matched_rows
+from analysis.tables.results import results_rows
 from rft.records import read_json, write_json
 
 TRUE = Truth(num_items=40, num_full=32)

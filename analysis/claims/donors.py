@@ -1,0 +1,163 @@
+"""Claims about other sources of data: (7) unions of models, (8) self-query and self-revising.
+
+As in claims_scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.claims.rft import own_ladder
+from analysis.claims.rulings import (
+    ALPHA,
+    ClaimResult,
+    ClaimTest,
+    Ruling,
+    StudyView,
+    directional,
+    mean_over_bases,
+    slope_estimate,
+    too_few,
+)
+from analysis.claims.scaling import full_points
+from analysis.load.cells import Base
+from analysis.load.labels import method_label
+from analysis.load.names import base_names
+from analysis.load.points import Point, contrast
+from analysis.load.query import ALL_DATA, same_but, where
+from analysis.stats.comparisons import MARGIN
+from analysis.stats.linear import LineFit
+from analysis.stats.loss_fits import fit_on_loss
+from analysis.stats.uncertainty import Estimate
+
+UNION = ClaimTest(
+    "7a",
+    "a union of models beats a single model with as many draws",
+    "mean over bases of RFT from D donors x k draws - RFT from the own pool with D k draws, full data",
+    margin=MARGIN,
+    primary=True,
+)
+DONORS = ClaimTest(
+    "7b",
+    "strong models need stronger or more diverse donors",
+    "slope over bases on loss of (RFT from the most donors - RFT from fewer), below 0",
+    margin=None,
+    primary=False,
+    unit="points per nat",
+)
+SELF_QUERY = ClaimTest(
+    "8a",
+    "self-query does not help",
+    "mean over bases of self-query - SFT; upper end of the 90 % interval below the margin",
+    margin=MARGIN,
+    primary=True,
+)
+SELF_REVISE = ClaimTest(
+    "8b",
+    "self-revising does not help",
+    "mean over bases of self-revising - SFT; upper end of the 90 % interval below the margin",
+    margin=MARGIN,
+    primary=False,
+)
+SELF = {"self_query": SELF_QUERY, "self_revise": SELF_REVISE}
+
+
+def claim_unions(view: StudyView) -> list[ClaimResult]:
+    """(7)"""
+    everyone = [p for p in full_points(view.points, method="rft") if p.cell.union]
+    unions = where(everyone, plainly_selected=True)
+    own = {(b, p.cell.k): p for b, ladder in own_ladder(view.points).items() for p in ladder}
+    pairs = [
+        ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
+    ]
+    if pairs:
+        estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+        details = _at_equal_paths(where(everyone, thinned=True), own, view)
+        first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs", details=details)
+    else:
+        first = UNION.not_testable("no union beside a single model's pool with as many draws" + _unequal(unions, own))
+    return [first, _donors(unions, view)]
+
+
+def _at_equal_paths(thinned: Sequence[Point], own: dict[tuple[Base, int | None], Point], view: StudyView) -> list[str]:
+    """Exploratory: unions cut to as many paths as the own pool with as many draws keeps."""
+    lines, names = [], base_names(point.cell for point in view.points)
+    for union in thinned:
+        single = own.get((union.cell.base, (union.cell.k or 0) * len(union.cell.union)))
+        estimate = contrast((union, single), (1.0, -1.0), view.outcomes) if single else None
+        if estimate is not None and math.isfinite(estimate.se):
+            low, high = estimate.interval()
+            numbers = f"{estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
+            lines.append(f"at equal paths, {names[union.cell.base]}, {method_label(union.cell)}: {numbers}")
+    return lines
+
+
+def _unequal(unions: Sequence[Point], own: dict[tuple[Base, int | None], Point]) -> str:
+    """What an unequal comparison would say, as description."""
+    gaps = [u.estimate.value - o.estimate.value for u in unions if (o := own.get((u.cell.base, u.cell.k))) is not None]
+    if not gaps:
+        return ""
+    return f" (with D times the draws, unions are {np.mean(gaps):+.1f} points from the own pool, mean of {len(gaps)})"
+
+
+def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
+    k, most, fewer = _donor_pairs(unions)
+    if not most:
+        return DONORS.not_testable("fewer than two unions of different size, at one k, for one base")
+    gains = [more.estimate.value - less.estimate.value for more, less in zip(most, fewer, strict=True)]
+    line = fit_on_loss(most, gains, what="gain of donors against loss")
+    if not isinstance(line, LineFit):
+        return DONORS.not_testable(line)
+    return directional(
+        DONORS, slope_estimate(line), view=view, sign=-1, what=f"slope over {line.n} bases at k={k} each"
+    )
+
+
+def _donor_pairs(unions: Sequence[Point]) -> tuple[int, list[Point], list[Point]]:
+    """(k, the largest unions, the smallest ones of the same bases) at the k with most such bases, the largest such."""
+    found: dict[int, tuple[list[Point], list[Point]]] = {}
+    for k in {point.cell.k or 0 for point in unions}:
+        by_size: dict[int, dict[Base, Point]] = {}
+        for point in where(unions, k=k):
+            by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
+        most, fewer = by_size[max(by_size)], by_size[min(by_size)]
+        shared = [b for b in most if b in fewer and len(by_size) > 1 and most[b].cell.loss is not None]
+        found[k] = [most[b] for b in shared], [fewer[b] for b in shared]
+    best = max(found, key=lambda k: (len(found[k][0]), k), default=0)
+    return best, *found.get(best, ([], []))
+
+
+def claim_self_made(view: StudyView) -> list[ClaimResult]:
+    """(8)"""
+    return [_self_made(view, method) for method in SELF]
+
+
+def _self_made(view: StudyView, method: str) -> ClaimResult:
+    test = SELF[method]
+    mine = where(view.points, method=method, data_frac=ALL_DATA)
+    pairs = [((p, s), (1.0, -1.0)) for p in mine if (s := same_but(p, view.points, method="sft"))]
+    if not pairs:
+        return test.not_testable(f"no {method} cell beside SFT")
+    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+    return no_help(test, estimate, view=view, what=f"mean of {len(pairs)} settings")
+
+
+def no_help(test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what: str) -> ClaimResult:
+    """Supported when the 90 % interval's upper end is below the margin (a harm is no help either)."""
+    if estimate is None or not math.isfinite(estimate.se):
+        return test.not_testable(f"not enough data for {what}")
+    assert test.margin is not None
+    low, high = estimate.interval(level=1 - 2 * ALPHA)
+    text = f"{what}: {estimate.value:+.2f} (90 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
+    p = estimate.p_value(test.margin) / 2 if estimate.value < test.margin else 1 - estimate.p_value(test.margin) / 2
+    lacking = too_few(estimate, view=view)
+    if lacking:
+        return test.result(Ruling.NOT_TESTABLE, f"{text}; {lacking}", estimate=estimate)
+    if high < test.margin:
+        return test.result(Ruling.SUPPORTED, text, estimate=estimate, p=p)
+    if estimate.interval()[0] > 0:
+        return test.result(Ruling.CONTRADICTED, text, estimate=estimate, p=estimate.p_value())
+    return test.result(Ruling.NOT_SEPARABLE, text, estimate=estimate, p=p)

@@ -1,0 +1,203 @@
+"""Claims about RFT itself: (4) it beats SFT, (6) distinct paths are what helps.
+
+As in claims_scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.claims.emit import claim_emit
+from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, mean_over_bases
+from analysis.claims.scaling import log_amounts, sft_ladders
+from analysis.load.cells import NO_DEDUP, Base
+from analysis.load.names import unit_name
+from analysis.load.points import Point, distinct_of
+from analysis.load.query import same_but, where
+from analysis.stats.comparisons import MARGIN
+from analysis.stats.fits import slope_weights
+from analysis.stats.linear import LineFit
+from analysis.stats.loss_fits import fit_on_loss
+
+RFT_BEATS_MATCHED = ClaimTest(
+    "4a",
+    "RFT beats SFT at equal optimiser steps",
+    "mean over bases of RFT - SFT matched in steps, full data, own pool, the k that most bases have, the largest such",
+    margin=MARGIN,
+    primary=True,
+)
+RFT_BEATS_SFT = ClaimTest(
+    "4b",
+    "RFT beats SFT",
+    "mean over bases of RFT - SFT, full data, own pool, the k that most bases have, the largest such",
+    margin=MARGIN,
+    primary=False,
+)
+RFT_LATER = ClaimTest(
+    "4c",
+    "RFT saturates later than SFT",
+    "mean over bases of (last doubling's gain - mean gain of the earlier doublings), RFT minus SFT, above 0",
+    margin=MARGIN,
+    primary=False,
+)
+MORE_PATHS = ClaimTest(
+    "6a",
+    "more distinct paths, more gain",
+    "mean over bases of the slope of RFT accuracy on log2(distinct paths per question), over k, above 0",
+    margin=None,
+    primary=True,
+    unit="points per doubling of distinct paths",
+)
+DEDUP = ClaimTest(
+    "6b",
+    "training on distinct paths is better than on all correct samples",
+    "mean over bases of RFT with de-duplication - without, same k, full data",
+    margin=MARGIN,
+    primary=False,
+)
+CORRECT_DISTINCT = ClaimTest(
+    "6d",
+    "stronger models give more correct but fewer distinct paths",
+    "slopes over bases on loss, same k: of correct paths below 0 and of distinct paths above 0, both at 5 % two-sided",
+    margin=None,
+    primary=False,
+)
+
+
+def own_ladder(points: Sequence[Point]) -> dict[Base, list[Point]]:
+    """RFT on all data from the own pool with de-duplication, by base, ascending k."""
+    ladders: dict[Base, list[Point]] = {}
+    for point in where(points, method="rft", data_frac=1, union=(), plainly_selected=True):
+        ladders.setdefault(point.cell.base, []).append(point)
+    for ladder in ladders.values():
+        ladder.sort(key=lambda p: p.cell.k or 0)
+    return ladders
+
+
+def shared_tops(points: Sequence[Point]) -> list[Point]:
+    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals the largest."""
+    ladders = own_ladder(points).values()
+    bases_at = Counter(p.cell.k or 0 for ladder in ladders for p in ladder)
+    k = max(bases_at, key=lambda k: (bases_at[k], k), default=0)
+    return [p for ladder in ladders for p in where(ladder, k=k)]
+
+
+def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
+    """(4)"""
+    tops = shared_tops(view.points)
+    matched = [((top, c), (1.0, -1.0)) for top in tops if (c := same_but(top, view.points, method="sft_matched"))]
+    plain = [((top, s), (1.0, -1.0)) for top in tops if (s := same_but(top, view.points, method="sft"))]
+    results = []
+    for test, pairs in ((RFT_BEATS_MATCHED, matched), (RFT_BEATS_SFT, plain)):
+        if not pairs:
+            missing = "sft_matched" if test is RFT_BEATS_MATCHED else "sft"
+            results.append(test.not_testable(f"no RFT cell on the full data has its {missing} cell"))
+            continue
+        estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+        results.append(directional(test, estimate, view=view, what=f"mean of {len(pairs)} bases, k={tops[0].cell.k}"))
+    return [*results, _later(view)]
+
+
+def _later(view: StudyView) -> ClaimResult:
+    """Bend of RFT against bend of SFT on the same fractions."""
+    groups = []
+    for sft in sft_ladders(view.points, smallest=0).values():
+        rft = _rft_by_fraction(view.points, sft)
+        both = [(r, s) for s in sft if (r := rft.get(s.cell.data_frac)) is not None]
+        if len(both) < 3 or not _evenly_doubled([s for _, s in both]):
+            continue
+        bend = np.zeros(len(both))
+        bend[-1], bend[-2] = 1.0, -1.0
+        earlier = len(both) - 2
+        bend[-2] -= 1 / earlier
+        bend[0] += 1 / earlier
+        groups.append(((*(r for r, _ in both), *(s for _, s in both)), tuple(np.concatenate([bend, -bend]))))
+    if not groups:
+        return RFT_LATER.not_testable(
+            "no base has RFT (one k, de-duplicated) and SFT at 3 fractions, each twice the last"
+        )
+    estimate = mean_over_bases(groups, view.outcomes, published=view.published)
+    return directional(RFT_LATER, estimate, view=view, what=f"difference in bend, {len(groups)} bases")
+
+
+def _rft_by_fraction(points: Sequence[Point], sft: Sequence[Point]) -> dict[object, Point]:
+    """Of the base's own pool: the largest k that has the most fractions."""
+    mine = where(points, method="rft", base=sft[0].cell.base, union=(), plainly_selected=True)
+    by_k: dict[int, dict[object, Point]] = {}
+    for point in mine:
+        by_k.setdefault(point.cell.k or 0, {})[point.cell.data_frac] = point
+    return max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
+
+
+def _evenly_doubled(ladder: Sequence[Point]) -> bool:
+    return bool(np.allclose(np.diff(log_amounts(ladder)), 1))
+
+
+def claim_more_paths(view: StudyView) -> list[ClaimResult]:
+    """(6)"""
+    return [_more_paths(view), _dedup(view), _emit(view), _correct_distinct(view)]
+
+
+def _more_paths(view: StudyView) -> ClaimResult:
+    groups, slopes = [], []
+    for ladder in own_ladder(view.points).values():
+        found = [(p, d) for p in ladder if (d := distinct_of(p)) is not None and d > 0]
+        if len(found) < 3 or len({d for _, d in found}) < 3:
+            continue
+        weights = slope_weights([math.log2(d) for _, d in found])
+        groups.append((tuple(p for p, _ in found), tuple(weights)))
+        slopes.append(float(weights @ [p.estimate.value for p, _ in found]))
+    if not groups:
+        return MORE_PATHS.not_testable("no base has RFT at 3 values of k with different numbers of distinct paths")
+    estimate = mean_over_bases(groups, view.outcomes, published=view.published)
+    note = "k and distinct paths rise together: the slope is not of diversity at equal size"
+    details = [*(f"slope of base {i + 1}: {slope:+.2f}" for i, slope in enumerate(slopes)), note]
+    return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
+
+
+def _dedup(view: StudyView) -> ClaimResult:
+    raw = where(view.points, method="rft", union=(), data_frac=1, policy=NO_DEDUP)
+    twins = {(p.cell.base, p.cell.k): p for ladder in own_ladder(view.points).values() for p in ladder}
+    pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
+    if not pairs:
+        return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
+    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+    return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} pairs")
+
+
+def _emit(view: StudyView) -> ClaimResult:
+    tops = shared_tops(view.points)
+    pairs = [(top, sft) for top in tops if (sft := same_but(top, view.points, method="sft"))]
+    matched = [(top, c) for top in tops if (c := same_but(top, view.points, method="sft_matched"))]
+    return claim_emit(view, pairs=pairs, matched=matched)
+
+
+def _correct_distinct(view: StudyView) -> ClaimResult:
+    series: dict[int, list[Point]] = {}
+    for ladder in own_ladder(view.points).values():
+        for p in ladder:
+            if distinct_of(p) is not None and p.mean_of("correct_per_question") is not None and p.cell.loss is not None:
+                series.setdefault(p.cell.k or 0, []).append(p)
+    best = max(series, key=lambda k: (len(series[k]), k), default=None)
+    if best is None or len(series[best]) < 3:
+        return CORRECT_DISTINCT.not_testable("fewer than 3 bases with correct and distinct paths counted at one k")
+    points = series[best]
+    lines = [fit_on_loss(points, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, distinct_of)]
+    if not all(isinstance(line, LineFit) for line in lines):
+        return CORRECT_DISTINCT.not_testable(next(line for line in lines if not isinstance(line, LineFit)))
+    correct, distinct = (line for line in lines if isinstance(line, LineFit))
+    text = f"k={best}, {len(points)} bases: correct {correct.b:+.1f} (p {correct.p_value(1):.3f}), "
+    text += f"distinct {distinct.b:+.2f} (p {distinct.p_value(1):.3f}) per question per {unit_name(points[0].cell)}"
+    signs = (correct.p_value(1) <= ALPHA, correct.b < 0, distinct.p_value(1) <= ALPHA, distinct.b > 0)
+    if all(signs):
+        return CORRECT_DISTINCT.result(Ruling.SUPPORTED, text)
+    against = (signs[0] and not signs[1]) or (signs[2] and not signs[3])
+    return CORRECT_DISTINCT.result(Ruling.CONTRADICTED if against else Ruling.NOT_SEPARABLE, text)
+
+
+def _correct(point: Point) -> float | None:
+    return point.mean_of("correct_per_question")

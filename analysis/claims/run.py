@@ -1,0 +1,117 @@
+"""The paper's claims as named tests: statistic, margin and level are written down, and committed, before any study is run.
+
+    results = run_claims(study_view(points, outcomes))
+    print(claims_table({"published": run_claims(published_view()), "quickstart": results}))
+
+Levels: 5 % per primary contrast after Holm's correction over the primary contrasts that could be tested; every other
+result is exploratory and stands at its own 5 %. Verdicts on a measured study need five replicates. A ruling that Holm's
+correction takes away becomes 'not separable'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+from analysis import paper
+from analysis.claims.donors import claim_self_made, claim_unions
+from analysis.claims.rft import claim_more_paths, claim_rft_beats_sft
+from analysis.claims.rulings import ALPHA, ClaimResult, Ruling, StudyView
+from analysis.claims.scaling import claim_gain_shrinks, claim_log_linear, claim_loss_predicts, claim_rft_gain_shrinks
+from analysis.load.names import unit_name
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, make_points
+from analysis.load.recipes import main_recipe
+from analysis.stats.comparisons import holm
+
+CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
+    "1": claim_log_linear,
+    "2": claim_loss_predicts,
+    "3": claim_gain_shrinks,
+    "4": claim_rft_beats_sft,
+    "5": claim_rft_gain_shrinks,
+    "6": claim_more_paths,
+    "7": claim_unions,
+    "8": claim_self_made,
+}
+
+
+def study_view(points: Sequence[Point], outcomes: Outcomes) -> StudyView:
+    """A measured study: its settings of the commonest recipe."""
+    return StudyView(main_recipe([p for p in points if p.cell.source is None]).points, outcomes, published=False)
+
+
+@cache
+def published_view() -> StudyView:
+    """The published study: SFT by the better of two epoch settings as in the paper's figures, the two rules as variants."""
+    nothing = Outcomes({}, {})
+    cells = {rule: [c for c in paper.table_points(rule=rule).cells if c.on_all_examples] for rule in paper.RULES}
+    by_rule = {rule: tuple(make_points(cells[rule], nothing)) for rule in paper.RULES}
+    return StudyView(by_rule[paper.RULES[0]], nothing, published=True, variants=tuple(by_rule.items())[1:])
+
+
+def run_claims(view: StudyView) -> list[ClaimResult]:
+    """Every claim's results in order, with Holm's correction over the primary contrasts."""
+    results = [_in_unit(result, view) for test in CLAIMS.values() for result in test(view)]
+    places = [i for i, result in enumerate(results) if result.primary and result.p is not None and _decided(result)]
+    adjusted = holm([results[i].p or 0.0 for i in places])
+    for place, p in zip(places, adjusted, strict=True):
+        result = replace(results[place], p_holm=p)
+        if p > ALPHA and result.ruling in (Ruling.SUPPORTED, Ruling.CONTRADICTED):
+            lost = f"{result.reason}; {result.ruling.value} alone, but not after Holm's correction (p {p:.3f})"
+            result = replace(result, ruling=Ruling.NOT_SEPARABLE, reason=lost)
+        results[place] = result
+    return results
+
+
+def _in_unit(result: ClaimResult, view: StudyView) -> ClaimResult:
+    """Slopes on pretraining loss in the unit that the study's losses are in."""
+    units = {unit_name(point.cell) for point in view.points if point.cell.loss is not None}
+    return replace(result, unit=result.unit.replace("per nat", f"per {units.pop()}")) if len(units) == 1 else result
+
+
+def _decided(result: ClaimResult) -> bool:
+    return result.ruling is not Ruling.NOT_TESTABLE
+
+
+@cache
+def published_claims() -> tuple[ClaimResult, ...]:
+    """The claims on the published study."""
+    return tuple(run_claims(published_view()))
+
+
+def claims_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
+    """Markdown: one row per claim, a verdict per study side by side."""
+    names = list(studies)
+    lines = ["| | claim | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for row in zip(*studies.values(), strict=True):
+        first = row[0]
+        mark = f"**{first.claim}**" if first.primary else first.claim
+        cells = [f"{result.ruling.value}: {result.reason}" for result in row]
+        lines.append(f"| {mark} | {first.title} | " + " | ".join(cells) + " |")
+    lines.append("")
+    lines.append("Bold: primary contrasts (Holm's correction over them); the others are exploratory.")
+    return "\n".join(lines)
+
+
+def facts_of(result: ClaimResult) -> list[str]:
+    """What a ruling rests on, one sentence each: margin, error, p before and after Holm, exploratory details."""
+    facts = [f"margin ±{result.margin:g} {result.unit}"] if result.margin is not None else []
+    if result.estimate is not None and math.isfinite(result.estimate.se):
+        facts.append(f"{result.estimate.value:+.3g} ± {result.estimate.se:.2g} {result.unit} (standard error)")
+    if result.p is not None:
+        facts.append(f"p {result.p:.2g}" + (f", after Holm's correction {result.p_holm:.2g}" if result.p_holm else ""))
+    return [*facts, *result.details]
+
+
+def claims_details(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
+    """Markdown: per claim its statistic and, study by study, what the ruling rests on."""
+    lines = []
+    for row in zip(*studies.values(), strict=True):
+        lines += ["", f"## {row[0].claim} {row[0].title}", "", f"Statistic: {row[0].statistic}."]
+        for name, result in zip(studies, row, strict=True):
+            lines += ["", f"{name}: **{result.ruling.value}**. {result.reason}", ""]
+            lines += [f"- {fact}" for fact in facts_of(result)]
+    return "\n".join(lines)

@@ -1,0 +1,299 @@
+"""Claims about data amount and pretraining loss: (1) log-linear, (2) loss as the predictor, (3) and (5) who gains less.
+
+Each function takes a StudyView and returns the results of one claim, its primary contrast first. What is tested, with
+margin and level, is written in the ClaimTest constants.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, slope_estimate
+from analysis.load.cells import Base
+from analysis.load.names import base_names
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast
+from analysis.load.query import ALL_DATA, where
+from analysis.stats.fits import log_odds, point_n, slope_weights
+from analysis.stats.linear import LineFit, NotEnough, fit_linear
+from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
+from analysis.stats.shape import MARGIN, ShapeResult, compare_rivals, log_linear
+from analysis.stats.uncertainty import Estimate
+
+SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is a variant
+
+LOG_LINEAR = ClaimTest(
+    "1",
+    "SFT accuracy is linear in the logarithm of the data amount",
+    "largest departure from the line of SFT accuracy on log2 data, 1 to 1/8, over all bases; 90 % interval within ±2",
+    margin=MARGIN,
+    primary=True,
+)
+LOSS_PREDICTS = ClaimTest(
+    "2a",
+    "pretraining loss predicts SFT accuracy better than the number of parameters",
+    "Williams' t between |r(accuracy, loss)| and |r(accuracy, log10 parameters)| over bases, full data",
+    margin=None,
+    primary=True,
+    unit="t",
+)
+LOSS_LINEAR = ClaimTest(
+    "2b",
+    "SFT and ICL accuracy are linear in pretraining loss",
+    "largest quadratic term of accuracy on loss, as its greatest departure over the bases' range; 90 % within ±2",
+    margin=MARGIN,
+    primary=False,
+)
+ICL_STEEPER = ClaimTest(
+    "2c",
+    "ICL is steeper in pretraining loss than SFT",
+    "slope over bases of (ICL - SFT) on loss, below 0",
+    margin=None,
+    primary=False,
+    unit="points per nat",
+)
+GAIN_SHRINKS = ClaimTest(
+    "3",
+    "better models gain less per doubling of data",
+    "slope over bases of (SFT points per doubling, 1 to 1/8, the study's own epoch rule) on loss, above 0",
+    margin=None,
+    primary=True,
+    unit="points per doubling per nat",
+)
+RFT_GAIN_SHRINKS = ClaimTest(
+    "5",
+    "RFT gains less for models with lower pretraining loss",
+    "slope over bases of (RFT - SFT, full data) on loss, above 0; the RFT series that most bases have, then fewest donors",
+    margin=None,
+    primary=True,
+    unit="points per nat",
+)
+
+
+def sft_ladders(points: Sequence[Point], *, smallest: float) -> dict[str, list[Point]]:
+    """SFT points by base name from `smallest` to all data, ascending."""
+    sft = [p for p in where(points, method="sft") if (p.cell.data_frac or 0) >= smallest - 1e-9]
+    names = base_names(p.cell for p in sft)
+    ladders: dict[str, list[Point]] = {name: [] for name in names.values()}
+    for point in sorted(sft, key=lambda p: p.cell.data_frac or 0):
+        ladders[names[point.cell.base]].append(point)
+    return ladders
+
+
+def log_amounts(ladder: Sequence[Point]) -> list[float]:
+    """log2 of the data fraction."""
+    return [math.log2(p.cell.data_frac or math.nan) for p in ladder]
+
+
+def claim_log_linear(view: StudyView) -> list[ClaimResult]:
+    """(1)"""
+    ladders = sft_ladders(view.points, smallest=SMALLEST_FRACTION)
+    found = {name: log_linear(ladder, log_amounts(ladder), view.outcomes) for name, ladder in ladders.items()}
+    shapes = {name: result for name, result in found.items() if isinstance(result, ShapeResult)}
+    if not shapes:
+        reason = next((str(result) for result in found.values()), "no SFT cells")
+        return [LOG_LINEAR.not_testable(reason)]
+    details = [f"{name}: largest departure {s.largest:+.2f}, within ±{s.bound:.2f}" for name, s in shapes.items()]
+    rivals = compare_rivals(
+        {
+            name: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder])
+            for name, ladder in sft_ladders(view.points, smallest=0).items()
+        }
+    )
+    if not isinstance(rivals, NotEnough):
+        details += [
+            f"rival on held-out largest points: {s.name} {s.rmse:.2f} points {'; '.join(s.notes)}" for s in rivals
+        ]
+    largest = max((s.departures for s in shapes.values()), key=lambda d: max(abs(e.value) for e in d))
+    estimate = max(largest, key=lambda e: abs(e.value))
+    p_line = max(s.p_line for s in shapes.values())
+    p_bent = min(1.0, len(shapes) * min(s.p_bent for s in shapes.values()))
+    text = f"largest departure {estimate.value:+.2f}; all 90 % intervals within ±{max(s.bound for s in shapes.values()):.2f}"
+    if not view.published and min(len(p.cells) for p in (p for ladder in ladders.values() for p in ladder)) < 5:
+        text += "; a verdict needs 5 replicates"
+        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, text, estimate=estimate, details=tuple(details))]
+    if p_line <= ALPHA:
+        ruling, p = Ruling.SUPPORTED, p_line
+    elif p_bent <= ALPHA:
+        ruling, p = Ruling.CONTRADICTED, p_bent
+    else:
+        ruling, p = Ruling.NOT_SEPARABLE, min(p_line, p_bent)
+    return [LOG_LINEAR.result(ruling, text, estimate=estimate, p=p, details=tuple(details))]
+
+
+def full_points(points: Sequence[Point], *, method: str) -> list[Point]:
+    """Measurable points of a method on all data, one per base."""
+    return measurable(where(points, method=method, data_frac=ALL_DATA))
+
+
+def claim_loss_predicts(view: StudyView) -> list[ClaimResult]:
+    """(2)"""
+    sft = full_points(view.points, method="sft")
+    results = [_williams_result(sft)]
+    results.append(_linear_result(view))
+    results.append(_steeper_result(view))
+    return results
+
+
+def _williams_result(sft: list[Point]) -> ClaimResult:
+    if texts_differ(sft):
+        return LOSS_PREDICTS.not_testable(TEXTS_DIFFER)
+    if len(sft) < 5:
+        return LOSS_PREDICTS.not_testable(f"{len(sft)} bases; Williams' test needs at least 5")
+    rows = base_rows(sft)
+    if not np.isfinite(rows.log_params).all():
+        return LOSS_PREDICTS.not_testable("a base has no number of parameters")
+    test = williams(rows.y, rows.loss, rows.log_params)
+    if isinstance(test, NotEnough):
+        return LOSS_PREDICTS.not_testable(test)
+    details = [
+        f"held-out-base error on {name}: {error if isinstance(error, NotEnough) else f'{error:.2f} points'}"
+        for name, error in held_out(rows).items()
+    ]
+    text = f"R² {test.r_first**2:.3f} on loss, {test.r_second**2:.3f} on log10 parameters; t = {test.t:.2f}, n = {len(sft)}"
+    text += f", p = {test.p:.3f}"
+    ruling = Ruling.NOT_SEPARABLE if test.p > ALPHA else Ruling.SUPPORTED if test.t > 0 else Ruling.CONTRADICTED
+    return LOSS_PREDICTS.result(ruling, text, p=test.p, details=tuple(details))
+
+
+def _linear_result(view: StudyView) -> ClaimResult:
+    worst: list[tuple[float, float, str]] = []
+    details = []
+    for method in ("sft", "icl"):
+        points = full_points(view.points, method=method)
+        if len(points) < 4:
+            details.append(f"{method}: {len(points)} measurable bases, 4 are needed")
+            continue
+        if texts_differ(points):
+            details.append(f"{method}: {TEXTS_DIFFER}")
+            continue
+        loss = np.array([p.cell.loss for p in points], float)
+        centre = (loss.max() + loss.min()) / 2
+        half = (loss.max() - loss.min()) / 2
+        scaled = (loss - centre) / half  # the quadratic term then is the bend from the middle to the ends
+        design = np.stack([np.ones_like(scaled), scaled, scaled**2], axis=1)
+        fit = fit_linear(design, [p.estimate.value for p in points], names=("a", "b", "c"), what=f"bend of {method}")
+        if isinstance(fit, NotEnough):
+            details.append(str(fit))
+            continue
+        low, high = (end / 2 for end in fit.interval_of(2, level=0.90))  # half of c: departure from the best chord
+        worst.append((low, high, method))
+        details.append(f"{method}: departure {fit.beta[2] / 2:+.2f} (90 % {low:+.2f} to {high:+.2f}), n = {fit.n}")
+    if not worst:
+        return LOSS_LINEAR.not_testable("; ".join(details) or "no bases")
+    text = "; ".join(details)
+    if all(low > -MARGIN and high < MARGIN for low, high, _ in worst):
+        return LOSS_LINEAR.result(Ruling.SUPPORTED, text)
+    if any(low > MARGIN or high < -MARGIN for low, high, _ in worst):
+        return LOSS_LINEAR.result(Ruling.CONTRADICTED, text)
+    return LOSS_LINEAR.result(Ruling.NOT_SEPARABLE, text)
+
+
+def _steeper_result(view: StudyView) -> ClaimResult:
+    icl = {p.cell.base: p for p in full_points(view.points, method="icl")}
+    sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
+    shared = [base for base in icl if base in sft]
+    difference = [icl[b].estimate.value - sft[b].estimate.value for b in shared]
+    line = fit_on_loss([icl[b] for b in shared], difference, what="ICL minus SFT against loss")
+    if not isinstance(line, LineFit):
+        return ICL_STEEPER.not_testable(f"{line} (bases where ICL is off the floor)")
+    return directional(
+        ICL_STEEPER, slope_estimate(line), view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases"
+    )
+
+
+def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
+    """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
+    ladders = sft_ladders(points, smallest=smallest).values()
+    return [la for la in ladders if len(la) >= 3 and la[-1].cell.loss is not None and not la[-1].cell.post_trained]
+
+
+def slope_estimates(
+    points: Sequence[Point], outcomes: Outcomes, *, smallest: float = SMALLEST_FRACTION
+) -> tuple[list[Point], list[Estimate]]:
+    """Per base: its full-data point and the SFT points per doubling of data."""
+    tops, slopes = [], []
+    for ladder in slope_ladders(points, smallest=smallest):
+        estimate = contrast(ladder, tuple(slope_weights(log_amounts(ladder))), outcomes)
+        if estimate is not None:
+            tops.append(ladder[-1])
+            slopes.append(estimate)
+    return tops, slopes
+
+
+def odds_slopes(points: Sequence[Point], *, smallest: float) -> tuple[list[Point], list[float]]:
+    """The same on the log-odds scale of the means."""
+    ladders = slope_ladders(points, smallest=smallest)
+    slopes = []
+    for ladder in ladders:
+        odds = log_odds([p.estimate.value / 100 for p in ladder], n=[point_n(p) for p in ladder])
+        slopes.append(float(slope_weights(log_amounts(ladder)) @ odds))
+    return [ladder[-1] for ladder in ladders], slopes
+
+
+def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
+    """(3): the primary on the study's own rule; every other rule, range and scale as detail."""
+    line = _gain_shrink_line(view.points, view.outcomes, smallest=SMALLEST_FRACTION, odds=False)
+    if not isinstance(line, LineFit):
+        return [GAIN_SHRINKS.not_testable(line)]
+    details, reversed_in = [], []
+    for rule, points in (*view.variants, ("own rule", view.points)):
+        for smallest in (1 / 8, 1 / 32):
+            for odds in (False, True):
+                other = _gain_shrink_line(points, view.outcomes, smallest=smallest, odds=odds)
+                if not isinstance(other, LineFit):
+                    continue
+                name = f"{rule}, 1 to 1/{round(1 / smallest)}, {'log-odds' if odds else 'points'}"
+                details.append(f"{name}: {other.b:+.2f} (SE {other.se_b:.2f}), R² {other.r2:.3f}")
+                if other.b * line.b < 0:
+                    reversed_in.append(name)
+    what = f"slope over {line.n} bases, R² {line.r2:.3f}"
+    what += f", its sign reversed in {len(reversed_in)} of {len(details)} variants" if reversed_in else ""
+    return [directional(GAIN_SHRINKS, slope_estimate(line), view=view, what=what, details=details)]
+
+
+def _gain_shrink_line(
+    points: Sequence[Point], outcomes: Outcomes, *, smallest: float, odds: bool
+) -> LineFit | NotEnough:
+    if odds:
+        tops, slopes = odds_slopes(points, smallest=smallest)
+    else:
+        tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
+        slopes = [estimate.value for estimate in estimates]
+    return fit_on_loss(tops, slopes, what="gain per doubling against loss")
+
+
+def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
+    """(5)"""
+    sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
+    series: dict[tuple[int, int], dict[Base, Point]] = {}
+    for point in full_points(view.points, method="rft"):
+        if point.cell.base in sft and point.cell.plainly_selected:
+            key = (len(point.cell.union), point.cell.k or 0)
+            series.setdefault(key, {})[point.cell.base] = point
+    if not series:
+        return [RFT_GAIN_SHRINKS.not_testable("no base has both RFT and SFT on the full data")]
+    best = max(series, key=lambda key: (len(series[key]), -key[0], key[1]))
+    details = []
+    for key in sorted(series):
+        line = _gain_line(series[key], sft)
+        if isinstance(line, LineFit):
+            details.append(f"{_series_name(key)}: {line.b:+.2f} (SE {line.se_b:.2f}), R² {line.r2:.3f}, n = {line.n}")
+    line = _gain_line(series[best], sft)
+    if not isinstance(line, LineFit):
+        return [RFT_GAIN_SHRINKS.not_testable(line)]
+    what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
+    return [directional(RFT_GAIN_SHRINKS, slope_estimate(line), view=view, what=what, details=details)]
+
+
+def _series_name(key: tuple[int, int]) -> str:
+    return f"RFT k={key[1]}" if not key[0] else f"RFT U{key[0]} k={key[1]} each"
+
+
+def _gain_line(series: dict[Base, Point], sft: dict[Base, Point]) -> LineFit | NotEnough:
+    bases = list(series)
+    gains = [series[b].estimate.value - sft[b].estimate.value for b in bases]
+    return fit_on_loss(list(series.values()), gains, what="RFT gain against loss")

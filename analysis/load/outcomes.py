@@ -1,0 +1,147 @@
+"""Per-problem outcomes of cells: greedy right or wrong as a matrix joined by problem id, and the sampled draws.
+
+    table, outcomes = verified(load_studies([folder]))      # analysis.load.checks
+    ids, correct_CI = outcomes.matrix(cells)      # C cells by I problems that all of them were scored on, in one order
+    draws = read_draws(cell)                      # {"t-00f1": Tally(num_draws=16, num_correct=9, rivals=(4, 1)), ...} or None
+
+A row of `outcomes.jsonl.gz`:
+    {"id": "t-00f1", "gold": "51", "greedy": {"outcome": "C", "answer": "51"},
+     "draws": {"outcomes": "CWN", "answers": ["51", "50", null], "rivals": [null, 0, null], "paths": [0, 1, null]}}
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.load.cells import Cell
+from rft.records import OUTCOMES_FILE, Outcome, read_jsonl
+from rft.votes import Tally
+
+# Quotes inside JSON strings are escaped, so these patterns cannot match inside an answer or an id.
+_ID = re.compile(rb'"id": ?"((?:[^"\\]|\\.)*)"')
+_GREEDY = re.compile(rb'"greedy": ?\{"outcome": ?"([CWNT])"')
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Greedy results of one cell: ids and, in the same order, whether each is right."""
+
+    ids: tuple[str, ...]
+    letters: str  # one outcome letter a problem
+    correct_I: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Greedy results of many cells, by cell folder."""
+
+    by_folder: dict[Path, Greedy]
+    unreadable: dict[Path, str]  # why a cell's outcomes could not be read: its score still stands
+
+    def get(self, cell: Cell) -> Greedy | None:
+        """The results of one cell; None for published cells and where the file is absent or unreadable."""
+        return None if cell.folder is None else self.by_folder.get(cell.folder)
+
+    def matrix(self, cells: Sequence[Cell]) -> tuple[tuple[str, ...], NDArray[np.bool_]] | None:
+        """Ids and right/wrong [C, I] on the problems that all `cells` share; None when there are none."""
+        found = [self.get(cell) for cell in cells]
+        rows = [greedy for greedy in found if greedy is not None]
+        if not rows or len(rows) < len(found):
+            return None
+        first = rows[0].ids
+        if all(row.ids is first or row.ids == first for row in rows):
+            return first, np.stack([row.correct_I for row in rows])
+        shared = set(first).intersection(*(row.ids for row in rows[1:]))
+        ids = tuple(i for i in first if i in shared)
+        if not ids:
+            return None
+        return ids, np.stack([_pick(row, ids) for row in rows])
+
+
+def _pick(row: Greedy, ids: tuple[str, ...]) -> NDArray[np.bool_]:
+    place = {problem: i for i, problem in enumerate(row.ids)}
+    return row.correct_I[[place[problem] for problem in ids]]
+
+
+def read_greedy(path: Path, *, known: dict[tuple[str, ...] | bytes, tuple[str, ...]] | None = None) -> Greedy:
+    """One file's greedy results. Raises ValueError when a problem stands twice or a row has no greedy outcome."""
+    raw = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
+    ids, letters = _ID.findall(raw), _GREEDY.findall(raw)
+    if not len(ids) == len(letters) == raw.count(b"\n") or b"\\" in b"".join(ids):
+        return _read_slowly(path)
+    key = b"\n".join(ids)
+    names = None if known is None else known.get(key)
+    if names is None:
+        names = tuple(i.decode() for i in ids)
+        _refuse_repeats(path, names)
+        if known is not None:
+            known[key] = names
+    return _greedy(names, b"".join(letters).decode("ascii"))
+
+
+def _greedy(names: tuple[str, ...], letters: str) -> Greedy:
+    correct_I = np.frombuffer(letters.encode("ascii"), np.uint8) == ord(Outcome.CORRECT.letter)
+    return Greedy(names, letters, correct_I)
+
+
+def _read_slowly(path: Path) -> Greedy:
+    """The same by the JSON parser: for files that another writer laid out otherwise."""
+    rows = list(read_jsonl(path))
+    for row in rows:
+        if "greedy" not in row:
+            raise ValueError(f"{path}: problem {row.get('id')!r} has no greedy outcome")
+    names = tuple(row["id"] for row in rows)
+    _refuse_repeats(path, names)
+    return _greedy(names, "".join(Outcome.from_letter(row["greedy"]["outcome"]).letter for row in rows))
+
+
+def _refuse_repeats(path: Path, names: tuple[str, ...]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{path}: problem {Counter(names).most_common(1)[0][0]!r} stands in it more than once")
+
+
+def read_draws(cell: Cell) -> dict[str, Tally] | None:
+    """Votes by problem id, None when the cell did not vote."""
+    if cell.folder is None:
+        return None
+    path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE)
+    if not path.is_file():
+        return None
+    found = {row["id"]: tally_of(row["draws"]) for row in read_jsonl(path) if row.get("draws")}
+    return found or None
+
+
+def tally_of(draws: Mapping[str, Any]) -> Tally:
+    """The votes of one problem's draws."""
+    return Tally.of(draws["outcomes"], draws["rivals"])
+
+
+@dataclass(frozen=True)
+class PathDraws:
+    """How often each distinct equation list came up among the draws of one problem: enough for exact distinct@k."""
+
+    num_draws: int
+    times: tuple[int, ...]  # draws of each list; draws without equations belong to none
+
+
+def read_path_draws(cell: Cell) -> dict[str, PathDraws] | None:
+    """Path counts by problem id; None when the cell did not vote or its draws name no paths."""
+    path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
+    if path is None or not path.is_file():
+        return None
+    found = {}
+    for row in read_jsonl(path):
+        paths = (row.get("draws") or {}).get("paths")
+        if paths is None:
+            return None
+        found[row["id"]] = PathDraws(len(paths), tuple(Counter(p for p in paths if p is not None).values()))
+    return found or None

@@ -1,0 +1,64 @@
+"""Questions to points by what their settings say.
+
+where(points, method="rft", k=16, **{"train.lr": 3e-3})      # attributes of a cell by name, any key by its dotted path
+where(points, data_frac=ALL_DATA)                            # a set asks for any of its values
+same_but(point, points, method="sft_matched")                # the control of a point: the same but for its method
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from analysis.load.cells import Cell, matches
+from analysis.load.points import Point
+
+ALL_DATA = frozenset({None, 1.0})  # of the human set; None: methods that train on nothing
+
+ATTRIBUTES = frozenset(field.name for field in dataclasses.fields(Cell)) | frozenset(
+    name for name, value in vars(Cell).items() if isinstance(value, property)
+)
+
+
+def where(points: Iterable[Point], **wanted: Any) -> list[Point]:
+    """The points whose cells have these values, in their order. A key that a setting lacks has the value None.
+
+    Raises ValueError for a name that is no attribute of a cell and stands in no point's setting: a slip would leave nothing
+    over, without a word.
+    """
+    found = list(points)
+    for name in wanted:
+        _check_name(name, found)
+    return [point for point in found if all(_has(point.cell, name, value) for name, value in wanted.items())]
+
+
+def _has(cell: Cell, name: str, wanted: Any) -> bool:
+    value = getattr(cell, name) if name in ATTRIBUTES else cell.setting.get(name)
+    return value in wanted if isinstance(wanted, frozenset | set) else bool(value == wanted)
+
+
+def _check_name(name: str, points: Sequence[Point]) -> None:
+    if name in ATTRIBUTES or not points or any(name in point.cell.setting for point in points):
+        return
+    keys = sorted({key for point in points for key in point.cell.setting})
+    raise ValueError(f"no point has the key {name!r}; there are {', '.join(keys)}")
+
+
+def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | None:
+    """The point that has these values instead and is otherwise the same setting of the same base; None where there is none.
+
+    Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has,
+    then with the most replicates: the order of the points decides nothing. A step-matched control is one of the method that
+    it names alone.
+    """
+    found = [other for other in where(points, **changed) if _pairs(point.cell, other.cell, but=changed.keys())]
+    ours = point.cell.setting.keys()
+    by_nearness = {
+        (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
+    }
+    return by_nearness[min(by_nearness)] if found else None
+
+
+def _pairs(one: Cell, other: Cell, *, but: Collection[str]) -> bool:
+    return matches(one, other, but=but) and other.matched_to in (None, one.method, one.matched_to)

@@ -1,0 +1,118 @@
+"""One recipe at a time: of a study that varies more than labels tell, the settings of its commonest recipe.
+
+    main = main_recipe(points)
+    main.points, main.left_out      # [...], {'data.world.human_style': {'0': 16, '0.5': 16}}
+
+Figures, claims and tables of one recipe tell methods, amounts of data, k, numbers of donors and models
+(analysis.load.places). WHATEVER else varies, a key that is swept for the first time included, is held at one value: else
+settings that differ would be drawn, fitted, tabled or tested as one. So a place names ONE setting, and may be looked up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.load.cells import Cell, matches
+from analysis.load.names import value_text
+from analysis.load.places import place_of, told, untold_keys
+from analysis.load.points import Point
+
+
+@dataclass(frozen=True)
+class MainRecipe:
+    """Settings of one recipe."""
+
+    points: tuple[Point, ...]
+    left_out: Mapping[str, Mapping[str, int]]  # key -> value as text -> settings left out for it
+
+    def __str__(self) -> str:
+        """What was left out, in a sentence; '' for nothing."""
+        if not self.left_out:
+            return ""
+        parts = [
+            f"{name} = {', '.join(f'{value} ({count})' for value, count in values.items())}"
+            for name, values in self.left_out.items()
+        ]
+        total = sum(sum(values.values()) for values in self.left_out.values())
+        return f"Of the commonest recipe alone; {total} settings of others are left out: {'; '.join(parts)}."
+
+
+def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainRecipe:
+    """Key by key the commonest value, and the settings that have it or to which it means nothing.
+
+    `free`: keys that the reader of the points shows besides. Of equally common values the one with more replicates, then
+    null (which most keys are by themselves), then the least: the order of the points decides nothing. How models are trained
+    (`train.`) is chosen for each base, as every model may have a learning rate of its own; all else once. Settings on part
+    of their examples are left out.
+    """
+    kept = [point for point in points if point.cell.on_all_examples]
+    left_out: dict[str, Counter[str]] = {}
+    if len(kept) < len(points):
+        left_out["train.examples_frac"] = Counter(
+            value_text(p.cell.examples_frac) for p in points if not p.cell.on_all_examples
+        )
+    for key in sorted(untold_keys([point.cell for point in kept])):
+        gone = [] if key in free else _uncommon(kept, key)
+        if gone:
+            kept = [point for point in kept if point not in gone]
+            left_out[key] = Counter(value_text(point.cell.setting[key]) or "null" for point in gone)
+    for point, key in _doubles(kept, free):
+        kept = [other for other in kept if other is not point]
+        value = value_text(point.cell.setting[key]) if key in point.cell.setting else "not set"
+        left_out.setdefault(key, Counter())[value] += 1
+    assert len({_shown(point.cell, free) for point in kept}) == len(kept), "one setting for each place"
+    return MainRecipe(tuple(kept), {key: dict(sorted(counts.items())) for key, counts in left_out.items()})
+
+
+def _shown(cell: Cell, free: Collection[str]) -> tuple[Any, ...]:
+    return (place_of(cell), *(json.dumps(cell.setting.get(key)) for key in free))
+
+
+def _group(cell: Cell, key: str) -> tuple[Any, ...]:
+    return (cell.base if key.startswith("train.") else "", told(cell, key))
+
+
+def _uncommon(points: Sequence[Point], key: str) -> list[Point]:
+    """Points with another value of a key than the commonest among those of which labels say the same."""
+    groups: dict[tuple[Any, ...], dict[str, list[Point]]] = {}
+    for point in points:
+        if key in point.cell.setting:
+            values = groups.setdefault(_group(point.cell, key), {})
+            values.setdefault(json.dumps(point.cell.setting[key]), []).append(point)
+    gone = []
+    for values in groups.values():
+        common = min(values, key=lambda text: (*_rarity(values[text]), _ascending(json.loads(text))))
+        gone += [point for text, members in values.items() if text != common for point in members]
+    return gone
+
+
+def _rarity(points: Sequence[Point]) -> tuple[int, int]:
+    return -len(points), -sum(len(point.cells) for point in points)
+
+
+def _ascending(value: Any) -> tuple[int, float, str]:
+    """Null, then numbers by size, then all else by its text."""
+    number = isinstance(value, int | float)
+    return 0 if value is None else 1 if number else 2, value if number else 0.0, json.dumps(value)
+
+
+def _doubles(points: Sequence[Point], free: Collection[str]) -> list[tuple[Point, str]]:
+    """Settings that agree with another wherever both have a key, with a key that only one has (one voted besides).
+
+    Of such the one with the most replicates, then with the fewest keys, stands for all: drawn beside each other they would be
+    one series.
+    """
+    groups: dict[tuple[Any, ...], list[Point]] = {}
+    doubles = []
+    for point in sorted(points, key=lambda p: (-len(p.cells), len(p.cell.setting), p.cell.setting_key)):
+        others = groups.setdefault(_shown(point.cell, free), [])
+        twin = next((other for other in others if matches(point.cell, other.cell, but=())), None)
+        if twin is None:
+            others.append(point)
+        else:
+            doubles.append((point, min(point.cell.setting.keys() ^ twin.cell.setting.keys())))
+    return doubles

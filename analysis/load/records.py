@@ -1,0 +1,91 @@
+"""Records as cells, with pretraining losses in one unit.
+
+load_cell(folder)             # the Cell of a folder with a record.json
+with_one_unit(cells)          # losses in nats per token, or in bits per byte where tokenizers differ
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from analysis.load.cells import MATCHED, MATCHED_TO, Cell
+from rft.records import RECORD_FILE, Record, read_json
+
+_FROM_DATA = (
+    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
+    "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
+    "perturbed",
+)  # fmt: skip
+
+
+def load_cell(folder: Path) -> Cell:
+    """The cell of one folder. Raises ValueError when record.json is not a record of this schema version."""
+    try:
+        record = Record.from_json(read_json(folder / RECORD_FILE))
+        return cell_of(record, folder=folder)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{folder / RECORD_FILE} is not a record: {error!r}") from error
+
+
+def cell_of(record: Record, *, folder: Path | None) -> Cell:
+    """The flat form of a record."""
+    model = record.model
+    return Cell(
+        study=record.study,
+        cell_id=record.cell_id,
+        names=record.names,
+        setting=_setting(record),
+        seeds=record.seeds,
+        base=f"{model['base_key']} {model.get('base_weights') or ''}".strip(),
+        family=model.get("family"),
+        num_params=model.get("num_params_non_embedding") or model.get("num_params"),
+        post_trained=bool(model.get("post_trained")),
+        pretrain_tokens=model.get("pretrain_tokens"),
+        loss=model.get("pretrain_loss_nats"),
+        loss_se=model.get("pretrain_loss_se"),
+        bits_per_byte=model.get("bits_per_byte"),
+        tokenizer=model.get("tokenizer"),
+        determined_loss_nats=model.get("determined_loss_nats"),
+        loss_text=model.get("loss_text"),
+        scores=record.scores,
+        rates=record.rates,
+        histograms={name: tuple(counts) for name, counts in (record.data.get("histograms") or {}).items()},
+        cost=tuple(record.cost),
+        stages=tuple(record.stages),
+        provenance=record.provenance,
+        files=record.files,
+        folder=folder,
+        **_from_data(record),
+    )
+
+
+def _setting(record: Record) -> dict[str, Any]:
+    """Its setting. A step-matched control of before it named what it is matched to is one of RFT."""
+    return {**({MATCHED_TO: "rft"} if record.setting["method"] == MATCHED else {}), **record.setting}
+
+
+def _from_data(record: Record) -> dict[str, Any]:
+    return {name: record.data.get(name) for name in _FROM_DATA}
+
+
+def with_one_unit(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells with their pretraining losses in one unit for each text.
+
+    Nats per token where all bases share a tokenizer, else bits per byte, which alone compare across tokenizers. A loss that
+    is not known in that unit is left out.
+    """
+    tokenizers: dict[str | None, set[str | None]] = {}
+    for cell in cells:
+        if cell.loss is not None and cell.source is None:
+            tokenizers.setdefault(cell.loss_text, set()).add(cell.tokenizer)
+    mixed = {text for text, found in tokenizers.items() if len(found) > 1}
+    return tuple(_in_bits(cell) if cell.source is None and cell.loss_text in mixed else cell for cell in cells)
+
+
+def _in_bits(cell: Cell) -> Cell:
+    bits, nats = cell.bits_per_byte, cell.loss
+    se = cell.loss_se * bits / nats if bits is not None and nats and cell.loss_se is not None else None
+    return replace(cell, loss=bits, loss_se=se, loss_unit="bits/byte")

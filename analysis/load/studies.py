@@ -1,0 +1,182 @@
+"""Load study folders into one typed table of cells, with the cells that are missing and why.
+
+A study folder holds a manifest (`study.json`); folders that the manifest does not name are not read. A folder that
+directly holds a `record.json` is a table of one cell. A failed or absent cell is listed as missing, never as a number.
+
+    table = load_studies([Path("multirun_outputs/quickstart")])
+    table.missing[0].reason      # 'finetune: loss became NaN at step 40'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.load.cells import (
+    BASE_STAGES,
+    Base,
+    Cell,
+    Missing,
+    Table,
+)
+from analysis.load.names import base_order
+from analysis.load.records import load_cell, with_one_unit
+from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE, read_json
+
+
+def load_studies(folders: Sequence[Path]) -> Table:
+    """Load study folders (or folders that directly hold a record). Raises ValueError when a folder is neither.
+
+    Cells come in an order of their own: neither a manifest's order nor that of the folders changes what is made of them.
+
+    One (setting, replicate) is one cell, wherever it lies: where it is found again with the same results it counts once and
+    the table's notes say so; other results under one identity are refused with both places.
+    """
+    cells: list[Cell] = []
+    missing: list[Missing] = []
+    for folder in folders:
+        part = _load_folder(Path(folder))
+        cells += part.cells
+        missing += part.missing
+    kept, repeats = _once(sorted(cells, key=_cell_order))
+    notes = []
+    if repeats:
+        places = ", ".join(sorted({str(cell.folder.parent) for cell in repeats if cell.folder}))
+        notes.append(f"{len(repeats)} cells were found again with the same results and count once (in {places}).")
+    notes += _unlike_bases(kept)
+    here = {cell.cell_id for cell in kept}
+    gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
+    return Table(with_one_unit(_with_control_titles(kept)), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
+
+
+def _with_control_titles(cells: Sequence[Cell]) -> list[Cell]:
+    """Step-matched controls of methods other than RFT say whose steps they take; their records say only that they do."""
+    titles = {cell.method: cell.title for cell in cells}
+    named = []
+    for cell in cells:
+        method, is_control = cell.lineage
+        title = f"SFT, steps of {titles.get(method, method.replace('_', ' '))}"
+        named.append(replace(cell, names={**cell.names, "method": title}) if is_control else cell)
+    return named
+
+
+def _unlike_bases(cells: Sequence[Cell]) -> list[str]:
+    """A note for every base that was made twice with other weights: under one key, on unlike machines or by unlike code."""
+    made: dict[str, dict[Base, Cell]] = {}
+    for cell in cells:
+        made.setdefault(cell.base.partition(" ")[0], {}).setdefault(cell.base, cell)
+    notes = []
+    for twins in made.values():
+        if len(twins) > 1:
+            places = "; ".join(f"{_place(cell)} ({machine_of(cell)})" for cell in twins.values())
+            name = next(iter(twins.values())).model
+            notes.append(
+                f"{len(twins)} bases of {name} have one key and other weights: {places}. They are kept apart; processors "
+                "differ in last bits, which pretraining amplifies (numerics=portable makes them equal)."
+            )
+    return notes
+
+
+def _place(cell: Cell) -> str:
+    return str(cell.folder.parent) if cell.folder else cell.study
+
+
+def machine_of(cell: Cell) -> str:
+    """On what a cell's base was made."""
+    origins = cell.provenance.get("origins") or [{}]
+    place = next((row["origin"] for row in cell.stages if row["name"] in BASE_STAGES), 0)
+    found = origins[place] if place < len(origins) else {}
+    return ", ".join(str(found[name]) for name in ("cpu", "cpu_capability", "commit") if found.get(name)) or "unknown"
+
+
+def _cell_order(cell: Cell) -> tuple[Any, ...]:
+    """By base, then by what labels tell, then by everything else; of one cell found twice the folder decides."""
+    amounts = (cell.data_frac or 0, len(cell.union), cell.k or 0)
+    rest = (cell.setting_key, sorted(cell.seeds.items()), cell.study, str(cell.folder))
+    return (*base_order(cell), cell.base, cell.method, *amounts, *rest)
+
+
+# Of a cell's fields those that a second computation of the same results may have otherwise
+OF_ONE_RUN = ("study", "cell_id", "names", "base", "cost", "stages", "provenance", "files", "folder")
+
+
+def _once(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """(cells of distinct identity, those seen again). Raises ValueError where two results claim one identity."""
+    seen: dict[tuple[Any, ...], Cell] = {}
+    repeats = []
+    for cell in cells:
+        identity = (cell.setting_key, tuple(sorted(cell.seeds.items())))
+        first = seen.setdefault(identity, cell)
+        if first is cell:
+            continue
+        different = _difference(first, cell)
+        if different:
+            raise ValueError(
+                f"{first.folder} and {cell.folder} hold the same cell (setting and seeds) with other results: {different}. "
+                "They were made by unlike code or on unlike machines; analyse one of them"
+            )
+        repeats.append(cell)
+    return list(seen.values()), repeats
+
+
+def _difference(one: Cell, other: Cell) -> str:
+    """What sets the results of two cells of one identity apart, whichever they are; '' for nothing."""
+    for name in sorted({*one.scores, *other.scores}):
+        a, b = one.scores.get(name), other.scores.get(name)
+        if a != b:
+            values = " and ".join("none" if s is None else f"{s.value:.6g} (n = {s.n})" for s in (a, b))
+            return f"{name} is {values}"
+    if one.bits_per_byte != other.bits_per_byte or one.loss != other.loss:
+        return f"the base's pretraining loss is {one.loss} and {other.loss}"
+    for name in (part.name for part in fields(Cell) if part.name not in OF_ONE_RUN):
+        if getattr(one, name) != getattr(other, name):
+            return f"{name} is {getattr(one, name)} and {getattr(other, name)}"
+    return ""
+
+
+def _load_folder(folder: Path) -> Table:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; give a study folder, e.g. multirun_outputs/quickstart")
+    if (folder / STUDY_FILE).is_file():
+        return _load_manifest(folder)
+    if (folder / RECORD_FILE).is_file():
+        return Table((load_cell(folder),))
+    raise ValueError(
+        f"{folder} holds neither {STUDY_FILE} (a study) nor {RECORD_FILE} (a cell); "
+        "give a folder that a finished `python -m rft.run` has written"
+    )
+
+
+def _load_manifest(folder: Path) -> Table:
+    manifest = read_json(folder / STUDY_FILE)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
+        raise ValueError(f"{folder / STUDY_FILE} is no manifest of a study: it lists no cells")
+    cells: list[Cell] = []
+    missing: list[Missing] = []
+    for entry in manifest["cells"]:
+        place = folder / entry["folder"]
+        result = _cell_or_reason(place, cell_id=entry["cell_id"])
+        if isinstance(result, Cell):
+            cells.append(result)
+        else:
+            missing.append(Missing(manifest["study"], entry["cell_id"], result))
+    return Table(tuple(cells), tuple(missing))
+
+
+def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
+    """The cell, or why there is none. A record of another cell (left over from an edited sweep) does not count."""
+    if not (place / RECORD_FILE).is_file():
+        if not (place / FAILURE_FILE).is_file():
+            return "not run yet, or still running"
+        failure = read_json(place / FAILURE_FILE)
+        stage = failure.get("stage")
+        return f"{stage}: {failure['reason']}" if stage else str(failure["reason"])
+    try:
+        cell = load_cell(place)
+    except ValueError as error:
+        return f"unreadable record: {error}"
+    if cell.cell_id != cell_id:
+        return f"its folder holds another cell ({cell.cell_id}); run the study again"
+    return cell

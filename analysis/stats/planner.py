@@ -1,0 +1,292 @@
+"""Which next run shrinks an interval most per hour, and how many replicates a difference needs before the first run.
+
+for option in next_runs(points, outcomes, target="rft_gain"): print(option)
+print(replicates_table(sd=2.0, num_problems=1319))
+
+python -m analysis.stats.planner DIR --target rft_gain
+python -m analysis.stats.planner --sd 2 --problems 1319
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from analysis.load.cells import Base
+from analysis.load.checks import verified
+from analysis.load.labels import setting_label
+from analysis.load.names import base_names
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast, make_points
+from analysis.load.query import where
+from analysis.load.recipes import main_recipe
+from analysis.load.studies import load_studies
+from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, matched_pairs, replicates_to_separate
+from analysis.stats.costs import SHARED
+from analysis.stats.fits import fit_series, slope_weights
+from analysis.stats.linear import LineFit, NotEnough, t_quantile
+from analysis.stats.loss_fits import fit_on_loss
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Option:
+    """One next run."""
+
+    action: str
+    hours: float  # of one worker, from the costs in the records; 0 where the records hold none
+    half_width_now: float
+    half_width_after: float  # expected
+
+    @property
+    def shrink_per_hour(self) -> float:
+        """Expected loss of half-width per hour; by the whole shrink where the cost is unknown."""
+        return (self.half_width_now - self.half_width_after) / (self.hours or 1.0)
+
+    def __str__(self) -> str:
+        cost = f"{self.hours:.3g} h" if self.hours else "cost unknown"
+        return f"{self.action}: ±{self.half_width_now:.2f} -> ±{self.half_width_after:.2f} for {cost}"
+
+
+def own_hours(point: Point) -> float:
+    """Mean hours of the stages that a new replicate of this setting has to run itself."""
+    seconds = [sum(s.seconds for s in cell.cost if s.name not in SHARED) for cell in point.cells]
+    return float(np.mean(seconds)) / SECONDS_PER_HOUR
+
+
+def all_hours(points: Sequence[Point]) -> float:
+    """Hours of every point once more; 0, unknown, where the cost of one of them is."""
+    hours = [own_hours(point) for point in points]
+    return sum(hours) if all(hours) else 0.0
+
+
+def base_hours(point: Point) -> float:
+    """Hours of pretraining."""
+    return sum(s.seconds for s in point.cell.cost if s.name in SHARED) / SECONDS_PER_HOUR
+
+
+def next_runs(points: Sequence[Point], outcomes: Outcomes, *, target: str) -> list[Option] | NotEnough:
+    """Options for one target of TARGETS, the best per hour first. Raises ValueError for an unknown target."""
+    if target not in TARGETS:
+        raise ValueError(f"unknown target {target!r}; allowed are {', '.join(TARGETS)}")
+    options = TARGETS[target](points, outcomes)
+    if isinstance(options, NotEnough):
+        return options
+    return sorted(options, key=lambda option: -option.shrink_per_hour)
+
+
+def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
+    """A method minus its own matched SFT, setting by setting: one more replicate, or twice the test problems."""
+    options: list[Option] = []
+    names = base_names(p.cell for p in points)
+    for rft, control in matched_pairs(points):
+        estimate = contrast((rft, control), (1.0, -1.0), outcomes)
+        if estimate is None or not math.isfinite(estimate.se):
+            continue
+        label = f"{names[rft.cell.base]}, {setting_label(rft.cell)}"
+        now, reps = estimate.half_width(), estimate.num_replicates
+        if math.isfinite(estimate.var_replicates):
+            sd2, fixed = estimate.var_replicates, estimate.var_items
+        else:  # one replicate: the standing assumption, see comparisons
+            sd2, fixed = ASSUMED_REPLICATE_SD**2 + estimate.var_items, 0.0
+        fixed = fixed if math.isfinite(fixed) else 0.0
+        hours = own_hours(rft) + own_hours(control)
+        now = now if reps > 1 else 1.96 * math.sqrt(sd2)
+        extra = 1 if reps > 1 else 4  # a t-interval over two replicates is wider than any use: go to five at once
+        after = t_quantile(0.95, df=reps + extra - 1) * math.sqrt(sd2 / (reps + extra) + fixed)
+        options.append(Option(f"{label}: {extra} more replicate(s)", extra * hours, now, after))
+        if fixed > 0:
+            halved = t_quantile(0.95, df=estimate.df) * math.sqrt(sd2 / reps + fixed / 2)
+            scoring = sum(s.seconds for p in (rft, control) for c in p.cells for s in c.cost if s.name == "evaluate")
+            options.append(Option(f"{label}: twice the test problems", scoring / SECONDS_PER_HOUR, now, halved))
+    return options or NotEnough("the plan for RFT's gain", "no RFT cell has its sft_matched control with outcomes")
+
+
+@dataclass(frozen=True)
+class _Scatter:
+    """How far points lie from their line: the variance of one, its degrees of freedom, and what more points add to them."""
+
+    sigma2: float
+    df: float
+    gain_point: float = 1.0  # degrees of freedom that one more point brings
+    gain_all: float = 1.0  # ... and every point once more
+
+    @staticmethod
+    def of_line(line: LineFit) -> _Scatter:
+        """From the residuals."""
+        return _Scatter(float(line.residuals @ line.residuals) / line.df, line.df, 1.0, line.n)
+
+
+def _slope_options(
+    x: np.ndarray, scatter: _Scatter, *, new_x: Sequence[tuple[str, float, float]], hours_all: float
+) -> list[Option]:
+    """More points on a line, or every point once more; `new_x`: (action, x, hours)."""
+    spread = float(((x - x.mean()) ** 2).sum())
+    now = t_quantile(0.95, df=scatter.df) * math.sqrt(scatter.sigma2 / spread)
+    options = []
+    for action, value, hours in new_x:
+        grown = np.append(x, value)
+        error = math.sqrt(scatter.sigma2 / float(((grown - grown.mean()) ** 2).sum()))
+        options.append(Option(action, hours, now, t_quantile(0.95, df=scatter.df + scatter.gain_point) * error))
+    width = t_quantile(0.95, df=scatter.df + scatter.gain_all) * math.sqrt(scatter.sigma2 / (2 * spread))
+    return [*options, Option("every point once more", hours_all, now, width)]
+
+
+def _data_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
+    """SFT points per doubling of data: half the smallest fraction, or a replicate of the whole ladder."""
+    return _ladder_options(
+        points, outcomes, method="sft", amount=lambda p: p.mean_of("num_human"), grow=0.5, unit="human examples"
+    )
+
+
+def _k_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
+    """RFT points per doubling of k: twice the largest k, or a replicate of the whole ladder."""
+    own = where(points, union=(), plainly_selected=True, data_frac=1)
+    return _ladder_options(
+        own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0, unit="samples per question"
+    )
+
+
+def _ladder_options(
+    points: Sequence[Point],
+    outcomes: Outcomes,
+    *,
+    method: str,
+    amount: Callable[[Point], float | None],
+    grow: float,
+    unit: str,
+) -> list[Option] | NotEnough:
+    names = base_names(p.cell for p in points)
+    options: list[Option] = []
+    for base, name in names.items():
+        ladder = [p for p in where(points, method=method, base=base) if amount(p)]
+        x = np.array([math.log2(amount(p) or 1) for p in ladder])
+        fit = fit_series(ladder, list(x), outcomes, what=name)
+        if not isinstance(fit.line, LineFit) or fit.left_out:
+            continue
+        edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
+        target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
+        new = (f"{method} at {2**target:.0f} {unit}", target, own_hours(edge) * grow)
+        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=all_hours(ladder))
+        options += [replace(option, action=f"{name}: {option.action}") for option in found]
+    return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
+
+
+def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
+    """RFT on all data by number of donors (the own pool is one), at the k per donor that most numbers share."""
+    by_k: dict[int, dict[int, Point]] = {}
+    for point in where(points, base=base, method="rft", data_frac=1, plainly_selected=True):
+        by_k.setdefault(point.cell.k or 0, {})[max(1, len(point.cell.union))] = point
+    ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
+    return [ladder[number] for number in sorted(ladder)]
+
+
+def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
+    """RFT points per doubling of donors at one k per donor: another donor, or a replicate of the whole ladder."""
+    options: list[Option] = []
+    for base, name in base_names(p.cell for p in points).items():
+        ladder = donor_ladder(points, base)
+        if len(ladder) < 2:
+            continue
+        x = np.log2([max(1, len(p.cell.union)) for p in ladder])
+        slope = contrast(ladder, tuple(slope_weights(x)), outcomes)
+        if slope is None or slope.num_replicates < 2 or not math.isfinite(slope.se):
+            continue
+        spread = float(((x - x.mean()) ** 2).sum())
+        scatter = _Scatter(slope.se**2 * spread, slope.df, gain_point=0.0, gain_all=slope.num_replicates)
+        donors = max(1, len(ladder[-1].cell.union))
+        hours = own_hours(ladder[-1]) * (donors + 1) / donors
+        new = (f"RFT from another donor ({donors + 1} in all)", math.log2(donors + 1), hours)
+        again = all_hours([point for point in ladder for _ in point.cells])
+        found = _slope_options(x, scatter, new_x=[new], hours_all=again)
+        options += [replace(option, action=f"{name}: {option.action}") for option in found]
+    return options or NotEnough(
+        "the plan for donors", "no base has RFT from two numbers of donors at one k, with replicates"
+    )
+
+
+def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
+    """SFT points per nat of pretraining loss: another base at either end of the losses seen."""
+    sft = [p for p in where(points, method="sft", data_frac=1) if p.cell.loss is not None]
+    line = fit_on_loss(sft, [p.estimate.value for p in sft], what="SFT against loss")
+    if not isinstance(line, LineFit):
+        return line
+    names = base_names(p.cell for p in points)
+    new = []
+    for end in (int(line.x.argmin()), int(line.x.argmax())):
+        hours = base_hours(sft[end]) + own_hours(sft[end])
+        new.append(
+            (f"another base at loss {line.x[end]:.2f} (like {names[sft[end].cell.base]})", float(line.x[end]), hours)
+        )
+    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=all_hours(sft))
+
+
+TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnough]] = {
+    "rft_gain": _rft_gain,
+    "data_slope": _data_slope,
+    "k_slope": _k_slope,
+    "donor_slope": _donor_slope,
+    "loss_slope": _loss_slope,
+}
+
+
+WORDS = {
+    "rft_gain": "RFT minus SFT at equal steps [points]",
+    "data_slope": "SFT gain per doubling of data [points]",
+    "k_slope": "RFT gain per doubling of k [points]",
+    "donor_slope": "RFT gain per doubling of donors [points]",
+    "loss_slope": "SFT against pretraining loss [points per nat]",
+}
+
+
+def replicates_table(*, sd: float, num_problems: int, accuracy: float = 0.4, agreement: float = 0.5) -> str:
+    """Replicates for 80 % power by true difference, before anything is run.
+
+    `sd`: points from seed to seed of a paired difference. Of the binomial noise of a paired difference, the share `agreement`
+    cancels on shared problems; the rest is fresh in every replicate. Problems themselves are taken as given.
+    """
+    noise = 2 * accuracy * (1 - accuracy) * (1 - agreement) / num_problems * 100**2
+    total = math.sqrt(sd**2 + noise)
+    lines = [
+        f"replicates for {POWER:.0%} power (95 %), replicate SD {sd:g} points, {num_problems:,} problems at {accuracy:.0%}:"
+    ]
+    for difference in (0.5, 1.0, 2.0, 3.0, 5.0, 8.0):
+        needed = replicates_to_separate(difference, sd=total, var_items=0.0)
+        lines.append(f"  {difference:>4g} points: {needed if needed else 'more than 1000'}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Command line; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(description="Which run next, or how many replicates before the first.")
+    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
+    parser.add_argument("--target", default="rft_gain", choices=list(TARGETS))
+    parser.add_argument(
+        "--sd", type=float, default=ASSUMED_REPLICATE_SD, help="points from seed to seed, of a difference"
+    )
+    parser.add_argument("--problems", type=int, default=1319)
+    options = parser.parse_args(arguments)
+    if not options.folders:
+        print(replicates_table(sd=options.sd, num_problems=options.problems))
+        return 0
+    try:
+        table, outcomes = verified(load_studies(options.folders))
+    except ValueError as error:
+        print(f"planner: {error}", file=sys.stderr)
+        return 2
+    main = main_recipe(make_points(table.cells, outcomes))
+    found = next_runs(main.points, outcomes, target=options.target)
+    lines = [str(found)] if isinstance(found, NotEnough) else [str(option) for option in found]
+    print("\n".join([*lines, *filter(None, [str(main)])]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,188 @@
+"""Is it a line: departures with intervals, and rival curves judged on points they have not seen.
+
+    result = log_linear(points, x, outcomes)       # ShapeResult: Shape.LINE, .BENT or .OPEN
+    rivals = compare_rivals({"nano-s": (examples, percent), ...})   # held-out errors at the largest amount of data
+
+With 4 to 6 points R^2 cannot tell a line from a power law. So: the claim "log-linear" is supported when the 90 % interval of
+every point's departure from the line, and so of the largest, lies within +-2 points (an intersection-union test: its
+level is 5 % without any correction, Berger 1982). It is contradicted when a departure's interval lies wholly outside, at 95 %
+with Bonferroni's correction for the number of points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast
+from analysis.stats.linear import NotEnough
+from analysis.stats.uncertainty import Estimate
+
+Floats = NDArray[np.float64]
+
+MARGIN = 2.0  # points
+LEVEL = 0.90  # of a departure's interval
+MIN_POINTS = 4  # three points leave one degree of freedom for a departure
+
+
+class Shape(Enum):
+    """What the departures say."""
+
+    LINE = "within the margin of a line"
+    BENT = "departs from a line"
+    OPEN = "not separable"
+
+
+@dataclass(frozen=True)
+class ShapeResult:
+    """Departures from a straight line, in points, one per x."""
+
+    shape: Shape
+    departures: tuple[Estimate, ...]
+    largest: float  # the departure farthest from 0
+    bound: float  # farthest end of any 90 % interval: the smallest margin for which the answer would be 'line'
+    p_line: float  # of the intersection-union test that all departures lie within the margin
+    p_bent: float  # Bonferroni's, that some departure lies outside
+
+
+def departure_weights(x: ArrayLike) -> Floats:
+    """I - H of the straight line: row j times the accuracies is the departure of point j."""
+    xs = np.asarray(x, float)
+    design = np.stack([np.ones_like(xs), xs], axis=1)
+    weights: Floats = np.eye(len(xs)) - design @ np.linalg.pinv(design)
+    return weights
+
+
+def log_linear(points: Sequence[Point], x: Sequence[float], outcomes: Outcomes) -> ShapeResult | NotEnough:
+    """Departures of accuracy from a line in x, at the level of replicates (or of items or published counts, see Estimate)."""
+    what = "the shape of accuracy against data"
+    if len(set(x)) < MIN_POINTS:
+        return NotEnough(what, f"{len(set(x))} amounts of data; departures from a line need at least {MIN_POINTS}")
+    found = [contrast(points, tuple(row), outcomes) for row in departure_weights(x)]
+    if any(estimate is None for estimate in found):
+        return NotEnough(what, "no replicate has all amounts of data")
+    return judge_departures([estimate for estimate in found if estimate is not None])
+
+
+def judge_departures(departures: Sequence[Estimate], *, margin: float = MARGIN) -> ShapeResult:
+    """The shape from the departures' estimates."""
+    ends = [estimate.interval(level=LEVEL) for estimate in departures]
+    bound = max(max(abs(low), abs(high)) for low, high in ends)
+    p_line = max(_one_sided(e, margin=margin) for e in departures)
+    p_bent = min(1.0, len(departures) * min(_outside(e, margin=margin) for e in departures))
+    shape = Shape.LINE if p_line <= (1 - LEVEL) / 2 else Shape.BENT if p_bent <= 0.05 else Shape.OPEN
+    largest = max((e.value for e in departures), key=abs)
+    return ShapeResult(shape, tuple(departures), largest, bound, p_line, p_bent)
+
+
+def _one_sided(estimate: Estimate, *, margin: float) -> float:
+    """p against |departure| >= margin (two one-sided tests)."""
+    from scipy import stats
+
+    if not estimate.se > 0:
+        return 1.0 if math.isnan(estimate.se) or abs(estimate.value) >= margin else 0.0
+    return float(stats.t.sf((margin - abs(estimate.value)) / estimate.se, estimate.df))
+
+
+def _outside(estimate: Estimate, *, margin: float) -> float:
+    """Two-sided p against |departure| <= margin."""
+    from scipy import stats
+
+    if not estimate.se > 0:
+        return 0.0 if estimate.se == 0 and abs(estimate.value) > margin else 1.0
+    return float(min(1.0, 2 * stats.t.sf((abs(estimate.value) - margin) / estimate.se, estimate.df)))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A rival: percent as a function of the amount of data, with its parameters."""
+
+    name: str
+    parameters: tuple[float, ...]
+    predict: Callable[[Floats], Floats]
+    note: str = ""  # e.g. 'asymptote unbounded'
+
+
+def _line(theta: Floats, n: Floats) -> Floats:
+    return np.asarray(theta[0] + theta[1] * np.log2(n))
+
+
+def _power(theta: Floats, n: Floats) -> Floats:
+    """A - B (n / n_max)^-c, with c = exp(theta[2])."""
+    return np.asarray(theta[0] - theta[1] * n ** -np.exp(theta[2]))
+
+
+def _logistic(theta: Floats, n: Floats) -> Floats:
+    return np.asarray(100 / (1 + np.exp(-np.clip(theta[0] + theta[1] * np.log2(n), -50, 50))))
+
+
+# name: (function, starts, lower bounds, upper bounds); n is divided by its largest value first
+RIVALS: dict[str, tuple[Callable[[Floats, Floats], Floats], list[list[float]], list[float], list[float]]] = {
+    "line in log data": (_line, [[40, 5]], [-1e3, -1e3], [1e3, 1e3]),
+    "saturating power law": (
+        _power,
+        [[a, b, c] for a in (50, 80, 99) for b in (5, 30) for c in (-3.0, -1.0, 0.0, 1.0)],
+        [0, 0, -6],
+        [100, 1e4, 3],
+    ),
+    "logistic": (_logistic, [[a, b] for a in (-2, 0, 2) for b in (0.1, 0.5)], [-50, -20], [50, 20]),
+}
+UNBOUNDED = "asymptote unbounded"
+
+
+def fit_rival(name: str, n: ArrayLike, percent: ArrayLike) -> Curve | NotEnough:
+    """Least squares from several starts; needs one point more than parameters. A power law at its bounds says so."""
+    from scipy.optimize import least_squares
+
+    function, starts, low, high = RIVALS[name]
+    xs, ys = np.asarray(n, float), np.asarray(percent, float)
+    if len(xs) < len(low):
+        return NotEnough(name, f"{len(xs)} points for {len(low)} parameters")
+    scale = float(xs.max())
+
+    def error(theta: Floats) -> Floats:
+        return function(theta, xs / scale) - ys
+
+    best: Any = min(
+        (least_squares(error, start, bounds=(low, high), x_scale="jac") for start in starts), key=lambda fit: fit.cost
+    )
+    theta = best.x
+    flat = name == "saturating power law" and (theta[0] >= 99.5 or theta[2] <= low[2] + 0.5)
+    return Curve(name, tuple(theta), lambda x: function(theta, np.asarray(x, float) / scale), UNBOUNDED if flat else "")
+
+
+@dataclass(frozen=True)
+class RivalScore:
+    """How a rival predicts the largest amount of data of every base from the smaller ones."""
+
+    name: str
+    rmse: float  # points
+    errors: tuple[float, ...]  # measured minus predicted, per base
+    notes: tuple[str, ...]
+
+
+def compare_rivals(series: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> list[RivalScore] | NotEnough:
+    """Rivals by error on held-out largest points, best first; bases with fewer than 4 points are left out."""
+    usable = {base: (np.asarray(n), np.asarray(y)) for base, (n, y) in series.items() if len(set(n)) >= MIN_POINTS}
+    if not usable:
+        return NotEnough("rival curves", f"no base has {MIN_POINTS} amounts of data")
+    scores = []
+    for name in RIVALS:
+        errors, notes = [], set()
+        for n, y in usable.values():
+            rest = n < n.max()
+            curve = fit_rival(name, n[rest], y[rest])
+            if isinstance(curve, NotEnough):
+                continue
+            errors.append(float(np.mean(y[~rest]) - curve.predict(np.array([n.max()]))[0]))
+            notes |= {curve.note} - {""}
+        if errors:
+            scores.append(RivalScore(name, float(np.sqrt(np.mean(np.square(errors)))), tuple(errors), tuple(notes)))
+    return sorted(scores, key=lambda score: score.rmse)

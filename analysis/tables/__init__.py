@@ -1,0 +1,1 @@
+"""Tables as text: data in, text out."""

@@ -1,0 +1,237 @@
+"""Tables as text: what a study run prints at its end, and the flat CSV of all records.
+
+print(results_table(table))
+records_csv(table)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+import textwrap
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.load.cells import NO_DEDUP, Cell, Missing, Table, group_replicates
+from analysis.load.labels import familiar
+from analysis.load.names import base_names, value_text
+from analysis.load.places import untold_keys
+from analysis.stats.uncertainty import wilson
+from rft.records import Score
+
+MOST_ROWS = 60  # settings; beyond, those on all data alone are printed
+WIDTH = 118  # of what is printed, in characters
+
+
+def results_table(table: Table) -> str:
+    """One row per setting (accuracy ± standard error in percent, n) and the missing cells with their reasons."""
+    header, rows = results_rows(table)
+    left_out = 0
+    if len(rows) > MOST_ROWS:
+        short = results_rows(Table(tuple(c for c in table.cells if c.data_frac in (None, 1.0))))[1]
+        rows, left_out = (short, len(rows) - len(short)) if short else (rows, 0)
+    lines = [align(header, rows)] if rows else ["no finished cell"]
+    lines += [wrap(note) for note in table.notes]
+    if left_out:
+        lines.append(f"{left_out} settings on part of the data are not printed: see table5 and records.csv.")
+    if rows:
+        lines.append(wrap(ERROR_NOTE))
+    if table.missing:
+        lines.append(f"\n{len(table.missing)} cells are missing and left out of every fit (a missing cell is never 0):")
+        lines += _gaps(table.missing)
+    return "\n".join(lines)
+
+
+MOST_GAPS = 12  # missing cells that are named one by one for one reason; of a running study there are hundreds
+
+
+def _gaps(missing: Sequence[Missing]) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for gap in missing:
+        by_reason.setdefault(gap.reason, []).append(gap.cell_id)
+    lines = []
+    for reason, cells in by_reason.items():
+        if len(cells) <= MOST_GAPS:
+            lines += [wrap(f"{cell}: {reason}", indent="  ") for cell in cells]
+        else:
+            some = ", ".join(cells[:3])
+            lines.append(wrap(f"{len(cells)} cells: {reason} ({some}, ...; all of them in the report)", indent="  "))
+    return lines
+
+
+ERROR_NOTE = (
+    "± is the standard error: over replicates where there are several; of one replicate, or of several that are equal, over "
+    "test problems alone (item noise only, it holds no seed-to-seed variance). Where none or all are right: the 95 % Wilson "
+    "interval."
+)
+
+
+def results_rows(table: Table) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) of the results: one row per setting, its replicates averaged; fields are text, empty where unknown."""
+    names = base_names(table.cells)
+    voted = sorted({name for cell in table.cells for name in cell.scores if name != "maj1@1"}, key=_score_order)
+    header = ["base", "method", "data", "human", "k", "seeds", "maj1@1 [%]"]
+    header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
+    groups = sorted(group_replicates(table.cells).values(), key=lambda group: _order(group[0], list(names)))
+    rows = [_row(group, name=names[group[0].base], voted=voted) for group in groups]
+    extra = extra_columns([group[0] for group in groups])
+    place = header.index("seeds")
+    header[place:place] = extra.values()
+    for row, group in zip(rows, groups, strict=True):
+        row[place:place] = [field_text(group[0], key) for key in extra]
+    return header, rows
+
+
+SHORT = {
+    "data.world.human_style": "style", "temperature": "temp", "sample_from": "from", "train.epoch_rule": "rule",
+    "train.epochs": "epochs", "train.lr": "lr", "train.lora_rank": "LoRA", "eval.vote_temperature": "vote temp",
+    "union": "donors", "select.policy": "selection",
+}  # fmt: skip
+
+
+def extra_columns(cells: Sequence[Cell]) -> dict[str, str]:
+    """Key -> header of whatever sets settings apart that names and labels do not tell, whichever key it is."""
+    return {key: SHORT.get(key, key) for key in untold_keys(cells)}
+
+
+def also_text(cell: Cell, extra: Mapping[str, str]) -> str:
+    """The extra columns of one cell in one field: 'temp 1.3; lr 0.003'."""
+    return "; ".join(f"{name} {field_text(cell, key)}" for key, name in extra.items() if key in cell.setting)
+
+
+def field_text(cell: Cell, key: str) -> str:
+    """What a cell has of a key: its value, 'null', or nothing where the key means nothing for the cell."""
+    return (value_text(cell.setting[key]) or "null") if key in cell.setting else ""
+
+
+def wrap(text: str, *, indent: str = "") -> str:
+    """Text in lines of WIDTH characters, the second and later ones set in."""
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+
+
+def _order(cell: Cell, bases: list[Any]) -> tuple[Any, ...]:
+    return (
+        cell.data,
+        bases.index(cell.base),
+        cell.data_frac or 0,
+        cell.lineage,
+        cell.union,
+        cell.k or 0,
+        cell.setting_key,
+    )
+
+
+def _score_order(name: str) -> tuple[str, int]:
+    head, _, tail = name.partition("@")
+    return head, int(tail) if tail.isdigit() else 0
+
+
+def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]:
+    cell = group[0]
+    sizes = sorted({score.n for c in group if (score := c.accuracy) is not None})
+    return [
+        name,
+        method_name(cell),
+        "" if cell.data_frac is None else f"{cell.data_frac:g}",
+        number(_mean(group, "num_human"), digits=0),
+        "" if cell.k is None else str(cell.k),
+        str(len(group)),
+        score_text([c.scores.get("maj1@1") for c in group]),
+        *(score_text([c.scores.get(other) for c in group]) for other in voted),
+        "-".join(str(n) for n in ([sizes[0], sizes[-1]] if len(sizes) > 1 else sizes)),
+        number(_mean(group, "num_augmented"), digits=0),
+        number(_mean(group, "distinct_per_question"), digits=2),
+    ]
+
+
+def method_name(cell: Cell) -> str:
+    """'rft', 'rft U4' (four donors), 'rft U4 thinned', 'rft no_dedup'; a method that is not known here by its title."""
+    words = [cell.method if familiar(cell) else cell.title, f"U{len(cell.union)}" if cell.union else ""]
+    words.append("" if cell.on_all_examples else f"{cell.examples_frac:g}")
+    words += [NO_DEDUP if cell.policy == NO_DEDUP else "", "thinned" if cell.thinned else ""]
+    return " ".join(word for word in words if word)
+
+
+def _mean(group: Sequence[Cell], field: str) -> float | None:
+    values = [getattr(cell, field) for cell in group]
+    return None if any(value is None for value in values) else math.fsum(values) / len(values)
+
+
+def score_text(scores: Sequence[Score | None], *, is_share: bool = True) -> str:
+    """'41.2 ± 1.4' of the replicates that have the score; nothing where none has.
+
+    A share at 0 or 100 % has a standard error of 0, which is no error at all: '0.0 (0.0 to 0.3)' with its interval then.
+    """
+    known = [score for score in scores if score is not None]
+    if not known:
+        return ""
+    mean, error = mean_and_error(known)
+    if is_share and error == 0 and mean in (0.0, 1.0):
+        low, high = wilson(mean, n=min(score.n for score in known))
+        return f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{100 * mean:.1f} ± {100 * error:.1f}"
+
+
+def mean_and_error(scores: Sequence[Score]) -> tuple[float, float]:
+    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more.
+
+    Replicates that are equal by chance would have none: then the problems' of all of them together.
+    """
+    values = [score.value for score in scores]
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return statistics.fmean(values), error or math.hypot(*(score.se for score in scores)) / len(values)
+
+
+def number(value: float | None, *, digits: int) -> str:
+    """A number, or nothing when it is unknown."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def align(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 2) -> str:
+    """Columns padded with spaces, the first `left` to the left; columns empty in every row are left out."""
+    kept = [i for i in range(len(header)) if any(row[i] for row in rows)]
+    widths = [max(len(header[i]), *(len(row[i]) for row in rows)) for i in kept]
+    grid = [[header[i] for i in kept], ["-" * w for w in widths], *([row[i] for i in kept] for row in rows)]
+    lines = []
+    for row in grid:
+        cells = [
+            text.ljust(w) if i < left else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def records_csv(table: Table) -> str:
+    """All cells, one row each: names, every key of the settings, seeds, model, data, scores with n and error, seconds, FLOPs.
+
+    Fractions; a key that means nothing for a cell is empty there.
+    """
+    facts = [name for name, kind in typing.get_type_hints(Cell).items() if kind in FLAT]
+    keys = sorted({key for cell in table.cells for key in cell.setting})
+    seeds = sorted({name for cell in table.cells for name in cell.seeds})
+    scores = sorted({name for cell in table.cells for name in cell.scores}, key=_score_order)
+    rates = sorted({name for cell in table.cells for name in cell.rates})
+    columns = ["model", "data", *facts, *keys, *seeds, "seconds", "flops"]
+    for name in [*scores, *rates]:
+        columns += [name, f"{name} n", f"{name} se"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for cell in table.cells:
+        values: list[Any] = [cell.model, cell.data, *(getattr(cell, name) for name in facts)]
+        values += [_flat(cell.setting.get(key)) for key in keys] + [cell.seeds.get(name) for name in seeds]
+        values += [cell.seconds, cell.flops]
+        for score in [*(cell.scores.get(n) for n in scores), *(cell.rates.get(n) for n in rates)]:
+            values += ["", "", ""] if score is None else [score.value, score.n, score.se]
+        writer.writerow(["" if value is None else value for value in values])
+    return out.getvalue()
+
+
+FLAT = (str, float, bool, str | None, float | None)  # types of what goes into one field of a CSV file
+
+
+def _flat(value: Any) -> Any:
+    return "+".join(map(str, value)) if isinstance(value, list) else value

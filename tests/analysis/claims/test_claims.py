@@ -1,0 +1,164 @@
+"""Claims, exchange rate and planner on synthetic studies with known truth, and on the published numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from synthetic_study import Truth, grid, write_study
+
+from analysis.claims.rulings import Ruling
+from analysis.claims.run import CLAIMS, claims_table, published_view, run_claims, study_view
+from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast, make_points, paired_replicates
+from analysis.load.query import same_but
+from analysis.load.studies import load_studies
+from analysis.stats.exchange import Exchange, exchange_rate, exchange_rates, split_gain
+from analysis.stats.linear import NotEnough
+from analysis.stats.planner import TARGETS, Option, next_runs, replicates_table
+from analysis.tables.matched import matched_summary
+
+EVERY = ("icl", "sft", "sft_matched", "oracle_paths", "fresh_human", "rft")
+
+
+def loaded(folder: Path) -> tuple[list[Point], Outcomes]:
+    table = load_studies([folder])
+    table, outcomes = verified(table)
+    return make_points(table.cells, outcomes), outcomes
+
+
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Point], Outcomes]:
+    """Five bases' worth is not there: four bases, five replicates, a large RFT effect."""
+    specs = grid(
+        models=("nano-xs", "nano-s", "nano-m", "nano-l"), fracs=(0.25, 0.5, 1.0), ks=(1, 4, 16), methods=EVERY, seeds=range(5)
+    )  # fmt: skip
+    truth = Truth(num_items=500, rft_per_k=2.0, replicate_sd=1.0)
+    return loaded(write_study(tmp_path_factory.mktemp("claims") / "clear", specs=specs, truth=truth, rng_seed=1))
+
+
+def by_claim(points: list[Point], outcomes: Outcomes) -> dict[str, object]:
+    return {result.claim: result.ruling for result in run_claims(study_view(points, outcomes))}
+
+
+def test_a_large_effect_is_supported(clear: tuple[list[Point], Outcomes]) -> None:
+    rulings = by_claim(*clear)
+    assert rulings["4a"] is Ruling.SUPPORTED
+    assert rulings["6a"] is Ruling.SUPPORTED
+    assert rulings["2a"] is Ruling.NOT_TESTABLE  # four bases
+    assert rulings["8a"] is Ruling.NOT_TESTABLE
+
+
+def test_an_opposite_effect_is_contradicted(tmp_path: Path) -> None:
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), seeds=range(6))
+    truth = Truth(num_items=600, rft_at_1=-8.0, rft_per_k=0.0, replicate_sd=0.5)
+    assert by_claim(*loaded(write_study(tmp_path / "s", specs=specs, truth=truth)))["4a"] is Ruling.CONTRADICTED
+
+
+def test_one_replicate_gives_no_verdict_and_says_how_many_would(tmp_path: Path) -> None:
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=grid(), truth=Truth(num_items=200)))
+    results = run_claims(study_view(points, outcomes))
+    assert {r.ruling for r in results} == {Ruling.NOT_TESTABLE}
+    text = matched_summary(points, outcomes)
+    assert "item noise only" in text
+    assert "to separate" in text
+    assert " replicates\n" in text
+    assert max(map(len, text.splitlines())) <= 120
+    assert "assumed" in text
+
+
+def test_published_rulings() -> None:
+    results = {result.claim: result for result in run_claims(published_view())}
+    assert results["2a"].ruling is Ruling.NOT_SEPARABLE
+    assert results["3"].ruling is Ruling.SUPPORTED
+    assert "sign reversed" in results["3"].reason  # depends on the epoch rule
+    assert results["4a"].ruling is Ruling.NOT_TESTABLE  # no control at equal steps was run
+    assert results["5"].ruling is Ruling.SUPPORTED
+    assert results["1"].ruling is Ruling.NOT_SEPARABLE  # binomial errors alone reach past two points
+    table = claims_table({"published": list(results.values())})
+    assert table.count("\n") >= len(results)
+
+
+def test_every_claim_has_a_test_and_one_primary() -> None:
+    results = run_claims(published_view())
+    for claim in CLAIMS:
+        mine = [r for r in results if r.claim.rstrip("abcd") == claim]
+        assert mine
+        assert sum(r.primary for r in mine) == 1
+
+
+def test_contrast_pairs_replicates_and_icl_goes_with_all(clear: tuple[list[Point], Outcomes]) -> None:
+    points, outcomes = clear
+    sft = next(p for p in points if p.method == "sft" and p.cell.data_frac == 1)
+    rft = next(p for p in points if p.method == "rft" and p.cell.base == sft.cell.base and p.cell.data_frac == 1)
+    rows = paired_replicates([rft, sft])
+    assert [a.seeds["data_seed"] for (a,), _ in rows] == [b.seeds["data_seed"] for _, (b,) in rows] == [0, 1, 2, 3, 4]
+    estimate = contrast((rft, sft), (1, -1), outcomes)
+    assert estimate is not None
+    assert math.isclose(estimate.value, rft.estimate.value - sft.estimate.value)
+    fewer = Point(sft.cells[:2], sft.estimate)
+    assert len(paired_replicates([rft, fewer])) == 2
+
+
+def test_exchange_rate_finds_the_truth(tmp_path: Path) -> None:
+    """matched + 1, fresh + 8, RFT + 4 over SFT: half way in log2 n, so m = sqrt(1 + kept / n)."""
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(16,), methods=EVERY, seeds=range(8))
+    truth = Truth(
+        num_items=4000,
+        replicate_sd=0.3,
+        rft_at_1=4.5,
+        rft_per_k=0.0,
+        control={"sft_matched": 1.0, "oracle_paths": 4.0, "fresh_human": 8.0},
+    )
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=truth))
+    (found,) = exchange_rates(points, outcomes)
+    assert isinstance(found, Exchange)
+    true = math.sqrt(1 + found.kept / found.num_human)
+    assert found.m_interval[0] < true < found.m_interval[1]
+    assert abs(found.m / true - 1) < 0.15
+    assert math.isclose(found.worth, (found.m - 1) * found.num_human / found.kept)
+    split = split_gain(found.rft, points, outcomes)
+    assert split is not None
+    assert split.steps is not None
+    assert split.diversity is not None
+    assert split.rest is not None
+    assert math.isclose(split.total.value, split.steps.value + split.diversity.value + split.rest.value, abs_tol=1e-9)
+
+
+def test_exchange_rate_does_not_extrapolate(tmp_path: Path) -> None:
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=EVERY, seeds=range(5))
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=800, rft_at_1=20.0)))
+    (found,) = exchange_rates(points, outcomes)
+    assert isinstance(found, Exchange)
+    assert "beyond the measured curve" in found.note
+    assert math.isclose(found.worth, 1.0)  # the end of the curve: at least as good as fresh problems
+    without = [p for p in points if p.method != "fresh_human"]
+    result = exchange_rate(found.rft, without, outcomes)
+    assert isinstance(result, NotEnough)
+    assert same_but(found.rft, without, method="fresh_human") is None
+
+
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - {"donor_slope"}))
+def test_planner_ranks_options_that_shrink(clear: tuple[list[Point], Outcomes], target: str) -> None:
+    options = next_runs(*clear, target=target)
+    assert not isinstance(options, NotEnough)
+    assert all(isinstance(o, Option) and o.half_width_after < o.half_width_now for o in options)
+    assert [o.shrink_per_hour for o in options] == sorted((o.shrink_per_hour for o in options), reverse=True)
+
+
+def test_planner_refuses_an_unknown_target(clear: tuple[list[Point], Outcomes]) -> None:
+    with pytest.raises(ValueError, match="allowed are"):
+        next_runs(*clear, target="luck")
+
+
+def test_the_time_of_runs_whose_cost_is_unknown_is_unknown() -> None:
+    view = published_view()  # table 4 has the cost of SFT on all data alone
+    options = next_runs(view.points, view.outcomes, target="data_slope")
+    assert isinstance(options, list)
+    assert {option.hours for option in options if "every point" in option.action} == {0.0}
+    against_loss = next_runs(view.points, view.outcomes, target="loss_slope")
+    assert isinstance(against_loss, list)
+    assert all(option.hours > 0 for option in against_loss)
+    assert "replicates for 80%" in replicates_table(sd=2.0, num_problems=1319)

@@ -1,0 +1,212 @@
+"""Least squares, exact vote curves, tests of correlations and shapes: against brute force and textbooks' other routes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import paper
+from analysis.stats.comparisons import Verdict, holm, judge, power_of, replicates_to_separate
+from analysis.stats.fits import log_odds, moment_weights, power_law
+from analysis.stats.linear import LineFit, NotEnough, fit_line, fit_linear
+from analysis.stats.loss_fits import williams
+from analysis.stats.shape import UNBOUNDED, Shape, compare_rivals, departure_weights, fit_rival, judge_departures
+from analysis.stats.uncertainty import Estimate, Kind, crossed_mean, crossed_statistic, resample_items
+from analysis.stats.votes import curve, passed
+from rft.votes import Tally, maj_at_k, pass_at_k
+
+
+def test_line_agrees_with_scipy_and_with_refits_without_each_point() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=9), rng.normal(size=9)
+    fit = fit_line(x, y)
+    other = stats.linregress(x, y)
+    assert isinstance(fit, LineFit)
+    assert math.isclose(fit.b, other.slope)
+    assert math.isclose(fit.se_b, other.stderr)
+    assert math.isclose(fit.se_a, other.intercept_stderr)
+    assert math.isclose(fit.r2, other.rvalue**2)
+    assert math.isclose(fit.p_value(1), other.pvalue)
+    for i in range(9):
+        keep = np.arange(9) != i
+        refit = fit_line(x[keep], y[keep])
+        assert isinstance(refit, LineFit)
+        assert np.allclose(fit.leave_one_out[i], refit.beta)
+        assert math.isclose(fit.held_out_errors[i], y[i] - refit.predict(x[i]))
+
+
+def test_weights_count_as_repeated_points() -> None:
+    x, y = np.array([0.0, 1, 2, 3]), np.array([1.0, 0, 4, 2])
+    counts = np.array([1, 3, 2, 1])
+    weighted = fit_line(x, y, weights=counts)
+    repeated = fit_line(np.repeat(x, counts), np.repeat(y, counts))
+    assert isinstance(weighted, LineFit)
+    assert isinstance(repeated, LineFit)
+    assert np.allclose(weighted.beta, repeated.beta)
+    assert math.isclose(weighted.r2, repeated.r2)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "reason"),
+    [([1.0, 2.0], [1.0, 2.0], "at least 3"), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], "same x"), ([], [], "0 points")],
+)
+def test_no_line_without_data(x: list[float], y: list[float], reason: str) -> None:
+    fit = fit_line(x, y, what="a test")
+    assert isinstance(fit, NotEnough)
+    assert reason in str(fit)
+    assert str(fit).startswith("not enough data for a test")
+
+
+def test_collinear_variables_are_refused() -> None:
+    x = np.arange(5.0)
+    assert not fit_linear(np.stack([np.ones(5), x, 2 * x], axis=1), x, names=("a", "b", "c"))
+
+
+def test_power_law_finds_its_exponent_and_refuses_zero() -> None:
+    k = np.array([1.0, 4, 16, 64])
+    fit = power_law(k, 0.5 * k**0.4, what="paths")
+    assert isinstance(fit, LineFit)
+    assert math.isclose(fit.b, 0.4)
+    assert not power_law(k, [0.0, 1, 2, 3], what="paths")
+
+
+def test_moment_weights_find_an_excess_only_where_there_is_one() -> None:
+    rng = np.random.default_rng(3)
+    x, sizes = np.arange(6.0), np.full(6, 1000.0)
+    p = 0.3 + 0.05 * x
+    quiet = [moment_weights(x, 100 * rng.binomial(1000, p) / 1000, sizes=sizes)[1] for _ in range(300)]
+    loud = [
+        moment_weights(x, 100 * np.clip(rng.binomial(1000, p) / 1000 + rng.normal(0, 0.04, 6), 0, 1), sizes=sizes)[1]
+        for _ in range(300)
+    ]
+    assert np.median(quiet) < 0.7
+    assert 3.2 < math.sqrt(np.mean(np.square(loud))) < 4.6  # 4 points were put in
+
+
+def test_log_odds_are_finite_at_the_ends() -> None:
+    assert np.isfinite(log_odds([0.0, 0.5, 1.0], n=[10, 10, 10])).all()
+
+
+@pytest.mark.parametrize("num_correct", [0, 1, 2, 3])
+@pytest.mark.parametrize("wrong", [(), (1,), (2, 1), (2, 2), (1, 1, 1)])
+def test_votes_agree_with_all_subsets(num_correct: int, wrong: tuple[int, ...]) -> None:
+    n = 7
+    if num_correct + sum(wrong) > n:
+        pytest.skip("more answers than draws")
+    draws: list[str | None] = ["right"] * num_correct
+    for i, votes in enumerate(wrong):
+        draws += [f"wrong {i}"] * votes
+    draws += [None] * (n - len(draws))
+    counted = Tally(n, num_correct, wrong)
+    for k in range(1, n + 1):
+        credit, passed = [], []
+        for subset in itertools.combinations(draws, k):
+            votes = Counter(answer for answer in subset if answer is not None)
+            most = max(votes.values(), default=0)
+            winners = [answer for answer, count in votes.items() if count == most]
+            credit.append(1 / len(winners) if "right" in winners else 0.0)
+            passed.append("right" in subset)
+        assert math.isclose(maj_at_k(counted, ks=[k])[0], float(np.mean(credit)), abs_tol=1e-12)
+        assert math.isclose(pass_at_k(counted, ks=[k])[0], float(np.mean(passed)), abs_tol=1e-12)
+
+
+def test_a_short_pool_is_no_smaller_k() -> None:
+    with pytest.raises(ValueError, match="no smaller k"):
+        curve([{"a": Tally(4, 1, ()), "b": Tally(3, 1, ())}], statistic=passed)
+
+
+def test_williams_on_the_published_seven() -> None:
+    loss = np.array([paper.losses()[m] for m in paper.MODELS])
+    sft = np.array([paper.sft(m) for m in paper.MODELS])
+    params = np.log10([7.0, 7, 13, 13, 33, 65, 70])
+    test = williams(sft, loss, params)
+    assert not isinstance(test, NotEnough)
+    assert round(test.r_first**2, 3) == 0.984
+    assert round(test.r_second**2, 3) == 0.918
+    assert round(test.p, 2) == 0.11
+    assert not williams(sft[:4], loss[:4], params[:4])
+    assert not williams(sft, loss, -loss)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+def test_crossed_variance_is_the_anova_formula() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=(4, 50)) + rng.normal(size=(4, 1)) + rng.normal(size=(1, 50))
+    estimate = crossed_mean(values)
+    rep_ms = 50 * values.mean(1).var(ddof=1)
+    item_ms = 4 * values.mean(0).var(ddof=1)
+    rest = values - values.mean(1, keepdims=True) - values.mean(0, keepdims=True) + values.mean()
+    rest_ms = (rest**2).sum() / (3 * 49)
+    assert math.isclose(estimate.se**2, (rep_ms + item_ms - rest_ms) / 200)
+
+
+def test_bootstrap_of_a_linear_statistic_agrees_with_the_formula() -> None:
+    rng = np.random.default_rng(5)
+    correct = rng.random((5, 2, 600)) < np.array([0.4, 0.5])[None, :, None]
+    exact = crossed_mean(correct[:, 1].astype(float) - correct[:, 0].astype(float))
+    drawn = crossed_statistic(correct, lambda a: a[..., 1] - a[..., 0], num_resamples=4000, rng=rng)
+    assert math.isclose(drawn.value, exact.value)
+    assert abs(drawn.se / exact.se - 1) < 0.15
+
+
+def test_problems_are_resampled_jointly() -> None:
+    right = np.random.default_rng(6).random((1, 200)) < 0.5
+    both = np.concatenate([right, right])
+    drawn = resample_items(both, num_resamples=50, rng=np.random.default_rng(7))
+    assert (drawn[:, 0] == drawn[:, 1]).all()
+    assert drawn[:, 0].std() > 0
+
+
+def estimate(value: float, se: float, *, replicates: int = 8) -> Estimate:
+    return Estimate(value, se, replicates - 1.0, replicates, 1000, Kind.REPLICATES, replicates * se**2, 0.0)
+
+
+def test_verdicts() -> None:
+    assert judge(estimate(3, 0.5)).verdict is Verdict.BETTER
+    assert judge(estimate(-3, 0.5)).verdict is Verdict.WORSE
+    assert judge(estimate(0.1, 0.2)).verdict is Verdict.EQUIVALENT
+    assert judge(estimate(1, 2)).verdict is Verdict.NOT_SEPARABLE
+    few = Estimate(9, 0.1, 2, 3, 1000, Kind.EXPLORATORY, 0.03, 0.0)
+    assert judge(few).verdict is Verdict.NOT_SEPARABLE
+
+
+def test_replicates_needed_have_the_power_and_one_less_has_not() -> None:
+    needed = replicates_to_separate(2.0, sd=2.0, var_items=0.0)
+    assert needed is not None
+    assert power_of(2.0, sd=2.0, var_items=0.0, replicates=needed) >= 0.8
+    assert power_of(2.0, sd=2.0, var_items=0.0, replicates=needed - 1) < 0.8
+    assert replicates_to_separate(0.1, sd=2.0, var_items=4.0) is None
+
+
+def test_departures_of_a_line_are_zero_and_of_a_bend_are_not() -> None:
+    x = np.array([0.0, 1, 2, 3])
+    weights = departure_weights(x)
+    assert np.allclose(weights @ (3 + 2 * x), 0)
+    bend = weights @ np.array([0.0, 10, 12, 13])
+    assert judge_departures([estimate(float(d), 0.3) for d in bend]).shape is Shape.BENT
+    assert judge_departures([estimate(0.2, 0.3) for _ in x]).shape is Shape.LINE
+    assert judge_departures([estimate(0.2, 3.0) for _ in x]).shape is Shape.OPEN
+
+
+def test_rivals_find_their_own_curve() -> None:
+    n = np.array([64.0, 128, 256, 512, 1024])
+    saturating = 60 - 50 * (n / 64) ** -1.0
+    line = 5 + 6 * np.log2(n)
+    best = compare_rivals({"a": (n.tolist(), saturating.tolist())})
+    assert not isinstance(best, NotEnough)
+    assert best[0].name == "saturating power law"
+    best = compare_rivals({"a": (n.tolist(), line.tolist())})
+    assert not isinstance(best, NotEnough)
+    assert next(score for score in best if score.name == "line in log data").rmse < 1e-6
+    unbounded = fit_rival("saturating power law", n, line)
+    assert not isinstance(unbounded, NotEnough)
+    assert unbounded.note == UNBOUNDED

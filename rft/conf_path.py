@@ -1,8 +1,11 @@
 """Where configuration files lie: the project's own `conf` in a checkout or an installed wheel, and the folders of a user.
 
-    conf_folder()                                            # .../conf, or .../site-packages/rft/conf
-    search_folders(["--config-dir", "mine", "model=own"])    # [conf_folder(), Path("mine")]: Hydra's order, the first wins
-    choices("model", search_folders(arguments))              # {"nano-s": Path(".../conf/model/nano-s.yaml"), ...}
+    >>> conf_folder().name                                       # .../conf, or .../site-packages/rft/conf
+    'conf'
+    >>> search_folders(["--config-dir", "mine", "model=own"]) == [conf_folder(), Path("mine")]     # the first one wins
+    True
+    >>> choices("model", search_folders([]))["nano-s"].name
+    'nano-s.yaml'
 
 Standard library alone: it is read before anything slow is imported.
 """

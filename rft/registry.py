@@ -1,15 +1,16 @@
-"""Named things that a file adds itself to: methods, engines, rules. A new one is a new file, nothing else is edited.
+"""Registries of named things: methods, engines, rules. A new one is a new file that adds itself; nothing else is edited.
 
-    METHODS: Registry[Method] = Registry("method", package="rft.methods")
+    >>> RULES = Registry("rule")
+    >>> @RULES.add("last_number")                 # stands in the file that adds it
+    ... def last_number(text): ...
+    >>> RULES["last_numbr"]
+    Traceback (most recent call last):
+    ValueError: rule=last_numbr is not one of last_number; did you mean last_number?
 
-    @METHODS.add("sft")                       # in rft/methods/sft.py
-    class Sft(Method): ...
+    METHODS: Registry[Method] = Registry("method", package="rft.methods")     # imports the package when it is first asked
 
-    METHODS["sft"]                            # looks through the package when it is first asked
-    METHODS["stf"]                            # ValueError: ... did you mean sft?
-
-Things of elsewhere come in by plug-ins: modules named in `plugins=[my_module]`, or installed packages with an entry point of
-the group `rft.plugins`. What a plug-in adds changes results as its source changes, so the source's digest is part of the
+Things from elsewhere come in by plug-ins: modules named in `plugins=[my_module]`, or installed packages with an entry point
+of the group `rft.plugins`. A change in a plug-in's source may change results, so the digest of its source is part of the
 identity of every stage that rests on it (`foreign_source`); the package's own things carry versions instead.
 """
 

@@ -1,10 +1,15 @@
 """What a configuration field is, declared beside it: its role, and for numbers the range that is allowed.
 
     k: Annotated[int, fields.result("[1, inf)", "samples per question and donor")]     # in a class of rft.config
-    for leaf in leaves(cfg): leaf.path, leaf.value, leaf.spec.role    # 'train.lr', 0.003, Role.result
-    range_problems(cfg)                                               # ['k=0 is outside [1, inf): samples per ...']
 
-A field without a declaration changes results: forgetting it can split a setting in two, never pool two.
+    >>> from rft.config import LossConfig
+    >>> [(leaf.path, leaf.value, leaf.spec.role.value) for leaf in leaves(LossConfig(max_tokens=65536, window=1))]
+    [('max_tokens', 65536, 'result'), ('window', 1, 'result')]
+    >>> range_problems(LossConfig(max_tokens=65536, window=1))
+    ['window=1 is outside [2, inf)']
+
+A field without a declaration counts as changing results. So a forgotten declaration can split one setting in two, but can
+never pool two settings into one.
 """
 
 from __future__ import annotations

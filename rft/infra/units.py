@@ -1,6 +1,7 @@
 """Numbers for people: sizes, times, counts.
 
-size_text(1.5e9), count_text(3e6), duration_text(5400), age_text(300_000)     # '1.5 GB', '3.0M', '90.0 min', '3.5 d'
+>>> size_text(1.5e9), count_text(3e6), duration_text(5400), age_text(300_000)
+('1.5 GB', '3.0M', '90.0 min', '3.5 d')
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Estimates of what is not known before it is computed: how many paths are kept, how large a model is. Never in an identity.
+"""Estimates of what is unknown before it is computed: how many paths are kept, how large a model is. Never in an identity.
 
-expected_kept(512, draws=16, policy="paper")       # 1,150 paths
-model_size(cfg.model).num_params
+>>> round(expected_kept(512, draws=16, policy="paper"))       # paths that 512 questions x 16 draws leave
+1150
 """
 
 from __future__ import annotations

@@ -1,24 +1,32 @@
 """Grading rules: what counts as the answer of a solution, and when two answers are equal.
 
-Rules of other projects keep those projects' definitions: what they find in a text, and what they make of the gold answer as
-its file has it. This project's own rules compare numbers.
+    >>> extract("gsm8k", "3*17=<<3*17=51>>51\\n#### 1,451")
+    '1451'
+    >>> equal("answer_line", "10.40", "10.4")
+    True
+    >>> grade("gsm8k", "3*17=<<3*17=51>>51\\n#### 51", gold="51", truncated=False)
+    <Outcome.CORRECT: 'correct'>
+    >>> gold_fault("gsm8k", "1e3")
+    "rule gsm8k reads '1' from the gold answer '1e3': write it as 1000, or choose another rule"
 
-    extract("gsm8k", "3*17=<<3*17=51>>51\\n#### 1,451")              -> "1451"
-    equal("answer_line", "10.40", "10.4")                            -> True
-    grade("gsm8k", text, gold="51", truncated=False)                 -> Outcome.CORRECT
-    gold_fault("gsm8k", "1e3")                                       -> "rule gsm8k reads '1' from the gold answer '1e3': ..."
+A rule that comes from another project keeps that project's definition, both of the answer that it finds in a text and of
+how it reads a gold answer. The two rules of this project, `last_number` and `answer_line`, compare numbers:
 
-    rule                found in "A: 7"   found in "#### $694"   found in "so 10.\\n#### 10."   10.40 equals 10.4
-    gsm8k               None              None                   "10."                          no (text)
-    strict_match        None              None                   "10"                           no (text)
-    flexible_extract    "7"               "694"                  "10"                           no (text)
-    last_number         "7"               "694"                  "10"                           yes
-    answer_line         "7"               "694"                  "10"                           yes
-    paper, paper_select None              None                   "10."                          yes
+    >>> texts = ("A: 7", "#### $694", "so 10.\\n#### 10.")
+    >>> for rule in RULES:
+    ...     print(f"{rule:<17}", *(f"{extract(rule, text)!s:<5}" for text in texts), equal(rule, "10.40", "10.4"))
+    gsm8k             None  None  10.   False
+    strict_match      None  None  10    False
+    flexible_extract  7     694   10    False
+    last_number       7     694   10    True
+    answer_line       7     694   10    True
+    paper             None  None  10.   True
+    paper_select      None  None  10.   True
 
-A gold answer is the number that it writes. A rule compares with it as its project writes it ('2.50' stays '2.50', and
-lm-evaluation-harness takes the '$' off '$18.00'), or as a plain number where the project would find none ('+5'). Where the
-project would read another number ('1e3' is 1 to all rules but ours), the gold answer is refused under that rule.
+The gold answer given to a rule is the text of the data file. The rule compares an answer with it as its own project would:
+'2.50' stays '2.50', and lm-evaluation-harness takes the '$' off '$18.00'. Where the project would find no number ('+5') the
+plain number is taken. Where it would read another number ('1e3' is 1 to all rules but our two), the gold answer is refused
+under that rule.
 """
 
 from __future__ import annotations

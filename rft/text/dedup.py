@@ -1,10 +1,17 @@
-"""One path per key, and seeded choices among paths.
+"""De-duplication: one path per key, and seeded choices among paths.
 
-    farthest_paths(paths)                    -> per key the path farthest from the others (paper A.3, Algorithm 1)
-    random_paths(paths, seed=0)              -> per key a seeded one
-    thin(paths, size=100, seed=0)            -> 100 of them, for unions of equal path counts
+    >>> from rft.text.selection import KeptPath
+    >>> rows = [("3+3=6", "so 3+3=6"), ("2*3=6", "2*3=6"), ("2*3=6", "It is 2*3=6 in all")]
+    >>> paths = [KeptPath("g-1", key, "nano-s", draw, text) for draw, (key, text) in enumerate(rows)]
+    >>> [path.draw for path in farthest_paths(paths)]         # per key the path farthest from the others (Algorithm 1)
+    [0, 2]
+    >>> [path.draw for path in random_paths(paths, seed=1)]   # per key one chosen by the seed
+    [0, 1]
+    >>> [path.draw for path in thin(paths, size=2, seed=1)]   # two paths, whatever their keys
+    [0, 1]
 
-A path is anything with id, key, model, draw and text, such as rft.text.selection.KeptPath. Order is kept.
+A path is any object with id, key, model, draw and text, such as rft.text.selection.KeptPath. All functions keep the order in
+which the paths are given.
 """
 
 from __future__ import annotations

@@ -1,8 +1,14 @@
 """Equations of a solution in GSM8K's annotation `<<48/2=24>>`: their list, the key of a path, and whether they hold.
 
-    equation_list("48/2 = <<48/2=24>>24, 48+24 = <<48 + 24=72>>72")  -> ["48/2=24", "48+24=72"]
-    equation_key(...)                                                -> "48/2=24|48+24=72"     (paper section 3.3, A.3)
-    check("7*8=<<7*8=54>>54")                                        -> Check(ok=False, reason="false", num_equations=1)
+    >>> text = "48/2 = <<48/2=24>>24, 48+24 = <<48 + 24=72>>72"
+    >>> equation_list(text)
+    ['48/2=24', '48+24=72']
+    >>> equation_key(text)      # the identity of a path (paper section 3.3, A.3)
+    '48/2=24|48+24=72'
+    >>> check("7*8=<<7*8=54>>54")
+    Check(ok=False, reason='false', num_equations=1)
+    >>> evaluate("50%*80")
+    40.0
 
 Model text is data: expressions go through a bounded parser (length, depth, size of numbers and exponents), never
 `eval`. Every call is linear in the length of its text.

@@ -1,13 +1,19 @@
-"""Problems from files of questions and worked solutions: GSM8K's own form, or another by a small adapter.
+"""Problems from files of questions and worked solutions: in GSM8K's own form, or in another by a small adapter.
 
     problems = read_problems(folder / "train.jsonl")                 # GSM8K: {"question", "answer"}
     problems = read_problems("mine.jsonl", adapter="triple")         # {"question", "solution", "gold"}
-    release_status(problems, split="train")                          -> Release("exact", ...)
 
-A row of each form (the adapter is recognised from the first row unless named):
-    gsm8k   {"question": "Natalia sold clips to 48 ...", "answer": "48/2 = <<48/2=24>>24 ...\\n#### 72"}
-    triple  {"question": "...", "solution": "48/2 = 24 ...", "gold": "72"}
-    svamp   {"Body": "There are 8 cows.", "Question": "How many legs?", "Equation": "( 8.0 * 4.0 )", "Answer": 32.0}
+A row of each form (unless an adapter is named, the first row decides which it is), and what becomes of it; gold answers
+stay as they are written:
+
+    >>> gsm8k_row({"question": "Half of 48?", "answer": "48/2 = <<48/2=24>>24\\n#### 24"})
+    ('Half of 48?', '48/2 = <<48/2=24>>24\\n#### 24', ' 24')
+    >>> triple_row({"question": "Half of 48?", "solution": "48/2 = 24", "gold": "24"})
+    ('Half of 48?', '48/2 = 24\\n#### 24', '24')
+    >>> svamp_row({"Body": "8 cows.", "Question": "How many legs?", "Equation": "( 8.0 * 4.0 )", "Answer": 32.0})
+    ('8 cows. How many legs?', '8*4=<<8*4=32>>32\\n#### 32', '32')
+    >>> question_id("Half  of 48?") == question_id("half of 48?")    # a problem's id is a digest of its question
+    True
 
 An adapter of your own is a function from a row to (question, solution, gold); pass it as `adapter`.
 """

@@ -1,12 +1,17 @@
-"""Prompt templates as named settings, few-shot prompts, and cleaning what a model wrote after one.
+"""Prompt templates as named settings, few-shot prompts, and the solution in what a model generated after a prompt.
 
-    template = template_named("plain")
-    template.prompt("Ann has 3 bags of 17 nails. How many nails?")   -> "Question: Ann has ... nails?\\nAnswer:"
-    template.response("3*17=<<3*17=51>>51\\n#### 51")                -> " 3*17=<<3*17=51>>51\\n#### 51"
-    icl_prompt(template, draw_shots(train, num_shots=4, seed=0), question)
-    template.clean(" 3*17=51\\n#### 51\\n\\nQuestion: Bob")           -> "3*17=51\\n#### 51"
+    >>> template = template_named("plain")
+    >>> template.prompt("Ann has 3 bags of 17 nails. How many nails?")
+    'Question: Ann has 3 bags of 17 nails. How many nails?\\nAnswer:'
+    >>> template.response("3*17=<<3*17=51>>51\\n#### 51")
+    ' 3*17=<<3*17=51>>51\\n#### 51'
+    >>> template.clean(" 3*17=51\\n#### 51\\n\\nQuestion: Bob")
+    '3*17=51\\n#### 51'
+    >>> shots = [Problem("g-1", "One and one?", "1+1=2\\n#### 2", "2")]
+    >>> icl_prompt(template, shots, "Two and two?")
+    'Question: One and one?\\nAnswer: 1+1=2\\n#### 2\\n\\nQuestion: Two and two?\\nAnswer:'
 
-The training text of an example is prompt + response + end of sequence, with loss on the last two.
+A training example is prompt + response + end-of-sequence token; the last two carry loss.
 """
 
 from __future__ import annotations

@@ -1,7 +1,13 @@
-"""Rows of JSON-lines files with their line numbers, and fields of a row with errors that name both.
+"""Rows of JSON-lines files with their line numbers, and fields of a row, with errors that name both.
 
 for line, row in numbered_rows(Path("answers.jsonl")):           # "-" is standard input; .gz is unzipped
     gold = gold_field(row, "gold", where=f"line {line}")
+
+>>> gold_field({"gold": "1,450"}, "gold", where="line 3")
+'1,450'
+>>> text_field({"question": "..."}, "gold", where="line 3")
+Traceback (most recent call last):
+ValueError: line 3 lacks the field 'gold' (it has question)
 """
 
 from __future__ import annotations

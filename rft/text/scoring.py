@@ -1,7 +1,9 @@
 """Which wrong answer each draw votes for, and the paper's own vote; the estimators are in `rft.votes`.
 
-rivals("WWCN", ["7", "7.0", "18", None])     -> [0, 0, None, None]       (numbers, not strings)
-string_vote(["7", "18", "18.0"])             -> "7"                      (strings, as the paper's script does)
+>>> rivals("WWCN", ["7", "7.0", "18", None])     # numbers are compared, not strings
+[0, 0, None, None]
+>>> string_vote(["7", "18", "18.0"])             # strings are compared, as in the paper's script
+'7'
 """
 
 from __future__ import annotations

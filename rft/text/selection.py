@@ -1,13 +1,19 @@
 """Rejection sampling: which samples become training paths (paper section 3.3 and appendix A.3, Algorithm 1).
 
-    selection = select(samples, problems, policy=policy_named("paper"))
-    selection.kept[0]        -> KeptPath(id="g-1f3c", key="48/2=24|48+24=72", model="m", draw=3, text="...")
-    selection.drop_counts    -> {"no_answer": 7, "wrong_answer": 41, "truncated": 0, "false_equation": 3, "duplicate_path": 9}
-    selection.stats.distinct_per_question                            -> 1.7
+    >>> problem = Problem("g-1", "Half of 48?", "48/2 = <<48/2=24>>24\\n#### 24", "24")
+    >>> texts = ("48/2=<<48/2=24>>24\\n#### 24", "<<48/2=24>>24\\n#### 24", "<<24+24=48>>48\\n#### 48")
+    >>> samples = [Sample("g-1", draw, text, False, 20, "m") for draw, text in enumerate(texts)]
+    >>> selection = select(samples, [problem], policy=policy_named("paper"))
+    >>> selection.kept
+    [KeptPath(id='g-1', key='48/2=24', model='m', draw=0, text='48/2=<<48/2=24>>24\\n#### 24')]
+    >>> {reason: count for reason, count in selection.drop_counts.items() if count}
+    {'wrong_answer': 1, 'duplicate_path': 1}
+    >>> selection.stats.correct_per_question, selection.stats.distinct_per_question
+    (2.0, 1.0)
 
-Samples are processed question by question (as the problems are listed), model by model (as `models` lists them), draw by
-draw; the order in which they come is irrelevant. Each is counted once, under the first reason that applies. Selecting
-from what was kept keeps all of it.
+Samples are processed question by question (in the order of the problems), model by model (in the order of `models`), draw by
+draw; the order in which the samples are given does not matter. A dropped sample is counted once, under the first reason that
+applies. Selecting again from what was kept keeps all of it.
 """
 
 from __future__ import annotations

@@ -1,18 +1,24 @@
 """The pretraining corpus of the embedded world, as a stream of documents.
 
-Most documents hold COMPONENTS in the notation of solutions: arithmetic facts, and single sentences of the scenarios
-with the one equation they license, or whole stories with one first equation only. A share `composed_frac` holds whole
-solved problems as a few-shot prompt would.
-All items of a document share a latent format (kind of item, wording, operand order, style), so that reading the first
-items tells how the next will look.
+    >>> from rft.config import WorldConfig
+    >>> easy = WorldConfig(min_steps=2, max_steps=3, num_graphs=128, max_distractors=0, human_style=0.9,
+    ...                    composed_frac=0.15, seed=0)
+    >>> documents = corpus_documents(easy, seed=0)
+    >>> "".join(segment.text for segment in next(documents)).split("\\n")[0]
+    'Ida had 21 candles. She sold 6 bags of 2: gives <<6*2=12>>12'
+
+Most documents hold COMPONENTS of solutions in their notation: bare arithmetic facts; sentences of the scenarios with the one
+equation that they license; or whole stories with their first equation only. A share `composed_frac` of the documents holds
+whole solved problems, as a few-shot prompt would. All items of a document share a latent format (kind of item, wording,
+operand order, style), so that the first items tell how the next will look.
 
     facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
     readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo ate 5 of 12: ...'
     one step:  'Question: Ann baked 12 pies. She ate 5. How many pies were there?\\nAnswer: left <<12-5=7>>7\\n#### 7'
     composed:  the same with the graphs of the problems
 
-A document is a list of segments: `determined` ones (results, the answer) follow from what stands before them; the rest
-(names, numbers, the choice of a route) does not. Segments end at token borders.
+A document is a list of segments. A `determined` segment (a result, an answer) follows from the text before it; the others
+(names, numbers, the choice of a route) do not. Segments end at token borders.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Graph templates of a setting, their Zipf-like frequency, and which split a problem belongs to.
 
-graphs = graph_templates(min_steps=2, max_steps=3, num_graphs=128, limit=100, seed=0)
-graphs[0]                                   # ('have', 'lose', 'gain'): the most frequent
-split_of("(+(*17,3),-5)", seed=0)           # WorldSplit.TEST: a stable digest of the canonical form decides
+>>> graphs = graph_templates(min_steps=2, max_steps=3, num_graphs=128, limit=100, seed=0)
+>>> graphs[0]                               # the most frequent
+('rest_groups', 'gain')
+>>> split_of("(+(*17,3),-5)", seed=0)       # decided by a stable digest of the canonical form
+<WorldSplit.TEST: 'test'>
 """
 
 from __future__ import annotations

@@ -3,7 +3,10 @@
 A graph is a sequence of kinds, a start first: ('groups', 'lose', 'share') reads "3 bags of 17; loses 6; shared by 5"
 and computes (3*17-6)/5. `build(kinds, numbers)` turns graph and numbers into a form; `draw_numbers` draws them.
 
-    build(("groups", "lose"), [3, 17, 5])      # Sum(+Prod(3, 17), -5)
+    >>> value_of(build(("groups", "lose", "share"), [3, 17, 6, 5]))
+    9
+    >>> KINDS["share"].role                     # it can only close a question
+    'final'
 """
 
 # ruff: noqa: ARG001 - every kind draws and builds through one signature, whether it needs all of it or not

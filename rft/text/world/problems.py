@@ -1,10 +1,15 @@
-"""Problems of the embedded world: drawing, telling, splitting, and their paths.
+"""Problems of the embedded world: drawing them, telling them in words, their split, and their paths.
 
-    pool = world_problems(config, split=WorldSplit.POOL, count=8192)
-    pool[0].question    # 'Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?'
-    pool[0].spec        # {'graph': ['groups', 'lose'], 'numbers': [3, 17, 5], 'limit': 100, 'scenario': 'buying'}
+    >>> from rft.config import WorldConfig
+    >>> easy = WorldConfig(min_steps=2, max_steps=3, num_graphs=128, max_distractors=0, human_style=0.9,
+    ...                    composed_frac=0.15, seed=0)
+    >>> problem = world_problems(easy, split=WorldSplit.TEST, count=1)[0]
+    >>> problem.spec
+    {'graph': ['parts', 'more'], 'numbers': [35, 4, 13], 'limit': 60, 'scenario': 'saving'}
+    >>> problem.question
+    'Ida saved 35 dollars and earned 4 dollars. Eva had 13 more. How many dollars did Eva have?'
 
-Numbers, wording and style come from separate random streams: another `human_style` changes the solutions alone. The
+Numbers, wording and style come from separate random streams: another `human_style` changes only the solutions. The
 splits are disjoint by canonical form (see `graphs.split_of`), and no split holds a canonical form twice.
 """
 

@@ -34,7 +34,7 @@ def search_folders(arguments: Sequence[str]) -> list[Path]:
 
 
 def choices(group: str, folders: Iterable[Path]) -> dict[str, Path]:
-    """The files of a group by choice; of equal names the one that Hydra takes."""
+    """The files of a config group by name; where folders share a name, the file that Hydra takes."""
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted((folder / group).glob("*.yaml")):

@@ -35,17 +35,17 @@ OWN_PACKAGE = "rft"
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Things of one kind by name, in the order in which they came."""
+    """Things of one kind by name, in the order in which they were added."""
 
     def __init__(self, what: str, *, package: str | None = None, given: Mapping[str, T] | None = None) -> None:
-        """`what` they are called in messages; `package`: whose modules add themselves when they are imported."""
+        """`what`: their name in messages; `package`: its modules add things when imported; `given`: things to begin with."""
         self.what = what
         self._package = package
         self._things: dict[str, T] = dict(given or {})
         self._homes: dict[str, str] = dict.fromkeys(self._things, OWN_PACKAGE)  # the module that each is of
 
     def add(self, name: str) -> Callable[[T], T]:
-        """Decorator that enters a thing. Raises ValueError for a name that another module has taken."""
+        """Decorator that adds a thing. Raises ValueError for a name that another module has taken."""
 
         home = str(sys._getframe(1).f_globals["__name__"])
 
@@ -93,7 +93,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def import_modules(package: str) -> None:
-    """Import every module of a package, each of which adds what it has."""
+    """Import every module of a package, so that each adds what it has to its registry."""
     found = importlib.import_module(package)
     for module in pkgutil.iter_modules(found.__path__):
         importlib.import_module(f"{package}.{module.name}")

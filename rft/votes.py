@@ -126,7 +126,7 @@ def _maj_table(n: int, num_correct: int, rivals: tuple[int, ...]) -> Floats:
 
 
 def _rival_ways(num_others: int, rivals: tuple[int, ...], j: int) -> Floats:
-    """For each total of draws that are not right: ways, a way with s rivals at exactly j weighted by 1/(s + 1).
+    """For each total of draws that are not right: ways to choose them, with s rivals at exactly j weighted by 1/(s + 1).
 
     Totals beyond the length of the result are impossible: no rival may occur more than j times.
     """
@@ -145,15 +145,14 @@ def _rival_ways(num_others: int, rivals: tuple[int, ...], j: int) -> Floats:
 
 
 def pool_scores(tallies: Mapping[str, Tally]) -> dict[str, Score]:
-    """`pass@1`, and for K > 1 draws a problem `maj1@K` and `pass@K`: means over problems with the error over items.
+    """`pass@1`, and for K > 1 draws a problem `maj1@K` and `pass@K`: means over problems with their standard error.
 
-    The name `maj1@1` is the greedy answer's and no score of draws. Raises ValueError where problems differ in their draws.
+    `maj1@1` names the score of the greedy answer and is never one of draws. Raises ValueError where problems differ in their
+    number of draws.
     """
     sizes = {tally.num_draws for tally in tallies.values()}
     if len(sizes) != 1:
-        raise ValueError(
-            f"problems have {min(sizes)} to {max(sizes)} draws: a pool that came out short is no smaller k"
-        )
+        raise ValueError(f"problems have {min(sizes)} to {max(sizes)} draws: a short pool is an error, not a smaller k")
     k = sizes.pop()
     passed = [pass_at_k(tally, ks=[1, k]) for tally in tallies.values()]
     scores = {"pass@1": Score.mean([row[0] for row in passed])}

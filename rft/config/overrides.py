@@ -59,7 +59,7 @@ def check_overrides(
 
 @dataclass(frozen=True)
 class _Tree:
-    """What an override may name."""
+    """Everything that an override may name."""
 
     folders: Sequence[Path]
     choices: Mapping[str, Collection[str]]

@@ -74,7 +74,7 @@ def watched(cfg: T, reading: Reading) -> T:
 
 
 def unnoted(cfg: T) -> T:
-    """The configuration itself: for looking whether something is asked for at all, and for estimates."""
+    """The bare configuration, nothing noted: to see whether something is asked for at all, and for estimates."""
     return cast(T, cast(Any, cfg)._target) if isinstance(cfg, _View) else cfg
 
 

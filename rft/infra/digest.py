@@ -48,7 +48,7 @@ def _canonical(value: Any, *, place: str, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         raise _refusal(place, f"nested deeper than {_MAX_DEPTH} levels (does it contain itself?)")
     kind = type(value)
-    if kind is dict:  # the common exact types first; what follows knows their relatives
+    if kind is dict:  # the common exact types first; subclasses are handled below
         return _canonical_mapping(value, place=place, depth=depth)
     if kind is list or kind is tuple:
         return _canonical_items(value, place=place, depth=depth)
@@ -141,7 +141,7 @@ def folder_digest(paths: Iterable[Path]) -> str:
     """Digest of files and folders by content, in the order given.
 
     A file counts by its content alone, a folder by the relative names and contents of all files below it; where they
-    lie does not count. Raises FileNotFoundError for a path that is not there.
+    lie does not matter. Raises FileNotFoundError for a path that is not there.
     """
     parts: list[Any] = []
     for path in paths:

@@ -44,7 +44,7 @@ def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
 
 
 def expected_kept(num_questions: int, *, draws: int, policy: str) -> float:
-    """Number of selected paths, from the total of draws to a question."""
+    """Estimated number of kept paths; `draws` is the number of draws per question, over all donors."""
     if policy == "no_dedup":
         return num_questions * ASSUMED_CORRECT_FRAC * draws
     return num_questions * ASSUMED_PATHS_K1 * draws**ASSUMED_PATHS_POWER

@@ -52,8 +52,8 @@ def _first_marked(text: str) -> Found | None:
 
 
 def _harness_normalise(text: str) -> str:
-    # the same task's regexes_to_ignore, which it takes off answer and gold answer alike, each once and in this order:
-    # ",", "\\$", "(?s).*#### ", "\\.$"; the third by hand, as it backtracks quadratically
+    # that task's regexes_to_ignore, removed from the answer and the gold answer alike, once each and in this order:
+    # ",", "\\$", "(?s).*#### ", "\\.$"; the third is done by hand, since the expression backtracks quadratically
     bare = text.replace(",", "").replace("$", "").rpartition("#### ")[2]
     return _FINAL_DOT.sub("", bare).lower()
 
@@ -71,9 +71,9 @@ def _flexible_extract(text: str) -> Found | None:
 
 
 def _answer_line(text: str) -> Found | None:
-    """Of the last line that gives an answer: the number behind its last '=', else its first one.
+    """The answer on the last line that gives one: the number behind the line's last '=', else its first number.
 
-    Complete once the line has ended: 'A: 3 + 4' may go on with ' = 7'.
+    It is whole once the line has ended: 'A: 3 + 4' may go on with ' = 7'.
     """
     lines = text.split("\n")
     for index in reversed(range(len(lines))):
@@ -91,7 +91,7 @@ def _answer_line(text: str) -> Found | None:
 
 
 def _paper(text: str) -> Found | None:
-    found = _first_marked(text.partition("\0")[0])  # as the script does; what follows a NUL also ends the answer
+    found = _first_marked(text.partition("\0")[0])  # as the script does; a NUL after the answer shows that it is whole
     if found is None or canonical_number(found.answer) is None:
         return None
     return Found(found.answer, found.is_whole or "\0" in text)
@@ -135,7 +135,9 @@ class Rule:
     find: Callable[[str], Found | None]  # the answer as the rule compares it; None: no answer
     equal: Callable[[str, str], bool]  # answer, gold; both as the rule finds them
     source: str  # where the definition comes from
-    written: Callable[[str], str] = _as_it_is  # a gold answer as the project has it before the rule reads it
+    written: Callable[[str], str] = (
+        _as_it_is  # prepares the gold answer of the data file for `find`, as the project does
+    )
 
 
 RULES: Registry[Rule] = Registry(
@@ -185,12 +187,12 @@ def equal(rule: str, answer: str, gold: str) -> bool:
 
 
 def same_gold(rule: str, one: str, other: str) -> bool:
-    """Whether two gold answers are one number that the rule compares alike (under gsm8k '7' and '7.0' are not: text)."""
+    """Whether two gold answers are one number and equal under the rule (gsm8k compares text: '7' and '7.0' are not)."""
     return canonical_number(one) == canonical_number(other) and equal(rule, _gold_form(rule, one), other)
 
 
 def gold_fault(rule: str, gold: str) -> str:
-    """Why nothing can be graded against a gold answer under a rule: it reads another number there; '' when it does not."""
+    """Why a rule cannot grade against a gold answer: it reads another number in it; '' when it reads the same one."""
     named, number = rule_named(rule), canonical_number(gold)
     found = named.find(f"#### {named.written(gold.strip())}")
     if found is None or canonical_number(found.answer) == number:

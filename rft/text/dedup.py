@@ -32,11 +32,11 @@ class PathLike(Protocol):
 
     @property
     def id(self) -> str:
-        """The question."""
+        """Id of the question."""
 
     @property
     def key(self) -> str:
-        """The equations."""
+        """Its equations as one string; equal keys are one path."""
 
     @property
     def model(self) -> str:
@@ -44,7 +44,7 @@ class PathLike(Protocol):
 
     @property
     def draw(self) -> int:
-        """Its draw."""
+        """Number of the draw, from 0."""
 
     @property
     def text(self) -> str:
@@ -67,7 +67,7 @@ def farthest_paths(paths: Sequence[P], *, tie_break: str = "others") -> list[P]:
     if tie_break not in TIE_BREAKS:
         raise ValueError(f"unknown tie break {tie_break!r}; allowed are {', '.join(TIE_BREAKS)}")
     kept: dict[str, P] = {}
-    sums: dict[str, int] = {}  # of kept paths, valid until the kept set changes
+    sums: dict[str, int] = {}  # key -> summed distance of its kept path to the others, until the kept set changes
     for path in paths:
         held = kept.get(path.key)
         if held is None:
@@ -107,7 +107,7 @@ def random_paths(paths: Sequence[P], *, seed: int) -> list[P]:
 
 
 def thin(paths: Sequence[P], *, size: int, seed: int) -> list[P]:
-    """A seeded choice of `size` paths, order kept. Smaller sizes nest in larger.
+    """`size` paths chosen by seed, in the order given; a smaller choice lies inside a larger one.
 
     Raises ValueError when there are fewer paths than `size`.
     """

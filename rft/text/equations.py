@@ -225,7 +225,8 @@ def holds_in_python(equation: str, *, tolerance: float = TOLERANCE) -> bool:
     """The released script's check, |eval(lhs) - float(rhs)| < tolerance with lhs, rhs = parts 0, 1 of split('=').
 
     Without its eval: an expression counts only when Python itself would read it as a number, so `1,000`, `$5`, `50%`,
-    `05`, `2^3` and an equation without '=' fail (the facts are silent on errors; a path that raises is dropped here).
+    `05`, `2^3` and an equation without '=' fail (what the script does with an
+    expression that raises is not published; here the path is dropped).
     """
     parts = equation.split("=")
     if len(equation) > MAX_LENGTH or len(parts) < 2 or _NOT_PYTHON.search(parts[0]) or not _FLOAT.fullmatch(parts[1]):

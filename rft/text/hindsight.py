@@ -23,7 +23,7 @@ FAULTS = ("no_equation", "false_equation", "no_answer", "no_result")
 
 @dataclass(frozen=True)
 class Reading:
-    """A path as a solution of its own; `fault` says why it is none."""
+    """A path as the solution of another question; `fault` says why it cannot be one."""
 
     text: str  # with the answer that its last equation gives
     key: str  # its equations joined with '|'

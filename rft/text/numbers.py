@@ -86,7 +86,7 @@ def last_number(text: str) -> Found | None:
 
 
 def first_number(text: str, *, start: int = 0) -> Found | None:
-    """The first number at or behind a place of a text; None as for `last_number`."""
+    """The first number at or behind index `start` of a text; None as for `last_number`."""
     return _found(text, _NUMBER.search(text, start))
 
 
@@ -102,7 +102,7 @@ def _found(text: str, match: re.Match[str] | None) -> Found | None:
 
 
 def _is_negative(text: str, start: int) -> bool:
-    """Whether a minus sign stands before the place on its line, and not a dash of another meaning: see the module."""
+    """Whether a minus sign, and no dash of another meaning (see the module), stands before `start` on its line."""
     before = _LINE_END.split(text[max(0, start - MAX_GAP) : start])[-1]
     tight = before.rstrip("$")
     bare = tight.rstrip()

@@ -40,9 +40,9 @@ REASONS = (
     "gold_not_last",  # the last equation's value is not the gold answer
     "odd_number",  # the question has a number within a word, a time or a fraction: 3rd, 5:30, 1/2
     "unlinked_number",  # an equation has a number from nowhere, such as 60 minutes or 100
-    "ambiguous_number",  # it may be two things, such as a question's number and an earlier result or 60 minutes
+    "ambiguous_number",  # a number of an equation may come from two places, such as the question and an earlier result
     "unused_number",  # the question has a number that no equation uses
-    "no_valid_numbers",  # no draw of new numbers kept whole results whole and signs
+    "no_valid_numbers",  # no draw of new numbers kept whole results whole and positive ones positive
 )
 NUM_ATTEMPTS = 200
 
@@ -53,7 +53,9 @@ _TOLD = {
     "eight": ("8",), "nine": ("9",), "ten": ("10",), "eleven": ("11",), "twelve": ("12",),
     "week": ("7",), "weeks": ("7",), "weekly": ("7",),
 }  # fmt: skip
-_UNITS = {  # a unit, its plural without the s -> what converts it to others: never told, so an equation may have it from here
+# A unit (plurals without their s) -> factors that convert it. A question need not state them, so an equation may have a
+# number from here.
+_UNITS = {
     "second": "60", "minute": "60", "hour": "60 24", "hourly": "24", "day": "24 7 30 31 365 52", "daily": "7 30 31 365",
     "week": "7 4 52", "weekly": "4 52", "month": "12 30 31 4 52", "monthly": "12", "year": "12 52 365 10 100",
     "yearly": "12 52", "annual": "12 52 365", "annually": "12 52", "decade": "10", "century": "100", "centurie": "100",
@@ -167,7 +169,7 @@ def _question_sources(question: str, numbers: Sequence[str]) -> dict[str, set[tu
 
 
 def _implied(question: str) -> set[str]:
-    """Numbers that an equation may have from what everybody knows of the units that the question names."""
+    """Conversion factors of the units that the question names: numbers that an equation may have without being told."""
     words = [*_WORD.findall(question.lower()), *["percent"] * ("%" in question)]
     return {number for word in words for number in _UNITS.get(word.removesuffix("s"), "").split()}
 

@@ -49,7 +49,7 @@ class Template:
         return self.before.replace("{question}", question)  # not str.format: questions may hold braces
 
     def with_draft(self, question: str, draft: str) -> str:
-        """What a revise template is given in the question's place."""
+        """Question and draft in one text, which a revise template takes in the question's place."""
         assert self.draft_lead, f"{self.name} is not a revise template"
         return question + self.draft_lead + draft
 
@@ -73,8 +73,9 @@ TEMPLATES = {
     )
 }
 
-# The reverse task (a path is given, its question is written) and the revise task (question and draft are given), worded
-# for a template of TEMPLATES: its name and the task's. The world's say only what its tokenizer knows.
+# Templates of two other tasks: reverse (a path is given, its question is to be written) and revise (question and draft are
+# given, a solution is to be written). Each is worded for a template of TEMPLATES and named after it and the task; those for
+# the world use only words that its tokenizer knows.
 REVERSE, REVISE = "reverse", "revise"
 _ALPACA_TASK = "Below is an instruction that describes a task, paired with {paired}. {order}\n\n### {head}:\n{question}"
 _REVERSE_ALPACA = _ALPACA_TASK.replace("{paired}", "a solution").replace(

@@ -28,7 +28,7 @@ GREEDY = -1  # the draw of a greedy answer, see rft.records.Sample
 
 
 class BadGold(ValueError):
-    """A gold answer that cannot be used: `data.on_bad_gold=drop` leaves such rows out, and no rows with other faults."""
+    """A gold answer that cannot be used. `data.on_bad_gold=drop` leaves out rows with this fault, and with no other."""
 
 
 def numbered_rows(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -16,7 +16,7 @@ from rft.text.answers import vote_number
 
 
 def rivals(outcomes: str, answers: Sequence[str | None]) -> list[int | None]:
-    """For each draw the number of the wrong answer that it votes for, by first appearance; None where it votes for none.
+    """For each draw the index of the wrong answer that it votes for, by first appearance; None where it votes for none.
 
     Equal numbers are one answer ("7", "7.0", "7."). A draw that the rule calls wrong is a rival even where its number equals
     the gold answer: the rule, and no other reading, says what is right.

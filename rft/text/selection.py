@@ -31,7 +31,7 @@ from rft.text import answers, equations, plain_equations
 from rft.text.dedup import farthest_paths, random_paths, thin
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
-OVER_CAP = "over_cap"  # a sixth reason, of policies with a cap
+OVER_CAP = "over_cap"  # a further reason, where the policy has a cap
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Policy:
     """A named way to select."""
 
     name: str
-    dedup: str  # farthest (Algorithm 1) | none (keep every correct path) | random (seeded, one a key)
-    cap: int | None = None  # at most so many paths a question, seeded choice; null: no cap
+    dedup: str  # farthest (Algorithm 1) | none (keep every correct path) | random (one per key, by seed)
+    cap: int | None = None  # most paths per question, chosen by seed; None: no cap
     count_human: bool = False  # True: a sample with the human path's key is a duplicate
     check_equations: bool = True
     tolerance: float = equations.TOLERANCE
@@ -89,7 +89,7 @@ class KeptPath:
 
 @dataclass(frozen=True)
 class SelectionStats:
-    """Counts over all problems given, sampled or not. Distinct: by key, among samples that pass every check."""
+    """Counts over all problems given, sampled or not. Distinct paths: keys of samples that pass every check."""
 
     num_questions: int
     num_samples: int
@@ -140,7 +140,7 @@ def select(
 ) -> Selected:
     """Select training paths from samples of one or several models (a union is several models' samples together).
 
-    `models` fixes their order (default: sorted); `max_draws` takes the first draws of each model and question alone;
+    `models` fixes their order (default: sorted); `max_draws` limits each model and question to its first draws;
     `seed` serves the random choices of `random_per_key` and caps. Raises ValueError for a sample of an unknown problem
     or model, when one draw occurs twice, or for a gold answer that the policy's rule misreads.
     """
@@ -256,7 +256,7 @@ def _select_question(
 
 
 def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy) -> str | None:
-    """Why a sample cannot be kept whatever else was drawn: the first reason of REASONS that applies, or None.
+    """Why a sample cannot be kept, regardless of other samples: the first reason of REASONS that applies, or None.
 
     `listed` are its equations, as `path_equations` finds them.
     """

@@ -63,7 +63,7 @@ class Shape:
 
 def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) -> Iterator[list[Segment]]:
     """Endless documents; another seed gives another stream. `held_out` gives the slice that measures pretraining loss:
-    its solved problems are of a split of their own, its random stream differs."""
+    its solved problems come from a split of their own, and its random stream is another one."""
     split = WorldSplit.HELD_OUT if held_out else WorldSplit.CORPUS
     rng = Random(f"corpus {config.seed} {split.value} {seed}")
     composed = drafts(config, split=split, stream=f"corpus {seed}")
@@ -145,7 +145,7 @@ def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> li
 
 
 def _single_steps(config: WorldConfig, split: WorldSplit, rng: Random) -> Iterator[Draft]:
-    """Endless one-clause relations, every kind in turn by chance: a start alone, or a plain amount and one clause.
+    """Endless one-clause relations, their kinds drawn at random: a start alone, or a plain amount and one clause.
 
     A relation of two equations (such as giving 3 friends 4 each) is also told here: it is one sentence. Problems of
     other splits are passed over by canonical form."""

@@ -27,12 +27,12 @@ from rft.text.world.kinds import KINDS, build, draw_numbers
 from rft.text.world.paths import Paths, draw_path, enumerate_paths
 from rft.text.world.scenarios import DISTRACTORS, FRACTIONS, NAMES, Scenario, fitting, question_of
 
-MAX_REPEATS = 400  # draws without a new problem before a split is declared exhausted
+MAX_REPEATS = 400  # draws in a row without a new problem, after which a split counts as exhausted
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A problem before it is told."""
+    """A problem before it is told in words."""
 
     graph: Graph
     numbers: tuple[int, ...]

@@ -4,8 +4,8 @@
         for stage in cell.stages:
             run(stage)                             # computed, or found finished
 
-A runner belongs to one process and keeps at most one sampler open between stages; training closes it first. Workers of an
-executor make a runner each (`StageTask`), and are sent stages without the graph behind them.
+A runner belongs to one process and keeps at most one sampler open between stages; training closes it first. Each worker of
+an executor makes its own runner (`StageTask`) and is sent stages without the graph behind them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rft.core.sampling.held import HeldSampler
 
 
-BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # of RuntimeConfig: they change the last bits of sums
+BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
 
 
 class StageRunner:
@@ -61,7 +61,7 @@ class StageRunner:
         sampler = self._held()
         if not stage.samples:
             sampler.close()
-        limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
+        limit_threads(self.runtime.threads)  # once more: a library imported meanwhile may have changed it
         done = stage.run(StageContext(out, self.runtime, report, sampler, self._finished))
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}

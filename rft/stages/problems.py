@@ -88,9 +88,7 @@ class FileProblems(Problems):
     kind: ClassVar[str] = "file_problems"
     content: str  # digest of the file; of the hub its name
     limit: int | None
-    rule: (
-        str | None
-    )  # where bad golds are dropped, the rule that must find a row's own solution correct (else see Golds)
+    rule: str | None  # where bad golds are dropped: the rule that must find a row's solution correct (else see Golds)
     on_bad_gold: str  # error | drop
     on_duplicate: str  # error | drop
     path: str = said()

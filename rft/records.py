@@ -5,14 +5,12 @@ This is the bottom of the import ladder: it imports the standard library alone, 
     problems = [Problem.from_json(row) for row in read_jsonl(folder / "train.jsonl")]
     record = Record.from_json(read_json(folder / "record.json"))
 
-    >>> Problem("w-0f3a", "Ann buys 3 bags of 17 nails. How many?", "3*17=<<3*17=51>>51\\n#### 51", "51").to_json()["gold"]
-    '51'
     >>> Outcome.from_letter("T")
     <Outcome.TRUNCATED: 'truncated'>
     >>> Score.binomial(1, 4)
     Score(value=0.25, n=4, se=0.21650635094610965)
 
-One row of a problem file:
+    # a row of a problem file
     {"id": "w-0f3a", "question": "Ann buys 3 bags of 17 nails. How many nails?", "solution": "3*17=<<3*17=51>>51\n#### 51",
      "gold": "51", "spec": null}
 """

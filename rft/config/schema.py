@@ -164,9 +164,7 @@ class DataConfig:
     world: WorldConfig | None = None
     train_path: Annotated[str | None, fields.place()] = None  # file, folder or hub id (rft.infra.hub)
     test_path: Annotated[str | None, fields.place()] = None
-    loss_path: Annotated[str | None, fields.place()] = (
-        None  # held-out text; null: the world's slice, or rft/data/heldout.txt
-    )
+    loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: the world's slice, or heldout.txt
     train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
     on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
     on_duplicate: OnFault = OnFault.error  # rows that repeat a question of their file
@@ -229,9 +227,7 @@ class EvalConfig:
     split: Split  # validation for every choice that is made before a comparison is reported
     vote_k: Annotated[int | None, fields.result("[1, 1000]", "draws of each test problem; null: greedy only")]
     vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws would be equal")]
-    perturbed_seed: Annotated[
-        int | None, fields.result("(-inf, inf)")
-    ]  # of a numbers-changed copy, scored too; null: none
+    perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, also scored
 
 
 @dataclass

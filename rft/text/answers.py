@@ -187,12 +187,18 @@ def equal(rule: str, answer: str, gold: str) -> bool:
 
 
 def same_gold(rule: str, one: str, other: str) -> bool:
-    """Whether two gold answers are one number and equal under the rule (gsm8k compares text: '7' and '7.0' are not)."""
+    """Whether two gold answers are one number and equal under the rule (gsm8k compares text: '7' and '7.0' are not).
+
+    Raises as `equal` does.
+    """
     return canonical_number(one) == canonical_number(other) and equal(rule, _gold_form(rule, one), other)
 
 
 def gold_fault(rule: str, gold: str) -> str:
-    """Why a rule cannot grade against a gold answer: it reads another number in it; '' when it reads the same one."""
+    """Why a rule cannot grade against a gold answer: it reads another number in it; '' when it reads the same one.
+
+    Raises ValueError for an unknown rule.
+    """
     named, number = rule_named(rule), canonical_number(gold)
     found = named.find(f"#### {named.written(gold.strip())}")
     if found is None or canonical_number(found.answer) == number:

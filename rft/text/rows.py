@@ -108,7 +108,7 @@ def draw_field(row: Row, *, where: str) -> int:
 
 
 def model_field(row: Row, *, where: str) -> str:
-    """Which model wrote a row; '' where it does not say."""
+    """Which model wrote a row; '' where it does not say. Raises ValueError for a field that is no text."""
     return "" if row.get("model") is None else text_field(row, "model", where=where)
 
 

@@ -175,13 +175,15 @@ def form_of(problem: Problem) -> tuple[Form, int]:
 
 
 def paths_of(problem: Problem, *, most: int = 64) -> Paths:
-    """The problem's paths: the first `most` in canonical order, and how many there are."""
+    """The problem's paths: the first `most` in canonical order, and how many there are. Raises as `form_of`."""
     form, limit = form_of(problem)
     return enumerate_paths(form, limit=limit, most=most)
 
 
 def alternative_paths(problem: Problem, *, most: int = 64) -> list[str]:
-    """Solutions in the canonical wording with another equation list than the human path and than each other."""
+    """Solutions in the canonical wording with another equation list than the human path and than each other. Raises as
+    `form_of`.
+    """
     human = equation_key(problem.solution)
     return [path.text() for path in paths_of(problem, most=most).first if path.key() != human]
 

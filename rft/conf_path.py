@@ -1,8 +1,11 @@
 """Where configuration files lie: the project's own `conf` in a checkout or an installed wheel, and the folders of a user.
 
-    conf_folder()                                            # .../conf, or .../site-packages/rft/conf
-    search_folders(["--config-dir", "mine", "model=own"])    # [conf_folder(), Path("mine")]: Hydra's order, the first wins
-    choices("model", search_folders(arguments))              # {"nano-s": Path(".../conf/model/nano-s.yaml"), ...}
+    >>> conf_folder().name                                       # .../conf, or .../site-packages/rft/conf
+    'conf'
+    >>> search_folders(["--config-dir", "mine", "model=own"]) == [conf_folder(), Path("mine")]     # the first one wins
+    True
+    >>> choices("model", search_folders([]))["nano-s"].name
+    'nano-s.yaml'
 
 Standard library alone: it is read before anything slow is imported.
 """
@@ -31,7 +34,7 @@ def search_folders(arguments: Sequence[str]) -> list[Path]:
 
 
 def choices(group: str, folders: Iterable[Path]) -> dict[str, Path]:
-    """The files of a group by choice; of equal names the one that Hydra takes."""
+    """The files of a config group by name; where folders share a name, the file that Hydra takes."""
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted((folder / group).glob("*.yaml")):

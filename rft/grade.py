@@ -10,8 +10,9 @@ object:
     {"n": 5276, "correct": 2001, "no_answer": 11, "accuracy": 0.379, "se": 0.0067, "agree": 5276, "disagree": 0}
 "se" is the binomial standard error over the n problems. Where a problem has several draws, "problems" is their number,
 "accuracy" the mean over problems of the share of right draws, and "se" the standard error of that mean, over problems: the
-draws of one problem are no independent trials (null for one problem). Where every problem has K draws, K > 1, "pass@1",
-"maj1@K" and "pass@K" stand beside. Greedy answers are no draws: beside other rows they are counted apart, under "greedy".
+draws of one problem are not independent trials (null for one problem). Where every problem has K draws, K > 1, "pass@1",
+"maj1@K" and "pass@K" stand beside. Greedy answers are not draws: where a file holds both, they are counted separately, under
+"greedy".
 A file holds the answers of one model, each once. `--per-item` writes {"id", "outcome", "answer"} per row in input order.
 """
 

@@ -3,9 +3,14 @@
 This is the bottom of the import ladder: it imports the standard library alone, and `analysis/` reads a study through it.
 
     problems = [Problem.from_json(row) for row in read_jsonl(folder / "train.jsonl")]
-    record = Record.from_json(json.loads((folder / "record.json").read_text()))
+    record = Record.from_json(read_json(folder / "record.json"))
 
-One row of a problem file:
+    >>> Outcome.from_letter("T")
+    <Outcome.TRUNCATED: 'truncated'>
+    >>> Score.binomial(1, 4)
+    Score(value=0.25, n=4, se=0.21650635094610965)
+
+    # a row of a problem file
     {"id": "w-0f3a", "question": "Ann buys 3 bags of 17 nails. How many nails?", "solution": "3*17=<<3*17=51>>51\n#### 51",
      "gold": "51", "spec": null}
 """
@@ -33,7 +38,7 @@ STUDY_FILE = "study.json"
 OUTCOMES_FILE = "outcomes.jsonl.gz"
 PATHS_FILE = "paths.jsonl.gz"
 SHOWN_FILE = "samples.jsonl"  # a capped sample of solutions, for people
-CURVE_FILE = "curve.jsonl"  # of training, beside the weights
+CURVE_FILE = "curve.jsonl"  # loss over training steps, beside the weights
 
 
 class Outcome(Enum):
@@ -143,7 +148,7 @@ class StageCost:
     flops: float  # estimated floating-point operations (6 N per trained token, 2 N per generated or scored token)
     tokens: int  # tokens trained on, generated or scored; padding not counted
     cache_hit: bool  # True when this run found it finished in the store
-    used: float = 1.0  # share of the work that the cell uses: of a shard's draws, which are drawn in whole blocks
+    used: float = 1.0  # share of the work that the cell uses; below 1 for a shard of which it reads only some draws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,23 +158,20 @@ class Record:
     study: str  # name of the study
     cell_id: str  # readable and unique within the study, e.g. 'nano-s_rft_f0.25_k4_s0-1a2b3c4d'
     cell_key: str  # digest of everything that can change the cell's result
-    names: dict[str, str]  # what people call the model and the data; says nothing of identity
-    setting: dict[
-        str, Any
-    ]  # the whole configuration that can change the result, by dotted path: without the seeds, and without
-    # what means nothing for the cell's method
+    names: dict[str, str]  # what people call the model and the data; no part of the identity
+    # all of the configuration that can change the result, by dotted path: without seeds, and without keys that the cell's
+    # method does not use
+    setting: dict[str, Any]
     seeds: dict[str, int]  # the replicate: the seeds that the cell rests on
     model: dict[str, Any]  # name, num_params, num_params_non_embedding, pretrain_tokens, pretrain_loss_nats, ...
     data: dict[str, Any]  # num_human, num_augmented, correct_per_question, distinct_per_question, drop_counts, ...
     scores: dict[str, Score]  # 'maj1@1' (greedy), 'maj1@K', 'pass@K', ...
     rates: dict[str, Score]  # 'no_answer', 'truncated', and in the embedded world 'arithmetic_error', 'plan_error', ...
-    stages: list[
-        dict[str, Any]
-    ]  # of every stage the cell rests on: name, key, place in provenance.origins, digest of weights
+    # of every stage the cell rests on: name, key, index in provenance.origins, digest of weights
+    stages: list[dict[str, Any]]
     cost: list[StageCost]
-    provenance: dict[
-        str, Any
-    ]  # of the assembly: commit, dirty, versions, device, command, started; origins of the stages
+    # of the process that wrote the record: commit, dirty, versions, device, command, started; and origins of the stages
+    provenance: dict[str, Any]
     files: dict[str, str]  # role -> file name relative to the record's folder
     schema_version: int = SCHEMA_VERSION
 

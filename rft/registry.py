@@ -1,15 +1,16 @@
-"""Named things that a file adds itself to: methods, engines, rules. A new one is a new file, nothing else is edited.
+"""Registries of named things: methods, engines, rules. A new one is a new file that adds itself; nothing else is edited.
 
-    METHODS: Registry[Method] = Registry("method", package="rft.methods")
+    >>> RULES = Registry("rule")
+    >>> @RULES.add("last_number")                 # stands in the file that adds it
+    ... def last_number(text): ...
+    >>> RULES["last_numbr"]
+    Traceback (most recent call last):
+    ValueError: rule=last_numbr is not one of last_number; did you mean last_number?
 
-    @METHODS.add("sft")                       # in rft/methods/sft.py
-    class Sft(Method): ...
+    METHODS: Registry[Method] = Registry("method", package="rft.methods")     # imports the package when it is first asked
 
-    METHODS["sft"]                            # looks through the package when it is first asked
-    METHODS["stf"]                            # ValueError: ... did you mean sft?
-
-Things of elsewhere come in by plug-ins: modules named in `plugins=[my_module]`, or installed packages with an entry point of
-the group `rft.plugins`. What a plug-in adds changes results as its source changes, so the source's digest is part of the
+Things from elsewhere come in by plug-ins: modules named in `plugins=[my_module]`, or installed packages with an entry point
+of the group `rft.plugins`. A change in a plug-in's source may change results, so the digest of its source is part of the
 identity of every stage that rests on it (`foreign_source`); the package's own things carry versions instead.
 """
 
@@ -34,10 +35,10 @@ OWN_PACKAGE = "rft"
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Things of one kind by name, in the order in which they came."""
+    """Things of one kind by name, in the order in which they were added."""
 
     def __init__(self, what: str, *, package: str | None = None, given: Mapping[str, T] | None = None) -> None:
-        """`what` they are called in messages; `package`: whose modules add themselves when they are imported."""
+        """`what`: their name in messages; `package`: its modules add things when imported; `given`: things to begin with."""
         self.what = what
         self._package = package
         self._things: dict[str, T] = dict(given or {})
@@ -92,7 +93,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def import_modules(package: str) -> None:
-    """Import every module of a package, each of which adds what it has."""
+    """Import every module of a package, so that each adds what it has to its registry."""
     found = importlib.import_module(package)
     for module in pkgutil.iter_modules(found.__path__):
         importlib.import_module(f"{package}.{module.name}")

@@ -47,7 +47,7 @@ def run(cfg: DictConfig) -> None:
     folder, swept = study_folder(), HydraConfig.get().mode is RunMode.MULTIRUN
     try:
         cell = plan_cell(to_study_config(cfg))
-    except ValueError as error:  # no cell: a sweep must not be taken for complete without it
+    except ValueError as error:  # the job is no cell; written down, so that nobody takes the sweep for complete
         if swept:
             job = " ".join(HydraConfig.get().overrides.task)
             Study(folder, str(cfg.study_name)).register_invalid(job, reason=str(error))

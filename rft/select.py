@@ -1,4 +1,4 @@
-"""Select training paths from samples that come from elsewhere: another engine, another team.
+"""Select training paths from stored samples, such as those of another engine or another team.
 
     python -m rft.select FILE.jsonl --out KEPT.jsonl                 # "-" is standard input
     python -m rft.select FILE.jsonl --out KEPT.jsonl --policy balanced --cap 4 --models 7B,13B --max-draws 100

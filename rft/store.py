@@ -1,12 +1,12 @@
-"""What the stage store holds, and letting go of it: a study of a 13B model writes terabytes.
+"""What the stage store holds, and removing what is no longer needed: a study of a 13B model writes terabytes.
 
     python -m rft.store ls [STUDY_FOLDER ...] [--kind finetune] [--by size|age|kind]
     python -m rft.store gc STUDY_FOLDER ... [--weights] [--delete]
     python -m rft.store pin STUDY_FOLDER_OR_KEY ...            # and unpin
 
-`gc` names (with --delete: removes) the finished stages that no record of the given study folders rests on and that are not
-pinned; those with model weights only with --weights. While any process computes in the store nothing is removed: what that
-process will read next cannot be told from outside. Pins lie in the store's `pins.json`:
+`gc` lists (with --delete: removes) the finished stages that no record of the given study folders rests on and that are not
+pinned; stages with model weights only with --weights. While any process computes in the store nothing is removed, since
+nobody can tell what that process will read next. Pins lie in the store's `pins.json`:
     {"5f0c4a1e77...": "multirun_outputs/quickstart"}           # key -> what was pinned
 """
 

@@ -2,7 +2,7 @@
 
     print(usage(search_folders(sys.argv[1:])))
 
-From the declarations in rft.config and the names of files alone: nothing is composed, and Hydra is not imported.
+It is made from the declarations in rft.config and the names of files: nothing is composed, and Hydra is not imported.
 """
 
 from __future__ import annotations

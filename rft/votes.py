@@ -2,14 +2,17 @@
 
 Records, figures, claims and `rft.grade` all take these numbers from here, so that one question has one answer.
 
-    tally = Tally.of("CCWN", [None, None, 0, None])       # two right, one vote for a rival, one draw without an answer
-    pass_at_k(tally, ks=[1, 4])                           -> [0.5, 1.0]
-    maj_at_k(tally, ks=[1, 2, 3, 4])                      -> [0.5, 0.67, 0.83, 1.0]
-    distinct_at_k([5, 2, 1], n=10, ks=[1, 10])            -> [0.8, 3.0]
+    >>> tally = Tally.of("CCWN", [None, None, 0, None])     # two right draws, one wrong answer, one draw without an answer
+    >>> pass_at_k(tally, ks=[1, 4])
+    [0.5, 1.0]
+    >>> [round(share, 2) for share in maj_at_k(tally, ks=[1, 2, 3, 4])]
+    [0.5, 0.67, 0.75, 1.0]
+    >>> [round(number, 2) for number in distinct_at_k([5, 2, 1], n=10, ks=[1, 10])]
+    [0.8, 3.0]
 
 A draw is right when the grading rule accepts it (letter C), and no other draw ever counts as right, whatever number stands in
-it. A draw that the rule finds wrong votes for its answer, one class of equal numbers each; one without an answer, or cut off,
-votes for nothing. In a vote a tie is shared: the right answer among t winners earns 1/t.
+it. A draw that the rule finds wrong votes for its answer (a rival of the right one; equal numbers are one answer). A draw
+without an answer, or cut off, votes for nothing. A tie is shared: the right answer among t winners of a vote earns 1/t.
 Shape letters: K = size of a subset, T = draws in it that are not right, Q = quadrature nodes.
 """
 
@@ -123,7 +126,7 @@ def _maj_table(n: int, num_correct: int, rivals: tuple[int, ...]) -> Floats:
 
 
 def _rival_ways(num_others: int, rivals: tuple[int, ...], j: int) -> Floats:
-    """For each total of draws that are not right: ways, a way with s rivals at exactly j weighted by 1/(s + 1).
+    """For each total of draws that are not right: ways to choose them, with s rivals at exactly j weighted by 1/(s + 1).
 
     Totals beyond the length of the result are impossible: no rival may occur more than j times.
     """
@@ -142,15 +145,14 @@ def _rival_ways(num_others: int, rivals: tuple[int, ...], j: int) -> Floats:
 
 
 def pool_scores(tallies: Mapping[str, Tally]) -> dict[str, Score]:
-    """`pass@1`, and for K > 1 draws a problem `maj1@K` and `pass@K`: means over problems with the error over items.
+    """`pass@1`, and for K > 1 draws a problem `maj1@K` and `pass@K`: means over problems with their standard error.
 
-    The name `maj1@1` is the greedy answer's and no score of draws. Raises ValueError where problems differ in their draws.
+    `maj1@1` names the score of the greedy answer and is never one of draws. Raises ValueError where problems differ in their
+    number of draws.
     """
     sizes = {tally.num_draws for tally in tallies.values()}
     if len(sizes) != 1:
-        raise ValueError(
-            f"problems have {min(sizes)} to {max(sizes)} draws: a pool that came out short is no smaller k"
-        )
+        raise ValueError(f"problems have {min(sizes)} to {max(sizes)} draws: a short pool is an error, not a smaller k")
     k = sizes.pop()
     passed = [pass_at_k(tally, ks=[1, k]) for tally in tallies.values()]
     scores = {"pass@1": Score.mean([row[0] for row in passed])}

@@ -1,4 +1,4 @@
-"""Shell completion of `rft`: subcommands here, what comes after `rft run` and `rft plan` by Hydra.
+"""Shell completion of `rft`: of subcommands in this module, of what follows `rft run` and `rft plan` by Hydra.
 
     eval "$(rft -sc install=bash)"        # `rft run -sc install=bash` prints the same
 

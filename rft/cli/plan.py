@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def with_last_override(arguments: Sequence[str], override: str) -> list[str]:
-    """The override added behind all others, so that it holds; next to them, since Hydra takes no flag in between."""
+    """The arguments with an override right behind the others, so that it wins (Hydra allows no flag in between)."""
     places = [i for i, argument in enumerate(arguments) if "=" in argument and not argument.startswith("-")]
     place = places[-1] + 1 if places else len(arguments)
     return [*arguments[:place], override, *arguments[place:]]

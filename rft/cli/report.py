@@ -1,4 +1,4 @@
-"""`rft report DIR ...`: what `rft plot` draws, and one HTML file of it that opens from disk.
+"""`rft report DIR ...`: the figures of `rft plot`, and one HTML file with them that opens from disk.
 
 rft report multirun_outputs/quickstart     # .../figures/report.html
 """

@@ -5,7 +5,8 @@
       missing: nano-s_rft_f1_k16_s0-1a2b3c4d: not finished
     being computed now in multirun_outputs/.store: shard 5f0c4a1e
 
-The study folder alone tells of cells; a copied one needs no store. Stages are the store's, for whichever study.
+Cells are read from the study folder, so a copied one needs no store. The stages being computed are those of the store, for
+whichever study.
 """
 
 from __future__ import annotations

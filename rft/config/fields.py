@@ -1,10 +1,15 @@
 """What a configuration field is, declared beside it: its role, and for numbers the range that is allowed.
 
-    k: Annotated[int, fields.result("[1, inf)", "samples per question and donor")]     # in a class of rft.config
-    for leaf in leaves(cfg): leaf.path, leaf.value, leaf.spec.role    # 'train.lr', 0.003, Role.result
-    range_problems(cfg)                                               # ['k=0 is outside [1, inf): samples per ...']
+    k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]     # in a class of rft.config
 
-A field without a declaration changes results: forgetting it can split a setting in two, never pool two.
+    >>> from rft.config import LossConfig
+    >>> [(leaf.path, leaf.value, leaf.spec.role.value) for leaf in leaves(LossConfig(max_tokens=65536, window=1))]
+    [('max_tokens', 65536, 'result'), ('window', 1, 'result')]
+    >>> range_problems(LossConfig(max_tokens=65536, window=1))
+    ['window=1 is outside [2, inf)']
+
+A field without a declaration counts as changing results. So a forgotten declaration can split one setting in two, but can
+never pool two settings into one.
 """
 
 from __future__ import annotations
@@ -23,9 +28,9 @@ from typing import Any
 class Role(Enum):
     """What a field has to do with results."""
 
-    result = "result"  # changes results: part of a setting
-    seed = "seed"  # of random choices that a replicate makes anew: part of the replicate
-    name = "name"  # what people call a thing
+    result = "result"  # changes results: part of the setting
+    seed = "seed"  # a seed of random choices: part of the replicate
+    name = "name"  # a name for people, without effect on results
     fact = "fact"  # what is known of a model or expected of data, for estimates and figures
     place = "place"  # where content lies; the content is what counts
     run = "run"  # how the work is done and kept: speed, storage, tracking
@@ -103,7 +108,7 @@ class Leaf:
 
 
 def leaves(value: Any, *, prefix: str = "", role: Role | None = None) -> Iterator[Leaf]:
-    """Every value below a configuration, parts that are null as one leaf. A part's role is that of all below it, if declared.
+    """Every value below a configuration; a part that is null is one leaf. A role declared for a part holds for all below it.
 
     Mappings of parts (`donors`) are gone through by name.
     """

@@ -1,7 +1,9 @@
 """A first look at command-line overrides, for errors with a suggestion before Hydra composes anything.
 
-check_overrides(["model=nano-q"], folders=[Path("conf")], choices={"method": METHODS}, options={})
-# "model=nano-q: unknown model. Did you mean nano-s? Known: nano-l, nano-m, nano-s, nano-xs, ..."
+>>> from rft.conf_path import conf_folder
+>>> problem = check_overrides(["model=nano-q"], folders=[conf_folder()], choices={}, options={})
+>>> problem.partition(" Known:")[0]
+"model=nano-q: unknown model 'nano-q'. Did you mean nano-s?"
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def check_overrides(
 
 @dataclass(frozen=True)
 class _Tree:
-    """What an override may name."""
+    """Everything that an override may name."""
 
     folders: Sequence[Path]
     choices: Mapping[str, Collection[str]]

@@ -1,13 +1,15 @@
 """What planning reads of a configuration: from it follow a cell's setting and its replicate, without a list kept by hand.
 
-    reading = Reading()
-    seen = watched(cfg, reading)             # looks like the configuration, and notes what is read
-    plan_stages(seen)
-    reading.setting                          # {'method': 'sft', 'data_frac': 0.5, 'train.lr': 0.003, ...}
-    reading.seeds                            # {'data_seed': 0, 'train_seed': 0}
+    >>> from rft.config import LossConfig
+    >>> reading = Reading()
+    >>> seen = watched(LossConfig(max_tokens=65536, window=256), reading)     # behaves like the configuration
+    >>> seen.window
+    256
+    >>> reading.setting                                                       # what was read, and nothing else
+    {'window': 256}
 
-A value that changes results is noted by its dotted path when it is read, a seed apart; names, facts and the rest are not.
-What is known from outside (the content behind a path) is noted with `note`.
+A value that changes results is noted in `setting` by its dotted path when it is read, a seed in `seeds`; names, facts and the
+rest are not noted. What is known from outside the configuration (the content behind a path) is added with `note`.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def watched(cfg: T, reading: Reading) -> T:
 
 
 def unnoted(cfg: T) -> T:
-    """The configuration itself: for looking whether something is asked for at all, and for estimates."""
+    """The bare configuration, nothing noted: to see whether something is asked for at all, and for estimates."""
     return cast(T, cast(Any, cfg)._target) if isinstance(cfg, _View) else cfg
 
 

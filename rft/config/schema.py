@@ -32,7 +32,7 @@ class DataKind(Enum):
 
 
 class Numerics(Enum):
-    """Which floating-point kernels compute (rft.infra.numerics): they differ in last bits, and bases differ by those."""
+    """Which floating-point kernels compute (rft.infra.numerics): sums, and so pretrained bases, differ between them."""
 
     native = "native"  # the processor's fastest
     portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
@@ -60,7 +60,7 @@ class Split(Enum):
 
 
 class ThinTo(Enum):
-    """Whether a union gives paths up, so that diversity of models is compared at equal numbers of paths."""
+    """Whether a union's kept paths are thinned, to compare unions at equal numbers of paths."""
 
     none = "none"
     own = "own"  # to as many paths as the model's own pool with as many draws keeps, by seeded choice
@@ -106,9 +106,9 @@ class ArchConfig:
 class PretrainConfig:
     """Recipe of the pretraining stage."""
 
-    tokens: Annotated[int, fields.result("[1, inf)")]  # budget, annealed fully
-    batch_tokens: Annotated[int, fields.result("[1, inf)")]  # tokens an optimiser step
-    sequence: Annotated[int, fields.result("[2, inf)")]  # tokens a packed sequence
+    tokens: Annotated[int, fields.result("[1, inf)")]  # budget; the learning rate decays to 0 over it
+    batch_tokens: Annotated[int, fields.result("[1, inf)")]  # tokens per optimiser step
+    sequence: Annotated[int, fields.result("[2, inf)")]  # tokens per packed sequence
     lr: Annotated[float, fields.result("(0, inf)")]
     warmup_frac: Annotated[float, fields.result("[0, 1)")]
     weight_decay: Annotated[float, fields.result("[0, inf)")]
@@ -149,7 +149,7 @@ class WorldConfig:
     max_steps: Annotated[int, fields.result("[1, inf)")]  # and at most
     num_graphs: Annotated[int, fields.result("[1, inf)")]  # computation graphs, drawn with Zipf-like frequency
     max_distractors: Annotated[int, fields.result("[0, inf)")]  # facts that the answer does not need, at most
-    human_style: Annotated[float, fields.result("[0, 1]")]  # of solutions; 0: none; 0.9: nearly always the same
+    human_style: Annotated[float, fields.result("[0, 1]")]  # probability of the canonical human path; else uniform
     composed_frac: Annotated[
         float, fields.result("[0, 1]")
     ]  # share of corpus documents that hold whole solved problems
@@ -164,7 +164,7 @@ class DataConfig:
     name: Annotated[str, fields.name()]
     kind: DataKind
     num_train: Annotated[int | None, fields.result("[1, inf)", "the full human set, data_frac = 1; null: all")]
-    num_pool: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the human pool
+    num_pool: Annotated[int | None, fields.result("[1, inf)")]  # world: problems to take the human set from
     num_validation: Annotated[int, fields.result("[0, inf)")]  # held out of training for choices
     num_test: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the test set; jsonl: null
     eval_problems: Annotated[int | None, fields.result("[1, inf)", "test problems to score, a fixed prefix; null: all")]
@@ -178,7 +178,7 @@ class DataConfig:
     world: WorldConfig | None = None
     train_path: Annotated[str | None, fields.place()] = None  # file, folder or hub id (rft.infra.hub)
     test_path: Annotated[str | None, fields.place()] = None
-    loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: world slice, or ours
+    loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: the world's slice, or heldout.txt
     train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
     on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
     on_duplicate: OnFault = OnFault.error  # rows that repeat a question of their file
@@ -191,7 +191,7 @@ class TrainConfig:
 
     epochs: Annotated[float, fields.result("(0, inf)")]
     epoch_rule: EpochRule
-    batch_size: Annotated[int, fields.result("[1, inf)")]  # examples an optimiser step
+    batch_size: Annotated[int, fields.result("[1, inf)")]  # examples per optimiser step
     lr: Annotated[float | None, fields.result("(0, inf)", "null: the model's own")]
     warmup_frac: Annotated[float, fields.result("[0, 1)")]
     schedule: str  # cosine | linear | constant
@@ -240,7 +240,7 @@ class SelectConfig:
     tolerance: Annotated[float, fields.result("[0, inf)")]  # absolute, of the equation check
     check_equations: bool
     equations: str  # annotated (`<<...>>`) | plain (from text)
-    cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # paths a question
+    cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # kept paths per question
     tie_break: str | None  # how algorithm 1 breaks ties, see rft.text.dedup; null: as the policy has it
     thin: ThinTo  # of a union's kept paths; without meaning for a model's own pool
     choose: str  # policy: keep what the policy keeps; else a name of rft.choosers, which ranks its distinct paths
@@ -253,16 +253,16 @@ class EvalConfig:
     """What is measured of every cell."""
 
     split: Split  # validation for every choice that is made before a comparison is reported
-    vote_k: Annotated[int | None, fields.result("[1, 1000]", "draws a test problem; null: greedy only")]
-    vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws are one")]
-    perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, scored too
+    vote_k: Annotated[int | None, fields.result("[1, 1000]", "draws of each test problem; null: greedy only")]
+    vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws would be equal")]
+    perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, also scored
 
 
 @dataclass
 class LossConfig:
     """The measured pretraining loss."""
 
-    max_tokens: Annotated[int, fields.result("[1, inf)")]  # of the held-out text that are scored
+    max_tokens: Annotated[int, fields.result("[1, inf)")]  # tokens of the held-out text that are scored
     window: Annotated[int, fields.result("[2, inf)")]  # context in tokens
 
 
@@ -314,7 +314,7 @@ class StudyConfig:
     data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
     k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
     union: list[str]  # donor models, k draws from each; empty: the model's own pool
-    temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples are one")]
+    temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples would be equal")]
     seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
     data_seed: Annotated[int | None, fields.seed()]
     train_seed: Annotated[int | None, fields.seed()]
@@ -334,7 +334,7 @@ class StudyConfig:
     tracking: Annotated[TrackingConfig, fields.run()]
     plugins: Annotated[list[str], fields.run()]  # modules that add methods, engines, rules (rft.registry)
     study_name: Annotated[str, fields.run()]
-    study_replace: Annotated[bool, fields.run()]  # a multirun takes the cells that the study has off its list first
+    study_replace: Annotated[bool, fields.run()]  # first take the cells that the study has off its list
     dry_run: Annotated[bool, fields.run()]
     plan: Annotated[PlanConfig, fields.run()]
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs

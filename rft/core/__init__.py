@@ -6,4 +6,4 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-OnProgress = Callable[[int, int], None]  # (steps or solutions done, in all): told now and then by what takes long
+OnProgress = Callable[[int, int], None]  # (steps or solutions done, number of all): called now and then by long work

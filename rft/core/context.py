@@ -1,10 +1,10 @@
 """How many tokens a model can read at once, and the refusal of what does not fit.
 
     context = context_of(folder)          # 512, from config.json; None where a model names no limit (ALiBi, recurrences)
-    check_prompts([310, 344], max_new_tokens=80, context=context)
-    # ValueError: prompts of up to 344 tokens and max_new_tokens=256 need 600, the model has a context of 512: ...
+    check_prompts([310, 344], max_new_tokens=256, context=context)
+    # ValueError: prompts of up to 344 tokens and data.max_new_tokens=256 need 600, the model has a context of 512 tokens: ...
 
-Beyond its context a model answers without a word of complaint, at positions that it was never trained on.
+Beyond its context a model still answers, without an error, at positions that it was never trained on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rft.core.checkpoints import CONFIG_FILE
 
-NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")  # as the families call it
+NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")  # in the config.json of the families
 
 
 def context_of(folder: Path) -> int | None:

@@ -31,7 +31,7 @@ def fit(
     report: Callable[[float], None],
 ) -> TrainResult:
     """Train over the steps; leaves a plain Hugging Face folder (adapters merged) and the curve in `out`."""
-    seed_torch(seed)  # of what a model may draw besides dropout, such as a router's jitter
+    seed_torch(seed)  # for what a model may draw besides dropout, such as a router's jitter
     curve: list[dict[str, Any]] = []
     result = train(model, steps, settings=settings, log=curve.append, progress=lambda done, total: report(done / total))
     save_model(merge_lora(model), tokenizer, out)

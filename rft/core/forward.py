@@ -1,7 +1,7 @@
 """Hidden states and the loss at chosen positions, for any causal language model; a lean path for Llama on CPU.
 
-    hidden_BTD = hidden_states(model, inputs_BT)                     # right-padded, no mask needed
-    loss_sum = target_loss_sum(model, hidden_BTD.flatten(0, 1)[index_N], targets_N)
+    hidden_BTD = hidden_states(model, inputs_BT)                     # inputs padded on the right; no mask needed
+    loss_sum = target_loss_sum(model, inputs_BT, index_N, targets_N)     # nats, at flat positions index_N of B*T
 
 Most tokens of an example carry no loss, and for small models the output head is the largest product: hidden states are
 gathered before it. On CPU in float32, Llama models take a forward pass of our own (no mask building, joint projections,

@@ -1,7 +1,7 @@
 """The measured loss of a model on held-out text: nats per token, on determined tokens alone, and bits per byte.
 
     measured = measure_loss(model, tokens, window=256, context_id=tokenizer.eos_token_id, num_bytes=len(text.encode()))
-    measured     # MeasuredLoss(loss_nats=1.312, se=0.011, num_tokens=40960, determined_loss_nats=None, ...)
+    measured     # MeasuredLoss(loss_nats=1.312, se=0.011, num_tokens=40960, determined_loss_nats=None, num_determined=0, ...)
 
 Windows slide by half their length, so that every token but those of the first window sees at least half a window of
 context; each token is scored once. Bits per byte make models with different tokenizers comparable, nats per token do not.
@@ -32,7 +32,7 @@ class MeasuredLoss:
     num_tokens: int  # scored
     determined_loss_nats: float | None  # mean over the tokens that the mask marks; None without a mask
     num_determined: int
-    bits_per_byte: float | None  # over the bytes of the text; None where they are not given, or not spelt
+    bits_per_byte: float | None  # None where bytes are not given, or where the tokens do not spell the text
     num_bytes: int | None  # of the text that was scored
 
 

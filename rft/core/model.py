@@ -1,9 +1,9 @@
 """Causal language models: built from an architecture, read from and written to plain Hugging Face folders, counted.
 
-model = build_llama(arch, vocab_size=1200, seed=0, eos_id=1, pad_id=0)
+model = build_llama(arch, vocab_size=248, seed=0, eos_id=1, pad_id=0)     # arch of conf/model/nano-s.yaml
 save_model(model, tokenizer, folder)
 model = load_model(folder, device="cpu", dtype="float32")
-count_parameters(model)          # ParameterCount(total=379_008, non_embedding=302_208)
+count_parameters(model)          # ParameterCount(total=122688, non_embedding=106816)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a model can read packed rows: some families have no positions, or no mask, that could keep examples apart.
+"""Whether a model can read packed rows: some families take no positions, or no mask, that would keep examples apart.
 
 check_packing(model, encoded)        # ValueError: runtime.packing=true does not suit the model type 'mpt': ...
 """
@@ -13,7 +13,7 @@ from rft.core.forward import hidden_states
 from rft.core.model import Model
 from rft.core.tokenization import Encoded
 
-TOLERANCE = 1e-3  # of the largest hidden value: float32 differs by some 1e-6, a token seen in error by far more
+TOLERANCE = 1e-3  # share of the largest hidden value: rounding in float32 gives 1e-6, a token seen in error far more
 
 
 @torch.no_grad()

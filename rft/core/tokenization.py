@@ -1,8 +1,8 @@
 """Text to token ids and back: tokenizers from a model folder, and examples with their prompt length.
 
 tokenizer = load_tokenizer(folder)
-encoded = encode_examples(tokenizer, [(Prompt("How many?"), " 3*17=51\\n#### 51")], max_tokens=256)
-encoded[0]   # Encoded(ids=(5, 9, 12, ..., 2), num_prompt=3): the loss covers ids[3:], end-of-sequence token included
+encoded = encode_examples(tokenizer, [(Prompt("How many?"), " makes <<3*17=51>>51\\n#### 51")], max_tokens=256)
+encoded[0]   # Encoded(ids=(87, 175, 15, 174, ..., 1), num_prompt=3): the loss covers ids[3:], end-of-sequence token included
 """
 
 from __future__ import annotations

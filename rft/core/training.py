@@ -1,4 +1,4 @@
-"""THE training loop: pretraining, SFT and RFT are the same `train` on different steps.
+"""The one training loop: pretraining, SFT and RFT are the same `train` on different steps.
 
     settings = TrainSettings(num_steps=100, lr=1e-3, warmup_frac=0.03, schedule="cosine", weight_decay=0.0, grad_clip=1.0)
     steps = example_steps(encoded, batch_size=32, num_steps=100, seed=0, micro_batch_tokens=4096)

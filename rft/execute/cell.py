@@ -3,8 +3,8 @@
     cell = plan_cell(cfg)
     run_cell(cell, study_folder=Path("multirun_outputs/quickstart"), command=sys.argv)
 
-The same steps whoever computes the stages: here one after the other, or an executor beforehand (rft.execute.sweep), which
-then calls `finish_cell` in a worker.
+The steps are the same whoever computes the stages: this module, one after the other, or beforehand an executor
+(rft.execute.sweep), which then calls `finish_cell` in a worker.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MANY_WITHOUT_EQUATIONS = 0.5
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A configuration with what planning looked up, and the plan."""
+    """A configuration, what planning looked up outside it, and the plan."""
 
     cfg: StudyConfig
     sources: Sources
@@ -45,7 +45,7 @@ class PlannedCell:
 
 
 def plan_cell(cfg: StudyConfig) -> PlannedCell:
-    """Look the outside up and plan. Raises ValueError for what cannot work, before anything is computed or written."""
+    """Look up files, models and engines, then plan. Raises ValueError before anything is computed or written."""
     sources = resolve(cfg)
     return PlannedCell(cfg, sources, plan(cfg, sources))
 

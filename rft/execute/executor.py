@@ -3,9 +3,9 @@
     executor.run(tasks, on_event=print)      # {"sft ...": Result("done", ...), ...}
 
 Tasks name what they depend on, what they cost and what they would share with others (rft.infra.scheduler.Task). An executor
-runs each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here is of local
-processes; another is one file: a class with this method, and a launcher that gives it to rft.execute.sweep
-(hydra_plugins/rft_launchers/dag.py).
+runs each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here
+uses local processes. Another one is a single file: a class with this method, and a launcher that gives it to
+rft.execute.sweep (hydra_plugins/rft_launchers/dag.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many tasks it runs at once, for estimates of time."""
+        """Number of tasks that it runs at once, for estimates of time."""
         ...
 
     def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:

@@ -49,7 +49,7 @@ PREFLIGHT_FILE = "preflight.json"
 NUM_PROMPTS = 4  # decoded one by one and together
 NUM_GREEDY_TOKENS = 32  # of each
 TIE_NATS = 1e-3  # top-2 logit gap below which the order of float operations may decide
-NUM_EXAMPLES = 8  # of the step whose loss is accumulated
+NUM_EXAMPLES = 8  # in the step whose loss is accumulated
 NUM_SHOTS = 2  # before the question that must parse: a base model has to be shown the format
 TOLERANCE = 1e-4  # relative, of loss and gradient norm in float32
 ACTIVATIONS_PER_TOKEN = (
@@ -115,7 +115,7 @@ def preflight_cell(cfg: StudyConfig, sources: Sources, cell: CellPlan, *, store:
 
 
 def report_key(cfg: StudyConfig, cell: CellPlan) -> str:
-    """What a report is good for: the same model, data, recipe and limits on the same kind of device."""
+    """Key of a report: it holds for the same model, data, recipe and limits on the same kind of device."""
     settings = [dataclasses.asdict(part) for part in (cfg.train, cfg.sampling, cfg.runtime)]
     plain = [{name: getattr(value, "value", value) for name, value in part.items()} for part in settings]
     return digest(
@@ -141,7 +141,7 @@ def run_preflight(cfg: StudyConfig, sources: Sources, *, model: Path, train: Pat
 def _tried(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
-    except (ValueError, RuntimeError) as error:  # what a stage would raise later, after hours
+    except (ValueError, RuntimeError) as error:  # what a stage would otherwise raise after hours
         return Check(name, False, f"{type(error).__name__}: {error}", {})
 
 

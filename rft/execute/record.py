@@ -86,7 +86,7 @@ class _Finished:
     store: Store
 
     def entry(self, stage: Stage[Any]) -> Entry:
-        """Raises RuntimeError when it is not there."""
+        """A finished stage. Raises RuntimeError when the store does not have it."""
         entry = self.store.get(stage.kind, stage.key)
         if entry is None:
             raise RuntimeError(
@@ -95,16 +95,16 @@ class _Finished:
         return entry
 
     def open(self, stage: Stage[R]) -> R:
-        """Read as what it is."""
+        """Open a finished stage: what its `read` returns."""
         return stage.read(self.entry(stage).path)
 
     def facts(self, stage: Stage[Any]) -> dict[str, Any]:
-        """What it tells the record."""
+        """The facts that a finished stage gives to the record."""
         return dict(self.entry(stage).meta["facts"])
 
 
 def _stage_origins(cell: CellPlan, done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(a row per stage with the place of its origin and the digest of the weights it made, the distinct origins)."""
+    """(a row per stage with the index of its origin and the digest of the weights it made, the distinct origins)."""
     origins: list[dict[str, Any]] = []
     rows = []
     for stage in cell.stages:
@@ -149,7 +149,7 @@ def _copied_rows(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def _perturbed_scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
-    """Accuracy on the copies, and on the originals of these problems alone: copies lean to plain equations."""
+    """Accuracy on the copies, and on the originals of just these problems, which lean towards plain equations."""
     copied = [row for row in outcomes if "perturbed" in row]
     if not copied:
         return {}
@@ -214,7 +214,7 @@ def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
 
 
 def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
-    """Counts of the problems that the cell trains and is scored on, and of a file's what was left out of it."""
+    """Numbers of problems that the cell trains on and is scored on, and of rows that were left out of data files."""
     dataset: dict[str, Any] = {"kind": "world"}
     for stage in problems:
         file = stage.whole if isinstance(stage, Part) else stage

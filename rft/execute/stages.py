@@ -4,8 +4,8 @@
         for stage in cell.stages:
             run(stage)                             # computed, or found finished
 
-A runner belongs to one process and keeps at most one sampler open between stages; training closes it first. Workers of an
-executor make a runner each (`StageTask`), and are sent stages without the graph behind them.
+A runner belongs to one process and keeps at most one sampler open between stages; training closes it first. Each worker of
+an executor makes its own runner (`StageTask`) and is sent stages without the graph behind them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rft.core.sampling.held import HeldSampler
 
 
-BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # of RuntimeConfig: they change the last bits of sums
+BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
 
 
 class StageRunner:

@@ -100,7 +100,9 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """A plan is a million small objects without cycles: looking for garbage among them takes a fifth of its time."""
+    """Switch the garbage collector off: a plan is a million small objects without cycles, and scanning them takes a fifth
+    of its time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

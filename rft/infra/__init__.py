@@ -1,1 +1,1 @@
-"""Disk, processes and bookkeeping: knows nothing of models (rft.core) and is not known by them."""
+"""Disk, processes and bookkeeping: never imports the models (rft.core), nor they it."""

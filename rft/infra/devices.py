@@ -1,8 +1,8 @@
 """What this machine computes on. torch is imported only when a function needs it.
 
-resolve_device("auto")      -> "cuda", "mps" or "cpu"
-available_bytes("cpu")      -> 21474836480
-num_cpus()                  -> 2
+resolve_device("auto")      # 'cuda', 'mps' or 'cpu'
+available_bytes("cpu")      # e.g. 21474836480
+num_cpus()                  # e.g. 2
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CGROUP_LIMITS = (  # version 2, then 1: what a container or a SLURM job may use
 
 
 def resolve_device(name: str) -> str:
-    """The device to use: `auto` is the first there is of cuda, mps, cpu.
+    """The device to use: `auto` is the first available of cuda, mps, cpu.
 
     Raises ValueError for an unknown name, or a device that is not there.
     """

@@ -1,11 +1,16 @@
 """Stable digests of configuration values and of file contents: the identity of every stage.
 
-    digest({"name": "finetune", "config": train_config, "inputs": [key_of_base, key_of_data]})
-    -> "5f0c4a1e9b7d2c3846a1b0c9d8e7f601"
+    >>> digest({"name": "finetune", "config": {"epochs": 3}, "inputs": ["5f0c4a1e", "77ab01d2"]})
+    '10247f32595dfedf3f458450a268b032'
+    >>> digest({"epochs": 3}) == digest({"epochs": 3.0})
+    True
+    >>> digest({"train": {"lr": len}})
+    Traceback (most recent call last):
+    ValueError: train.lr: builtin_function_or_method; a stage's identity is made of None, bool, int, float, ...
 
 Equal values have equal digests however they are spelled: 1 and 1.0, a tuple and a list, keys in any order, a dataclass
-and the dict of its fields, an Enum member and its value. What has no stable serialisation is refused by its place in
-the value ("train.lr: function"), never turned into text.
+and the dict of its fields, an Enum member and its value. A value without a stable serialisation is refused, naming its place,
+and never turned into text.
 """
 
 from __future__ import annotations
@@ -43,7 +48,7 @@ def _canonical(value: Any, *, place: str, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         raise _refusal(place, f"nested deeper than {_MAX_DEPTH} levels (does it contain itself?)")
     kind = type(value)
-    if kind is dict:  # the common exact types first; what follows knows their relatives
+    if kind is dict:  # the common exact types first; subclasses are handled below
         return _canonical_mapping(value, place=place, depth=depth)
     if kind is list or kind is tuple:
         return _canonical_items(value, place=place, depth=depth)
@@ -136,7 +141,7 @@ def folder_digest(paths: Iterable[Path]) -> str:
     """Digest of files and folders by content, in the order given.
 
     A file counts by its content alone, a folder by the relative names and contents of all files below it; where they
-    lie does not count. Raises FileNotFoundError for a path that is not there.
+    lie does not matter. Raises FileNotFoundError for a path that is not there.
     """
     parts: list[Any] = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""What a disk does to us: folders listed and flushed, and its refusals turned into something a user can act on.
+"""Disks: folders listed and flushed, and a disk's refusals turned into messages that a user can act on.
 
 with disk_errors(root, "computing select-5f0c"):
     ...                                             # a full or read-only disk becomes a StoreError naming `root`
@@ -56,7 +56,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    """Also in what caused it: libraries in other languages hand the system's message on as plain text."""
+    """Also looks at causes and texts: libraries in other languages pass the system's message on as plain text."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -68,7 +68,7 @@ def _is_disk_full(error: BaseException) -> bool:
 
 
 def _is_refusal(error: Exception, root: Path) -> bool:
-    """Whether the store's own folder refused a write; a stage's trouble with a file elsewhere is its own."""
+    """Whether the store's own folder refused a write; an error of a stage with a file elsewhere is not meant."""
     refusals = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
     if not isinstance(error, OSError) or error.errno not in refusals or error.filename is None:
         return False

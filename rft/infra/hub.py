@@ -2,8 +2,11 @@
 
     for number, row in hub_rows("hub:openai/gsm8k", split="train"): ...      # (1, {"question": ..., "answer": ...})
 
-`hub:<owner>/<name>[:<config>][@<revision>]`, splits `train` and `test`. Without a config it is the only one there is, or
-`main`. A data set is known by this text, not by its content: without a revision (a commit) the newest one is fetched, and
+    >>> parse("hub:openai/gsm8k:main@3101c7d")       # id, config, revision
+    ('openai/gsm8k', 'main', '3101c7d')
+
+`hub:<owner>/<name>[:<config>][@<revision>]`, splits `train` and `test`. Without a config, the only one or `main` is
+taken. A data set is known by this text, not by its content: without a revision (a commit) the newest one is fetched, and
 what the store computed from an older one still counts as the same.
 """
 
@@ -32,7 +35,7 @@ def check_installed(sources: Sequence[str]) -> None:
 
 
 def parse(source: str) -> tuple[str, str | None, str | None]:
-    """(id, config, revision) of a source. Raises ValueError when it has another form: a folder is none, it has no prefix."""
+    """(id, config, revision) of a source. Raises ValueError for another form, such as a folder without prefix."""
     found = _SOURCE.fullmatch(source)
     if found is None:
         raise ValueError(

@@ -1,12 +1,12 @@
 """Leases: who is computing a key, across processes and machines, by marker files with a heartbeat.
 
     with try_lease(path, lease_s=60.0) as lease:
-        if lease.is_locked: ...                 # ours until the block ends, or until we stand still for lease_s
-        still_ours(lease)                       # ask again before what must not be done by two
+        if lease.is_locked: ...                 # ours until the block ends, or until lease_s pass without our heartbeat
+        still_ours(lease)                       # ask again before a step that two must not take
 
 A dead owner on this machine is seen at once by its process id, one elsewhere after `lease_s` without a heartbeat on
-the contender's own clock. That takes two looks at the same marker that far apart, so the lease object of a refused try
-is kept for the next one in this process.
+the contender's own clock. Noticing the latter takes two looks at the same marker, `lease_s` apart, so the lease object of
+a refused try is kept for the next try in this process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import SoftFileLease, Timeout
 
-_refused: dict[tuple[str, float], SoftFileLease] = {}  # each holds when it last saw the other owner's heartbeat
+_refused: dict[tuple[str, float], SoftFileLease] = {}  # each remembers when it last saw the other owner's heartbeat
 
 
 @contextmanager

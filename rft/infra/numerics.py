@@ -1,4 +1,4 @@
-"""How floating-point numbers are computed in this process: by its processor's fastest kernels, or by those that all have.
+"""Which floating-point kernels this process computes with: the processor's fastest, or those that all processors have.
 
     require("portable")      # before torch or CTranslate2 is imported; RuntimeError afterwards
 
@@ -31,12 +31,12 @@ _MARK = "RFT_NUMERICS"  # set by `require`, so that processes started from here 
 
 
 def current() -> str:
-    """What this process computes with."""
+    """The numerics of this process."""
     return os.environ.get(_MARK, NATIVE)
 
 
 def require(numerics: str) -> None:
-    """Compute with these numerics from here on.
+    """Make this process compute with these numerics from now on.
 
     Raises RuntimeError when a library has been loaded under the other ones: then a new process is needed.
     """

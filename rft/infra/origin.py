@@ -4,8 +4,8 @@
     -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0", ...}, "cpu": "...", "python": "3.11.7",
         "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}
 
-Kept in the stage's manifest by whoever computed it, and listed in the record of every cell that rests on it: a stage that
-another commit or another machine made is seen. No host, user or secret. Imports no library that is not loaded already.
+Kept in the stage's manifest by whoever computed it, and listed in the record of every cell that rests on it: so a stage
+made by another commit or machine can be recognised. No host, user or secret. Imports no library that is not loaded already.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_
 
 
 def origin(*, device: str, threads: int, blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what this process computes now. `blocks`: how work is cut into products, which decides last bits as well."""
+    """The origin of what this process computes now. `blocks`: how work is cut into products, which also decides last bits."""
     return {
         **_process(),
         "cpu_capability": _capability(),

@@ -5,7 +5,10 @@
 
     41% | 17 of 38 stages | 1 min 52 s left | finetune sft-nano-s 62%, sample pool-nano-m-3 10%
 
-The time left is rft.infra.remaining's.
+The time left is estimated in rft.infra.remaining.
+
+    >>> format_seconds(112)
+    '1 min 52 s'
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from rft.infra.scheduler import Event, Task
 
 _LINE_EVERY_S = 10.0
 _BAR_EVERY_S = 0.3
-_SHARE = 0.05  # of the time that showing may take: estimating the rest of a hundred thousand tasks takes a second
+_SHARE = 0.05  # most of the run time that showing may take: one estimate over a hundred thousand tasks takes a second
 
 
 class Progress:

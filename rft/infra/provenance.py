@@ -5,7 +5,10 @@
         "versions": {"torch": "2.13.0+cpu", "transformers": "5.1.0", "vllm": null, ...}, "device": "cpu",
         "command": ["rft/run.py", "model=nano-s", "hub.token=***"], "started": "2026-11-22T21:15:00+00:00"}
 
-The environment is never recorded; arguments that look like a key or token are masked.
+Environment variables are never recorded; arguments that look like a key or token are masked:
+
+    >>> mask_secrets(["rft/run.py", "model=nano-s", "hub.token=abc"])
+    ['rft/run.py', 'model=nano-s', 'hub.token=***']
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ _URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def provenance(*, device: str, argv: Sequence[str], folder: Path) -> dict[str, Any]:
-    """All that is known of how this process came to run; `folder` lies in the git checkout, if there is one."""
+    """How this process came to run; `folder` lies in the git checkout, if there is one."""
     commit, dirty = git_state(folder)
     return {
         "commit": commit,

@@ -1,15 +1,18 @@
-"""How much of a graph's work is done and how long the rest will take, learned from what has run. Knows no clock.
+"""How much of a graph's work is done and how long the rest will take, learned from what has run. Time is an argument.
 
-    estimate = Estimate(tasks, workers=2)
-    estimate.update(Event("done", task, seconds=41.2), now_s=60.0)
-    estimate.remaining_s(now_s=60.0)                                 # 1310.0
+    >>> kinds = {"corpus-1": "corpus", "corpus-2": "corpus", "sft": "finetune"}
+    >>> tasks = [Task(name, (), "m:f", None, cost_s=10.0, group=kind) for name, kind in kinds.items()]
+    >>> estimate = Estimate(tasks, workers=1)
+    >>> estimate.update(Event("done", tasks[0], seconds=26.0), now_s=26.0)      # planned 10 s, took 26 s
+    >>> sorted((kind, round(factor, 2)) for (kind, model), factor in estimate.factors(now_s=26.0).items())
+    [('corpus', 1.79), ('finetune', 1.07)]
+    >>> round(estimate.remaining_s(now_s=26.0))                                 # 10 s x 1.79 + 10 s x 1.07
+    29
 
 What a task will take is its planned cost times a learned factor: measured over planned seconds of the finished (and
-the half-finished) tasks like it. A factor is shrunk towards a wider one, the fewer tasks it rests on: those of its kind
-and model towards its kind's, a kind's towards that of all kinds, and that one towards the plan itself. So one slow stage
-says much about its like and little about the rest:
-
-    corpus, planned 10 s, took 26 s  ->  the next corpus 16 s, everything else 1.06 times the plan
+half-finished) tasks like it. The fewer tasks a factor rests on, the more it is shrunk towards a wider one: that of a kind and
+model towards that of the kind, a kind's towards that of all kinds, and that one towards the plan itself. So one slow task
+says much about tasks like it and little about the rest.
 """
 
 from __future__ import annotations
@@ -20,16 +23,16 @@ from dataclasses import dataclass
 
 from rft.infra.scheduler import Event, Task, priorities
 
-PRIOR_TASKS = 1.0  # average tasks of a kind (or a kind's model) that count as having taken what the wider factor says
-MODEL_PRIOR = 4.0  # times that, before a model is held to differ from its kind
-PRIOR_KINDS = 6.0  # kinds that count as having taken what was planned: a machine differs by kinds of work at once
-PRIOR_S = 1.0  # seconds by which every prior is stronger, so that tiny tasks prove little
-MEMORY = 0.95  # what a finished task counts for after the next: some twenty tell of the machine as it is now
-FRACTION_TRUSTED = 0.1  # of a running task: its own pace then weighs as much as the estimate
-MOST_SAID = math.log(3.0)  # a kind further off than this was planned wrongly, which says nothing of the others
-MOST_SURPRISE = math.log(4.0)  # that one task may add: hung for a minute, it must not speak for hundreds to come
+PRIOR_TASKS = 1.0  # weight of the wider factor, as a number of average tasks of the kind (or of the kind's model)
+MODEL_PRIOR = 4.0  # times that, for a model within its kind: it takes more to hold that a model differs
+PRIOR_KINDS = 6.0  # weight of the plan itself in the factor of all kinds, as a number of kinds that ran as planned
+PRIOR_S = 1.0  # seconds added to the weight of every prior, so that tiny tasks prove little
+MEMORY = 0.95  # decay of a task's weight with each later one: about the last twenty describe the machine as it is now
+FRACTION_TRUSTED = 0.1  # done part of a running task from which on its own pace outweighs the estimate
+MOST_SAID = math.log(3.0)  # most that one kind may say of all others: if it is further off, its plan was wrong
+MOST_SURPRISE = math.log(4.0)  # most that one task may add: one that hung for a minute must not speak for hundreds
 TINY_S = 1e-3
-OVERDUE = 0.1  # of its time so far: what a task without reported progress still takes once it is over its estimate
+OVERDUE = 0.1  # share of its time so far that a task over its estimate, without reported progress, still takes
 
 
 @dataclass
@@ -132,7 +135,7 @@ class Estimate:
         return models.get(place, _Mean()).shrunk(towards=0.0, prior_s=MODEL_PRIOR * self._prior_s[place[0]])
 
     def _common(self, kinds: dict[str, _Mean]) -> float:
-        """Log factor of work of which nothing has run: the mean over kinds, each by how much of it was seen."""
+        """Log factor of work of which nothing has run: the mean over kinds, weighted by how much of each was seen."""
         total, weights = 0.0, PRIOR_KINDS
         for kind, mean in kinds.items():
             weight = mean.weight_s / (mean.weight_s + self._prior_s[kind])
@@ -142,7 +145,7 @@ class Estimate:
         return total / weights
 
     def _left(self, now_s: float) -> dict[str, float]:
-        """Seconds that each task without a result still takes."""
+        """Seconds that each unfinished task still takes."""
         factors = self.factors(now_s=now_s)
         return {
             task.id: self._left_s(task, task.cost_s * factors[_place(task)], now_s)

@@ -5,10 +5,13 @@
     results = run_graph(tasks, workers=2, threads=1, on_event=lambda event: None)
     results["sft"].status, results["sft"].value, results["sft"].error, results["sft"].seconds
 
-The task with the longest path of work behind it goes first. A failed task's dependents are skipped with the root
-cause, all others go on. A worker that dies fails only its task, after one retry. A task whose stage another process
-is computing (rft.infra.store.Busy) gives its worker back and is tried again later. Ctrl-C and SIGTERM stop all workers
-within seconds; what they had finished stays finished.
+    >>> priorities([Task("base", (), "m:f", None, cost_s=60.0), Task("sft", ("base",), "m:f", None, cost_s=20.0)])
+    {'sft': 20.0, 'base': 80.0}
+
+The task with the longest chain of work that starts with it goes first (`priorities`, in seconds). A failed task's
+dependents are skipped with the root cause, all others go on. A worker that dies fails only its task, after one retry. A
+task whose stage another process is computing (rft.infra.store.Busy) gives its worker back and is tried again later. Ctrl-C
+and SIGTERM stop all workers within seconds; what they had finished stays finished.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from rft.infra.process import Worker
 
 _RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
 _MAX_ATTEMPTS = 2  # of a task whose worker died
-_AFFINITY_SLACK = 0.8  # a task for this worker's warm caches goes first at this share of the top priority
+_AFFINITY_SLACK = 0.8  # a task that fits this worker's warm caches goes first from this share of the top priority on
 _STOP_S = 3.0  # workers' time for cleaning up when interrupted
 
 
@@ -40,8 +43,8 @@ class Task:
     payload: Any  # picklable
     cost_s: float = 1.0  # estimated seconds
     group: str = ""  # kind of work, for progress and estimates
-    affinity: str = ""  # tasks of one affinity prefer one worker (caches); empty: none
-    model: str = ""  # what shares a speed within the group, for estimates
+    affinity: str = ""  # tasks with one affinity prefer one worker, for its caches; empty: none
+    model: str = ""  # tasks of one group and model share a speed, for estimates
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,12 @@ LEASE_S = 60.0  # every process on one store must agree on it
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _RESERVED_NAMES = {"failed"}
 _POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
-_PATIENCE_S = 0.02  # waited before asking whether a live-looking owner is dead, which costs ten times a look
+_PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs ten times a look at the key
 
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
 
-IDENTITY_FILE = ".identity"  # below the root: which generation of identities its keys are digests of
+IDENTITY_FILE = ".identity"  # below the root: the generation of identities that its keys are digests of
 IDENTITY_VERSION = 2
 
 
@@ -102,9 +102,9 @@ class Store:
         self.lease_s = lease_s
 
     def announce(self, tell: Callable[[str], None]) -> None:
-        """Mark the store as one of today's identities; `tell` that earlier ones are not reused, once, where there are some.
+        """Mark the store with today's kind of keys; `tell` once if it holds stages under older ones, which are not reused.
 
-        Keys are digests of identities. A store from before identities were declared by typed stages holds what was right,
+        Keys are digests of identities. A store from before identities were declared by typed stages holds right results
         under keys that nothing asks for any more.
         """
         mark = self.root / IDENTITY_FILE
@@ -139,7 +139,7 @@ class Store:
         except CorruptError:
             with self._lease(name, key) as lease:
                 if not lease.is_locked:
-                    return None  # somebody is at work on it already
+                    return None  # another process is at work on it already
                 return self._read_or_set_aside(name, key, verify=verify)
 
     def compute(
@@ -228,7 +228,7 @@ class Store:
         return None
 
     def _try_compute(self, name: str, key: str, fill: Fill, meta: Mapping[str, Any]) -> Entry | None:
-        """Compute if nobody else does. None when somebody does, or when the lease was lost meanwhile."""
+        """Compute if no other process does. None when one does, or when the lease was lost meanwhile."""
         with self._lease(name, key) as lease:
             if not lease.is_locked:
                 return None

@@ -9,8 +9,8 @@
     {"schema_version": 2, "study": "quickstart", "group": "quickstart-20261122-211500",
      "cells": [{"cell_id": "nano-s_sft_f1_s0-1a2b3c4d", "folder": "nano-s_sft_f1_s0-1a2b3c4d"}]}
 
-A job that could not be planned is no cell: it stands in the list with `"invalid": true`, so that nobody takes the study for
-complete, until the next multirun begins.
+A job that could not be planned is no cell. It stands in the list with `"invalid": true` until the next multirun begins, so
+that nobody takes the study for complete.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Study:
         self._update(add)
 
     def register_invalid(self, job: str, *, reason: str) -> None:
-        """Enter a job that could not be planned, with the reason; `job` is what sets it apart, its overrides."""
+        """Enter a job that could not be planned, with the reason; `job` names it by its overrides."""
         folder = f"invalid-{hashlib.sha256(job.encode()).hexdigest()[:8]}"
         name = f"invalid job ({job})"
         entry = {"cell_id": name, "folder": folder, "invalid": True}
@@ -104,7 +104,7 @@ class Study:
 
     @contextmanager
     def failing(self, cell_id: str) -> Iterator[None]:
-        """Work on a cell: what stops it is written down as the reason why it has no record, and goes on upwards."""
+        """Context of work on a cell: an exception is written down as the reason why it has no record, and raised again."""
         try:
             yield
         except BaseException as error:

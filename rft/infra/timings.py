@@ -25,7 +25,7 @@ class Timing:
 
     key: str
     seconds: float
-    tokens: float  # 0 when the stage did not say
+    tokens: float  # 0 when the stage did not report them
     flops: float  # 0 when the stage did not say
     created: float  # seconds since the epoch
 

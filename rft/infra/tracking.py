@@ -6,7 +6,7 @@
         status = mirror.run(run_id=stable_run_id("quickstart", cell_id), name=cell_id, job_type="cell",
                             config={"k": 4}, history=[{"step": 1, "loss_nats": 2.1}], summary={"maj1@1": 0.41},
                             table=(["question", "text", "outcome"], [["Ann ...", "3*17=...", "correct"]]))
-    status -> "offline: wandb/offline-run-20261122_211734-nano-s_sft_f1_s0-1a2b3c4d"
+    status       # 'offline: wandb/offline-run-20261122_211734-nano-s_sft_f1_s0-1a2b3c4d'
 
 It is a mirror of what lies on disk already, and never changes or stops anything: wandb lives in a process of its own
 that is killed when it takes too long, and whatever goes wrong there comes back as a status that starts with "failed:",

@@ -2,11 +2,11 @@
 
     python -c "from rft.infra.worker import main; main()" TASK_FD LIFE_FD PARENT_PID      # see rft.infra.process
 
-A task's function is `function(payload, report)`; `report(fraction)` sends progress in [0, 1] to the parent. A class in its
-place is made once in each worker, and its instance called: for what a worker keeps open between tasks. Raising
-`rft.infra.store.Busy` hands the task back to be tried later, so that a worker never sits waiting for another process.
-The process ends at once when its parent does, even in the middle of a long computation, and on SIGTERM with the
-usual clean-up (`finally` blocks run). SIGINT is the parent's affair.
+A task's function is `function(payload, report)`; `report(fraction)` sends progress in [0, 1] to the parent. Where it is a
+class, each worker makes one instance and calls that: for what a worker keeps open between tasks. Raising
+`rft.infra.store.Busy` hands the task back to be tried later, so that a worker never sits waiting for another process. The
+process ends at once when its parent does, even in the middle of a long computation, and on SIGTERM with the usual clean-up
+(`finally` blocks run). SIGINT is left to the parent.
 """
 
 from __future__ import annotations

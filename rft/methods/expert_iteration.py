@@ -2,8 +2,8 @@
 
 Round 1 is RFT. In round r the model of round r - 1 writes k solutions to every question; the correct and distinct ones of all
 rounds (or of the last) join the human paths; and the base is trained on them again, as in STaR (Zelikman et al. 2022, arXiv
-2203.14465) and ReST-EM (Singh et al. 2023, arXiv 2312.06585), or the last model goes on. Every round's pool is made of
-ordinary shards, so that the first rounds of a longer run are those of a shorter one.
+2203.14465) and ReST-EM (Singh et al. 2023, arXiv 2312.06585), or training goes on from the model of the round before. Every
+round's pool is made of ordinary shards, so that the first rounds of a longer run are those of a shorter one.
 
 The control at equal steps is `method=sft_matched methods.sft_matched.to=expert_iteration` with the same rounds.
 """
@@ -49,7 +49,7 @@ class ExpertIterationOptions:
 
 @METHODS.add("expert_iteration")
 class ExpertIteration(Method):
-    """RFT, again and again."""
+    """RFT in rounds, each sampling from the model of the round before."""
 
     title = "expert iteration"
     options = ExpertIterationOptions

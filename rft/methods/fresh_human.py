@@ -31,7 +31,7 @@ class FreshSet(Trainset):
 
 @METHODS.add("fresh_human")
 class FreshHuman(Method):
-    """What kept paths would have to be worth."""
+    """SFT with fresh human problems: what as many kept paths are compared with."""
 
     title = "fresh human"
 

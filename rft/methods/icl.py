@@ -8,7 +8,7 @@ from rft.plan.planner import Planner
 
 @METHODS.add("icl")
 class Icl(Method):
-    """Trains nothing."""
+    """The base as it is; nothing is trained."""
 
     title = "ICL"
 

@@ -33,7 +33,7 @@ class OracleSet(Trainset):
 
 @METHODS.add("oracle_paths")
 class OraclePaths(Method):
-    """What diversity of paths is worth where all of them are right."""
+    """SFT with true alternative paths: what diversity of paths is worth where all of them are right."""
 
     title = "oracle paths"
     needs_world = True
@@ -50,7 +50,7 @@ class OraclePaths(Method):
 
 
 def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: int) -> list[Example]:
-    """As many true alternative paths as RFT kept: per question the same number where there are as many, else elsewhere.
+    """As many true alternative paths as RFT kept: the same number per question where it has as many, the rest elsewhere.
 
     Alternatives have another equation list than the human path and than each other.
     """

@@ -40,7 +40,7 @@ NUM_SHOWN = 64
 REASONS = (
     "truncated",
     *FAULTS,
-    "right_answer",  # with relabel=wrong: rejection sampling's, not ours
+    "right_answer",  # with relabel=wrong: it belongs to rejection sampling
     "duplicate_path",
     "truncated_question",
     "empty_question",
@@ -74,7 +74,7 @@ class SelfQueryOptions:
 
 @dataclass(frozen=True)
 class Pair:
-    """A sampled path with what it solves."""
+    """A sampled path with the question that it solves."""
 
     id: str  # of the question that was asked
     key: str
@@ -82,7 +82,7 @@ class Pair:
     draw: int
     text: str  # its final answer is its last equation's
     answer: str
-    question: str = ""  # that it solves
+    question: str = ""  # the one that it solves
 
     @property
     def name(self) -> str:
@@ -97,7 +97,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReverseSet(Trainset):
-    """Examples of the reverse task: a human path is asked and its question is the response."""
+    """Examples of the reverse task: a human path is the prompt and its question the response."""
 
     kind: ClassVar[str] = "reverse_set"
 
@@ -109,7 +109,7 @@ class ReverseSet(Trainset):
 
 @dataclass(frozen=True)
 class World:
-    """What of the embedded world can read a question and say which split its problem is of."""
+    """What is needed to read a question of the embedded world and to say which split its problem belongs to."""
 
     seed: int
     max_value: int
@@ -138,9 +138,9 @@ class Relabel(Selection):
     subset: Subset
     writer: Finetune
     asking: Generation  # how the writer is asked
-    solver: Weights | None  # where only questions are kept that it answers as the path does
+    solver: Weights | None  # None, or the model that must answer a kept question as the path does
     solving: Generation | None
-    held_out: tuple[Problems, ...]  # whose questions must not come up
+    held_out: tuple[Problems, ...]  # their questions must not be generated
     relabel: str
     rule: str
     equations: str

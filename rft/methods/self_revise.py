@@ -41,7 +41,7 @@ class SelfReviseOptions:
     num_drafts: Annotated[int, fields.result("[1, inf)", "drafts of each training question")] = 1
     choose: DraftChoice = DraftChoice.all
     num_folds: Annotated[int, fields.result("[1, inf)", "1: no folds")] = (
-        1  # drafts by a model trained without the fold
+        1  # above 1: the drafts of a fold come from a model trained on the other folds
     )
 
 
@@ -54,11 +54,11 @@ class ReviseFacts(TrainsetFacts):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReviseSet(Trainset):
-    """An example for each draft, or one a question with the farthest."""
+    """An example for each draft, or one per question with its farthest draft."""
 
     kind: ClassVar[str] = "revise_set"
     version: ClassVar[int] = 2  # 2: truncated drafts by their answer
-    drafts: tuple[Pool, ...]  # together of every question of the subset
+    drafts: tuple[Pool, ...]  # together they hold drafts of every question of the subset
     choose: str
     prompt: str
     rule: str

@@ -1,7 +1,7 @@
-"""SFT-best: of one fine-tuning with several numbers of epochs, the one that is best on validation problems.
+"""SFT-best: SFT with each of several numbers of epochs, of which the best on validation problems is kept.
 
-Data without a validation split give up a share of the human subset for the choice alone: the numbers are compared after
-training on the rest, the model that is kept has trained on the whole subset. `choice.json` says how it was chosen:
+Where the data have no validation split, a share of the human subset is held out for the choice: the numbers of epochs are
+compared on models trained on the rest, and the model that is kept has trained on the whole subset. `choice.json`:
 
 {"epochs": 4, "validation_accuracy": {"2": 0.25, "4": 0.375, "8": 0.375}, "num_validation": 8, "split": "validation split"}
 """
@@ -50,7 +50,7 @@ class ChoiceFacts(TrainingFacts):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Best(Weights):
-    """The candidate whose number of epochs scored best; of equals the one with the fewest. Its folder is linked."""
+    """The candidate whose number of epochs scored best (of equals the fewest), as links to the files of its folder."""
 
     kind: ClassVar[str] = "best"
     candidates: tuple[Finetune, ...]
@@ -90,7 +90,7 @@ def choose(epochs: Sequence[float], accuracy: Sequence[float]) -> int:
 
 
 def _link_folder(folder: Path, out: Path) -> None:
-    """Every file of a stage's folder; hard links where the disk has them, since weights are large and never change."""
+    """Put every file of a stage's folder into `out`: as a hard link where the disk has them, else as a copy."""
     for path in folder.iterdir():
         if path.name == MANIFEST_FILE:
             continue
@@ -139,7 +139,7 @@ def _on_validation(p: Planner, candidates: Sequence[Finetune]) -> tuple[tuple[Ev
 
 
 def _carved(p: Planner, grid: Sequence[float]) -> tuple[tuple[Evaluate, ...], str]:
-    """The same recipes trained on the rest of the human subset, scored on what was held out of it."""
+    """The same recipes trained on the rest of the human subset, scored on the part that was held out."""
     count = p.num_human
     num_held = max(1, round(p.options(SftBestOptions).validation_frac * count))
     rest, held = hold_out(p, first=0, last=num_held)

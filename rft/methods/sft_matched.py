@@ -20,13 +20,13 @@ class SftMatchedOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MatchedSet(Trainset):
-    """Human paths whose epochs are counted over other sets of examples, together."""
+    """Human paths, with epochs counted over the examples of other sets together."""
 
     kind: ClassVar[str] = "matched_set"
     like: tuple[Trainset, ...]
 
     def reference(self, num_examples: int, work: StageContext) -> int:
-        """That of the other sets."""
+        """The reference examples of the other sets, added up."""
         return sum(work.open(one).num_reference for one in self.like)
 
 

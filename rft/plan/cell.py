@@ -47,12 +47,12 @@ class CellStages:
 
     @property
     def told(self) -> tuple[Stage[Any], ...]:
-        """Those whose facts the record holds, in order."""
+        """The stages whose facts the record holds, in order."""
         return (*self.trained.told, self.evaluate)
 
     @property
     def targets(self) -> Iterator[Stage[Any]]:
-        """Those that must be finished before the record is written."""
+        """The stages that must be finished before the record is written."""
         yield from (*self.problems, *self.evaluate.guards)  # checks before hours of training
         yield from (self.base, self.loss, *self.told)
         if self.trained.drafts is not None:
@@ -72,13 +72,13 @@ class CellPlan:
     names: Mapping[str, str]  # what people call its model, its data and its method
     setting: Mapping[str, Any]  # all of the configuration that can change its results, but the seeds, by dotted path
     seeds: Mapping[str, int]  # the replicate
-    unused: tuple[str, ...]  # keys of the top level that mean nothing for it
+    unused: tuple[str, ...]  # keys of the top level that its method does not use
     read: CellStages
-    model_facts: Mapping[str, Any]  # what the configuration knows of the model
+    model_facts: Mapping[str, Any]  # what the configuration says of the model
 
     @cached_property
     def stages(self) -> tuple[Stage[Any], ...]:
-        """All that it rests on, inputs first."""
+        """All stages that it rests on, inputs first."""
         return tuple(in_order(self.read.targets))
 
 
@@ -108,7 +108,7 @@ def _stages(p: Planner, method: Method) -> CellStages:
     base = p.base()
     trained = method.plan(p)
     evaluate = p.evaluate(trained.weights, task=trained.task, shots=trained.shots, drafts=trained.drafts)
-    asked = unnoted(p.cfg).eval  # a measure that is not asked for is no part of the setting
+    asked = unnoted(p.cfg).eval  # a measure that is not asked for must not enter the setting
     return CellStages(
         base=base,
         loss=p.loss(base),
@@ -140,7 +140,7 @@ def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:
 
 
 def _unused(cfg: StudyConfig, reading: Reading) -> Iterator[str]:
-    """Keys of the top level that were not read, of those that have a value."""
+    """Keys of the top level that have a value and were not read."""
     read = {*reading.setting, *reading.seeds}
     for name, spec in specs(StudyConfig).items():
         value = getattr(cfg, name)

@@ -49,12 +49,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a method makes: the model that is scored, and the stages whose facts and files the record holds."""
+    """The result of planning a method: the model that is scored, and the stages whose facts and files the record holds."""
 
     weights: Weights
     trainset: Trainset | None = None
-    selections: tuple[Selection, ...] = ()  # each cutting down what the one before kept; the last decides
-    steps_of: tuple[Trainset, ...] = ()  # the sets trained on one after the other, where they are more than `trainset`
+    selections: tuple[Selection, ...] = ()  # each thins out what the one before kept; the last one decides
+    steps_of: tuple[Trainset, ...] = ()  # all sets trained on, in turn, where there are more than `trainset`
     shots: Shots | None = None  # worked examples in the prompt
     task: Task | None = None  # where the model is asked another way than the data set says
     drafts: Evaluate | None = None  # shown to the model with each question
@@ -75,14 +75,14 @@ class Method(ABC):
 
     title: ClassVar[str]  # in figures and tables
     options: ClassVar[type | None] = None  # a dataclass, every field with a default
-    needs_world: ClassVar[bool] = False  # needs what the embedded world alone can tell
+    needs_world: ClassVar[bool] = False  # works with the embedded world only
 
     @abstractmethod
     def plan(self, p: Planner) -> Trained:
-        """The stages. Raises ValueError for a size that cannot be."""
+        """Plan the stages. Raises ValueError for a size that the data cannot give."""
 
     def problems(self, cfg: StudyConfig) -> Iterator[str]:
-        """What of a configuration the method cannot work with, a message each."""
+        """A message for each setting of the configuration that the method cannot work with."""
         yield from ()
 
 

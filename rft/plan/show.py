@@ -22,15 +22,15 @@ from rft.infra.units import count_text, duration_text, size_text
 from rft.plan.cell import CellPlan
 from rft.stages.stage import Stage, in_order
 
-OVERHEAD_S = 0.2  # of a stage without tokens: reading inputs, writing, committing
+OVERHEAD_S = 0.2  # of every stage: reading inputs, writing, committing
 MAX_CELLS_SHOWN = 40
 WIDTH = 80
-LIKE = 1_000  # a measured rate serves stages up to so many times the largest measured one
+LIKE = 1_000  # a measured rate is used for stages up to this many times larger than the largest measured one
 CORPUS_TOKENS_PER_S = 130_000.0  # one core
-MOST_TIMINGS = 2_000  # of a kind, the last ones
+MOST_TIMINGS = 2_000  # of each kind, the latest ones are used
 QUICK = 0.75  # quantile of measured speeds
-ALIKE = 3.0  # stages of a size: up to so many times smaller or larger
-NEIGHBOURS = 5  # on either side, where none is of the size
+ALIKE = 3.0  # stages within this factor of each other's FLOPs count as of one size
+NEIGHBOURS = 5  # next smaller and next larger stages that are used where none is of that size
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Estimator:
 
 @dataclass(frozen=True)
 class _Past:
-    """What past stages of one kind tell. A machine that was busy makes stages slower, nothing makes them faster: of what was
-    measured the quick quarter's bound is taken, not the middle."""
+    """Measured speeds of past stages of one kind. A busy machine makes stages slower and nothing makes them faster, so the
+    QUICK quantile of the speeds is taken, not the median."""
 
     rates: tuple[tuple[float, float], ...] = ()  # (FLOPs, FLOP/s), sorted
-    tokens_per_s: float | None = None  # where no FLOPs were said
-    seconds: float | None = None  # where nothing was said of the work
+    tokens_per_s: float | None = None  # where stages report no FLOPs
+    seconds: float | None = None  # where they report neither FLOPs nor tokens
 
     @staticmethod
     def of(timings: Sequence[Timing]) -> _Past:
@@ -87,7 +87,7 @@ class _Past:
         return _Past(rates, _quantile(tokens, QUICK), _quantile(plain, 1.0 - QUICK))
 
     def flops_per_s(self, flops: float) -> float | None:
-        """The rate of stages of this size; of the nearest size where none has it, up to LIKE times the largest."""
+        """The rate of stages of this size, or of the nearest sizes; None beyond LIKE times the largest measured one."""
         if not self.rates or flops > LIKE * self.rates[-1][0]:
             return None
         sizes = [size for size, _ in self.rates]
@@ -98,7 +98,7 @@ class _Past:
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:
-    """The value below which `share` of the values lie; None of none."""
+    """The value below which `share` of the values lie; None without values."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
 
 

@@ -73,7 +73,7 @@ LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
 
 
 def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
-    """The configuration with every default that stands elsewhere put in the place where planning reads it.
+    """The configuration with every default that is kept elsewhere filled in where planning reads it.
 
     Two spellings of one cell become one: a model's own learning rate and the same rate in `train.lr`, `seed` and its three
     parts. Raises ValueError for a size beyond what the files hold.
@@ -139,7 +139,7 @@ def _data_path(given: str | None, split: str) -> str:
 
 
 def _refuse_folder(source: str, split: str) -> None:
-    """The library would read a folder of that name instead of the hub, and the folder's content would not be looked at."""
+    """Raise ValueError for a local folder named like the hub id: the library would read it instead, with no digest taken."""
     name = parse(source)[0]
     if Path(name).exists():
         raise ValueError(

@@ -48,7 +48,7 @@ def _at_most(size: int | None, limit: int | None) -> bool:
 
 
 def _size_problems(cfg: StudyConfig) -> list[str]:
-    """Sizes against one another; the range of each alone is declared beside its field."""
+    """Sizes that do not fit one another; the range of each alone is declared beside its field."""
     world = cfg.data.world
     checks = [
         (
@@ -200,7 +200,7 @@ def _budget_problems(cfg: StudyConfig) -> list[str]:
 
 
 def _method_problems(cfg: StudyConfig) -> Iterator[str]:
-    """What the cell's method cannot work with; names are known by now."""
+    """What the cell's method cannot work with; names have been checked before."""
     method = METHODS[cfg.method]()
     if method.needs_world and cfg.data.kind is not DataKind.world:
         yield (f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy")

@@ -1,7 +1,7 @@
-"""Estimates of what is not known before it is computed: how many paths are kept, how large a model is. Never in an identity.
+"""Estimates of what is unknown before it is computed: how many paths are kept, how large a model is. Never in an identity.
 
-expected_kept(512, draws=16, policy="paper")       # 1,150 paths
-model_size(cfg.model).num_params
+>>> round(expected_kept(512, draws=16, policy="paper"))       # paths that 512 questions x 16 draws leave
+1150
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
 
 
 def expected_kept(num_questions: int, *, draws: int, policy: str) -> float:
-    """Number of selected paths, from the total of draws to a question."""
+    """Estimated number of kept paths; `draws` is the number of draws per question, over all donors."""
     if policy == "no_dedup":
         return num_questions * ASSUMED_CORRECT_FRAC * draws
     return num_questions * ASSUMED_PATHS_K1 * draws**ASSUMED_PATHS_POWER

@@ -1,4 +1,4 @@
-"""The stages: one typed class each, with its identity, what it does and what it is read as. See rft.stages.stage.
+"""The stages: one typed class each, which holds its identity, computes, and opens what was computed. See rft.stages.stage.
 
 They know nothing of caching, sweeps, Hydra or W&B. Stages that one method alone has stand in its file (rft.methods).
 """

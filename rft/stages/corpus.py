@@ -31,11 +31,11 @@ CORPUS_SEED = 0
 class CorpusFiles:
     """A finished corpus."""
 
-    folder: Path  # also of its tokenizer
+    folder: Path  # the tokenizer lies there too
 
     @property
     def tokens(self) -> Path:
-        """Token ids of the training part."""
+        """File of the training part: token ids, uint16 (num_tokens + 1,)."""
         return self.folder / "tokens.npy"
 
 
@@ -47,12 +47,12 @@ class HeldoutFiles:
 
     @property
     def tokens(self) -> Path:
-        """Token ids."""
+        """File of the token ids, uint16 (T,)."""
         return self.folder / "heldout.npy"
 
     @property
     def determined(self) -> Path:
-        """For each token whether it follows from what stands before it."""
+        """File that marks the tokens which follow from what stands before them, bool (T,)."""
         return self.folder / "heldout_determined.npy"
 
     @property
@@ -66,7 +66,7 @@ class Corpus(Stage[CorpusFiles]):
     """Documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "corpus"
-    world: Mapping[str, Any]  # of WorldConfig all but human_style, which no document shows: bases are shared over it
+    world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
 
     def run(self, work: StageContext) -> Done:
@@ -77,7 +77,7 @@ class Corpus(Stage[CorpusFiles]):
         world = WorldConfig(**self.world, human_style=0.0)
         tokenizer = build_world_tokenizer(world)
         tokenizer.save_pretrained(str(work.out))
-        wanted = self.num_tokens + 1  # the last target of the last sequence
+        wanted = self.num_tokens + 1  # one more, as the last target of the last sequence
         parts, count = [], 0
         for texts in _batches(corpus_documents(world, seed=CORPUS_SEED)):
             parts.append(_ids(tokenizer, texts))

@@ -1,4 +1,4 @@
-"""Drafts: a model that revises is shown the greedy solution of an earlier evaluation with each question."""
+"""Drafts: a model that revises is shown, with each question, the greedy solution of an earlier evaluation."""
 
 from __future__ import annotations
 

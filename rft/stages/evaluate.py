@@ -1,8 +1,9 @@
 """Greedy decoding of a split, graded: maj1@1 with per-problem outcomes.
 
-Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcome": "C", "answer": "51", "kind": "v"} (kind in the embedded world
-alone), `samples.jsonl.gz` (rows of rft.records.Sample, draw -1), and `solutions.jsonl`, a capped sample for people.
-A model that revises is shown the greedy drafts of an earlier evaluation with the questions.
+Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcome": "C", "answer": "51", "kind": "v"} ("kind" in the embedded
+world only: first letter of the checker's verdict), `samples.jsonl.gz` (rows of rft.records.Sample, draw -1), and
+`solutions.jsonl`, a capped sample for people. A model that revises is shown the greedy drafts of an earlier evaluation with
+the questions.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluationFacts(Facts):
-    """What was scored; and of a model that revises, what became of its drafts."""
+    """What was scored; for a model that revises, also what became of the drafts."""
 
     eval_subset: str
     num_drafts_correct: int | None = None
@@ -73,7 +74,7 @@ class Evaluate(Stage[Evaluation]):
     num_problems: int
     rule: str
     drafts: Evaluate | None = added(None)
-    guards: tuple[Leakage | Golds, ...] = added(())  # of files: no test question was trained on, golds can be read
+    guards: tuple[Leakage | Golds, ...] = added(())  # checks of data files, made before this stage
     plugins: tuple[str, ...] = added(())  # digests of the source of a rule that is not this package's
 
     def run(self, work: StageContext) -> Done:

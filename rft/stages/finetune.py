@@ -1,8 +1,8 @@
 """Fine-tune a base model on a set of examples: SFT and RFT are this same stage (paper 3.2, 3.3).
 
 Writes a Hugging Face folder, `curve.jsonl` (see rft.core.fitting) and `model_facts.json`. Loss is averaged over the
-response tokens of a whole optimiser step; nothing is dropped out. With `lora` adapters are trained and merged: the folder
-is a plain model.
+response tokens of a whole optimiser step; nothing is dropped out. With `lora`, adapters are trained and then merged,
+so that the folder is a plain model.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Lora:
 class Recipe:
     """How a model is fine-tuned."""
 
-    epochs: float  # over the reference examples
-    batch_size: int  # examples an optimiser step
+    epochs: float  # passes over the reference examples (rft.stages.trainset)
+    batch_size: int  # examples per optimiser step
     lr: float  # peak
     warmup_frac: float
     schedule: str
@@ -53,7 +53,7 @@ class Recipe:
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def settings(self, *, num_steps: int) -> TrainSettings:
-        """The optimiser's part."""
+        """The settings of the training loop."""
         from rft.core.training import TrainSettings
 
         return TrainSettings(

@@ -2,7 +2,7 @@
 
 how = Generation(model="nano-s", engine="ctranslate2", dtype="float32", prompt="world", max_prompt_tokens=96, ...)
 made = generate(how, problems, num_draws=None, model=folder, work=work)           # greedy
-made.samples[0].text, made.tokens, made.flops      # generated tokens; 2 N per prompt and generated token
+made.samples[0].text, made.tokens, made.flops      # generated tokens; FLOPs, 2 N per prompt and generated token
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Shots:
     """Worked examples before the question."""
 
-    pool: Problems  # that they are drawn from
+    pool: Problems  # they are drawn from these
     num_shots: int
     seed: int
 
@@ -36,13 +36,13 @@ class Shots:
 
 @dataclass(frozen=True)
 class Generation:
-    """What decides a generated text besides the weights and the question."""
+    """Everything but the weights and the question that decides a generated text."""
 
     model: str  # its name, which stands in every sample
     engine: str
     dtype: str
     prompt: str  # template
-    max_prompt_tokens: int  # of a prompt without worked examples; each adds as many
+    max_prompt_tokens: int  # limit of a prompt without worked examples; each of those raises it by as much
     max_new_tokens: int
     stop: tuple[str, ...]  # strings that end a solution, besides the template's own
     shots: Shots | None = added(None)
@@ -57,7 +57,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Generated:
-    """What came of it."""
+    """The solutions, with the tokens generated and the FLOPs spent."""
 
     samples: list[Sample]
     tokens: int = 0

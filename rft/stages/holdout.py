@@ -1,4 +1,4 @@
-"""A part of a subset of problems held out for a choice: the part, or the rest of the subset, in an order of their own."""
+"""A part of a subset of problems that is held out for a choice, or the rest of that subset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rft.text.subsets import permutation
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HoldOut(Problems):
-    """Problems first..last of a subset are held out (`split` validation); what is left is the rest (`split` train)."""
+    """Of a subset in an order of its own: problems first to last - 1 (`split` validation), or all others (`split` train)."""
 
     kind: ClassVar[str] = "holdout"
     subset: Subset

@@ -14,9 +14,9 @@ from rft.stages.weights import ModelFacts, Weights
 
 
 def model_digest(folder: Path, *, of: Callable[[Path], str] = content_digest) -> str:
-    """Of the files of a model folder that decide what it computes and how it is asked, by name and content.
+    """Digest of the files of a model folder that decide what it computes and how it is prompted, by name and content.
 
-    `of` gives a file's digest: read anew, or remembered (rft.infra.digest.file_digest), which planning can do with.
+    `of` gives the digest of one file. It reads the file anew; for planning, a remembered one (file_digest) is enough.
     """
     return digest([[str(file.relative_to(folder)), of(file)] for file in model_files(folder)])
 

@@ -1,9 +1,9 @@
-"""Kept paths: what the stages have in common that choose among sampled solutions.
+"""Kept paths: what all stages that choose among sampled solutions have in common.
 
     work.open(select).kept()         # [KeptPath(id="w-0f3a", key="3*17=51", model="nano-s", draw=2, text="..."), ...]
 
-`kept.jsonl.gz` holds a row per path; `solutions.jsonl`, where the stage has looked at a pool itself, a capped sample of
-its solutions with what became of each:
+`kept.jsonl.gz` holds a row per path; `solutions.jsonl`, written by a stage that reads a pool itself, holds a capped
+sample of its solutions with what became of each:
 {"id", "question", "gold", "text", "outcome", "source", "model", "draw", "kept", "reason"}.
 """
 

@@ -4,8 +4,8 @@
      "num_loss_tokens": 65536, "num_loss_bytes": 201734, "loss_text": "world held-out slice 3f2a9c", "tokenizer": "9ac1..."}
 
 Nats are per token of the model's own tokenizer; bits per byte compare models with different tokenizers, and are null where a
-tokenizer loses part of the text (unknown words, letter case), whose bits nobody counted. Losses compare on one text alone:
-its name holds the first digits of a digest, and its length where less than the whole file was scored.
+tokenizer loses part of the text (unknown words, letter case), since the lost part is not scored. Losses can be compared
+on one text only: the text's name holds the first digits of its digest, and its length where not all of it was scored.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ LOSS_FILE = "loss.json"
 
 @dataclass(frozen=True)
 class LossFacts:
-    """What is known of a base's loss; names as in the record's model facts."""
+    """The measured loss of a base; names as in the record's model facts."""
 
     pretrain_loss_nats: float  # per token
     pretrain_loss_se: float
-    determined_loss_nats: float | None  # on tokens that follow from what stands before them; embedded world alone
+    determined_loss_nats: float | None  # on tokens that follow from what stands before them; embedded world only
     bits_per_byte: float | None  # None where the tokenizer does not keep the text
     num_loss_tokens: int
     num_loss_bytes: int | None
     loss_text: str
-    tokenizer: str  # digest: nats per token compare within one tokenizer alone
+    tokenizer: str  # its digest: nats per token can be compared within one tokenizer only
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -33,7 +33,7 @@ class Perturb(Problems):
     seed: int
 
     def run(self, work: StageContext) -> Done:
-        """Raises ValueError when no problem has a copy."""
+        """Copies the problems. Raises ValueError when no problem has a copy."""
         problems = work.open(self.originals).problems()[: self.num_problems]
         copy = perturb(problems, seed=self.seed)
         if not copy.problems:

@@ -1,4 +1,4 @@
-"""A base model that is pretrained here: a Llama from random weights over the first `tokens` of the corpus, annealed fully."""
+"""A base model that is pretrained here: a Llama, from random weights, on the first tokens of the corpus."""
 
 from __future__ import annotations
 

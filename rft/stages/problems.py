@@ -1,7 +1,10 @@
 """Problems of a split as a stage, and which of them another stage works on.
 
-    pool = WorldProblems(split="train", world=world, count=8192)
-    Subset(source=pool, num_problems=64, seed=0)           # nested: fewer problems are a prefix of more
+    >>> pool = WorldProblems(split="train", world={"seed": 0}, count=8192)
+    >>> subset = Subset(source=pool, num_problems=64, seed=0)       # nested: fewer problems are a prefix of more
+    >>> four = [Problem(name, "?", "", "1") for name in "dcba"]
+    >>> [problem.id for problem in chosen(four, num_problems=2, seed=None)]
+    ['c', 'd']
 
 A training set, its validation split and a test set are stages of their own, so that another test set trains nothing again.
 Each writes `problems.jsonl`, rows of rft.records.Problem in file order.
@@ -80,12 +83,12 @@ class WorldProblems(Problems):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FileProblems(Problems):
-    """The problems of a file, or of a data set of the hub; rows that cannot be used refuse the file or are counted."""
+    """The problems of a file or of a data set of the hub; unusable rows are an error, or are left out and counted."""
 
     kind: ClassVar[str] = "file_problems"
     content: str  # digest of the file; of the hub its name
     limit: int | None
-    rule: str | None  # where bad golds are dropped: under which each row's own solution must be right (else see Golds)
+    rule: str | None  # where bad golds are dropped: the rule that must find a row's solution correct (else see Golds)
     on_bad_gold: str  # error | drop
     on_duplicate: str  # error | drop
     path: str = said()
@@ -138,7 +141,7 @@ class Part(Problems):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Leakage(Stage[None]):
-    """That no training question is a test question. Writes nothing; what it guards rests on it."""
+    """The check that no training question is a test question. Writes nothing; the stages that it guards have it as input."""
 
     kind: ClassVar[str] = "leakage"
     train: Problems
@@ -155,9 +158,9 @@ class Leakage(Stage[None]):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Golds(Stage[None]):
-    """That a grading rule finds every problem's own solution correct. Writes nothing; what it guards rests on it.
+    """The check that a grading rule finds every problem's own solution correct. Writes nothing, as Leakage.
 
-    Apart from the problems themselves, so that another rule costs another evaluation and no other training.
+    A stage of its own, so that another rule costs another evaluation and no training.
     """
 
     kind: ClassVar[str] = "golds"
@@ -178,8 +181,8 @@ class Golds(Stage[None]):
 class Subset:
     """Which problems of a stage another stage works on.
 
-    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (a test
-    set is the same for every seed), then by id: blocks of them do not depend on how the file is ordered.
+    With a seed, the first in the order that it gives: nested in their number. Without one, the first in file order (so that
+    a test set is the same for every seed), sorted by id: how the file is ordered does not change what a shard holds.
     """
 
     source: Problems
@@ -192,7 +195,7 @@ class Subset:
 
 
 def chosen(problems: Sequence[Problem], *, num_problems: int, seed: int | None) -> list[Problem]:
-    """See Subset."""
+    """The problems of a Subset with these fields."""
     assert num_problems <= len(problems), f"{num_problems} problems of {len(problems)}"
     if seed is None:
         return sorted(problems[:num_problems], key=lambda problem: problem.id)

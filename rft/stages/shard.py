@@ -40,7 +40,7 @@ class Shard(Stage[ShardFile]):
     """Draws `draws[0]` up to `draws[1]` of the problems `block[0]` up to `block[1]` of a subset."""
 
     kind: ClassVar[str] = "shard"
-    version: ClassVar[int] = 2  # 2: draws in an order that says nothing of them
+    version: ClassVar[int] = 2  # 2: draws in an order that does not depend on their content
     samples: ClassVar[bool] = True
     weights: Weights
     generation: Generation
@@ -50,7 +50,7 @@ class Shard(Stage[ShardFile]):
     temperature: float
     top_p: float
     seed: int
-    stream: str  # which stream of random numbers: donors with one stream would draw alike
+    stream: str  # name of its random stream: donors that share a stream would draw alike
     drafts: Evaluate | None = added(None)
 
     def run(self, work: StageContext) -> Done:

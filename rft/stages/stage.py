@@ -6,22 +6,29 @@
 
         kind: ClassVar[str] = "thin"
         version: ClassVar[int] = 1
-        paths: Select                 # an input
-        like: Select                  # another
+        paths: Selection              # an input
+        like: Selection               # another
         seed: int                     # part of the identity
 
         def run(self, work: StageContext) -> Done:
-            kept = work.open(self.paths).kept()          # typed: what a finished Select is read as
+            kept = work.open(self.paths).kept()          # typed: what a finished Selection is read as
             ...                                          # writes below work.out
             return Done(facts=ThinFacts(num_thinned=...))
 
         def read(self, folder: Path) -> KeptPaths:
             return KeptPaths(folder)
 
-A stage's key is the digest of its kind, version and identity, inputs standing by their keys. A field that is `said()` is for
-people, paths and estimates and never enters; one that is `added(value)` came later and is left out at that value, so that
-keys from before it stand. Execution settings (device, threads, batch sizes) are no fields: they come with `StageContext`.
-Modules of stages are imported to plan, so what is heavy (torch) is imported inside `run`.
+A stage's key is the digest of its kind, version and identity, where an input stands for itself by its key. A `said()` field
+(a label, a path, an estimate) never enters. An `added(value)` field came later and is left out at that value, so that keys
+from before it stay valid. Execution settings (device, threads, batch sizes) are no fields: they come with `StageContext`.
+Planning imports the modules of stages, so what is heavy (torch) is imported inside `run`.
+
+    >>> from rft.stages.problems import WorldProblems
+    >>> pool = WorldProblems(split="train", world={"seed": 0}, count=8192)
+    >>> pool == WorldProblems(split="train", world={"seed": 0}, count=8192, label="another name")
+    True
+    >>> pool == WorldProblems(split="train", world={"seed": 1}, count=8192)
+    False
 """
 
 from __future__ import annotations
@@ -59,7 +66,7 @@ class Work:
 
 
 class Facts:
-    """Mixin of the frozen dataclasses that hold what a stage tells the record; a field that is None is not told."""
+    """Mixin of the frozen dataclasses that hold what a stage tells the record; a field that is None is left out."""
 
     def to_json(self) -> dict[str, Any]:
         """The facts by name."""
@@ -78,7 +85,7 @@ class Done:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage may use but what must not change its result."""
+    """What a stage may use and what must not change its result."""
 
     out: Path  # an empty folder
     runtime: RuntimeConfig
@@ -102,9 +109,9 @@ def said(default: Any = dataclasses.MISSING) -> Any:
 
 
 def added(value: Any) -> Any:
-    """A field that older keys do not know: at `value`, which says what was always done before, the keys are theirs.
+    """A field that came later. At `value`, which must stand for what was done before, keys are those of before.
 
-    The value may never be changed later: what was stored under it would be taken for something else.
+    Never change the value afterwards: what is stored under it would be taken for something else.
     """
     return field(default=value, metadata={"added": True})
 
@@ -128,11 +135,11 @@ class Stage(Generic[R]):
         object.__setattr__(self, "key", _digest([self.kind, *_code(type(self)), self.identity()]))
 
     def identity(self) -> dict[str, Any]:
-        """What can change the result, as JSON values, inputs by key."""
+        """Everything that can change the result, as JSON values; inputs by their keys."""
         return _identity(self)
 
     def key_without(self, *names: str) -> str:
-        """The key as if some fields were not there: that of a base without its seed is the same for all its draws."""
+        """The key as if the named fields did not exist: without its seed, all draws of a base have one key."""
         left = {name: value for name, value in self.identity().items() if name not in names}
         return _digest([self.kind, *_code(type(self)), left])
 
@@ -238,7 +245,7 @@ def _digest(identity: list[Any]) -> str:
 
 
 def in_order(targets: Iterable[Stage[Any]]) -> list[Stage[Any]]:
-    """The targets and all that they rest on, inputs first, each key once."""
+    """The targets and all stages that they rest on, inputs first, each key once."""
     done: dict[str, Stage[Any]] = {}
 
     def visit(stage: Stage[Any]) -> None:

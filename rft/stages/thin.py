@@ -1,7 +1,7 @@
 """A union's kept paths cut to the number that another selection kept: what a union adds at equal numbers of paths.
 
-A choice by seed and origin alone, in which fewer paths lie inside more. A union that kept no more than the other is left
-whole; the record's `num_thinned` then is 0.
+Paths are chosen by seed and origin alone, and a smaller choice lies inside a larger one. A union that kept no more than the
+other selection is left whole, and `num_thinned` in the record is 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rft.text.dedup import thin
 
 @dataclass(frozen=True)
 class ThinFacts(Facts):
-    """How many paths were given up, and of those that are left what the selection says of all."""
+    """Number of paths given up, and the selection's `lucky_frac` for those that are left."""
 
     num_thinned: int
     lucky_frac: float | None

@@ -1,8 +1,8 @@
 """Training examples: human paths, and what a method adds to them (paper 3.3: D' = D + kept).
 
 Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human | kept | oracle | fresh | relabelled,
-and `reference.json`: {"num_examples": 512, "num_reference_examples": 700}. Epochs are counted over the reference, so that a
-control trains for as many optimiser steps as what it is matched to.
+and `reference.json`: {"num_examples": 512, "num_reference_examples": 700}. Epochs are counted over the reference examples, so
+that a control can take as many optimiser steps as the cell that it is matched to.
 
 A method that is only other training data is a subclass with its own `added`:
 
@@ -44,18 +44,18 @@ class Examples:
 
     @property
     def num_examples(self) -> int:
-        """How many."""
+        """Number of training examples."""
         return int(read_json(self.folder / REFERENCE_FILE)["num_examples"])
 
     @property
     def num_reference(self) -> int:
-        """Over how many epochs are counted."""
+        """Number of reference examples: an epoch is one pass over so many."""
         return int(read_json(self.folder / REFERENCE_FILE)["num_reference_examples"])
 
 
 @dataclass(frozen=True)
 class TrainsetFacts(Facts):
-    """Sizes."""
+    """Numbers of examples."""
 
     num_human: int
     num_augmented: int
@@ -75,7 +75,7 @@ class Trainset(Stage[Examples]):
         return []
 
     def reference(self, num_examples: int, work: StageContext) -> int:
-        """Over how many examples epochs are counted: those that are trained on."""
+        """The number of reference examples: those that are trained on, unless a method says otherwise."""
         return num_examples
 
     def run(self, work: StageContext) -> Done:
@@ -97,12 +97,12 @@ class HumanSet(Trainset):
 
 
 def row(problem: Problem, solution: str, source: str) -> Example:
-    """One example."""
+    """One example; `source` says where its solution comes from, see the module."""
     return {"id": problem.id, "question": problem.question, "solution": solution, "source": source}
 
 
 def write_examples(rows: Sequence[Mapping[str, str]], out: Path, *, num_reference: int) -> TrainsetFacts:
-    """The files of a training set, and its sizes."""
+    """Write the files of a training set; returns its sizes."""
     write_jsonl(out / EXAMPLES_FILE, rows)
     write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": num_reference})
     num_human = sum(row["source"] == "human" for row in rows)

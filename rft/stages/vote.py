@@ -2,7 +2,7 @@
 
 Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null],
 "rivals": [null, 0, null], "paths": [0, 1, null], "kinds": "vpp"}; "rivals" numbers the wrong answers that draws vote for,
-"paths" a problem's distinct equation lists (null: no equations).
+"paths" a problem's distinct equation lists (null: no equations), "kinds" the verdicts of the embedded world's checker.
 """
 
 from __future__ import annotations

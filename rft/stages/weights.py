@@ -1,7 +1,7 @@
 """Weights: what every stage that makes a model has in common, and a finished model's folder.
 
 work.open(base).folder          # a Hugging Face folder
-work.open(base).facts           # ModelFacts(num_params=104000, num_params_non_embedding=98432, flops_per_token=265728.0)
+work.open(base).facts           # ModelFacts(num_params=122688, num_params_non_embedding=106816, flops_per_token=245376.0)
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class ModelFacts:
     flops_per_token: float  # of a forward pass
 
     def write(self, folder: Path) -> None:
-        """Beside the weights."""
+        """Write the counts beside the weights."""
         write_json(folder / MODEL_FACTS_FILE, dataclasses.asdict(self))
 
     @staticmethod
     def of(model: Model) -> ModelFacts:
-        """Counted."""
+        """The counts of a loaded model."""
         from rft.core.model import count_parameters, forward_flops_per_token
 
         count = count_parameters(model)

@@ -1,24 +1,32 @@
 """Grading rules: what counts as the answer of a solution, and when two answers are equal.
 
-Rules of other projects keep those projects' definitions: what they find in a text, and what they make of the gold answer as
-its file has it. This project's own rules compare numbers.
+    >>> extract("gsm8k", "3*17=<<3*17=51>>51\\n#### 1,451")
+    '1451'
+    >>> equal("answer_line", "10.40", "10.4")
+    True
+    >>> grade("gsm8k", "3*17=<<3*17=51>>51\\n#### 51", gold="51", truncated=False)
+    <Outcome.CORRECT: 'correct'>
+    >>> gold_fault("gsm8k", "1e3")
+    "rule gsm8k reads '1' from the gold answer '1e3': write it as 1000, or choose another rule"
 
-    extract("gsm8k", "3*17=<<3*17=51>>51\\n#### 1,451")              -> "1451"
-    equal("answer_line", "10.40", "10.4")                            -> True
-    grade("gsm8k", text, gold="51", truncated=False)                 -> Outcome.CORRECT
-    gold_fault("gsm8k", "1e3")                                       -> "rule gsm8k reads '1' from the gold answer '1e3': ..."
+A rule that comes from another project keeps that project's definition, both of the answer that it finds in a text and of
+how it reads a gold answer. The two rules of this project, `last_number` and `answer_line`, compare numbers:
 
-    rule                found in "A: 7"   found in "#### $694"   found in "so 10.\\n#### 10."   10.40 equals 10.4
-    gsm8k               None              None                   "10."                          no (text)
-    strict_match        None              None                   "10"                           no (text)
-    flexible_extract    "7"               "694"                  "10"                           no (text)
-    last_number         "7"               "694"                  "10"                           yes
-    answer_line         "7"               "694"                  "10"                           yes
-    paper, paper_select None              None                   "10."                          yes
+    >>> texts = ("A: 7", "#### $694", "so 10.\\n#### 10.")
+    >>> for rule in RULES:
+    ...     print(f"{rule:<17}", *(f"{extract(rule, text)!s:<5}" for text in texts), equal(rule, "10.40", "10.4"))
+    gsm8k             None  None  10.   False
+    strict_match      None  None  10    False
+    flexible_extract  7     694   10    False
+    last_number       7     694   10    True
+    answer_line       7     694   10    True
+    paper             None  None  10.   True
+    paper_select      None  None  10.   True
 
-A gold answer is the number that it writes. A rule compares with it as its project writes it ('2.50' stays '2.50', and
-lm-evaluation-harness takes the '$' off '$18.00'), or as a plain number where the project would find none ('+5'). Where the
-project would read another number ('1e3' is 1 to all rules but ours), the gold answer is refused under that rule.
+The gold answer given to a rule is the text of the data file. The rule compares an answer with it as its own project would:
+'2.50' stays '2.50', and lm-evaluation-harness takes the '$' off '$18.00'. Where the project would find no number ('+5') the
+plain number is taken. Where it would read another number ('1e3' is 1 to all rules but our two), the gold answer is refused
+under that rule.
 """
 
 from __future__ import annotations
@@ -44,8 +52,8 @@ def _first_marked(text: str) -> Found | None:
 
 
 def _harness_normalise(text: str) -> str:
-    # the same task's regexes_to_ignore, which it takes off answer and gold answer alike, each once and in this order:
-    # ",", "\\$", "(?s).*#### ", "\\.$"; the third by hand, as it backtracks quadratically
+    # that task's regexes_to_ignore, removed from the answer and the gold answer alike, once each and in this order:
+    # ",", "\\$", "(?s).*#### ", "\\.$"; the third is done by hand, since the expression backtracks quadratically
     bare = text.replace(",", "").replace("$", "").rpartition("#### ")[2]
     return _FINAL_DOT.sub("", bare).lower()
 
@@ -63,9 +71,9 @@ def _flexible_extract(text: str) -> Found | None:
 
 
 def _answer_line(text: str) -> Found | None:
-    """Of the last line that gives an answer: the number behind its last '=', else its first one.
+    """The answer on the last line that gives one: the number behind the line's last '=', else its first number.
 
-    Complete once the line has ended: 'A: 3 + 4' may go on with ' = 7'.
+    It is whole once the line has ended: 'A: 3 + 4' may go on with ' = 7'.
     """
     lines = text.split("\n")
     for index in reversed(range(len(lines))):
@@ -83,7 +91,7 @@ def _answer_line(text: str) -> Found | None:
 
 
 def _paper(text: str) -> Found | None:
-    found = _first_marked(text.partition("\0")[0])  # as the script does; what follows a NUL also ends the answer
+    found = _first_marked(text.partition("\0")[0])  # as the script does; a NUL after the answer shows that it is whole
     if found is None or canonical_number(found.answer) is None:
         return None
     return Found(found.answer, found.is_whole or "\0" in text)
@@ -127,7 +135,9 @@ class Rule:
     find: Callable[[str], Found | None]  # the answer as the rule compares it; None: no answer
     equal: Callable[[str, str], bool]  # answer, gold; both as the rule finds them
     source: str  # where the definition comes from
-    written: Callable[[str], str] = _as_it_is  # a gold answer as the project has it before the rule reads it
+    written: Callable[[str], str] = (
+        _as_it_is  # prepares the gold answer of the data file for `find`, as the project does
+    )
 
 
 RULES: Registry[Rule] = Registry(
@@ -177,12 +187,18 @@ def equal(rule: str, answer: str, gold: str) -> bool:
 
 
 def same_gold(rule: str, one: str, other: str) -> bool:
-    """Whether two gold answers are one number that the rule compares alike (under gsm8k '7' and '7.0' are not: text)."""
+    """Whether two gold answers are one number and equal under the rule (gsm8k compares text: '7' and '7.0' are not).
+
+    Raises as `equal` does.
+    """
     return canonical_number(one) == canonical_number(other) and equal(rule, _gold_form(rule, one), other)
 
 
 def gold_fault(rule: str, gold: str) -> str:
-    """Why nothing can be graded against a gold answer under a rule: it reads another number there; '' when it does not."""
+    """Why a rule cannot grade against a gold answer: it reads another number in it; '' when it reads the same one.
+
+    Raises ValueError for an unknown rule.
+    """
     named, number = rule_named(rule), canonical_number(gold)
     found = named.find(f"#### {named.written(gold.strip())}")
     if found is None or canonical_number(found.answer) == number:

@@ -1,10 +1,17 @@
-"""One path per key, and seeded choices among paths.
+"""De-duplication: one path per key, and seeded choices among paths.
 
-    farthest_paths(paths)                    -> per key the path farthest from the others (paper A.3, Algorithm 1)
-    random_paths(paths, seed=0)              -> per key a seeded one
-    thin(paths, size=100, seed=0)            -> 100 of them, for unions of equal path counts
+    >>> from rft.text.selection import KeptPath
+    >>> rows = [("3+3=6", "so 3+3=6"), ("2*3=6", "2*3=6"), ("2*3=6", "It is 2*3=6 in all")]
+    >>> paths = [KeptPath("g-1", key, "nano-s", draw, text) for draw, (key, text) in enumerate(rows)]
+    >>> [path.draw for path in farthest_paths(paths)]         # per key the path farthest from the others (Algorithm 1)
+    [0, 2]
+    >>> [path.draw for path in random_paths(paths, seed=1)]   # per key one chosen by the seed
+    [0, 1]
+    >>> [path.draw for path in thin(paths, size=2, seed=1)]   # two paths, whatever their keys
+    [0, 1]
 
-A path is anything with id, key, model, draw and text, such as rft.text.selection.KeptPath. Order is kept.
+A path is any object with id, key, model, draw and text, such as rft.text.selection.KeptPath. All functions keep the order in
+which the paths are given.
 """
 
 from __future__ import annotations
@@ -25,11 +32,11 @@ class PathLike(Protocol):
 
     @property
     def id(self) -> str:
-        """The question."""
+        """Id of the question."""
 
     @property
     def key(self) -> str:
-        """The equations."""
+        """Its equations as one string; equal keys are one path."""
 
     @property
     def model(self) -> str:
@@ -37,7 +44,7 @@ class PathLike(Protocol):
 
     @property
     def draw(self) -> int:
-        """Its draw."""
+        """Number of the draw, from 0."""
 
     @property
     def text(self) -> str:
@@ -60,7 +67,7 @@ def farthest_paths(paths: Sequence[P], *, tie_break: str = "others") -> list[P]:
     if tie_break not in TIE_BREAKS:
         raise ValueError(f"unknown tie break {tie_break!r}; allowed are {', '.join(TIE_BREAKS)}")
     kept: dict[str, P] = {}
-    sums: dict[str, int] = {}  # of kept paths, valid until the kept set changes
+    sums: dict[str, int] = {}  # key -> summed distance of its kept path to the others, until the kept set changes
     for path in paths:
         held = kept.get(path.key)
         if held is None:
@@ -101,7 +108,7 @@ def random_paths(paths: Sequence[P], *, seed: int) -> list[P]:
 
 
 def thin(paths: Sequence[P], *, size: int, seed: int) -> list[P]:
-    """A seeded choice of `size` paths, order kept. Smaller sizes nest in larger.
+    """`size` paths chosen by seed, in the order given; a smaller choice lies inside a larger one.
 
     Raises ValueError when there are fewer paths than `size`.
     """

@@ -1,8 +1,14 @@
 """Equations of a solution in GSM8K's annotation `<<48/2=24>>`: their list, the key of a path, and whether they hold.
 
-    equation_list("48/2 = <<48/2=24>>24, 48+24 = <<48 + 24=72>>72")  -> ["48/2=24", "48+24=72"]
-    equation_key(...)                                                -> "48/2=24|48+24=72"     (paper section 3.3, A.3)
-    check("7*8=<<7*8=54>>54")                                        -> Check(ok=False, reason="false", num_equations=1)
+    >>> text = "48/2 = <<48/2=24>>24, 48+24 = <<48 + 24=72>>72"
+    >>> equation_list(text)
+    ['48/2=24', '48+24=72']
+    >>> equation_key(text)      # the identity of a path (paper section 3.3, A.3)
+    '48/2=24|48+24=72'
+    >>> check("7*8=<<7*8=54>>54")
+    Check(ok=False, reason='false', num_equations=1)
+    >>> evaluate("50%*80")
+    40.0
 
 Model text is data: expressions go through a bounded parser (length, depth, size of numbers and exponents), never
 `eval`. Every call is linear in the length of its text.
@@ -219,7 +225,8 @@ def holds_in_python(equation: str, *, tolerance: float = TOLERANCE) -> bool:
     """The released script's check, |eval(lhs) - float(rhs)| < tolerance with lhs, rhs = parts 0, 1 of split('=').
 
     Without its eval: an expression counts only when Python itself would read it as a number, so `1,000`, `$5`, `50%`,
-    `05`, `2^3` and an equation without '=' fail (the facts are silent on errors; a path that raises is dropped here).
+    `05`, `2^3` and an equation without '=' fail (what the script does with an
+    expression that raises is not published; here the path is dropped).
     """
     parts = equation.split("=")
     if len(equation) > MAX_LENGTH or len(parts) < 2 or _NOT_PYTHON.search(parts[0]) or not _FLOAT.fullmatch(parts[1]):

@@ -1,13 +1,19 @@
-"""Problems from files of questions and worked solutions: GSM8K's own form, or another by a small adapter.
+"""Problems from files of questions and worked solutions: in GSM8K's own form, or in another by a small adapter.
 
     problems = read_problems(folder / "train.jsonl")                 # GSM8K: {"question", "answer"}
     problems = read_problems("mine.jsonl", adapter="triple")         # {"question", "solution", "gold"}
-    release_status(problems, split="train")                          -> Release("exact", ...)
 
-A row of each form (the adapter is recognised from the first row unless named):
-    gsm8k   {"question": "Natalia sold clips to 48 ...", "answer": "48/2 = <<48/2=24>>24 ...\\n#### 72"}
-    triple  {"question": "...", "solution": "48/2 = 24 ...", "gold": "72"}
-    svamp   {"Body": "There are 8 cows.", "Question": "How many legs?", "Equation": "( 8.0 * 4.0 )", "Answer": 32.0}
+A row of each form (unless an adapter is named, the first row decides which it is), and what becomes of it; gold answers
+stay as they are written:
+
+    >>> gsm8k_row({"question": "Half of 48?", "answer": "48/2 = <<48/2=24>>24\\n#### 24"})
+    ('Half of 48?', '48/2 = <<48/2=24>>24\\n#### 24', ' 24')
+    >>> triple_row({"question": "Half of 48?", "solution": "48/2 = 24", "gold": "24"})
+    ('Half of 48?', '48/2 = 24\\n#### 24', '24')
+    >>> svamp_row({"Body": "8 cows.", "Question": "How many legs?", "Equation": "( 8.0 * 4.0 )", "Answer": 32.0})
+    ('8 cows. How many legs?', '8*4=<<8*4=32>>32\\n#### 32', '32')
+    >>> question_id("Half  of 48?") == question_id("half of 48?")    # a problem's id is a digest of its question
+    True
 
 An adapter of your own is a function from a row to (question, solution, gold); pass it as `adapter`.
 """
@@ -117,7 +123,7 @@ def problems_of(
     drop_bad_gold: bool = False,
     drop_duplicates: bool = False,
 ) -> Reading:
-    """All problems of numbered rows, wherever they come from; `name` says so in errors. Raises as `read_problems` does.
+    """All problems of numbered rows; `name` stands for their source in errors. Raises as `read_problems` does.
 
     With `rule` every solution is graded as a model's would be: one that the rule cannot read, or finds wrong, would train a
     model to score nothing. Such rows and repeated questions are refused together, or left out and counted.
@@ -154,7 +160,7 @@ def problems_of(
 
 
 def read_file(path: Path | str, *, limit: int | None, rule: str | None, on_bad_gold: str, on_duplicate: str) -> Reading:
-    """The problems of a data file as a study takes them: the one reader, for planning and for the stage."""
+    """The problems of a data file as a study uses them. Planning and the stage both read through here, so that they agree."""
     rows = numbered_rows(Path(path))
     return checked_problems(
         rows, name=str(path), limit=limit, rule=rule, on_bad_gold=on_bad_gold, on_duplicate=on_duplicate
@@ -170,7 +176,10 @@ def checked_problems(
     on_bad_gold: str,
     on_duplicate: str,
 ) -> Reading:
-    """The same of rows from elsewhere; `on_...` is 'error' or 'drop' (rft.config.OnFault)."""
+    """The same for rows read elsewhere, such as those of a hub; `on_...` is 'error' or 'drop' (rft.config.OnFault).
+
+    Raises as `read_problems` does.
+    """
     return problems_of(
         rows,
         name=name,
@@ -201,7 +210,7 @@ def _refuse(name: str, reason: str, faults: Sequence[str]) -> None:
 
 
 def own_fault(problem: Problem, rule: str) -> str:
-    """Why a problem's own solution does not count as correct under a rule, or its gold answer is misread; '' when neither."""
+    """Why a problem's own solution is not correct under a rule, or how the rule misreads its gold answer; '' when neither."""
     if fault := gold_fault(rule, problem.gold):
         return f"cannot be graded: {fault}"
     outcome = grade(rule, problem.solution, problem.gold, False)

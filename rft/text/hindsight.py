@@ -1,9 +1,12 @@
-"""Hindsight: what a sampled path does solve, whatever it was asked (paper appendix D, self-query).
+"""Hindsight relabelling: the answer that a sampled path does reach, whatever question it was sampled for (paper appendix D).
 
-    hindsight("makes <<3*17=51>>51\\nleft <<51-6=45>>45\\n#### 46", kind="annotated", tolerance=1e-3)
-    -> Reading(text="makes <<3*17=51>>51\\nleft <<51-6=45>>45\\n#### 45", key="3*17=51|51-6=45", answer="45", fault=None)
+    >>> path = hindsight("makes <<3*17=51>>51\\nleft <<51-6=45>>45\\n#### 46", kind="annotated", tolerance=1e-3)
+    >>> path.text
+    'makes <<3*17=51>>51\\nleft <<51-6=45>>45\\n#### 45'
+    >>> path.answer, path.key, path.fault
+    ('45', '3*17=51|51-6=45', None)
 
-The path's equations must hold; its final answer becomes the result of its last equation, so that text and answer agree.
+The path's equations must hold. Its final answer becomes the result of its last equation, so that text and answer agree.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ FAULTS = ("no_equation", "false_equation", "no_answer", "no_result")
 
 @dataclass(frozen=True)
 class Reading:
-    """A path as a solution of its own; `fault` says why it is none."""
+    """A path as the solution of another question; `fault` says why it cannot be one."""
 
     text: str  # with the answer that its last equation gives
     key: str  # its equations joined with '|'

@@ -1,12 +1,16 @@
-"""Numbers as people write them: one spelling for each, and the numbers that stand in a text.
+"""Numbers as people write them: one canonical spelling for each, and the numbers that stand in a text.
 
-    canonical_number("$1,450.50")                                    -> "1450.5"
-    last_number("10 - 4 = 6, so:\\n- 6 apples")                       -> Found(answer="6", is_whole=True)
-    first_number("A: 3 + 4 = 7", start=10)                           -> Found(answer="7", is_whole=False)
+    >>> canonical_number("$1,450.50")
+    '1450.5'
+    >>> last_number("10 - 4 = 6, so:\\n- 6 apples")
+    Found(answer='6', is_whole=True)
+    >>> first_number("A: 3 + 4 = 7", start=10)     # the text may have been cut: '7' could go on as '75'
+    Found(answer='7', is_whole=False)
 
-A comma separates thousands and stands before three digits, else the string is no number ('0,5'); minus signs and dashes of
-Unicode are minus signs; scientific notation is read (2.0107e-06), fractions are not ('1/2' is no number). In a text the dash
-of '10 - 4', a list's bullet ('- 42' at the start of a line), a rule of dashes above and a dash typed as '--' are no signs.
+A comma separates thousands and must stand before three digits; otherwise the string is no number ('0,5'). The minus signs and
+dashes of Unicode count as minus signs. Scientific notation is read (2.0107e-06), fractions are not ('1/2' is no number).
+Not taken for the sign of a number in a text: the dash of '10 - 4', a list's bullet ('- 42' at the start of a line), a ruled
+line of dashes, and a dash typed as '--'.
 """
 
 from __future__ import annotations
@@ -82,7 +86,7 @@ def last_number(text: str) -> Found | None:
 
 
 def first_number(text: str, *, start: int = 0) -> Found | None:
-    """The first number at or behind a place of a text; None as for `last_number`."""
+    """The first number at or behind index `start` of a text; None as for `last_number`."""
     return _found(text, _NUMBER.search(text, start))
 
 
@@ -98,7 +102,7 @@ def _found(text: str, match: re.Match[str] | None) -> Found | None:
 
 
 def _is_negative(text: str, start: int) -> bool:
-    """Whether a minus sign stands before the place on its line, and not a dash of another meaning: see the module."""
+    """Whether a minus sign, and no dash of another meaning (see the module), stands before `start` on its line."""
     before = _LINE_END.split(text[max(0, start - MAX_GAP) : start])[-1]
     tight = before.rstrip("$")
     bare = tight.rstrip()

@@ -1,10 +1,15 @@
-"""The training set never meets the test set: questions are compared after normalising, an overlap is refused.
+"""Train-test overlap: questions are compared after normalising; a training question that is also a test question is refused.
 
-    overlaps([train_problem.question, ...], [test_problem.question, ...])    -> [(index in train, index in test), ...]
-    refuse_overlap(train_questions, test_questions, name="train.jsonl")      # ValueError when there is any
+    >>> normalise("Janet's  16 eggs?")
+    'janet s 16 eggs'
+    >>> overlaps(["What is 3 + 5?", "What is 3 - 5?"], ["what is 3-5"])     # (index in train, index in test)
+    [(1, 0)]
+    >>> refuse_overlap(["What is 3 - 5?"], ["what is 3-5"], name="train.jsonl")
+    Traceback (most recent call last):
+    ValueError: 1 of 1 questions of train.jsonl are in the test set; the first is question 1, test question 1: ...
 
-Normalised: Unicode compatibility form, lower case; words, numbers and signs that calculate: "Janet's  16 eggs?" becomes
-"janet s 16 eggs". What changes the problem stays: operators, signs, decimal points ("3 - 5" is not "3 + 5", "1.5" not "15").
+A normalised question is in Unicode's compatibility form and lower case, and consists of words, numbers and the signs that
+calculate. What changes the problem stays: operators, minus signs, decimal points ("3 - 5" is not "3 + 5", "1.5" not "15").
 Typography goes: commas between thousands, hyphens of words, quotation marks, currency.
 """
 

@@ -1,16 +1,24 @@
-"""A numbers-changed copy of a test set, for base models that may have seen the original.
+"""A numbers-changed copy of a test set, for models that may have seen the original.
 
-    copy = perturb(problems, seed=0)
-    copy.problems[0].question        -> "Natalia sold clips to 62 of her friends in April, and then she sold half as ..."
-    copy.drop_counts                 -> {"no_equation": 18, "unlinked_number": 611, ...}
+    >>> question = "Ann sold 48 clips in April, and half as many in May. How many in all?"
+    >>> solution = "48/2 = <<48/2=24>>24 in May\\n48+24 = <<48+24=72>>72 in all\\n#### 72"
+    >>> copy = perturb([Problem("g-1", question, solution, "72")], seed=0).problems[0]
+    >>> copy.id, copy.question
+    ('g-1~0', 'Ann sold 28 clips in April, and half as many in May. How many in all?')
+    >>> copy.solution
+    '28/2=<<28/2=14>>14\\n28+14=<<28+14=42>>42\\n#### 42'
 
-New numbers are drawn for the numbers of the question; the equations of the human path are replayed with them and the last
-one gives the new gold. Only where every link is certain: each number of an equation must be a number of the question, a
-percentage of one, an earlier result, or a number told in words (`half`, `three`, `dozen`), and one of these alone; what may
-also convert a unit that the question names (the 60 of minutes, the 100 of cents) is no certain link; each number of the
-question must be used. Whole results stay whole, positive ones positive, and no new number leaves the range
-of half to twice the old one. All else is dropped and counted by reason. The copy leans to problems with plain equations:
-compare it with the originals of the same ids (the ids without `~` and the seed), not with the whole test set.
+New numbers are drawn for the numbers of the question; the equations of the human path are computed again with them, and the
+last result is the new gold answer. A problem is copied only where every link is certain:
+
+- each number of an equation is exactly one of these: a number of the question, a percentage of one, an earlier result, or a
+  number told in words (`half`, `three`, `dozen`); a number that may also convert a unit named in the question (60 for
+  minutes, 100 for cents) is not certain;
+- each number of the question is used;
+- whole results stay whole and positive ones positive, with new numbers between half and twice the old ones.
+
+All other problems are dropped and counted by reason. What remains leans towards problems with plain equations, so compare the
+copies with the originals of the same ids (`original_id`), not with the whole test set.
 """
 
 from __future__ import annotations
@@ -32,9 +40,9 @@ REASONS = (
     "gold_not_last",  # the last equation's value is not the gold answer
     "odd_number",  # the question has a number within a word, a time or a fraction: 3rd, 5:30, 1/2
     "unlinked_number",  # an equation has a number from nowhere, such as 60 minutes or 100
-    "ambiguous_number",  # it may be two things, such as a question's number and an earlier result or 60 minutes
+    "ambiguous_number",  # a number of an equation may come from two places, such as the question and an earlier result
     "unused_number",  # the question has a number that no equation uses
-    "no_valid_numbers",  # no draw of new numbers kept whole results whole and signs
+    "no_valid_numbers",  # no draw of new numbers kept whole results whole and positive ones positive
 )
 NUM_ATTEMPTS = 200
 
@@ -45,7 +53,9 @@ _TOLD = {
     "eight": ("8",), "nine": ("9",), "ten": ("10",), "eleven": ("11",), "twelve": ("12",),
     "week": ("7",), "weeks": ("7",), "weekly": ("7",),
 }  # fmt: skip
-_UNITS = {  # a unit, its plural without the s -> what converts it to others: never told, so an equation may have it from here
+# A unit (plurals without their s) -> factors that convert it. A question need not state them, so an equation may have a
+# number from here.
+_UNITS = {
     "second": "60", "minute": "60", "hour": "60 24", "hourly": "24", "day": "24 7 30 31 365 52", "daily": "7 30 31 365",
     "week": "7 4 52", "weekly": "4 52", "month": "12 30 31 4 52", "monthly": "12", "year": "12 52 365 10 100",
     "yearly": "12 52", "annual": "12 52 365", "annually": "12 52", "decade": "10", "century": "100", "centurie": "100",
@@ -159,7 +169,7 @@ def _question_sources(question: str, numbers: Sequence[str]) -> dict[str, set[tu
 
 
 def _implied(question: str) -> set[str]:
-    """Numbers that an equation may have from what everybody knows of the units that the question names."""
+    """Conversion factors of the units that the question names: numbers that an equation may have without being told."""
     words = [*_WORD.findall(question.lower()), *["percent"] * ("%" in question)]
     return {number for word in words for number in _UNITS.get(word.removesuffix("s"), "").split()}
 

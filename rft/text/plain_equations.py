@@ -1,13 +1,16 @@
-"""Equations of a solution written in plain text, for models that leave no `<<...>>` annotations.
+"""Equations of a solution written in plain text, for models that write no `<<...>>` annotations.
 
-    extract("She sold 48 / 2 = 24 clips. 3 shirts x $5 each = $15.")     -> ["48/2=24", "3*5=15"]
-    extract("20% of 1,800 = 360, and 2 * 3 + 4 = 6 + 4 = 10")            -> ["20*0.01*1800=360", "2*3+4=10", "6+4=10"]
-    operations("1800*20%=360")                                           -> ("1800", "*", "20", "*", "0.01")
+    >>> extract("She sold 48 / 2 = 24 clips. 3 shirts x $5 each = $15.")
+    ['48/2=24', '3*5=15']
+    >>> extract("20% of 1,800 = 360, and 2 * 3 + 4 = 6 + 4 = 10")
+    ['20*0.01*1800=360', '2*3+4=10', '6+4=10']
+    >>> operations("1800*20%=360")
+    ('1800', '*', '20', '*', '0.01')
 
-An equation is read off every `=` (or `equals`): to its left the longest run of numbers joined by operators, units and
-short comments between them skipped; to its right the value. Not read: values computed without writing an equation,
+An equation is read around every `=` (or `equals`): to its left the longest run of numbers joined by operators, skipping units
+and short comments between them; to its right the value. Not read: values computed without writing an equation,
 algebra (`2x = 8`), and sums told in words across a sentence. Recall and precision on GSM8K are pinned in the tests.
-Linear in the length of the text, and only MAX_CHARACTERS of it are read.
+Time is linear in the length of the text, of which only MAX_CHARACTERS are read.
 """
 
 from __future__ import annotations

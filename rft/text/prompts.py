@@ -1,12 +1,17 @@
-"""Prompt templates as named settings, few-shot prompts, and cleaning what a model wrote after one.
+"""Prompt templates as named settings, few-shot prompts, and the solution in what a model generated after a prompt.
 
-    template = template_named("plain")
-    template.prompt("Ann has 3 bags of 17 nails. How many nails?")   -> "Question: Ann has ... nails?\\nAnswer:"
-    template.response("3*17=<<3*17=51>>51\\n#### 51")                -> " 3*17=<<3*17=51>>51\\n#### 51"
-    icl_prompt(template, draw_shots(train, num_shots=4, seed=0), question)
-    template.clean(" 3*17=51\\n#### 51\\n\\nQuestion: Bob")           -> "3*17=51\\n#### 51"
+    >>> template = template_named("plain")
+    >>> template.prompt("Ann has 3 bags of 17 nails. How many nails?")
+    'Question: Ann has 3 bags of 17 nails. How many nails?\\nAnswer:'
+    >>> template.response("3*17=<<3*17=51>>51\\n#### 51")
+    ' 3*17=<<3*17=51>>51\\n#### 51'
+    >>> template.clean(" 3*17=51\\n#### 51\\n\\nQuestion: Bob")
+    '3*17=51\\n#### 51'
+    >>> shots = [Problem("g-1", "One and one?", "1+1=2\\n#### 2", "2")]
+    >>> icl_prompt(template, shots, "Two and two?")
+    'Question: One and one?\\nAnswer: 1+1=2\\n#### 2\\n\\nQuestion: Two and two?\\nAnswer:'
 
-The training text of an example is prompt + response + end of sequence, with loss on the last two.
+A training example is prompt + response + end-of-sequence token; the last two carry loss.
 """
 
 from __future__ import annotations
@@ -44,7 +49,7 @@ class Template:
         return self.before.replace("{question}", question)  # not str.format: questions may hold braces
 
     def with_draft(self, question: str, draft: str) -> str:
-        """What a revise template is given in the question's place."""
+        """Question and draft in one text, which a revise template takes in the question's place."""
         assert self.draft_lead, f"{self.name} is not a revise template"
         return question + self.draft_lead + draft
 
@@ -68,8 +73,9 @@ TEMPLATES = {
     )
 }
 
-# The reverse task (a path is given, its question is written) and the revise task (question and draft are given), worded
-# for a template of TEMPLATES: its name and the task's. The world's say only what its tokenizer knows.
+# Templates of two other tasks: reverse (a path is given, its question is to be written) and revise (question and draft are
+# given, a solution is to be written). Each is worded for a template of TEMPLATES and named after it and the task; those for
+# the world use only words that its tokenizer knows.
 REVERSE, REVISE = "reverse", "revise"
 _ALPACA_TASK = "Below is an instruction that describes a task, paired with {paired}. {order}\n\n### {head}:\n{question}"
 _REVERSE_ALPACA = _ALPACA_TASK.replace("{paired}", "a solution").replace(

@@ -1,7 +1,13 @@
-"""Rows of JSON-lines files with their line numbers, and fields of a row with errors that name both.
+"""Rows of JSON-lines files with their line numbers, and fields of a row, with errors that name both.
 
 for line, row in numbered_rows(Path("answers.jsonl")):           # "-" is standard input; .gz is unzipped
     gold = gold_field(row, "gold", where=f"line {line}")
+
+>>> gold_field({"gold": "1,450"}, "gold", where="line 3")
+'1,450'
+>>> text_field({"question": "..."}, "gold", where="line 3")
+Traceback (most recent call last):
+ValueError: line 3 lacks the field 'gold' (it has question)
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ GREEDY = -1  # the draw of a greedy answer, see rft.records.Sample
 
 
 class BadGold(ValueError):
-    """A gold answer that cannot be used: `data.on_bad_gold=drop` leaves such rows out, and no rows with other faults."""
+    """A gold answer that cannot be used. `data.on_bad_gold=drop` leaves out rows with this fault, and with no other."""
 
 
 def numbered_rows(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -102,7 +108,7 @@ def draw_field(row: Row, *, where: str) -> int:
 
 
 def model_field(row: Row, *, where: str) -> str:
-    """Which model wrote a row; '' where it does not say."""
+    """Which model wrote a row; '' where it does not say. Raises ValueError for a field that is no text."""
     return "" if row.get("model") is None else text_field(row, "model", where=where)
 
 

@@ -1,7 +1,9 @@
 """Which wrong answer each draw votes for, and the paper's own vote; the estimators are in `rft.votes`.
 
-rivals("WWCN", ["7", "7.0", "18", None])     -> [0, 0, None, None]       (numbers, not strings)
-string_vote(["7", "18", "18.0"])             -> "7"                      (strings, as the paper's script does)
+>>> rivals("WWCN", ["7", "7.0", "18", None])     # numbers are compared, not strings
+[0, 0, None, None]
+>>> string_vote(["7", "18", "18.0"])             # strings are compared, as in the paper's script
+'7'
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from rft.text.answers import vote_number
 
 
 def rivals(outcomes: str, answers: Sequence[str | None]) -> list[int | None]:
-    """For each draw the number of the wrong answer that it votes for, by first appearance; None where it votes for none.
+    """For each draw the index of the wrong answer that it votes for, by first appearance; None where it votes for none.
 
     Equal numbers are one answer ("7", "7.0", "7."). A draw that the rule calls wrong is a rival even where its number equals
     the gold answer: the rule, and no other reading, says what is right.

@@ -1,13 +1,19 @@
 """Rejection sampling: which samples become training paths (paper section 3.3 and appendix A.3, Algorithm 1).
 
-    selection = select(samples, problems, policy=policy_named("paper"))
-    selection.kept[0]        -> KeptPath(id="g-1f3c", key="48/2=24|48+24=72", model="m", draw=3, text="...")
-    selection.drop_counts    -> {"no_answer": 7, "wrong_answer": 41, "truncated": 0, "false_equation": 3, "duplicate_path": 9}
-    selection.stats.distinct_per_question                            -> 1.7
+    >>> problem = Problem("g-1", "Half of 48?", "48/2 = <<48/2=24>>24\\n#### 24", "24")
+    >>> texts = ("48/2=<<48/2=24>>24\\n#### 24", "<<48/2=24>>24\\n#### 24", "<<24+24=48>>48\\n#### 48")
+    >>> samples = [Sample("g-1", draw, text, False, 20, "m") for draw, text in enumerate(texts)]
+    >>> selection = select(samples, [problem], policy=policy_named("paper"))
+    >>> selection.kept
+    [KeptPath(id='g-1', key='48/2=24', model='m', draw=0, text='48/2=<<48/2=24>>24\\n#### 24')]
+    >>> {reason: count for reason, count in selection.drop_counts.items() if count}
+    {'wrong_answer': 1, 'duplicate_path': 1}
+    >>> selection.stats.correct_per_question, selection.stats.distinct_per_question
+    (2.0, 1.0)
 
-Samples are processed question by question (as the problems are listed), model by model (as `models` lists them), draw by
-draw; the order in which they come is irrelevant. Each is counted once, under the first reason that applies. Selecting
-from what was kept keeps all of it.
+Samples are processed question by question (in the order of the problems), model by model (in the order of `models`), draw by
+draw; the order in which the samples are given does not matter. A dropped sample is counted once, under the first reason that
+applies. Selecting again from what was kept keeps all of it.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ from rft.text import answers, equations, plain_equations
 from rft.text.dedup import farthest_paths, random_paths, thin
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
-OVER_CAP = "over_cap"  # a sixth reason, of policies with a cap
+OVER_CAP = "over_cap"  # a further reason, where the policy has a cap
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Policy:
     """A named way to select."""
 
     name: str
-    dedup: str  # farthest (Algorithm 1) | none (keep every correct path) | random (seeded, one a key)
-    cap: int | None = None  # at most so many paths a question, seeded choice; null: no cap
+    dedup: str  # farthest (Algorithm 1) | none (keep every correct path) | random (one per key, by seed)
+    cap: int | None = None  # most paths per question, chosen by seed; None: no cap
     count_human: bool = False  # True: a sample with the human path's key is a duplicate
     check_equations: bool = True
     tolerance: float = equations.TOLERANCE
@@ -83,7 +89,7 @@ class KeptPath:
 
 @dataclass(frozen=True)
 class SelectionStats:
-    """Counts over all problems given, sampled or not. Distinct: by key, among samples that pass every check."""
+    """Counts over all problems given, sampled or not. Distinct paths: keys of samples that pass every check."""
 
     num_questions: int
     num_samples: int
@@ -134,7 +140,7 @@ def select(
 ) -> Selected:
     """Select training paths from samples of one or several models (a union is several models' samples together).
 
-    `models` fixes their order (default: sorted); `max_draws` takes the first draws of each model and question alone;
+    `models` fixes their order (default: sorted); `max_draws` limits each model and question to its first draws;
     `seed` serves the random choices of `random_per_key` and caps. Raises ValueError for a sample of an unknown problem
     or model, when one draw occurs twice, or for a gold answer that the policy's rule misreads.
     """
@@ -250,7 +256,7 @@ def _select_question(
 
 
 def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy) -> str | None:
-    """Why a sample cannot be kept whatever else was drawn: the first reason of REASONS that applies, or None.
+    """Why a sample cannot be kept, regardless of other samples: the first reason of REASONS that applies, or None.
 
     `listed` are its equations, as `path_equations` finds them.
     """

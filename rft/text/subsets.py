@@ -1,7 +1,12 @@
 """Nested subsets and splits of problem ids, by a stable digest of (seed, id): no generator state, no dependence on order.
 
-subset(["a", "b", "c", "d"], fraction=0.5, seed=0, size=4)       -> 2 ids; those of fraction=0.25 are its first
-train, validation = split(ids, size=200, seed=0)                 -> disjoint, 200 in validation
+>>> subset(["a", "b", "c", "d"], fraction=0.5, seed=0)
+['c', 'd']
+>>> subset(["a", "b", "c", "d"], fraction=0.25, seed=0)      # a smaller fraction is a prefix of a larger one
+['c']
+>>> train, validation = split(["a", "b", "c", "d"], size=1, seed=0)
+>>> len(train), len(validation)
+(3, 1)
 """
 
 from __future__ import annotations

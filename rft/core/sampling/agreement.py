@@ -35,7 +35,7 @@ SUPPRESSED = -1e30  # logits below it: the engine bars the end of sequence, to d
 
 @dataclass(frozen=True)
 class Agreement:
-    """What came of a comparison."""
+    """The result of a comparison."""
 
     num_tokens: int  # of the text
     gap_nats: float  # largest difference of a log probability

@@ -3,7 +3,7 @@
     sampler = CTranslate2Sampler(folder, device="cpu", threads=1, dtype="float32")
 
 The model is converted once per sampler into a scratch folder and compared with transformers there, before anything is sampled
-(`rft.core.sampling.agreement`; what came of it lies beside the copy in `agreement.json`).
+(`rft.core.sampling.agreement`; the result lies beside the copy in `agreement.json`).
 
 Hypotheses come back sorted by score (OpenNMT/CTranslate2 issue 1475): independent draws, but the likeliest first, so they are
 put into an order that the seed gives. A seed takes effect only for threads that have not drawn yet, so every call builds a

@@ -1,7 +1,7 @@
 """Sampling engines by name: which serves a model, and how it is opened. None is imported before it is used.
 
     resolve_engine("auto", "LlamaForCausalLM", device="cpu")      # 'ctranslate2', where it is installed
-    resolve_engine("auto", Path("model"), device="cpu")           # so only where rft.core.sampling.forms knows it to agree
+    resolve_engine("auto", Path("model"), device="cpu")           # only if rft.core.sampling.forms knows the model to agree
     sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32", batch=64)
 
 The planner resolves an engine before anything is hashed, since it is part of a sample pool's identity. Another engine is a

@@ -1,7 +1,7 @@
 """Which models CTranslate2 is known to compute as transformers does, told from the files of a folder, before anything runs.
 
     disagreement(folder)       # None, or "rope_type is 'llama3', which CTranslate2 computes as ('default', 'linear')"
-    is_known(folder)           # True: an architecture of the table, and nothing in its files says otherwise
+    is_known(folder)           # True: an architecture of the table, and no file of the folder speaks against it
 
 The table holds what tests/core/test_engine_agreement.py has compared; an architecture outside it may agree, which opening a
 sampler finds out (`rft.core.sampling.agreement`). Reads config.json and tokenizer.json alone, torch is not imported.
@@ -71,7 +71,7 @@ def disagreement(folder: Path) -> str | None:
 
 @functools.lru_cache(maxsize=256)
 def _disagreement(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str | None:  # noqa: ARG001
-    """By the state of the files: every cell of a sweep asks, and a tokenizer's file takes a moment to read."""
+    """Remembered by the state of the files: every cell of a sweep asks, and a tokenizer's file takes a moment to read."""
     config = _config(folder)
     name = _architecture(config)
     if name in REFUSED:

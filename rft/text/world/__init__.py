@@ -1,10 +1,22 @@
 """The embedded world: GSM8K-shaped word problems with a checker, all their solution paths, and a pretraining corpus.
 
-    world_problems(config, split=WorldSplit.POOL, count=8192)   -> list[Problem]
-    paths_of(problem).first[0].text()                       -> 'makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46'
-    alternative_paths(problem)                              -> solutions with other equation lists
-    verdict(problem, text)                                  -> Verdict.VALID | ARITHMETIC | PLAN | LUCKY
-    corpus_documents(config, seed=0)                        -> endless documents, each a list of Segment
+    >>> from rft.config import WorldConfig
+    >>> easy = WorldConfig(min_steps=2, max_steps=3, num_graphs=128, max_distractors=0, human_style=0.9,
+    ...                    composed_frac=0.15, seed=0)
+    >>> problem = world_problems(easy, split=WorldSplit.POOL, count=1)[0]
+    >>> problem.question
+    'Joe planned 8 days of 7 miles. He drove half. He drove half. How many miles were left?'
+    >>> problem.solution
+    'makes <<8*7=56>>56\\npart <<56/2=28>>28\\npart <<28/2=14>>14\\n#### 14'
+    >>> paths_of(problem).count                       # of all its solution paths
+    6
+    >>> alternative_paths(problem)[0]                 # a solution with another equation list
+    'part <<8/2=4>>4\\nmakes <<4*7=28>>28\\npart <<28/2=14>>14\\n#### 14'
+    >>> verdict(problem, "#### 14")                   # or VALID, ARITHMETIC, PLAN
+    <Verdict.LUCKY: 'lucky'>
+    >>> document = next(corpus_documents(easy, seed=0))     # of an endless stream; a list of Segment
+    >>> document[0].text
+    'Ida had 21 candles. She sold 6 bags of 2: '
 
 Everything is a function of the configuration and of named seeds, the same on every machine and in every process.
 """

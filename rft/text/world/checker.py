@@ -1,17 +1,23 @@
 """Judging a solution of an embedded-world problem: valid, arithmetic error, plan error, or right by luck.
 
-    verdict(problem, "makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")    # Verdict.VALID
-    verdict(problem, "makes <<3*17=52>>52\\nleft <<52-5=47>>47\\n#### 47")    # Verdict.ARITHMETIC
-    verdict(problem, "total <<3+17=20>>20\\nleft <<20-5=15>>15\\n#### 15")    # Verdict.PLAN
-    verdict(problem, "#### 46")                                             # Verdict.LUCKY
+    >>> spec = {"graph": ["groups", "lose"], "numbers": [3, 17, 5], "limit": 60}
+    >>> problem = Problem("w-1", "Ann bought 3 bags of 17 nails. She sold 5. ...", "", "46", spec)
+    >>> verdict(problem, "makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")
+    <Verdict.VALID: 'valid'>
+    >>> verdict(problem, "makes <<3*17=52>>52\\nleft <<52-5=47>>47\\n#### 47")
+    <Verdict.ARITHMETIC: 'arithmetic'>
+    >>> verdict(problem, "total <<3+17=20>>20\\nleft <<20-5=15>>15\\n#### 15")
+    <Verdict.PLAN: 'plan'>
+    >>> verdict(problem, "#### 46")
+    <Verdict.LUCKY: 'lucky'>
 
-Each equation is followed symbolically: its operands are looked up among the quantities known so far (the question's
-numbers, the constants of the graph's routes, earlier results), and its result must be a quantity that some route of
-the graph computes (same mark, see `expressions`). So any order, grouping or operand order is accepted, enumerated or
-not, and a right number reached through a quantity that means nothing here is not. After a false equation the claimed
+Each equation is followed symbolically. Its operands are looked up among the quantities known so far: the question's numbers,
+the constants of the graph's routes, and earlier results. Its result must be a quantity that some route of the graph computes,
+recognised by its mark (see `expressions`). So any order, grouping or operand order is accepted, whether enumerated or not,
+and a right number reached through a quantity that means nothing in the problem is not. After a false equation the claimed
 result stands for the quantity, so that one slip is an arithmetic error and not also a plan error.
 
-Limits. Equations alone are judged: neither the words around them nor the number repeated after `>>`. An equation that
+Limits. Only equations are judged: neither the words around them nor the number repeated after `>>`. An equation that
 computes a needed or licensed quantity is accepted even if nothing uses it, or if it stands twice. A number copied
 wrongly from an earlier line is a plan error. Where two quantities of a question share a value (the world draws numbers
 so that those of the canonical route do not) the reading that makes the solution valid is taken. Routes past the

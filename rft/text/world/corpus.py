@@ -1,18 +1,24 @@
 """The pretraining corpus of the embedded world, as a stream of documents.
 
-Most documents hold COMPONENTS in the notation of solutions: arithmetic facts, and single sentences of the scenarios
-with the one equation they license, or whole stories with one first equation only. A share `composed_frac` holds whole
-solved problems as a few-shot prompt would.
-All items of a document share a latent format (kind of item, wording, operand order, style), so that reading the first
-items tells how the next will look.
+    >>> from rft.config import WorldConfig
+    >>> easy = WorldConfig(min_steps=2, max_steps=3, num_graphs=128, max_distractors=0, human_style=0.9,
+    ...                    composed_frac=0.15, seed=0)
+    >>> documents = corpus_documents(easy, seed=0)
+    >>> "".join(segment.text for segment in next(documents)).split("\\n")[0]
+    'Ida had 21 candles. She sold 6 bags of 2: gives <<6*2=12>>12'
+
+Most documents hold COMPONENTS of solutions in their notation: bare arithmetic facts; sentences of the scenarios with the one
+equation that they license; or whole stories with their first equation only. A share `composed_frac` of the documents holds
+whole solved problems, as a few-shot prompt would. All items of a document share a latent format (kind of item, wording,
+operand order, style), so that the first items tell how the next will look.
 
     facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
     readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo ate 5 of 12: ...'
     one step:  'Question: Ann baked 12 pies. She ate 5. How many pies were there?\\nAnswer: left <<12-5=7>>7\\n#### 7'
     composed:  the same with the graphs of the problems
 
-A document is a list of segments: `determined` ones (results, the answer) follow from what stands before them; the rest
-(names, numbers, the choice of a route) does not. Segments end at token borders.
+A document is a list of segments. A `determined` segment (a result, an answer) follows from the text before it; the others
+(names, numbers, the choice of a route) do not. Segments end at token borders.
 """
 
 from __future__ import annotations
@@ -57,7 +63,7 @@ class Shape:
 
 def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) -> Iterator[list[Segment]]:
     """Endless documents; another seed gives another stream. `held_out` gives the slice that measures pretraining loss:
-    its solved problems are of a split of their own, its random stream differs."""
+    its solved problems come from a split of their own, and its random stream is another one."""
     split = WorldSplit.HELD_OUT if held_out else WorldSplit.CORPUS
     rng = Random(f"corpus {config.seed} {split.value} {seed}")
     composed = drafts(config, split=split, stream=f"corpus {seed}")
@@ -139,7 +145,7 @@ def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> li
 
 
 def _single_steps(config: WorldConfig, split: WorldSplit, rng: Random) -> Iterator[Draft]:
-    """Endless one-clause relations, every kind in turn by chance: a start alone, or a plain amount and one clause.
+    """Endless one-clause relations, their kinds drawn at random: a start alone, or a plain amount and one clause.
 
     A relation of two equations (such as giving 3 friends 4 each) is also told here: it is one sentence. Problems of
     other splits are passed over by canonical form."""

@@ -7,10 +7,12 @@ Every quantity carries its value and its mark. The mark is the quantity as a for
 modulo a large prime at fixed pseudo-random points (Schwartz 1980, Zippel 1979): two quantities have the same mark
 exactly when they are the same formula, up to a chance of about 1e-17, whatever their values happen to be.
 
-    bags = Prod((given(0, 3), given(1, 17)))
-    left = Sum(((1, bags), (-1, given(2, 5))))
-    canonical_text(left)                            # '(+(*17,3),-5)'
-    canonical_route(left, limit=100).value          # 46, by 3*17=51 and 51-5=46
+    >>> bags = Prod((given(0, 3), given(1, 17)))            # 3 bags of 17
+    >>> left = Sum(((1, bags), (-1, given(2, 5))))          # less 5
+    >>> canonical_text(left)
+    '(+(*17,3),-5)'
+    >>> [f"{s.left.value}{s.op}{s.right.value}={s.value}" for s in steps_of(canonical_route(left, limit=100))]
+    ['3*17=51', '51-5=46']
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Graph templates of a setting, their Zipf-like frequency, and which split a problem belongs to.
 
-graphs = graph_templates(min_steps=2, max_steps=3, num_graphs=128, limit=100, seed=0)
-graphs[0]                                   # ('have', 'lose', 'gain'): the most frequent
-split_of("(+(*17,3),-5)", seed=0)           # WorldSplit.TEST: a stable digest of the canonical form decides
+>>> graphs = graph_templates(min_steps=2, max_steps=3, num_graphs=128, limit=100, seed=0)
+>>> graphs[0]                               # the most frequent
+('rest_groups', 'gain')
+>>> split_of("(+(*17,3),-5)", seed=0)       # decided by a stable digest of the canonical form
+<WorldSplit.TEST: 'test'>
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def split_of(canonical: str, *, seed: int) -> WorldSplit:
 @lru_cache(maxsize=32)
 def graph_templates(*, min_steps: int, max_steps: int, num_graphs: int, limit: int, seed: int) -> tuple[Graph, ...]:
     """`num_graphs` graphs of min_steps..max_steps canonical equations, most frequent first. Step counts are mixed
-    evenly over the ranks, but graphs with few different problems are none of the HEAD_GRAPHS first.
+    evenly over the ranks, but a graph with few different problems is not among the first HEAD_GRAPHS.
     Raises ValueError where the setting has fewer graphs than asked for."""
     if not 1 <= min_steps <= max_steps:
         raise ValueError(f"need 1 <= min_steps <= max_steps, got {min_steps} and {max_steps}")

@@ -3,7 +3,10 @@
 A graph is a sequence of kinds, a start first: ('groups', 'lose', 'share') reads "3 bags of 17; loses 6; shared by 5"
 and computes (3*17-6)/5. `build(kinds, numbers)` turns graph and numbers into a form; `draw_numbers` draws them.
 
-    build(("groups", "lose"), [3, 17, 5])      # Sum(+Prod(3, 17), -5)
+    >>> value_of(build(("groups", "lose", "share"), [3, 17, 6, 5]))
+    9
+    >>> KINDS["share"].role                     # it can only close a question
+    'final'
 """
 
 # ruff: noqa: ARG001 - every kind draws and builds through one signature, whether it needs all of it or not
@@ -29,7 +32,7 @@ from rft.text.world.expressions import (
 )
 
 OPERAND_MAX = 50
-MAX_CLAUSES = 1 << 17  # remembered
+MAX_CLAUSES = 1 << 17  # remembered by `_clause`
 MAX_TRIES = 40  # draws of the numbers of one problem before it is given up
 
 # (random source, running value, largest whole number) -> the clause's numbers, or None where none fit
@@ -219,7 +222,7 @@ def _try_numbers(graph: Sequence[str], limit: int, rng: Random) -> list[int] | N
         value, steps = _clause(name, value, drawn, limit)
         if not 1 <= value <= limit or len(set(numbers)) < len(numbers):
             return None
-        whole = whole and steps is not None  # the other clauses draw all the same: the random stream is one
+        whole = whole and steps is not None  # go on drawing: a failed clause must not shift the random stream
         results += steps or ()
     values = numbers + results
     return numbers if whole and results and len(set(values)) == len(values) else None
@@ -229,7 +232,7 @@ def _try_numbers(graph: Sequence[str], limit: int, rng: Random) -> list[int] | N
 def _clause(name: str, value: int, drawn: tuple[int, ...], limit: int) -> tuple[int, tuple[int, ...] | None]:
     """The value after a clause, and the results of its own equations; None where one leaves 1..limit.
 
-    Few clauses with their numbers are different, and building their forms was most of a corpus's time.
+    Remembered: a corpus repeats its clauses, and building their forms anew took most of its time.
     """
     form = KINDS[name].build(const(value), [given(index, number) for index, number in enumerate(drawn)])
     if isinstance(form, Leaf):

@@ -2,12 +2,16 @@
 
 A path is one linearised tree: its steps in an order in which each comes after what it needs, and for every commuting
 step which operand stands first. `enumerate_paths` lists them (canonical first, then one of each route in turn, so that
-a short prefix already holds every route); `draw_path` draws one, uniformly but for the preferred style.
+a short prefix already holds every route). `draw_path` draws one: the canonical path with a given probability, else uniformly.
 
-    paths = enumerate_paths(form, limit=100)
-    paths.count            # 8
-    paths.first[0].text()  # 'makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46'
-    paths.first[0].key()   # '3*17=51|51-5=46'
+    >>> from rft.text.world.kinds import build
+    >>> paths = enumerate_paths(build(("groups", "lose"), [3, 17, 5]), limit=60)
+    >>> paths.count
+    2
+    >>> [path.key() for path in paths.first]
+    ['3*17=51|51-5=46', '17*3=51|51-5=46']
+    >>> paths.first[0].text()
+    'makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46'
 """
 
 from __future__ import annotations

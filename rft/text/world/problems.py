@@ -1,10 +1,15 @@
-"""Problems of the embedded world: drawing, telling, splitting, and their paths.
+"""Problems of the embedded world: drawing them, telling them in words, their split, and their paths.
 
-    pool = world_problems(config, split=WorldSplit.POOL, count=8192)
-    pool[0].question    # 'Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?'
-    pool[0].spec        # {'graph': ['groups', 'lose'], 'numbers': [3, 17, 5], 'limit': 100, 'scenario': 'buying'}
+    >>> from rft.config import WorldConfig
+    >>> easy = WorldConfig(min_steps=2, max_steps=3, num_graphs=128, max_distractors=0, human_style=0.9,
+    ...                    composed_frac=0.15, seed=0)
+    >>> problem = world_problems(easy, split=WorldSplit.TEST, count=1)[0]
+    >>> problem.spec
+    {'graph': ['parts', 'more'], 'numbers': [35, 4, 13], 'limit': 60, 'scenario': 'saving'}
+    >>> problem.question
+    'Ida saved 35 dollars and earned 4 dollars. Eva had 13 more. How many dollars did Eva have?'
 
-Numbers, wording and style come from separate random streams: another `human_style` changes the solutions alone. The
+Numbers, wording and style come from separate random streams: another `human_style` changes only the solutions. The
 splits are disjoint by canonical form (see `graphs.split_of`), and no split holds a canonical form twice.
 """
 
@@ -22,12 +27,12 @@ from rft.text.world.kinds import KINDS, build, draw_numbers
 from rft.text.world.paths import Paths, draw_path, enumerate_paths
 from rft.text.world.scenarios import DISTRACTORS, FRACTIONS, NAMES, Scenario, fitting, question_of
 
-MAX_REPEATS = 400  # draws without a new problem before a split is declared exhausted
+MAX_REPEATS = 400  # draws in a row without a new problem, after which a split counts as exhausted
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A problem before it is told."""
+    """A problem before it is told in words."""
 
     graph: Graph
     numbers: tuple[int, ...]
@@ -170,13 +175,15 @@ def form_of(problem: Problem) -> tuple[Form, int]:
 
 
 def paths_of(problem: Problem, *, most: int = 64) -> Paths:
-    """The problem's paths: the first `most` in canonical order, and how many there are."""
+    """The problem's paths: the first `most` in canonical order, and how many there are. Raises as `form_of`."""
     form, limit = form_of(problem)
     return enumerate_paths(form, limit=limit, most=most)
 
 
 def alternative_paths(problem: Problem, *, most: int = 64) -> list[str]:
-    """Solutions in the canonical wording with another equation list than the human path and than each other."""
+    """Solutions in the canonical wording with another equation list than the human path and than each other. Raises as
+    `form_of`.
+    """
     human = equation_key(problem.solution)
     return [path.text() for path in paths_of(problem, most=most).first if path.key() != human]
 

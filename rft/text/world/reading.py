@@ -1,12 +1,17 @@
-"""Reading a question back: the computation graph and numbers behind a text, where it keeps to the world's wording.
+"""Reading a question back: the computation graph and the numbers behind a text that keeps to the world's wording.
 
-    told = read_question("Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?", limit=100)
-    told                                     # Told(graph=("groups", "lose"), numbers=(3, 17, 5), limit=100)
-    told.solved_by("makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")    # True
-    told.split(seed=0)                       # WorldSplit.POOL
+    >>> told = read_question("Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?", limit=100)
+    >>> told
+    Told(graph=('groups', 'lose'), numbers=(3, 17, 5), limit=100)
+    >>> told.solved_by("makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")
+    True
+    >>> told.split(seed=0)
+    <WorldSplit.TEST: 'test'>
+    >>> print(read_question("Why did Ann buy nails?", limit=100))
+    None
 
-It judges questions that a model wrote. A text that mixes scenarios or names, or computes something that the world does
-not (results outside 1..limit), is no problem of the world: None. Where two readings are possible the first is taken.
+It serves to judge questions that a model wrote. A text that mixes scenarios or names, or computes something that the world
+does not (results outside 1..limit), is no problem of the world: None. Where two readings are possible the first is taken.
 """
 
 from __future__ import annotations

@@ -1,8 +1,13 @@
 """Every way to compute a form: groupings of sums and products, distributive and complement routes, as binary trees.
 
-bags = Prod((given(0, 3), given(1, 17)))
-left = Sum(((1, bags), (-1, given(2, 5)), (-1, given(3, 8))))
-[len(steps_of(tree)) for tree in routes(left, limit=100)]    # [3, 3, 3]: (51-5)-8, (51-8)-5, 51-(5+8)
+>>> from rft.text.world.expressions import given
+>>> bags = Prod((given(0, 3), given(1, 17)))
+>>> left = Sum(((1, bags), (-1, given(2, 5)), (-1, given(3, 8))))
+>>> for tree in routes(left, limit=100):
+...     print(*(f"{s.left.value}{s.op}{s.right.value}" for s in steps_of(tree)))
+3*17 51-5 46-8
+3*17 51-8 43-5
+3*17 5+8 51-13
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ A phrase holds {0}, {1}, {2} for the clause's numbers, {A} the hero, {P} she/he/
 {g} containers, {times} 'twice' or '3 times', {fraction} 'third'. Everything is in the past tense, so that no verb
 changes with its subject.
 
-    SCENARIOS[0].phrases["groups"]     # '{A} bought {0} {g} of {1} {o}.'
-    question_of(SCENARIOS[0], "share") # 'How many {o} did each get?'
+    >>> SCENARIOS[0].phrases["groups"]
+    '{A} bought {0} {g} of {1} {o}.'
+    >>> question_of(SCENARIOS[0], "share")
+    'How many {o} did each get?'
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""The planner's vocabulary of questions: whose problems a cell trains on, samples, and is scored on; and its seeds.
+
+p.human             # Subset(source=WorldProblems(...), num_problems=512, seed=0), the cell's human subset
+p.questions         # what is sampled; p.scored, p.num_scored: what is scored
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TypeVar, cast
+
+from rft.config import (
+    DataKind,
+    OnFault,
+    SampleFrom,
+    Split,
+    StudyConfig,
+    WorldConfig,
+)
+from rft.config.reading import note, unnoted, values_of
+from rft.plan.method import METHODS
+from rft.plan.sources import Sources
+from rft.plan.yields import (
+    BYTES_PER_PROBLEM,
+)
+from rft.stages.problems import FileProblems, Golds, Leakage, Part, Problems, Subset, WorldProblems
+from rft.stages.stage import Work
+from rft.text.answers import RULES
+
+Options = TypeVar("Options")
+
+
+class Questions:
+    """Problems of a cell as stages, with the options and seeds that choose among them."""
+
+    def __init__(self, cfg: StudyConfig, sources: Sources) -> None:
+        """`cfg` with its defaults filled in (rft.plan.sources.filled_in), watched by whoever wants to know what is read."""
+        self.cfg = cfg
+        self.sources = sources
+
+    def options(self, kind: type[Options]) -> Options:
+        """The options of the method that has this class of them: the cell's, or one that it rests on."""
+        (name,) = (name for name, method in METHODS.items() if method.options is kind)
+        return cast(Options, self.cfg.methods[name])
+
+    @property
+    def data_seed(self) -> int:
+        """Of the human subset and of worked examples."""
+        return _seed(self.cfg.data_seed)
+
+    @property
+    def train_seed(self) -> int:
+        """Of the order of examples."""
+        return _seed(self.cfg.train_seed)
+
+    @property
+    def sample_seed(self) -> int:
+        """Of pools and of random choices among their paths."""
+        return _seed(self.cfg.sample_seed)
+
+    @cached_property
+    def pool(self) -> Problems:
+        """All human training problems, the validation split taken off."""
+        if self.cfg.data.kind is DataKind.world:
+            return self._world("train", count=self.cfg.data.num_pool)
+        size = self.cfg.data.num_validation
+        return self._part("train") if size else self._file("train")
+
+    @cached_property
+    def validation(self) -> Problems:
+        """Problems held out of training for choices."""
+        if self.cfg.data.kind is DataKind.world:
+            return self._world("validation", count=self.cfg.data.num_validation)
+        return self._part("validation")
+
+    @cached_property
+    def test(self) -> Problems:
+        """The test set."""
+        if self.cfg.data.kind is DataKind.world:
+            return self._world("test", count=self.cfg.data.num_test)
+        return self._file("test")
+
+    @property
+    def scored(self) -> Problems:
+        """The split that is scored."""
+        return self.validation if self.cfg.eval.split is Split.validation else self.test
+
+    @property
+    def num_scored(self) -> int:
+        """Problems that are scored: the validation split, or the named prefix of the test set."""
+        if self.cfg.eval.split is Split.validation:
+            return self.cfg.data.num_validation
+        return _size(self.cfg.data.eval_problems)
+
+    @property
+    def num_human(self) -> int:
+        """Problems of the cell's human subset: data_frac of the full set, at least one."""
+        return max(1, round(self.cfg.data_frac * _size(self.cfg.data.num_train)))
+
+    @property
+    def human(self) -> Subset:
+        """The cell's human subset: the first of the order that `data_seed` gives (nested in the fraction)."""
+        return Subset(self.pool, self.num_human, self.data_seed)
+
+    @property
+    def questions(self) -> Subset:
+        """The questions that are sampled: of the subset, or of all the data."""
+        return Subset(self.pool, _size(self.cfg.data.num_train), self.data_seed) if self.samples_all else self.human
+
+    @property
+    def samples_all(self) -> bool:
+        """Whether questions outside the cell's fraction are sampled too; on all the data the choice means nothing."""
+        return self.cfg.data_frac < 1 and self.cfg.sample_from is SampleFrom.all
+
+    def _world(self, split: str, *, count: int | None) -> WorldProblems:
+        assert self.cfg.data.world is not None
+        world = WorldConfig(**values_of(self.cfg.data.world))
+        size = Work(num_bytes=BYTES_PER_PROBLEM * _size(count))
+        return WorldProblems(split=split, world=world, count=_size(count), label=f"{split} problems", work=size)
+
+    def _file(self, split: str) -> FileProblems:
+        data = self.cfg.data
+        content = self.sources.data_digest[split]
+        note(data, f"{split}_content", content)
+        count = self.sources.num_test if split == "test" else self.sources.num_pool
+        return FileProblems(
+            split=split,
+            content=content,
+            limit=data.train_limit if split == "train" else data.test_limit,
+            rule=data.rule if data.on_bad_gold is OnFault.drop else None,
+            on_bad_gold=data.on_bad_gold.value,
+            on_duplicate=data.on_duplicate.value,
+            path=self.sources.data_paths[split],
+            label=f"{split} problems of {unnoted(data).name}",
+            work=Work(num_bytes=BYTES_PER_PROBLEM * count),
+        )
+
+    def _part(self, split: str) -> Part:
+        whole, size = self._file("train"), self.cfg.data.num_validation
+        return Part(split=split, whole=whole, num_validation=size, label=f"{split} part of {whole.label}")
+
+    @property
+    def guards(self) -> tuple[Leakage | Golds, ...]:
+        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds.
+
+        The world's splits are apart, and its golds plain, as they are made.
+        """
+        if self.cfg.data.kind is DataKind.world:
+            return ()
+        leakage = (Leakage(train=self._file("train"), test=self.test, label="leakage"),)
+        return (*(leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
+
+    def golds(self, problems: Problems) -> tuple[Golds, ...]:
+        """The check that the cell's rule reads the golds of problems from files."""
+        if self.cfg.data.kind is DataKind.world:
+            return ()
+        rule = self.cfg.data.rule
+        return (
+            Golds(problems=(problems,), rule=rule, plugins=RULES.foreign(rule), label=f"golds of {problems.label}"),
+        )
+
+
+def _seed(seed: int | None) -> int:
+    assert seed is not None, "filled in before anything is planned (rft.plan.sources.filled_in)"
+    return seed
+
+
+def _size(count: int | None) -> int:
+    assert count is not None, "filled in before anything is planned (rft.plan.sources.filled_in)"
+    return count

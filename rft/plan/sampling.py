@@ -1,0 +1,192 @@
+"""The planner's vocabulary of pools: who samples, how, and what is kept.
+
+pool = p.sample(sft, subset=p.questions, num_draws=16)
+p.select((pool,))               # its correct and distinct solutions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rft.config import (
+    ModelConfig,
+    ModelSource,
+)
+from rft.config.reading import note, unnoted, values_of
+from rft.core.sampling.engines import ENGINES
+from rft.infra.digest import digest
+from rft.plan.method import Task
+from rft.plan.training import Training
+from rft.plan.yields import (
+    BYTES_PER_PATH,
+    BYTES_PER_SAMPLE_TOKEN,
+    model_size,
+)
+from rft.stages.allocate import AnyPool
+from rft.stages.evaluate import Evaluate
+from rft.stages.generation import Generation, Shots
+from rft.stages.kept import Selection
+from rft.stages.problems import Subset
+from rft.stages.select import Checks, Select
+from rft.stages.shard import Pool, Shard
+from rft.stages.stage import Work
+from rft.stages.thin import Thin
+from rft.stages.weights import Weights
+from rft.text.answers import RULES
+
+
+class Sampling(Training):
+    """Pools of sampled solutions, and the choice among them."""
+
+    @property
+    def donors(self) -> list[ModelConfig]:
+        """The models whose samples are pooled: the union's as listed, or the model itself."""
+        return [self.cfg.donors[name] for name in self.cfg.union] if self.cfg.union else [self.cfg.model]
+
+    def generation(
+        self,
+        *,
+        model: ModelConfig | None = None,
+        task: Task | None = None,
+        shots: Shots | None = None,
+        name: str = "",
+    ) -> Generation:
+        """What decides a text that a model writes."""
+        model = model or self.cfg.model
+        task = task or self.task(model)
+        engine = self._engine(model)
+        return Generation(
+            model=name or model.name,
+            engine=engine,
+            dtype=self.cfg.sampling.dtype,
+            prompt=task.prompt,
+            max_prompt_tokens=task.max_prompt_tokens,
+            max_new_tokens=task.max_new_tokens,
+            stop=tuple(self.cfg.sampling.stop),
+            shots=shots,
+            numerics=self.cfg.numerics.value,
+            plugins=ENGINES.foreign(engine),
+        )
+
+    def _engine(self, model: ModelConfig) -> str:
+        engine = self.sources.engines[model.name]
+        if self.is_own(model):
+            note(self.cfg, "sampling.engine", engine)
+        else:
+            note(model, "engine", engine)
+        return engine
+
+    def sample(
+        self,
+        weights: Weights,
+        *,
+        subset: Subset,
+        num_draws: int,
+        temperature: float | None = None,
+        model: ModelConfig | None = None,
+        task: Task | None = None,
+        shots: Shots | None = None,
+        drafts: Evaluate | None = None,
+        name: str = "",
+    ) -> Pool:
+        """`num_draws` solutions to every question of a subset, as shards: fixed blocks of problems by fixed blocks of draws.
+
+        Each shard has its own seed and composition, so that asking for more draws, fewer, or in another order changes none.
+        `name` sets pools apart that models of one base draw, and stands in their samples (the rounds of expert iteration).
+        """
+        model = model or self.cfg.model
+        generation = self.generation(model=model, task=task, shots=shots, name=name)
+        if temperature is None:
+            temperature = self.cfg.temperature
+        shards = tuple(
+            self._shard(
+                weights,
+                model=model,
+                subset=subset,
+                block=block,
+                draws=draws,
+                generation=generation,
+                temperature=temperature,
+                stream=self.random_stream(model, name),
+                drafts=drafts,
+            )
+            for draws in _blocks(num_draws, self.cfg.sampling.draws_per_shard, whole=True)
+            for block in _blocks(subset.num_problems, self.cfg.sampling.problems_per_shard, whole=False)
+        )
+        return Pool(name or model.name, shards, num_draws)
+
+    def _shard(
+        self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any
+    ) -> Shard:
+        data, split = unnoted(self.cfg).data, identity["subset"].source.split
+        count = (block[1] - block[0]) * (draws[1] - draws[0])
+        tokens = count * data.expected_solution_tokens
+        flops_each = (
+            2.0 * model_size(model).num_params * (data.expected_solution_tokens + data.expected_question_tokens)
+        )
+        return Shard(
+            weights=weights,
+            block=block,
+            draws=draws,
+            top_p=self.cfg.sampling.top_p,
+            seed=self.sample_seed,
+            **identity,
+            label=f"sample {model.name} {split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
+            model=model.name,
+            work=Work(tokens, count * flops_each, BYTES_PER_SAMPLE_TOKEN * tokens),
+        )
+
+    def random_stream(self, model: ModelConfig, name: str = "") -> str:
+        """Which stream of random numbers samples from a base take: donors with one stream would draw alike.
+
+        From what the base is and not from a stage's key, so that it stays when stages are cut otherwise.
+        """
+        if model.source is ModelSource.imported:
+            parts: list[Any] = ["stream", self.sources.models[model.name].digest]
+        else:
+            parts = ["stream", values_of(model.arch), values_of(model.pretrain), self.cfg.pretrain_seed]
+        return digest([*parts, name] if name else parts)
+
+    @property
+    def checks(self) -> Checks:
+        """What the cell's configuration keeps."""
+        select, rule = self.cfg.select, self.cfg.data.rule
+        return Checks(
+            policy=select.policy,
+            count_human=select.count_human,
+            tolerance=select.tolerance,
+            check_equations=select.check_equations,
+            equations=select.equations,
+            rule=rule,
+            cap=select.cap,
+            tie_break=select.tie_break,
+            plugins=RULES.foreign(rule),
+        )
+
+    def select(
+        self, pools: tuple[AnyPool, ...], *, subset: Subset | None = None, checks: Checks | None = None
+    ) -> Select:
+        """The correct and distinct solutions of the pools, in the order in which they are listed."""
+        subset = subset or self.questions
+        kept = self.expected_kept(subset, draws=sum(pool.num_draws for pool in pools))
+        return Select(
+            pools=pools,
+            subset=subset,
+            checks=checks or self.checks,
+            seed=self.sample_seed,
+            guards=self.golds(subset.source),
+            label=f"select k={pools[0].num_draws}",
+            work=Work(num_bytes=BYTES_PER_PATH * kept, assumed=True),
+        )
+
+    def thin(self, paths: Select, *, like: Selection) -> Thin:
+        """A selection cut to as many paths as another kept."""
+        label = f"thin {paths.label}"
+        return Thin(paths=paths, like=like, subset=paths.subset, seed=self.sample_seed, label=label, work=paths.work)
+
+
+def _blocks(total: int, size: int, *, whole: bool) -> Iterator[tuple[int, int]]:
+    """(first, last) of blocks of `size` that cover `total`; with `whole` the last may reach beyond it."""
+    for first in range(0, total, size):
+        yield first, first + size if whole else min(first + size, total)

@@ -1,0 +1,210 @@
+"""The planner's vocabulary of models: bases and their loss, sets of examples, fine-tuning.
+
+p.finetune(p.human_set())       # the cell's base, trained on its human subset
+p.sft(donor)                    # the same of another model
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rft.config import (
+    EpochRule,
+    ModelConfig,
+    ModelSource,
+)
+from rft.config.reading import note, unnoted, values_of
+from rft.plan.method import Task
+from rft.plan.questions import Questions
+from rft.plan.yields import (
+    BYTES_PER_EXAMPLE,
+    expected_kept,
+    model_size,
+)
+from rft.stages.corpus import Corpus, Heldout
+from rft.stages.finetune import Finetune, Lora, Recipe
+from rft.stages.imported import Import
+from rft.stages.loss import Loss
+from rft.stages.pretrain import Pretrain
+from rft.stages.problems import Subset
+from rft.stages.stage import Work
+from rft.stages.trainset import HumanSet, Trainset
+from rft.stages.weights import Weights
+from rft.text.choosing import POLICY
+
+
+class Training(Questions):
+    """Bases, and what is made of them."""
+
+    def base(self, model: ModelConfig | None = None) -> Weights:
+        """The base model of a configuration: pretrained here, or imported."""
+        model = model or self.cfg.model
+        size = model_size(model)
+        if model.source is ModelSource.imported:
+            identity = self.sources.models[model.name]
+            note(model, "content", identity.digest)
+            work = Work(num_bytes=4.0 * size.num_params)
+            return Import(
+                content=identity.digest, path=identity.path, label=f"import {model.name}", model=model.name, work=work
+            )
+        assert model.arch is not None
+        assert model.pretrain is not None
+        budget = model.pretrain.tokens
+        return Pretrain(
+            arch=type(unnoted(model.arch))(**values_of(model.arch)),
+            recipe=type(unnoted(model.pretrain))(**values_of(model.pretrain)),
+            seed=self.cfg.pretrain_seed,
+            corpus=self._corpus(budget),
+            numerics=self.cfg.numerics.value,
+            label=f"pretrain {model.name} on {budget:,} tokens",
+            model=model.name,
+            work=Work(budget, 6.0 * size.num_params * budget, 4.0 * size.num_params),
+        )
+
+    def _corpus(self, num_tokens: int) -> Corpus:
+        assert self.cfg.data.world is not None
+        return Corpus(
+            world=values_of(self.cfg.data.world, leave_out=("human_style",)),
+            num_tokens=num_tokens,
+            label=f"corpus {num_tokens:,} tokens",
+            work=Work(num_tokens, 0.0, 2.0 * num_tokens),
+        )
+
+    def _heldout(self) -> Heldout:
+        assert self.cfg.data.world is not None
+        world, count = values_of(self.cfg.data.world, leave_out=("human_style",)), self.cfg.loss.max_tokens
+        return Heldout(world=world, num_tokens=count, label=f"held-out slice of {count:,} tokens", work=Work(count))
+
+    def loss(self, base: Weights) -> Loss:
+        """Measured pretraining loss of the cell's base on one held-out text."""
+        cfg = self.cfg
+        heldout = self._heldout() if isinstance(base, Pretrain) else None
+        content = None if heldout else self.sources.data_digest["loss"]
+        if content is not None:
+            note(cfg, "loss.content", content)
+        flops = 2.0 * model_size(cfg.model).num_params * cfg.loss.max_tokens
+        return Loss(
+            base=base,
+            heldout=heldout,
+            content=content,
+            max_tokens=cfg.loss.max_tokens,
+            window=cfg.loss.window,
+            numerics=cfg.numerics.value,
+            path="" if heldout else self.sources.data_paths["loss"],
+            label=f"loss of {base.model}",
+            model=base.model,
+            work=Work(cfg.loss.max_tokens, flops),
+        )
+
+    @property
+    def examples_frac(self) -> float:
+        """Share of the examples that the cell's own fine-tuning uses."""
+        return self.cfg.train.examples_frac
+
+    def human_set(self, subset: Subset | None = None, *, examples_frac: float = 1.0) -> HumanSet:
+        """The human paths of a subset, by default the cell's."""
+        return HumanSet(
+            subset=subset or self.human,
+            examples_frac=examples_frac,
+            **self.trainset_estimates("sft", subset or self.human),
+        )
+
+    def trainset_estimates(
+        self, name: str, subset: Subset, *, added: float = 0.0, assumed: bool = False, k: int | None = None
+    ) -> dict[str, Any]:
+        """Label, size and work of a set of examples whose method is called `name`."""
+        count = subset.num_problems + added
+        draws = "" if k is None else f" k={k}"
+        return {
+            "label": f"examples {name} {unnoted(self.cfg).data_frac:g}{draws}",
+            "expected_reference": count,
+            "work": Work(num_bytes=BYTES_PER_EXAMPLE * count, assumed=assumed),
+        }
+
+    def matched_estimates(self, name: str) -> dict[str, Any]:
+        """The same for a set that adds as many examples as a selection kept paths."""
+        cfg = unnoted(self.cfg)
+        added = self.expected_kept(self.human, draws=cfg.k * max(1, len(cfg.union)))
+        if cfg.select.choose != POLICY and cfg.select.budget is not None:
+            added = min(added, cfg.select.budget)
+        return self.trainset_estimates(name, self.human, added=added, assumed=True, k=cfg.k)
+
+    def finetune(
+        self,
+        trainset: Trainset,
+        *,
+        model: ModelConfig | None = None,
+        task: Task | None = None,
+        epochs: float | None = None,
+        start: Weights | None = None,
+        suffix: str = "",
+    ) -> Finetune:
+        """The base (or `start`) trained on a set of examples, with the cell's recipe."""
+        model = model or self.cfg.model
+        recipe = self.recipe(model, epochs=self.epochs if epochs is None else epochs)
+        data, size = unnoted(self.cfg).data, model_size(model)
+        tokens_each = data.expected_question_tokens + data.expected_solution_tokens
+        tokens = recipe.epochs * trainset.expected_reference * trainset.examples_frac * tokens_each
+        if recipe.max_steps is not None:
+            tokens = min(tokens, recipe.max_steps * recipe.batch_size * tokens_each)
+        flops_each = (6.0 if recipe.lora is None else 4.0) * size.num_params  # frozen weights take no gradient
+        return Finetune(
+            base=start or self.base(model),
+            trainset=trainset,
+            recipe=recipe,
+            seed=self.train_seed,
+            prompt=(task or self.task(model)).prompt,
+            numerics=self.cfg.numerics.value,
+            label=f"finetune {model.name} {trainset.label.removeprefix('examples ')}{suffix}",
+            model=model.name,
+            work=Work(tokens, flops_each * tokens, 4.0 * size.num_params, trainset.work.assumed),
+        )
+
+    def recipe(self, model: ModelConfig, *, epochs: float) -> Recipe:
+        """The cell's fine-tuning recipe for one of its models."""
+        train = self.cfg.train
+        lora = None
+        if train.lora_rank is not None:
+            assert train.lora_alpha is not None, "filled in before anything is planned"
+            lora = Lora(train.lora_rank, train.lora_alpha)
+        rate = train.lr if self.is_own(model) else model.lr
+        assert rate is not None, "filled in before anything is planned"
+        return Recipe(
+            epochs=epochs,
+            batch_size=train.batch_size,
+            lr=rate,
+            warmup_frac=train.warmup_frac,
+            schedule=train.schedule,
+            weight_decay=train.weight_decay,
+            grad_clip=train.grad_clip,
+            max_tokens=train.max_tokens,
+            max_steps=train.max_steps,
+            dtype=train.dtype,
+            lora=lora,
+        )
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the examples, under the epoch rule; on all the data the rules agree."""
+        if self.cfg.data_frac < 1 and self.cfg.train.epoch_rule is EpochRule.per_fraction:
+            return self.cfg.train.epochs / self.cfg.data_frac
+        return self.cfg.train.epochs
+
+    def sft(self, model: ModelConfig | None = None) -> Finetune:
+        """A model fine-tuned on the cell's human subset."""
+        return self.finetune(self.human_set(), model=model)
+
+    def is_own(self, model: ModelConfig) -> bool:
+        """Whether a model is the cell's own and not a donor."""
+        return bool(model.name == self.cfg.model.name)
+
+    def task(self, model: ModelConfig | None = None) -> Task:
+        """What a model is asked: to solve a question."""
+        model = model or self.cfg.model
+        prompt = self.cfg.data.prompt if self.is_own(model) else model.prompt
+        assert prompt is not None, "filled in before anything is planned"
+        return Task(prompt, self.cfg.data.max_prompt_tokens, self.cfg.data.max_new_tokens)
+
+    def expected_kept(self, subset: Subset, *, draws: int) -> float:
+        """Estimated number of kept paths."""
+        return expected_kept(subset.num_problems, draws=draws, policy=unnoted(self.cfg).select.policy)

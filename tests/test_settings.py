@@ -17,6 +17,7 @@ from composing import composed, tiny
 from rft.config import StudyConfig
 from rft.config.fields import Leaf, Range, Role, leaves, range_problems
 from rft.plan.cell import CellPlan, plan
+from rft.plan.method import METHODS
 from rft.plan.sources import ModelIdentity, Sources, resolve
 
 CELLS = {
@@ -44,6 +45,7 @@ CELLS = {
     "self_revise": ("method=self_revise",),
     "self_revise in folds": ("method=self_revise", "methods.self_revise.num_folds=2"),
 }
+CELLS |= {name: (f"method={name}",) for name in METHODS if not any(f"method={name}" in cell for cell in CELLS.values())}
 FILES = Sources(
     {"train": "d1", "test": "d2", "loss": "d3"},
     {"train": "train.jsonl", "test": "test.jsonl", "loss": "loss.txt"},

@@ -7,7 +7,7 @@
         title = "SFT"
 
         def plan(self, p: Planner) -> Trained:
-            trainset = HumanSet(subset=p.human, label=p.label("examples"))
+            trainset = p.human_set()
             return Trained(p.finetune(trainset), trainset=trainset)
 
 What `plan` reads of the configuration is the cell's setting; what it does not read means nothing for the method. Options of a

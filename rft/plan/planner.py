@@ -3,7 +3,7 @@
     p = Planner(cfg, sources)
     sft = p.sft()                                                 # the cell's base, fine-tuned on its human subset
     pool = p.sample(sft, subset=p.questions, num_draws=cfg.k)     # k solutions to each question
-    p.finetune(RftSet(subset=p.human, paths=p.select((pool,))))   # the base again, on human + kept
+    p.finetune(KeptSet(subset=p.human, paths=p.select((pool,))))  # the base again, on human + kept
 
 Every call gives the stage for what it is told, and reads the configuration for the rest: what is read is the cell's setting
 (rft.config.reading). Nothing here touches a disk or a device.

@@ -1,13 +1,14 @@
 """Training examples: human paths, and what a method adds to them (paper 3.3: D' = D + kept).
 
-Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human | kept | oracle | fresh | relabelled,
+Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human (the subset itself) or a word of
+the method's (kept, oracle, fresh, relabelled, ...),
 and `reference.json`: {"num_examples": 512, "num_reference_examples": 700}. Epochs are counted over the reference examples, so
 that a control can take as many optimiser steps as the cell that it is matched to.
 
 A method that is only other training data is a subclass with its own `added`:
 
     @dataclass(frozen=True, eq=False, kw_only=True)
-    class RftSet(Trainset):
+    class KeptSet(Trainset):
         kind: ClassVar[str] = "rft_set"
         paths: Select | Thin
 

@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rule", default="gsm8k", help=f"one of {', '.join(answers.RULES)} (default: gsm8k)")
     parser.add_argument("--per-item", type=Path, metavar="OUT", help="write the outcome of every row")
     parser.add_argument(
-        "--matrix", action="store_true", help="disagreements between all rules; takes a study folder too"
+        "--matrix", action="store_true", help="count disagreements between all rules; takes a study folder too"
     )
     options = parser.parse_args(arguments)
     try:

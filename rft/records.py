@@ -5,8 +5,6 @@ This is the bottom of the import ladder: it imports the standard library alone, 
     problems = [Problem.from_json(row) for row in read_jsonl(folder / "train.jsonl")]
     record = Record.from_json(read_json(folder / "record.json"))
 
-    >>> Outcome.from_letter("T")
-    <Outcome.TRUNCATED: 'truncated'>
     >>> Score.binomial(1, 4)
     Score(value=0.25, n=4, se=0.21650635094610965)
 

@@ -134,21 +134,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("source", help='JSON-lines file of {"id", "gold", "text", "draw"}, "-" for standard input')
     parser.add_argument("--out", type=Path, required=True, help="file for the kept rows")
     parser.add_argument("--policy", default="paper", help=f"one of {', '.join(selection.POLICIES)} (default: paper)")
-    parser.add_argument("--tie-break", choices=TIE_BREAKS, help="of equal equation lists (default: the policy's own)")
+    parser.add_argument(
+        "--tie-break", choices=TIE_BREAKS, help="which of equal equation lists is kept (default: the policy's own)"
+    )
     parser.add_argument("--compat", choices=["paper_script"], help="follow the paper's released script instead")
     parser.add_argument("--rule", choices=[*answers.RULES], help="grading rule (default: paper_select, float equality)")
     parser.add_argument(
-        "--equations", choices=["annotated", "plain"], help="where equations are read (default: annotated)"
+        "--equations",
+        choices=["annotated", "plain"],
+        help="read equations in <<...>> or from the text (default: annotated)",
     )
-    parser.add_argument("--tolerance", type=float, help="absolute, of the equation check (default: 1e-3)")
-    parser.add_argument("--cap", type=int, help="at most so many paths a question")
+    parser.add_argument("--tolerance", type=float, help="absolute tolerance of the equation check (default: 1e-3)")
+    parser.add_argument("--cap", type=int, help="most paths kept per question")
     parser.add_argument("--count-human", action="store_true", help='a path with the key of "human" is a duplicate')
     parser.add_argument("--models", help="comma-separated; fixes the order of models (default: sorted)")
-    parser.add_argument("--max-draws", type=int, help="use the first draws of each model and question alone")
-    parser.add_argument("--thin", type=int, help="keep so many paths in all, chosen by seed")
-    parser.add_argument("--seed", type=int, default=0, help="of random choices (default: 0)")
+    parser.add_argument("--max-draws", type=int, help="use only this many draws of each model and question, the first")
+    parser.add_argument("--thin", type=int, help="keep this many paths in all, chosen by seed")
+    parser.add_argument("--seed", type=int, default=0, help="seed of random choices (default: 0)")
     parser.add_argument(
-        "--stats", action="store_true", help="add correct and distinct per question and paths by models"
+        "--stats",
+        action="store_true",
+        help="add correct and distinct samples per question, and paths by the models that found them",
     )
     return parser
 

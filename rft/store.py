@@ -189,18 +189,20 @@ def _bytes(stages: Iterable[Held]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m rft.store", description="List, thin out and pin finished stages.")
+    parser = argparse.ArgumentParser(prog="python -m rft.store", description="List, remove and pin finished stages.")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help=f"the store (default {DEFAULT_ROOT})")
     commands = parser.add_subparsers(dest="command", required=True)
-    ls = commands.add_parser("ls", help="what is there, and which studies use it")
+    ls = commands.add_parser("ls", help="list finished stages, and which studies use them")
     ls.add_argument("studies", nargs="*", type=Path, help="study folders (default: all beside the store)")
     ls.add_argument("--kind", help="only stages of this kind")
     ls.add_argument("--by", choices=("size", "age", "kind"), default="size")
-    gc = commands.add_parser("gc", help="name what no record of the given studies rests on; with --delete remove it")
-    gc.add_argument("studies", nargs="+", type=Path, help="study folders to keep")
-    gc.add_argument("--weights", action="store_true", help="stages with model weights too")
+    gc = commands.add_parser(
+        "gc", help="list stages that no record of the given studies rests on; with --delete remove them"
+    )
+    gc.add_argument("studies", nargs="+", type=Path, help="study folders whose stages are kept")
+    gc.add_argument("--weights", action="store_true", help="include stages with model weights")
     gc.add_argument("--delete", action="store_true", help="really remove")
-    for name, text in (("pin", "keep from gc"), ("unpin", "give up again")):
+    for name, text in (("pin", "keep from gc"), ("unpin", "no longer keep from gc")):
         command = commands.add_parser(name, help=f"{text}: all stages of a study's records, or one stage")
         command.add_argument("names", nargs="+", help="study folder or stage key")
     given = parser.parse_args(arguments)

@@ -29,12 +29,12 @@ class Command:
 COMMANDS = (
     Command("run", "compute a cell, or with -m a whole sweep"),
     Command("plan", "what a run would compute: stages, tokens, time; nothing is written"),
-    Command("status", "of a study: cells done, cells missing and why, stages being computed now"),
+    Command("status", "progress of a study: cells done, cells missing and why, stages being computed now"),
     Command("plot", "figures, tables, fits and claims of a study (or of the published one: --paper)"),
-    Command("report", "the same as one HTML file that opens from disk"),
+    Command("report", "what plot draws, in one HTML file that opens from disk"),
     Command("grade", "grade stored solutions under a named rule"),
     Command("select", "choose correct and distinct solutions from a stored pool"),
-    Command("store", "what the stage store holds; let go of what no study needs"),
+    Command("store", "list what the stage store holds; remove what no study needs"),
 )
 
 

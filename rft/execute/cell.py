@@ -97,7 +97,7 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     without = record.data.get("no_equation_frac") or 0.0
     if without > MANY_WITHOUT_EQUATIONS and cfg.select.equations == "annotated":
         log.warning(
-            f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them a "
+            f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them per "
             "question is kept; select.equations=plain reads equations from the text"
         )
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"

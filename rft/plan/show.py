@@ -2,7 +2,7 @@
 
 print(plan_text(cells, store=store, runtime=cfg.runtime, workers=2))
 
-cells: 14 of 18 jobs (4 name the same cell again)
+cells: 14 of 18 jobs (4 repeat another job's cell: they differ in keys that the method does not use)
 stage      unique  cached  tokens  FLOPs     disk     time
 pretrain        2       0    4.0M  2.4e+12   1.2 MB   ~95 s
 """
@@ -163,16 +163,16 @@ def _critical_path(stages: Sequence[Stage[Any]], *, missing: Collection[str], es
 
 
 def _repeats(count: int) -> str:
-    return f" ({count} name a cell again: keys without meaning for the method are collapsed)" if count else ""
+    return f" ({count} repeat another job's cell: they differ in keys that the method does not use)" if count else ""
 
 
 def _collapsed(cells: Sequence[CellPlan]) -> list[str]:
-    """Which keys mean nothing for which method, once each."""
+    """Which keys each method does not use, one entry per method."""
     by_method = {str(cell.setting["method"]): cell.unused for cell in cells if cell.unused}
     return [
         line
         for method, names in by_method.items()
-        for line in textwrap.wrap(f"no meaning for {method}: {', '.join(names)}", WIDTH, subsequent_indent="  ")
+        for line in textwrap.wrap(f"not used by {method}: {', '.join(names)}", WIDTH, subsequent_indent="  ")
     ]
 
 

@@ -32,7 +32,7 @@ NUM_SHOWN = 64
 
 @dataclass(frozen=True)
 class Checks:
-    """What a sample must be to be kept, and which of several are."""
+    """The checks that a sample must pass to be kept, and the choice among those that pass."""
 
     policy: str  # named set of choices, see rft.text.selection
     count_human: bool
@@ -40,7 +40,7 @@ class Checks:
     check_equations: bool
     equations: str  # annotated | plain
     rule: str
-    cap: int | None = added(None)  # beyond the policy's own
+    cap: int | None = added(None)  # instead of the policy's own
     tie_break: str | None = added(None)
     plugins: tuple[str, ...] = added(())
     uncapped: bool = added(False)  # the policy's own cap is lifted: something else chooses among the distinct paths
@@ -117,7 +117,7 @@ class Select(Selection):
 
 
 def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFacts:
-    """For the record."""
+    """The facts of a selection, for the record."""
     stats = selection.stats
     return SelectFacts(
         num_questions_sampled=stats.num_questions,

@@ -16,7 +16,7 @@ from rft.stages.stage import Done
 from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
 from rft.stages.weights import ModelFacts
 from tests.core_tiny import tiny_llama, tiny_tokenizer, toy_pairs
-from tests.stages import given_examples, given_weights, run_stage
+from tests.lone_stage import given_examples, given_weights, run_stage
 
 RECIPE = Recipe(
     epochs=4,

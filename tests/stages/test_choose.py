@@ -11,8 +11,8 @@ import pytest
 import torch
 from byte_model import byte_tokenizer, write_byte_model
 from composing import tiny
+from lone_stage import GivenPaths, given_problems, given_weights, run_stage
 from reward_model import write_reward_model
-from stages import GivenPaths, given_problems, given_weights, run_stage
 
 from rft.core.model import load_model
 from rft.core.rewards import reward_scores

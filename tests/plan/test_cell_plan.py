@@ -27,7 +27,7 @@ def keys(cell: CellPlan, kind: str) -> list[str]:
     return [stage.key for stage in cell.stages if stage.kind == kind]
 
 
-def test_sft_and_rft_share_base_and_the_sft_model_and_rft_finetunes_the_base():
+def test_sft_and_rft_share_models_and_rft_finetunes_the_base():
     sft, rft = planned("method=sft"), planned("method=rft", "k=2")
     assert keys(sft, "pretrain") == keys(rft, "pretrain")
     assert keys(sft, "finetune")[0] in keys(rft, "finetune")
@@ -149,7 +149,7 @@ def test_bad_values_are_refused_with_what_is_allowed(override: str, message: str
         tiny("method=rft", override)
 
 
-def test_an_imported_model_runs_on_the_embedded_world_with_its_loss_on_the_text(tmp_path: Path):
+def test_an_imported_model_runs_on_the_embedded_world(tmp_path: Path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     cfg = composed("model=smollm2-135m", "method=sft", f"model.path={tmp_path}", "data.prompt=plain")
     cell = plan(cfg, resolve(cfg))
@@ -160,7 +160,7 @@ def test_an_imported_model_runs_on_the_embedded_world_with_its_loss_on_the_text(
 UNION = ("method=rft", "model=nano-s", "union=[nano-xs,nano-s]", "k=2")
 
 
-def test_a_thinned_union_is_another_cell_that_shares_the_unions_and_the_single_models_selection():
+def test_a_thinned_union_shares_both_selections():
     union, thinned = planned(*UNION), planned(*UNION, "select.thin=own")
     single = planned("method=rft", "model=nano-s", "k=4")
     whole, thin = thinned.read.trained.selections

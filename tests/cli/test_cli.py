@@ -17,7 +17,7 @@ from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.records import RECORD_FILE
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from rft.records import Problem
 from rft.stages.problems import write_problems
 from rft.text import gsm8k
 from rft.text.overlap import normalise, overlaps, refuse_overlap
-from tests.stages import given_problems, working
+from tests.lone_stage import given_problems, working
 
 TEST = ["Janet\u2019s ducks lay 16 eggs.  How many?", "Bob has 2 cats."]
 
@@ -39,7 +39,7 @@ def test_gsm8k_splits_do_not_meet(gsm8k_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])
-def test_a_generated_question_of_the_held_out_splits_is_found_in_other_typography(tmp_path: Path, split: str) -> None:
+def test_a_held_out_question_is_found_in_other_typography(tmp_path: Path, split: str) -> None:
     inputs = {given_problems(name): tmp_path / name for name in ("test", "validation")}
     for stage, folder in inputs.items():
         folder.mkdir()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from composing import composed, tiny
-from test_study import run
 
 import rft.execute.preflight as module
 from rft.config import StudyConfig
@@ -22,8 +21,9 @@ from rft.plan.cell import plan
 from rft.plan.sources import Sources, filled_in, resolve
 from rft.records import read_json
 from rft.stages.stage import in_order
+from tests.infra.test_study import run
 
-SMOLLM2 = Path(__file__).resolve().parent.parent / "multirun_outputs" / ".models" / "smollm2-135m"
+SMOLLM2 = Path(__file__).resolve().parents[2] / "multirun_outputs" / ".models" / "smollm2-135m"
 
 
 @pytest.fixture(scope="module")

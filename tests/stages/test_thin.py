@@ -16,7 +16,7 @@ from rft.stages.problems import Subset, write_problems
 from rft.stages.thin import Thin
 from rft.text.selection import KeptPath
 from rft.text.world import WorldSplit, world_problems
-from tests.stages import GivenPaths, given_problems, run_stage
+from tests.lone_stage import GivenPaths, given_problems, run_stage
 
 LUCKY = "no reason"
 

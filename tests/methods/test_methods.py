@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from composing import compute, tiny
-from stages import run_stage
+from lone_stage import run_stage
 
 from rft.config import WorldConfig
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
@@ -245,7 +245,7 @@ def test_the_model_is_that_of_the_choice(study: Path):
     assert (folder_of(study, best) / "curve.jsonl").exists()
 
 
-def test_a_carved_validation_split_is_part_of_the_human_subset_and_unseen_by_what_is_compared(study: Path):
+def test_a_carved_validation_split_is_unseen_by_what_is_compared(study: Path):
     cell = planned(*CARVED)
     parts = {stage.split: stage for stage in cell.stages if isinstance(stage, HoldOut)}
     held = {row["id"] for row in read_jsonl(folder_of(study, parts["validation"]) / PROBLEMS_FILE)}
@@ -278,7 +278,7 @@ def test_no_draft_comes_from_a_model_that_saw_its_question(study: Path):
     assert drafted == dict.fromkeys(human, 2)
 
 
-def test_the_farthest_draft_is_shown_with_the_question_and_the_human_path_is_the_response():
+def test_the_farthest_draft_is_shown_with_the_question():
     drafts = [Sample("p", i, text, False, 3) for i, text in enumerate(("3*2=6", "3*2=7 and more", "3+2=7 and mor"))]
     assert farthest(drafts, "3*2=6").draw == 1
     asked = template_named("world_revise").with_draft("How many?", "total <<3+2=5>>5\n#### 5")
@@ -405,9 +405,7 @@ def test_relabel_all_takes_right_answers_too(tmp_path: Path, monkeypatch: pytest
     assert facts["drop_counts"]["right_answer"] == 0
 
 
-def test_consistent_keeps_questions_that_the_sft_model_answers_as_the_path_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_consistent_keeps_questions_answered_as_the_path_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rows, facts = relabelled(tmp_path, monkeypatch, checked=True)
     assert [row["answer"] for row in rows] == ["20"]
     assert facts["drop_counts"]["inconsistent_question"] == 1

@@ -139,7 +139,7 @@ def test_samples_are_the_same_in_a_fresh_process(engine: str, folder: Path) -> N
         " stop=[], seed=5)\n"
         "print(json.dumps([[g.text for g in row] for row in rows]))"
     )
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder), json.dumps([prompt.text for prompt in PROMPTS[:6]])],
         capture_output=True,
@@ -222,7 +222,7 @@ def test_auto_resolves_without_importing_an_engine(folder: Path) -> None:
         "print(resolve_engine('auto', 'LlamaForCausalLM', device='cpu'))\n"
         "assert not {'torch', 'ctranslate2', 'transformers', 'vllm'} & set(sys.modules)"
     )
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "ctranslate2"
     assert resolve_engine("auto", folder, device="cpu") == "ctranslate2"

@@ -52,7 +52,7 @@ def test_without_the_folder_the_model_is_unknown_and_the_flag_is_named():
         typed("union=[nano-own,nano-s]", own=None)
 
 
-def test_the_projects_file_wins_over_the_users_of_the_same_name_as_in_hydra(mine: Path):
+def test_the_projects_file_wins_over_the_users_as_in_hydra(mine: Path):
     (mine / "model" / "nano-s.yaml").write_text((mine / "model" / "nano-own.yaml").read_text())
     cfg = typed("model=nano-s", "union=[nano-s,nano-xs]", own=mine)
     other = typed("model=nano-xs", "union=[nano-s,nano-xs]", own=mine)

@@ -43,7 +43,7 @@ def test_the_world_is_the_golden_one(rft_folders: dict[str, Path]):
     assert found == GOLDEN, "the embedded world changed: raise the version of stage 'world_problems' with this digest"
 
 
-def test_the_trainset_holds_each_human_problem_once_and_then_the_kept_paths(rft_folders: dict[str, Path]):
+def test_the_trainset_holds_human_problems_once_then_kept_paths(rft_folders: dict[str, Path]):
     rows = [json.loads(line) for line in (rft_folders["trainset"] / "examples.jsonl").read_text().splitlines()]
     human = [row["id"] for row in rows if row["source"] == "human"]
     assert len(human) == len(set(human)) == 16

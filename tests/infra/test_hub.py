@@ -125,9 +125,7 @@ def test_the_data_stage_reads_what_the_limits_say_and_records_what_came(
     assert fetched["train"]["sha256"] != fetched["test"]["sha256"]
 
 
-def test_a_data_set_of_unknown_size_is_refused_and_so_is_one_that_is_smaller_than_planned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_data_set_of_unknown_or_smaller_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for source in (SOURCE, "hub:openai/gsm8k_other"):
         with pytest.raises(ValueError, match=r"set data\.train_limit and data\.test_limit"):
             resolve(hub_cell(tmp_path, source=source))
@@ -138,9 +136,7 @@ def test_a_data_set_of_unknown_size_is_refused_and_so_is_one_that_is_smaller_tha
         computed(tmp_path, cfg, train)
 
 
-def test_a_test_question_in_the_validation_part_is_found_before_a_model_is_touched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_leak_into_the_validation_part_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cfg = hub_cell(tmp_path, "data.train_limit=12", "data.test_limit=6", "data.num_validation=11")
     stages = plan(cfg, resolve(cfg)).stages
     folder = published(tmp_path, monkeypatch)
@@ -173,9 +169,7 @@ def test_the_held_out_text_is_a_file(tmp_path: Path):
         resolve(hub_cell(tmp_path, "data.train_limit=8", "data.test_limit=6", f"data.loss_path='{SOURCE}'"))
 
 
-def test_without_the_library_a_plan_can_be_made_and_a_run_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_without_the_library_a_plan_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cfg = hub_cell(tmp_path, source="hub:openai/gsm8k@e53f048")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert resolve(dataclasses.replace(cfg, dry_run=True)).num_test == 1_319

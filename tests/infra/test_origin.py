@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from composing import compute, tiny
-from test_study import GRID, run
 
 from analysis.load.studies import load_studies
 from rft.infra import numerics
 from rft.infra.origin import cpu_model
 from rft.records import RECORD_FILE, read_json, write_json
+from tests.infra.test_study import GRID, run
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def made_on(machine: str, folder: Path, kind: str) -> dict[str, Any]:
     return found
 
 
-def test_portable_numerics_are_the_same_bits_whatever_instructions_there_are(tmp_path: Path):
+def test_portable_numerics_are_the_same_bits_on_all_instructions(tmp_path: Path):
     found = {name: made_on(name, tmp_path / str(i), "portable") for i, name in enumerate(MACHINES)}
     origins = found["this one"].pop("origins")
     assert {made["numerics"] for made in origins} == {"portable"}

@@ -9,17 +9,17 @@ from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
-from test_conf import study_jobs
 
 from analysis import paper
 from hydra_plugins.rft_launchers.job_composing import JobComposer
-from rft import paper_plan
 from rft.conf_path import conf_folder
+from rft.plan import paper_costs
 from rft.plan.cell import CellPlan, plan
 from rft.plan.paper_costs import TABLE_4, U13B, U33B, compare, comparison_text, unexplained, utilisation
 from rft.plan.sources import Sources, resolve
 from rft.plan.typed import to_study_config
 from rft.stages.shard import Shard
+from tests.config.test_conf import study_jobs
 
 Cell = tuple[object, ...]  # model, method, data_frac, epochs in all, k, examples_frac, policy, union, votes
 
@@ -134,8 +134,8 @@ def test_the_table_is_the_printed_one():
 
 def test_the_constant_of_a_phase_leaves_no_mean_error():
     for name, share in utilisation().items():
-        own = [c for c in TABLE_4 if paper_plan.CONSTANT_OF[c.phase] == name and not c.suspect]
-        errors = [math.log(c.flops / (share * paper_plan.A100_FLOPS_PER_S * 3600) / c.hours) for c in own]
+        own = [c for c in TABLE_4 if paper_costs.CONSTANT_OF[c.phase] == name and not c.suspect]
+        errors = [math.log(c.flops / (share * paper_costs.A100_FLOPS_PER_S * 3600) / c.hours) for c in own]
         assert abs(sum(errors)) < 1e-9
         assert 0 < share < 1
 

@@ -25,7 +25,7 @@ from rft.text.numbers import canonical_number
 from rft.text.overlap import normalise
 from rft.text.rows import numbered_rows
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 OWN_RULES = ("last_number", "answer_line")
 OTHERS = tuple(name for name in answers.RULES if name not in OWN_RULES)
 

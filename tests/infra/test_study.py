@@ -19,7 +19,7 @@ from composing import TINY
 from rft import store as store_cli
 from rft.records import RECORD_FILE, STUDY_FILE, Record, read_json, read_jsonl
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 GRID = (
     "-m",
     "hydra/launcher=dag_local",

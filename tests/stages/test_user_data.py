@@ -63,7 +63,7 @@ def test_the_example_asks_for_its_files(tmp_path: Path):
 
 
 @pytest.mark.parametrize("num_validation", [0, 2])
-def test_a_training_question_of_the_test_set_is_refused_in_other_typography(tmp_path: Path, num_validation: int):
+def test_a_leaked_question_is_refused_in_other_typography(tmp_path: Path, num_validation: int):
     """In the validation part too, on which epochs are chosen."""
     leaked = {**TEST[0], "Body": "BOB  had 9 nuts, ate 2.5!"}
     paths = [f"data.{split}_path={tmp_path}" for split in ("train", "test")]

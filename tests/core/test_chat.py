@@ -148,7 +148,7 @@ def test_what_a_tokenizer_and_a_model_write_counts_as_the_model(tmp_path: Path):
 
 
 @pytest.mark.parametrize("state", ["truncation", "padding"])
-def test_what_a_tokenizer_file_carries_of_truncation_and_padding_cuts_nothing(tmp_path: Path, state: str):
+def test_truncation_in_a_tokenizer_file_cuts_nothing(tmp_path: Path, state: str):
     """tokenizer.json may hold the state of whoever saved it (tokenizers issue 1000 and its kin)."""
     tokenizer = byte_tokenizer()
     if state == "truncation":

@@ -116,7 +116,7 @@ def test_samples_without_annotations_are_warned_about(study: Path, caplog: pytes
     assert "equation" not in caplog.text
 
 
-def test_problems_without_a_copy_are_left_out_of_both_accuracies_and_of_their_difference():
+def test_problems_without_a_copy_are_left_out_of_both_accuracies():
     letters = [("C", "W"), ("C", "C"), ("W", "W"), ("C", None)]  # original, copy
     rows: list[dict[str, Any]] = [{"greedy": {"outcome": original}} for original, _ in letters]
     for row, (_, copied) in zip(rows, letters, strict=True):

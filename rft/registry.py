@@ -26,12 +26,12 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 ENTRY_POINTS = "rft.plugins"
 OWN_PACKAGE = "rft"
+INSTALLED = ("site-packages", "dist-packages")  # folders of many strangers' modules
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -122,10 +122,19 @@ def foreign_source(module: str) -> str | None:
     """Digest of the source of a module that is not this package's; None for this package's own."""
     if module.partition(".")[0] == OWN_PACKAGE:
         return None
-    path = inspect.getsourcefile(_imported(module))
-    content = Path(path).read_bytes() if path else module.encode()
-    return hashlib.sha256(content).hexdigest()[:16]
+    found = hashlib.sha256(module.encode())
+    for path in _files_behind(module):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
 
 
-def _imported(module: str) -> ModuleType:
-    return importlib.import_module(module)
+def _files_behind(module: str) -> list[Path]:
+    """The source of a plug-in: every file of its package, or the module with all that is imported from its folder."""
+    top = importlib.import_module(module.partition(".")[0])
+    if hasattr(top, "__path__"):
+        return sorted(path for folder in top.__path__ for path in Path(folder).rglob("*.py"))
+    own = inspect.getsourcefile(top)
+    if own is None or Path(own).parent.name in INSTALLED:
+        return [Path(own)] if own else []
+    files = (getattr(one, "__file__", None) for one in list(sys.modules.values()))
+    return sorted({Path(file) for file in files if file and Path(file).parent == Path(own).parent})

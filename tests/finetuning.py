@@ -45,7 +45,7 @@ def write_trainset(folder: Path) -> Path:
     folder.mkdir()
     rows = [{"question": question.text, "solution": answer} for question, answer in toy_pairs(NUM_EXAMPLES, seed=3)]
     write_jsonl(folder / EXAMPLES_FILE, rows)
-    write_json(folder / REFERENCE_FILE, {"num_examples": NUM_EXAMPLES, "num_reference_examples": NUM_EXAMPLES})
+    write_json(folder / REFERENCE_FILE, {"num_examples": NUM_EXAMPLES, "num_reference_examples": [NUM_EXAMPLES]})
     return folder
 
 

@@ -34,6 +34,8 @@ from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
 
 R = TypeVar("R")
+TAKEN = ("num_optimizer_steps", "target_tokens")  # add up over the models that one goes on from
+
 ERROR_KINDS = {"a": "arithmetic_error", "p": "plan_error", "l": "lucky"}  # the embedded world's verdicts
 MAX_SOLUTIONS = 64  # of each source in the cell's sample file
 
@@ -210,6 +212,8 @@ def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
     facts: dict[str, Any] = {"dataset": _dataset(read.problems, done)}
     for stage in read.told:
         facts |= done.facts(stage)
+    for stage in read.trained.earlier:
+        facts |= {name: facts[name] + done.facts(stage)[name] for name in TAKEN}
     return facts
 
 

@@ -58,16 +58,19 @@ class ExpertIteration(Method):
         options = p.options(ExpertIterationOptions)
         selections = selected(p)
         model, trainset = self._train(p, selections[-1], round_number=1, last=None)
-        trainsets = [trainset]
+        trainsets, earlier = [trainset], []
         pools = _pools_of(selections[0])
         for number in range(2, options.rounds + 1):
             pool = pool_of(p, model, num_draws=p.cfg.k, name=f"{p.cfg.model.name}-r{number}")
             pools = (*pools, pool) if options.pools is PoolsOf.all else (pool,)
             selections = selected_of(p, pools)
             last = model if options.train_from is TrainFrom.last else None
+            earlier += [last] if last else []
             model, trainset = self._train(p, selections[-1], round_number=number, last=last)
             trainsets = [*trainsets, trainset] if last else [trainset]
-        return Trained(model, trainset=trainset, selections=selections, steps_of=tuple(trainsets))
+        return Trained(
+            model, trainset=trainset, selections=selections, earlier=tuple(earlier), steps_of=tuple(trainsets)
+        )
 
     def _train(
         self, p: Planner, paths: Selection, *, round_number: int, last: Finetune | None

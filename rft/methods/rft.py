@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft.config import Allocate, ModelConfig, ThinTo
-from rft.config.reading import unnoted
 from rft.plan.allocate import allocated
 from rft.plan.choose import chosen_of
 from rft.plan.method import METHODS, Method, Trained
@@ -50,7 +49,7 @@ class Rft(Method):
 def selected(p: Planner) -> tuple[Selection, ...]:
     """The choice among the pools of the cell's donors; a thinned union's after the whole union's."""
     pools = tuple(_pool(p, donor=donor.name) for donor in p.donors)
-    if unnoted(p.cfg).select.choose != POLICY:
+    if p.cfg.select.choose != POLICY:
         return selected_of(p, pools)
     union = p.select(pools)
     if not p.cfg.union or p.cfg.select.thin is not ThinTo.own:
@@ -62,7 +61,7 @@ def selected(p: Planner) -> tuple[Selection, ...]:
 
 def selected_of(p: Planner, pools: tuple[AnyPool, ...]) -> tuple[Selection, ...]:
     """What is kept of some pools: by the policy alone, or all distinct paths and then those that are chosen of them."""
-    if unnoted(p.cfg).select.choose == POLICY:  # not noted: the settings of cells that choose nothing are without it
+    if p.cfg.select.choose == POLICY:
         return (p.select(pools),)
     return chosen_of(p, pools, chooser=p.cfg.select.choose)
 
@@ -71,9 +70,8 @@ def pool_of(
     p: Planner, weights: Weights, *, num_draws: int, model: ModelConfig | None = None, name: str = ""
 ) -> AnyPool:
     """Solutions to the cell's questions, `num_draws` to each or on average, as the cell allocates its draws."""
-    if unnoted(p.cfg).sampling.allocate is Allocate.uniform:
+    if p.cfg.sampling.allocate is Allocate.uniform:
         return p.sample(weights, subset=p.questions, num_draws=num_draws, model=model, name=name)
-    assert p.cfg.sampling.allocate is Allocate.by_difficulty  # and noted
     return allocated(p, weights, subset=p.questions, num_draws=num_draws, model=model, name=name)
 
 

@@ -104,7 +104,7 @@ class ReverseSet(Trainset):
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
         rows = [{"id": p.id, "question": p.solution, "solution": p.question, "source": "human"} for p in human]
-        return Done(facts=write_examples(rows, work.out, num_reference=len(rows)))
+        return Done(facts=write_examples(rows, work.out))
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ class QuerySet(Trainset):
                 "methods.self_query.mix=alone has nothing to train on: no sampled path was relabelled. Raise k or "
                 "temperature, set methods.self_query.relabel=all, or methods.self_query.mix=mixed"
             )
-        return Done(facts=write_examples(rows, work.out, num_reference=len(rows)))
+        return Done(facts=write_examples(rows, work.out))
 
 
 @METHODS.add("self_query")

@@ -81,7 +81,7 @@ class ReviseSet(Trainset):
                 asked = template.with_draft(problem.question, draft.text)
                 rows.append({"id": problem.id, "question": asked, "solution": problem.solution, "source": "human"})
                 num_right += grade(self.rule, draft.text, problem.gold, draft.truncated) is Outcome.CORRECT
-        write_examples(rows, work.out, num_reference=len(rows))
+        write_examples(rows, work.out)
         return Done(facts=ReviseFacts(len(human), len(rows) - len(human), len(rows), num_right / len(rows)))
 
     def _drafts(self, work: StageContext) -> dict[str, list[Sample]]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
+from rft.stages.finetune import Finetune
 from rft.stages.stage import StageContext
 from rft.stages.trainset import Trainset
 
@@ -25,9 +26,9 @@ class MatchedSet(Trainset):
     kind: ClassVar[str] = "matched_set"
     like: tuple[Trainset, ...]
 
-    def reference(self, num_examples: int, work: StageContext) -> int:
-        """The reference examples of the other sets, added up."""
-        return sum(work.open(one).num_reference for one in self.like)
+    def references(self, num_examples: int, work: StageContext) -> list[int]:
+        """Those of the other sets: as many steps as were taken over each, one after the other."""
+        return [count for one in self.like for count in work.open(one).references]
 
 
 @METHODS.add("sft_matched")
@@ -41,8 +42,11 @@ class SftMatched(Method):
         name = p.options(SftMatchedOptions).to
         other = METHODS[name]().plan(p)
         like = other.all_steps_of
-        if not like:
-            raise ValueError(f"methods.sft_matched.to={name} trains nothing: name a method that fine-tunes")
+        if not like or not isinstance(other.weights, Finetune):
+            raise ValueError(
+                f"methods.sft_matched.to={name}: its optimiser steps do not follow from a set of examples (it trains "
+                "nothing, or chooses among trainings while it runs): name a method that fine-tunes once"
+            )
         trainset = MatchedSet(
             subset=p.human,
             like=like,

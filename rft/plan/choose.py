@@ -30,6 +30,7 @@ def chosen_of(p: Planner, pools: tuple[AnyPool, ...], *, chooser: str) -> tuple[
         paths=candidates,
         scores=tuple(_scores(p, candidates, pool) for pool in pools),
         subset=candidates.subset,
+        equations=p.cfg.select.equations,
         chooser=chooser,
         budget=budget,
         cap=p.checks.most,

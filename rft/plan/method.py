@@ -54,6 +54,7 @@ class Trained:
     weights: Weights
     trainset: Trainset | None = None
     selections: tuple[Selection, ...] = ()  # each thins out what the one before kept; the last one decides
+    earlier: tuple[Weights, ...] = ()  # models that it went on from, whose steps its weights have taken too
     steps_of: tuple[Trainset, ...] = ()  # all sets trained on, in turn, where there are more than `trainset`
     shots: Shots | None = None  # worked examples in the prompt
     task: Task | None = None  # where the model is asked another way than the data set says

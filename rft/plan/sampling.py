@@ -183,7 +183,15 @@ class Sampling(Training):
     def thin(self, paths: Select, *, like: Selection) -> Thin:
         """A selection cut to as many paths as another kept."""
         label = f"thin {paths.label}"
-        return Thin(paths=paths, like=like, subset=paths.subset, seed=self.sample_seed, label=label, work=paths.work)
+        return Thin(
+            paths=paths,
+            like=like,
+            subset=paths.subset,
+            equations=self.cfg.select.equations,
+            seed=self.sample_seed,
+            label=label,
+            work=paths.work,
+        )
 
 
 def _blocks(total: int, size: int, *, whole: bool) -> Iterator[tuple[int, int]]:

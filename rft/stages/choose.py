@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rft.records import Problem, write_jsonl
 from rft.stages.imported import model_digest
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Subset
 from rft.stages.scores import Scores
-from rft.stages.select import lucky_frac
+from rft.stages.select import LeftFacts
 from rft.stages.stage import Done, Facts, StageContext, added, said
 from rft.text.choosing import CHOOSERS, Asked, Candidate, Tools, round_by_round
 
@@ -30,7 +30,12 @@ class ChooseFacts(Facts):
     num_chosen: int
     chosen_mean_tokens: float | None  # generated tokens a chosen path
     chosen_mean_logprob: float | None  # nats a token under the model that drew it, mean over chosen paths
-    lucky_frac: float | None
+    left: LeftFacts
+
+    def to_json(self) -> dict[str, Any]:
+        """All in one."""
+        row = {name: value for name, value in super().to_json().items() if name != "left"}
+        return row | self.left.to_json()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,6 +46,7 @@ class Choose(Selection):
     paths: Selection  # distinct ones
     scores: tuple[Scores, ...]  # of each pool that they come from
     subset: Subset  # the questions
+    equations: str  # annotated | plain: how a solution's equations are read
     chooser: str
     budget: int | None  # paths in all; null: no limit
     cap: int | None  # paths a question; null: no limit
@@ -63,7 +69,7 @@ class Choose(Selection):
             num_chosen=len(left),
             chosen_mean_tokens=_mean([one.num_tokens for one in chosen]),
             chosen_mean_logprob=_mean([one.logprob for one in chosen]),
-            lucky_frac=lucky_frac(left, problems),
+            left=LeftFacts.of(left, problems, equations=self.equations),
         )
         return Done(facts=facts)
 

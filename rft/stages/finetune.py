@@ -107,7 +107,7 @@ class Finetune(Weights):
         pairs = training_pairs(rows, self.prompt, tokenizer)
         examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
         check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
-        num_steps = recipe.num_steps(num_reference=trainset.num_reference)
+        num_steps = sum(recipe.num_steps(num_reference=count) for count in trainset.references)
         model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
         if work.runtime.packing:
             check_packing(model, examples)

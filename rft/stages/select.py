@@ -133,6 +133,27 @@ def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFact
     )
 
 
+@dataclass(frozen=True)
+class LeftFacts(Facts):
+    """What the record says of the paths that are left after a choice, in place of what the selection said of all."""
+
+    distinct_per_question: float  # without the human path
+    distinct_per_question_with_human: float
+    lucky_frac: float | None
+
+    @staticmethod
+    def of(kept: Sequence[KeptPath], problems: Sequence[Problem], *, equations: str) -> LeftFacts:
+        """Counted; `equations` is how a solution's equations are read."""
+        keys: dict[str, set[str]] = {problem.id: set() for problem in problems}
+        for path in kept:
+            keys[path.id].add(path.key)
+        human = {p.id: "|".join(path_equations(p.solution, kind=equations)) for p in problems if p.solution}
+        without = sum(map(len, keys.values()))
+        more = sum(key not in keys[name] for name, key in human.items())
+        n = len(problems)
+        return LeftFacts(without / n, (without + more) / n, lucky_frac(kept, problems))
+
+
 def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float | None:
     """Share of kept paths whose right answer rests on invalid reasoning.
 

@@ -7,22 +7,26 @@ other selection is left whole, and `num_thinned` in the record is 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rft.records import write_jsonl
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Subset
-from rft.stages.select import lucky_frac
+from rft.stages.select import LeftFacts
 from rft.stages.stage import Done, Facts, StageContext
 from rft.text.dedup import thin
 
 
 @dataclass(frozen=True)
 class ThinFacts(Facts):
-    """Number of paths given up, and the selection's `lucky_frac` for those that are left."""
+    """Number of paths given up, and what is left."""
 
     num_thinned: int
-    lucky_frac: float | None
+    left: LeftFacts
+
+    def to_json(self) -> dict[str, Any]:
+        """Both in one."""
+        return {"num_thinned": self.num_thinned, **self.left.to_json()}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,6 +37,7 @@ class Thin(Selection):
     paths: Selection
     like: Selection
     subset: Subset  # the questions
+    equations: str  # annotated | plain: how a solution's equations are read
     seed: int
 
     def run(self, work: StageContext) -> Done:
@@ -40,4 +45,5 @@ class Thin(Selection):
         size = min(len(kept), sum(1 for _ in work.open(self.like).rows()))
         left = thin(kept, size=size, seed=self.seed)
         write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in left))
-        return Done(facts=ThinFacts(len(kept) - size, lucky_frac(left, self.subset.problems(work))))
+        facts = LeftFacts.of(left, self.subset.problems(work), equations=self.equations)
+        return Done(facts=ThinFacts(len(kept) - size, facts))

@@ -1,15 +1,15 @@
 """Training examples: human paths, and what a method adds to them (paper 3.3: D' = D + kept).
 
 Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human (the subset itself) or a word of
-the method's (kept, oracle, fresh, relabelled, ...),
-and `reference.json`: {"num_examples": 512, "num_reference_examples": 700}. Epochs are counted over the reference examples, so
-that a control can take as many optimiser steps as the cell that it is matched to.
+the method's (kept, oracle, fresh, relabelled, ...), and `reference.json`:
+{"num_examples": 512, "num_reference_examples": [700]}. Epochs are counted over the reference examples, so that a control can
+take as many optimiser steps as the cell that it is matched to.
 
 A method that is only other training data is a subclass with its own `added`:
 
     @dataclass(frozen=True, eq=False, kw_only=True)
     class KeptSet(Trainset):
-        kind: ClassVar[str] = "rft_set"
+        kind: ClassVar[str] = "kept_set"
         paths: Select | Thin
 
         def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
@@ -49,9 +49,10 @@ class Examples:
         return int(read_json(self.folder / REFERENCE_FILE)["num_examples"])
 
     @property
-    def num_reference(self) -> int:
-        """Number of reference examples: an epoch is one pass over so many."""
-        return int(read_json(self.folder / REFERENCE_FILE)["num_reference_examples"])
+    def references(self) -> list[int]:
+        """Numbers of examples over which epochs are counted: several where the steps of several trainings are to be taken."""
+        counts: list[int] = read_json(self.folder / REFERENCE_FILE)["num_reference_examples"]
+        return counts
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,16 @@ class Trainset(Stage[Examples]):
         """Examples beside the human ones."""
         return []
 
-    def reference(self, num_examples: int, work: StageContext) -> int:
+    def references(self, num_examples: int, work: StageContext) -> list[int]:
         """The number of reference examples: those that are trained on, unless a method says otherwise."""
-        return num_examples
+        return [num_examples]
 
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
         rows = [row(problem, problem.solution, "human") for problem in human] + self.added(human, work)
         if self.examples_frac < 1:
             rows = nested_part(rows, frac=self.examples_frac, seed=int(self.subset.seed or 0))
-        return Done(facts=write_examples(rows, work.out, num_reference=self.reference(len(rows), work)))
+        return Done(facts=write_examples(rows, work.out, references=self.references(len(rows), work)))
 
     def read(self, folder: Path) -> Examples:
         return Examples(folder)
@@ -102,10 +103,13 @@ def row(problem: Problem, solution: str, source: str) -> Example:
     return {"id": problem.id, "question": problem.question, "solution": solution, "source": source}
 
 
-def write_examples(rows: Sequence[Mapping[str, str]], out: Path, *, num_reference: int) -> TrainsetFacts:
+def write_examples(
+    rows: Sequence[Mapping[str, str]], out: Path, *, references: Sequence[int] | None = None
+) -> TrainsetFacts:
     """Write the files of a training set; returns its sizes."""
     write_jsonl(out / EXAMPLES_FILE, rows)
-    write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": num_reference})
+    counted = [len(rows)] if references is None else list(references)
+    write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": counted})
     num_human = sum(row["source"] == "human" for row in rows)
     return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
 

@@ -54,7 +54,7 @@ def finetune(
     examples.mkdir(parents=True)
     rows = [{"id": str(i), "question": f"What is {i}?", "solution": s} for i, s in enumerate(solutions)]
     write_jsonl(examples / EXAMPLES_FILE, rows)
-    write_json(examples / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": len(rows)})
+    write_json(examples / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": [len(rows)]})
     stage = Finetune(base=BASE, trainset=TRAINSET, recipe=Recipe(**RECIPE, lora=lora), seed=0, prompt="plain")
     folders = {BASE: model_folder, TRAINSET: examples}
     return run(stage, folders, out / "out", micro_batch_tokens=micro_batch_tokens)

@@ -81,3 +81,29 @@ def test_the_control_takes_as_many_steps(tmp_path: Path, start: str):
         examples += sum(1 for _ in read_jsonl(store.folder(one.kind, one.key) / "examples.jsonl"))
     steps = -(-2 * examples // 8)  # two epochs over all of them, in batches of eight
     assert record.data["num_optimizer_steps"] == steps
+
+
+def test_steps_add_up_round_by_round_under_a_cap(tmp_path: Path):
+    """Each round takes the capped steps; the control takes as many, and both records say so."""
+    shared = (f"{ROUNDS}=3", "methods.expert_iteration.train_from=last", "train.max_steps=3")
+    found = []
+    for method in ("method=expert_iteration", "method=sft_matched"):
+        own = (method, "methods.sft_matched.to=expert_iteration", f"store.root={tmp_path}/store", *shared)
+        folder = compute(tiny("k=2", "temperature=1.5", *own), study=tmp_path / "study")
+        found.append(Record.from_json(read_json(folder / "record.json")).data["num_optimizer_steps"])
+    assert found == [9, 9]
+
+
+@pytest.mark.parametrize("other", ["icl", "sft_best"])
+def test_what_has_no_steps_of_its_own_has_no_matched_control(other: str):
+    with pytest.raises(ValueError, match="name a method that fine-tunes once"):
+        planned("method=sft_matched", f"methods.sft_matched.to={other}")
+
+
+@pytest.mark.parametrize("override", ["select.choose=random", "sampling.allocate=by_difficulty"])
+def test_a_cell_says_what_it_does_not_choose_or_allocate(override: str):
+    """So that no control of one is taken for the other's: a key that a setting lacks agrees with any value."""
+    key = override.partition("=")[0]
+    plain, other = planned("method=rft", "k=8"), planned("method=rft", "k=8", override)
+    assert key in plain.setting
+    assert plain.setting[key] != other.setting[key]

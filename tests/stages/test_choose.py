@@ -121,6 +121,7 @@ def choice(chooser: str, **changes: object) -> Choose:
         paths=PATHS,
         scores=tuple(scores_of(model) for model in POOLS),
         subset=SUBSET,
+        equations="annotated",
         chooser=chooser,
         budget=20,
         cap=None,

@@ -45,10 +45,10 @@ def thinned(tmp_path: Path, *, union: int, single: int, seed: int = 0) -> tuple[
     inputs: dict[Any, Path] = {both: folder_with(place / "union", count=union)}
     inputs |= {one: folder_with(place / "single", count=single), given_problems("train"): place}
     write_problems(questions(), place)
-    stage = Thin(paths=both, like=one, subset=Subset(given_problems("train"), 20, 0), seed=seed)
+    stage = Thin(paths=both, like=one, subset=Subset(given_problems("train"), 20, 0), equations="annotated", seed=seed)
     done = run_stage(stage, out=place / "out", inputs=inputs)
     rows = list(read_jsonl(place / "out" / KEPT_FILE))
-    assert done.facts.lucky_frac == sum(row["text"] == LUCKY for row in rows) / len(rows)
+    assert done.facts.to_json()["lucky_frac"] == sum(row["text"] == LUCKY for row in rows) / len(rows)
     return [row["id"] for row in rows], done.facts.num_thinned
 
 

@@ -107,7 +107,7 @@ def crossed_mean(values_RI: Floats, *, bounds: tuple[float, float] = (math.nan, 
 
     `bounds`: the least and the greatest value that a problem can have, for the interval where all values are equal.
     """
-    estimate = _crossed_mean(values_RI)
+    estimate = _crossed_mean(np.where(np.abs(values_RI) < ROUND_OFF, 0.0, values_RI))
     return replace(estimate, reach=max(bounds[1] - estimate.value, estimate.value - bounds[0]))
 
 
@@ -124,6 +124,7 @@ def _crossed_mean(values_RI: Floats) -> Estimate:
     return _combine(mean, reps=reps, items=items, both=both, shape=(num_reps, num_items))
 
 
+ROUND_OFF = 1e-9  # in points or shares: less is what rounding leaves of contrasts of equal answers
 TIE = 1e-9  # of the interaction's term: what rounding leaves of replicates that are equal
 
 
@@ -140,6 +141,8 @@ def _combine(mean: float, *, reps: float, items: float, both: float, shape: tupl
     if reps <= TIE * both:
         reps = both
     variance = reps + only_items
+    if math.sqrt(variance) < ROUND_OFF:
+        variance = 0.0
     if variance > 0:
         floored = max(reps, both)
         df = (floored + only_items) ** 2 / (floored**2 / (num_reps - 1) + only_items**2 / (num_items - 1))

@@ -130,6 +130,7 @@ class Questions:
             rule=data.rule if data.on_bad_gold is OnFault.drop else None,
             on_bad_gold=data.on_bad_gold.value,
             on_duplicate=data.on_duplicate.value,
+            plugins=RULES.foreign(data.rule) if data.on_bad_gold is OnFault.drop else (),
             path=self.sources.data_paths[split],
             label=f"{split} problems of {unnoted(data).name}",
             work=Work(num_bytes=BYTES_PER_PROBLEM * count),

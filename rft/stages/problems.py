@@ -91,6 +91,9 @@ class FileProblems(Problems):
     rule: str | None  # where bad golds are dropped: the rule that must find a row's solution correct (else see Golds)
     on_bad_gold: str  # error | drop
     on_duplicate: str  # error | drop
+    plugins: tuple[str, ...] = added(
+        ()
+    )  # digests of the source of a rule that is not this package's, where it drops rows
     path: str = said()
 
     def run(self, work: StageContext) -> Done:

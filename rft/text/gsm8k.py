@@ -30,6 +30,7 @@ from pathlib import Path
 from rft.records import Outcome, Problem
 from rft.text.answers import extract, gold_fault, grade
 from rft.text.numbers import canonical_number
+from rft.text.overlap import normalise
 from rft.text.rows import EXPECTED, BadGold, Row, gold_field, numbered_rows, text_field
 
 Adapter = Callable[[Row], tuple[str, str, str]]  # row -> question, solution (last line '#### gold'), gold as written
@@ -131,7 +132,7 @@ def problems_of(
     if limit is not None and limit < 1:
         raise ValueError(f"{name}: the limit of rows is {limit}, it must be at least 1 (or none)")
     problems: list[Problem] = []
-    seen: dict[str, int] = {}  # id -> line
+    seen: dict[str, int] = {}  # question, as the check for leaked questions compares it -> line
     faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": []}
     convert: Adapter | None = None
     for number, row in itertools.islice(rows, limit):
@@ -147,10 +148,10 @@ def problems_of(
             raise ValueError(f"{name}: line {number} {error}") from None
         if problem is None or fault:
             faults["bad_gold"].append(f"line {number} {fault}")
-        elif problem.id in seen:
-            faults["duplicate"].append(f"line {number} repeats the problem of line {seen[problem.id]}")
+        elif (form := normalise(problem.question)) in seen:
+            faults["duplicate"].append(f"line {number} repeats the problem of line {seen[form]}")
         else:
-            seen[problem.id] = number
+            seen[form] = number
             problems.append(problem)
     _refuse(name, "bad_gold", [] if drop_bad_gold else faults["bad_gold"])
     _refuse(name, "duplicate", [] if drop_duplicates else faults["duplicate"])

@@ -83,3 +83,17 @@ def test_what_a_study_lost_leaves_its_figures_folder(tmp_path: Path) -> None:
     after = {path.name for path in out.iterdir()}
     assert not {"accuracy_vs_k.png", "accuracy_vs_k.svg", "table2.md", "table2.tex", "table2.csv"} & after
     assert {"accuracy_vs_data.png", "table1.md", "mine.png"} <= after
+
+
+def test_what_rounding_leaves_of_a_slope_of_zero_is_no_finding():
+    """Every setting right on the very same problems: the true slope is 0, and weights times accuracies sum to 1e-15."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        doublings = np.log2(np.sort(rng.uniform(0.05, 3, 3)))
+        weights = 100 * (doublings - doublings.mean()) / ((doublings - doublings.mean()) ** 2).sum()
+        right = np.repeat((rng.random((5, 1, 64)) < 0.3).astype(float), 3, axis=1)
+        slopes = np.einsum("j,rji->ri", weights, right)
+        found = crossed_mean(slopes, bounds=(weights.clip(max=0).sum(), weights.clip(0).sum()))
+        low, high = found.interval(level=0.95)
+        assert low < 0 < high
+        assert found.p_value() == 1.0

@@ -17,7 +17,7 @@ imported before it is needed, and the analysis only by the functions that need i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,16 +134,19 @@ def where(
 ) -> Results:
     """The points with these values; None asks for nothing. `setting` has any other key, by dotted path: {"train.epochs": 4}.
 
-    Raises ValueError for a name that no point has: a slip would leave nothing over, without a word.
+    Raises ValueError for a key or a value that no point has: a slip would leave nothing over, without a word.
     """
+    from analysis.load.query import value_of
     from analysis.load.query import where as select
 
-    named = {"model": model, "data": data, "method": method}
-    for name, value in named.items():
-        _check_known(name, value, {getattr(point.cell, name) for point in results.points})
-    wanted = {**named, "data_frac": data_frac, "k": k}
-    asked = {name: value for name, value in wanted.items() if value is not None}
-    return replace(results, points=tuple(select(results.points, **asked, **(setting or {}))))
+    wanted = {"model": model, "data": data, "method": method, "data_frac": data_frac, "k": k}
+    asked = {name: value for name, value in wanted.items() if value is not None} | dict(setting or {})
+    points = results.points
+    for name, value in asked.items():
+        if not select(points, **{name: value}):
+            known = sorted({repr(value_of(point.cell, name)) for point in points})
+            raise ValueError(f"no point has {name}={value!r}; there are {', '.join(known) or 'no points at all'}")
+    return replace(results, points=tuple(select(points, **asked)))
 
 
 def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
@@ -193,9 +196,3 @@ def _composed(overrides: Sequence[str], *, config_dir: Path | str | None) -> Any
         raise ValueError(problem)
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
-
-
-def _check_known(what: str, value: str | None, known: Iterable[str]) -> None:
-    names = sorted(known)
-    if value is not None and value not in names:
-        raise ValueError(f"no point has the {what} {value!r}; there are {', '.join(names) or 'no points at all'}")

@@ -86,14 +86,16 @@ def test_where_keeps_the_points_with_all_the_values(study: Path):
     assert {p.cell.k for p in api.where(results, method="rft").points} == {1, 4}
     chosen = api.where(results, model="nano-m", method="rft", k=4, data_frac=0.5, setting={"train.epochs": 4})
     assert [(p.cell.model, p.cell.k, p.cell.data_frac) for p in chosen.points] == [("nano-m", 4, 0.5)]
-    assert api.where(results, setting={"train.epochs": 5}).points == ()
+    assert api.where(results, setting={"union": []}).points == api.where(results, setting={"union": ()}).points != ()
     assert api.where(results).points == results.points
 
 
 def test_where_refuses_a_name_that_no_point_has(study: Path):
     results = api.read(study)
-    with pytest.raises(ValueError, match=r"no point has the method 'rtf'; there are .*rft"):
+    with pytest.raises(ValueError, match=r"no point has method='rtf'; there are .*rft"):
         api.where(results, method="rtf")
+    with pytest.raises(ValueError, match=r"no point has train\.epochs=5; there are 4"):
+        api.where(results, setting={"train.epochs": 5})
     with pytest.raises(ValueError, match=r"no point has the key 'train\.epoch'; there are .*train\.epochs"):
         api.where(results, setting={"train.epoch": 4})
 

@@ -14,6 +14,8 @@ from typing import Any
 from analysis.load.cells import Cell, matches
 from analysis.load.points import Point
 
+MATCHED = "sft_matched"
+SAME_STEPS = 0.02  # relative
 ALL_DATA = frozenset({None, 1.0})  # of the human set; None: methods that train on nothing
 
 ATTRIBUTES = frozenset(field.name for field in dataclasses.fields(Cell)) | frozenset(
@@ -33,9 +35,17 @@ def where(points: Iterable[Point], **wanted: Any) -> list[Point]:
     return [point for point in found if all(_has(point.cell, name, value) for name, value in wanted.items())]
 
 
-def _has(cell: Cell, name: str, wanted: Any) -> bool:
+def value_of(cell: Cell, name: str) -> Any:
+    """An attribute of a cell, or the value of a key of its setting; lists are tuples, as a command line's are lists."""
     value = getattr(cell, name) if name in ATTRIBUTES else cell.setting.get(name)
-    return value in wanted if isinstance(wanted, frozenset | set) else bool(value == wanted)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _has(cell: Cell, name: str, wanted: Any) -> bool:
+    value = value_of(cell, name)
+    if isinstance(wanted, frozenset | set):
+        return value in wanted
+    return bool(value == (tuple(wanted) if isinstance(wanted, list) else wanted))
 
 
 def _check_name(name: str, points: Sequence[Point]) -> None:
@@ -50,14 +60,24 @@ def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | N
 
     Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has,
     then with the most replicates: the order of the points decides nothing. A step-matched control is one of the method that
-    it names alone.
+    it names alone, and only where both took as many optimiser steps, as their records say.
     """
-    found = [other for other in where(points, **changed) if _pairs(point.cell, other.cell, but=changed.keys())]
+    found = [
+        other
+        for other in where(points, **changed)
+        if _pairs(point.cell, other.cell, but=changed.keys()) and (other.method != MATCHED or same_steps(point, other))
+    ]
     ours = point.cell.setting.keys()
     by_nearness = {
         (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
     }
     return by_nearness[min(by_nearness)] if found else None
+
+
+def same_steps(one: Point, other: Point) -> bool:
+    """Whether two points took as many optimiser steps, within SAME_STEPS; also where a record does not say."""
+    steps, others = (point.mean_of("num_optimizer_steps") for point in (one, other))
+    return not steps or not others or abs(others / steps - 1) <= SAME_STEPS
 
 
 def _pairs(one: Cell, other: Cell, *, but: Collection[str]) -> bool:

@@ -10,11 +10,12 @@ The control at equal steps is `method=sft_matched methods.sft_matched.to=expert_
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
-from rft.config import fields
+from rft.config import StudyConfig, ThinTo, fields
 from rft.methods.rft import KeptSet, pool_of, selected, selected_of
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
@@ -53,6 +54,13 @@ class ExpertIteration(Method):
 
     title = "expert iteration"
     options = ExpertIterationOptions
+
+    def problems(self, cfg: StudyConfig) -> Iterator[str]:
+        if cfg.union and cfg.select.thin is ThinTo.own:
+            yield (
+                "method=expert_iteration with select.thin=own: a round's paths cannot be thinned to those of a pool of the "
+                "model's own, which later rounds do not draw: leave select.thin at none"
+            )
 
     def plan(self, p: Planner) -> Trained:
         options = p.options(ExpertIterationOptions)

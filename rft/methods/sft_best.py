@@ -115,7 +115,7 @@ class SftBest(Method):
 
     def plan(self, p: Planner) -> Trained:
         grid = sorted(set(p.options(SftBestOptions).epoch_grid))
-        trainset = p.human_set()
+        trainset = p.human_set(examples_frac=p.examples_frac)
         candidates = tuple(p.finetune(trainset, epochs=epochs) for epochs in grid)
         evaluations, split = _on_validation(p, candidates) if p.cfg.data.num_validation else _carved(p, grid)
         model = p.cfg.model.name
@@ -143,7 +143,7 @@ def _carved(p: Planner, grid: Sequence[float]) -> tuple[tuple[Evaluate, ...], st
     count = p.num_human
     num_held = max(1, round(p.options(SftBestOptions).validation_frac * count))
     rest, held = hold_out(p, first=0, last=num_held)
-    trainset = p.human_set(rest)
+    trainset = p.human_set(rest, examples_frac=p.examples_frac)
     judged = (p.finetune(trainset, epochs=epochs) for epochs in grid)
     found = tuple(p.evaluate(one, problems=held.source, num_problems=num_held) for one in judged)
     return found, f"{num_held} of {count} human problems, held out of the training that is compared"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rft.config import StudyConfig
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
+from rft.registry import suggestion
 from rft.stages.finetune import Finetune
 from rft.stages.stage import StageContext
 from rft.stages.trainset import Trainset
@@ -38,6 +41,12 @@ class SftMatched(Method):
     title = "SFT, matched steps"
     options = SftMatchedOptions
 
+    def problems(self, cfg: StudyConfig) -> Iterator[str]:
+        name = cfg.methods["sft_matched"].to
+        if name == "sft_matched" or name not in METHODS:
+            others = ", ".join(other for other in sorted(METHODS) if other != "sft_matched")
+            yield f"methods.sft_matched.to={name} is not one of {others}{suggestion(name, METHODS)}"
+
     def plan(self, p: Planner) -> Trained:
         name = p.options(SftMatchedOptions).to
         other = METHODS[name]().plan(p)
@@ -50,7 +59,7 @@ class SftMatched(Method):
         trainset = MatchedSet(
             subset=p.human,
             like=like,
-            examples_frac=p.examples_frac,
+            examples_frac=like[-1].examples_frac,
             label=like[-1].label.replace("examples ", "examples sft matched to ", 1),
             expected_reference=sum(one.expected_reference for one in like),
             work=like[-1].work,

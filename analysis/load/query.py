@@ -11,10 +11,9 @@ import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from analysis.load.cells import Cell, matches
+from analysis.load.cells import MATCHED, Cell, matches
 from analysis.load.points import Point
 
-MATCHED = "sft_matched"
 SAME_STEPS = 0.02  # relative
 ALL_DATA = frozenset({None, 1.0})  # of the human set; None: methods that train on nothing
 

@@ -25,13 +25,12 @@ import numpy as np
 from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.load.query import same_but, where
+from analysis.load.query import same_but, same_steps, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
 
 LEVEL = 0.95
-SAME_STEPS = 0.02  # relative
 AMOUNTS = ("method", "data_frac", "k", "train.epochs", "train.epoch_rule")  # what makes the amount and the steps
 
 
@@ -72,9 +71,7 @@ def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
     same = [
         p
         for p in where(points, method={"sft", "sft_matched", "fresh_human"})
-        if matches(p.cell, rft.cell, but=AMOUNTS)
-        and steps
-        and abs((p.mean_of("num_optimizer_steps") or 0) / steps - 1) <= SAME_STEPS
+        if matches(p.cell, rft.cell, but=AMOUNTS) and steps and p.mean_of("num_optimizer_steps") and same_steps(rft, p)
     ]
     found: dict[int, Point] = {}
     nearest = sorted(same, key=lambda p: abs((p.mean_of("num_optimizer_steps") or 0) / (steps or 1) - 1))

@@ -21,7 +21,7 @@ TOLD: Mapping[str, Callable[[Cell], Any]] = {
     MATCHED_TO: lambda cell: cell.matched_to,
     "data_frac": lambda cell: cell.data_frac,
     "k": lambda cell: cell.k,
-    "train.examples_frac": lambda cell: cell.examples_frac,
+    "train.examples_frac": lambda cell: 1.0 if cell.examples_frac is None else cell.examples_frac,  # 1 has no word
     "union": lambda cell: len(cell.union),
     "select.policy": lambda cell: cell.policy == NO_DEDUP,
     "select.thin": lambda cell: cell.thinned,

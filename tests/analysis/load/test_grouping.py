@@ -16,6 +16,7 @@ from analysis.load.cells import Cell, matches
 from analysis.load.checks import verified
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
+from analysis.load.places import place_of, untold_keys
 from analysis.load.points import Point, make_points, paired_replicates
 from analysis.load.query import same_but
 from analysis.load.recipes import main_recipe
@@ -215,3 +216,12 @@ def test_settings_are_compared_as_values_and_not_as_text(cells: Mapping[str, Cel
     sft = cells["sft"]
     same = replace(sft, setting=json.loads(json.dumps(dict(reversed(sft.setting.items())))))
     assert same.setting_key == sft.setting_key
+
+
+def test_a_share_of_one_and_no_share_said_are_one_place(cells: Mapping[str, Cell]):
+    """Cells of before and after a method learnt the key: told apart by a column, since no label does."""
+    cell = cells["sft"]
+    older = replace(cell, setting={k: v for k, v in cell.setting.items() if k != "train.examples_frac"})
+    newer = replace(cell, setting={**cell.setting, "train.examples_frac": 1.0})
+    assert place_of(older) == place_of(newer)
+    assert "train.examples_frac" in untold_keys([older, newer])

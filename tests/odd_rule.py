@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rft.text.answers import RULES, Rule
 from rft.text.numbers import Found
@@ -15,4 +17,11 @@ def _by_lot(text: str) -> Found:
     return Found(str(zlib.crc32(text.encode()) % 2), True)
 
 
-RULES.add("by_lot")(Rule("by_lot", _by_lot, lambda answer, gold: answer == "1", "for tests"))
+@contextmanager
+def by_lot() -> Iterator[None]:
+    """The rule `by_lot` is there, and gone afterwards: other tests go through all rules."""
+    RULES.add("by_lot")(Rule("by_lot", _by_lot, lambda answer, gold: answer == "1", "for tests"))
+    try:
+        yield
+    finally:
+        del RULES._things["by_lot"]

@@ -3,6 +3,9 @@
     ranked = CHOOSERS["shortest"]().ranked(asked, tools)          # the candidates of each question, best first
     round_by_round(ranked, budget=256, cap=None, seed=0)          # the best of every question, then the second best, ...
 
+    >>> sorted(CHOOSERS)
+    ['farthest', 'likeliest', 'random', 'reward', 'shortest']
+
 A chooser ranks within questions and nothing else: how many paths a question gives follows from the numbers of candidates, the
 budget and the seed alone. All choosers with one budget therefore keep equally many paths of every question, so that
 `random` is the control of each; and a smaller budget lies inside a larger one. Another chooser is a class in a file of

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rft.core.losses import MeasuredLoss, measure_text
+from rft.infra.digest import content_digest
 from rft.stages.loss import Loss
 from tests.core.stage_runs import BASE, run, saved
 
@@ -95,7 +96,7 @@ def test_the_stage_writes_null(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text(TEXT, encoding="utf-8")
     folder = saved(model_for(tokenizer), tokenizer, tmp_path / "model")
-    stage = Loss(base=BASE, corpus=None, content="abcdef", max_tokens=200, window=64, path=str(text))
+    stage = Loss(base=BASE, heldout=None, content=content_digest(text), max_tokens=200, window=64, path=str(text))
     run(stage, {BASE: folder}, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "loss.json").read_text())["bits_per_byte"] is None
     assert stage.read(tmp_path / "out").bits_per_byte is None

@@ -10,6 +10,7 @@ import torch
 from transformers import BloomConfig, GPT2Config, LlamaConfig, LlamaForCausalLM, MptConfig
 
 from rft.core.context import check_examples, check_prompts, check_window, context_of
+from rft.infra.digest import content_digest
 from rft.records import Problem
 from rft.stages.generation import Generation, generate
 from rft.stages.loss import Loss
@@ -87,7 +88,9 @@ def test_loss_windows_beyond_the_context_are_refused(folder: Path, tmp_path: Pat
     text.write_text("some text " * 20)
 
     def measure(window: int) -> None:
-        stage = Loss(base=BASE, corpus=None, content="abc", max_tokens=100, window=window, path=str(text))
+        stage = Loss(
+            base=BASE, heldout=None, content=content_digest(text), max_tokens=100, window=window, path=str(text)
+        )
         run(stage, {BASE: folder}, tmp_path / str(window))
 
     measure(CONTEXT)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import odd_rule  # noqa: F401  the rule by_lot
 import pytest
 from composing import compute, tiny
+from odd_rule import by_lot
 from reward_model import write_reward_model
 
 from rft.infra.store import Store
@@ -23,6 +24,12 @@ from rft.text.choosing import CHOOSERS
 
 SIZES = ("method=rft", "k=8", "data.rule=by_lot", "select.check_equations=false", "data.max_new_tokens=96")
 SIZES += ("temperature=1.0", "select.policy=random_per_key", "select.equations=plain")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _odd_rule() -> Iterator[None]:
+    with by_lot():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def _overlapping(ascending: Sequence[tuple[int, int, Bar]]) -> list[list[tuple[i
 
 def apart_words(what: str) -> str:
     """For the caption, after a sentence."""
-    return f" Where points or bars of one {what} would overlap they stand side by side about it."
+    return f" Points and bars of one {what} that would cover one another stand side by side around it."
 
 
 @dataclass(frozen=True)

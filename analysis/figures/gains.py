@@ -39,7 +39,7 @@ GAIN_FORMULA = "points per doubling of data = a + b * pretraining loss"
 
 @draws("gain_vs_loss", order=80)
 def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
-    """SFT points per doubling of data (1 to 1/8) against pretraining loss, under every epoch rule that there is."""
+    """SFT points per doubling of data (fractions of 1/8 and more) against pretraining loss, under every epoch rule."""
     rules = [("own rule" if not view.published else paper.RULES[0], view.points), *view.variants]
     found = []
     for rule, points in rules:
@@ -52,7 +52,7 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     if texts_differ([top for _, tops, _ in found for top in tops]):
         return NotEnough(what, TEXTS_DIFFER)
     figure, axes = new_figure(width=5.8, height=4.2)
-    panel, fits = axes[0][0], []
+    panel, fits, fitted = axes[0][0], [], False
     bars = [
         [(p.cell.loss or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
         for _, tops, slopes in found
@@ -66,6 +66,7 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
         fits.append({"series": rule, **line_entry(line, formula=GAIN_FORMULA), "unit": "base"})
         label, look = rule, RULE_LOOKS[i]
         if isinstance(line, LineFit):
+            fitted = True
             label += f": {line.b:+.1f} ± {line.se_b:.1f} per {unit_name(tops[0].cell)}, R² {line.r2:.2f}"
             grid = np.linspace(loss.min(), loss.max(), 40)
             panel.plot(grid, line.predict(grid), color=look["color"], linestyle=look["line"])
@@ -80,7 +81,10 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     panel.set_ylabel("gain per doubling of data [points]")
     handles, labels = panel.get_legend_handles_labels()
     legend_outside(figure, handles, labels, columns=1)
-    text = f"Slope of SFT accuracy on log2 data, 1 to 1/8; n = {len(found[0][1])} bases; ± is the standard error over bases. "
+    text = (
+        f"Slope of SFT accuracy on log2 data, over a base's fractions of 1/8 and more; n = {len(found[0][1])} bases. "
+    )
+    text += "± of a line's slope: the standard error over bases. " if fitted else ""
     text += f"Bars: 95 %, {found[0][2][0].kind.value}."
     text += apart_words("base") if len(found) > 1 else ""
     caption(figure, text)

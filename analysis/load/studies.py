@@ -16,10 +16,12 @@ from typing import Any
 
 from analysis.load.cells import (
     BASE_STAGES,
+    DRAW_SEED,
     Base,
     Cell,
     Missing,
     Table,
+    group_replicates,
 )
 from analysis.load.names import base_order
 from analysis.load.records import load_cell, with_one_unit
@@ -46,6 +48,7 @@ def load_studies(folders: Sequence[Path]) -> Table:
         places = ", ".join(sorted({str(cell.folder.parent) for cell in repeats if cell.folder}))
         notes.append(f"{len(repeats)} cells were found again with the same results and count once (in {places}).")
     notes += _unlike_bases(kept)
+    notes += _shared_seeds(kept)
     here = {cell.cell_id for cell in kept}
     gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
     return Table(with_one_unit(_with_control_titles(kept)), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
@@ -60,6 +63,25 @@ def _with_control_titles(cells: Sequence[Cell]) -> list[Cell]:
         title = f"SFT, steps of {titles.get(method, method.replace('_', ' '))}"
         named.append(replace(cell, names={**cell.names, "method": title}) if is_control else cell)
     return named
+
+
+def _shared_seeds(cells: Sequence[Cell]) -> list[str]:
+    """Which seeds several replicates of a setting share: those are not independent, and no interval knows of it."""
+    shared: dict[
+        str, tuple[int, int]
+    ] = {}  # seed -> (values, replicates) of the setting where most replicates share one
+    for group in group_replicates(cells).values():
+        for name in group[0].seeds.keys() - {DRAW_SEED}:
+            values = len({cell.seeds[name] for cell in group})
+            if values < len(group) and (name not in shared or len(group) / values > shared[name][1] / shared[name][0]):
+                shared[name] = (values, len(group))
+    if not shared:
+        return []
+    named = ", ".join(f"{name} ({values} in {count} replicates)" for name, (values, count) in sorted(shared.items()))
+    return [
+        f"Replicates share seeds: {named}. Intervals take replicates for independent, so they are too narrow for what these "
+        "seeds decide; vary `seed`, which sets all of them."
+    ]
 
 
 def _unlike_bases(cells: Sequence[Cell]) -> list[str]:

@@ -17,7 +17,7 @@ from analysis.load.outcomes import read_greedy
 from analysis.load.points import contrast, make_points
 from analysis.load.studies import load_studies
 from analysis.tables.results import records_csv, results_table
-from rft.records import write_jsonl
+from rft.records import read_json, write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -168,3 +168,16 @@ def test_analysis_imports_nothing_heavy_and_help_is_quick() -> None:
     heavy = "import sys; sys.argv=['x']; import analysis.plot_scaling; print([m for m in ('scipy','numpy','matplotlib') if m in sys.modules])"  # noqa: E501
     result = subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_replicates_that_share_a_seed_are_named(tmp_path: Path):
+    """Two human subsets by two training orders are no four replicates."""
+    folder = write_study(tmp_path / "s", specs=grid(models=("nano-s",), fracs=(1.0,), methods=("sft",), seeds=range(4)))
+    assert not any("share seeds" in note for note in load_studies([folder]).notes)
+    for number, path in enumerate(sorted(folder.glob("*/record.json"))):
+        row = read_json(path)
+        row["seeds"] |= {"data_seed": number // 2, "train_seed": 10 + number}
+        write_json(path, row)
+    (note,) = [note for note in load_studies([folder]).notes if "share seeds" in note]
+    assert "data_seed (2 in 4 replicates)" in note
+    assert "train_seed" not in note

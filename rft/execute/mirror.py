@@ -49,17 +49,17 @@ def mirror_cell(cfg: StudyConfig, cell: CellPlan, record: Record, *, store: Stor
             folder=study.folder,
         )
     )
-    for stage in cell.stages:
-        if stage is not cell.read.trained.weights:
-            _mirror_stage(mirror, stage, store=store, study=study)
     model = cell.read.trained.weights
+    for stage in cell.stages:
+        if stage != model:  # by key: equal stages are planned afresh wherever they are asked for
+            _mirror_stage(mirror, stage, store=store, study=study)
     rows = [[row.get(name) for name in TABLE_COLUMNS] for row in read_jsonl(folder / SHOWN_FILE)]
     status = mirror.run(
         run_id=stable_run_id(study.name, cell.cell_id),
         name=cell.cell_id,
         job_type=cfg.method,
         config={**cell.names, **cell.setting, **cell.seeds, "cell_key": cell.cell_key},
-        history=_curve(store, model) if model is not cell.read.base else [],
+        history=_curve(store, model) if model != cell.read.base else [],
         summary=summary_metrics(record),
         table=(TABLE_COLUMNS, rows[: tracking.max_samples]),
     )

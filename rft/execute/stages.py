@@ -58,7 +58,7 @@ class StageRunner:
     def _fill(self, stage: Stage[Any], out: Path, report: Callable[[float], None]) -> dict[str, Any]:
         require(getattr(stage, "numerics", current()))  # before a library is loaded
         limit_threads(self.runtime.threads)
-        sampler = self._held()
+        sampler = self._held()  # imports torch, so that the next call sets its threads, which decide last bits
         if not stage.samples:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it

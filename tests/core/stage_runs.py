@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rft.config import RuntimeConfig
-from rft.core.sampling.held import HeldSampler
 from rft.records import write_json, write_jsonl
 from rft.stages.finetune import Finetune, Recipe
 from rft.stages.imported import Import
 from rft.stages.problems import Subset
-from rft.stages.stage import Done, Stage, StageContext
+from rft.stages.stage import Done, Stage
 from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE, HumanSet
 from rft.stages.weights import ModelFacts
+from tests.lone_stage import run_stage
 
 BASE = Import(content="a model", path="")
 TRAINSET = HumanSet(subset=Subset(source=Import(content="problems", path=""), num_problems=8, seed=0))
@@ -27,15 +26,7 @@ RECIPE = {"epochs": 3.0, "batch_size": 4, "lr": 1e-3, "warmup_frac": 0.0, "sched
 
 def run(stage: Stage[Any], folders: Mapping[Stage[Any], Path], out: Path, *, micro_batch_tokens: int = 8192) -> Done:
     """The stage's own function on finished inputs."""
-    out.mkdir(parents=True, exist_ok=True)
-    return stage.run(context(folders, out, micro_batch_tokens=micro_batch_tokens))
-
-
-def context(folders: Mapping[Stage[Any], Path], out: Path, *, micro_batch_tokens: int = 8192) -> StageContext:
-    runtime = RuntimeConfig(
-        device="cpu", threads=1, micro_batch_tokens=micro_batch_tokens, packing=False, sample_batch=8, flops_per_s=1e9
-    )
-    return StageContext(out, runtime, lambda share: None, HeldSampler(), folders.__getitem__)
+    return run_stage(stage, out=out, inputs=folders, runtime=(f"runtime.micro_batch_tokens={micro_batch_tokens}",))
 
 
 def saved(model: Any, tokenizer: Any, folder: Path) -> Path:

@@ -16,7 +16,8 @@ from rft.stages.generation import Generation, generate
 from rft.stages.loss import Loss
 from rft.stages.weights import ModelFolder
 from tests.byte_model import byte_tokenizer
-from tests.core.stage_runs import BASE, context, finetune, run, saved
+from tests.core.stage_runs import BASE, finetune, run, saved
+from tests.lone_stage import working
 
 torch.set_num_threads(1)
 
@@ -60,7 +61,8 @@ def sampled(folder: Path, out: Path, *, question: str, max_new_tokens: int) -> i
         max_new_tokens=max_new_tokens, stop=(),
     )  # fmt: skip
     problems = [Problem(str(i), text, "1", "1") for i, text in enumerate((question, "short"))]
-    made = generate(how, problems, num_draws=None, model=ModelFolder(folder), work=context({}, out))
+    with working(out, {}) as work:
+        made = generate(how, problems, num_draws=None, model=ModelFolder(folder), work=work)
     return len(made.samples)
 
 

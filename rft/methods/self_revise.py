@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, ClassVar
 
-from rapidfuzz.distance import Levenshtein
-
 from rft.config import StudyConfig, fields
 from rft.methods.self_query import task_problems
 from rft.methods.sft_best import hold_out
@@ -95,6 +93,8 @@ class ReviseSet(Trainset):
 
 def farthest(drafts: Sequence[Sample], human: str) -> Sample:
     """The draft with the largest edit distance to the human path; of equals the first."""
+    from rapidfuzz.distance import Levenshtein
+
     short = human[:MAX_DISTANCE_TEXT]
     return max(drafts, key=lambda draft: Levenshtein.distance(draft.text[:MAX_DISTANCE_TEXT], short))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +31,21 @@ if TYPE_CHECKING:
 
 
 BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the store keeps beside a stage's files: what the computation took, found and ran on."""
+
+    tokens: int
+    flops: float
+    facts: dict[str, Any]
+    origin: dict[str, Any] = field(default_factory=dict)  # of stages from before it was kept: nothing
+
+    @staticmethod
+    def of(entry: Entry) -> Made:
+        """Of a finished stage."""
+        return Made(**{one.name: entry.meta[one.name] for one in fields(Made) if one.name in entry.meta})
 
 
 class StageRunner:
@@ -68,7 +83,7 @@ class StageRunner:
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
-        return {"tokens": done.tokens, "flops": done.flops, "facts": facts, "origin": made}
+        return vars(Made(done.tokens, done.flops, facts, made))
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:

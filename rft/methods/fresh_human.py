@@ -12,7 +12,7 @@ from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.trainset import Example, Trainset
 from rft.text.subsets import permutation
 
 
@@ -56,4 +56,4 @@ def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh:
             f"fresh_human needs {num_fresh} problems beyond the {len(human)} of the subset, the pool has {len(fresh)}: "
             "raise data.num_pool, or lower k or data_frac"
         )
-    return [row(by_id[name], by_id[name].solution, "fresh") for name in fresh]
+    return [Example.of(by_id[name], by_id[name].solution, source="fresh") for name in fresh]

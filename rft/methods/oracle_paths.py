@@ -14,7 +14,7 @@ from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.trainset import Example, Trainset
 from rft.text.subsets import rank
 
 
@@ -69,7 +69,7 @@ def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: i
         )
     for name, text in left[:short]:
         chosen[name].append(text)
-    return [row(p, text, "oracle") for p in human for text in chosen[p.id]]
+    return [Example.of(p, text, source="oracle") for p in human for text in chosen[p.id]]
 
 
 def _shuffled(texts: Sequence[str], *, seed: int, name: str) -> list[str]:

@@ -16,7 +16,7 @@ from rft.records import Problem
 from rft.stages.allocate import AnyPool
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.trainset import Example, Trainset
 from rft.stages.weights import Weights
 from rft.text.choosing import POLICY
 
@@ -31,7 +31,7 @@ class KeptSet(Trainset):
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Every kept path with its question, which may lie outside the human subset."""
         by_id = {problem.id: problem for problem in work.open(self.subset.source).problems()}
-        return [row(by_id[path.id], path.text, "kept") for path in work.open(self.paths).kept()]
+        return [Example.of(by_id[path.id], path.text, source="kept") for path in work.open(self.paths).kept()]
 
 
 @METHODS.add("rft")

@@ -82,6 +82,26 @@ def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
     return pool_of(p, p.sft(model), num_draws=draws, model=model)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LikeSet(Trainset):
+    """Human paths and, in place of kept paths, as many of something else: what RFT is compared with."""
+
+    like: Selection
+
+
+class LikeRft(Method):
+    """A control that trains on as much beside the human paths as RFT does."""
+
+    trainset: ClassVar[type[LikeSet]]
+    label: ClassVar[str]  # of its training set, in plans
+
+    def plan(self, p: Planner) -> Trained:
+        selections = selected(p)
+        estimates = p.matched_estimates(self.label)
+        trainset = self.trainset(subset=p.human, like=selections[-1], examples_frac=p.examples_frac, **estimates)
+        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+
+
 def kept_set(p: Planner, paths: Selection) -> KeptSet:
     """The training set of a choice of paths."""
     return KeptSet(subset=p.human, paths=paths, examples_frac=p.examples_frac, **p.matched_estimates("rft"))

@@ -2,7 +2,7 @@
 
 >>> method_names()[:2]
 ['expert_iteration', 'fresh_human']
->>> option_names()["sft_matched"]
+>>> option_names().get("sft_matched")
 ['to']
 
 Importing the methods takes longer than all the rest of help does. What is read is the form in which every file of

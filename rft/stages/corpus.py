@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS_AT_ONCE = 2_000
 CORPUS_SEED = 0
+HELDOUT_FILE = "heldout.json"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class CorpusFiles:
     def tokens(self) -> Path:
         """File of the training part: token ids, uint16 (num_tokens + 1,)."""
         return self.folder / "tokens.npy"
+
+
+@dataclass(frozen=True)
+class HeldoutSize:
+    """What `heldout.json` holds."""
+
+    num_bytes: int
+    num_tokens: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class HeldoutFiles:
     @property
     def num_bytes(self) -> int:
         """Bytes of the text."""
-        return int(read_json(self.folder / "heldout.json")["num_bytes"])
+        return HeldoutSize(**read_json(self.folder / HELDOUT_FILE)).num_bytes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,7 +149,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
             break
     np.save(out / "heldout.npy", np.array(ids, dtype=np.uint16))
     np.save(out / "heldout_determined.npy", np.array(determined, dtype=bool))
-    write_json(out / "heldout.json", {"num_bytes": num_bytes, "num_tokens": len(ids)})
+    write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, len(ids))))
 
 
 def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rft.records import Outcome, Problem, Sample
@@ -42,7 +43,7 @@ class Graded:
 
     def to_json(self) -> dict[str, Any]:
         """The row of an evaluation's outcomes."""
-        return _less(vars(self), *(["kind"] if self.kind is None else []))
+        return _less(vars(self), *_unset(self))
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Voted:
 
     def to_json(self) -> dict[str, Any]:
         """The row of a vote's outcomes."""
-        return _less(vars(self), *(["kinds"] if self.kinds is None else []))
+        return _less(vars(self), *_unset(self))
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class Shown:
     def to_json(self) -> dict[str, Any]:
         """The row of a file of solutions."""
         return dict(vars(self))
+
+
+def _unset(row: Graded | Voted) -> Iterator[str]:
+    """Fields that stand at their default, None: they are not written."""
+    return (one.name for one in fields(row) if one.default is None and getattr(row, one.name) is None)
 
 
 def _less(row: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -64,10 +64,8 @@ class Checks:
             "equations": self.equations,
         }
         changes |= {name: value for name in ("cap", "tie_break") if (value := getattr(self, name)) is not None}
-        if self.uncapped:
-            changes["cap"] = None
-        if self.policy != "paper_script":
-            changes["rule"] = self.rule
+        changes |= {"cap": None} if self.uncapped else {}
+        changes |= {"rule": self.rule} if self.policy != "paper_script" else {}
         return policy_named(self.policy, **changes)
 
 

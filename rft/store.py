@@ -24,9 +24,10 @@ from typing import Any
 from filelock import FileLock
 
 from rft.infra.disk import StoreError
+from rft.infra.entry import EntryInfo
 from rft.infra.manifest import read_manifest
 from rft.infra.removal import live_stages, remove_stage
-from rft.infra.store import EntryInfo, Store
+from rft.infra.store import Store
 from rft.infra.units import age_text, size_text
 from rft.records import RECORD_FILE, STUDY_FILE, read_json, write_json
 

@@ -64,7 +64,7 @@ ABOVE_TEXT = ("rft.core", "rft.infra", *ABOVE_CORE)
         ("rft/text", ABOVE_TEXT),
         ("rft/core", ("rft.infra", *ABOVE_CORE, "wandb")),
         ("rft/infra", ("rft.core", *ABOVE_CORE)),
-        ("rft/stages", (*ABOVE_STAGES, "rft.infra.store", "rft.infra.tracking", "wandb")),
+        ("rft/stages", (*ABOVE_STAGES, "rft.infra.store", "rft.infra.entry", "rft.infra.tracking", "wandb")),
         ("rft/plan", ("rft.methods", "rft.execute", "rft.run", "analysis", "torch")),
         ("rft/methods", ("rft.execute", "rft.run", "analysis", "hydra", "wandb", "torch")),
         ("rft/execute", ("rft.methods", "rft.run", "analysis", "hydra")),

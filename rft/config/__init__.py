@@ -1,29 +1,31 @@
-"""Settings: their types and meanings (schema), roles and ranges (fields), and what planning reads of them (reading)."""
+"""Settings: types and meanings (schema, choices), roles and ranges (fields), and what planning reads of them (reading)."""
 
-from rft.config.schema import (
+from rft.config.choices import (
     Allocate,
-    AllocationConfig,
     AllocationRule,
-    ArchConfig,
-    DataConfig,
     DataKind,
     EpochRule,
-    EvalConfig,
-    LossConfig,
-    ModelConfig,
     ModelSource,
     Numerics,
     OnFault,
+    SampleFrom,
+    Split,
+    ThinTo,
+)
+from rft.config.schema import (
+    AllocationConfig,
+    ArchConfig,
+    DataConfig,
+    EvalConfig,
+    LossConfig,
+    ModelConfig,
     PlanConfig,
     PretrainConfig,
     RuntimeConfig,
-    SampleFrom,
     SamplingConfig,
     SelectConfig,
-    Split,
     StoreConfig,
     StudyConfig,
-    ThinTo,
     TrackingConfig,
     TrainConfig,
     WorldConfig,

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from rft.execute.stages import Made
 from rft.infra.digest import digest
-from rft.infra.store import Entry, Store
+from rft.infra.entry import Entry
+from rft.infra.store import Store
 from rft.plan.cell import CellPlan, CellStages
 from rft.records import (
     OUTCOMES_FILE,

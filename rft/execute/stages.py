@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rft.config import RuntimeConfig
 from rft.infra.devices import resolve_device
+from rft.infra.entry import Entry
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
-from rft.infra.store import Entry, Store
+from rft.infra.store import Store
 from rft.infra.threads import limit_threads
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, StageContext
@@ -61,7 +62,7 @@ class StageRunner:
     ) -> Entry:
         """Compute one stage, or find it finished.
 
-        Raises what the stage raises, and rft.infra.store.Busy when another process computes it and not `wait`.
+        Raises what the stage raises, and rft.infra.entry.Busy when another process computes it and not `wait`.
         """
 
         def fill(out: Path) -> dict[str, Any]:
@@ -154,7 +155,7 @@ class StageTask:
         self._runners: dict[str, StageRunner] = {}
 
     def __call__(self, payload: StagePayload, report: Callable[[float], None]) -> bool:
-        """Compute the stage, unless it is there or computed elsewhere (rft.infra.store.Busy)."""
+        """Compute the stage, unless it is there or computed elsewhere (rft.infra.entry.Busy)."""
         load_plugins(payload.plugins)
         key = f"{payload.store_root} {payload.runtime}"
         if key not in self._runners:

@@ -29,7 +29,7 @@ LIGHT += (
     "analysis.load.studies",
     "analysis.plot_scaling",
 )
-LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")
+LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot", "rft.cli.archive")
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -60,6 +60,7 @@ ABOVE_TEXT = ("rft.core", "rft.infra", *ABOVE_CORE)
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
+        ("rft/archive", ("rft.config", "rft.text", *ABOVE_TEXT)),
         ("rft/config", ("rft.text", *ABOVE_TEXT)),
         ("rft/text", ABOVE_TEXT),
         ("rft/core", ("rft.infra", *ABOVE_CORE, "wandb")),
@@ -78,6 +79,7 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
 
 
 OF_ANALYSIS = {
+    "rft.archive.files",
     "rft.records",
     "rft.votes",
     "rft.registry",

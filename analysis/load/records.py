@@ -15,7 +15,7 @@ from analysis.load.cells import MATCHED, MATCHED_TO, Cell
 from rft.records import RECORD_FILE, Record, read_json
 
 _FROM_DATA = (
-    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
+    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "drawn_per_question", "correct_per_question",
     "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
     "perturbed",
 )  # fmt: skip

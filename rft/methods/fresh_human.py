@@ -11,7 +11,7 @@ from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
-from rft.stages.stage import StageContext
+from rft.stages.stage import StageContext, counted
 from rft.stages.trainset import Example, Trainset, row
 from rft.text.subsets import permutation
 
@@ -21,7 +21,7 @@ class FreshSet(Trainset):
     """Human paths, and as many problems beyond the subset as a selection kept paths."""
 
     kind: ClassVar[str] = "fresh_set"
-    like: Selection
+    like: Selection = counted()
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the pool is short."""

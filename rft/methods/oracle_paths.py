@@ -13,7 +13,7 @@ from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.kept import Selection
-from rft.stages.stage import StageContext
+from rft.stages.stage import StageContext, counted
 from rft.stages.trainset import Example, Trainset, row
 from rft.text.subsets import rank
 
@@ -23,7 +23,7 @@ class OracleSet(Trainset):
     """Human paths, and as many true alternative ones as a selection kept."""
 
     kind: ClassVar[str] = "oracle_set"
-    like: Selection
+    like: Selection = counted()
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the problems have too few paths."""

@@ -16,7 +16,7 @@ from rft.archive.files import json_at
 from rft.records import RECORD_FILE, Record
 
 _FROM_DATA = (
-    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
+    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "drawn_per_question", "correct_per_question",
     "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
     "perturbed",
 )  # fmt: skip

@@ -28,10 +28,11 @@ from rft.records import (
     StageCost,
     write_jsonl,
 )
+from rft.stages.allocate import DealtShard
 from rft.stages.problems import FileProblems, Part, Problems
 from rft.stages.rows import Graded, Scored
-from rft.stages.shard import used_shares
-from rft.stages.stage import Stage
+from rft.stages.shard import Shard, used_shares
+from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
 
@@ -50,6 +51,7 @@ def assemble(
     outcomes = list(_outcome_rows(cell.read, done))
     rows, origins = _stage_origins(cell, done)
     used = used_shares(cell.stages)
+    makers = set(cell.makers)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
     return Record(
         study=study,
@@ -59,11 +61,14 @@ def assemble(
         setting=dict(cell.setting),
         seeds=dict(cell.seeds),
         model=_model_facts(cell, done),
-        data=_data_facts(cell.read, done) | _perturbed_facts(cell.read, done, outcomes),
+        data=_data_facts(cell.read, done) | _draw_facts(cell, done, used) | _perturbed_facts(cell.read, done, outcomes),
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=rows,
-        cost=[_stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0)) for stage in cell.stages],
+        cost=[
+            _stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0), makes=stage in makers)
+            for stage in cell.stages
+        ],
         provenance={**provenance, "origins": origins},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
@@ -214,6 +219,24 @@ def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     return dataset
 
 
-def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float) -> StageCost:
-    made = Made.of(entry)
-    return StageCost(stage.kind, stage.key, entry.seconds, made.flops, made.tokens, hits.get(stage.key, True), used)
+def _draw_facts(cell: CellPlan, done: _Finished, used: Mapping[str, float]) -> dict[str, Any]:
+    """Draws per question that the model rests on, of all rounds and donors; of a control those that fixed its size."""
+    for stages in (cell.makers, in_order([cell.read.trained.weights])):
+        shards = [stage for stage in stages if isinstance(stage, Shard | DealtShard)]
+        if shards:
+            questions = max(stage.subset.num_problems for stage in shards)
+            return {"drawn_per_question": sum(_num_draws(stage, done, used) for stage in shards) / questions}
+    return {}
+
+
+def _num_draws(stage: Shard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:
+    """How many solutions of a stage the cell uses."""
+    if isinstance(stage, Shard):
+        return (stage.block[1] - stage.block[0]) * (stage.draws[1] - stage.draws[0]) * used[stage.key]
+    first, last = stage.part
+    return len(done.open(stage.deal).blocks()[first:last]) * stage.num_draws
+
+
+def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float, makes: bool) -> StageCost:
+    made, hit = Made.of(entry), hits.get(stage.key, True)
+    return StageCost(stage.kind, stage.key, entry.seconds, made.flops, made.tokens, hit, used, makes)

@@ -15,7 +15,7 @@ from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.allocate import AnyPool
 from rft.stages.kept import Selection
-from rft.stages.stage import StageContext
+from rft.stages.stage import StageContext, counted
 from rft.stages.trainset import Example, Trainset
 from rft.stages.weights import Weights
 from rft.text.choosing import POLICY
@@ -86,7 +86,7 @@ def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
 class LikeSet(Trainset):
     """Human paths and, in place of kept paths, as many of something else: what RFT is compared with."""
 
-    like: Selection
+    like: Selection = counted()
 
 
 class LikeRft(Method):

@@ -26,7 +26,7 @@ from rft.plan.sources import Sources, filled_in
 from rft.stages.evaluate import Evaluate
 from rft.stages.loss import Loss
 from rft.stages.problems import Problems
-from rft.stages.stage import Stage, in_order
+from rft.stages.stage import Stage, in_order, made_of
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 
@@ -85,6 +85,11 @@ class CellPlan:
     def stages(self) -> tuple[Stage[Any], ...]:
         """All stages that it rests on, inputs first."""
         return tuple(in_order(self.read.targets))
+
+    @cached_property
+    def makers(self) -> tuple[Stage[Any], ...]:
+        """The stages that its model is made of: without what only measures, or fixes a control's size."""
+        return tuple(in_order([self.read.trained.weights], inputs=made_of))
 
 
 def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:

@@ -61,7 +61,7 @@ class HeldoutFiles:
 
     @property
     def determined(self) -> Path:
-        """File that marks the tokens which follow from what stands before them, bool (T,)."""
+        """File that marks the tokens to be computed or copied from a story (rft.text.world.corpus), bool (T,)."""
         return self.folder / "heldout_determined.npy"
 
     @property
@@ -106,6 +106,7 @@ class Heldout(Stage[HeldoutFiles]):
     """Held-out documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "heldout"
+    version: ClassVar[int] = 2  # 2: results and operands copied from a story alone are marked
     world: Mapping[str, Any]
     num_tokens: int
 
@@ -134,7 +135,7 @@ def _ids(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
 
 
 def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_tokens: int) -> None:
-    """Held-out documents with the tokens marked that follow from what stands before them."""
+    """Held-out documents, with their results and copied operands marked."""
     import numpy as np
 
     ids: list[int] = []

@@ -66,6 +66,7 @@ class Corpus(Stage[CorpusFiles]):
     """Documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "corpus"
+    version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
 
@@ -97,6 +98,7 @@ class Heldout(Stage[HeldoutFiles]):
     """Held-out documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "heldout"
+    version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]
     num_tokens: int
 

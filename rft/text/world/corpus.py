@@ -14,7 +14,7 @@ operand order, style), so that the first items tell how the next will look.
 
     facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
     readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo had 12 pens. He sold 5 pens: ...'
-    one step:  'Question: Ann had 12 pens. She sold 5 pens. How many pens did Ann have now?\\nAnswer: left <<12-5=7>>7\\n#### 7'
+    one step:  'Question: Ann had 9 pens. She sold 5 pens. How many pens did Ann have now?\\nAnswer: left <<9-5=4>>4\\n#### 4'
     composed:  the same with the graphs of the problems
 
 A document is a list of segments. A `determined` segment (a result, an answer) follows from the text before it; the others

@@ -1,10 +1,12 @@
 """Questions of the world for a person to solve, without their answers; and the agreement of what the person answered.
 
-    python tests/reading_list.py print world-easy --seed 7101 --count 200 --out reading     # easy.txt, easy.gold
-    python tests/reading_list.py score reading/world-easy.gold reading/world-easy.answers   # numbers, one a line
+    python tests/reading_list.py print easy --seed 7101 --out reading                    # reading/easy.txt, reading/easy.gold
+    python tests/reading_list.py print middle data.world.min_steps=3 data.world.max_steps=5 \\
+        data.world.num_graphs=2000 data.world.max_distractors=2 data.world.max_value=100 --seed 7101 --out reading
+    python tests/reading_list.py score reading/easy.gold reading/easy.answers            # "12 46": number and answer a line
 
 A question is well told when a reader who does not see the gold answer gets it. Take a world seed that nothing else uses: it
-draws other graphs, numbers and words. `print` writes `<data>.txt` ("12. Ann had ...") and `<data>.gold` ("12 46"); answers
+draws other graphs, numbers and words. `print` writes `<name>.txt` ("12. Ann had ...") and `<name>.gold` ("12 46"); answers
 are written as golds are.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 if __package__ in (None, ""):
@@ -23,13 +26,11 @@ from rft.records import Problem
 from rft.text.world import WorldSplit, world_problems
 
 
-def problems(data: str, *, seed: int, count: int) -> list[Problem]:
-    """Problems of a data set's world under another seed; of the validation split, on which nothing is trained."""
-    world = api.plan(f"data={data}", "model=nano-xs", "method=sft").planned.cfg.data.world
+def problems(overrides: Sequence[str], *, seed: int, count: int) -> list[Problem]:
+    """Problems of a world under another seed; of the validation split, on which nothing is trained."""
+    world = api.plan("model=nano-xs", "method=sft", *overrides).planned.cfg.data.world
     if world is None:
-        raise ValueError(
-            f"data={data} is not a setting of the embedded world: give world-easy or another of kind world"
-        )
+        raise ValueError(f"{list(overrides)} is no setting of the embedded world: give a data of kind world")
     return world_problems(dataclasses.replace(world, seed=seed), split=WorldSplit.VALIDATION, count=count)
 
 
@@ -56,7 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     printing = commands.add_parser("print")
-    printing.add_argument("data")
+    printing.add_argument("name")
+    printing.add_argument("overrides", nargs="*", help="key=value, as of rft run")
     printing.add_argument("--seed", type=int, required=True)
     printing.add_argument("--count", type=int, default=200)
     printing.add_argument("--out", type=Path, required=True)
@@ -65,7 +67,7 @@ def main() -> None:
     scoring.add_argument("answers", type=Path)
     args = parser.parse_args()
     if args.command == "print":
-        write_list(problems(args.data, seed=args.seed, count=args.count), name=args.data, out=args.out)
+        write_list(problems(args.overrides, seed=args.seed, count=args.count), name=args.name, out=args.out)
         return
     count, wrong = disagreements(args.gold.read_text(), args.answers.read_text())
     print("\n".join([*wrong, f"{count - len(wrong)} of {count} agree ({100 * (1 - len(wrong) / count):.1f} %)"]))

@@ -155,7 +155,6 @@ class Cast:
             *numbers,
             A=self.hero,
             P=self.pronoun,
-            p=self.pronoun.lower(),
             B=self.other,
             o=self.thing,
             g=self.container,

@@ -105,7 +105,7 @@ def _clauses(
 
 @lru_cache(maxsize=8192)
 def _pattern(phrase: str, cast: Cast) -> re.Pattern[str]:
-    filled = dict(zip("APBog", map(re.escape, cast), strict=True)) | {"p": re.escape(cast[1].lower())}
+    filled = dict(zip("APBog", map(re.escape, cast), strict=True))
     told = {"times": rf"(?:(twice)|{_WHOLE} times)", "fraction": f"({'|'.join(FRACTIONS.values())})"}
     escaped = re.sub(r"\\([{}])", r"\1", re.escape(phrase))
     return re.compile(re.sub(r"\{(\w+)\}", lambda m: {**filled, **told}.get(m[1], _WHOLE), escaped))

@@ -89,8 +89,8 @@ class WorldConfig:
     min_steps: Annotated[int, fields.result("[1, inf)")]  # equations of a canonical solution, at least
     max_steps: Annotated[int, fields.result("[1, inf)")]  # and at most
     num_graphs: Annotated[int, fields.result("[1, inf)")]  # computation graphs, drawn with Zipf-like frequency
-    max_distractors: Annotated[int, fields.result("[0, inf)")]  # facts that the answer does not need, at most
-    human_style: Annotated[float, fields.result("[0, 1]")]  # probability of the canonical human path; else uniform
+    max_distractors: Annotated[int, fields.result("[0, 4]")]  # facts that the answer does not need, at most
+    human_style: Annotated[float, fields.result("[0, 1]")]  # probability of the canonical human path; else any
     composed_frac: Annotated[
         float, fields.result("[0, 1]")
     ]  # share of corpus documents that hold whole solved problems

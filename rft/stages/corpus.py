@@ -75,6 +75,7 @@ class Corpus(Stage[CorpusFiles]):
     """Documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "corpus"
+    version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
 
@@ -106,7 +107,7 @@ class Heldout(Stage[HeldoutFiles]):
     """Held-out documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "heldout"
-    version: ClassVar[int] = 2  # 2: results and operands copied from a story alone are marked
+    version: ClassVar[int] = 2  # 2: copied operands and results alone are marked; every amount meant is named
     world: Mapping[str, Any]
     num_tokens: int
 

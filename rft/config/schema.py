@@ -38,6 +38,13 @@ class Numerics(Enum):
     portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
 
 
+class Optimizer(Enum):
+    """Which rule moves the weights in pretraining."""
+
+    adamw = "adamw"  # all of them
+    muon = "muon"  # Muon the hidden matrices (rft.core.muon), AdamW embeddings, head and norms
+
+
 class OnFault(Enum):
     """What becomes of rows that cannot be used as they are."""
 
@@ -113,6 +120,11 @@ class PretrainConfig:
     warmup_frac: Annotated[float, fields.result("[0, 1)")]
     weight_decay: Annotated[float, fields.result("[0, inf)")]
     beta2: Annotated[float, fields.result("[0, 1)")]  # of AdamW
+    # Fields that came later: at these values a base is stored under the name that it had before them
+    optimizer: Optimizer = field(default=Optimizer.adamw, metadata={"added": True})
+    matrix_lr: Annotated[float | None, fields.result("(0, inf)", "muon: peak rate of hidden matrices; adamw: null")] = (
+        field(default=None, metadata={"added": True})
+    )
 
 
 @dataclass

@@ -107,6 +107,9 @@ class ArchConfig:
     init_std: Annotated[float, fields.result("(0, inf)")]  # of weight matrices; narrow models need more than 0.02
     embedding_std: Annotated[float, fields.result("(0, inf)")]  # of the tied token embedding at the start
     rope_theta: Annotated[float, fields.result("(0, inf)")]  # base of the rotary positions
+    # Output projections of attention start as the transposed value projections: a token looked at becomes likelier
+    # to be said. It came later: where it is false, a base is stored under the name that it had before
+    copying_start: bool = field(default=False, metadata={"added": True})
 
 
 @dataclass

@@ -30,6 +30,13 @@ class Numerics(Enum):
     portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
 
 
+class Optimizer(Enum):
+    """Which rule moves the weights in pretraining."""
+
+    adamw = "adamw"  # all of them
+    muon = "muon"  # Muon the hidden matrices (rft.core.muon), AdamW embeddings, head and norms
+
+
 class OnFault(Enum):
     """What becomes of rows that cannot be used as they are."""
 

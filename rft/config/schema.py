@@ -22,6 +22,7 @@ from rft.config.choices import (
     ModelSource,
     Numerics,
     OnFault,
+    Optimizer,
     SampleFrom,
     Split,
     ThinTo,
@@ -41,6 +42,9 @@ class ArchConfig:
     init_std: Annotated[float, fields.result("(0, inf)")]  # of weight matrices; narrow models need more than 0.02
     embedding_std: Annotated[float, fields.result("(0, inf)")]  # of the tied token embedding at the start
     rope_theta: Annotated[float, fields.result("(0, inf)")]  # base of the rotary positions
+    # Output projections of attention start as the transposed value projections: a token looked at becomes likelier
+    # to be said. It came later: where it is false, a base is stored under the name that it had before
+    copying_start: bool = field(default=False, metadata={"added": True})
 
 
 @dataclass
@@ -54,6 +58,11 @@ class PretrainConfig:
     warmup_frac: Annotated[float, fields.result("[0, 1)")]
     weight_decay: Annotated[float, fields.result("[0, inf)")]
     beta2: Annotated[float, fields.result("[0, 1)")]  # of AdamW
+    # Fields that came later: at these values a base is stored under the name that it had before them
+    optimizer: Optimizer = field(default=Optimizer.adamw, metadata={"added": True})
+    matrix_lr: Annotated[float | None, fields.result("(0, inf)", "muon: peak rate of hidden matrices; adamw: null")] = (
+        field(default=None, metadata={"added": True})
+    )
 
 
 @dataclass

@@ -9,7 +9,9 @@ against the paper's sampling (docs/calibration.md) without a look at what RFT ga
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from rft.config import fields
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.stages.problems import Subset
@@ -19,7 +21,9 @@ from rft.stages.problems import Subset
 class SampledOptions:
     """Under methods.sampled."""
 
-    num_questions: int | None = None  # of those trained on, the first of the order that data_seed gives; null: all
+    num_questions: Annotated[  # of those trained on, the first of the order that data_seed gives
+        int | None, fields.result("[1, inf)", "questions that are sampled; null: all that are trained on")
+    ] = None
 
 
 @METHODS.add("sampled")

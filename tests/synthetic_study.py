@@ -91,9 +91,9 @@ def grid(
                     specs.append({**common, "data_frac": None, "k": None})
                     continue
                 for frac in fracs:
-                    if method == "sft":
+                    if method == "sft" or (method == "sft_best" and frac == 1):
                         specs.append({**common, "data_frac": frac, "k": None})
-                    elif method == "rft" or frac == 1:
+                    elif method == "rft" or (frac == 1 and method != "sft_best"):
                         specs += [{**common, "data_frac": frac, "k": k} for k in ks]
     return specs
 

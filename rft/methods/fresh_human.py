@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from rft.config import fields
-from rft.methods.rft import selected
+from rft.methods.rft import LikeSet, selected
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
-from rft.stages.kept import Selection
-from rft.stages.stage import StageContext, added, counted
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.stage import StageContext, added
+from rft.stages.trainset import Example
 from rft.text.subsets import permutation
 
 
@@ -32,11 +31,10 @@ class FreshHumanOptions:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FreshSet(Trainset):
+class FreshSet(LikeSet):
     """Human paths and problems beyond the subset, with epochs counted as if they were as many as a selection kept paths."""
 
     kind: ClassVar[str] = "fresh_set"
-    like: Selection = counted()
     count: int | None = added(None)  # of the problems beyond the subset; None: as many as kept paths
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
@@ -82,4 +80,4 @@ def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh:
             f"fresh_human needs {num_fresh} problems beyond the {len(human)} of the subset, the pool has {len(fresh)}: "
             "raise data.num_pool, or lower methods.fresh_human.fresh_count, k or data_frac"
         )
-    return [row(by_id[name], by_id[name].solution, "fresh") for name in fresh]
+    return [Example.of(by_id[name], by_id[name].solution, source="fresh") for name in fresh]

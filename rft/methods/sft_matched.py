@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft.config import StudyConfig
-from rft.plan.method import METHODS, Method, Trained
+from rft.plan.method import METHODS, Method, Trained, options_of
 from rft.plan.planner import Planner
 from rft.registry import suggestion
 from rft.stages.finetune import Finetune
@@ -42,7 +42,7 @@ class SftMatched(Method):
     options = SftMatchedOptions
 
     def problems(self, cfg: StudyConfig) -> Iterator[str]:
-        name = cfg.methods["sft_matched"].to
+        name = options_of(cfg, SftMatchedOptions).to
         if name == "sft_matched" or name not in METHODS:
             others = ", ".join(other for other in sorted(METHODS) if other != "sft_matched")
             yield f"methods.sft_matched.to={name} is not one of {others}{suggestion(name, METHODS)}"

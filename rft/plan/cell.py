@@ -76,6 +76,11 @@ class CellPlan:
     read: CellStages
     model_facts: Mapping[str, Any]  # what the configuration says of the model
 
+    @property
+    def sample_seed(self) -> int:
+        """The seed of its draws."""
+        return self.seeds["sample_seed"]
+
     @cached_property
     def stages(self) -> tuple[Stage[Any], ...]:
         """All stages that it rests on, inputs first."""
@@ -139,9 +144,8 @@ def _perturbed(trained: Trained, p: Planner) -> Evaluate:
 def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:
     model = cfg.model
     facts = {name: getattr(model, name) for name in ("name", "family", "post_trained", *PUBLISHED)}
-    facts["pretrain_tokens"] = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
-    facts["base_key"], facts["base_setting"] = base.key, base.key_without("seed")
-    return facts
+    tokens = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
+    return facts | {"pretrain_tokens": tokens, "base_key": base.key, "base_setting": base.key_without("seed")}
 
 
 def _unused(cfg: StudyConfig, reading: Reading) -> Iterator[str]:

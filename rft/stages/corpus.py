@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS_AT_ONCE = 2_000
 CORPUS_SEED = 0
+HELDOUT_FILE = "heldout.json"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class CorpusFiles:
     def tokens(self) -> Path:
         """File of the training part: token ids, uint16 (num_tokens + 1,)."""
         return self.folder / "tokens.npy"
+
+
+@dataclass(frozen=True)
+class HeldoutSize:
+    """What `heldout.json` holds."""
+
+    num_bytes: int
+    num_tokens: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class HeldoutFiles:
     @property
     def num_bytes(self) -> int:
         """Bytes of the text."""
-        return int(read_json(self.folder / "heldout.json")["num_bytes"])
+        return HeldoutSize(**read_json(self.folder / HELDOUT_FILE)).num_bytes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +75,7 @@ class Corpus(Stage[CorpusFiles]):
     """Documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "corpus"
+    version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
 
@@ -97,7 +107,7 @@ class Heldout(Stage[HeldoutFiles]):
     """Held-out documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "heldout"
-    version: ClassVar[int] = 2  # 2: results and operands copied from a story alone are marked
+    version: ClassVar[int] = 2  # 2: copied operands and results alone are marked; every amount meant is named
     world: Mapping[str, Any]
     num_tokens: int
 
@@ -141,7 +151,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
             break
     np.save(out / "heldout.npy", np.array(ids, dtype=np.uint16))
     np.save(out / "heldout_determined.npy", np.array(determined, dtype=bool))
-    write_json(out / "heldout.json", {"num_bytes": num_bytes, "num_tokens": len(ids)})
+    write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, len(ids))))
 
 
 def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:

@@ -17,7 +17,6 @@ from rft.core.world_tokenizer import UNK, build_world_tokenizer
 from rft.execute.stages import execute
 from rft.infra.store import Store
 from rft.methods import self_query
-from rft.methods.self_query import Relabel, World
 from rft.methods.self_revise import ReviseSet, farthest
 from rft.methods.sft_best import Best, choose
 from rft.plan.cell import CellPlan, plan
@@ -28,6 +27,7 @@ from rft.stages.finetune import Finetune
 from rft.stages.generation import Generated, Generation
 from rft.stages.holdout import HoldOut
 from rft.stages.problems import PROBLEMS_FILE, Subset, WorldProblems
+from rft.stages.relabel import Relabel, World
 from rft.stages.shard import Pool
 from rft.stages.stage import SAMPLES_FILE, Stage
 from rft.stages.trainset import Trainset

@@ -1,60 +1,92 @@
-"""Methods against SFT at equal optimiser steps, setting by setting, as text and as rows.
+"""Methods against the better SFT, at equal optimiser steps or at its validated budget, setting by setting: text and rows.
 
 print(matched_summary(points, outcomes))
-header, rows = matched_rows(points, outcomes)     # ['nano-s', '1', '4', '+1.3', '-1.2 to +3.8', 'not separable', '22']
+header, rows = matched_rows(points, outcomes)     # ['nano-s', '1', '4', '+1.3', '-1.2 to +3.8', 'not separable', '22', ...]
+
+Both differences stand in a row; the verdict is on the smaller true one (analysis.stats.controls).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from analysis.load.cells import NO_DEDUP, Cell
 from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point
-from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, compare, matched_pairs
-from analysis.stats.uncertainty import Kind
+from analysis.load.points import Point, contrast
+from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, judge
+from analysis.stats.controls import CONTROLS, control_words, controls_of, harder
+from analysis.stats.uncertainty import Estimate, Kind
 from analysis.tables.results import align, extra_columns, field_text, wrap
 
-HEADER = ("base", "donors", "data", "k", "seeds", "RFT - SFT", "95 %", "verdict", "to separate")
+HEADER = (
+    "base",
+    "donors",
+    "data",
+    "k",
+    "seeds",
+    "RFT - SFT",
+    "95 %",
+    "verdict",
+    "to separate",
+    "from matched",
+    "from best",
+)
 
 
-def compared(points: Sequence[Point], outcomes: Outcomes) -> list[tuple[Point, Comparison]]:
-    """Every point that shares a replicate with its own matched SFT, and the comparison; RFT first."""
-    pairs = sorted(matched_pairs(points), key=lambda pair: method_rank(pair[0].cell))
-    found = [(point, compare(point, control, outcomes)) for point, control in pairs]
-    return [(point, result) for point, result in found if result is not None]
+@dataclass(frozen=True)
+class Against:
+    """A point against the controls that its study has."""
+
+    point: Point
+    result: Comparison  # with the harder one
+    differences: Mapping[str, Estimate]  # by control
 
 
-def matched_title(found: Sequence[tuple[Point, Comparison]]) -> str:
-    """What the rows are of: 'RFT minus SFT at equal optimiser steps'."""
-    return f"{' and '.join(_titles(found))} minus SFT at equal optimiser steps"
+def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
+    """Every studied point that shares a replicate with a control of its own, and the comparison; RFT first."""
+    found = []
+    for point in sorted(points, key=lambda point: method_rank(point.cell)):
+        pairs = {name: (point, control) for name, control in controls_of(point, points).items()}
+        estimates = {name: contrast(pair, (1.0, -1.0), outcomes) for name, pair in pairs.items()}
+        known = {name: estimate for name, estimate in estimates.items() if estimate is not None}
+        if known:
+            found.append(Against(point, judge(harder(list(known.values()))), known))
+    return found
 
 
-def _titles(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
-    return list(dict.fromkeys(method_title(point.cell) for point, _ in found))
+def matched_title(found: Sequence[Against]) -> str:
+    """What the rows are of: 'RFT minus the harder of SFT at equal steps and SFT at its validated budget'."""
+    names = [name for name in CONTROLS if any(name in one.differences for one in found)]
+    return f"{' and '.join(_titles(found))} minus {control_words(names)}"
+
+
+def _titles(found: Sequence[Against]) -> list[str]:
+    return list(dict.fromkeys(method_title(one.point.cell) for one in found))
 
 
 def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str], list[list[str]]]:
     """(header, rows): differences in points; the last column says how many replicates or problems would separate them."""
     found = compared(points, outcomes)
-    names = base_names(rft.cell for rft, _ in found)
-    extra = extra_columns([rft.cell for rft, _ in found])
+    names = base_names(one.point.cell for one in found)
+    extra = extra_columns([one.point.cell for one in found])
     place = HEADER.index("seeds")
     rows = []
-    for rft, result in found:
-        row = _row(rft, result, name=names[rft.cell.base])
-        rows.append([*row[:place], *(field_text(rft.cell, key) for key in extra), *row[place:]])
+    for one in found:
+        row = _row(one, name=names[one.point.cell.base])
+        rows.append([*row[:place], *(field_text(one.point.cell, key) for key in extra), *row[place:]])
     header = [*HEADER[:place], *extra.values(), *HEADER[place:]]
     if _titles(found) in ([], ["RFT"]):
         return header, rows
-    named = [[row[0], method_title(point.cell), *row[1:]] for row, (point, _) in zip(rows, found, strict=True)]
+    named = [[row[0], method_title(one.point.cell), *row[1:]] for row, one in zip(rows, found, strict=True)]
     return [header[0], "method", *("minus SFT" if name == "RFT - SFT" else name for name in header[1:])], named
 
 
-def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
+def _row(one: Against, *, name: str) -> list[str]:
+    rft, result = one.point, one.result
     low, high = result.estimate.interval()
     return [
         name,
@@ -66,6 +98,7 @@ def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
         interval_text(low, high),
         result.verdict.value,
         needed_text(result),
+        *(f"{one.differences[name].value:+.1f}" if name in one.differences else "" for name in CONTROLS),
     ]
 
 
@@ -98,9 +131,16 @@ def needed_text(result: Comparison) -> str:
     )
 
 
-def matched_notes(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
-    """What the intervals hold and what the last column assumes."""
-    notes = []
+def matched_notes(against: Sequence[Against]) -> list[str]:
+    """What the intervals hold, which control a study lacks, and what the number to separate assumes."""
+    notes, found = [], [(one.point, one.result) for one in against]
+    lacking = [CONTROLS[name] for name in CONTROLS if any(name not in one.differences for one in against)]
+    if lacking:
+        notes.append(f"Without {' or '.join(lacking)} in some rows: their verdict is against the other control alone.")
+    if any(len(one.differences) > 1 for one in against):
+        notes.append(
+            "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
+        )
     if any(result.estimate.kind is Kind.ITEMS for _, result in found):
         notes.append(
             "Intervals of one seed carry item noise only: one replicate shows nothing of how results vary from seed to seed."
@@ -122,6 +162,6 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     """The rows as text, with the notes."""
     found = compared(points, outcomes)
     if not found:
-        return "RFT against SFT at equal steps: not enough data (no RFT cell has its sft_matched control)."
+        return "RFT against SFT: not enough data (no RFT cell has its sft_matched or sft_best control)."
     lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(points, outcomes), left=1)]
     return "\n".join([*lines, *(wrap(note) for note in matched_notes(found))])

@@ -22,9 +22,9 @@ import numpy as np
 from analysis.docs.registry import BLOCKS, Picture, Reference
 from analysis.study import claims_text, fits_of
 from analysis.style import DPI
+from rft.archive.reading import ABOUT_FILE, REFERENCES
 from rft.records import read_json
 
-REFERENCES = Path("multirun_outputs/reference")
 PICTURES = Path("docs")
 BLOCK = re.compile(r"(<!-- generated: ([^\n]*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 OPENING = "<!-- generated:"
@@ -55,7 +55,7 @@ class Site:
 
     def studies(self) -> list[Path]:
         """The folders of the committed studies."""
-        return sorted(path.parent for path in (self.root / REFERENCES).glob("*/archive.json"))
+        return sorted(path.parent for path in (self.root / REFERENCES).glob(f"*/{ABOUT_FILE}"))
 
     def study(self, name: str) -> Reference:
         """A committed study by name. Raises ValueError where there is none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.docs.blocks.tables import no_words
 from analysis.docs.registry import Reference, makes
 
 SHORT_COMMIT = 7
@@ -15,8 +16,7 @@ SHORT_COMMIT = 7
 @makes("origin")
 def origin(study: Reference, words: Sequence[str]) -> str:
     """One sentence; all of it stands in the archive."""
-    if words:
-        raise ValueError(f"this block takes no further words, got {' '.join(words)!r}")
+    no_words(words)
     about = study.about
     commands = ", ".join(f"`{command}`" for command in about.commands)
     commits = ", ".join(commit[:SHORT_COMMIT] for commit in about.commits) or "unknown"

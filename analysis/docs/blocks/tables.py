@@ -23,9 +23,9 @@ from analysis.tables.results import ERROR_NOTE, number
 @makes("results")
 def results(study: Reference, words: Sequence[str]) -> str:
     """Accuracy of every setting, without columns that say nothing."""
-    _no_words(words)
+    no_words(words)
     grid = replace(paper_tables(study.table)["table5"], title="maj1@1, % ± standard error")
-    return _text(_shortened(grid), ERROR_NOTE)
+    return text_of(shortened(grid), ERROR_NOTE)
 
 
 @makes("table")
@@ -34,23 +34,23 @@ def table(study: Reference, words: Sequence[str]) -> str:
     grids = paper_tables(study.table)
     if len(words) != 1 or words[0] not in grids:
         raise ValueError(f"{study.folder} has the tables {', '.join(grids)}: name one of them, not {' '.join(words)!r}")
-    return _text(grids[words[0]])
+    return text_of(grids[words[0]])
 
 
 @makes("gains")
 def gains(study: Reference, words: Sequence[str]) -> str:
     """Methods against SFT at equal optimiser steps."""
-    _no_words(words)
+    no_words(words)
     found = compared(study.points, study.outcomes)
     header, rows = matched_rows(study.points, study.outcomes)
     grid = Grid(f"{matched_title(found)}, in points", tuple(header), tuple(map(tuple, rows)))
-    return _text(_shortened(grid), *matched_notes(found))
+    return text_of(shortened(grid), *matched_notes(found))
 
 
 @makes("kept")
 def kept(study: Reference, words: Sequence[str]) -> str:
     """What RFT and other studied methods added to the human set: examples, draws and paths a question, lucky ones."""
-    _no_words(words)
+    no_words(words)
     names = base_names(study.table.cells)
     rows = [
         (
@@ -65,13 +65,13 @@ def kept(study: Reference, words: Sequence[str]) -> str:
         if studied(point.cell)
     ]
     header = ("base", "method", "added", "correct draws/q", "distinct paths/q", "reached by invalid reasoning, %")
-    return _text(_shortened(Grid("Added examples", header, tuple(rows))))
+    return text_of(shortened(Grid("Added examples", header, tuple(rows))))
 
 
 @makes("bases")
 def bases(study: Reference, words: Sequence[str]) -> str:
     """Size and pretraining loss of every base."""
-    _no_words(words)
+    no_words(words)
     names = base_names(study.table.cells)
     first = {name: next(c for c in study.table.cells if c.base == base) for base, name in names.items()}
     unit = {cell.loss_unit for cell in first.values()}
@@ -86,13 +86,13 @@ def bases(study: Reference, words: Sequence[str]) -> str:
         )
         for name, cell in first.items()
     ]
-    return _text(_shortened(Grid("Bases (parameters without embeddings)", header, tuple(rows))))
+    return text_of(shortened(Grid("Bases (parameters without embeddings)", header, tuple(rows))))
 
 
 @makes("claims")
 def claims(study: Reference, words: Sequence[str]) -> str:
     """The paper's claims, on the study and as published."""
-    _no_words(words)
+    no_words(words)
     return "\n".join([claims_table(study.claims), *(["", study.notes] if study.notes else [])])
 
 
@@ -101,17 +101,19 @@ def _mean(point: Point, name: str, *, digits: int, factor: float = 1.0) -> str:
     return number(None if value is None else factor * value, digits=digits)
 
 
-def _shortened(grid: Grid) -> Grid:
-    """Without columns that are empty in every row."""
+def shortened(grid: Grid) -> Grid:
+    """The table without columns that are empty in every row."""
     shown = [i for i in range(len(grid.header)) if any(row[i] for row in grid.rows)]
     rows = tuple(tuple(row[i] for i in shown) for row in grid.rows)
     return Grid(grid.title, tuple(grid.header[i] for i in shown), rows, grid.note)
 
 
-def _text(grid: Grid, *notes: str) -> str:
+def text_of(grid: Grid, *notes: str) -> str:
+    """Markdown of a table with notes behind it."""
     return "\n".join([grid.markdown().rstrip("\n"), *(text for note in notes for text in ("", note))])
 
 
-def _no_words(words: Sequence[str]) -> None:
+def no_words(words: Sequence[str]) -> None:
+    """Raise ValueError for words behind the name of a block that takes none."""
     if words:
         raise ValueError(f"this block takes no further words, got {' '.join(words)!r}")

@@ -32,7 +32,13 @@ Prose between 12.3.
 <!-- generated: tiny bases -->
 <!-- end -->
 """
-TABLE6 = "<!-- generated: tiny table table6 -->\n<!-- end -->\n"
+TABLE6 = """<!-- generated: tiny table table6 -->
+<!-- end -->
+<!-- generated: tiny settings -->
+<!-- end -->
+<!-- generated: tiny facts correct_per_question num_human -->
+<!-- end -->
+"""
 
 
 def test_the_pages_of_this_repository_say_what_the_records_say(capsys: pytest.CaptureFixture[str]):
@@ -134,6 +140,7 @@ def test_other_records_make_every_page_differ(tmp_path: Path, written: Path, cap
         ("<!-- generated: tiny figure nothing -->\n<!-- end -->\n", "has the figures accuracy_vs_data"),
         ("<!-- generated: tiny table nothing -->\n<!-- end -->\n", "has the tables"),
         ("<!-- generated: tiny results now -->\n<!-- end -->\n", "takes no further words"),
+        ("<!-- generated: tiny facts nothing -->\n<!-- end -->\n", "no record has the facts ['nothing']"),
         ("<!-- generated: tiny -->\n<!-- end -->\n", "STUDY BLOCK"),
     ],
 )

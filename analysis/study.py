@@ -193,31 +193,43 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
     """Write PNG, SVG and fits.json; returns one line per figure."""
     out.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
-    fits: list[dict[str, Any]] = []
     for drawing in drawings:
         if isinstance(drawing, NotEnough):
             lines.append(wrap(f"no figure: {drawing}"))
-            fits.append({"not_enough_data": str(drawing)})
             continue
         drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
         drawing.figure.set_layout_engine("none")
         for ending in ("png", "svg"):
             metadata = {"Date": None} if ending == "svg" else {}
             drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata)
-        fits += [{"figure": drawing.name, "caption": drawing.caption, **entry} for entry in drawing.fits]
         lines.append(f"figure: {out / drawing.name}.png (.svg)")
-    write_json(out / "fits.json", {"schema_version": 1, "fits": fits})
+    write_json(out / "fits.json", fits_of(drawings))
     return [*lines, f"fits: {out / 'fits.json'}"]
+
+
+def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
+    """What fits.json holds: an entry for each series of each figure, or why there is no figure."""
+    fits: list[dict[str, Any]] = []
+    for drawing in drawings:
+        if isinstance(drawing, NotEnough):
+            fits.append({"not_enough_data": str(drawing)})
+        else:
+            fits += [{"figure": drawing.name, "caption": drawing.caption, **entry} for entry in drawing.fits]
+    return {"schema_version": 1, "fits": fits}
 
 
 def write_texts(table: Table, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path, notes: str = "") -> list[str]:
     """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
     (out / "records.csv").write_text(records_csv(table), encoding="utf-8")
-    text = "\n".join([claims_table(claims), *(["", notes] if notes else []), claims_details(claims)])
-    (out / "claims.md").write_text(f"{text}\n", encoding="utf-8")
+    (out / "claims.md").write_text(claims_text(claims, notes=notes), encoding="utf-8")
     grids = paper_tables(table)
     for name, grid in grids.items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")
     lines = [f"claims: {out / 'claims.md'}", f"records: {out / 'records.csv'}"]
     return [*lines, *([f"{TABLES_LINE}{', '.join(grids)}"] if grids else [])]
+
+
+def claims_text(claims: Mapping[str, Sequence[ClaimResult]], *, notes: str = "") -> str:
+    """What claims.md holds: the table of claims, what it leaves out, and what each ruling rests on."""
+    return "\n".join([claims_table(claims), *(["", notes] if notes else []), claims_details(claims)]) + "\n"

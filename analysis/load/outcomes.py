@@ -117,7 +117,10 @@ def _read_slowly(path: Path, *, known: Known | None) -> Greedy:
             raise ValueError(f"{path}: problem {row.get('id')!r} has no greedy outcome")
     ids = tuple(row["id"] for row in rows)
     names = _checked(path, ids, key=ids, known=known)
-    return _greedy(names, "".join(Outcome.from_letter(row["greedy"]["outcome"]).letter for row in rows))
+    letters = [row["greedy"]["outcome"] for row in rows]
+    for letter in set(letters):
+        Outcome.from_letter(letter)  # refuses what is none
+    return _greedy(names, "".join(letters))
 
 
 def read_draws(cell: Cell) -> dict[str, Tally] | None:

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 
+from rft.archive.reading import REFERENCES
 from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
@@ -77,6 +78,8 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"study_name={cfg.study_name!r} names a folder: letters, digits, '_', '-', '.' and '+', no path"
         )
+    if cfg.study_name == REFERENCES.name:
+        problems.append(f"study_name={cfg.study_name} is the folder of committed archives: choose another name")
     for key, name in (("model.name", cfg.model.name), ("data.name", cfg.data.name)):
         if re.fullmatch(r"[\w.+-]+", name) is None or name.strip(".") == "":
             problems.append(f"{key}={name!r} is part of folder names: letters, digits, '_', '-', '.' and '+', no path")

@@ -17,7 +17,7 @@ from rft.execute.stages import Made
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.store import Store
-from rft.plan.cell import CellPlan, CellStages
+from rft.plan.cell import CellPlan, CellStages, FurtherSet, Measured
 from rft.records import (
     OUTCOMES_FILE,
     PATHS_FILE,
@@ -25,13 +25,14 @@ from rft.records import (
     Outcome,
     Record,
     Score,
+    SetRecord,
     StageCost,
     write_jsonl,
 )
 from rft.stages.problems import FileProblems, Part, Problems
 from rft.stages.rows import Graded, Scored
 from rft.stages.shard import used_shares
-from rft.stages.stage import Stage
+from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
 
@@ -47,9 +48,9 @@ def assemble(
 ) -> Record:
     """The record of a cell whose stages are all finished."""
     done = _Finished(store)
-    outcomes = list(_outcome_rows(cell.read, done))
-    rows, origins = _stage_origins(cell, done)
-    used = used_shares(cell.stages)
+    measured = cell.read.measured
+    outcomes = list(_outcome_rows(measured, done))
+    rows, origins = _stage_origins(cell.own_stages, done)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
     return Record(
         study=study,
@@ -59,21 +60,76 @@ def assemble(
         setting=dict(cell.setting),
         seeds=dict(cell.seeds),
         model=_model_facts(cell, done),
-        data=_data_facts(cell.read, done) | _perturbed_facts(cell.read, done, outcomes),
+        data=_data_facts(cell.read, done) | _perturbed_facts(measured, done, outcomes),
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=rows,
-        cost=[_stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0)) for stage in cell.stages],
+        cost=_costs(cell.own_stages, done, hits),
         provenance={**provenance, "origins": origins},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
 
 
+def assemble_sets(
+    cell: CellPlan, *, store: Store, hits: Mapping[str, bool], provenance: Mapping[str, Any]
+) -> list[SetRecord]:
+    """What the record holds of the further test sets that the cell is planned with."""
+    done, own = _Finished(store), set(cell.own_stages)
+    return [_set_record(one, own, done, hits, provenance=provenance) for one in cell.sets]
+
+
+def _set_record(
+    one: FurtherSet,
+    own: set[Stage[Any]],
+    done: _Finished,
+    hits: Mapping[str, bool],
+    *,
+    provenance: Mapping[str, Any],
+) -> SetRecord:
+    stages = [stage for stage in in_order(one.targets) if stage not in own]
+    outcomes = list(_outcome_rows(one.measured, done))
+    rows, origins = _stage_origins(stages, done)
+    data = {"dataset": _dataset(one.problems, done)} | done.facts(one.measured.evaluate)
+    return SetRecord(
+        name=one.name,
+        key=one.key,
+        setting=dict(one.setting),
+        scores=_scores(outcomes) | _perturbed_scores(outcomes),
+        rates=_rates(outcomes),
+        data=data | _perturbed_facts(one.measured, done, outcomes),
+        stages=rows,
+        cost=_costs(stages, done, hits),
+        provenance={**provenance, "origins": origins},
+        files={"outcomes": set_file(OUTCOMES_FILE, one), "samples": set_file(SHOWN_FILE, one)},
+    )
+
+
+def set_file(name: str, one: FurtherSet) -> str:
+    """The name of a file of a test set: 'outcomes-svamp-1a2b3c4d.jsonl.gz' for 'outcomes.jsonl.gz'."""
+    stem, _, ending = name.partition(".")
+    return f"{stem}-{one.name.replace('.', '-')}-{one.key[:8]}.{ending}"
+
+
+def merged(record: Record, sets: Sequence[SetRecord]) -> Record:
+    """The record with these test sets; one that it has already is replaced, others stay. Their order says nothing."""
+    known = {(one.name, one.key): one for one in (*record.sets, *sets)}
+    return dataclasses.replace(record, sets=[known[place] for place in sorted(known)])
+
+
+def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
+    """Outcomes and a capped sample of solutions of every further test set."""
+    done = _Finished(store)
+    for one in cell.sets:
+        write_jsonl(folder / set_file(OUTCOMES_FILE, one), (row.to_json() for row in _outcome_rows(one.measured, done)))
+        shown = itertools.islice(done.open(one.measured.evaluate).solutions(), MAX_SOLUTIONS)
+        write_jsonl(folder / set_file(SHOWN_FILE, one), (row.to_json() for row in shown))
+
+
 def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
     """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
     done = _Finished(store)
-    write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read, done)))
-    shown = list(itertools.islice(done.open(cell.read.evaluate).solutions(), MAX_SOLUTIONS))
+    write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read.measured, done)))
+    shown = list(itertools.islice(done.open(cell.read.measured.evaluate).solutions(), MAX_SOLUTIONS))
     selections = cell.read.trained.selections
     if selections:
         kept = done.open(selections[-1]).rows()
@@ -107,11 +163,11 @@ class _Finished:
         return Made.of(self.entry(stage)).facts
 
 
-def _stage_origins(cell: CellPlan, done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _stage_origins(stages: Sequence[Stage[Any]], done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(a row per stage with the index of its origin and the digest of the weights it made, the distinct origins)."""
     origins: list[dict[str, Any]] = []
     rows = []
-    for stage in cell.stages:
+    for stage in stages:
         entry = done.entry(stage)
         origin = Made.of(entry).origin
         if origin not in origins:
@@ -128,7 +184,7 @@ def weights_digest(entry: Entry) -> str | None:
     return digest(found) if found else None
 
 
-def _outcome_rows(read: CellStages, done: _Finished) -> Iterator[Scored]:
+def _outcome_rows(read: Measured, done: _Finished) -> Iterator[Scored]:
     """One row per test problem: the greedy outcome, and where the cell has them that of its numbers-changed copy and the
     draws; joined by id."""
     copied = done.open(read.perturbed).outcomes() if read.perturbed is not None else ()
@@ -154,7 +210,7 @@ def _perturbed_scores(outcomes: Sequence[Scored]) -> dict[str, Score]:
     }
 
 
-def _perturbed_facts(read: CellStages, done: _Finished, outcomes: Sequence[Scored]) -> dict[str, Any]:
+def _perturbed_facts(read: Measured, done: _Finished, outcomes: Sequence[Scored]) -> dict[str, Any]:
     """Counts of the copy, and copy minus original over the same problems, with its paired standard error."""
     if read.perturbed is None:
         return {}
@@ -212,6 +268,11 @@ def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
             for name, value in facts.items():
                 dataset.setdefault(name, {})[file.split] = value
     return dataset
+
+
+def _costs(stages: Sequence[Stage[Any]], done: _Finished, hits: Mapping[str, bool]) -> list[StageCost]:
+    used = used_shares(stages)
+    return [_stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0)) for stage in stages]
 
 
 def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float) -> StageCost:

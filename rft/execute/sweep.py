@@ -23,6 +23,7 @@ from rft.infra.progress import Progress
 from rft.infra.scheduler import Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
+from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
 from rft.registry import load_plugins
@@ -90,12 +91,16 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
         new = sum(cell.plan.cell_id not in there for cell in cells)
         log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
     study.register([cell.plan.cell_id for cell in cells])
-    open_cells = [cell for cell in cells if not study.complete(cell.plan.cell_id, cell_key=cell.plan.cell_key)]
+    open_cells = [cell for cell in cells if not _complete(cell.plan, study)]
     for cell in open_cells:
-        study.clear(cell.plan.cell_id)
+        study.clear(cell.plan.cell_id, cell_key=cell.plan.cell_key)
     if len(open_cells) < len(cells):
         log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
     return open_cells
+
+
+def _complete(cell: CellPlan, study: Study) -> bool:
+    return study.complete(cell.cell_id, cell_key=cell.cell_key, sets=cell.set_keys)
 
 
 @contextmanager
@@ -143,7 +148,7 @@ def _run(
         return {}
     cfg = cells[0].cfg
     estimator = Estimator(store, flops_per_s=cfg.runtime.flops_per_s)
-    stages = in_order(target for cell in cells for target in cell.plan.read.targets)
+    stages = in_order(target for cell in cells for target in cell.plan.targets)
     hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
     names = {stage.key: f"{stage.label} [{stage.key[:8]}]" for stage in stages}  # one a key: equal stages are one task
     missing = {stage.key for stage in stages if not hits[stage.key]}

@@ -165,7 +165,7 @@ class SetRecord:
     files: dict[str, str]
 
     @staticmethod
-    def from_json(row: Mapping[str, Any]) -> SetRecord:
+    def from_json(row: dict[str, Any]) -> SetRecord:
         """From an entry of `sets` of a parsed record.json."""
         scores = {kind: _scores(f"sets.{row['name']}.{kind}", row[kind]) for kind in SCORE_KINDS}
         return SetRecord(**{**row, **scores, "cost": [StageCost(**cost) for cost in row["cost"]]})
@@ -251,7 +251,7 @@ def _refuse_beyond_one(*parts: Mapping[str, Score]) -> None:
                 raise ValueError(f"{kind}.{name} is {score.value}: a share lies in [0, 1] (percent?)")
 
 
-def _scores(kind: str, rows: Mapping[str, Any]) -> dict[str, Score]:
+def _scores(kind: str, rows: Mapping[str, dict[str, Any]]) -> dict[str, Score]:
     return {name: _score(f"{kind}.{name}", row) for name, row in rows.items()}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.mirror import mirror_cell
-from rft.execute.record import assemble, assemble_sets, merged, write_cell_files, write_set_files
+from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.stages import execute
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
@@ -90,11 +90,10 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     origin = provenance(device=device, argv=command, folder=Path(__file__).parent)
     folder = study.path_of(planned.cell_id)
     folder.mkdir(parents=True, exist_ok=True)
-    record = study.record(planned.cell_id, cell_key=planned.cell_key)
-    if record is None:  # else it is there, and is extended by test sets: its own numbers stay as they are
-        record = assemble(planned, store=store, hits=hits, study=study.name, provenance=origin)
+    known = study.record(planned.cell_id, cell_key=planned.cell_key)
+    record = assemble(planned, store=store, hits=hits, study=study.name, provenance=origin, known=known)
+    if known is None:
         write_cell_files(planned, store=store, folder=folder)
-    record = merged(record, assemble_sets(planned, store=store, hits=hits, provenance=origin))
     write_set_files(planned, store=store, folder=folder)
     mirror_cell(cfg, planned, record, store=store, study=study, folder=folder)
     write_json(folder / RECORD_FILE, record.to_json())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,10 +44,26 @@ MAX_SOLUTIONS = 64  # of each source in the cell's sample file
 
 
 def assemble(
-    cell: CellPlan, *, store: Store, hits: Mapping[str, bool], study: str, provenance: Mapping[str, Any]
+    cell: CellPlan,
+    *,
+    store: Store,
+    hits: Mapping[str, bool],
+    study: str,
+    provenance: Mapping[str, Any],
+    known: Record | None = None,
 ) -> Record:
-    """The record of a cell whose stages are all finished."""
-    done = _Finished(store)
+    """The record of a cell whose stages are all finished.
+
+    `known`, its record from before: this one extended by the test sets that the cell is planned with. Its own numbers stay as
+    they are, and so do those of other sets; where it has a set already, that is replaced.
+    """
+    done = _Finished(store, hits, provenance)
+    own, mine = known or _own_record(cell, done, study), set(cell.own_stages)
+    sets = {(one.name, one.key): one for one in (*own.sets, *(_set_record(one, mine, done) for one in cell.sets))}
+    return dataclasses.replace(own, sets=[sets[place] for place in sorted(sets)])
+
+
+def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
     measured = cell.read.measured
     outcomes = list(_outcome_rows(measured, done))
     rows, origins = _stage_origins(cell.own_stages, done)
@@ -64,28 +80,13 @@ def assemble(
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=rows,
-        cost=_costs(cell.own_stages, done, hits),
-        provenance={**provenance, "origins": origins},
+        cost=_costs(cell.own_stages, done),
+        provenance={**done.provenance, "origins": origins},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
 
 
-def assemble_sets(
-    cell: CellPlan, *, store: Store, hits: Mapping[str, bool], provenance: Mapping[str, Any]
-) -> list[SetRecord]:
-    """What the record holds of the further test sets that the cell is planned with."""
-    done, own = _Finished(store), set(cell.own_stages)
-    return [_set_record(one, own, done, hits, provenance=provenance) for one in cell.sets]
-
-
-def _set_record(
-    one: FurtherSet,
-    own: set[Stage[Any]],
-    done: _Finished,
-    hits: Mapping[str, bool],
-    *,
-    provenance: Mapping[str, Any],
-) -> SetRecord:
+def _set_record(one: FurtherSet, own: set[Stage[Any]], done: _Finished) -> SetRecord:
     stages = [stage for stage in in_order(one.targets) if stage not in own]
     outcomes = list(_outcome_rows(one.measured, done))
     rows, origins = _stage_origins(stages, done)
@@ -98,8 +99,8 @@ def _set_record(
         rates=_rates(outcomes),
         data=data | _perturbed_facts(one.measured, done, outcomes),
         stages=rows,
-        cost=_costs(stages, done, hits),
-        provenance={**provenance, "origins": origins},
+        cost=_costs(stages, done),
+        provenance={**done.provenance, "origins": origins},
         files={"outcomes": set_file(OUTCOMES_FILE, one), "samples": set_file(SHOWN_FILE, one)},
     )
 
@@ -108,12 +109,6 @@ def set_file(name: str, one: FurtherSet) -> str:
     """The name of a file of a test set: 'outcomes-svamp-1a2b3c4d.jsonl.gz' for 'outcomes.jsonl.gz'."""
     stem, _, ending = name.partition(".")
     return f"{stem}-{one.name.replace('.', '-')}-{one.key[:8]}.{ending}"
-
-
-def merged(record: Record, sets: Sequence[SetRecord]) -> Record:
-    """The record with these test sets; one that it has already is replaced, others stay. Their order says nothing."""
-    known = {(one.name, one.key): one for one in (*record.sets, *sets)}
-    return dataclasses.replace(record, sets=[known[place] for place in sorted(known)])
 
 
 def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
@@ -141,9 +136,11 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Finished:
-    """The finished stages of a store."""
+    """The finished stages of a store, and what the records say of the run that finished them."""
 
     store: Store
+    hits: Mapping[str, bool] = field(default_factory=dict)  # whether it found a stage, by key, finished
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def entry(self, stage: Stage[Any]) -> Entry:
         """A finished stage. Raises RuntimeError when the store does not have it."""
@@ -270,9 +267,9 @@ def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     return dataset
 
 
-def _costs(stages: Sequence[Stage[Any]], done: _Finished, hits: Mapping[str, bool]) -> list[StageCost]:
+def _costs(stages: Sequence[Stage[Any]], done: _Finished) -> list[StageCost]:
     used = used_shares(stages)
-    return [_stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0)) for stage in stages]
+    return [_stage_cost(stage, done.entry(stage), done.hits, used=used.get(stage.key, 1.0)) for stage in stages]
 
 
 def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float) -> StageCost:

@@ -22,10 +22,11 @@ from rft.config import DataConfig, DataKind, ModelSource, Split, StudyConfig
 from rft.registry import suggestion
 
 SELF = "_self_"
+Changes = Mapping[str, Any]  # keys of a data set, and what they are set to
 
 
 def data_configs(
-    names: Sequence[str], *, changed: Mapping[str, Mapping[str, Any]], own: DataConfig, folders: Sequence[Path]
+    names: Sequence[str], *, changed: Mapping[str, Changes], own: DataConfig, folders: Sequence[Path]
 ) -> dict[str, DataConfig]:
     """The data configuration of every named set but the cell's own. Raises ValueError for what is unknown or not named."""
     unnamed = sorted(set(changed) - set(names))
@@ -41,7 +42,7 @@ def data_configs(
     return {name: _data_config(name, changed.get(name, {}), own=own, known=known) for name in others}
 
 
-def _data_config(name: str, changed: Mapping[str, Any], *, own: DataConfig, known: Mapping[str, Path]) -> DataConfig:
+def _data_config(name: str, changed: Changes, *, own: DataConfig, known: Mapping[str, Path]) -> DataConfig:
     if name not in known and not {"test_path", "world"} & set(changed):
         raise ValueError(
             f"eval.sets names {name!r}, which is no data configuration{suggestion(name, list(known))}; known are "

@@ -36,7 +36,7 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
-class TestSource:
+class SetSource:
     """Where the problems of a further test set come from."""
 
     content: str | None  # digest; None for the embedded world
@@ -55,7 +55,7 @@ class Sources:
     models: dict[str, ModelIdentity]  # imported models by name
     engines: dict[str, str]  # resolved sampling engine by model name
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
-    sets: Mapping[str, TestSource] = field(default_factory=dict)  # by name of a further test set
+    sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
 
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
@@ -91,7 +91,7 @@ def resolve(cfg: StudyConfig) -> Sources:
     return Sources(digests, paths, num_pool, num_test, identities, engines, _reward_model(cfg), sets)
 
 
-def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, TestSource]:
+def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:
     """Of every further test set; `train`: the file that the cell trains on, None in the embedded world."""
     found = {}
     for name, data in cfg.eval_sets.items():
@@ -107,17 +107,17 @@ def _for_set(message: str, name: str) -> str:
     return message.replace("data.test_", f"eval_sets.{name}.test_")
 
 
-def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> TestSource:
+def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> SetSource:
     if data.kind is DataKind.world:
         assert data.num_test is not None
-        return TestSource(None, "", data.num_test)
+        return SetSource(None, "", data.num_test)
     path = _data_path(data.test_path, "test")
     content = _content(path, "test")
     if path.startswith(HUB_PREFIX) and not cfg.dry_run:
         check_installed([path])
     if train is not None:
         _refuse_overlap(cfg.data, data, train=train, test=path)
-    return TestSource(content, path, _num_problems(data, path, data.test_limit, full=1_319))
+    return SetSource(content, path, _num_problems(data, path, data.test_limit, full=1_319))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null

@@ -190,19 +190,34 @@ def _affinity(stage: Stage[Any]) -> str:
 def _failures(
     cells: Sequence[PlannedCell], results: Mapping[str, Result], names: Mapping[str, str], *, study: Study
 ) -> dict[str, str]:
-    """Write a failure file for each cell that was skipped because a stage failed; collect all reasons."""
-    for name, result in results.items():
-        if result.status == "failed":
-            log.error(f"failed: {name}: {result.error}\n{result.traceback or ''}")
+    """Write a failure file for each cell that was skipped because a stage failed; collect all reasons.
+
+    The reason is the failed stage's own, so that cells that one fault stops have one reason.
+    """
+    _tell_faults(results)
     reasons: dict[str, str] = {}
     for cell in cells:
         result = results[_task_id(cell)]
         if result.status == "done":
             continue
-        stage = next((s.label for s in cell.plan.stages if _failed(results.get(names[s.key]))), None)
-        reasons[cell.plan.cell_id] = str(result.error)
-        study.fail(cell.plan.cell_id, reason=str(result.error), stage=stage)
+        failed = [(s.label, found) for s in cell.plan.stages if _failed(found := results.get(names[s.key]))]
+        stage, found = failed[0] if failed else (None, result)
+        reason = str(found.error if found is not None else result.error)
+        reasons[cell.plan.cell_id] = reason
+        study.fail(cell.plan.cell_id, reason=reason, stage=stage)
     return reasons
+
+
+def _tell_faults(results: Mapping[str, Result]) -> None:
+    """Where each fault came from, once however many tasks met it.
+
+    Progress has shown the faults as they came, and the study's summary lists the cells: what is left is the traceback, which
+    a ValueError needs none of: its message says what to mend.
+    """
+    by_fault = {str(result.error): (name, result) for name, result in results.items() if result.status == "failed"}
+    for fault, (name, result) in by_fault.items():
+        if result.traceback and not fault.startswith(f"{ValueError.__name__}: "):
+            log.error(f"failed: {name}: {fault}\n{result.traceback}")
 
 
 def _failed(result: Result | None) -> bool:

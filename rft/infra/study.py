@@ -150,12 +150,15 @@ class Study:
         return len(cells) - len(missing), missing
 
     def summary_text(self) -> str:
-        """The summary in words, a line for each missing cell; empty where the study has no cells."""
+        """The summary in words, a line for each missing cell, or for many with one reason; empty without cells."""
         finished, missing = self.summary()
         if finished + len(missing) == 0:
             return ""
         lines = [f"{self.folder}: {finished} of {finished + len(missing)} cells have a record"]
-        return "\n".join([*lines, *(f"  missing: {cell_id}: {reason}" for cell_id, reason in missing.items())])
+        by_reason: dict[str, list[str]] = {}
+        for cell_id, reason in missing.items():
+            by_reason.setdefault(reason, []).append(cell_id)
+        return "\n".join([*lines, *(_missing_line(names, reason) for reason, names in by_reason.items())])
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -170,6 +173,12 @@ class Study:
     def _fresh(self) -> dict[str, Any]:
         group = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         return {"schema_version": SCHEMA_VERSION, "study": self.name, "group": group, "cells": [], "sweeps": []}
+
+
+def _missing_line(cell_ids: Sequence[str], reason: str) -> str:
+    if len(cell_ids) == 1:
+        return f"  missing: {cell_ids[0]}: {reason}"
+    return f"  missing: {len(cell_ids)} cells: {reason} ({', '.join(cell_ids)})"
 
 
 def _without(manifest: dict[str, Any], gone: Collection[str]) -> dict[str, Any]:

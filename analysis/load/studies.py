@@ -46,9 +46,16 @@ def load_studies(folders: Sequence[Path], *, test_set: str | None = None, sweep:
     if not found:
         raise ValueError(f"no cell was scored on the test set {test_set!r}; there are {', '.join(test_sets(table))}")
     there = {(cell.study, cell.cell_id) for cell in found}
-    reason = f"not scored on {test_set}: run the study again with eval.sets=[{test_set}], which computes nothing else"
-    gaps = [Missing(cell.study, cell.cell_id, reason) for cell in own if (cell.study, cell.cell_id) not in there]
+    unscored = [cell for cell in own if (cell.study, cell.cell_id) not in there]
+    gaps = [Missing(cell.study, cell.cell_id, _why_not_scored(cell, test_set)) for cell in unscored]
     return replace(table, cells=tuple(found), missing=(*table.missing, *gaps))
+
+
+def _why_not_scored(cell: Cell, test_set: str) -> str:
+    failure = cell.folder / FAILURE_FILE if cell.folder is not None else None
+    if failure is not None and present(failure):
+        return f"not scored on {test_set}: {json_at(failure)['reason']}"
+    return f"not scored on {test_set}: run the study again with eval.sets=[{test_set}], which computes nothing else"
 
 
 def test_sets(table: Table) -> list[str]:

@@ -5,9 +5,9 @@
       nano-s_rft_f1_k16_s0-1a2b3c4d
       nano-s_rft_f1_k16_s1-5e6f7a8b
 
-A key is one of the setting by its dotted path, a seed, `model`, `data` or `cell_id`; several values are joined by commas. Cells
-go that have one of them for every key; one without a record goes by `cell_id` alone. The same sweep finds dropped cells again,
-finished. `study_replace=true` drops all cells as a sweep begins.
+A key is one of the setting by its dotted path, a seed, `model`, `data` or `cell_id`; several values are joined by commas.
+Cells go that have one of them for every key; one without a record goes by `cell_id` alone. The same sweep finds dropped
+cells again, finished. `study_replace=true` drops all cells as a sweep begins.
 """
 
 from __future__ import annotations

@@ -90,6 +90,9 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
     if there:
         new = sum(cell.plan.cell_id not in there for cell in cells)
         log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
+    grown = sum(_lacks_sets(cell.plan, study) for cell in cells)
+    if grown:
+        log.info(f"{grown} finished cells are extended by test sets; their own numbers stay")
     study.register([cell.plan.cell_id for cell in cells])
     open_cells = [cell for cell in cells if not _complete(cell.plan, study)]
     for cell in open_cells:
@@ -101,6 +104,11 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
 
 def _complete(cell: CellPlan, study: Study) -> bool:
     return study.complete(cell.cell_id, cell_key=cell.cell_key, sets=cell.set_keys)
+
+
+def _lacks_sets(cell: CellPlan, study: Study) -> bool:
+    """Whether a cell is finished but for further test sets."""
+    return study.complete(cell.cell_id, cell_key=cell.cell_key) and not _complete(cell, study)
 
 
 @contextmanager

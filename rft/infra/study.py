@@ -158,7 +158,15 @@ class Study:
         by_reason: dict[str, list[str]] = {}
         for cell_id, reason in missing.items():
             by_reason.setdefault(reason, []).append(cell_id)
-        return "\n".join([*lines, *(_missing_line(names, reason) for reason, names in by_reason.items())])
+        lines += [_missing_line(names, reason) for reason, names in by_reason.items()]
+        return "\n".join([*lines, *(f"  not extended: {name}: {reason}" for name, reason in self._not_extended())])
+
+    def _not_extended(self) -> Iterator[tuple[str, str]]:
+        """Finished cells that could not be extended by test sets, with the reason."""
+        for entry in self.cells():
+            failure = self.folder / entry["folder"] / FAILURE_FILE
+            if present(failure) and present(failure.with_name(RECORD_FILE)):
+                yield entry["cell_id"], json_at(failure)["reason"]
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)

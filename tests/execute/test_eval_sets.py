@@ -17,8 +17,10 @@ from analysis.load.query import same_but, where
 from analysis.load.studies import load_every_set, load_studies
 from analysis.study import Shown, draw_study
 from analysis.tables.sets import sets_table
+from rft.archive.writing import write_archive
 from rft.config import StudyConfig
 from rft.execute.mirror import summary_metrics
+from rft.infra.study import Study
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Record, read_json, read_jsonl
@@ -255,3 +257,42 @@ def test_a_file_of_the_users_own_is_a_set(place: Path, tmp_path: Path):
         composed_by_hydra: Any = compose("config", overrides=given, return_hydra_config=True)
     data = to_study_config(composed_by_hydra).eval_sets["hens"]
     assert (data.name, data.rule, data.max_new_tokens) == ("hens", "last_number", 64)
+
+
+def test_a_set_that_fails_leaves_the_cell_as_it_was_and_is_said(place: Path):
+    study = place / "failing"
+    done = compute(cell(place), study=study)
+    before = (done / "record.json").read_bytes()
+    write_set(place / "long.jsonl", first=0, count=2, wording="Bo has {a} pens and {b} more" + " word" * 90 + "?")
+    with pytest.raises(ValueError, match="prompts exceed 256 tokens"):
+        compute(cell(place, "long"), study=study)
+    assert (done / "record.json").read_bytes() == before
+    summary = Study(study, "test").summary_text()
+    assert "1 of 1 cells have a record" in summary
+    assert "not extended: " in summary
+    compute(cell(place, "pens"), study=study)
+    assert "not extended: " not in Study(study, "test").summary_text()
+    assert [one.name for one in record(done).sets] == ["pens"]
+
+
+def test_an_archive_holds_every_set(place: Path, both: Path):
+    write_archive(both.parent, to=place / "archive")
+    live, kept = (verified(load_every_set([folder])) for folder in (both.parent, place / "archive"))
+    assert [(one.test_set, one.scores) for one in kept[0].cells] == [
+        (one.test_set, one.scores) for one in live[0].cells
+    ]
+    assert not kept[0].missing
+    assert not kept[1].unreadable
+    assert len(kept[1].by_path) == 3
+
+
+@pytest.mark.parametrize("method", ["icl", "rft", "self_revise"])
+def test_other_methods_are_scored_on_a_set_as_on_their_own(place: Path, method: str):
+    """Keys are enough: equal stages are computed once."""
+    more = (f"method={method}", "k=2", "eval.perturbed_seed=1")
+    with_set = cell(place, "pens", more=more)
+    alone = composed(*overrides(place), *more, f"data.test_path={place / 'pens.jsonl'}")
+    (found,) = plan(with_set, resolve(with_set)).sets
+    expected = plan(alone, resolve(alone)).read.measured
+    assert found.measured.evaluate == expected.evaluate
+    assert found.measured.perturbed == expected.perturbed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +30,31 @@ from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points, unscored_point
 from analysis.load.recipes import main_recipe
-from analysis.load.studies import load_studies
+from analysis.load.studies import load_every_set, load_studies, test_sets
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.stats.linear import NotEnough
 from analysis.style import DPI, caption
-from analysis.tables.grids import paper_tables
+from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import matched_summary
 from analysis.tables.results import records_csv, results_table, wrap
+from analysis.tables.sets import sets_table
 from rft.archive.files import on_disk
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 from rft.registry import load_plugins
 
-READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
+OF_SETS = "outcomes-*.jsonl.gz"  # outcomes on further test sets
+READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, OF_SETS, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
 TABLES_LINE = "tables (.md, .tex, .csv): "  # of a summary
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which part of a study is drawn."""
+
+    test_set: str | None = None  # None: each cell's own
+    sweep: str | None = None  # a number, or latest; None: all
 
 
 def draw_study(
@@ -55,6 +65,7 @@ def draw_study(
     overlay: bool = False,
     report: bool = False,
     plugins: Sequence[str] = (),
+    part: Shown = Shown(),
 ) -> str:
     """Load, fit, draw, save; returns the text to print. Raises ValueError when a folder is no study.
 
@@ -63,35 +74,48 @@ def draw_study(
     load_plugins(plugins)
     if paper_alone:
         return draw_paper(out=out, report=report)
-    stamp = fingerprint(folders, overlay=overlay, report=report)
+    stamp = fingerprint(folders, overlay=overlay, report=report, part=part)
     known = unchanged_summary(out, stamp=stamp)
     if known is not None:
         return known
     earlier = drawn_files(out)
-    text = _draw_folders(folders, out=out, overlay=overlay, report=report)
+    text = _draw_folders(folders, out=out, overlay=overlay, report=report, part=part)
     for stale in earlier - set(drawn_in(text, out=out)):
         stale.unlink(missing_ok=True)
     (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
     return text
 
 
-def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool) -> str:
-    table, outcomes = verified(load_studies(folders))
+def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool, part: Shown) -> str:
+    table, outcomes = verified(load_studies(folders, test_set=part.test_set, sweep=part.sweep))
+    every = load_every_set(folders, sweep=part.sweep)
     own = make_points(table.cells, outcomes)
     points = [*own, *published_view().points] if overlay else own
-    lines = [results_table(table), ""]
+    about = part_words(table, every, part)
+    lines = [*([wrap(about), ""] if about else []), results_table(table), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
     lines += [matched_summary(own, outcomes), ""]
-    notes = str(main_recipe(own))
+    notes = " ".join(text for text in (about, str(main_recipe(own))) if text)
     lines += [wrap(notes), ""] if notes else []
-    drawings = draw_all(points, outcomes)
+    drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes)]
     lines += save_drawings(drawings, out=out)
+    sets = sets_table(every)
     claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
-    lines += write_texts(table, claims, out=out, notes=notes)
+    lines += write_texts(table, claims, out=out, notes=notes, sets=sets)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
-        lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings, notes=notes), out=out))
+        material = Material(title, table, own, outcomes, claims, drawings, notes=notes, sets=sets)
+        lines.append(_write_report(material, out=out))
     return "\n".join(lines)
+
+
+def part_words(table: Table, every: Table, part: Shown) -> str:
+    """Which test set and which sweep are shown, where the study has others; '' where it has not."""
+    shown = sorted({cell.test_set for cell in table.cells})
+    others = [name for name in test_sets(every) if name not in shown]
+    words = f"Test set: {', '.join(shown)} alone" if others else ""
+    words += f" (others, by --test-set: {', '.join(others)})." if others else ""
+    return " ".join(text for text in (words, f"Of sweep {part.sweep} alone." if part.sweep else "") if text)
 
 
 def _write_report(material: Material, *, out: Path) -> str:
@@ -119,10 +143,10 @@ def drawn_in(summary: str, *, out: Path) -> set[Path]:
     return found | {out / f"{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")}
 
 
-def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
+def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool, part: Shown = Shown()) -> str:
     """Digest of what a drawing rests on: the study's files by name, size and time, and the analysis' own source."""
-    digest = hashlib.sha256(repr((overlay, report, [str(f) for f in folders])).encode())
-    read = (*READ_FILES, SHOWN_FILE) if report else READ_FILES
+    digest = hashlib.sha256(repr((overlay, report, part, [str(f) for f in folders])).encode())
+    read = (*READ_FILES, SHOWN_FILE, "samples-*.jsonl") if report else READ_FILES
     for folder in folders:
         for path in on_disk(folder, read):
             stat = path.stat()
@@ -218,11 +242,18 @@ def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
     return {"schema_version": 1, "fits": fits}
 
 
-def write_texts(table: Table, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path, notes: str = "") -> list[str]:
+def write_texts(
+    table: Table,
+    claims: Mapping[str, Sequence[ClaimResult]],
+    *,
+    out: Path,
+    notes: str = "",
+    sets: Grid | None = None,
+) -> list[str]:
     """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
     (out / "records.csv").write_text(records_csv(table), encoding="utf-8")
     (out / "claims.md").write_text(claims_text(claims, notes=notes), encoding="utf-8")
-    grids = paper_tables(table)
+    grids = paper_tables(table) | ({"table_sets": sets} if sets is not None and sets.rows else {})
     for name, grid in grids.items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")

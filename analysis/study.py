@@ -100,7 +100,8 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes)]
     lines += save_drawings(drawings, out=out)
     sets = sets_table(every)
-    claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
+    mine = f"this study on {', '.join(shown_sets(table))}" if sets.rows else "this study"
+    claims = {mine: run_claims(study_view(own, outcomes)), "published": published_claims()}
     lines += write_texts(table, claims, out=out, notes=notes, sets=sets)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
@@ -109,9 +110,14 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     return "\n".join(lines)
 
 
+def shown_sets(table: Table) -> list[str]:
+    """Names of the test sets that the cells of a table were scored on: one, where studies of several data are not mixed."""
+    return sorted({cell.test_set for cell in table.cells})
+
+
 def part_words(table: Table, every: Table, part: Shown) -> str:
     """Which test set and which sweep are shown, where the study has others; '' where it has not."""
-    shown = sorted({cell.test_set for cell in table.cells})
+    shown = shown_sets(table)
     others = [name for name in test_sets(every) if name not in shown]
     words = f"Test set: {', '.join(shown)} alone" if others else ""
     words += f" (others, by --test-set: {', '.join(others)})." if others else ""

@@ -71,7 +71,8 @@ def study_keys(folder: Path) -> set[str]:
     records = record_paths(folder)
     if not records and not (folder / STUDY_FILE).is_file():
         raise ValueError(f"{folder} is no study folder: it has neither {STUDY_FILE} nor a {RECORD_FILE}")
-    return {stage["key"] for path in records for stage in json_at(path)["stages"]}
+    rows = [json_at(path) for path in records]
+    return {stage["key"] for row in rows for part in (row, *row.get("sets", [])) for stage in part["stages"]}
 
 
 def unfinished(folder: Path) -> int:

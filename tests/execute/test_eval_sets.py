@@ -20,10 +20,12 @@ from analysis.tables.sets import sets_table
 from rft.archive.writing import write_archive
 from rft.config import StudyConfig
 from rft.execute.mirror import summary_metrics
+from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Record, read_json, read_jsonl
+from rft.store import held_stages
 
 SFT = ("method=sft", "eval.vote_k=2")
 
@@ -211,7 +213,9 @@ def test_figures_and_tables_name_the_set(place: Path, both: Path, tmp_path: Path
     text = draw_study([both.parent], out=tmp_path / "own")
     assert "Test set: gsm8k alone (others, by --test-set: eggs, pens)." in " ".join(text.split())
     draw_study([both.parent], out=tmp_path / "pens", part=Shown(test_set="pens"))
-    assert "Test set: pens alone" in (tmp_path / "pens" / "claims.md").read_text()
+    claims = (tmp_path / "pens" / "claims.md").read_text()
+    assert "Test set: pens alone" in claims
+    assert "this study on pens" in claims
     assert (tmp_path / "own" / "table_sets.md").read_text() == (tmp_path / "pens" / "table_sets.md").read_text()
 
 
@@ -296,3 +300,9 @@ def test_other_methods_are_scored_on_a_set_as_on_their_own(place: Path, method: 
     expected = plan(alone, resolve(alone)).read.measured
     assert found.measured.evaluate == expected.evaluate
     assert found.measured.perturbed == expected.perturbed
+
+
+def test_cleaning_the_store_keeps_the_stages_of_every_set(place: Path, both: Path):
+    held = held_stages(Store(place / "store"), [both.parent])
+    used = {one.info.key for one in held if one.studies}
+    assert {stage["key"] for one in record(both).sets for stage in one.stages} <= used

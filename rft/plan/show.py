@@ -137,7 +137,7 @@ def plan_text(
     lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
     lines += [f"  {_shortened(cell.cell_id)}" for cell in cells[:MAX_CELLS_SHOWN]]
     lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
-    lines += _collapsed(cells)
+    lines += [*_collapsed(cells), *_further_sets(cells)]
     lines += [f"{'stage':<14} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
     lines += [_line(row) for row in rows]
     total = sum(row.seconds for row in rows)
@@ -174,6 +174,20 @@ def _collapsed(cells: Sequence[CellPlan]) -> list[str]:
         for method, names in by_method.items()
         for line in textwrap.wrap(f"not used by {method}: {', '.join(names)}", WIDTH, subsequent_indent="  ")
     ]
+
+
+def _further_sets(cells: Sequence[CellPlan]) -> list[str]:
+    """A line for each further test set: a model that is asked in another way than it was trained for answers badly."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        own = cell.read.measured.evaluate
+        for one in cell.sets:
+            stage = one.measured.evaluate
+            asked, usual = stage.generation.prompt, own.generation.prompt
+            other = "" if asked == usual else f", NOT the own set's ({usual}): +eval_sets.{one.name}.prompt={usual}?"
+            line = f"test set {one.name}: {stage.num_problems:,} problems, rule {stage.rule}, prompt {asked}{other}"
+            found[line] = None
+    return list(found)
 
 
 def _shortened(text: str) -> str:

@@ -98,13 +98,9 @@ def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource
         try:
             found[name] = _test_source(cfg, data, train=train)
         except ValueError as error:
-            raise ValueError(f"test set {name} of eval.sets: {_for_set(str(error), name)}") from None
+            message = str(error).replace("data.test_", f"eval_sets.{name}.test_")  # the keys of this set
+            raise ValueError(f"test set {name} of eval.sets: {message}") from None
     return found
-
-
-def _for_set(message: str, name: str) -> str:
-    """A message about the keys of a data set with the keys of a further one."""
-    return message.replace("data.test_", f"eval_sets.{name}.test_")
 
 
 def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> SetSource:

@@ -116,7 +116,7 @@ def test_the_added_override_stands_behind_the_others_and_beside_them():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("rft st", {"status", "store"}),
+        ("rft st", {"status", "store", "study"}),
         ("rft run model=nano-", {"model=nano-l", "model=nano-m", "model=nano-s", "model=nano-xs", "model=nano-own"}),
         ("rft plan +study=qui", {"+study=quickstart"}),
         ("rft status mi", {"mine"}),

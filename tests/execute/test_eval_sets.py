@@ -23,6 +23,7 @@ from rft.execute.mirror import summary_metrics
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.plan.cell import plan
+from rft.plan.show import plan_text
 from rft.plan.sources import resolve
 from rft.records import Record, read_json, read_jsonl
 from rft.store import held_stages
@@ -306,3 +307,11 @@ def test_cleaning_the_store_keeps_the_stages_of_every_set(place: Path, both: Pat
     held = held_stages(Store(place / "store"), [both.parent])
     used = {one.info.key for one in held if one.studies}
     assert {stage["key"] for one in record(both).sets for stage in one.stages} <= used
+
+
+def test_the_plan_names_sets_and_those_that_are_asked_otherwise(place: Path):
+    cfg = cell(place, "pens", "eggs")
+    cfg.eval_sets["eggs"].prompt = "alpaca"
+    text = plan_text([plan(cfg, resolve(cfg))], store=Store(place / "store"), runtime=cfg.runtime, workers=1)
+    assert "test set pens: 5 problems, rule gsm8k, prompt plain\n" in text
+    assert "prompt alpaca, NOT the own set's (plain): +eval_sets.eggs.prompt=plain?" in text

@@ -75,7 +75,7 @@ class ModelConfig:
     lr: Annotated[float, fields.result("(0, inf)")]  # peak learning rate of FULL fine-tuning, chosen once on validation
     arch: ArchConfig | None = None  # source=pretrain
     pretrain: PretrainConfig | None = None  # source=pretrain
-    path: Annotated[str | None, fields.place()] = None  # source=imported: local folder or hub id
+    path: Annotated[str | None, fields.place()] = None  # local folder or hub id; alone it makes an imported model
     prompt: str | None = None  # overrides the data set's prompt template
     post_trained: Annotated[bool, fields.fact()] = (
         False  # instruction-tuned models are left out of pretraining-loss fits
@@ -89,6 +89,7 @@ class ModelConfig:
     published_loss: Annotated[float | None, fields.fact("(0, inf)")] = None  # never mixed with measured loss
     published_loss_source: Annotated[str | None, fields.fact()] = None
     licence: Annotated[str | None, fields.fact()] = None
+    inferred: Annotated[list[str], fields.fact()] = field(default_factory=list)  # of a model by path, said in the plan
 
 
 @dataclass

@@ -13,6 +13,7 @@ from pathlib import Path
 CONFIG_FILE = "config.json"
 # Weights; configurations (of the model, of generation, of the tokenizer); vocabularies; chat templates
 MODEL_PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja", "additional_chat_templates/*.jinja")
+NOT_CAUSAL = ("ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
 PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -41,6 +42,17 @@ def check_folder(folder: Path) -> None:
             )
         raise ValueError(f"model folder {folder} has no weights (no *.safetensors file)")
     _check_index(folder)
+
+
+def check_causal(folder: Path) -> None:
+    """Raise ValueError for a folder whose config.json names a model that does not continue a text."""
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    names = [str(name) for name in config.get("architectures") or ()]
+    if config.get("is_encoder_decoder") or any(name.endswith(NOT_CAUSAL) for name in names):
+        raise ValueError(
+            f"model folder {folder} holds {names[0] if names else 'an encoder-decoder model'}, which is no causal language "
+            "model: give a model that continues a text (its config.json says ...ForCausalLM or ...LMHeadModel)"
+        )
 
 
 def _check_index(folder: Path) -> None:

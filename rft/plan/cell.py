@@ -23,6 +23,7 @@ from rft.infra.digest import digest
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.plan.sources import Sources, filled_in
+from rft.plan.told import told
 from rft.stages.evaluate import Evaluate
 from rft.stages.loss import Loss
 from rft.stages.problems import Problems
@@ -105,6 +106,7 @@ class CellPlan:
     read: CellStages
     model_facts: Mapping[str, Any]  # what the configuration says of the model
     sets: tuple[FurtherSet, ...] = ()  # by name; no part of what the cell is, so that they may come later
+    told: tuple[str, ...] = ()  # what the plan says of its models
 
     @property
     def sample_seed(self) -> int:
@@ -160,6 +162,7 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
         read=stages,
         model_facts=_model_facts(full, stages.base),
         sets=tuple(_further_set(name, full, p, stages.trained) for name in sorted(full.eval_sets)),
+        told=tuple(told(full, sources)),
     )
 
 

@@ -137,6 +137,7 @@ def plan_text(
     lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
     lines += [f"  {_shortened(cell.cell_id)}" for cell in cells[:MAX_CELLS_SHOWN]]
     lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
+    lines += dict.fromkeys(line for cell in cells for line in cell.told)
     lines += [*_collapsed(cells), *_further_sets(cells)]
     lines += [f"{'stage':<14} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
     lines += [_line(row) for row in rows]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, StudyConfig
-from rft.core.checkpoints import check_folder, model_files
-from rft.core.sampling.engines import resolve_engine
+from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
+from rft.core.sampling.engines import Choice, choose_engine
 from rft.infra.digest import file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
 from rft.stages.imported import model_digest
@@ -54,6 +54,9 @@ class Sources:
     num_test: int
     models: dict[str, ModelIdentity]  # imported models by name
     engines: dict[str, str]  # resolved sampling engine by model name
+    passed: Mapping[str, tuple[tuple[str, str], ...]] = field(
+        default_factory=dict
+    )  # engines that auto did not take: why
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
 
@@ -69,16 +72,17 @@ def resolve(cfg: StudyConfig) -> Sources:
     """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
     models = [cfg.model, *(cfg.donors[name] for name in cfg.union)]
     identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
-    engines = {m.name: _engine(cfg, m) for m in models}
+    chosen = {m.name: _engine(cfg, m) for m in models}
+    engines = {name: choice.engine for name, choice in chosen.items()}
+    passed = {name: choice.passed for name, choice in chosen.items()}
     if cfg.data.kind is DataKind.world:
         assert cfg.data.num_pool is not None
         assert cfg.data.num_test is not None
         text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
         contents = {role: _content(path, role) for role, path in text.items()}
         sets = _test_sources(cfg, train=None)
-        return Sources(
-            contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines, _reward_model(cfg), sets
-        )
+        num_pool, num_test = cfg.data.num_pool, cfg.data.num_test
+        return Sources(contents, text, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
     train, test = _data_path(cfg.data.train_path, "train"), _data_path(cfg.data.test_path, "test")
     paths = {"train": train, "test": test, "loss": str(cfg.data.loss_path or LOSS_TEXT)}
     digests = {role: _content(path, role) for role, path in paths.items()}
@@ -88,7 +92,7 @@ def resolve(cfg: StudyConfig) -> Sources:
     num_pool = _num_problems(cfg.data, train, cfg.data.train_limit, full=7_473) - cfg.data.num_validation
     num_test = _num_problems(cfg.data, test, cfg.data.test_limit, full=1_319)
     sets = _test_sources(cfg, train=train)
-    return Sources(digests, paths, num_pool, num_test, identities, engines, _reward_model(cfg), sets)
+    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
 
 
 def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:
@@ -261,7 +265,7 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
     """A local folder by its content; a hub id by its name."""
     if model.path is None:
         raise ValueError(f"model {model.name} is imported but model.path is not set: give a local folder or a hub id")
-    folder = Path(model.path)
+    folder = Path(model.path).expanduser()
     if folder.is_dir():
         files = model_files(folder)
         if not any(file.suffix == ".safetensors" for file in files):
@@ -269,8 +273,10 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
                 f"model.path={model.path} has no *.safetensors file: give a folder saved by save_pretrained "
                 "(pickled weights are not loaded)"
             )
+        if (folder / CONFIG_FILE).is_file():
+            check_causal(folder)
         return ModelIdentity(model_digest(folder, of=file_digest), str(folder))
-    if model.path.startswith((".", "/")) or model.path.count("/") != 1:
+    if model.path.startswith((".", "/", "~")) or model.path.count("/") != 1:
         hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
         raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")
     return ModelIdentity(f"{HUB_PREFIX}{model.path}", model.path)
@@ -288,13 +294,13 @@ def _reward_model(cfg: StudyConfig) -> ModelIdentity | None:
     return ModelIdentity(model_digest(folder, of=file_digest), str(folder))
 
 
-def _engine(cfg: StudyConfig, model: ModelConfig) -> str:
+def _engine(cfg: StudyConfig, model: ModelConfig) -> Choice:
     """The engine that will run, `auto` resolved from the model's architecture and the device."""
     if model.arch is not None:
         return _engine_of_llama(cfg.sampling.engine, cfg.runtime.device)
-    return resolve_engine(cfg.sampling.engine, Path(model.path or ""), device=cfg.runtime.device)
+    return choose_engine(cfg.sampling.engine, Path(model.path or "").expanduser(), device=cfg.runtime.device)
 
 
 @functools.cache
-def _engine_of_llama(engine: str, device: str) -> str:
-    return resolve_engine(engine, "LlamaForCausalLM", device=device)
+def _engine_of_llama(engine: str, device: str) -> Choice:
+    return choose_engine(engine, "LlamaForCausalLM", device=device)

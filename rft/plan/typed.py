@@ -21,15 +21,17 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rft.conf_path import choices, conf_folder
-from rft.config import ModelConfig, StudyConfig
+from rft.config import ModelConfig, ModelSource, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
+from rft.plan.own_model import own_model
 from rft.plan.validate import validate
 from rft.registry import load_plugins
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
 
+OF_MODEL = "model."  # keys of the model
 SCHEMA = "study_schema"  # conf/config.yaml starts from it
 
 
@@ -65,7 +67,10 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
     # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
     config = StudyConfig(**{f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig)})
-    known = choices("model", composed_from(cfg)) if config.union else {}
+    by_path = config.model.path is not None and config.model.source is ModelSource.pretrain
+    known = choices("model", composed_from(cfg)) if config.union or by_path else {}
+    if by_path:
+        config.model = _by_path(cfg, config.model, known)
     for name in config.union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
     config.eval_sets = data_configs(
@@ -84,6 +89,16 @@ def composed_from(cfg: DictConfig) -> list[Path]:
     else:
         return [conf_folder()]
     return [Path(source.path) for source in sources if source.schema == "file"]
+
+
+def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) -> ModelConfig:
+    """The model of `model.path` alone; it was composed on top of a file that is not its own."""
+    job = cfg.hydra if "hydra" in cfg else HydraConfig.get() if HydraConfig.initialized() else None
+    name = composed.name if job is None else str(job.runtime.choices.get("model"))
+    keys = () if job is None else tuple(text.partition("=")[0].lstrip("+") for text in job.overrides.task)
+    given = [key.removeprefix(OF_MODEL) for key in keys if key.startswith(OF_MODEL) and key.count(".") == 1]
+    file = _load_model(known[name]) if name in known else None
+    return own_model(composed, file=file, given=given)
 
 
 def _value(cfg: DictConfig, name: str) -> Any:

@@ -134,11 +134,6 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"pretrain_tokens={cfg.pretrain_tokens} is set, but model={cfg.model.name} is imported: it is pretrained already"
         )
-    if cfg.model.path is not None and cfg.model.source is ModelSource.pretrain:
-        problems.append(
-            f"model.path={cfg.model.path} is set, but model={cfg.model.name} is pretrained here and would not read it: "
-            "choose an imported model (model.source=imported)"
-        )
     if cfg.numerics is Numerics.portable and cfg.runtime.threads != 1:
         problems.append(
             f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so that "

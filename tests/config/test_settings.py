@@ -214,7 +214,6 @@ def _beyond(allowed: Range, *, whole: bool) -> list[float]:
         ("data.eval_problems=0", r"data.eval_problems=0 is outside \[1, inf\): test problems to score"),
         ("data.train_limit=-1", r"data.train_limit=-1 is outside \[1, inf\): rows to read"),
         ("eval.vote_k=2000", r"eval.vote_k=2000 is outside \[1, 1000\]"),
-        ("model.path=/x", "model.path=/x is set, but model=nano-xs is pretrained here"),
         ("model.name=../x", "model.name='../x' is part of folder names"),
         ("data.name=/tmp/x", "data.name='/tmp/x' is part of folder names"),
     ],

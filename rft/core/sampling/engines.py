@@ -2,6 +2,7 @@
 
     resolve_engine("auto", "LlamaForCausalLM", device="cpu")      # 'ctranslate2', where it is installed
     resolve_engine("auto", Path("model"), device="cpu")           # only if rft.core.sampling.forms knows the model to agree
+    choose_engine("auto", Path("neox"), device="cpu").passed      # (("ctranslate2", "CTranslate2's converter cannot ..."),)
     sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32", batch=64)
 
 The planner resolves an engine before anything is hashed, since it is part of a sample pool's identity. Another engine is a
@@ -11,11 +12,12 @@ function that opens a model (rft.core.sampling.base.Sampler), entered by `ENGINE
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rft.core.checkpoints import CONFIG_FILE
+from rft.core.checkpoints import CONFIG_FILE, architecture
 from rft.core.sampling.forms import disagreement, is_known
 from rft.registry import Registry
 
@@ -59,7 +61,20 @@ def open_sampler(
     return ENGINES[engine](model_folder, device, threads, dtype, batch)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The engine that will run, and why `auto` took none of those before it."""
+
+    engine: str
+    passed: tuple[tuple[str, str], ...] = ()  # (engine, why it cannot serve the model)
+
+
 def resolve_engine(engine: str, model: Path | str, *, device: str) -> str:
+    """The engine that will run; see `choose_engine`."""
+    return choose_engine(engine, model, device=device).engine
+
+
+def choose_engine(engine: str, model: Path | str, *, device: str) -> Choice:
     """The engine that will run. `model` is a local model folder or the name of an architecture.
 
     `auto` is CTranslate2 on a CPU where it is installed and known to compute the model as transformers does, vLLM on a GPU
@@ -67,26 +82,33 @@ def resolve_engine(engine: str, model: Path | str, *, device: str) -> str:
     installed, or known to compute something else.
     """
     if engine != AUTO:
-        _require_installed(engine)
-        if engine == "ctranslate2":
-            _require_agreement(Path(model))
-        return engine
-    if device.startswith("cuda"):
-        return "vllm" if find_spec("vllm") else "torch"
-    return "ctranslate2" if find_spec("ctranslate2") and is_known(model) else "torch"
+        ENGINES[engine]  # ValueError for an unknown name
+        reason = _not_installed(engine) or (refusal(Path(model)) if engine == "ctranslate2" else None)
+        if reason is not None:
+            raise ValueError(
+                f"sampling.engine={engine} cannot serve the model {model}: {reason}; use sampling.engine=torch, or auto"
+            )
+        return Choice(engine)
+    first = "vllm" if device.startswith("cuda") else "ctranslate2"
+    reason = _not_installed(first) or (_not_known(model) if first == "ctranslate2" else None)
+    return Choice(first) if reason is None else Choice("torch", ((first, reason),))
 
 
-def _require_agreement(folder: Path) -> None:
-    reason = disagreement(folder) if (folder / CONFIG_FILE).is_file() else None
-    if reason is not None:
-        raise ValueError(
-            f"sampling.engine=ctranslate2 cannot compute the model in {folder} as transformers does: {reason}; use "
-            "sampling.engine=torch, or auto"
-        )
+def refusal(folder: Path) -> str | None:
+    """Why CTranslate2 cannot serve a model folder; None where nothing is known against it."""
+    return disagreement(folder) if (folder / CONFIG_FILE).is_file() else None
 
 
-def _require_installed(engine: str) -> None:
-    ENGINES[engine]  # ValueError for an unknown name
+def _not_known(model: Path | str) -> str | None:
+    if is_known(model):
+        return None
+    folder = Path(model)
+    if not (folder / CONFIG_FILE).is_file():
+        return f"whether it computes {model} as transformers does is not known before its files are here"
+    return refusal(folder) or f"{architecture(folder)} is not among the forms that are known to be computed alike"
+
+
+def _not_installed(engine: str) -> str | None:
     package = PACKAGE_OF.get(engine)
-    if package is not None and find_spec(package) is None:
-        raise ValueError(f"sampling.engine={engine} needs the package {package!r}, which is not installed")
+    installed = package is None or find_spec(package) is not None
+    return None if installed else f"it needs the package {package!r}, which is not installed"

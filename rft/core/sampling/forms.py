@@ -53,7 +53,31 @@ FORMS = {
         pads_vocabulary=False,
     ),
 }
-REFUSED = {"GPTNeoXForCausalLM": "CTranslate2's converter cannot read the configuration of a GPT-NeoX model"}
+REFUSED = {
+    "GPTNeoXForCausalLM": "CTranslate2's converter cannot read the configuration of a GPT-NeoX model",
+    "PhiForCausalLM": "CTranslate2's converter cannot read the configuration of a Phi model",
+}
+# Further causal architectures that CTranslate2's converter has a loader for; whether they agree is found on opening
+CONVERTED = frozenset(
+    f"{name}ForCausalLM"
+    for name in (
+        [
+            "Bloom",
+            "CodeGen",
+            "Falcon",
+            "Gemma",
+            "Gemma2",
+            "Gemma3",
+            "Gemma4",
+            "GPTBigCode",
+            "GPTJ",
+            "Mpt",
+            "OPT",
+            "Phi3",
+            "Qwen3",
+        ]
+    )
+) | {"Gemma3ForConditionalGeneration", "Gemma4ForConditionalGeneration"}
 
 
 def is_known(model: Path | str) -> bool:
@@ -77,7 +101,9 @@ def _disagreement(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str | No
     if name in REFUSED:
         return REFUSED[name]
     if name not in FORMS:
-        return None
+        return (
+            None if name in CONVERTED else f"CTranslate2's converter knows no {name or 'model without architectures'}"
+        )
     return _in_config(config, FORMS[name], context=context_of(folder)) or _in_tokenizer(
         _token_ids(folder), FORMS[name], num_rows=config.get("vocab_size")
     )

@@ -1,0 +1,39 @@
+"""What a plan says in words of a cell's models: where they are from, which engine samples from them, what was inferred.
+
+for line in told(cfg, sources):        # cfg as filled in, sources as resolved
+    print(line)
+# model tiny-neox: imported from runs/tiny-neox (F32), family gpt_neox, lr 2e-05, engine torch
+#   inferred: family gpt_neox: model_type of config.json
+#   sampling.engine=auto passed over ctranslate2: CTranslate2's converter cannot read ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rft.config import ModelConfig, ModelSource, StudyConfig
+from rft.core.checkpoints import weight_files
+from rft.plan.own_model import stored_dtype
+from rft.plan.sources import Sources
+
+
+def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
+    """Lines on the cell's model, then on its donors."""
+    donors = [cfg.donors[name] for name in cfg.union if name != cfg.model.name]
+    for model in (cfg.model, *donors):
+        yield (
+            f"model {model.name}: {_origin(model, sources)}, family {model.family}, lr {model.lr:g}, "
+            f"engine {sources.engines[model.name]}"
+        )
+        yield from (f"  inferred: {text}" for text in model.inferred)
+        for engine, reason in sources.passed.get(model.name, ()):
+            yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
+
+
+def _origin(model: ModelConfig, sources: Sources) -> str:
+    if model.source is ModelSource.pretrain:
+        return "pretrained here"
+    path = sources.models[model.name].path
+    stored = f" ({stored_dtype(Path(path))})" if Path(path).is_dir() and weight_files(Path(path)) else ""
+    return f"imported from {path}{stored}"

@@ -154,13 +154,8 @@ def test_analysis_imports_nothing_heavy_and_help_is_quick() -> None:
         "import sys, analysis.plot_scaling, analysis.load.studies, analysis.claims.run, analysis.stats.exchange;"
         "import analysis.stats.planner;"
         "bad = {m.split('.')[0] for m in sys.modules} & {'torch', 'transformers', 'wandb', 'hydra', 'vllm'};"
-<<<<<<< HEAD
-        "rft = {m for m in sys.modules if m.startswith('rft.')} - {'rft.records', 'rft.votes', 'rft.registry'};"
-        "rft = {m for m in rft if not m.startswith('rft.archive')};"
-=======
         "rft = {m for m in sys.modules if m.startswith('rft.') and not m.startswith('rft.archive')};"
         "rft -= {'rft.records', 'rft.votes', 'rft.registry', 'rft.sweeps'};"
->>>>>>> h-sets
         "sys.exit(str(bad | rft) if bad | rft else 0)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

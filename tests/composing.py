@@ -48,7 +48,7 @@ FROM_FILES = ("model=smollm2-135m", "data=gsm8k", "model.path=folder")  # the co
 def composed(*overrides: str) -> StudyConfig:
     """The validated configuration of one cell."""
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        cfg = compose("config", overrides=list(overrides))
+        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
     with open_dict(cfg):
         cfg.study_name = "test"
     return to_study_config(cfg)

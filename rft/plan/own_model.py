@@ -4,7 +4,7 @@
     model.family                                       # 'gpt_neox', as config.json says
     model.inferred[1]                                  # 'family gpt_neox: model_type of config.json'
 
-Reads config.json and the headers of the weights: neither torch nor the network. Of a model of the hub its name alone is known.
+Reads config.json and the headers of the weights: no torch, no network. Of a model of the hub only its name is known.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ class _Found:
 
     value: Any
     source: str
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """What the header of a safetensors file says of a tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
 
 
 def own_model(composed: ModelConfig, *, file: ModelConfig | None, given: Collection[str] = ()) -> ModelConfig:
@@ -90,26 +98,27 @@ def _found(path: str) -> dict[str, _Found]:
 
 def stored_dtype(folder: Path) -> str:
     """The type of a folder's first weights ('BF16'), as its file says."""
-    return next((str(one["dtype"]) for path in weight_files(folder) for one in _header(path).values()), "unknown")
+    return next((one.dtype for path in weight_files(folder) for one in _tensors(path)), "unknown")
 
 
 def _count(folder: Path, *, vocabulary: int | None) -> tuple[int, int]:
     """(all parameters, those in matrices with a row for each token) of the weight files."""
     total = outer = 0
     for path in weight_files(folder):
-        for tensor in _header(path).values():
-            size = math.prod(tensor["shape"])
+        for tensor in _tensors(path):
+            size = math.prod(tensor.shape)
             total += size
-            outer += size if len(tensor["shape"]) == 2 and tensor["shape"][0] == vocabulary else 0
+            outer += size if len(tensor.shape) == 2 and tensor.shape[0] == vocabulary else 0
     return total, outer
 
 
-def _header(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Type and shape of every tensor of a safetensors file."""
+def _tensors(path: Path) -> list[_Tensor]:
+    """Every tensor of a safetensors file, as its header says."""
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(HEADER_BYTES), "little")
-        header: dict[str, Mapping[str, Any]] = json.loads(stream.read(length))
-    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
+    rows = (row for name, row in header.items() if name != "__metadata__")
+    return [_Tensor(str(row.get("dtype")), tuple(row.get("shape", ()))) for row in rows]
 
 
 def _first(config: Mapping[str, Any], names: Collection[str]) -> int | None:

@@ -93,9 +93,9 @@ def composed_from(cfg: DictConfig) -> list[Path]:
 
 def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) -> ModelConfig:
     """The model of `model.path` alone; it was composed on top of a file that is not its own."""
-    job = cfg.hydra if "hydra" in cfg else HydraConfig.get() if HydraConfig.initialized() else None
-    name = composed.name if job is None else str(job.runtime.choices.get("model"))
-    keys = () if job is None else tuple(text.partition("=")[0].lstrip("+") for text in job.overrides.task)
+    job = cfg.hydra if "hydra" in cfg else HydraConfig.get()
+    name = str(job.runtime.choices.get("model"))
+    keys = [text.partition("=")[0].lstrip("+") for text in job.overrides.task]
     given = [key.removeprefix(OF_MODEL) for key in keys if key.startswith(OF_MODEL) and key.count(".") == 1]
     file = _load_model(known[name]) if name in known else None
     return own_model(composed, file=file, given=given)

@@ -1,4 +1,4 @@
-"""Any causal language model by its path alone: nine families are trained, sampled from and scored; others are refused first."""
+"""Any causal language model by its path alone: nine families are trained, sampled and scored; others are refused first."""
 
 from __future__ import annotations
 
@@ -90,6 +90,8 @@ def test_what_is_said_of_a_model_stands(tmp_path: Path) -> None:
     model = composed(f"model.path={folder}", "model.lr=1e-4", "model.name=other", "model.prompt=plain").model
     assert (model.lr, model.name, model.prompt, model.family) == (1e-4, "other", "plain", "llama")
     assert not any(text.startswith(("lr", "name")) for text in model.inferred)
+    said = composed(f"model.path={folder}", "model.lr=3.0e-3").model  # nano-xs has the same
+    assert said.lr == 3e-3
     with pytest.raises(ValueError, match=r"model.arch is set, but model.path=.* shape of its own"):
         composed(f"model.path={folder}", "model.arch.width=64")
 
@@ -99,9 +101,9 @@ def test_an_engine_says_before_anything_runs_that_it_cannot_serve(tmp_path: Path
         model = write_own_model(tmp_path / family, family)
         with pytest.raises(ValueError, match=rf"sampling.engine=ctranslate2 cannot serve .*{reason}"):
             plan_cell(composed(*keys(tmp_path, model), "sampling.engine=ctranslate2"))
-        engine, reasons = choose_engine("auto", model, device="cpu"), choose_engine("auto", model, device="cpu").passed
-        assert engine.engine == "torch"
-        assert reason in reasons[0][1]
+        choice = choose_engine("auto", model, device="cpu")
+        assert choice.engine == "torch"
+        assert reason in choice.passed[0][1]
 
 
 def test_a_model_that_continues_no_text_is_refused(tmp_path: Path) -> None:

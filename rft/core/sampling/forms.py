@@ -59,25 +59,8 @@ REFUSED = {
 }
 # Further causal architectures that CTranslate2's converter has a loader for; whether they agree is found on opening
 CONVERTED = frozenset(
-    f"{name}ForCausalLM"
-    for name in (
-        [
-            "Bloom",
-            "CodeGen",
-            "Falcon",
-            "Gemma",
-            "Gemma2",
-            "Gemma3",
-            "Gemma4",
-            "GPTBigCode",
-            "GPTJ",
-            "Mpt",
-            "OPT",
-            "Phi3",
-            "Qwen3",
-        ]
-    )
-) | {"Gemma3ForConditionalGeneration", "Gemma4ForConditionalGeneration"}
+    f"{name}ForCausalLM" for name in ("Bloom", "CodeGen", "Falcon", "GPTBigCode", "GPTJ", "Mpt", "OPT", "Phi3", "Qwen3")
+) | {f"Gemma{version}For{head}" for version in ("", "2", "3", "4") for head in ("CausalLM", "ConditionalGeneration")}
 
 
 def is_known(model: Path | str) -> bool:

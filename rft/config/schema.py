@@ -292,5 +292,6 @@ class StudyConfig:
     plan: Annotated[PlanConfig, fields.run()]
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
+    prompts: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: templates of files of a user's own
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)

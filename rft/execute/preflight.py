@@ -43,7 +43,7 @@ from rft.stages.generation import make_prompts
 from rft.stages.problems import ProblemFile
 from rft.stages.stage import in_order
 from rft.text.answers import extract, grade
-from rft.text.prompts import draw_shots, template_named
+from rft.text.prompts import asked_by, content_of, draw_shots
 
 PREFLIGHT_FILE = "preflight.json"
 NUM_PROMPTS = 4  # decoded one by one and together
@@ -118,9 +118,9 @@ def report_key(cfg: StudyConfig, cell: CellPlan) -> str:
     """Key of a report: it holds for the same model, data, recipe and limits on the same kind of device."""
     settings = [dataclasses.asdict(part) for part in (cfg.train, cfg.sampling, cfg.runtime)]
     plain = [{name: getattr(value, "value", value) for name, value in part.items()} for part in settings]
-    return digest(
-        [cell.read.base.key, [one.key for one in cell.read.problems], cfg.model.prompt or cfg.data.prompt, plain]
-    )
+    name = cfg.model.prompt or cfg.data.prompt
+    own = cfg.prompts.get(name)
+    return digest([cell.read.base.key, [one.key for one in cell.read.problems], content_of(asked_by(name, own)), plain])
 
 
 def run_preflight(cfg: StudyConfig, sources: Sources, *, model: Path, train: Path, test: Path, key: str = "") -> Report:
@@ -229,7 +229,7 @@ class _Ready:
         sampler = self._sampler()
         texts = self._greedy(sampler, prompts, max_new_tokens=self.cfg.data.max_new_tokens)
         sampler.close()
-        clean = template_named(self.shown.prompt).clean
+        clean = self.shown.template.clean
         parsed = sum(extract(self.cfg.data.rule, clean(text)) is not None for text in texts)
         detail = f"{parsed} of {len(texts)} greedy solutions after {len(self.shots)} shots have an answer"
         return Check("generation", parsed > 0, detail, {"parsed": parsed, "n": len(texts), "texts": texts})
@@ -239,7 +239,7 @@ class _Ready:
 
     def _examples(self, problems: Sequence[Problem]) -> list[Any]:
         shown = [(p.question, p.solution) for p in problems]
-        pairs = training_pairs(shown, self.shown.prompt, self.tokenizer)
+        pairs = training_pairs(shown, self.shown.template, self.tokenizer)
         return encode_examples(self.tokenizer, pairs, max_tokens=self.cfg.train.max_tokens)
 
     def _step(self, examples: list[Any], *, micro_batch_tokens: int) -> tuple[float, float]:

@@ -134,7 +134,7 @@ def task_problems(cfg: StudyConfig, *, num_tokens: int) -> Iterator[str]:
     """Whether the prompt has a wording for these tasks, and the model room for what they show and write."""
     prompt = cfg.model.prompt or cfg.data.prompt
     context = cfg.model.arch.context if cfg.model.arch else cfg.model.context
-    if f"{prompt}_{REVISE}" not in TASK_TEMPLATES:
+    if f"{prompt}_{REVISE}" not in TASK_TEMPLATES or prompt in cfg.prompts:
         yield f"method={cfg.method} has no wording for data.prompt={prompt}: use alpaca, plain or world"
     if context is not None and num_tokens > context:
         yield (

@@ -54,6 +54,7 @@ def _scores(p: Planner, paths: Select, pool: AnyPool) -> Scores:
         pool=pool,
         weights=writer.weights,
         prompt=writer.generation.prompt,
+        own_template=writer.generation.own_template,
         subset=paths.subset,
         numerics=p.cfg.numerics.value,
         label=f"log-probability of {pool.donor}'s paths, {paths.label}",

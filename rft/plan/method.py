@@ -33,6 +33,7 @@ from rft.stages.kept import Selection
 from rft.stages.stage import Stage
 from rft.stages.trainset import Trainset
 from rft.stages.weights import Weights
+from rft.text.templates import Template
 
 if TYPE_CHECKING:
     from rft.plan.planner import Planner
@@ -45,6 +46,7 @@ class Task:
     prompt: str
     max_prompt_tokens: int
     max_new_tokens: int
+    template: Template | None = None  # of a user's own file; None: the one that `prompt` names
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,8 @@ def _found(path: str) -> dict[str, _Found]:
         "lr": rate,
         "num_params": _Found(total, "shapes of its weights"),
         "num_params_non_embedding": _Found(total - outer, "shapes of its weights"),
-        "num_layers": _Found(_first(config, LAYERS), said),
-        "width": _Found(_first(config, WIDTHS), said),
+        "num_layers": _Found(next((config[one] for one in LAYERS if one in config), None), said),
+        "width": _Found(next((config[one] for one in WIDTHS if one in config), None), said),
         "context": _Found(context_of(folder), said),
     }
 
@@ -119,10 +119,6 @@ def _tensors(path: Path) -> list[_Tensor]:
         header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
     rows = (row for name, row in header.items() if name != "__metadata__")
     return [_Tensor(str(row.get("dtype")), tuple(row.get("shape", ()))) for row in rows]
-
-
-def _first(config: Mapping[str, Any], names: Collection[str]) -> int | None:
-    return next((config[name] for name in names if isinstance(config.get(name), int)), None)
 
 
 def _text(value: Any) -> str:

@@ -61,6 +61,7 @@ class Sampling(Training):
             engine=engine,
             dtype=self.cfg.sampling.dtype,
             prompt=task.prompt,
+            own_template=task.template,
             max_prompt_tokens=task.max_prompt_tokens,
             max_new_tokens=task.max_new_tokens,
             stop=tuple(self.cfg.sampling.stop),

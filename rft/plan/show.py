@@ -184,7 +184,7 @@ def _further_sets(cells: Sequence[CellPlan]) -> list[str]:
         own = cell.read.measured.evaluate
         for one in cell.sets:
             stage = one.measured.evaluate
-            asked, usual = stage.generation.prompt, own.generation.prompt
+            asked, usual = stage.generation.template.name, own.generation.template.name
             other = "" if asked == usual else f", NOT the own set's ({usual}): +eval_sets.{one.name}.prompt={usual}?"
             line = f"test set {one.name}: {stage.num_problems:,} problems, rule {stage.rule}, prompt {asked}{other}"
             found[line] = None

@@ -31,6 +31,7 @@ from rft.stages.stage import Work
 from rft.stages.trainset import HumanSet, Trainset
 from rft.stages.weights import Weights
 from rft.text.choosing import POLICY
+from rft.text.prompts import OWN, content_of
 
 
 class Training(Questions):
@@ -141,6 +142,7 @@ class Training(Questions):
     ) -> Finetune:
         """The base (or `start`) trained on a set of examples, with the cell's recipe."""
         model = model or self.cfg.model
+        task = task or self.task(model)
         recipe = self.recipe(model, epochs=self.epochs if epochs is None else epochs)
         data, size = unnoted(self.cfg).data, model_size(model)
         tokens_each = data.expected_question_tokens + data.expected_solution_tokens
@@ -153,7 +155,8 @@ class Training(Questions):
             trainset=trainset,
             recipe=recipe,
             seed=self.train_seed,
-            prompt=(task or self.task(model)).prompt,
+            prompt=task.prompt,
+            own_template=task.template,
             numerics=self.cfg.numerics.value,
             label=f"finetune {model.name} {trainset.label.removeprefix('examples ')}{suffix}",
             model=model.name,
@@ -203,7 +206,11 @@ class Training(Questions):
         model = model or self.cfg.model
         prompt = self.cfg.data.prompt if self.is_own(model) else model.prompt
         assert prompt is not None, "filled in before anything is planned"
-        return Task(prompt, self.cfg.data.max_prompt_tokens, self.cfg.data.max_new_tokens)
+        own = unnoted(self.cfg).prompts.get(prompt)
+        if own is not None:
+            note(self.cfg.data if self.is_own(model) else model, "prompt_content", content_of(own))
+        name = prompt if own is None else OWN
+        return Task(name, self.cfg.data.max_prompt_tokens, self.cfg.data.max_new_tokens, own)
 
     def expected_kept(self, subset: Subset, *, draws: int) -> float:
         """Estimated number of kept paths."""

@@ -30,6 +30,8 @@ from rft.plan.validate import validate
 from rft.registry import load_plugins
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
+from rft.text.prompts import own_template
+from rft.text.templates import Template
 
 OF_MODEL = "model."  # keys of the model
 SCHEMA = "study_schema"  # conf/config.yaml starts from it
@@ -76,6 +78,7 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     config.eval_sets = data_configs(
         config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
     )
+    config.prompts = _own_prompts(config, composed_from(cfg))
     validate(config)
     return config
 
@@ -89,6 +92,22 @@ def composed_from(cfg: DictConfig) -> list[Path]:
     else:
         return [conf_folder()]
     return [Path(source.path) for source in sources if source.schema == "file"]
+
+
+def _own_prompts(config: StudyConfig, folders: Sequence[Path]) -> dict[str, Template]:
+    """The templates of a user's files that the configuration names."""
+    sets = {f"eval_sets.{name}.prompt": data.prompt for name, data in config.eval_sets.items()}
+    donors = {f"model.prompt of {name}": model.prompt for name, model in config.donors.items() if model.prompt}
+    named = {"data.prompt": config.data.prompt, "model.prompt": config.model.prompt, **sets, **donors}
+    found: dict[str, Template] = {}
+    for key, name in named.items():
+        try:
+            own = own_template(name, folders) if name is not None else None
+        except ValueError as error:
+            raise ValueError(f"{key}={error}") from None
+        if own is not None:
+            found[own.name] = own
+    return found
 
 
 def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) -> ModelConfig:

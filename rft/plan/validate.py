@@ -22,7 +22,6 @@ from rft.registry import suggestion
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.dedup import TIE_BREAKS
-from rft.text.prompts import TEMPLATES
 from rft.text.selection import POLICIES
 
 TRACKING = ("offline", "online", "disabled")
@@ -89,12 +88,7 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
     named: list[tuple[str, str | None, Collection[str | None]]] = [
         ("method", cfg.method, METHODS),
         ("sampling.engine", cfg.sampling.engine, (AUTO, *ENGINES)),
-        ("data.prompt", cfg.model.prompt or cfg.data.prompt, TEMPLATES),
         ("data.rule", cfg.data.rule, RULES),
-        *(
-            (f"eval_sets.{name}.prompt", cfg.model.prompt or one.prompt, TEMPLATES)
-            for name, one in cfg.eval_sets.items()
-        ),
         *((f"eval_sets.{name}.rule", one.rule, RULES) for name, one in cfg.eval_sets.items()),
         ("select.policy", cfg.select.policy, POLICIES),
         ("select.choose", cfg.select.choose, (POLICY, *CHOOSERS)),

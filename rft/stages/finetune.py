@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.stages.trainset import Trainset
 from rft.stages.weights import Weights
-from rft.text.prompts import chat_prompt, template_named
+from rft.text.prompts import asked_by
+from rft.text.templates import Template
 
 if TYPE_CHECKING:
     from rft.core.tokenization import Prompt, Tokenizer
@@ -90,6 +91,7 @@ class Finetune(Weights):
     seed: int
     prompt: str
     numerics: str = added("native")
+    own_template: Template | None = added(None)  # of a user's file, by its content; None: the one that `prompt` names
 
     def run(self, work: StageContext) -> Done:
         from rft.core.batching import example_steps
@@ -104,7 +106,7 @@ class Finetune(Weights):
         base, recipe, trainset = work.open(self.base), self.recipe, work.open(self.trainset)
         tokenizer = load_tokenizer(base.folder)
         shown = [(row.question, row.solution) for row in trainset.rows()]
-        pairs = training_pairs(shown, self.prompt, tokenizer)
+        pairs = training_pairs(shown, asked_by(self.prompt, self.own_template), tokenizer)
         examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
         check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
         num_steps = sum(recipe.num_steps(num_reference=count) for count in trainset.references)
@@ -139,12 +141,14 @@ class Finetune(Weights):
         return Done(tokens, flops_each * tokens, facts)
 
 
-def training_pairs(shown: Sequence[tuple[str, str]], prompt: str, tokenizer: Tokenizer) -> list[tuple[Prompt, str]]:
+def training_pairs(
+    shown: Sequence[tuple[str, str]], template: Template, tokenizer: Tokenizer
+) -> list[tuple[Prompt, str]]:
     """(prompt, response) of every (question, solution) in a template."""
     from rft.core.tokenization import Prompt, chat_format
 
-    template = template_named(prompt)
-    if template.name == "chat":
-        frame = chat_format(tokenizer)
-        return [(Prompt(chat_prompt(asked, chat_format=frame), framed=True), solution) for asked, solution in shown]
-    return [(Prompt(template.prompt(asked)), template.response(solution)) for asked, solution in shown]
+    frame = chat_format(tokenizer) if template.chat else None
+    return [
+        (Prompt(template.ask(asked, chat_format=frame), framed=template.chat), template.response(solution))
+        for asked, solution in shown
+    ]

@@ -15,7 +15,8 @@ from rft.records import Problem, Sample
 from rft.stages.problems import Problems
 from rft.stages.stage import StageContext, added
 from rft.stages.weights import ModelFolder
-from rft.text.prompts import chat_prompt, draw_shots, icl_prompt, template_named
+from rft.text.prompts import asked_by, draw_shots
+from rft.text.templates import Template
 
 if TYPE_CHECKING:
     from rft.core.tokenization import Prompt, Tokenizer
@@ -48,11 +49,17 @@ class Generation:
     shots: Shots | None = added(None)
     numerics: str = added("native")
     plugins: tuple[str, ...] = added(())  # digests of the source of an engine that is not this package's
+    own_template: Template | None = added(None)  # of a user's file, by its content; None: the one that `prompt` names
+
+    @property
+    def template(self) -> Template:
+        """How questions are asked."""
+        return asked_by(self.prompt, self.own_template)
 
     @property
     def stop_strings(self) -> list[str]:
         """What ends a solution besides the end-of-sequence token."""
-        return [*template_named(self.prompt).stop, *self.stop]
+        return [*self.template.stop, *self.stop]
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def generate(
             progress=lambda done, total: work.report(done / total),
         )
     groups = [group for _, group in sorted(zip(order, groups, strict=True), key=lambda pair: pair[0])]
-    clean = template_named(how.prompt).clean
+    clean = how.template.clean
     samples = [
         Sample(problem.id, -1 if greedy else first_draw + i, clean(one.text), one.truncated, one.num_tokens, how.model)
         for problem, group in zip(problems, groups, strict=True)
@@ -126,14 +133,10 @@ def make_prompts(
     """
     from rft.core.tokenization import Prompt, chat_format
 
-    template = template_named(how.prompt)
-    if template.name == "chat":
-        frame = chat_format(tokenizer)
-        prompts = [Prompt(chat_prompt(p.question, chat_format=frame, shots=shots), framed=True) for p in problems]
-    elif shots:
-        prompts = [Prompt(icl_prompt(template, shots, problem.question)) for problem in problems]
-    else:
-        prompts = [Prompt(template.prompt(problem.question)) for problem in problems]
+    template = how.template
+    frame = chat_format(tokenizer) if template.chat else None
+    asked = (template.ask(problem.question, shots=shots, chat_format=frame) for problem in problems)
+    prompts = [Prompt(text, framed=template.chat) for text in asked]
     _check_lengths(prompts, tokenizer=tokenizer, limit=how.max_prompt_tokens * (1 + len(shots)))
     return prompts
 

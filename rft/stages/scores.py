@@ -23,7 +23,9 @@ from rft.stages.kept import Selection
 from rft.stages.problems import Subset
 from rft.stages.stage import Done, Stage, StageContext, added
 from rft.stages.weights import Weights
+from rft.text.prompts import asked_by
 from rft.text.selection import KeptPath
+from rft.text.templates import Template
 
 SCORES_FILE = "scores.jsonl.gz"
 DIGITS = 6  # of a log-probability that are kept: the last ones of float32 change with the batch
@@ -69,6 +71,7 @@ class Scores(Stage[PathScores]):
     prompt: str  # template that it was asked in
     subset: Subset  # the questions
     numerics: str = added("native")
+    own_template: Template | None = added(None)  # of a user's file
 
     def run(self, work: StageContext) -> Done:
         """Raises RuntimeError for a kept path that the pool does not hold."""
@@ -82,7 +85,8 @@ class Scores(Stage[PathScores]):
         tokenizer = load_tokenizer(folder)
         questions = {problem.id: problem.question for problem in self.subset.problems(work)}
         shown = [(questions[path.id], path.text) for path in kept]
-        examples = encode_examples(tokenizer, training_pairs(shown, self.prompt, tokenizer), max_tokens=sys.maxsize)
+        pairs = training_pairs(shown, asked_by(self.prompt, self.own_template), tokenizer)
+        examples = encode_examples(tokenizer, pairs, max_tokens=sys.maxsize)
         model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
         logprobs = mean_logprobs(
             model,

@@ -56,7 +56,7 @@ def test_sampled_ids_are_those_trained_on_with_one_bos_at_most(adds_bos: bool, c
     prompts = make_prompts(asking(chat), [PROBLEM], shots=[], tokenizer=tokenizer)
     (sampled,) = encode_prompts(tokenizer, prompts)
     shown = [(QUESTION, PROBLEM.solution)]
-    (trained,) = encode_examples(tokenizer, training_pairs(shown, asking(chat).prompt, tokenizer), max_tokens=500)
+    (trained,) = encode_examples(tokenizer, training_pairs(shown, asking(chat).template, tokenizer), max_tokens=500)
     assert list(trained.ids[: trained.num_prompt]) == sampled
     expected = {None: int(adds_bos), "bare": 0, "bos": 1}[chat]
     assert sampled.count(tokenizer.bos_token_id) == expected

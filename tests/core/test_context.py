@@ -69,7 +69,7 @@ def sampled(folder: Path, out: Path, *, question: str, max_new_tokens: int) -> i
 def test_prompts_that_leave_no_room_for_the_answer_are_refused(folder: Path, tmp_path: Path) -> None:
     from rft.text.prompts import template_named
 
-    room = CONTEXT - len(template_named("plain").prompt(""))
+    room = CONTEXT - len(template_named("plain").ask(""))
     assert sampled(folder, tmp_path, question="x" * (room - 8), max_new_tokens=8) == 2
     with pytest.raises(
         ValueError, match=rf"prompts of up to {CONTEXT - 7} tokens .* context of {CONTEXT} tokens: lower"

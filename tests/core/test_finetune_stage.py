@@ -46,7 +46,7 @@ def test_end_of_sequence_is_learned_where_it_pads_too(tmp_path: Path, packing: s
         ends.append(weights(folder))
         trained = load_model(folder / "out", device="cpu", dtype="float32")
         whole = encode_examples(
-            tokenizer, [(Prompt(plain.prompt(q.text)), plain.response(a)) for q, a in pairs], max_tokens=64
+            tokenizer, [(Prompt(plain.ask(q.text)), plain.response(a)) for q, a in pairs], max_tokens=64
         )
         chances = [trained(torch.tensor([e.ids[:-1]])).logits[0, -1].softmax(-1)[tokenizer.eos_token_id] for e in whole]
         assert min(chances) > 0.3  # 1 of 28 at the start

@@ -282,7 +282,7 @@ def test_the_farthest_draft_is_shown_with_the_question():
     drafts = [Sample("p", i, text, False, 3) for i, text in enumerate(("3*2=6", "3*2=7 and more", "3+2=7 and mor"))]
     assert farthest(drafts, "3*2=6").draw == 1
     asked = template_named("world_revise").with_draft("How many?", "total <<3+2=5>>5\n#### 5")
-    prompt = template_named("world_revise").prompt(asked)
+    prompt = template_named("world_revise").ask(asked)
     assert prompt == "Question: How many?\nAnswer: total <<3+2=5>>5\n#### 5\nAnswer:"
 
 
@@ -431,8 +431,8 @@ def test_the_worlds_task_prompts_hold_only_its_words():
     (problem,) = world_problems(world, split=WorldSplit.POOL, count=1)
     revised = TASK_TEMPLATES["world_revise"]
     for prompt in (
-        TASK_TEMPLATES["world_reverse"].prompt(problem.solution),
-        revised.prompt(revised.with_draft(problem.question, problem.solution)),
+        TASK_TEMPLATES["world_reverse"].ask(problem.solution),
+        revised.ask(revised.with_draft(problem.question, problem.solution)),
     ):
         assert UNK not in tokenizer.tokenize(prompt)
 

@@ -1,11 +1,11 @@
-# make study | test | test-all | check | smollm2 | bench      (PYTHON=python3.12 make study  for another interpreter)
+# make study | test | test-all | check | smollm2 | coverage | bench      (PYTHON=python3.12 make study  for another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke bench clean
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke coverage bench clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -35,6 +35,10 @@ smollm2: $(STAMP)
 gsm8k-smoke: smollm2
 	$(RUN) -m rft.run +study=gsm8k_smoke
 	$(RUN) analysis/plot_scaling.py multirun_outputs/gsm8k_smoke
+
+# Coverage of all intervals on 10,000 simulated studies a row: some minutes on one core.
+coverage: $(DEV)
+	$(RUN) tests/analysis_coverage.py --studies 10000 --seed 2026 > docs/coverage.md
 
 bench: $(DEV)
 	@for file in tests/bench/bench_*.py; do $(RUN) $$file; done

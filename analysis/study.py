@@ -36,6 +36,7 @@ from analysis.stats.linear import NotEnough
 from analysis.style import DPI, caption
 from analysis.tables.grids import paper_tables
 from analysis.tables.matched import matched_summary
+from analysis.tables.noise import noise_summary
 from analysis.tables.results import records_csv, results_table, wrap
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 from rft.registry import load_plugins
@@ -78,15 +79,17 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     table, outcomes = verified(load_studies(folders))
     own = make_points(table.cells, outcomes)
     points = [*own, *published_view().points] if overlay else own
-    lines = [results_table(table), ""]
+    lines = [results_table(table, outcomes), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
     lines += [matched_summary(own, outcomes), ""]
     notes = str(main_recipe(own))
+    noise = noise_summary(main_recipe(own).points, outcomes)
+    lines += [noise, ""] if noise else []
     lines += [wrap(notes), ""] if notes else []
     drawings = draw_all(points, outcomes)
     lines += save_drawings(drawings, out=out)
     claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
-    lines += write_texts(table, claims, out=out, notes=notes)
+    lines += write_texts(table, outcomes, claims, out=out, notes=notes)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
         lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings, notes=notes), out=out))
@@ -154,7 +157,7 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
     absent = [f"{name}: {why}" for name, why in paper.NEVER_PUBLISHED.items()]
     lines += [wrap(f"no figure: {text}") for text in absent]
     table, claims = paper.paper_table(), {"published": published_claims()}
-    lines += write_texts(table, claims, out=out)
+    lines += write_texts(table, view.outcomes, claims, out=out)
     if report:
         title = "The published study, redrawn"
         material = Material(title, table, view.points, view.outcomes, claims, drawings, absent)
@@ -209,12 +212,14 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
     return [*lines, f"fits: {out / 'fits.json'}"]
 
 
-def write_texts(table: Table, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path, notes: str = "") -> list[str]:
+def write_texts(
+    table: Table, outcomes: Outcomes, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path, notes: str = ""
+) -> list[str]:
     """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
-    (out / "records.csv").write_text(records_csv(table), encoding="utf-8")
+    (out / "records.csv").write_text(records_csv(table, outcomes), encoding="utf-8")
     text = "\n".join([claims_table(claims), *(["", notes] if notes else []), claims_details(claims)])
     (out / "claims.md").write_text(f"{text}\n", encoding="utf-8")
-    grids = paper_tables(table)
+    grids = paper_tables(table, outcomes)
     for name, grid in grids.items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")

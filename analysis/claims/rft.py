@@ -12,7 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.claims.emit import claim_emit
-from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, mean_over_bases
+from analysis.claims.rulings import (
+    ALPHA,
+    ClaimResult,
+    ClaimTest,
+    Ruling,
+    StudyView,
+    directional,
+    mean_over_bases,
+    odds_words,
+)
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.load.cells import NO_DEDUP, Base
 from analysis.load.names import unit_name
@@ -97,8 +106,10 @@ def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
             missing = "sft_matched" if test is RFT_BEATS_MATCHED else "sft"
             results.append(test.not_testable(f"no RFT cell on the full data has its {missing} cell"))
             continue
-        estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-        results.append(directional(test, estimate, view=view, what=f"mean of {len(pairs)} bases, k={tops[0].cell.k}"))
+        estimate = mean_over_bases(pairs, view.outcomes)
+        what, odds = f"mean of {len(pairs)} bases, k={tops[0].cell.k}", odds_words(pairs, view.outcomes)
+        mine = [top for (top, _), _ in pairs]
+        results.append(directional(test, estimate, view=view, what=what, odds=odds, tops=mine))
     return [*results, _later(view)]
 
 
@@ -120,7 +131,7 @@ def _later(view: StudyView) -> ClaimResult:
         return RFT_LATER.not_testable(
             "no base has RFT (one k, de-duplicated) and SFT at 3 fractions, each twice the last"
         )
-    estimate = mean_over_bases(groups, view.outcomes, published=view.published)
+    estimate = mean_over_bases(groups, view.outcomes)
     return directional(RFT_LATER, estimate, view=view, what=f"difference in bend, {len(groups)} bases")
 
 
@@ -153,7 +164,7 @@ def _more_paths(view: StudyView) -> ClaimResult:
         slopes.append(float(weights @ [p.estimate.value for p, _ in found]))
     if not groups:
         return MORE_PATHS.not_testable("no base has RFT at 3 values of k with different numbers of distinct paths")
-    estimate = mean_over_bases(groups, view.outcomes, published=view.published)
+    estimate = mean_over_bases(groups, view.outcomes)
     note = "k and distinct paths rise together: the slope is not of diversity at equal size"
     details = [*(f"slope of base {i + 1}: {slope:+.2f}" for i, slope in enumerate(slopes)), note]
     return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
@@ -165,7 +176,7 @@ def _dedup(view: StudyView) -> ClaimResult:
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
-    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+    estimate = mean_over_bases(pairs, view.outcomes)
     return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} pairs")
 
 

@@ -68,7 +68,7 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
 
 def _in_unit(result: ClaimResult, view: StudyView) -> ClaimResult:
     """Slopes on pretraining loss in the unit that the study's losses are in."""
-    units = {unit_name(point.cell) for point in view.points if point.cell.loss is not None}
+    units = {unit_name(point.cell) for point in view.points if point.loss is not None}
     return replace(result, unit=result.unit.replace("per nat", f"per {units.pop()}")) if len(units) == 1 else result
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, slope_estimate
 from analysis.load.cells import Base
-from analysis.load.names import base_names
+from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, where
+from analysis.stats.comparisons import lacking
 from analysis.stats.fits import log_odds, point_n, slope_weights
 from analysis.stats.linear import LineFit, NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
@@ -112,9 +113,9 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     p_line = max(s.p_line for s in shapes.values())
     p_bent = min(1.0, len(shapes) * min(s.p_bent for s in shapes.values()))
     text = f"largest departure {estimate.value:+.2f}; all 90 % intervals within ±{max(s.bound for s in shapes.values()):.2f}"
-    if not view.published and min(len(p.cells) for p in (p for ladder in ladders.values() for p in ladder)) < 5:
-        text += "; a verdict needs 5 replicates"
-        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, text, estimate=estimate, details=tuple(details))]
+    why = next((why for shape in shapes.values() for e in shape.departures if (why := lacking(e))), "")
+    if why:
+        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, f"{text}; {why}", estimate=estimate, details=tuple(details))]
     if p_line <= ALPHA:
         ruling, p = Ruling.SUPPORTED, p_line
     elif p_bent <= ALPHA:
@@ -170,7 +171,7 @@ def _linear_result(view: StudyView) -> ClaimResult:
         if texts_differ(points):
             details.append(f"{method}: {TEXTS_DIFFER}")
             continue
-        loss = np.array([p.cell.loss for p in points], float)
+        loss = np.array([p.loss for p in points], float)
         centre = (loss.max() + loss.min()) / 2
         half = (loss.max() - loss.min()) / 2
         scaled = (loss - centre) / half  # the quadratic term then is the bend from the middle to the ends
@@ -200,15 +201,15 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     line = fit_on_loss([icl[b] for b in shared], difference, what="ICL minus SFT against loss")
     if not isinstance(line, LineFit):
         return ICL_STEEPER.not_testable(f"{line} (bases where ICL is off the floor)")
-    return directional(
-        ICL_STEEPER, slope_estimate(line), view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases"
-    )
+    groups = [((icl[b], sft[b]), (1.0, -1.0)) for b in shared]
+    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    return directional(ICL_STEEPER, slope, view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases")
 
 
 def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
     """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
     ladders = sft_ladders(points, smallest=smallest).values()
-    return [la for la in ladders if len(la) >= 3 and la[-1].cell.loss is not None and not la[-1].cell.post_trained]
+    return [la for la in ladders if len(la) >= 3 and la[-1].loss is not None and not la[-1].cell.post_trained]
 
 
 def slope_estimates(
@@ -252,7 +253,17 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
                     reversed_in.append(name)
     what = f"slope over {line.n} bases, R² {line.r2:.3f}"
     what += f", its sign reversed in {len(reversed_in)} of {len(details)} variants" if reversed_in else ""
-    return [directional(GAIN_SHRINKS, slope_estimate(line), view=view, what=what, details=details)]
+    ladders = slope_ladders(view.points, smallest=SMALLEST_FRACTION)
+    groups = [(ladder, tuple(slope_weights(log_amounts(ladder)))) for ladder in ladders]
+    slope = slope_estimate(line, groups=groups if len(groups) == line.n else (), outcomes=view.outcomes)
+    other_scale = _gain_shrink_line(view.points, view.outcomes, smallest=SMALLEST_FRACTION, odds=True)
+    said = _odds_slope(other_scale, unit=unit_name(view.points[0].cell)) if isinstance(other_scale, LineFit) else ""
+    return [directional(GAIN_SHRINKS, slope, view=view, what=what, details=details, odds=said)]
+
+
+def _odds_slope(line: LineFit, *, unit: str) -> str:
+    low, high = line.interval()
+    return f"on log-odds {line.b:+.3f} per doubling per {unit} (95 % {low:+.3f} to {high:+.3f})"
 
 
 def _gain_shrink_line(
@@ -286,7 +297,9 @@ def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
     if not isinstance(line, LineFit):
         return [RFT_GAIN_SHRINKS.not_testable(line)]
     what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
-    return [directional(RFT_GAIN_SHRINKS, slope_estimate(line), view=view, what=what, details=details)]
+    groups = [((point, sft[base]), (1.0, -1.0)) for base, point in series[best].items()]
+    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    return [directional(RFT_GAIN_SHRINKS, slope, view=view, what=what, details=details)]
 
 
 def _series_name(key: tuple[int, int]) -> str:

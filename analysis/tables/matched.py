@@ -1,12 +1,11 @@
 """Methods against SFT at equal optimiser steps, setting by setting, as text and as rows.
 
 print(matched_summary(points, outcomes))
-header, rows = matched_rows(points, outcomes)     # ['nano-s', '1', '4', '+1.3', '-1.2 to +3.8', 'not separable', '22']
+header, rows = matched_rows(points, outcomes)     # ['nano-s', '', '1', '4', '6', '18', '+1.3', '+0.06', ...]
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from analysis.load.cells import NO_DEDUP, Cell
@@ -14,18 +13,46 @@ from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, compare, matched_pairs
-from analysis.stats.uncertainty import Kind
+from analysis.stats.comparisons import (
+    ASSUMED_DRAW_SD,
+    Comparison,
+    Relevance,
+    compare,
+    holm,
+    judge,
+    lacking,
+    matched_pairs,
+    positive_control,
+)
+from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
+from analysis.stats.uncertainty import Kind, interval_words
 from analysis.tables.results import align, extra_columns, field_text, wrap
 
-HEADER = ("base", "donors", "data", "k", "seeds", "RFT - SFT", "95 %", "verdict", "to separate")
+HEADER = (
+    "base", "donors", "data", "k", "draws", "seeds", "RFT - SFT", "log-odds", "these bases", "new bases", "verdict", "margin",
+    "to separate",
+)  # fmt: skip
+NO_STUDY = "no feasible study"
 
 
 def compared(points: Sequence[Point], outcomes: Outcomes) -> list[tuple[Point, Comparison]]:
-    """Every point that shares a replicate with its own matched SFT, and the comparison; RFT first."""
+    """Every point that shares a replicate with its own matched SFT, and the comparison; RFT first.
+
+    The verdicts are Holm-corrected for their number, over the rows that can have one.
+    """
     pairs = sorted(matched_pairs(points), key=lambda pair: method_rank(pair[0].cell))
-    found = [(point, compare(point, control, outcomes)) for point, control in pairs]
-    return [(point, result) for point, result in found if result is not None]
+    found = []
+    for point, matched in pairs:
+        control = positive_control([point], points, outcomes)
+        result = compare(point, matched, outcomes, control=control)
+        if result is not None:
+            found.append((point, result, control))
+    open_to = [i for i, (_, result, _) in enumerate(found) if not lacking(result.estimate)]
+    adjusted = dict(zip(open_to, holm([found[i][1].estimate.p_value() for i in open_to]), strict=True))
+    return [
+        (point, judge(result.estimate, margin=result.margin, control=control, odds=result.odds, p=adjusted.get(i)))
+        for i, (point, result, control) in enumerate(found)
+    ]
 
 
 def matched_title(found: Sequence[tuple[Point, Comparison]]) -> str:
@@ -42,7 +69,7 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
     found = compared(points, outcomes)
     names = base_names(rft.cell for rft, _ in found)
     extra = extra_columns([rft.cell for rft, _ in found])
-    place = HEADER.index("seeds")
+    place = HEADER.index("draws")
     rows = []
     for rft, result in found:
         row = _row(rft, result, name=names[rft.cell.base])
@@ -55,67 +82,71 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
 
 
 def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
-    low, high = result.estimate.interval()
+    estimate, new = result.estimate, result.estimate.new_bases
     return [
         name,
         _pool_text(rft.cell),
         f"{rft.cell.data_frac:g}",
         "" if rft.cell.k is None else str(rft.cell.k),
-        str(result.estimate.num_replicates),
-        f"{result.estimate.value:+.1f}",
-        interval_text(low, high),
+        str(estimate.num_draws),
+        str(estimate.num_replicates),
+        f"{estimate.value:+.1f}",
+        "" if result.odds is None else f"{result.odds.value:+.2f}",
+        interval_words(estimate.these_bases, digits=1),
+        "" if new is None else interval_words(new, digits=1),
         result.verdict.value,
-        needed_text(result),
+        MARGIN_WORDS[result.relevance],
+        NO_STUDY if result.needed_text == INFEASIBLE else result.needed_text,
     ]
 
 
+MARGIN_WORDS = {
+    Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "no control", Relevance.OPEN: "open",
+}  # fmt: skip
+
+
 def _pool_text(cell: Cell) -> str:
-    """'own', '4', '4, thinned', 'own, no dedup'."""
-    words = ["own" if not cell.union else str(len(cell.union))]
+    """'', '4', '4, thinned', 'no dedup': of the own pool nothing."""
+    words = [] if not cell.union else [str(len(cell.union))]
     words += ["no dedup"] if cell.policy == NO_DEDUP else []
     words += ["thinned"] if cell.thinned else []
     words += [] if cell.on_all_examples else [f"{cell.examples_frac:g} of examples"]
     return ", ".join(words)
 
 
-def interval_text(low: float, high: float) -> str:
-    """'-1.2 to +3.8'; 'unknown' where an end is."""
-    return f"{low:+.1f} to {high:+.1f}" if math.isfinite(low) and math.isfinite(high) else "unknown"
-
-
-def needed_text(result: Comparison) -> str:
-    """'22 replicates', '31,000 problems'; nothing where the verdict stands."""
-    if result.verdict is not Verdict.NOT_SEPARABLE:
-        return ""
-    if not math.isfinite(result.estimate.half_width()):
-        return "not enough data"
-    if result.estimate.value == 0 and result.estimate.se == 0:
-        return f"right and wrong alike on all {result.estimate.num_items:,} problems"
-    if result.replicates_needed is not None:
-        return f"{result.replicates_needed} replicates"
-    return (
-        f"{result.problems_needed:,} problems" if result.problems_needed is not None else "a difference of 0: nothing"
-    )
-
-
 def matched_notes(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
-    """What the intervals hold and what the last column assumes."""
-    notes = []
+    """What the intervals hold, and what the last columns mean."""
+    notes = [
+        "95 % intervals: of these bases as they are (replicates and problems), and of new bases of this kind (the draw of the "
+        "base too), on which verdicts rest."
+    ]
     if any(result.estimate.kind is Kind.ITEMS for _, result in found):
         notes.append(
-            "Intervals of one seed carry item noise only: one replicate shows nothing of how results vary from seed to seed."
+            "Of one replicate an interval holds item noise only: nothing of how results vary from seed to seed."
         )
-    if any(result.estimate.kind is Kind.EXPLORATORY for _, result in found):
-        notes.append("Intervals over 2 to 4 seeds are exploratory; a verdict needs 5.")
-    if any(result.verdict is Verdict.NOT_SEPARABLE for _, result in found):
-        text = f"To separate: for {POWER:.0%} power at the 95 % level, were the difference the true one"
-        if any(result.assumed_sd is not None for _, result in found):
-            text += (
-                f" and (assumed of one seed, not measured) seeds added a standard deviation of {ASSUMED_REPLICATE_SD:g} "
-                "points to a replicate's difference while its item noise averaged out"
-            )
-        notes.append(text + "; problems: where no number of replicates on these test problems would do.")
+    decided = [result for _, result in found if result.p_holm is not None]
+    if len(decided) > 1:
+        notes.append(f"Verdicts are Holm-corrected for their number, {len(decided)}.")
+    if any(result.relevance is not Relevance.OPEN for _, result in found):
+        notes.append(
+            f"Margin: the difference against ±{found[0][1].margin:g} point; no control: within it, but neither fresh human "
+            "problems nor twice the human data separate in this base, so that nothing could be learnt there."
+        )
+    if any(result.needed_text for _, result in found):
+        notes.append(_needed_note([result for _, result in found]))
     return notes
+
+
+def _needed_note(results: Sequence[Comparison]) -> str:
+    text = f"To separate: draws of the base for {POWER:.0%} power at the 95 % level, were the difference the true one"
+    if any(result.assumed_sd is not None for result in results):
+        text += (
+            f" and (assumed of one draw, not measured) draws added a standard deviation of {ASSUMED_DRAW_SD:g} points to a "
+            "difference"
+        )
+    if any(result.needed_text == INFEASIBLE for result in results):
+        text += f"; {NO_STUDY}: {INFEASIBLE} (of at most {MOST_DRAWS} draws and {MOST_PROBLEMS:,} test problems)"
+    return text + "."
 
 
 def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:

@@ -153,7 +153,9 @@ class WorldConfig:
     composed_frac: Annotated[
         float, fields.result("[0, 1]")
     ]  # share of corpus documents that hold whole solved problems
-    seed: Annotated[int, fields.result("(-inf, inf)")]  # of graphs, pool, validation, test; of the corpus with its own seed
+    seed: Annotated[
+        int, fields.result("(-inf, inf)")
+    ]  # of graphs, pool, validation, test; of the corpus with its own seed
     max_value: Annotated[int, fields.result("[10, 9999]")] = 60  # each number is one token
 
 

@@ -13,7 +13,8 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.checks import verified
-from analysis.load.outcomes import read_greedy
+from analysis.load.outcomes import Outcomes, read_greedy
+from analysis.load.pairs import units_of
 from analysis.load.points import contrast, make_points
 from analysis.load.studies import load_studies
 from analysis.tables.results import records_csv, results_table
@@ -37,7 +38,7 @@ def test_missing_cells_have_reasons_and_are_no_zeros(study: Path) -> None:
         "finetune: loss became NaN at step 40",
         "not run yet, or still running",
     }
-    text = results_table(table)
+    text = results_table(table, Outcomes({}, {}))
     assert "loss became NaN at step 40" in text
     assert "n" in text.splitlines()[0].split()
     assert "±" in text
@@ -140,7 +141,7 @@ def test_a_cell_without_outcomes_is_not_paired_with_others(tmp_path: Path) -> No
 
 def test_csv_has_a_row_per_cell(study: Path) -> None:
     table = load_studies([study])
-    assert len(records_csv(table).splitlines()) == len(table.cells) + 1
+    assert len(records_csv(table, Outcomes({}, {})).splitlines()) == len(table.cells) + 1
 
 
 def test_points_of_one_replicate_say_item_noise_only(study: Path) -> None:
@@ -179,5 +180,7 @@ def test_replicates_that_share_a_seed_are_named(tmp_path: Path):
         row["seeds"] |= {"data_seed": number // 2, "train_seed": 10 + number}
         write_json(path, row)
     (note,) = [note for note in load_studies([folder]).notes if "share seeds" in note]
-    assert "data_seed (2 in 4 replicates)" in note
+    assert "data_seed (2 in 4 cells)" in note
     assert "train_seed" not in note
+    cells = load_studies([folder]).cells
+    assert [len(units) for units in units_of(cells)] == [2], "two human subsets are two replicates"

@@ -4,8 +4,8 @@
     print(claims_table({"published": run_claims(published_view()), "quickstart": results}))
 
 Levels: 5 % per primary contrast after Holm's correction over the primary contrasts that could be tested; every other
-result is exploratory and stands at its own 5 %. Verdicts on a measured study need five replicates. A ruling that Holm's
-correction takes away becomes 'not separable'.
+result is exploratory and stands at its own 5 %. Verdicts are about new bases of this kind and need five draws of a base, or
+five bases. A ruling that Holm's correction takes away becomes 'not separable'.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load.cells import ACCURACY, Cell, group_draws, group_settings
+from analysis.load.cells import ACCURACY, Base, Cell, group_draws, group_settings
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import Row, by_unit, independent_units, paired_replicates, units_of
 from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean, wilson
@@ -164,8 +164,9 @@ def mean_contrast(groups: Sequence[Contrast], outcomes: Outcomes, *, scale: Scal
     """Mean over base configurations of a contrast of each one's points; None where one of them shares no replicate.
 
     Draws and replicates pair within their own base: configurations need none in common. They share the test problems.
+    Contrasts of one configuration are averaged first: they rest on the same draws, and are no bases of their own.
     """
-    rows = [(paired_replicates(points), weights) for points, weights in groups]
+    rows = [(paired_replicates(points), weights) for points, weights in _one_a_base(groups)]
     if not rows or not all(found for found, _ in rows):
         return None
     estimate = _estimated(rows, outcomes, scale=scale)
@@ -177,8 +178,21 @@ def contrast_values(
     groups: Sequence[Contrast], outcomes: Outcomes, *, scale: Scale = Scale.POINTS
 ) -> list[list[NDArray[np.float64]]] | None:
     """What `mean_contrast` is the mean of: per base configuration and draw the values [replicates, problems]."""
-    rows = [(paired_replicates(points), weights) for points, weights in groups]
+    rows = [(paired_replicates(points), weights) for points, weights in _one_a_base(groups)]
     return _values(rows, outcomes, scale=scale) if rows and all(found for found, _ in rows) else None
+
+
+def _one_a_base(groups: Sequence[Contrast]) -> list[Contrast]:
+    found: dict[Base, list[Contrast]] = {}
+    for points, weights in groups:
+        found.setdefault(points[0].cell.base, []).append((points, weights))
+    return [
+        (
+            [point for points, _ in same for point in points],
+            tuple(weight / len(same) for _, weights in same for weight in weights),
+        )
+        for same in found.values()
+    ]
 
 
 def _estimated(

@@ -1,4 +1,4 @@
-"""What gains over matched SFT cost and how noisy they are: from the records of a study to the terms of `analysis.stats.budget`.
+"""What gains over matched SFT cost and how noisy they are: a study's records in the terms of `analysis.stats.budget`.
 
 parts, design, prices = gain_noise(rft, control, outcomes)
 print(budget_text(points, outcomes, minutes=60))

@@ -1,7 +1,7 @@
 """How large a study has to be: the power of an interval, and the draws and problems that would separate a difference.
 
-    power_of(2.0, sd=1.5, var_items=0.1, units=8)              # 0.83: chance that 8 draws separate 2 points
-    needed_to_separate(2.0, sd=1.5, var_items=0.1, problems=1319)      # Needed(draws=8, problems=1319), or None: no study could
+    power_of(2.0, sd=1.5, var_items=0.1, units=8)              # 0.85: chance that 8 draws separate 2 points
+    needed_to_separate(2.0, sd=1.5, var_items=0.1, problems=1319)      # Needed(draws=8, problems=1319); None: no study could
 
 A unit is whatever is drawn anew: a draw of a base, or a base. Nobody runs hundreds of bases: what more than MOST_DRAWS draws
 and MOST_PROBLEMS test problems would take is not separable by any feasible study, and no number is given.

@@ -124,9 +124,10 @@ def both_intervals(estimate: Estimate, *, digits: int = 2, level: float = 0.95) 
         return f"{interval_words(estimate, digits=digits, level=level)}; {estimate.kind.value}"
     these, new = estimate.these_bases, estimate.new_bases
     first = f"these bases {interval_words(these, digits=digits, level=level)}"
-    first += " (item noise only)" if these.kind is Kind.ITEMS else ""
-    if these.kind is Kind.BASES:  # single runs without outcomes: nothing is known of the bases as they are
+    if these.kind is Kind.BASES or not math.isfinite(these.half_width()):  # single runs without outcomes
         first = "these bases unknown"
+    elif these.kind is Kind.ITEMS:
+        first += " (item noise only)"
     general = NOT_ESTIMABLE if new is None else interval_words(new, digits=digits, level=level)
     held = ", over bases, a base's own draw inside" if estimate.kind is Kind.BASES else ""
     return f"{first}; new bases of this kind {general}{held}"

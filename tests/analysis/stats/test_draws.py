@@ -210,3 +210,16 @@ def test_draws_count_alike_however_many_replicates_they_have() -> None:
     assert found.value == pytest.approx(float(np.mean([draw.mean() for draw in draws])))
     assert found.se > 1.5, "three draws that lie three apart"
     assert found.these_bases.se < 0.3
+
+
+def test_two_contrasts_of_one_base_are_no_two_bases(drawn: Study) -> None:
+    """Unions of two sizes of one base, or pairs at two k: they rest on the same draws."""
+    points, outcomes = drawn
+    pairs = [group for group in pairs_of(points) if group[0][0].cell.base == points[0].cell.base]
+    assert len(pairs) > 1
+    both = mean_over_bases(pairs, outcomes)
+    singles = [contrast(pair, weights, outcomes) for pair, weights in pairs]
+    assert both is not None
+    assert both.num_bases == 1
+    assert both.df < 8, "five degrees of freedom of six draws, and not ten"
+    assert both.value == pytest.approx(float(np.mean([s.value for s in singles if s])))

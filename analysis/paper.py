@@ -159,7 +159,7 @@ def _stage(name: str, model: str, method: str, *, k: str) -> StageCost:
         number_of(find(model=model, method=method, metric=metric, k=k)[0])
         for metric in ("FLOPs", "gpu_hours_A100_80GB")
     )
-    return StageCost(name, f"table 4: {model} {method}", 3600 * hours, flops, 0, False)
+    return StageCost(name, f"table 4: {model} {method}", 3600 * hours, flops, 0, False, makes=True)
 
 
 def unused_pools() -> list[Cell]:

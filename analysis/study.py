@@ -38,6 +38,7 @@ from analysis.tables.grids import paper_tables
 from analysis.tables.matched import matched_summary
 from analysis.tables.noise import noise_summary
 from analysis.tables.results import records_csv, results_table, wrap
+from rft.archive.files import on_disk
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 from rft.registry import load_plugins
 
@@ -126,7 +127,7 @@ def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
     digest = hashlib.sha256(repr((overlay, report, [str(f) for f in folders])).encode())
     read = (*READ_FILES, SHOWN_FILE) if report else READ_FILES
     for folder in folders:
-        for path in sorted(p for name in read for p in (*folder.glob(name), *folder.glob(f"*/{name}"))):
+        for path in on_disk(folder, read):
             stat = path.stat()
             digest.update(f"{path}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
     for source in sorted(p for p in Path(__file__).parent.rglob("*.*") if p.suffix in SOURCES):

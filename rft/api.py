@@ -102,6 +102,7 @@ def run(cell: Plan) -> Record:
 
 def records(folder: Path | str) -> list[Record]:
     """The finished records of one study, as they were written."""
+    from rft.archive.files import json_at, present
     from rft.infra.study import Study
     from rft.records import RECORD_FILE
 
@@ -109,7 +110,7 @@ def records(folder: Path | str) -> list[Record]:
     if not study.cells():
         raise ValueError(f"{folder} is no study with cells: give a folder below {OUTPUTS} that a run has written")
     paths = [study.path_of(entry["folder"]) / RECORD_FILE for entry in study.cells()]
-    return [Record.from_json(read_json(path)) for path in paths if path.exists()]
+    return [Record.from_json(json_at(path)) for path in paths if present(path)]
 
 
 def read(*folders: Path | str) -> Results:

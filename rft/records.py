@@ -147,6 +147,8 @@ class StageCost:
     tokens: int  # tokens trained on, generated or scored; padding not counted
     cache_hit: bool  # True when this run found it finished in the store
     used: float = 1.0  # share of the work that the cell uses; below 1 for a shard of which it reads only some draws
+    # True: the model is made of it; False: it only measures, or fixes a control's size; None: the record does not say
+    makes: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)

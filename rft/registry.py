@@ -20,13 +20,15 @@ import difflib
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 ENTRY_POINTS = "rft.plugins"
@@ -113,8 +115,10 @@ def load_plugins(names: Iterable[str]) -> None:
 
 
 @functools.cache
-def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
-    return tuple(importlib.metadata.entry_points(group=ENTRY_POINTS))
+def _entry_points() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points  # 20 ms that most commands need not wait for
+
+    return tuple(entry_points(group=ENTRY_POINTS))
 
 
 @functools.cache

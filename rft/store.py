@@ -23,10 +23,12 @@ from typing import Any
 
 from filelock import FileLock
 
+from rft.archive.files import json_at, present, record_paths
 from rft.infra.disk import StoreError
+from rft.infra.entry import EntryInfo
 from rft.infra.manifest import read_manifest
 from rft.infra.removal import live_stages, remove_stage
-from rft.infra.store import EntryInfo, Store
+from rft.infra.store import Store
 from rft.infra.units import age_text, size_text
 from rft.records import RECORD_FILE, STUDY_FILE, read_json, write_json
 
@@ -66,17 +68,17 @@ def held_stages(store: Store, studies: Iterable[Path]) -> list[Held]:
 
 def study_keys(folder: Path) -> set[str]:
     """Keys of all stages that the folder's records rest on. Raises ValueError when it holds neither manifest nor record."""
-    records = [*folder.glob(RECORD_FILE), *folder.glob(f"*/{RECORD_FILE}")]
+    records = record_paths(folder)
     if not records and not (folder / STUDY_FILE).is_file():
         raise ValueError(f"{folder} is no study folder: it has neither {STUDY_FILE} nor a {RECORD_FILE}")
-    return {stage["key"] for path in records for stage in read_json(path)["stages"]}
+    return {stage["key"] for path in records for stage in json_at(path)["stages"]}
 
 
 def unfinished(folder: Path) -> int:
     """Cells of the study's manifest without a record."""
     path = folder / STUDY_FILE
     cells = read_json(path)["cells"] if path.is_file() else []
-    return sum(not (folder / cell["folder"] / RECORD_FILE).is_file() for cell in cells)
+    return sum(not present(folder / cell["folder"] / RECORD_FILE) for cell in cells)
 
 
 def unused(held: Iterable[Held], *, weights: bool) -> list[Held]:

@@ -2,7 +2,8 @@
 
     print(usage(search_folders(sys.argv[1:])))
 
-It is made from the declarations in rft.config and the names of files: nothing is composed, and Hydra is not imported.
+It is made from the declarations in rft.config, the source of the methods and the names of files: nothing is composed, and
+neither Hydra nor a method is imported.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from rft.conf_path import choices
 from rft.config import StudyConfig
 from rft.config.fields import Spec, specs
-from rft.plan.method import METHODS
+from rft.plan.listing import method_names, option_names
 
 WIDTH = 110
 HIDDEN_GROUPS = ("hydra",)  # logging formats, not for users
@@ -66,7 +67,7 @@ def _key_lines() -> Iterator[str]:
         if name == "methods":
             yield from _option_lines()
         elif part is None:
-            words = " | ".join(sorted(METHODS)) if name == "method" else _allowed(hints[name], spec)
+            words = " | ".join(method_names()) if name == "method" else _allowed(hints[name], spec)
             yield from _wrapped([f"  {name}: {words}"])
         else:
             yield from _wrapped([f"  {name}.*: {', '.join(f.name for f in dataclasses.fields(part))}"])
@@ -74,10 +75,8 @@ def _key_lines() -> Iterator[str]:
 
 def _option_lines() -> Iterator[str]:
     """A line for each method with options of its own."""
-    for name, method in METHODS.items():
-        if method.options is not None:
-            names = ", ".join(one.name for one in dataclasses.fields(method.options))
-            yield from _wrapped([f"  methods.{name}.*: {names}"])
+    for name, options in option_names().items():
+        yield from _wrapped([f"  methods.{name}.*: {', '.join(options)}"])
 
 
 def _part(hint: Any) -> Any:

@@ -2,11 +2,12 @@
 
     python tests/analysis_coverage.py --studies 10000 > docs/coverage.md        (make coverage)
 
-Generator, for every study anew: problem i has difficulty d_i ~ N(0, 1.2) and a taste for each setting j, u_ij ~ N(0, 0.3); draw
-b of the base has a level ~ N(0, 0.5) of its own and for each setting g_bj; the cell of setting j and replicate r has e_brj ~
-N(0, 0.08) (about 1.7 points from seed to seed); problem i is right with chance logistic(m_j + d_i + u_ij + level_b + g_bj +
-e_brj), 200 problems. The variance of g is 0, 1 or 5 times that of e. Estimands, in points: for new bases the expectation over
-draws, replicates and problems; for these bases that over replicates and problems, given level and g.
+Generator, for every study anew: problem i has difficulty d_i ~ N(0, 0.7) and a taste for each setting j, u_ij ~ N(0, 0.18); draw
+b of the base has a level ~ N(0, 0.3) of its own and for each setting g_bj; the cell of setting j and replicate r has e_brj
+~ N(0, 0.05) (about 1.6 points from seed to seed); problem i is right with chance Phi(m_j + d_i + u_ij + level_b + g_bj + e_brj)
+of the normal distribution, 100 problems. The variance of g is 0, 1 or 5 times that of e. Estimands, in points: for new bases the
+expectation over draws, replicates and problems; for these bases that over replicates and problems, given level and g. Both are
+Phi(m / sqrt(1 + variance of the effects)), exactly.
 
 Designs are replicates of each draw: balanced and unbalanced ones, of few and of many draws, and five base configurations. A
 study is an array, thousands of them one call of `stratified`, the function behind every interval of the analysis.
@@ -34,10 +35,11 @@ from analysis.stats.power import power_of
 
 Floats = NDArray[np.float64]
 
-NUM_ITEMS = 200
-ITEM_SD, TASTE_SD, LEVEL_SD, REPLICATE_SD = 1.2, 0.3, 0.5, 0.08
+NUM_ITEMS = 100
+ITEM_SD, TASTE_SD, LEVEL_SD, REPLICATE_SD = 0.7, 0.18, 0.3, 0.05
 RATIOS = (0, 1, 5)  # variance between draws over that between replicates, of one setting
-LEVEL_M = -0.4
+LEVEL_M = -0.25
+STEP = 0.15  # of one doubling
 BATCH = 250  # studies at once
 FAMILY = 8  # comparisons of one table
 
@@ -71,25 +73,23 @@ class Contrast:
     """A linear contrast of the accuracies of some settings."""
 
     name: str
-    m: tuple[float, ...]  # level of each setting, log-odds
+    m: tuple[float, ...]  # level of each setting
     weights: tuple[float, ...]
 
 
 def _ladder(points: int) -> Contrast:
     x = np.arange(points, dtype=float)
-    return Contrast(f"slope over {points}", tuple(LEVEL_M + 0.25 * (x - x[-1])), tuple(slope_weights(x)))
+    return Contrast(f"slope over {points}", tuple(LEVEL_M + STEP * (x - x[-1])), tuple(slope_weights(x)))
 
 
-DIFFERENCE = Contrast("difference", (LEVEL_M, LEVEL_M + 0.25), (-1.0, 1.0))
+DIFFERENCE = Contrast("difference", (LEVEL_M, LEVEL_M + STEP), (-1.0, 1.0))
 NULL = Contrast("difference of 0", (LEVEL_M, LEVEL_M), (-1.0, 1.0))
 CONTRASTS = (DIFFERENCE, _ladder(4))
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 
 
 def expected(m: Floats, *, sd: float) -> Floats:
-    """Mean of logistic(m + N(0, sd)), by Gauss-Hermite."""
-    chances = special.expit(np.asarray(m)[..., None] + sd * NODES)
-    return np.asarray(chances @ NODE_WEIGHTS / NODE_WEIGHTS.sum())
+    """Mean of Phi(m + N(0, sd))."""
+    return np.asarray(special.ndtr(m / math.hypot(1.0, sd)))
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,8 @@ def simulate(
     m, weights = np.array(contrast.m), 100 * np.array(contrast.weights)
     gain_sd, fixed_sd = math.sqrt(ratio) * REPLICATE_SD, math.sqrt(ITEM_SD**2 + TASTE_SD**2)
     true_new = float(weights @ expected(m, sd=math.hypot(fixed_sd, LEVEL_SD, gain_sd, REPLICATE_SD)))
-    problem = (
-        m[:, None] + rng.normal(0, ITEM_SD, (studies, 1, items)) + rng.normal(0, TASTE_SD, (studies, len(m), items))
-    )
+    problem = m[:, None].astype(np.float32) + _normal(rng, ITEM_SD, (studies, 1, items))
+    problem = problem + _normal(rng, TASTE_SD, (studies, len(m), items))
     total, values = np.zeros(studies), []
     for draws in plan.bases:
         of_base = []
@@ -134,11 +133,15 @@ def simulate(
             true = expected(m + own, sd=math.hypot(fixed_sd, REPLICATE_SD)) @ weights
             total += true / (len(plan.bases) * len(draws))
             seeds = rng.normal(0, REPLICATE_SD, (studies, size, len(m))) + own[:, None]
-            chances = special.expit((problem[:, None] + seeds[..., None]).astype(np.float32))
-            right = rng.random(chances.shape, dtype=np.float32) < chances
-            of_base.append(np.einsum("j,srji->sri", weights, right))
+            height = problem[:, None] + seeds[..., None].astype(np.float32)
+            right = rng.standard_normal(height.shape, dtype=np.float32) < height
+            of_base.append(np.asarray(sum(w * right[:, :, place] for place, w in enumerate(weights))))
         values.append(of_base)
     return Studies(values, true_new, total)
+
+
+def _normal(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.float32(sd) * rng.standard_normal(shape, dtype=np.float32)
 
 
 def batches(studies: int) -> Iterator[int]:
@@ -256,10 +259,10 @@ def family_rows(studies: int, *, seed: int) -> Iterator[str]:
         yield f"| a difference is separated | 8 draws of 1 | {ratio} | {percent(share)} | {percent(promised)} promised |"
 
 
-def report(studies: int, *, seed: int) -> str:
-    """The whole grid as Markdown."""
+def report(studies: int, *, seed: int) -> Iterator[str]:
+    """The whole grid as lines of Markdown."""
     error = 100 * math.sqrt(0.95 * 0.05 / studies)
-    lines = [
+    yield from (
         "# Coverage of the intervals",
         "",
         "Generated by `make coverage` (`tests/analysis_coverage.py`, which says how studies are drawn); not edited by hand.",
@@ -269,11 +272,10 @@ def report(studies: int, *, seed: int) -> str:
         "bases holds item noise alone, which is said beside it.",
         "",
         *HEADER,
-        *coverage_rows(studies, seed=seed),
-        "",
-        *family_rows(studies, seed=seed),
-    ]
-    return "\n".join(lines)
+    )
+    yield from coverage_rows(studies, seed=seed)
+    yield ""
+    yield from family_rows(studies, seed=seed)
 
 
 def main() -> None:
@@ -282,7 +284,8 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print(report(options.studies, seed=options.seed))
+    for line in report(options.studies, seed=options.seed):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from omegaconf import open_dict
 
 from rft.conf_path import conf_folder
 from rft.config import StudyConfig
+from rft.plan.sources import ModelIdentity, Sources
 from rft.plan.typed import to_study_config
 
 # A whole study in seconds: other numbers, the same code path
@@ -31,6 +32,17 @@ TINY = (
     "sampling.draws_per_shard=2",
     "tracking.mode=disabled",
 )
+
+
+FILES = Sources(  # of files and an imported model, as if looked up
+    {"train": "d1", "test": "d2", "loss": "d3"},
+    {"train": "train.jsonl", "test": "test.jsonl", "loss": "loss.txt"},
+    100,
+    50,
+    {"smollm2-135m": ModelIdentity("m1", "folder")},
+    {"smollm2-135m": "ctranslate2"},
+)
+FROM_FILES = ("model=smollm2-135m", "data=gsm8k", "model.path=folder")  # the configuration that they belong to
 
 
 def composed(*overrides: str) -> StudyConfig:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rft.core.model import save_model
-from rft.records import CURVE_FILE, read_jsonl, write_json, write_jsonl
+from rft.records import CURVE_FILE, read_jsonl
 from rft.stages.finetune import Finetune, Recipe
 from rft.stages.stage import Done
-from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE
+from rft.stages.trainset import HUMAN, Example, write_examples
 from rft.stages.weights import ModelFacts
 from tests.core_tiny import tiny_llama, tiny_tokenizer, toy_pairs
 from tests.lone_stage import given_examples, given_weights, run_stage
@@ -43,9 +43,9 @@ def write_base(folder: Path, *, model: Any = None, tokenizer: Any = None) -> Pat
 def write_trainset(folder: Path) -> Path:
     """Toy problems as a stage of examples writes them."""
     folder.mkdir()
-    rows = [{"question": question.text, "solution": answer} for question, answer in toy_pairs(NUM_EXAMPLES, seed=3)]
-    write_jsonl(folder / EXAMPLES_FILE, rows)
-    write_json(folder / REFERENCE_FILE, {"num_examples": NUM_EXAMPLES, "num_reference_examples": [NUM_EXAMPLES]})
+    pairs = toy_pairs(NUM_EXAMPLES, seed=3)
+    rows = [Example(str(i), asked.text, answer, HUMAN) for i, (asked, answer) in enumerate(pairs)]
+    write_examples(rows, folder)
     return folder
 
 

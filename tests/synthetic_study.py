@@ -311,14 +311,15 @@ def make_record(
     }  # fmt: skip
     seconds = 2.0 + 0.01 * steps
     names = {"model": spec["model"], "data": "world-easy", "method": spec.get("title", spec["method"])}
+    flops = 6.0 * PARAMS[spec["model"]] * 60 * max(1, steps)
     cost = [
-        StageCost("pretrain", "b" + spec["model"], 20.0, 1e12, 2_000_000, True),
-        StageCost("finetune", "f" + cell_id, seconds, 6.0 * PARAMS[spec["model"]] * 60 * max(1, steps), 100, False),
+        StageCost("pretrain", "b" + spec["model"], 20.0, 1e12, 2_000_000, True, makes=True),
+        StageCost("evaluate", "e" + cell_id, 1.0, 1e9, 100, False, makes=False),
     ]
+    cost += [StageCost("finetune", "f" + cell_id, seconds, flops, 100, False, makes=True)] if trained else []
     if draws:
-        cost.append(
-            StageCost("shard", f"s{spec['model']}{spec['seed']}", 0.5 * draws, 1e10 * draws, 1000 * draws, True)
-        )
+        drawn = (f"s{spec['model']}{spec['seed']}", 0.5 * draws, 1e10 * draws, 1000 * draws, True)
+        cost.append(StageCost("shard", *drawn, makes=spec["method"] not in CONTROLS))
     return Record(
         "synthetic", cell_id, "key-" + cell_id, names, setting, seeds,
         model, data, {"maj1@1": score, **(voted or {})}, {}, [], cost,

@@ -29,7 +29,7 @@ LIGHT += (
     "analysis.load.studies",
     "analysis.plot_scaling",
 )
-LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot")
+LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot", "rft.cli.archive")
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -60,11 +60,12 @@ ABOVE_TEXT = ("rft.core", "rft.infra", *ABOVE_CORE)
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
+        ("rft/archive", ("rft.config", "rft.text", *ABOVE_TEXT)),
         ("rft/config", ("rft.text", *ABOVE_TEXT)),
         ("rft/text", ABOVE_TEXT),
         ("rft/core", ("rft.infra", *ABOVE_CORE, "wandb")),
         ("rft/infra", ("rft.core", *ABOVE_CORE)),
-        ("rft/stages", (*ABOVE_STAGES, "rft.infra.store", "rft.infra.tracking", "wandb")),
+        ("rft/stages", (*ABOVE_STAGES, "rft.infra.store", "rft.infra.entry", "rft.infra.tracking", "wandb")),
         ("rft/plan", ("rft.methods", "rft.execute", "rft.run", "analysis", "torch")),
         ("rft/methods", ("rft.execute", "rft.run", "analysis", "hydra", "wandb", "torch")),
         ("rft/execute", ("rft.methods", "rft.run", "analysis", "hydra")),
@@ -78,6 +79,7 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
 
 
 OF_ANALYSIS = {
+    "rft.archive.files",
     "rft.records",
     "rft.votes",
     "rft.registry",

@@ -17,9 +17,10 @@ from functools import cache
 
 from analysis import paper
 from analysis.claims.donors import claim_self_made, claim_unions
+from analysis.claims.gains import claim_gain_shrinks, claim_rft_gain_shrinks
 from analysis.claims.rft import claim_more_paths, claim_rft_beats_sft
 from analysis.claims.rulings import ALPHA, ClaimResult, Ruling, StudyView
-from analysis.claims.scaling import claim_gain_shrinks, claim_log_linear, claim_loss_predicts, claim_rft_gain_shrinks
+from analysis.claims.scaling import claim_log_linear, claim_loss_predicts
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points

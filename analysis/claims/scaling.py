@@ -1,4 +1,4 @@
-"""Claims about data amount and pretraining loss: (1) log-linear, (2) loss as the predictor, (3) and (5) who gains less.
+"""Claims about data amount and pretraining loss: (1) log-linear, (2) loss as the predictor.
 
 Each function takes a StudyView and returns the results of one claim, its primary contrast first. What is tested, with
 margin and level, is written in the ClaimTest constants.
@@ -12,31 +12,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, slope_estimate
-from analysis.load.cells import Base
-from analysis.load.names import base_names, unit_name
-from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, contrast
+from analysis.load.names import base_names
+from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, where
 from analysis.stats.comparisons import lacking
-from analysis.stats.fits import log_odds, point_n, slope_weights
 from analysis.stats.linear import LineFit, NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
 from analysis.stats.shape import MARGIN, ShapeResult, compare_rivals, log_linear
-from analysis.stats.uncertainty import Estimate
 
 SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is a variant
 
 LOG_LINEAR = ClaimTest(
     "1",
     "SFT accuracy is linear in the logarithm of the data amount",
-    "largest departure from the line of SFT accuracy on log2 data, 1 to 1/8, over all bases; 90 % interval within ±2",
+    "largest departure over bases of SFT accuracy (1 to 1/8, equal epochs) from a line on log2 data; 90 % interval within ±2",
     margin=MARGIN,
     primary=True,
 )
 LOSS_PREDICTS = ClaimTest(
     "2a",
     "pretraining loss predicts SFT accuracy better than the number of parameters",
-    "Williams' t between |r(accuracy, loss)| and |r(accuracy, log10 parameters)| over bases, full data",
+    "Williams' t between |r(SFT, loss)| and |r(SFT, log10 parameters)|, full data; parameters nominal or without embeddings",
     margin=None,
     primary=True,
     unit="t",
@@ -54,22 +50,6 @@ ICL_STEEPER = ClaimTest(
     "slope over bases of (ICL - SFT) on loss, below 0",
     margin=None,
     primary=False,
-    unit="points per nat",
-)
-GAIN_SHRINKS = ClaimTest(
-    "3",
-    "better models gain less per doubling of data",
-    "slope over bases of (SFT points per doubling, 1 to 1/8, the study's own epoch rule) on loss, above 0",
-    margin=None,
-    primary=True,
-    unit="points per doubling per nat",
-)
-RFT_GAIN_SHRINKS = ClaimTest(
-    "5",
-    "RFT gains less for models with lower pretraining loss",
-    "slope over bases of (RFT - SFT, full data) on loss, above 0; the RFT series that most bases have, then fewest donors",
-    margin=None,
-    primary=True,
     unit="points per nat",
 )
 
@@ -91,7 +71,7 @@ def log_amounts(ladder: Sequence[Point]) -> list[float]:
 
 def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     """(1)"""
-    ladders = sft_ladders(view.points, smallest=SMALLEST_FRACTION)
+    ladders = sft_ladders(view.same_epochs, smallest=SMALLEST_FRACTION)
     found = {name: log_linear(ladder, log_amounts(ladder), view.outcomes) for name, ladder in ladders.items()}
     shapes = {name: result for name, result in found.items() if isinstance(result, ShapeResult)}
     if not shapes:
@@ -101,7 +81,7 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     rivals = compare_rivals(
         {
             name: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder])
-            for name, ladder in sft_ladders(view.points, smallest=0).items()
+            for name, ladder in sft_ladders(view.same_epochs, smallest=0).items()
         }
     )
     if not isinstance(rivals, NotEnough):
@@ -204,109 +184,3 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     groups = [((icl[b], sft[b]), (1.0, -1.0)) for b in shared]
     slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
     return directional(ICL_STEEPER, slope, view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases")
-
-
-def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
-    """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
-    ladders = sft_ladders(points, smallest=smallest).values()
-    return [la for la in ladders if len(la) >= 3 and la[-1].loss is not None and not la[-1].cell.post_trained]
-
-
-def slope_estimates(
-    points: Sequence[Point], outcomes: Outcomes, *, smallest: float = SMALLEST_FRACTION
-) -> tuple[list[Point], list[Estimate]]:
-    """Per base: its full-data point and the SFT points per doubling of data."""
-    tops, slopes = [], []
-    for ladder in slope_ladders(points, smallest=smallest):
-        estimate = contrast(ladder, tuple(slope_weights(log_amounts(ladder))), outcomes)
-        if estimate is not None:
-            tops.append(ladder[-1])
-            slopes.append(estimate)
-    return tops, slopes
-
-
-def odds_slopes(points: Sequence[Point], *, smallest: float) -> tuple[list[Point], list[float]]:
-    """The same on the log-odds scale of the means."""
-    ladders = slope_ladders(points, smallest=smallest)
-    slopes = []
-    for ladder in ladders:
-        odds = log_odds([p.estimate.value / 100 for p in ladder], n=[point_n(p) for p in ladder])
-        slopes.append(float(slope_weights(log_amounts(ladder)) @ odds))
-    return [ladder[-1] for ladder in ladders], slopes
-
-
-def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
-    """(3): the primary on the study's own rule; every other rule, range and scale as detail."""
-    line = _gain_shrink_line(view.points, view.outcomes, smallest=SMALLEST_FRACTION, odds=False)
-    if not isinstance(line, LineFit):
-        return [GAIN_SHRINKS.not_testable(line)]
-    details, reversed_in = [], []
-    for rule, points in (*view.variants, ("own rule", view.points)):
-        for smallest in (1 / 8, 1 / 32):
-            for odds in (False, True):
-                other = _gain_shrink_line(points, view.outcomes, smallest=smallest, odds=odds)
-                if not isinstance(other, LineFit):
-                    continue
-                name = f"{rule}, 1 to 1/{round(1 / smallest)}, {'log-odds' if odds else 'points'}"
-                details.append(f"{name}: {other.b:+.2f} (SE {other.se_b:.2f}), R² {other.r2:.3f}")
-                if other.b * line.b < 0:
-                    reversed_in.append(name)
-    what = f"slope over {line.n} bases, R² {line.r2:.3f}"
-    what += f", its sign reversed in {len(reversed_in)} of {len(details)} variants" if reversed_in else ""
-    ladders = slope_ladders(view.points, smallest=SMALLEST_FRACTION)
-    groups = [(ladder, tuple(slope_weights(log_amounts(ladder)))) for ladder in ladders]
-    slope = slope_estimate(line, groups=groups if len(groups) == line.n else (), outcomes=view.outcomes)
-    other_scale = _gain_shrink_line(view.points, view.outcomes, smallest=SMALLEST_FRACTION, odds=True)
-    said = _odds_slope(other_scale, unit=unit_name(view.points[0].cell)) if isinstance(other_scale, LineFit) else ""
-    return [directional(GAIN_SHRINKS, slope, view=view, what=what, details=details, odds=said)]
-
-
-def _odds_slope(line: LineFit, *, unit: str) -> str:
-    low, high = line.interval()
-    return f"on log-odds {line.b:+.3f} per doubling per {unit} (95 % {low:+.3f} to {high:+.3f})"
-
-
-def _gain_shrink_line(
-    points: Sequence[Point], outcomes: Outcomes, *, smallest: float, odds: bool
-) -> LineFit | NotEnough:
-    if odds:
-        tops, slopes = odds_slopes(points, smallest=smallest)
-    else:
-        tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
-        slopes = [estimate.value for estimate in estimates]
-    return fit_on_loss(tops, slopes, what="gain per doubling against loss")
-
-
-def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
-    """(5)"""
-    sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
-    series: dict[tuple[int, int], dict[Base, Point]] = {}
-    for point in full_points(view.points, method="rft"):
-        if point.cell.base in sft and point.cell.plainly_selected:
-            key = (len(point.cell.union), point.cell.k or 0)
-            series.setdefault(key, {})[point.cell.base] = point
-    if not series:
-        return [RFT_GAIN_SHRINKS.not_testable("no base has both RFT and SFT on the full data")]
-    best = max(series, key=lambda key: (len(series[key]), -key[0], key[1]))
-    details = []
-    for key in sorted(series):
-        line = _gain_line(series[key], sft)
-        if isinstance(line, LineFit):
-            details.append(f"{_series_name(key)}: {line.b:+.2f} (SE {line.se_b:.2f}), R² {line.r2:.3f}, n = {line.n}")
-    line = _gain_line(series[best], sft)
-    if not isinstance(line, LineFit):
-        return [RFT_GAIN_SHRINKS.not_testable(line)]
-    what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
-    groups = [((point, sft[base]), (1.0, -1.0)) for base, point in series[best].items()]
-    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
-    return [directional(RFT_GAIN_SHRINKS, slope, view=view, what=what, details=details)]
-
-
-def _series_name(key: tuple[int, int]) -> str:
-    return f"RFT k={key[1]}" if not key[0] else f"RFT U{key[0]} k={key[1]} each"
-
-
-def _gain_line(series: dict[Base, Point], sft: dict[Base, Point]) -> LineFit | NotEnough:
-    bases = list(series)
-    gains = [series[b].estimate.value - sft[b].estimate.value for b in bases]
-    return fit_on_loss(list(series.values()), gains, what="RFT gain against loss")

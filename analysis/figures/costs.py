@@ -1,11 +1,11 @@
-"""What accuracy costs, in FLOPs and hours.
+"""What accuracy costs, in FLOPs and in minutes or hours.
 
 accuracy_against_cost(points)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,37 +22,44 @@ from analysis.style import caption, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from analysis.stats.costs import method_cost
+from analysis.stats.costs import Cost, cost_of, time_unit
 
 LEGEND_COLUMNS = 5
+KINDS = {"cpu": "CPU", "cuda": "GPU"}  # of the devices that a record names
 
 
 @draws("accuracy_vs_cost", order=100)
 def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
     """Accuracy against what it took beyond the base model; colour by base, marker by method."""
-    found = [(p, c) for p in where(points, data_frac=ALL_DATA) if (c := method_cost(p.cell)) and c[0] > 0 and c[1] > 0]
-    if not found:
+    found = [
+        (p, c) for p in where(points, data_frac=ALL_DATA) if (c := point_cost(p)) and c.flops > 0 and c.seconds > 0
+    ]
+    if all(cost.evaluation for _, cost in found):
         return NotEnough("accuracy against cost", "no trained cell with its cost")
     figure, axes = new_figure(width=9.4, height=4.3, columns=2, sharey=True)
     shown = [p for p, _ in found]
+    unit, size = time_unit([cost.seconds for _, cost in found])
+    amounts: dict[str, Callable[[Cost], float]] = {
+        "FLOPs beyond pretraining": lambda cost: cost.flops,
+        f"{_device(shown)} {unit} beyond pretraining": lambda cost: cost.seconds / size,
+    }
     looks = base_looks(shown, among=points)
     legends: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-    for column, unit in enumerate(("FLOPs beyond pretraining", "device hours beyond pretraining")):
-        panel = axes[0][column]
+    for panel, (title, amount) in zip(axes[0], amounts.items(), strict=True):
         for label, group in series_by_label(shown).items():
             marker = method_series_style(group[0], shown, looks)["marker"]
             blank = {"color": "#555555", "linestyle": "none"}
             legends[1].setdefault(label.split(" k=")[0], panel.plot([], [], marker=marker, **blank)[0])
             for base, name in looks.names.items():
                 members = where(group, base=base)
-                x = [float(np.mean([c[column] for cell in p.cells if (c := method_cost(cell))])) for p in members]
+                x = [amount(cost) for p in members if (cost := point_cost(p))]
                 colour = looks.colours[name]
                 draw_points(
                     panel, x, members, linestyle="none", markersize=4.5, alpha=0.85, marker=marker, color=colour
                 )
         panel.set_xscale("log")
-        _few_ticks(panel, [c[column] for _, c in found])
-        panel.set_xlabel(unit)
+        _few_ticks(panel, [amount(cost) for _, cost in found])
+        panel.set_xlabel(title)
     for name in looks.names.values():
         legends[0][name] = axes[0][0].plot([], [], color=looks.colours[name], linewidth=5)[0]
     axes[0][0].set_ylabel("test accuracy [%]")
@@ -60,12 +67,32 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
     _two_legends(figure, *legends)
     text = (
         kinds_caption(shown)
-        + " All data. Cost: fine-tuning, the SFT model's own training, sampling and selecting, shared stages counted in full."
+        + " All data. Cost: what a model is made of (fine-tuning; where needed the SFT model, sampling, selecting), "
+        "shared stages in full; a control is not charged with the sampling that fixed its size."
     )
+    if any(cost.evaluation for _, cost in found):
+        text += " ICL trains nothing: it stands at the cost of its evaluation."
     if any(p.cell.source for p in shown):
         text += " Published: table 4 (A100 80 GB); it covers SFT on all data and RFT-U33B alone."
     caption(figure, text)
     return Drawing("accuracy_vs_cost", figure, [], text)
+
+
+def point_cost(point: Point) -> Cost | None:
+    """Mean over replicates; None where one of them is not known."""
+    costs = [cost for cell in point.cells if (cost := cost_of(cell)) is not None]
+    if len(costs) < len(point.cells):
+        return None
+    flops, seconds = np.mean([(cost.flops, cost.seconds) for cost in costs], axis=0)
+    return Cost(float(flops), float(seconds), costs[0].evaluation)
+
+
+def _device(points: Sequence[Point]) -> str:
+    """'CPU', 'GPU', or 'device' where there are both or the records do not say."""
+    kinds = {
+        "GPU" if p.cell.source else KINDS.get(str(p.cell.provenance.get("device")).partition(":")[0]) for p in points
+    }
+    return (kinds.pop() if len(kinds) == 1 else None) or "device"
 
 
 def _two_legends(figure: Figure, bases: dict[str, Any], methods: dict[str, Any]) -> None:

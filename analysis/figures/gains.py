@@ -13,8 +13,8 @@ import numpy as np
 
 from analysis import paper
 from analysis.claims.donors import SELF
+from analysis.claims.gains import slope_estimates
 from analysis.claims.rulings import StudyView
-from analysis.claims.scaling import slope_estimates
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
 from analysis.figures.registry import draws

@@ -19,7 +19,8 @@ from analysis.load.pairs import same_seeds
 from analysis.load.points import Point
 from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
-from rft.records import PATHS_FILE, read_jsonl
+from rft.archive.files import present, rows_at
+from rft.records import PATHS_FILE
 
 Keys = set[tuple[str, str]]
 MOST_BARS = 20
@@ -30,7 +31,7 @@ def read_keys(cell: Cell) -> Keys | None:
     if cell.folder is None:
         return None
     path = cell.folder / cell.files.get("paths", PATHS_FILE)
-    return {(row["id"], row["key"]) for row in read_jsonl(path)} if path.is_file() else None
+    return {(row["id"], row["key"]) for row in rows_at(path)} if present(path) else None
 
 
 def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]]]:

@@ -39,6 +39,7 @@ from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.uncertainty import Estimate, nested_mean
 from analysis.style import LINE_STYLES, caption, new_figure
 
+DRAWS_LABEL = "samples drawn per question (k, of all rounds)"
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
 PATHS_FORMULA = "log(distinct paths per question) = a + b * log(k)"
 LADDER = ("rft", "sft_matched", "oracle_paths", "fresh_human")  # and methods not known here, with their controls
@@ -50,7 +51,7 @@ def ladder_points(points: Sequence[Point], *, method: str, of_control: bool = Fa
     `of_control`: of the step-matched control that belongs to the method alone.
     """
     mine = where(points, lineage=(method, of_control), data_frac=ALL_DATA, union=(), plainly_selected=True)
-    return sorted((p for p in mine if p.cell.k), key=lambda p: p.cell.k or 0)
+    return sorted((p for p in mine if p.cell.draws), key=lambda p: p.cell.draws or 0)
 
 
 def ladder_lineages(points: Sequence[Point]) -> list[tuple[str, bool]]:
@@ -115,7 +116,7 @@ def _k_panel(
 ) -> list[dict[str, Any]]:
     fits = []
     groups = {lineage: members for lineage in series if (members := where(points, lineage=lineage))}
-    logs = {lineage: [math.log2(p.cell.k or 1) for p in members] for lineage, members in groups.items()}
+    logs = {lineage: [math.log2(p.cell.draws or 1) for p in members] for lineage, members in groups.items()}
     every = [x for places in logs.values() for x in places]
     low, high = panel.get_ylim()
     step = 0.035 * max(1.0, max(every) - min(every))
@@ -134,7 +135,7 @@ def _k_panel(
             panel.plot(
                 np.exp2(ends), fit.line.predict(ends), color=style.colour, linestyle=line, linewidth=1, alpha=0.8
             )
-    log2_axis(panel, [float(p.cell.k or 1) for p in points], label="k, samples per question")
+    log2_axis(panel, [p.cell.draws or 1.0 for p in points], label=DRAWS_LABEL)
     return fits
 
 
@@ -155,7 +156,7 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
         if not members:
             continue
         name, look = _series_look(members[0], looks)
-        k = np.array([p.cell.k for p in members], float)
+        k = np.array([p.cell.draws for p in members], float)
         estimates = [distinct_estimate(p) for p in members]
         y = np.array([e.value for e in estimates])
         half = np.array([e.half_width() for e in estimates])
@@ -173,7 +174,7 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
             panel.plot(reach, np.exp(line.predict(np.log(reach))), **line_look)
     panel.set_yscale("log")
     plain_log_ticks(panel.yaxis, ends)
-    log2_axis(panel, [float(p.cell.k or 1) for p in own], label="k, samples per question")
+    log2_axis(panel, [p.cell.draws or 1.0 for p in own], label=DRAWS_LABEL)
     panel.set_ylabel("distinct kept paths per question")
     legend_outside(figure, list(legend.values()), list(legend))
     text = _distinct_words(own)

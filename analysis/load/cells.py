@@ -57,6 +57,7 @@ class Cell:
     num_augmented: float | None = None  # kept paths (or, for the controls, what stands in their place)
     num_examples: float | None = None
     num_questions_sampled: float | None = None
+    drawn_per_question: float | None = None  # of all rounds and donors together
     correct_per_question: float | None = None
     distinct_per_question: float | None = None  # without the human path
     distinct_per_question_with_human: float | None = None
@@ -125,6 +126,13 @@ class Cell:
     def k(self) -> int | None:
         """Draws per question and donor."""
         return self.setting.get("k")
+
+    @property
+    def draws(self) -> float | None:
+        """Draws per question that its paths come from: of every round and donor, where a record says so; else k a donor."""
+        if self.drawn_per_question is not None:
+            return self.drawn_per_question
+        return None if self.k is None else float(self.k * max(1, len(self.union)))
 
     @property
     def union(self) -> tuple[str, ...]:

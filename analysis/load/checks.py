@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.load.cells import ACCURACY, Cell, Missing, Table
-from analysis.load.outcomes import Greedy, Outcomes, read_greedy, tally_of
-from rft.records import OUTCOMES_FILE, RECORD_FILE, Outcome, Score, read_jsonl
+from analysis.load.outcomes import Greedy, Known, Outcomes, read_greedy, tally_of
+from rft.archive.files import present, rows_at
+from rft.records import OUTCOMES_FILE, RECORD_FILE, Outcome, Score
 from rft.votes import pool_scores
 
 TOLERANCE = 1e-9  # of values that were written and read again
@@ -30,13 +31,13 @@ def verified(table: Table) -> tuple[Table, Outcomes]:
     """
     by_folder: dict[Path, Greedy] = {}
     unreadable: dict[Path, str] = {}
-    known: dict[tuple[str, ...] | bytes, tuple[str, ...]] = {}
+    known: Known = {}
     kept, gone = [], []
     for cell in table.cells:
         path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
         if path is None or cell.folder is None:
             kept.append(cell)
-        elif not path.is_file():
+        elif not present(path):
             kept.append(cell)
             unreadable[cell.folder] = f"{path.name} is absent"
         else:
@@ -65,7 +66,7 @@ def _faults(cell: Cell, greedy: Greedy, path: Path) -> Iterator[str]:
             yield from _compared(name, cell.rates[name], Score.binomial(greedy.letters.count(outcome.letter), n), path)
     others = {name for name in cell.scores if name != ACCURACY}
     if others:
-        yield from _other_scores(cell, others, list(read_jsonl(path)), path)
+        yield from _other_scores(cell, others, list(rows_at(path)), path)
 
 
 def _other_scores(cell: Cell, names: set[str], rows: list[Mapping[str, Any]], path: Path) -> Iterator[str]:

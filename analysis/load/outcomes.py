@@ -23,12 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.load.cells import Cell
-from rft.records import OUTCOMES_FILE, Outcome, read_jsonl
+from rft.archive.files import archive_of, present, rows_at
+from rft.records import OUTCOMES_FILE, Outcome
 from rft.votes import Tally
 
 # Quotes inside JSON strings are escaped, so these patterns cannot match inside an answer or an id.
 _ID = re.compile(rb'"id": ?"((?:[^"\\]|\\.)*)"')
 _GREEDY = re.compile(rb'"greedy": ?\{"outcome": ?"([CWNT])"')
+
+
+Known = dict[tuple[str, ...] | bytes, tuple[str, ...]]  # ids that were read, each list of them once
 
 
 @dataclass(frozen=True)
@@ -72,20 +76,32 @@ def _pick(row: Greedy, ids: tuple[str, ...]) -> NDArray[np.bool_]:
     return row.correct_I[[place[problem] for problem in ids]]
 
 
-def read_greedy(path: Path, *, known: dict[tuple[str, ...] | bytes, tuple[str, ...]] | None = None) -> Greedy:
+def read_greedy(path: Path, *, known: Known | None = None) -> Greedy:
     """One file's greedy results. Raises ValueError when a problem stands twice or a row has no greedy outcome."""
+    if archive_of(path) is not None:
+        return _read_slowly(path, known=known)
     raw = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
     ids, letters = _ID.findall(raw), _GREEDY.findall(raw)
     if not len(ids) == len(letters) == raw.count(b"\n") or b"\\" in b"".join(ids):
-        return _read_slowly(path)
+        return _read_slowly(path, known=known)
     key = b"\n".join(ids)
     names = None if known is None else known.get(key)
     if names is None:
-        names = tuple(i.decode() for i in ids)
-        _refuse_repeats(path, names)
-        if known is not None:
-            known[key] = names
+        names = _checked(path, tuple(i.decode() for i in ids), key=key, known=known)
     return _greedy(names, b"".join(letters).decode("ascii"))
+
+
+def _checked(
+    path: Path, names: tuple[str, ...], *, key: tuple[str, ...] | bytes, known: Known | None
+) -> tuple[str, ...]:
+    """The ids, as the one tuple that all files with these ids share."""
+    if known is not None and key in known:
+        return known[key]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{path}: problem {Counter(names).most_common(1)[0][0]!r} stands in it more than once")
+    if known is not None:
+        known[key] = names
+    return names
 
 
 def _greedy(names: tuple[str, ...], letters: str) -> Greedy:
@@ -93,20 +109,15 @@ def _greedy(names: tuple[str, ...], letters: str) -> Greedy:
     return Greedy(names, letters, correct_I)
 
 
-def _read_slowly(path: Path) -> Greedy:
-    """The same by the JSON parser: for files that another writer laid out otherwise."""
-    rows = list(read_jsonl(path))
+def _read_slowly(path: Path, *, known: Known | None) -> Greedy:
+    """The same by the JSON parser: for archives, and for files that another writer laid out otherwise."""
+    rows = list(rows_at(path))
     for row in rows:
         if "greedy" not in row:
             raise ValueError(f"{path}: problem {row.get('id')!r} has no greedy outcome")
-    names = tuple(row["id"] for row in rows)
-    _refuse_repeats(path, names)
+    ids = tuple(row["id"] for row in rows)
+    names = _checked(path, ids, key=ids, known=known)
     return _greedy(names, "".join(Outcome.from_letter(row["greedy"]["outcome"]).letter for row in rows))
-
-
-def _refuse_repeats(path: Path, names: tuple[str, ...]) -> None:
-    if len(set(names)) < len(names):
-        raise ValueError(f"{path}: problem {Counter(names).most_common(1)[0][0]!r} stands in it more than once")
 
 
 def read_draws(cell: Cell) -> dict[str, Tally] | None:
@@ -114,9 +125,9 @@ def read_draws(cell: Cell) -> dict[str, Tally] | None:
     if cell.folder is None:
         return None
     path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE)
-    if not path.is_file():
+    if not present(path):
         return None
-    found = {row["id"]: tally_of(row["draws"]) for row in read_jsonl(path) if row.get("draws")}
+    found = {row["id"]: tally_of(row["draws"]) for row in rows_at(path) if row.get("draws")}
     return found or None
 
 
@@ -136,10 +147,10 @@ class PathDraws:
 def read_path_draws(cell: Cell) -> dict[str, PathDraws] | None:
     """Path counts by problem id; None when the cell did not vote or its draws name no paths."""
     path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
-    if path is None or not path.is_file():
+    if path is None or not present(path):
         return None
     found = {}
-    for row in read_jsonl(path):
+    for row in rows_at(path):
         paths = (row.get("draws") or {}).get("paths")
         if paths is None:
             return None

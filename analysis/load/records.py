@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.load.cells import MATCHED, MATCHED_TO, Cell
-from rft.records import RECORD_FILE, Record, read_json
+from rft.archive.files import json_at
+from rft.records import RECORD_FILE, Record
 
 _FROM_DATA = (
-    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "correct_per_question",
+    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "drawn_per_question", "correct_per_question",
     "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
     "perturbed",
 )  # fmt: skip
@@ -24,7 +25,7 @@ _FROM_DATA = (
 def load_cell(folder: Path) -> Cell:
     """The cell of one folder. Raises ValueError when record.json is not a record of this schema version."""
     try:
-        record = Record.from_json(read_json(folder / RECORD_FILE))
+        record = Record.from_json(json_at(folder / RECORD_FILE))
         return cell_of(record, folder=folder)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{folder / RECORD_FILE} is not a record: {error!r}") from error

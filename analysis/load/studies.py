@@ -26,7 +26,8 @@ from analysis.load.cells import (
 )
 from analysis.load.names import base_order
 from analysis.load.records import load_cell, with_one_unit
-from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE, read_json
+from rft.archive.files import json_at, present
+from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE
 
 
 def load_studies(folders: Sequence[Path]) -> Table:
@@ -177,12 +178,12 @@ def _difference(one: Cell, other: Cell) -> str:
 
 
 def _load_folder(folder: Path) -> Table:
+    if present(folder / RECORD_FILE):
+        return Table((load_cell(folder),))
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give a study folder, e.g. multirun_outputs/quickstart")
     if (folder / STUDY_FILE).is_file():
         return _load_manifest(folder)
-    if (folder / RECORD_FILE).is_file():
-        return Table((load_cell(folder),))
     raise ValueError(
         f"{folder} holds neither {STUDY_FILE} (a study) nor {RECORD_FILE} (a cell); "
         "give a folder that a finished `python -m rft.run` has written"
@@ -190,7 +191,7 @@ def _load_folder(folder: Path) -> Table:
 
 
 def _load_manifest(folder: Path) -> Table:
-    manifest = read_json(folder / STUDY_FILE)
+    manifest = json_at(folder / STUDY_FILE)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
         raise ValueError(f"{folder / STUDY_FILE} is no manifest of a study: it lists no cells")
     cells: list[Cell] = []
@@ -207,10 +208,10 @@ def _load_manifest(folder: Path) -> Table:
 
 def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
     """The cell, or why there is none. A record of another cell (left over from an edited sweep) does not count."""
-    if not (place / RECORD_FILE).is_file():
-        if not (place / FAILURE_FILE).is_file():
+    if not present(place / RECORD_FILE):
+        if not present(place / FAILURE_FILE):
             return "not run yet, or still running"
-        failure = read_json(place / FAILURE_FILE)
+        failure = json_at(place / FAILURE_FILE)
         stage = failure.get("stage")
         return f"{stage}: {failure['reason']}" if stage else str(failure["reason"])
     try:

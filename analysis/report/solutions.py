@@ -16,7 +16,8 @@ from typing import Any
 from analysis.load.cells import DRAW_SEEDS, Base, Cell
 from analysis.load.labels import method_label
 from analysis.tables.results import also_text, extra_columns
-from rft.records import SHOWN_FILE, read_jsonl
+from rft.archive.files import present, rows_at
+from rft.records import SHOWN_FILE
 
 MOST_ROWS = 6000  # in one report, about 2 MB
 FIELDS = ("text", "outcome", "source", "model", "draw", "kept", "reason")
@@ -55,7 +56,7 @@ def _rows_of(cell: Cell) -> list[dict[str, Any]]:
     if cell.folder is None:
         return []
     path: Path = cell.folder / cell.files.get("samples", SHOWN_FILE)
-    return list(read_jsonl(path)) if path.is_file() else []
+    return list(rows_at(path)) if present(path) else []
 
 
 def _row(row: Mapping[str, Any], questions: dict[tuple[str, str, str], int]) -> list[Any]:

@@ -1,50 +1,59 @@
-"""What a cell cost: which stages made its model, in FLOPs and hours.
+"""What a cell cost to make: which stages its model is made of, in FLOPs and seconds.
 
-method_cost(cell)      # (2.1e12, 0.4): FLOPs and hours beyond the base model
-own_hours(point), base_hours(point)      # (0.02, 0.1): of one more replicate, of one more draw of its base
+    cost_of(cell)                  # Cost(flops=2.1e12, seconds=1440.0, evaluation=False): beyond the base model
+    time_unit([1440.0, 380.0])     # ('minutes', 60.0)
+
+A method is charged with what it needs to be made. The sampling that fixed how many steps or problems a control takes is not
+among it: who wants the control alone needs the number and not the samples. In-context learning makes no model; it stands at
+the cost of its evaluation, the one thing it spends beyond the base.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.load.cells import BASE_STAGES, Cell
-from analysis.load.points import Point
 from rft.records import StageCost
 
 SHARED = ("data", "corpus", *BASE_STAGES, "loss")  # stages that a further replicate finds finished
-SECONDS_PER_HOUR = 3600.0
-SCORING = ("evaluate", "vote")  # on the way, such as choosing epochs on validation problems
+UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Beyond the base model."""
+
+    flops: float
+    seconds: float
+    evaluation: bool  # no model is made: what is counted is its evaluation
 
 
 def making(cell: Cell) -> list[StageCost]:
-    """Stages that make the model: all up to its last fine-tuning. What follows, the draws of a vote too, only measures it."""
-    last = max((i for i, stage in enumerate(cell.cost) if stage.name == "finetune"), default=-1)
-    return [s for i, s in enumerate(cell.cost) if i <= last or cell.source is not None]  # published: no draws of votes
+    """Stages that its model is made of; none where the record does not say, as records of an earlier version do not."""
+    return [stage for stage in cell.cost if stage.makes]
 
 
-def method_cost(cell: Cell) -> tuple[float, float] | None:
-    """(FLOPs, hours) from the base to the finished model: fine-tuning, sampling, selecting; None without fine-tuning."""
-    stages = [s for s in making(cell) if s.name not in (*SHARED, *SCORING)]
-    if not any(s.name == "finetune" for s in stages):
-        return None
-    return sum(s.used * s.flops for s in stages), sum(s.used * s.seconds for s in stages) / SECONDS_PER_HOUR
+def cost_of(cell: Cell) -> Cost | None:
+    """What a cell's model cost, or a method's evaluation that makes none; None where that is not known."""
+    stages = [stage for stage in making(cell) if stage.name not in SHARED]
+    if any(stage.name == "finetune" for stage in stages):
+        return _sum(stages, evaluation=False)
+    asked = [stage for stage in cell.cost if stage.name == "evaluate" and stage.makes is False]
+    return _sum(asked, evaluation=True) if asked and not stages else None
 
 
-def own_hours(point: Point) -> float:
-    """Mean hours of the stages that a new replicate of this setting has to run itself."""
-    seconds = [sum(s.seconds for s in cell.cost if s.name not in SHARED) for cell in point.cells]
-    return float(np.mean(seconds)) / SECONDS_PER_HOUR
+def _sum(stages: Sequence[StageCost], *, evaluation: bool) -> Cost:
+    return Cost(
+        sum(stage.used * stage.flops for stage in stages),
+        sum(stage.used * stage.seconds for stage in stages),
+        evaluation,
+    )
 
 
-def all_hours(points: Sequence[Point]) -> float:
-    """Hours of every point once more; 0, unknown, where the cost of one of them is."""
-    hours = [own_hours(point) for point in points]
-    return sum(hours) if all(hours) else 0.0
-
-
-def base_hours(point: Point) -> float:
-    """Hours of pretraining."""
-    return sum(s.seconds for s in point.cell.cost if s.name in SHARED) / SECONDS_PER_HOUR
+def time_unit(seconds: Sequence[float]) -> tuple[str, float]:
+    """(name, seconds in it) of the largest unit of which the middle value has two or more."""
+    middle = float(np.median(seconds))
+    return next((unit for unit in UNITS if middle >= 2 * unit[1]), UNITS[-1])

@@ -18,7 +18,7 @@ from analysis.load.points import Point, contrast_values
 from analysis.stats.budget import Design, Prices, assumed, best_design, wasted
 from analysis.stats.comparisons import matched_pairs
 from analysis.stats.components import Components, components
-from analysis.stats.costs import base_hours, own_hours
+from analysis.stats.hours import base_hours, own_hours
 from analysis.stats.power import VERDICT_UNITS
 
 SECONDS_PER_MINUTE = MINUTES_PER_HOUR = 60.0

@@ -29,9 +29,9 @@ from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
 from analysis.stats.budget import draws_table
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, matched_pairs
-from analysis.stats.costs import all_hours, base_hours, own_hours
 from analysis.stats.fits import fit_series, slope_weights
 from analysis.stats.gains_plan import MINUTES_PER_HOUR, budget_text, gain_noise
+from analysis.stats.hours import all_hours, base_hours, own_hours
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
 from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.power import VERDICT_UNITS

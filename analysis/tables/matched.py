@@ -117,8 +117,8 @@ def _pool_text(cell: Cell) -> str:
 def matched_notes(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
     """What the intervals hold, and what the last columns mean."""
     notes = [
-        "95 % intervals: of these bases as they are (replicates and problems), and of new bases of this kind (the draw of the "
-        "base too), on which verdicts rest."
+        "95 % intervals: of these bases as they are (replicates and problems), and of new bases of this kind (the draw of "
+        "the base too), on which verdicts rest."
     ]
     if any(result.estimate.kind is Kind.ITEMS for _, result in found):
         notes.append(

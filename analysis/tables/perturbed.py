@@ -22,7 +22,8 @@ from analysis.load.pairs import by_unit, units_of
 from analysis.load.points import PERCENT, Point, score_of
 from analysis.stats.uncertainty import Estimate, Kind, nested_mean
 from analysis.tables.results import also_text, extra_columns, score_text
-from rft.records import OUTCOMES_FILE, Outcome, read_jsonl
+from rft.archive.files import present, rows_at
+from rft.records import OUTCOMES_FILE, Outcome
 
 COPY, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
 NOTHING = Outcomes({}, {})  # these scores have no outcomes of their own
@@ -32,9 +33,9 @@ HEADER = ("base", "method", "data", "also", "n", "original numbers", "changed nu
 def read_changes(cell: Cell) -> dict[str, int] | None:
     """Copy minus original (-1, 0 or 1) by problem id; None when the cell's outcomes are not at hand."""
     path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
-    if path is None or not path.is_file():
+    if path is None or not present(path):
         return None
-    rows = [row for row in read_jsonl(path) if "perturbed" in row]
+    rows = [row for row in rows_at(path) if "perturbed" in row]
     return {row["id"]: _hit(row["perturbed"]) - _hit(row["greedy"]) for row in rows} or None
 
 

@@ -64,10 +64,10 @@ def _gaps(missing: Sequence[Missing]) -> list[str]:
 
 
 ERROR_NOTE = (
-    "± is one standard error: of a new base of this kind where there are two draws or more (draws, replicates and test problems "
-    "together), else of these bases as they are (replicates and problems; of one replicate problems alone). Where the outcomes "
-    "of single problems are not at hand, the problems' part is at most what is given. Where none or all are right: the 95 % "
-    "Wilson interval."
+    "± is one standard error: of a new base of this kind where there are two draws or more (draws, replicates and test "
+    "problems together), else of these bases as they are (replicates and problems; of one replicate item noise only). "
+    "Where the outcomes of single problems are not at hand, the problems' part is at most what is given. Where none or "
+    "all are right: the 95 % Wilson interval."
 )
 
 

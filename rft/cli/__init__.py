@@ -32,6 +32,7 @@ COMMANDS = (
     Command("status", "progress of a study: cells done, cells missing and why, stages being computed now"),
     Command("plot", "figures, tables, fits and claims of a study (or of the published one: --paper)"),
     Command("report", "what plot draws, in one HTML file that opens from disk"),
+    Command("archive", "keep a finished study in a few megabytes, for version control"),
     Command("grade", "grade stored solutions under a named rule"),
     Command("select", "choose correct and distinct solutions from a stored pool"),
     Command("store", "list what the stage store holds; remove what no study needs"),

@@ -11,80 +11,22 @@ never enters a stage's identity; all that changes results does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Annotated, Any
 
 from rft.config import fields
-
-
-class ModelSource(Enum):
-    """Where a base model comes from."""
-
-    pretrain = "pretrain"  # trained here from scratch on the data set's corpus
-    imported = "imported"  # a Hugging Face folder or hub id
-
-
-class DataKind(Enum):
-    """Which reader makes the problems."""
-
-    world = "world"  # the embedded generated world
-    jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
-
-
-class Numerics(Enum):
-    """Which floating-point kernels compute (rft.infra.numerics): sums, and so pretrained bases, differ between them."""
-
-    native = "native"  # the processor's fastest
-    portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
-
-
-class OnFault(Enum):
-    """What becomes of rows that cannot be used as they are."""
-
-    error = "error"  # all of them are named, nothing runs
-    drop = "drop"  # left out, and counted in the record
-
-
-class SampleFrom(Enum):
-    """Which questions RFT samples at a data fraction below 1."""
-
-    own = "own"  # the questions of the fraction
-    all = "all"  # every training question of the data set
-
-
-class Split(Enum):
-    """Which problems are scored."""
-
-    test = "test"
-    validation = "validation"
-
-
-class ThinTo(Enum):
-    """Whether a union's kept paths are thinned, to compare unions at equal numbers of paths."""
-
-    none = "none"
-    own = "own"  # to as many paths as the model's own pool with as many draws keeps, by seeded choice
-
-
-class Allocate(Enum):
-    """How the draws of a pool are spent on questions, k to each on average."""
-
-    uniform = "uniform"  # k to each
-    by_difficulty = "by_difficulty"  # more to those that are seldom answered, see `AllocationConfig`
-
-
-class AllocationRule(Enum):
-    """How many correct draws are wanted of a question (DART-Math, Tong et al. 2024)."""
-
-    uniform = "uniform"  # of each the same number
-    proportional = "proportional"  # that number times its failure rate over the largest one, at least 1
-
-
-class EpochRule(Enum):
-    """Epochs at a data fraction (paper appendix A.2)."""
-
-    fixed = "fixed"  # the same number of epochs at every fraction
-    per_fraction = "per_fraction"  # epochs / data_frac: the same number of steps at every fraction
+from rft.config.choices import (
+    Allocate,
+    AllocationRule,
+    DataKind,
+    EpochRule,
+    ModelSource,
+    Numerics,
+    OnFault,
+    Optimizer,
+    SampleFrom,
+    Split,
+    ThinTo,
+)
 
 
 @dataclass
@@ -100,6 +42,9 @@ class ArchConfig:
     init_std: Annotated[float, fields.result("(0, inf)")]  # of weight matrices; narrow models need more than 0.02
     embedding_std: Annotated[float, fields.result("(0, inf)")]  # of the tied token embedding at the start
     rope_theta: Annotated[float, fields.result("(0, inf)")]  # base of the rotary positions
+    # Output projections of attention start as the transposed value projections: a token looked at becomes likelier
+    # to be said. It came later: where it is false, a base is stored under the name that it had before
+    copying_start: bool = field(default=False, metadata={"added": True})
 
 
 @dataclass
@@ -113,6 +58,11 @@ class PretrainConfig:
     warmup_frac: Annotated[float, fields.result("[0, 1)")]
     weight_decay: Annotated[float, fields.result("[0, inf)")]
     beta2: Annotated[float, fields.result("[0, 1)")]  # of AdamW
+    # Fields that came later: at these values a base is stored under the name that it had before them
+    optimizer: Optimizer = field(default=Optimizer.adamw, metadata={"added": True})
+    matrix_lr: Annotated[float | None, fields.result("(0, inf)", "muon: peak rate of hidden matrices; adamw: null")] = (
+        field(default=None, metadata={"added": True})
+    )
 
 
 @dataclass
@@ -148,8 +98,8 @@ class WorldConfig:
     min_steps: Annotated[int, fields.result("[1, inf)")]  # equations of a canonical solution, at least
     max_steps: Annotated[int, fields.result("[1, inf)")]  # and at most
     num_graphs: Annotated[int, fields.result("[1, inf)")]  # computation graphs, drawn with Zipf-like frequency
-    max_distractors: Annotated[int, fields.result("[0, inf)")]  # facts that the answer does not need, at most
-    human_style: Annotated[float, fields.result("[0, 1]")]  # probability of the canonical human path; else uniform
+    max_distractors: Annotated[int, fields.result("[0, 4]")]  # facts that the answer does not need, at most
+    human_style: Annotated[float, fields.result("[0, 1]")]  # probability of the canonical human path; else any
     composed_frac: Annotated[
         float, fields.result("[0, 1]")
     ]  # share of corpus documents that hold whole solved problems

@@ -61,7 +61,21 @@ def build_llama(arch: ArchConfig, *, vocab_size: int, seed: int, eos_id: int, pa
     model = LlamaForCausalLM(config).float()
     with torch.no_grad():
         model.get_input_embeddings().weight.normal_(0.0, arch.embedding_std)
+        if arch.copying_start:
+            for layer in model.model.layers:
+                _start_copying(layer.self_attn)
     return model
+
+
+def _start_copying(attention: Any) -> None:
+    """Output weights as the transposed value weights, head by head.
+
+    What a head writes is then W^T W x of the token x that it looks at: along x, so that with tied embeddings the token's own
+    logit rises. Random weights point anywhere, and copying has to be found first.
+    """
+    values = attention.v_proj.weight.unflatten(0, (-1, attention.head_dim))  # kv head, channel, width
+    shared = attention.q_proj.out_features // attention.v_proj.out_features  # heads that read one kv head
+    attention.o_proj.weight.copy_(values.repeat_interleave(shared, 0).flatten(0, 1).mT)
 
 
 def load_model(folder: Path, *, device: str, dtype: str) -> Model:

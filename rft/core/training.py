@@ -25,6 +25,7 @@ from rft.core.batching import Step
 from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
 from rft.core.model import Model
+from rft.core.muon import Muon
 
 Log = Callable[[dict[str, Any]], None]
 
@@ -37,7 +38,10 @@ class TrainingDivergedError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the optimiser moves. AdamW with betas (0.9, beta2); decay on matrices only, never on norms."""
+    """How the optimiser moves. AdamW with betas (0.9, beta2); decay on matrices only, never on norms.
+
+    With `matrix_lr`, Muon (rft.core.muon) moves the hidden matrices at that peak rate and AdamW the rest.
+    """
 
     num_steps: int
     lr: float  # peak
@@ -47,6 +51,7 @@ class TrainSettings:
     grad_clip: float  # largest gradient norm; 0: no clipping
     beta2: float = 0.999
     autocast: str | None = None  # 'bfloat16': products in it, weights and optimiser in float32
+    matrix_lr: float | None = None  # peak, of Muon on hidden matrices; None: AdamW moves all
 
 
 @dataclass(frozen=True)
@@ -91,13 +96,13 @@ def train(
     model.train()
     without_dropout(model)
     _learn_every_embedding(model)
-    optimizer = make_optimizer(model, settings)
+    optimizers = make_optimizers(model, settings)
     started = time.perf_counter()
     target_tokens = input_tokens = num_steps = 0
     loss = math.nan
     for number, step in enumerate(_take(steps, settings.num_steps)):
         lr = learning_rate(number, settings)
-        loss = _update(model, step, optimizer=optimizer, lr=lr, settings=settings, number=number)
+        loss = _update(model, step, optimizers=optimizers, lr=lr, settings=settings, number=number)
         num_steps = number + 1
         target_tokens += sum(len(part.targets_N) for part in step)
         input_tokens += sum(part.inputs_BT.numel() for part in step)
@@ -127,19 +132,44 @@ def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> floa
     return total / num_targets
 
 
-def make_optimizer(model: Model, settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters, decay on matrices only, in torch's fused implementation."""
+def make_optimizers(model: Model, settings: TrainSettings) -> list[torch.optim.Optimizer]:
+    """AdamW over the trainable parameters, decay on matrices only, in torch's fused implementation; with `matrix_lr` Muon
+    over the hidden matrices and AdamW over embeddings, head and norms.
+
+    Each group says as `lr_ratio` what its learning rate is in units of the schedule's.
+    """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    hidden = [] if settings.matrix_lr is None else _hidden_matrices(model)
+    moved = {id(matrix) for matrix in hidden}
+    others = [parameter for parameter in parameters if id(parameter) not in moved]
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay, "lr_ratio": 1.0},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0, "lr_ratio": 1.0},
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, settings.beta2), fused=True)
+    adamw = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, settings.beta2), fused=True)
+    if settings.matrix_lr is None:
+        return [adamw]
+    ratio = settings.matrix_lr / settings.lr
+    return [adamw, Muon([{"params": hidden, "lr_ratio": ratio}], lr=settings.matrix_lr)]
+
+
+def _hidden_matrices(model: Model) -> list[torch.nn.Parameter]:
+    """The trainable matrices of a network but its embeddings and output head, tied or not."""
+    tables = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    head = model.get_output_embeddings()
+    outer = {id(weight) for weight in (*tables, *([] if head is None else [head.weight]))}
+    return [p for p in model.parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer]
 
 
 def _update(
-    model: Model, step: Step, *, optimizer: torch.optim.AdamW, lr: float, settings: TrainSettings, number: int
+    model: Model,
+    step: Step,
+    *,
+    optimizers: list[torch.optim.Optimizer],
+    lr: float,
+    settings: TrainSettings,
+    number: int,
 ) -> float:
     loss = accumulate(model, step, autocast=settings.autocast)
     if not math.isfinite(loss):
@@ -147,13 +177,15 @@ def _update(
             f"the loss is {loss} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
             "check the weights it started from"
         )
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     if settings.grad_clip > 0:
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        parameters = [parameter for group in groups for parameter in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, settings.grad_clip)
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    for group in groups:
+        group["lr"] = lr * group["lr_ratio"]
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
     return loss
 
 

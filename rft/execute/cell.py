@@ -20,9 +20,10 @@ from rft.execute.mirror import mirror_cell
 from rft.execute.record import assemble, write_cell_files
 from rft.execute.stages import execute
 from rft.infra.devices import resolve_device
+from rft.infra.entry import Entry
 from rft.infra.numerics import require
 from rft.infra.provenance import provenance
-from rft.infra.store import Entry, Store
+from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.plan.cell import CellPlan, plan
 from rft.plan.show import plan_text

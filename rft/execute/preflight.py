@@ -238,8 +238,8 @@ class _Ready:
         return make_prompts(self.shown, problems, shots=shots, tokenizer=self.tokenizer)
 
     def _examples(self, problems: Sequence[Problem]) -> list[Any]:
-        rows = [{"question": p.question, "solution": p.solution} for p in problems]
-        pairs = training_pairs(rows, self.shown.prompt, self.tokenizer)
+        shown = [(p.question, p.solution) for p in problems]
+        pairs = training_pairs(shown, self.shown.prompt, self.tokenizer)
         return encode_examples(self.tokenizer, pairs, max_tokens=self.cfg.train.max_tokens)
 
     def _step(self, examples: list[Any], *, micro_batch_tokens: int) -> tuple[float, float]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rft.execute.stages import Made
 from rft.infra.digest import digest
-from rft.infra.store import Entry, Store
+from rft.infra.entry import Entry
+from rft.infra.store import Store
 from rft.plan.cell import CellPlan, CellStages
 from rft.records import (
     OUTCOMES_FILE,
@@ -26,10 +28,11 @@ from rft.records import (
     StageCost,
     write_jsonl,
 )
-from rft.stages.evaluate import Evaluation
+from rft.stages.allocate import DealtShard
 from rft.stages.problems import FileProblems, Part, Problems
-from rft.stages.shard import used_shares
-from rft.stages.stage import Stage
+from rft.stages.rows import Graded, Scored
+from rft.stages.shard import Shard, used_shares
+from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
 
@@ -48,6 +51,7 @@ def assemble(
     outcomes = list(_outcome_rows(cell.read, done))
     rows, origins = _stage_origins(cell, done)
     used = used_shares(cell.stages)
+    makers = set(cell.makers)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
     return Record(
         study=study,
@@ -57,11 +61,14 @@ def assemble(
         setting=dict(cell.setting),
         seeds=dict(cell.seeds),
         model=_model_facts(cell, done),
-        data=_data_facts(cell.read, done) | _perturbed_facts(cell.read, done, outcomes),
+        data=_data_facts(cell.read, done) | _draw_facts(cell, done, used) | _perturbed_facts(cell.read, done, outcomes),
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=rows,
-        cost=[_stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0)) for stage in cell.stages],
+        cost=[
+            _stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0), makes=stage in makers)
+            for stage in cell.stages
+        ],
         provenance={**provenance, "origins": origins},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
@@ -70,15 +77,15 @@ def assemble(
 def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
     """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
     done = _Finished(store)
-    write_jsonl(folder / OUTCOMES_FILE, _outcome_rows(cell.read, done))
-    rows = list(itertools.islice(done.open(cell.read.evaluate).solutions(), MAX_SOLUTIONS))
+    write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read, done)))
+    shown = list(itertools.islice(done.open(cell.read.evaluate).solutions(), MAX_SOLUTIONS))
     selections = cell.read.trained.selections
     if selections:
         kept = done.open(selections[-1]).rows()
-        write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.seeds["sample_seed"]} for row in kept))
+        write_jsonl(folder / PATHS_FILE, (row | {"seed": cell.sample_seed} for row in kept))
         for selection in selections:
-            rows += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
-    write_jsonl(folder / SHOWN_FILE, rows)
+            shown += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
+    write_jsonl(folder / SHOWN_FILE, (row.to_json() for row in shown))
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class _Finished:
 
     def facts(self, stage: Stage[Any]) -> dict[str, Any]:
         """The facts that a finished stage gives to the record."""
-        return dict(self.entry(stage).meta["facts"])
+        return Made.of(self.entry(stage)).facts
 
 
 def _stage_origins(cell: CellPlan, done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -111,10 +118,10 @@ def _stage_origins(cell: CellPlan, done: _Finished) -> tuple[list[dict[str, Any]
     rows = []
     for stage in cell.stages:
         entry = done.entry(stage)
-        made = entry.meta.get("origin", {})
-        if made not in origins:
-            origins.append(made)
-        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(made)}
+        origin = Made.of(entry).origin
+        if origin not in origins:
+            origins.append(origin)
+        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(origin)}
         weights = weights_digest(entry)
         rows.append(row | ({"weights": weights} if weights else {}))
     return rows, origins
@@ -126,86 +133,68 @@ def weights_digest(entry: Entry) -> str | None:
     return digest(found) if found else None
 
 
-def _outcome_rows(read: CellStages, done: _Finished) -> Iterator[dict[str, Any]]:
+def _outcome_rows(read: CellStages, done: _Finished) -> Iterator[Scored]:
     """One row per test problem: the greedy outcome, and where the cell has them that of its numbers-changed copy and the
     draws; joined by id."""
-    copies = dict(_copied_rows(done.open(read.perturbed))) if read.perturbed is not None else {}
-    draws = {row["id"]: row for row in done.open(read.vote).outcomes()} if read.vote is not None else {}
+    copied = done.open(read.perturbed).outcomes() if read.perturbed is not None else ()
+    copies = {original_id(row.id): row for row in copied}
+    draws = {row.id: row for row in done.open(read.vote).outcomes()} if read.vote is not None else {}
     for row in done.open(read.evaluate).outcomes():
-        greedy = {name: row[name] for name in ("outcome", "answer", "kind") if name in row}
-        merged = {"id": row["id"], "gold": row["gold"], "greedy": greedy}
-        if row["id"] in copies:
-            merged["perturbed"] = copies[row["id"]]
-        if draws:
-            vote = draws[row["id"]]
-            merged["draws"] = {
-                name: vote[name] for name in ("outcomes", "answers", "rivals", "paths", "kinds") if name in vote
-            }
-        yield merged
+        yield Scored(row, copies.get(row.id), draws[row.id] if draws else None)
 
 
-def _copied_rows(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The outcome on each numbers-changed copy, by the id of the original."""
-    for row in evaluation.outcomes():
-        yield original_id(row["id"]), {name: row[name] for name in ("gold", "outcome", "answer")}
+def _copied(outcomes: Sequence[Scored]) -> list[tuple[Graded, Graded]]:
+    """(copy, original) of every problem that has a copy."""
+    return [(row.perturbed, row.greedy) for row in outcomes if row.perturbed is not None]
 
 
-def _perturbed_scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+def _perturbed_scores(outcomes: Sequence[Scored]) -> dict[str, Score]:
     """Accuracy on the copies, and on the originals of just these problems, which lean towards plain equations."""
-    copied = [row for row in outcomes if "perturbed" in row]
-    if not copied:
+    pairs = _copied(outcomes)
+    if not pairs:
         return {}
-    hits = {name: sum(_is_hit(row[name]) for row in copied) for name in ("perturbed", "greedy")}
     return {
-        "maj1@1_perturbed": Score.binomial(hits["perturbed"], len(copied)),
-        "maj1@1_originals_of_perturbed": Score.binomial(hits["greedy"], len(copied)),
+        "maj1@1_perturbed": Score.binomial(sum(copy.is_right for copy, _ in pairs), len(pairs)),
+        "maj1@1_originals_of_perturbed": Score.binomial(sum(original.is_right for _, original in pairs), len(pairs)),
     }
 
 
-def _perturbed_facts(read: CellStages, done: _Finished, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+def _perturbed_facts(read: CellStages, done: _Finished, outcomes: Sequence[Scored]) -> dict[str, Any]:
     """Counts of the copy, and copy minus original over the same problems, with its paired standard error."""
     if read.perturbed is None:
         return {}
-    pairs = [(row["perturbed"], row["greedy"]) for row in outcomes if "perturbed" in row]
-    change = Score.mean([float(_is_hit(copy)) - float(_is_hit(original)) for copy, original in pairs])
+    change = Score.mean([float(copy.is_right) - float(original.is_right) for copy, original in _copied(outcomes)])
     counts = done.facts(read.perturbed.problems)
     return {"perturbed": counts | {"difference": change.value, "difference_se": change.se}}
 
 
-def _is_hit(solution: Mapping[str, Any]) -> bool:
-    return solution["outcome"] == Outcome.CORRECT.letter
+def _scores(outcomes: Sequence[Scored]) -> dict[str, Score]:
+    scores = {"maj1@1": Score.binomial(sum(row.greedy.is_right for row in outcomes), len(outcomes))}
+    tallies = {row.greedy.id: Tally.of(row.draws.outcomes, row.draws.rivals) for row in outcomes if row.draws}
+    return scores | (pool_scores(tallies) if tallies else {})
 
 
-def _scores(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
-    hits = sum(_is_hit(row["greedy"]) for row in outcomes)
-    scores = {"maj1@1": Score.binomial(hits, len(outcomes))}
-    if "draws" in outcomes[0]:
-        draws = {row["id"]: row["draws"] for row in outcomes}
-        scores |= pool_scores({name: Tally.of(drawn["outcomes"], drawn["rivals"]) for name, drawn in draws.items()})
-    return scores
-
-
-def _rates(outcomes: list[dict[str, Any]]) -> dict[str, Score]:
+def _rates(outcomes: Sequence[Scored]) -> dict[str, Score]:
     """Shares of the greedy solutions, of all test problems."""
     n = len(outcomes)
-    letters = [row["greedy"]["outcome"] for row in outcomes]
+    letters = [row.greedy.outcome for row in outcomes]
     rates = {
         "no_answer": Score.binomial(letters.count(Outcome.NO_ANSWER.letter), n),
         "truncated": Score.binomial(letters.count(Outcome.TRUNCATED.letter), n),
     }
-    if "kind" in outcomes[0]["greedy"]:
-        kinds = [row["greedy"]["kind"] for row in outcomes]
+    kinds = [row.greedy.kind for row in outcomes]
+    if kinds[0] is not None:
         rates |= {name: Score.binomial(kinds.count(letter), n) for letter, name in ERROR_KINDS.items()}
     return rates
 
 
 def _model_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
-    base = done.entry(cell.read.base)
-    facts = dict(cell.model_facts)
-    facts |= dataclasses.asdict(done.open(cell.read.base).facts)
-    facts |= dataclasses.asdict(done.open(cell.read.loss))
-    facts["base_weights"] = weights_digest(base)
-    return facts
+    return {
+        **cell.model_facts,
+        **dataclasses.asdict(done.open(cell.read.base).facts),
+        **dataclasses.asdict(done.open(cell.read.loss)),
+        "base_weights": weights_digest(done.entry(cell.read.base)),
+    }
 
 
 def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
@@ -219,18 +208,35 @@ def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
 
 def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     """Numbers of problems that the cell trains on and is scored on, and of rows that were left out of data files."""
-    dataset: dict[str, Any] = {"kind": "world"}
-    for stage in problems:
-        file = stage.whole if isinstance(stage, Part) else stage
+    files = [stage.whole if isinstance(stage, Part) else stage for stage in problems]
+    dataset: dict[str, Any] = {"kind": "jsonl" if any(isinstance(file, FileProblems) for file in files) else "world"}
+    for stage, file in zip(problems, files, strict=True):
         facts = done.facts(stage) | {name: value for name, value in done.facts(file).items() if name != "num_problems"}
         dataset[f"num_{'pool' if stage.split == 'train' else stage.split}"] = facts.pop("num_problems")
         if isinstance(file, FileProblems):
-            dataset["kind"] = "jsonl"
             for name, value in facts.items():
                 dataset.setdefault(name, {})[file.split] = value
     return dataset
 
 
-def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float) -> StageCost:
-    flops, tokens = entry.meta["flops"], entry.meta["tokens"]
-    return StageCost(stage.kind, stage.key, entry.seconds, flops, tokens, hits.get(stage.key, True), used)
+def _draw_facts(cell: CellPlan, done: _Finished, used: Mapping[str, float]) -> dict[str, Any]:
+    """Draws per question that the model rests on, of all rounds and donors; of a control those that fixed its size."""
+    for stages in (cell.makers, in_order([cell.read.trained.weights])):
+        shards = [stage for stage in stages if isinstance(stage, Shard | DealtShard)]
+        if shards:
+            questions = max(stage.subset.num_problems for stage in shards)
+            return {"drawn_per_question": sum(_num_draws(stage, done, used) for stage in shards) / questions}
+    return {}
+
+
+def _num_draws(stage: Shard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:
+    """How many solutions of a stage the cell uses."""
+    if isinstance(stage, Shard):
+        return (stage.block[1] - stage.block[0]) * (stage.draws[1] - stage.draws[0]) * used[stage.key]
+    first, last = stage.part
+    return len(done.open(stage.deal).blocks()[first:last]) * stage.num_draws
+
+
+def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float, makes: bool) -> StageCost:
+    made, hit = Made.of(entry), hits.get(stage.key, True)
+    return StageCost(stage.kind, stage.key, entry.seconds, made.flops, made.tokens, hit, used, makes)

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rft.config import RuntimeConfig
 from rft.infra.devices import resolve_device
+from rft.infra.entry import Entry
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
-from rft.infra.store import Entry, Store
+from rft.infra.store import Store
 from rft.infra.threads import limit_threads
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, StageContext
@@ -31,6 +32,21 @@ if TYPE_CHECKING:
 
 
 BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the store keeps beside a stage's files: what the computation took, found and ran on."""
+
+    tokens: int
+    flops: float
+    facts: dict[str, Any]
+    origin: dict[str, Any] = field(default_factory=dict)  # of stages from before it was kept: nothing
+
+    @staticmethod
+    def of(entry: Entry) -> Made:
+        """Of a finished stage."""
+        return Made(**{one.name: entry.meta[one.name] for one in fields(Made) if one.name in entry.meta})
 
 
 class StageRunner:
@@ -46,7 +62,7 @@ class StageRunner:
     ) -> Entry:
         """Compute one stage, or find it finished.
 
-        Raises what the stage raises, and rft.infra.store.Busy when another process computes it and not `wait`.
+        Raises what the stage raises, and rft.infra.entry.Busy when another process computes it and not `wait`.
         """
 
         def fill(out: Path) -> dict[str, Any]:
@@ -68,7 +84,7 @@ class StageRunner:
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
-        return {"tokens": done.tokens, "flops": done.flops, "facts": facts, "origin": made}
+        return vars(Made(done.tokens, done.flops, facts, made))
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:
@@ -139,7 +155,7 @@ class StageTask:
         self._runners: dict[str, StageRunner] = {}
 
     def __call__(self, payload: StagePayload, report: Callable[[float], None]) -> bool:
-        """Compute the stage, unless it is there or computed elsewhere (rft.infra.store.Busy)."""
+        """Compute the stage, unless it is there or computed elsewhere (rft.infra.entry.Busy)."""
         load_plugins(payload.plugins)
         key = f"{payload.store_root} {payload.runtime}"
         if key not in self._runners:

@@ -10,7 +10,7 @@
 
 The task with the longest chain of work that starts with it goes first (`priorities`, in seconds). A failed task's
 dependents are skipped with the root cause, all others go on. A worker that dies fails only its task, after one retry. A
-task whose stage another process is computing (rft.infra.store.Busy) gives its worker back and is tried again later. Ctrl-C
+task whose stage another process is computing (rft.infra.entry.Busy) gives its worker back and is tried again later. Ctrl-C
 and SIGTERM stop all workers within seconds; what they had finished stays finished.
 """
 

@@ -21,14 +21,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
 import secrets
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from filelock import SoftFileLease
 
 from rft.infra.digest import canonical
 from rft.infra.disk import children, disk_errors, fsync_folder
+from rft.infra.entry import Busy, Entry, EntryInfo, check_name, digests_of
 from rft.infra.leases import still_ours, try_lease
 from rft.infra.manifest import (
     MANIFEST_FILE,
@@ -51,8 +50,6 @@ from rft.infra.timings import Timing, append_timing, read_timings
 log = logging.getLogger(__name__)
 
 LEASE_S = 60.0  # every process on one store must agree on it
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_RESERVED_NAMES = {"failed"}
 _POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
 _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs ten times a look at the key
 
@@ -61,37 +58,6 @@ Fill = Callable[[Path], Mapping[str, Any] | None]
 
 IDENTITY_FILE = ".identity"  # below the root: the generation of identities that its keys are digests of
 IDENTITY_VERSION = 2
-
-
-class Busy(Exception):
-    """Another live process is computing this key (only with wait=False)."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One finished stage."""
-
-    path: Path  # its folder
-    cache_hit: bool  # False when this very call computed it
-    seconds: float  # wall clock of its computation, whenever that was
-    meta: dict[str, Any]  # what was given to compute(), and what fill() returned
-    digests: dict[str, str]  # of each file's content, by its path in the folder
-
-
-@dataclass(frozen=True)
-class EntryInfo:
-    """One line of a listing."""
-
-    name: str
-    key: str
-    bytes: int
-    seconds: float
-    created: float  # seconds since the epoch
-    path: Path
-
-
-def _digests(manifest: Manifest) -> dict[str, str]:
-    return {name: info.digest for name, info in manifest.files.items()}
 
 
 class Store:
@@ -122,7 +88,7 @@ class Store:
 
     def folder(self, name: str, key: str) -> Path:
         """Where the stage lies once it is finished."""
-        _check_name(name, key)
+        check_name(name, key)
         return self.root / name / key[:2] / key
 
     def has(self, name: str, key: str) -> bool:
@@ -208,7 +174,7 @@ class Store:
         fault = find_fault(folder, manifest, reread=verify)
         if fault is not None:
             raise CorruptError(fault)
-        return Entry(folder, True, manifest.seconds, manifest.meta, _digests(manifest))
+        return Entry(folder, True, manifest.seconds, manifest.meta, digests_of(manifest))
 
     def _read_or_set_aside(self, name: str, key: str, *, verify: bool) -> Entry | None:
         """Under the lease: read again, and move what is damaged (or has no manifest) out of the way."""
@@ -257,7 +223,7 @@ class Store:
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return Entry(self.folder(name, key), False, seconds, all_meta, _digests(manifest))
+        return Entry(self.folder(name, key), False, seconds, all_meta, digests_of(manifest))
 
     def _commit(self, scratch: Path, manifest: Manifest) -> bool:
         """Rename into place; False when an earlier owner of the lease woke up and was there first."""
@@ -304,16 +270,8 @@ class Store:
 
     @contextmanager
     def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:
-        _check_name(name, key)
+        check_name(name, key)
         with ExitStack() as stack:
             with disk_errors(self.root, f"locking {name}-{key}"):
                 lease = stack.enter_context(try_lease(self.lock_path(name, key), lease_s=self.lease_s))
             yield lease
-
-
-def _check_name(name: str, key: str) -> None:
-    if not _NAME.fullmatch(name) or name in _RESERVED_NAMES or not re.fullmatch(r"[0-9a-f]{8,64}", key):
-        raise ValueError(
-            f"stage {name!r} with key {key!r}: a name has letters, digits, '_', '-' and '.', and is none of "
-            f"{sorted(_RESERVED_NAMES)}; a key is 8 to 64 hex digits (rft.infra.digest.digest)"
-        )

@@ -26,6 +26,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from rft.archive.files import json_at, present
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
 
 LOCK_TIMEOUT_S = 120.0
@@ -56,7 +57,7 @@ class Study:
     def cells(self) -> list[dict[str, Any]]:
         """The cells of the manifest: `cell_id`, `folder`, and `invalid` for jobs that could not be planned."""
         path = self.folder / STUDY_FILE
-        return list(read_json(path)["cells"]) if path.exists() else []
+        return list(json_at(path)["cells"]) if path.exists() else []
 
     def path_of(self, cell_id: str) -> Path:
         """The folder of a cell."""
@@ -121,10 +122,10 @@ class Study:
         cells = self.cells()
         for entry in cells:
             folder = self.folder / entry["folder"]
-            if (folder / RECORD_FILE).exists():
+            if present(folder / RECORD_FILE):
                 continue
             failure = folder / FAILURE_FILE
-            missing[entry["cell_id"]] = read_json(failure)["reason"] if failure.exists() else "not finished"
+            missing[entry["cell_id"]] = json_at(failure)["reason"] if present(failure) else "not finished"
         return len(cells) - len(missing), missing
 
     def summary_text(self) -> str:

@@ -4,7 +4,7 @@
 
 A task's function is `function(payload, report)`; `report(fraction)` sends progress in [0, 1] to the parent. Where it is a
 class, each worker makes one instance and calls that: for what a worker keeps open between tasks. Raising
-`rft.infra.store.Busy` hands the task back to be tried later, so that a worker never sits waiting for another process. The
+`rft.infra.entry.Busy` hands the task back to be tried later, so that a worker never sits waiting for another process. The
 process ends at once when its parent does, even in the middle of a long computation, and on SIGTERM with the usual clean-up
 (`finally` blocks run). SIGINT is left to the parent.
 """
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from rft.infra.store import Busy
+from rft.infra.entry import Busy
 
 _PR_SET_PDEATHSIG = 1
 _REPORT_EVERY_S = 0.2

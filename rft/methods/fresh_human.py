@@ -6,22 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rft.methods.rft import selected
-from rft.plan.method import METHODS, Method, Trained
-from rft.plan.planner import Planner
+from rft.methods.rft import LikeRft, LikeSet
+from rft.plan.method import METHODS
 from rft.records import Problem
-from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.trainset import Example
 from rft.text.subsets import permutation
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FreshSet(Trainset):
+class FreshSet(LikeSet):
     """Human paths, and as many problems beyond the subset as a selection kept paths."""
 
     kind: ClassVar[str] = "fresh_set"
-    like: Selection
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the pool is short."""
@@ -30,20 +27,12 @@ class FreshSet(Trainset):
 
 
 @METHODS.add("fresh_human")
-class FreshHuman(Method):
+class FreshHuman(LikeRft):
     """SFT with fresh human problems: what as many kept paths are compared with."""
 
     title = "fresh human"
-
-    def plan(self, p: Planner) -> Trained:
-        selections = selected(p)
-        trainset = FreshSet(
-            subset=p.human,
-            like=selections[-1],
-            examples_frac=p.examples_frac,
-            **p.matched_estimates("fresh_human"),
-        )
-        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+    trainset = FreshSet
+    label = "fresh_human"
 
 
 def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Example]:
@@ -56,4 +45,4 @@ def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh:
             f"fresh_human needs {num_fresh} problems beyond the {len(human)} of the subset, the pool has {len(fresh)}: "
             "raise data.num_pool, or lower k or data_frac"
         )
-    return [row(by_id[name], by_id[name].solution, "fresh") for name in fresh]
+    return [Example.of(by_id[name], by_id[name].solution, source="fresh") for name in fresh]

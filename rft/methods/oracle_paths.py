@@ -8,22 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rft.methods.rft import selected
-from rft.plan.method import METHODS, Method, Trained
-from rft.plan.planner import Planner
+from rft.methods.rft import LikeRft, LikeSet
+from rft.plan.method import METHODS
 from rft.records import Problem
-from rft.stages.kept import Selection
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.trainset import Example
 from rft.text.subsets import rank
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class OracleSet(Trainset):
+class OracleSet(LikeSet):
     """Human paths, and as many true alternative ones as a selection kept."""
 
     kind: ClassVar[str] = "oracle_set"
-    like: Selection
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the problems have too few paths."""
@@ -32,21 +29,13 @@ class OracleSet(Trainset):
 
 
 @METHODS.add("oracle_paths")
-class OraclePaths(Method):
+class OraclePaths(LikeRft):
     """SFT with true alternative paths: what diversity of paths is worth where all of them are right."""
 
     title = "oracle paths"
     needs_world = True
-
-    def plan(self, p: Planner) -> Trained:
-        selections = selected(p)
-        trainset = OracleSet(
-            subset=p.human,
-            like=selections[-1],
-            examples_frac=p.examples_frac,
-            **p.matched_estimates("oracle_paths"),
-        )
-        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+    trainset = OracleSet
+    label = "oracle_paths"
 
 
 def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: int) -> list[Example]:
@@ -69,7 +58,7 @@ def oracle_paths(human: Sequence[Problem], counts: Mapping[str, int], *, seed: i
         )
     for name, text in left[:short]:
         chosen[name].append(text)
-    return [row(p, text, "oracle") for p in human for text in chosen[p.id]]
+    return [Example.of(p, text, source="oracle") for p in human for text in chosen[p.id]]
 
 
 def _shuffled(texts: Sequence[str], *, seed: int, name: str) -> list[str]:

@@ -15,8 +15,8 @@ from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.allocate import AnyPool
 from rft.stages.kept import Selection
-from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.stage import StageContext, counted
+from rft.stages.trainset import Example, Trainset
 from rft.stages.weights import Weights
 from rft.text.choosing import POLICY
 
@@ -31,7 +31,7 @@ class KeptSet(Trainset):
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Every kept path with its question, which may lie outside the human subset."""
         by_id = {problem.id: problem for problem in work.open(self.subset.source).problems()}
-        return [row(by_id[path.id], path.text, "kept") for path in work.open(self.paths).kept()]
+        return [Example.of(by_id[path.id], path.text, source="kept") for path in work.open(self.paths).kept()]
 
 
 @METHODS.add("rft")
@@ -80,6 +80,26 @@ def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
     model = p.cfg.model if donor == p.cfg.model.name else p.cfg.donors[donor]
     draws = p.cfg.k if num_draws is None else num_draws
     return pool_of(p, p.sft(model), num_draws=draws, model=model)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LikeSet(Trainset):
+    """Human paths and, in place of kept paths, as many of something else: what RFT is compared with."""
+
+    like: Selection = counted()
+
+
+class LikeRft(Method):
+    """A control that trains on as much beside the human paths as RFT does."""
+
+    trainset: ClassVar[type[LikeSet]]
+    label: ClassVar[str]  # of its training set, in plans
+
+    def plan(self, p: Planner) -> Trained:
+        selections = selected(p)
+        estimates = p.matched_estimates(self.label)
+        trainset = self.trainset(subset=p.human, like=selections[-1], examples_frac=p.examples_frac, **estimates)
+        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
 
 
 def kept_set(p: Planner, paths: Selection) -> KeptSet:

@@ -1,6 +1,6 @@
 """Self-revise (paper appendix D): question and sampled draft in, human path out; evaluated on the SFT model's greedy drafts.
 
-A training example is a row {"id", "question": question and draft, "solution": the human path, "source": "human"}.
+The question of a training example is question and draft, its solution the human path.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, ClassVar
-
-from rapidfuzz.distance import Levenshtein
 
 from rft.config import StudyConfig, fields
 from rft.methods.self_query import task_problems
@@ -21,7 +19,7 @@ from rft.records import Outcome, Sample
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, StageContext, added
-from rft.stages.trainset import Example, Trainset, TrainsetFacts, write_examples
+from rft.stages.trainset import HUMAN, Example, Trainset, TrainsetFacts, write_examples
 from rft.text.answers import RULES, grade
 from rft.text.dedup import MAX_DISTANCE_TEXT
 from rft.text.prompts import REVISE, template_named
@@ -79,7 +77,7 @@ class ReviseSet(Trainset):
                 )
             for draft in [farthest(own, problem.solution)] if self.choose == DraftChoice.farthest.value else own:
                 asked = template.with_draft(problem.question, draft.text)
-                rows.append({"id": problem.id, "question": asked, "solution": problem.solution, "source": "human"})
+                rows.append(Example(problem.id, asked, problem.solution, HUMAN))
                 num_right += grade(self.rule, draft.text, problem.gold, draft.truncated) is Outcome.CORRECT
         write_examples(rows, work.out)
         return Done(facts=ReviseFacts(len(human), len(rows) - len(human), len(rows), num_right / len(rows)))
@@ -95,6 +93,8 @@ class ReviseSet(Trainset):
 
 def farthest(drafts: Sequence[Sample], human: str) -> Sample:
     """The draft with the largest edit distance to the human path; of equals the first."""
+    from rapidfuzz.distance import Levenshtein
+
     short = human[:MAX_DISTANCE_TEXT]
     return max(drafts, key=lambda draft: Levenshtein.distance(draft.text[:MAX_DISTANCE_TEXT], short))
 

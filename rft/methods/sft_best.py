@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar
 
 from rft.config import Split, StudyConfig, fields
 from rft.infra.manifest import MANIFEST_FILE
-from rft.plan.method import METHODS, Method, Trained
+from rft.plan.method import METHODS, Method, Trained, options_of
 from rft.plan.planner import Planner
 from rft.records import write_json
 from rft.stages.evaluate import Evaluate
@@ -74,9 +74,9 @@ class Best(Weights):
         *_, last = model.curve()
         recipe, num_examples = self.candidates[best].recipe, work.open(self.trainset).num_examples
         facts = ChoiceFacts(
-            num_optimizer_steps=last["step"],
-            target_tokens=last["target_tokens"],
-            epochs_over_data=last["step"] * recipe.batch_size / num_examples,
+            num_optimizer_steps=last.step,
+            target_tokens=last.target_tokens,
+            epochs_over_data=last.step * recipe.batch_size / num_examples,
             lr=recipe.lr,
             num_trainable=None,
             choice=choice,
@@ -108,7 +108,7 @@ class SftBest(Method):
     options = SftBestOptions
 
     def problems(self, cfg: StudyConfig) -> Iterator[str]:
-        if not cfg.methods["sft_best"].epoch_grid:
+        if not options_of(cfg, SftBestOptions).epoch_grid:
             yield "methods.sft_best.epoch_grid is empty: list numbers of epochs to choose from"
         if cfg.eval.split is not Split.test:
             yield "method=sft_best chooses its epochs on the validation split and cannot be scored there: eval.split=test"

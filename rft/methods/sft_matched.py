@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft.config import StudyConfig
-from rft.plan.method import METHODS, Method, Trained
+from rft.plan.method import METHODS, Method, Trained, options_of
 from rft.plan.planner import Planner
 from rft.registry import suggestion
 from rft.stages.finetune import Finetune
-from rft.stages.stage import StageContext
+from rft.stages.stage import StageContext, counted
 from rft.stages.trainset import Trainset
 
 
@@ -27,7 +27,7 @@ class MatchedSet(Trainset):
     """Human paths, with epochs counted over the examples of other sets together."""
 
     kind: ClassVar[str] = "matched_set"
-    like: tuple[Trainset, ...]
+    like: tuple[Trainset, ...] = counted()
 
     def references(self, num_examples: int, work: StageContext) -> list[int]:
         """Those of the other sets: as many steps as were taken over each, one after the other."""
@@ -42,7 +42,7 @@ class SftMatched(Method):
     options = SftMatchedOptions
 
     def problems(self, cfg: StudyConfig) -> Iterator[str]:
-        name = cfg.methods["sft_matched"].to
+        name = options_of(cfg, SftMatchedOptions).to
         if name == "sft_matched" or name not in METHODS:
             others = ", ".join(other for other in sorted(METHODS) if other != "sft_matched")
             yield f"methods.sft_matched.to={name} is not one of {others}{suggestion(name, METHODS)}"

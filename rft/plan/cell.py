@@ -27,7 +27,7 @@ from rft.stages.evaluate import Evaluate
 from rft.stages.loss import Loss
 from rft.stages.pretrain import Pretrain
 from rft.stages.problems import Problems
-from rft.stages.stage import Stage, in_order
+from rft.stages.stage import Stage, in_order, made_of
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 
@@ -77,10 +77,20 @@ class CellPlan:
     read: CellStages
     model_facts: Mapping[str, Any]  # what the configuration says of the model
 
+    @property
+    def sample_seed(self) -> int:
+        """The seed of its draws."""
+        return self.seeds["sample_seed"]
+
     @cached_property
     def stages(self) -> tuple[Stage[Any], ...]:
         """All stages that it rests on, inputs first."""
         return tuple(in_order(self.read.targets))
+
+    @cached_property
+    def makers(self) -> tuple[Stage[Any], ...]:
+        """The stages that its model is made of: without what only measures, or fixes a control's size."""
+        return tuple(in_order([self.read.trained.weights], inputs=made_of))
 
 
 def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
@@ -135,9 +145,8 @@ def _perturbed(trained: Trained, p: Planner) -> Evaluate:
 def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:
     model = cfg.model
     facts = {name: getattr(model, name) for name in ("name", "family", "post_trained", *PUBLISHED)}
-    facts["pretrain_tokens"] = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
-    facts["base_key"], facts["base_setting"] = base.key, _configuration_key(base)
-    return facts
+    tokens = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
+    return facts | {"pretrain_tokens": tokens, "base_key": base.key, "base_setting": _configuration_key(base)}
 
 
 def _configuration_key(base: Weights) -> str:

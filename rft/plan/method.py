@@ -23,7 +23,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from rft.config import StudyConfig
 from rft.registry import Registry
@@ -88,6 +88,15 @@ class Method(ABC):
 
 
 METHODS: Registry[type[Method]] = Registry("method", package="rft.methods")
+
+
+Options = TypeVar("Options")
+
+
+def options_of(cfg: StudyConfig, kind: type[Options]) -> Options:
+    """The options of the method that has this class of them."""
+    (name,) = (name for name, method in METHODS.items() if method.options is kind)
+    return cast(Options, cfg.methods[name])
 
 
 def method_named(name: str) -> Method:

@@ -127,7 +127,14 @@ def unexplained(rows: Iterable[Compared]) -> list[tuple[Compared, str, float]]:
 def comparison_text(cells: Sequence[CellPlan]) -> str:
     """Cells by model, unique work by phase, Table 4 beside it, and the ratios left unexplained; 80 columns."""
     rows = compare(cells)
-    lines = [*_cells_table(cells), "", *_phase_table(cells), "", *_yield_lines(cells), ""]
+    lines = [
+        *_cells_table([PaperCell.of(cell) for cell in cells]),
+        "",
+        *_phase_table(cells),
+        "",
+        *_yield_lines(cells),
+        "",
+    ]
     lines += [f"{'beside Table 4 of the paper':<26} {'FLOPs':>8} {'printed':>8} {'ratio':>5} "]
     lines[-1] += f"{'A100 h':>9} {'printed':>9} {'ratio':>6}"
     lines += [_compared_line(row) for row in rows]
@@ -139,27 +146,51 @@ def comparison_text(cells: Sequence[CellPlan]) -> str:
     return "\n".join([*lines, "remarks:", *(line for text in REMARKS for line in _wrapped(text))])
 
 
-def _full(cells: Sequence[CellPlan], model: str, method: str) -> list[CellPlan]:
+@dataclass(frozen=True)
+class PaperCell:
+    """What tells the paper's cells apart; None for a key that the cell's method does not use."""
+
+    plan: CellPlan
+    model: str
+    method: str
+    data_frac: float | None
+    k: int | None
+    union: tuple[str, ...]
+    policy: str | None
+    examples_frac: float | None
+
+    @staticmethod
+    def of(cell: CellPlan) -> PaperCell:
+        """Of a planned cell, by the keys of its setting."""
+        get = cell.setting.get
+        union, policy, frac = tuple(get("union") or ()), get("select.policy"), get("train.examples_frac")
+        return PaperCell(cell, cell.names["model"], get("method", ""), get("data_frac"), get("k"), union, policy, frac)
+
+    @property
+    def is_whole(self) -> bool:
+        """On the whole data set, RFT with the paper's own k and selection."""
+        return self.data_frac == 1 and (self.method != "rft" or (self.k == 100 and self.policy == "paper"))
+
+    @property
+    def is_own(self) -> bool:
+        """RFT with the model's own pool."""
+        return self.method == "rft" and not self.union
+
+
+def _full(cells: Sequence[CellPlan], model: str, method: str) -> list[PaperCell]:
     """Cells of a model and method on the whole data set, with the paper's own k and selection."""
-    wanted: dict[str, object] = {"model": model, "method": method, "data_frac": 1.0}
-    if method == "rft":
-        wanted |= {"k": 100, "select.policy": "paper"}
-    return [cell for cell in cells if all(values(cell).get(name) == value for name, value in wanted.items())]
-
-
-def values(cell: CellPlan) -> dict[str, Any]:
-    """A cell's names and setting in one."""
-    return {**cell.names, **cell.setting}
+    found = (PaperCell.of(cell) for cell in cells)
+    return [cell for cell in found if (cell.model, cell.method) == (model, method) and cell.is_whole]
 
 
 def _stages(cells: Sequence[CellPlan], printed: Printed) -> list[Stage[Any]]:
     """The plan's stages that do the work of a cell of Table 4; pre-training is not the plan's and has none."""
     if printed.phase == "SFT":
-        return [cell.read.trained.weights for cell in _full(cells, printed.model, "sft")]
+        return [cell.plan.read.trained.weights for cell in _full(cells, printed.model, "sft")]
     rft = _full(cells, printed.model, "rft")
     if printed.phase == "RFT-U33B training":
-        return [cell.read.trained.weights for cell in rft if tuple(cell.setting["union"]) == U33B]
-    own = [cell for cell in rft if not cell.setting["union"]]
+        return [cell.plan.read.trained.weights for cell in rft if cell.union == U33B]
+    own = [cell.plan for cell in rft if cell.is_own]
     return [shard for cell in own for pool in _selected(cell).pools for shard in pool.shards]
 
 
@@ -172,8 +203,8 @@ def _selected(cell: CellPlan) -> Select:
 def _pretraining_flops(cells: Sequence[CellPlan], model: str) -> float:
     """As many FLOPs a token as fine-tuning the same model, over its published number of tokens; 0 when not in the plan."""
     for cell in _full(cells, model, "sft"):
-        work = cell.read.trained.weights.work
-        return work.flops / work.tokens * float(cell.model_facts["pretrain_tokens"])
+        work = cell.plan.read.trained.weights.work
+        return work.flops / work.tokens * float(cell.plan.model_facts["pretrain_tokens"])
     return 0.0
 
 
@@ -199,36 +230,32 @@ def _compared_line(row: Compared) -> str:
     )
 
 
-COLUMNS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
-    "ICL": lambda c: c["method"] == "icl",
-    "SFT": lambda c: c["method"] == "sft" and c["data_frac"] == 1,
-    "fractions": lambda c: c["method"] == "sft" and c["data_frac"] != 1,
-    "k<100": lambda c: _own(c) and c["select.policy"] == "paper" and c["k"] != 100,
-    "k=100": lambda c: _own(c) and c["select.policy"] == "paper" and c["k"] == 100,
-    "no dedup": lambda c: _own(c) and c["select.policy"] == "no_dedup" and c["train.examples_frac"] == 1,
-    "of 400K": lambda c: _own(c) and c["select.policy"] == "no_dedup" and c["train.examples_frac"] != 1,
-    "U13B": lambda c: c["method"] == "rft" and tuple(c["union"]) == U13B,  # type: ignore[arg-type]
-    "U33B": lambda c: c["method"] == "rft" and tuple(c["union"]) == U33B,  # type: ignore[arg-type]
+COLUMNS: Mapping[str, Callable[[PaperCell], bool]] = {
+    "ICL": lambda c: c.method == "icl",
+    "SFT": lambda c: c.method == "sft" and c.data_frac == 1,
+    "fractions": lambda c: c.method == "sft" and c.data_frac != 1,
+    "k<100": lambda c: c.is_own and c.policy == "paper" and c.k != 100,
+    "k=100": lambda c: c.is_own and c.policy == "paper" and c.k == 100,
+    "no dedup": lambda c: c.is_own and c.policy == "no_dedup" and c.examples_frac == 1,
+    "of 400K": lambda c: c.is_own and c.policy == "no_dedup" and c.examples_frac != 1,
+    "U13B": lambda c: c.method == "rft" and c.union == U13B,
+    "U33B": lambda c: c.method == "rft" and c.union == U33B,
 }
 
 
-def _own(cell: Mapping[str, object]) -> bool:
-    return cell["method"] == "rft" and not cell["union"]
-
-
-def _cells_table(cells: Sequence[CellPlan]) -> list[str]:
+def _cells_table(cells: Sequence[PaperCell]) -> list[str]:
     """Number of cells by model and system; v: with maj1@100."""
     lines = [f"{len(cells)} cells by model (v: with maj1@K)"]
     lines += [f"{'':<11}" + "".join(f"{name:>{len(name) + 2}}" for name in COLUMNS)]
-    for model in dict.fromkeys(cell.names["model"] for cell in cells):
-        own = [cell for cell in cells if cell.names["model"] == model]
-        counts = ((name, [cell for cell in own if test(cell.setting)]) for name, test in COLUMNS.items())
+    for model in dict.fromkeys(cell.model for cell in cells):
+        own = [cell for cell in cells if cell.model == model]
+        counts = ((name, [cell for cell in own if test(cell)]) for name, test in COLUMNS.items())
         lines.append(f"{model:<11}" + "".join(f"{_count_cells(found):>{len(name) + 2}}" for name, found in counts))
     return lines
 
 
-def _count_cells(cells: Sequence[CellPlan]) -> str:
-    return f"{len(cells)}{'v' if any(cell.read.vote is not None for cell in cells) else ''}" if cells else "-"
+def _count_cells(cells: Sequence[PaperCell]) -> str:
+    return f"{len(cells)}{'v' if any(cell.plan.read.vote is not None for cell in cells) else ''}" if cells else "-"
 
 
 def _phase(stage: Stage[Any]) -> tuple[str, str] | None:
@@ -262,7 +289,8 @@ def _phase_table(cells: Sequence[CellPlan]) -> list[str]:
 
 def _yield_lines(cells: Sequence[CellPlan]) -> list[str]:
     """What `~` rests on."""
-    draws = {c.setting["k"] * max(1, len(c.setting["union"])) for c in cells if "k" in c.setting}
+    sampled = (PaperCell.of(cell) for cell in cells)
+    draws = {cell.k * max(1, len(cell.union)) for cell in sampled if cell.k is not None}
     assumed = ", ".join(f"{ASSUMED_PATHS_K1 * n**ASSUMED_PATHS_POWER:.2f} at {n}" for n in sorted(draws))
     return _wrapped(
         f"~ assumes {ASSUMED_PATHS_K1} * draws^{ASSUMED_PATHS_POWER} new distinct paths per question ({assumed} draws; the "

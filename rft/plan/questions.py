@@ -7,7 +7,7 @@ p.questions         # what is sampled; p.scored, p.num_scored: what is scored
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from rft.config import (
     DataKind,
@@ -18,7 +18,7 @@ from rft.config import (
     WorldConfig,
 )
 from rft.config.reading import note, unnoted, values_of
-from rft.plan.method import METHODS
+from rft.plan.method import options_of
 from rft.plan.sources import Sources
 from rft.plan.yields import (
     BYTES_PER_PROBLEM,
@@ -40,8 +40,7 @@ class Questions:
 
     def options(self, kind: type[Options]) -> Options:
         """The options of the method that has this class of them: the cell's, or one that it rests on."""
-        (name,) = (name for name, method in METHODS.items() if method.options is kind)
-        return cast(Options, self.cfg.methods[name])
+        return options_of(self.cfg, kind)
 
     @property
     def data_seed(self) -> int:

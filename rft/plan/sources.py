@@ -58,14 +58,14 @@ def resolve(cfg: StudyConfig) -> Sources:
         text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
         contents = {role: _content(path, role) for role, path in text.items()}
         return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines, _reward_model(cfg))
-    paths = {"train": _data_path(cfg.data.train_path, "train"), "test": _data_path(cfg.data.test_path, "test")}
-    paths["loss"] = str(cfg.data.loss_path or LOSS_TEXT)
+    train, test = _data_path(cfg.data.train_path, "train"), _data_path(cfg.data.test_path, "test")
+    paths = {"train": train, "test": test, "loss": str(cfg.data.loss_path or LOSS_TEXT)}
     digests = {role: _content(path, role) for role, path in paths.items()}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
     _refuse_overlap(cfg, paths)
-    num_pool = _num_problems(cfg, paths["train"], cfg.data.train_limit, full=7_473) - cfg.data.num_validation
-    num_test = _num_problems(cfg, paths["test"], cfg.data.test_limit, full=1_319)
+    num_pool = _num_problems(cfg, train, cfg.data.train_limit, full=7_473) - cfg.data.num_validation
+    num_test = _num_problems(cfg, test, cfg.data.test_limit, full=1_319)
     return Sources(digests, paths, num_pool, num_test, identities, engines, _reward_model(cfg))
 
 

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 
-from rft.config import Allocate, DataKind, ModelSource, Numerics, Split, StudyConfig, ThinTo
+from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.allocate import nothing_left
@@ -137,7 +137,7 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"train.lora_alpha={cfg.train.lora_alpha} means nothing without train.lora_rank: set that, or leave both null"
         )
-    return [*problems, *_budget_problems(cfg)]
+    return [*problems, *_pretraining_problems(cfg)]
 
 
 def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
@@ -177,8 +177,8 @@ def _allocation_problems(cfg: StudyConfig) -> Iterator[str]:
         )
 
 
-def _budget_problems(cfg: StudyConfig) -> list[str]:
-    """Pretraining budgets, of the cell's model and of its donors, that do not make one optimiser step."""
+def _pretraining_problems(cfg: StudyConfig) -> list[str]:
+    """Pretraining of the cell's model and of its donors: budgets below one optimiser step, rates that nothing reads."""
     problems = []
     for model in (cfg.model, *cfg.donors.values()):
         if model.pretrain is None or model.source is not ModelSource.pretrain:
@@ -187,6 +187,12 @@ def _budget_problems(cfg: StudyConfig) -> list[str]:
             problems.append(
                 f"model.pretrain.batch_tokens={model.pretrain.batch_tokens} of model={model.name} is no multiple of "
                 f"model.pretrain.sequence={model.pretrain.sequence}: an optimiser step holds whole sequences"
+            )
+        if (model.pretrain.optimizer is Optimizer.muon) != (model.pretrain.matrix_lr is not None):
+            problems.append(
+                f"model.pretrain.optimizer={model.pretrain.optimizer.value} of model={model.name} with "
+                f"model.pretrain.matrix_lr={model.pretrain.matrix_lr}: muon needs a learning rate of its own for hidden "
+                "matrices (0.03, say), adamw takes none"
             )
         budget = model.pretrain.tokens if cfg.pretrain_tokens is None else cfg.pretrain_tokens
         needed = max(model.pretrain.sequence, model.pretrain.batch_tokens)

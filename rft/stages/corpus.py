@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS_AT_ONCE = 2_000
 HELD_OUT_SEED = 0  # one held-out text for all bases, whatever corpus they were drawn with
+HELDOUT_FILE = "heldout.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,14 @@ class CorpusFiles:
 
 
 @dataclass(frozen=True)
+class HeldoutSize:
+    """What `heldout.json` holds."""
+
+    num_bytes: int
+    num_tokens: int
+
+
+@dataclass(frozen=True)
 class HeldoutFiles:
     """A finished slice."""
 
@@ -52,13 +61,13 @@ class HeldoutFiles:
 
     @property
     def determined(self) -> Path:
-        """File that marks the tokens which follow from what stands before them, bool (T,)."""
+        """File that marks the tokens to be computed or copied from a story (rft.text.world.corpus), bool (T,)."""
         return self.folder / "heldout_determined.npy"
 
     @property
     def num_bytes(self) -> int:
         """Bytes of the text."""
-        return int(read_json(self.folder / "heldout.json")["num_bytes"])
+        return HeldoutSize(**read_json(self.folder / HELDOUT_FILE)).num_bytes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +75,7 @@ class Corpus(Stage[CorpusFiles]):
     """Documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "corpus"
+    version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
     seed: int = added(0)
@@ -98,6 +108,7 @@ class Heldout(Stage[HeldoutFiles]):
     """Held-out documents of the world until there are `num_tokens` tokens."""
 
     kind: ClassVar[str] = "heldout"
+    version: ClassVar[int] = 2  # 2: copied operands and results alone are marked; every amount meant is named
     world: Mapping[str, Any]
     num_tokens: int
 
@@ -126,7 +137,7 @@ def _ids(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
 
 
 def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_tokens: int) -> None:
-    """Held-out documents with the tokens marked that follow from what stands before them."""
+    """Held-out documents, with their results and copied operands marked."""
     import numpy as np
 
     ids: list[int] = []
@@ -141,7 +152,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
             break
     np.save(out / "heldout.npy", np.array(ids, dtype=np.uint16))
     np.save(out / "heldout_determined.npy", np.array(determined, dtype=bool))
-    write_json(out / "heldout.json", {"num_bytes": num_bytes, "num_tokens": len(ids)})
+    write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, len(ids))))
 
 
 def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:

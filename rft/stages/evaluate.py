@@ -1,27 +1,26 @@
 """Greedy decoding of a split, graded: maj1@1 with per-problem outcomes.
 
-Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcome": "C", "answer": "51", "kind": "v"} ("kind" in the embedded
-world only: first letter of the checker's verdict), `samples.jsonl.gz` (rows of rft.records.Sample, draw -1), and
-`solutions.jsonl`, a capped sample for people. A model that revises is shown the greedy drafts of an earlier evaluation with
-the questions.
+Writes `outcomes.jsonl.gz` (rows of rft.stages.rows.Graded), `samples.jsonl.gz` (of rft.records.Sample, draw -1), and
+`solutions.jsonl` (of rft.stages.rows.Shown), a capped sample for people. A model that revises is shown the greedy drafts of
+an earlier evaluation with the questions.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from rft.records import OUTCOMES_FILE, Outcome, Problem, Sample, read_jsonl, write_jsonl
+from rft.records import OUTCOMES_FILE, Problem, Sample, read_jsonl, write_jsonl
 from rft.stages.drafts import with_drafts
 from rft.stages.generation import Generation, generate
 from rft.stages.problems import Golds, Leakage, Problems
+from rft.stages.rows import Graded, Shown
 from rft.stages.stage import SAMPLES_FILE, Done, Facts, Stage, StageContext, added
 from rft.stages.weights import Weights
-from rft.text.answers import extract, grade
-from rft.text.world import verdict
+from rft.text.answers import grade
 
 NUM_SHOWN = 64
 SOLUTIONS_FILE = "solutions.jsonl"
@@ -33,22 +32,22 @@ class Evaluation:
 
     folder: Path
 
-    def outcomes(self) -> Iterator[dict[str, Any]]:
+    def outcomes(self) -> Iterator[Graded]:
         """A row per problem, in file order."""
-        return read_jsonl(self.folder / OUTCOMES_FILE)
+        return (Graded(**row) for row in read_jsonl(self.folder / OUTCOMES_FILE))
 
     def samples(self) -> list[Sample]:
         """The greedy solutions."""
         return [Sample.from_json(row) for row in read_jsonl(self.folder / SAMPLES_FILE)]
 
-    def solutions(self) -> Iterator[dict[str, Any]]:
+    def solutions(self) -> Iterator[Shown]:
         """A capped sample for people."""
-        return read_jsonl(self.folder / SOLUTIONS_FILE)
+        return (Shown(**row) for row in read_jsonl(self.folder / SOLUTIONS_FILE))
 
     def accuracy(self) -> tuple[float, int]:
         """(share of right answers, number of problems)."""
-        letters = [row["outcome"] for row in self.outcomes()]
-        return letters.count(Outcome.CORRECT.letter) / len(letters), len(letters)
+        hits = [row.is_right for row in self.outcomes()]
+        return sum(hits) / len(hits), len(hits)
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,10 @@ class Evaluate(Stage[Evaluation]):
         made = generate(self.generation, asked, num_draws=None, model=work.open(self.weights), work=work)
         write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in made.samples))
         pairs = list(zip(problems, made.samples, strict=True))
-        rows = [graded(problem, sample, rule=self.rule) for problem, sample in pairs]
-        write_jsonl(work.out / OUTCOMES_FILE, rows)
+        rows = [Graded.of(problem, sample, rule=self.rule) for problem, sample in pairs]
+        write_jsonl(work.out / OUTCOMES_FILE, (row.to_json() for row in rows))
         shown = itertools.islice(pairs, NUM_SHOWN)
-        write_jsonl(work.out / SOLUTIONS_FILE, (_shown(p, s, rule=self.rule) for p, s in shown))
+        write_jsonl(work.out / SOLUTIONS_FILE, (_shown(p, s, rule=self.rule).to_json() for p, s in shown))
         subset = f"{self.problems.split}: first {len(problems)} of {len(everything)}"
         facts = EvaluationFacts(subset, *(_revisions(drafts, rows) if drafts else ()))
         return Done(made.tokens, made.flops, facts)
@@ -97,25 +96,10 @@ class Evaluate(Stage[Evaluation]):
         return Evaluation(folder)
 
 
-def graded(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
-    """Outcome, answer and (embedded world) kind of error of one solution."""
-    assert sample.id == problem.id
-    row: dict[str, Any] = {
-        "id": problem.id,
-        "gold": problem.gold,
-        "outcome": grade(rule, sample.text, problem.gold, sample.truncated).letter,
-        "answer": extract(rule, sample.text),
-    }
-    if problem.spec is not None:
-        row["kind"] = verdict(problem, sample.text).value[0]
-    return row
-
-
-def _revisions(drafts: Evaluation, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
+def _revisions(drafts: Evaluation, rows: Sequence[Graded]) -> tuple[int, int, int]:
     """(drafts that were right, wrong ones revised to right, right ones revised to wrong)."""
-    right = Outcome.CORRECT.letter
-    drafted = {row["id"]: row["outcome"] for row in drafts.outcomes()}
-    pairs = [(drafted[row["id"]] == right, row["outcome"] == right) for row in rows]
+    drafted = {row.id: row.is_right for row in drafts.outcomes()}
+    pairs = [(drafted[row.id], row.is_right) for row in rows]
     return (
         sum(before for before, _ in pairs),
         sum(not before and after for before, after in pairs),
@@ -123,16 +107,16 @@ def _revisions(drafts: Evaluation, rows: Sequence[Mapping[str, Any]]) -> tuple[i
     )
 
 
-def _shown(problem: Problem, sample: Sample, *, rule: str) -> dict[str, Any]:
-    return {
-        "id": problem.id,
-        "question": problem.question,
-        "gold": problem.gold,
-        "text": sample.text,
-        "outcome": grade(rule, sample.text, problem.gold, sample.truncated).value,
-        "source": "greedy",
-        "model": sample.model,
-        "draw": sample.draw,
-        "kept": None,
-        "reason": None,
-    }
+def _shown(problem: Problem, sample: Sample, *, rule: str) -> Shown:
+    return Shown(
+        id=problem.id,
+        question=problem.question,
+        gold=problem.gold,
+        text=sample.text,
+        outcome=grade(rule, sample.text, problem.gold, sample.truncated).value,
+        source="greedy",
+        model=sample.model,
+        draw=sample.draw,
+        kept=None,
+        reason=None,
+    )

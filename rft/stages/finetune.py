@@ -8,7 +8,7 @@ so that the folder is a plain model.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -103,8 +103,8 @@ class Finetune(Weights):
 
         base, recipe, trainset = work.open(self.base), self.recipe, work.open(self.trainset)
         tokenizer = load_tokenizer(base.folder)
-        rows = list(trainset.rows())
-        pairs = training_pairs(rows, self.prompt, tokenizer)
+        shown = [(row.question, row.solution) for row in trainset.rows()]
+        pairs = training_pairs(shown, self.prompt, tokenizer)
         examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
         check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
         num_steps = sum(recipe.num_steps(num_reference=count) for count in trainset.references)
@@ -132,20 +132,19 @@ class Finetune(Weights):
             report=work.report,
         )
         base.facts.write(work.out)
-        passes = num_steps * recipe.batch_size / len(rows)
+        passes = num_steps * recipe.batch_size / len(shown)
         facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable)
         mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
         tokens = round(mean_tokens * recipe.batch_size * num_steps)
         return Done(tokens, flops_each * tokens, facts)
 
 
-def training_pairs(rows: Sequence[Mapping[str, str]], prompt: str, tokenizer: Tokenizer) -> list[tuple[Prompt, str]]:
-    """(prompt, response) of every row {"question", "solution"} in a template."""
+def training_pairs(shown: Sequence[tuple[str, str]], prompt: str, tokenizer: Tokenizer) -> list[tuple[Prompt, str]]:
+    """(prompt, response) of every (question, solution) in a template."""
     from rft.core.tokenization import Prompt, chat_format
 
     template = template_named(prompt)
     if template.name == "chat":
         frame = chat_format(tokenizer)
-        asked = [Prompt(chat_prompt(row["question"], chat_format=frame), framed=True) for row in rows]
-        return [(prompt, row["solution"]) for prompt, row in zip(asked, rows, strict=True)]
-    return [(Prompt(template.prompt(row["question"])), template.response(row["solution"])) for row in rows]
+        return [(Prompt(chat_prompt(asked, chat_format=frame), framed=True), solution) for asked, solution in shown]
+    return [(Prompt(template.prompt(asked)), template.response(solution)) for asked, solution in shown]

@@ -3,8 +3,7 @@
     work.open(select).kept()         # [KeptPath(id="w-0f3a", key="3*17=51", model="nano-s", draw=2, text="..."), ...]
 
 `kept.jsonl.gz` holds a row per path; `solutions.jsonl`, written by a stage that reads a pool itself, holds a capped
-sample of its solutions with what became of each:
-{"id", "question", "gold", "text", "outcome", "source", "model", "draw", "kept", "reason"}.
+sample of its solutions with what became of each (rows of rft.stages.rows.Shown).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 from rft.records import read_jsonl
 from rft.stages.evaluate import SOLUTIONS_FILE
+from rft.stages.rows import Shown
 from rft.stages.stage import Stage
 from rft.text.selection import KeptPath
 
@@ -36,10 +36,10 @@ class KeptPaths:
         """The kept paths."""
         return [KeptPath(**row) for row in self.rows()]
 
-    def solutions(self) -> Iterator[dict[str, Any]]:
+    def solutions(self) -> Iterator[Shown]:
         """A capped sample for people; empty where the stage chose among kept paths."""
         path = self.folder / SOLUTIONS_FILE
-        return read_jsonl(path) if path.exists() else iter(())
+        return (Shown(**row) for row in read_jsonl(path)) if path.exists() else iter(())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -35,7 +35,9 @@ class LossFacts:
 
     pretrain_loss_nats: float  # per token
     pretrain_loss_se: float
-    determined_loss_nats: float | None  # on tokens that follow from what stands before them; embedded world only
+    determined_loss_nats: (
+        float | None
+    )  # on results of equations and operands copied from the story; embedded world only
     bits_per_byte: float | None  # None where the tokenizer does not keep the text
     num_loss_tokens: int
     num_loss_bytes: int | None

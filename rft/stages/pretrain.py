@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rft.config import ArchConfig, PretrainConfig
+from rft.config import ArchConfig, Optimizer, PretrainConfig
 from rft.stages.corpus import Corpus
 from rft.stages.stage import Done, StageContext, added
 from rft.stages.weights import ModelFacts, Weights
@@ -52,6 +52,7 @@ class Pretrain(Weights):
             weight_decay=recipe.weight_decay,
             grad_clip=GRAD_CLIP,
             beta2=recipe.beta2,
+            matrix_lr=recipe.matrix_lr if recipe.optimizer is Optimizer.muon else None,
         )
         steps = packed_steps(
             np.load(corpus.tokens, mmap_mode="r"),

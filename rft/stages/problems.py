@@ -72,6 +72,7 @@ class WorldProblems(Problems):
     """The first problems of a split of the embedded world."""
 
     kind: ClassVar[str] = "world_problems"
+    version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: WorldConfig
     count: int
 

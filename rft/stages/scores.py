@@ -81,8 +81,8 @@ class Scores(Stage[PathScores]):
         folder = work.open(self.weights).folder
         tokenizer = load_tokenizer(folder)
         questions = {problem.id: problem.question for problem in self.subset.problems(work)}
-        rows = [{"question": questions[path.id], "solution": path.text} for path in kept]
-        examples = encode_examples(tokenizer, training_pairs(rows, self.prompt, tokenizer), max_tokens=sys.maxsize)
+        shown = [(questions[path.id], path.text) for path in kept]
+        examples = encode_examples(tokenizer, training_pairs(shown, self.prompt, tokenizer), max_tokens=sys.maxsize)
         model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
         logprobs = mean_logprobs(
             model,

@@ -12,6 +12,7 @@ from rft.stages.allocate import AnyPool, allocation_facts
 from rft.stages.evaluate import SOLUTIONS_FILE
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Golds, Subset
+from rft.stages.rows import Shown
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
 from rft.text.selection import (
@@ -63,10 +64,8 @@ class Checks:
             "equations": self.equations,
         }
         changes |= {name: value for name in ("cap", "tie_break") if (value := getattr(self, name)) is not None}
-        if self.uncapped:
-            changes["cap"] = None
-        if self.policy != "paper_script":
-            changes["rule"] = self.rule
+        changes |= {"cap": None} if self.uncapped else {}
+        changes |= {"rule": self.rule} if self.policy != "paper_script" else {}
         return policy_named(self.policy, **changes)
 
 
@@ -111,7 +110,8 @@ class Select(Selection):
         policy = self.checks.named()
         selection = select(samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed)
         write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in selection.kept))
-        write_jsonl(work.out / SOLUTIONS_FILE, _shown(samples, problems, selection, policy=policy))
+        shown = _shown(samples, problems, selection, policy=policy)
+        write_jsonl(work.out / SOLUTIONS_FILE, (row.to_json() for row in shown))
         facts, spent = select_facts(selection, problems), allocation_facts(self.pools, problems, work)
         return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
 
@@ -168,7 +168,7 @@ def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float |
 
 def _shown(
     samples: Sequence[Sample], problems: Sequence[Problem], selection: Selected, *, policy: Policy
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Shown]:
     """A capped sample of the pool, all draws of the first questions, with outcome and fate."""
     by_id = {problem.id: problem for problem in problems}
     kept = {(path.id, path.model, path.draw) for path in selection.kept}
@@ -177,15 +177,15 @@ def _shown(
         listed = path_equations(sample.text, kind=policy.equations)
         is_kept = (sample.id, sample.model, sample.draw) in kept
         reason = None if is_kept else fault(sample, problem, listed=listed, policy=policy) or "duplicate_path"
-        yield {
-            "id": sample.id,
-            "question": problem.question,
-            "gold": problem.gold,
-            "text": sample.text,
-            "outcome": grade(policy.rule, sample.text, problem.gold, sample.truncated).value,
-            "source": "pool",
-            "model": sample.model,
-            "draw": sample.draw,
-            "kept": is_kept,
-            "reason": reason,
-        }
+        yield Shown(
+            id=sample.id,
+            question=problem.question,
+            gold=problem.gold,
+            text=sample.text,
+            outcome=grade(policy.rule, sample.text, problem.gold, sample.truncated).value,
+            source="pool",
+            model=sample.model,
+            draw=sample.draw,
+            kept=is_kept,
+            reason=reason,
+        )

@@ -116,6 +116,11 @@ def added(value: Any) -> Any:
     return field(default=value, metadata={"added": True})
 
 
+def counted() -> Any:
+    """An input of which only a number is read (a control's size): part of the identity, but the output is not made of it."""
+    return field(metadata={"counted": True})
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Stage(Generic[R]):
     """One unit of computation, done once ever; compared by key."""
@@ -244,13 +249,21 @@ def _digest(identity: list[Any]) -> str:
     return _digests[text]
 
 
-def in_order(targets: Iterable[Stage[Any]]) -> list[Stage[Any]]:
+def made_of(stage: Stage[Any]) -> tuple[Stage[Any], ...]:
+    """Its inputs without those that are merely counted."""
+    aside = {one.name for one in dataclasses.fields(stage) if "counted" in one.metadata}
+    return tuple(_stages_in(getattr(stage, name) for name, _ in _identity_fields(type(stage)) if name not in aside))
+
+
+def in_order(
+    targets: Iterable[Stage[Any]], *, inputs: Callable[[Stage[Any]], Iterable[Stage[Any]]] = lambda one: one.inputs
+) -> list[Stage[Any]]:
     """The targets and all stages that they rest on, inputs first, each key once."""
     done: dict[str, Stage[Any]] = {}
 
     def visit(stage: Stage[Any]) -> None:
         if stage.key not in done:
-            for one in stage.inputs:
+            for one in inputs(stage):
                 visit(one)
             done[stage.key] = stage
 

@@ -13,7 +13,7 @@ from rft.records import write_jsonl
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Subset
 from rft.stages.select import LeftFacts
-from rft.stages.stage import Done, Facts, StageContext
+from rft.stages.stage import Done, Facts, StageContext, counted
 from rft.text.dedup import thin
 
 
@@ -35,7 +35,7 @@ class Thin(Selection):
 
     kind: ClassVar[str] = "thin"
     paths: Selection
-    like: Selection
+    like: Selection = counted()
     subset: Subset  # the questions
     equations: str  # annotated | plain: how a solution's equations are read
     seed: int

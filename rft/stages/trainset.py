@@ -1,9 +1,8 @@
 """Training examples: human paths, and what a method adds to them (paper 3.3: D' = D + kept).
 
-Writes `examples.jsonl`, rows {"id", "question", "solution", "source"} with source human (the subset itself) or a word of
-the method's (kept, oracle, fresh, relabelled, ...), and `reference.json`:
-{"num_examples": 512, "num_reference_examples": [700]}. Epochs are counted over the reference examples, so that a control can
-take as many optimiser steps as the cell that it is matched to.
+Writes `examples.jsonl`, rows of `Example`, and `reference.json`: {"num_examples": 512, "num_reference_examples": [700]}.
+Epochs are counted over the reference examples, so that a control can take as many optimiser steps as the cell that it is
+matched to.
 
 A method that is only other training data is a subclass with its own `added`:
 
@@ -13,12 +12,12 @@ A method that is only other training data is a subclass with its own `added`:
         paths: Select | Thin
 
         def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
-            return [row(problem, path.text, "kept") for ...]
+            return [Example.of(problem, path.text, source="kept") for ...]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -30,7 +29,37 @@ from rft.text.subsets import rank
 
 EXAMPLES_FILE = "examples.jsonl"
 REFERENCE_FILE = "reference.json"
-Example = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example to train on."""
+
+    id: str  # of its problem
+    question: str
+    solution: str
+    source: str  # human (the subset itself), or a word of the method's: kept, oracle, fresh, relabelled, ...
+
+    @staticmethod
+    def of(problem: Problem, solution: str, *, source: str) -> Example:
+        """A solution of a problem."""
+        return Example(problem.id, problem.question, solution, source)
+
+
+HUMAN = "human"
+
+
+def human_example(problem: Problem) -> Example:
+    """A problem with its human path."""
+    return Example.of(problem, problem.solution, source=HUMAN)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What `reference.json` holds."""
+
+    num_examples: int
+    num_reference_examples: list[int]
 
 
 @dataclass(frozen=True)
@@ -39,20 +68,22 @@ class Examples:
 
     folder: Path
 
-    def rows(self) -> Iterator[Mapping[str, str]]:
+    def rows(self) -> Iterator[Example]:
         """The examples, in order."""
-        return read_jsonl(self.folder / EXAMPLES_FILE)
+        return (Example(**row) for row in read_jsonl(self.folder / EXAMPLES_FILE))
 
     @property
     def num_examples(self) -> int:
         """Number of training examples."""
-        return int(read_json(self.folder / REFERENCE_FILE)["num_examples"])
+        return self._reference().num_examples
 
     @property
     def references(self) -> list[int]:
         """Numbers of examples over which epochs are counted: several where the steps of several trainings are to be taken."""
-        counts: list[int] = read_json(self.folder / REFERENCE_FILE)["num_reference_examples"]
-        return counts
+        return self._reference().num_reference_examples
+
+    def _reference(self) -> Reference:
+        return Reference(**read_json(self.folder / REFERENCE_FILE))
 
 
 @dataclass(frozen=True)
@@ -82,7 +113,7 @@ class Trainset(Stage[Examples]):
 
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
-        rows = [row(problem, problem.solution, "human") for problem in human] + self.added(human, work)
+        rows = [human_example(problem) for problem in human] + self.added(human, work)
         if self.examples_frac < 1:
             rows = nested_part(rows, frac=self.examples_frac, seed=int(self.subset.seed or 0))
         return Done(facts=write_examples(rows, work.out, references=self.references(len(rows), work)))
@@ -98,24 +129,17 @@ class HumanSet(Trainset):
     kind: ClassVar[str] = "human_set"
 
 
-def row(problem: Problem, solution: str, source: str) -> Example:
-    """One example; `source` says where its solution comes from, see the module."""
-    return {"id": problem.id, "question": problem.question, "solution": solution, "source": source}
-
-
-def write_examples(
-    rows: Sequence[Mapping[str, str]], out: Path, *, references: Sequence[int] | None = None
-) -> TrainsetFacts:
+def write_examples(rows: Sequence[Example], out: Path, *, references: Sequence[int] | None = None) -> TrainsetFacts:
     """Write the files of a training set; returns its sizes."""
-    write_jsonl(out / EXAMPLES_FILE, rows)
+    write_jsonl(out / EXAMPLES_FILE, map(vars, rows))
     counted = [len(rows)] if references is None else list(references)
-    write_json(out / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": counted})
-    num_human = sum(row["source"] == "human" for row in rows)
+    write_json(out / REFERENCE_FILE, vars(Reference(len(rows), counted)))
+    num_human = sum(row.source == HUMAN for row in rows)
     return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
 
 
 def nested_part(rows: Sequence[Example], *, frac: float, seed: int) -> list[Example]:
     """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one."""
-    ranks = [rank(f"examples-{seed}", one["id"], one["solution"]) for one in rows]
+    ranks = [rank(f"examples-{seed}", one.id, one.solution) for one in rows]
     chosen = sorted(range(len(rows)), key=ranks.__getitem__)[: max(1, round(frac * len(rows)))]
     return [rows[i] for i in sorted(chosen)]

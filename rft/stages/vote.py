@@ -1,8 +1,7 @@
 """Outcomes of K sampled solutions per test problem: what majority voting and pass@k are computed from.
 
-Writes `outcomes.jsonl.gz`, rows {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null],
-"rivals": [null, 0, null], "paths": [0, 1, null], "kinds": "vpp"}; "rivals" numbers the wrong answers that draws vote for,
-"paths" a problem's distinct equation lists (null: no equations), "kinds" the verdicts of the embedded world's checker.
+Writes `outcomes.jsonl.gz`, rows of rft.stages.rows.Voted: {"id", "gold", "outcomes": "CWN", "answers": ["51", "50", null],
+"rivals": [null, 0, null], "paths": [0, 1, null], "kinds": "vpp"}.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rft.records import OUTCOMES_FILE, Problem, Sample, read_jsonl, write_jsonl
-from rft.stages.evaluate import graded
 from rft.stages.problems import Problems
+from rft.stages.rows import Graded, Voted
 from rft.stages.shard import Pool, drawn
 from rft.stages.stage import Done, Stage, StageContext, added
 from rft.text.equations import equation_key
@@ -27,9 +26,9 @@ class Votes:
 
     folder: Path
 
-    def outcomes(self) -> Iterator[dict[str, Any]]:
+    def outcomes(self) -> Iterator[Voted]:
         """A row per problem."""
-        return read_jsonl(self.folder / OUTCOMES_FILE)
+        return (Voted(**row) for row in read_jsonl(self.folder / OUTCOMES_FILE))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,28 +46,23 @@ class Vote(Stage[Votes]):
     def run(self, work: StageContext) -> Done:
         problems = work.open(self.problems).problems()[: self.num_problems]
         samples = drawn(self.pool, [problem.id for problem in problems], work)
-        write_jsonl(work.out / OUTCOMES_FILE, vote_rows(problems, samples, rule=self.rule))
+        rows = vote_rows(problems, samples, rule=self.rule)
+        write_jsonl(work.out / OUTCOMES_FILE, (row.to_json() for row in rows))
         return Done()
 
     def read(self, folder: Path) -> Votes:
         return Votes(folder)
 
 
-def vote_rows(
-    problems: Sequence[Problem], samples: Mapping[str, Sequence[Sample]], *, rule: str
-) -> Iterator[dict[str, Any]]:
-    """See the module; the samples of each problem by draw."""
+def vote_rows(problems: Sequence[Problem], samples: Mapping[str, Sequence[Sample]], *, rule: str) -> Iterator[Voted]:
+    """A row per problem; the samples of each by draw."""
     for problem in problems:
         own = samples[problem.id]
-        rows = [graded(problem, sample, rule=rule) for sample in own]
-        outcomes = "".join(row["outcome"] for row in rows)
-        answers = [row["answer"] for row in rows]
-        merged: dict[str, Any] = {"id": problem.id, "gold": problem.gold, "outcomes": outcomes, "answers": answers}
-        merged["rivals"] = rivals(outcomes, answers)
-        merged["paths"] = path_indices([sample.text for sample in own])
-        if problem.spec is not None:
-            merged["kinds"] = "".join(row["kind"] for row in rows)
-        yield merged
+        rows = [Graded.of(problem, sample, rule=rule) for sample in own]
+        outcomes, answers = "".join(row.outcome for row in rows), [row.answer for row in rows]
+        kinds = "".join(row.kind or "" for row in rows) if problem.spec is not None else None
+        paths = path_indices([sample.text for sample in own])
+        yield Voted(problem.id, problem.gold, outcomes, answers, rivals(outcomes, answers), paths, kinds)
 
 
 def path_indices(texts: Sequence[str]) -> list[int | None]:

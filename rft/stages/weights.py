@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rft.records import CURVE_FILE, read_json, read_jsonl, write_json
 from rft.stages.stage import Stage
@@ -42,6 +42,17 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """One row of `curve.jsonl`, as rft.core.training logs it."""
+
+    step: int
+    loss_nats: float  # mean over the step's target tokens, before its update
+    lr: float
+    target_tokens: int  # running total
+    elapsed_s: float  # running total
+
+
+@dataclass(frozen=True)
 class ModelFolder:
     """A finished model."""
 
@@ -52,10 +63,10 @@ class ModelFolder:
         """Its counts."""
         return ModelFacts(**read_json(self.folder / MODEL_FACTS_FILE))
 
-    def curve(self) -> list[dict[str, Any]]:
-        """Rows {"step", "loss_nats", "lr", "target_tokens", "elapsed_s"} of its training; empty where it was imported."""
+    def curve(self) -> list[CurvePoint]:
+        """Points of its training; empty where it was imported."""
         path = self.folder / CURVE_FILE
-        return list(read_jsonl(path)) if path.exists() else []
+        return [CurvePoint(**row) for row in read_jsonl(path)] if path.exists() else []
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

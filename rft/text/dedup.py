@@ -19,8 +19,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from rapidfuzz.distance import Levenshtein
-
 from rft.text.subsets import rank
 
 TIE_BREAKS = ("others", "scored")
@@ -89,6 +87,8 @@ def farthest_paths(paths: Sequence[P], *, tie_break: str = "others") -> list[P]:
 
 def summed_distance(text: str, others: Sequence[str]) -> int:
     """Edit distances of a text to others, added up; of very long texts the beginnings count."""
+    from rapidfuzz.distance import Levenshtein  # 25 ms: planning and completion compare no texts
+
     short = text[:MAX_DISTANCE_TEXT]
     return sum(Levenshtein.distance(short, other[:MAX_DISTANCE_TEXT]) for other in others)
 

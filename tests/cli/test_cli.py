@@ -73,7 +73,8 @@ def test_exit_status_of_a_subcommand_is_that_of_the_program(tmp_path: Path):
 def test_help_of_run_says_allowed_values_and_choices_without_hydra(tmp_path: Path):
     code = (
         "import sys; sys.argv = ['rft', '--help']; import rft.run; rft.run.main(); "
-        "assert not {'hydra', 'omegaconf', 'torch'} & set(sys.modules)"
+        "assert not {'hydra', 'omegaconf', 'torch', 'transformers', 'rapidfuzz', 'numpy'} & set(sys.modules); "
+        "assert not [name for name in sys.modules if name.startswith(('rft.methods', 'rft.stages', 'rft.text', 'rft.core'))]"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     out = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True)
@@ -99,7 +100,7 @@ def test_plan_writes_nothing(tmp_path: Path):
 def test_a_plan_imports_no_torch(tmp_path: Path):
     code = (
         "import sys; sys.argv = ['rft', 'dry_run=true']; import rft.run; rft.run.main(); "
-        "assert not {'torch', 'transformers', 'wandb', 'ctranslate2'} & set(sys.modules)"
+        "assert not {'torch', 'transformers', 'wandb', 'ctranslate2', 'rapidfuzz'} & set(sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, capture_output=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import composed, tiny
+from composing import FILES, FROM_FILES, composed, tiny
 
 from rft.config import StudyConfig
 from rft.config.fields import Leaf, Range, Role, leaves, range_problems
@@ -47,15 +47,7 @@ CELLS = {
     "self_revise in folds": ("method=self_revise", "methods.self_revise.num_folds=2"),
 }
 CELLS |= {name: (f"method={name}",) for name in METHODS if not any(f"method={name}" in cell for cell in CELLS.values())}
-FILES = Sources(
-    {"train": "d1", "test": "d2", "loss": "d3"},
-    {"train": "train.jsonl", "test": "test.jsonl", "loss": "loss.txt"},
-    100,
-    50,
-    {"smollm2-135m": ModelIdentity("m1", "folder")},
-    {"smollm2-135m": "ctranslate2"},
-)
-IMPORTED = ("model=smollm2-135m", "data=gsm8k", "model.path=folder", "sampling.problems_per_shard=7")
+IMPORTED = (*FROM_FILES, "sampling.problems_per_shard=7")
 
 
 def other_value(leaf: Leaf) -> Any:

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rft.records import write_json, write_jsonl
 from rft.stages.finetune import Finetune, Recipe
 from rft.stages.imported import Import
 from rft.stages.problems import Subset
 from rft.stages.stage import Done, Stage
-from rft.stages.trainset import EXAMPLES_FILE, REFERENCE_FILE, HumanSet
+from rft.stages.trainset import HUMAN, Example, HumanSet, write_examples
 from rft.stages.weights import ModelFacts
 from tests.lone_stage import run_stage
 
@@ -43,9 +42,7 @@ def finetune(
     """SFT on one question with these solutions."""
     examples = out / "examples"
     examples.mkdir(parents=True)
-    rows = [{"id": str(i), "question": f"What is {i}?", "solution": s} for i, s in enumerate(solutions)]
-    write_jsonl(examples / EXAMPLES_FILE, rows)
-    write_json(examples / REFERENCE_FILE, {"num_examples": len(rows), "num_reference_examples": [len(rows)]})
+    write_examples([Example(str(i), f"What is {i}?", text, HUMAN) for i, text in enumerate(solutions)], examples)
     stage = Finetune(base=BASE, trainset=TRAINSET, recipe=Recipe(**RECIPE, lora=lora), seed=0, prompt="plain")
     folders = {BASE: model_folder, TRAINSET: examples}
     return run(stage, folders, out / "out", micro_batch_tokens=micro_batch_tokens)

@@ -55,8 +55,8 @@ def test_sampled_ids_are_those_trained_on_with_one_bos_at_most(adds_bos: bool, c
     tokenizer = tokenizer_of(adds_bos, chat)
     prompts = make_prompts(asking(chat), [PROBLEM], shots=[], tokenizer=tokenizer)
     (sampled,) = encode_prompts(tokenizer, prompts)
-    rows = [{"question": QUESTION, "solution": PROBLEM.solution}]
-    (trained,) = encode_examples(tokenizer, training_pairs(rows, asking(chat).prompt, tokenizer), max_tokens=500)
+    shown = [(QUESTION, PROBLEM.solution)]
+    (trained,) = encode_examples(tokenizer, training_pairs(shown, asking(chat).prompt, tokenizer), max_tokens=500)
     assert list(trained.ids[: trained.num_prompt]) == sampled
     expected = {None: int(adds_bos), "bare": 0, "bos": 1}[chat]
     assert sampled.count(tokenizer.bos_token_id) == expected

@@ -101,9 +101,11 @@ def test_precision_is_part_of_the_recipe_where_it_is_not_float32() -> None:
             r"pretrain_tokens=100 .*\(a sequence has 256 tokens",
         ),
         (["pretrain_tokens=500", "model.pretrain.batch_tokens=256", "union=[nano-s]"], r"model=nano-s: at least 1024"),
+        (["model.pretrain.optimizer=muon", "model.pretrain.matrix_lr=null"], "muon needs a learning rate of its own"),
+        (["model.pretrain.optimizer=adamw", "model.pretrain.matrix_lr=0.03"], "adamw takes none"),
     ],
 )
-def test_a_pretraining_budget_below_a_step_is_refused(overrides: list[str], message: str | None) -> None:
+def test_pretraining_that_cannot_be_done_as_asked_is_refused(overrides: list[str], message: str | None) -> None:
     if message is None:
         assert tiny(*overrides).pretrain_tokens == 500
     else:

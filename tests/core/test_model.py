@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,32 @@ def test_same_seed_same_weights() -> None:
     first, again, other = tiny_llama(seed=1), tiny_llama(seed=1), tiny_llama(seed=2)
     assert torch.equal(first.lm_head.weight, again.lm_head.weight)
     assert not torch.equal(first.lm_head.weight, other.lm_head.weight)
+
+
+def context_advantage(arch: ArchConfig) -> float:
+    """By how much the tokens seen lead the others in a new model's logits, in their standard deviations."""
+    model = tiny_llama(arch=arch)
+    ids = torch.randint(4, NUM_WORDS, (200, 6), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = model(ids).logits[:, -1]
+    seen = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, ids[:, :-1], value=True)
+    seen &= torch.arange(NUM_WORDS) != ids[:, -1:]  # the last token's own logit is high in any model with a tied head
+    others = ~seen & (torch.arange(NUM_WORDS) != ids[:, -1:])
+    return float((logits[seen].mean() - logits[others].mean()) / logits[others].std())
+
+
+@pytest.mark.parametrize("num_kv_heads", [1, 2, 4])
+def test_a_copying_start_favours_tokens_of_the_context(num_kv_heads: int) -> None:
+    plain = replace(ARCH, num_heads=4, num_kv_heads=num_kv_heads, init_std=0.1, embedding_std=0.25)
+    assert context_advantage(replace(plain, copying_start=True)) > 0.5
+    assert abs(context_advantage(plain)) < 0.3
+
+
+def test_a_copying_start_changes_output_projections_alone() -> None:
+    plain, copying = tiny_llama(), tiny_llama(arch=replace(ARCH, copying_start=True))
+    pairs = zip(plain.named_parameters(), copying.parameters(), strict=True)
+    changed = [name for (name, before), after in pairs if not torch.equal(before, after)]
+    assert changed == [f"model.layers.{n}.self_attn.o_proj.weight" for n in range(ARCH.num_layers)]
 
 
 def test_save_and_load_give_the_same_logits(tmp_path: Path) -> None:

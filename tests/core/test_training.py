@@ -12,7 +12,7 @@ from rft.config import ArchConfig
 from rft.core.batching import bucket, epoch_order, example_steps, packed_steps
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
 from rft.core.tokenization import Encoded, Prompt, encode_examples
-from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizer, train
+from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizers, train
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 
 torch.set_num_threads(1)
@@ -214,7 +214,7 @@ def test_padding_id_embedding_learns_where_it_is_a_real_token() -> None:
 
 
 def test_norms_are_not_decayed() -> None:
-    optimizer = make_optimizer(tiny_llama(), settings(1, weight_decay=0.1))
+    (optimizer,) = make_optimizers(tiny_llama(), settings(1, weight_decay=0.1))
     by_decay = {
         group["weight_decay"]: {parameter.ndim for parameter in group["params"]} for group in optimizer.param_groups
     }

@@ -18,6 +18,7 @@ from rft.execute.record import _perturbed_facts, _perturbed_scores
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Record, Score, read_json, read_jsonl
+from rft.stages.rows import Graded, Scored
 
 PERTURBED, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
 
@@ -119,9 +120,8 @@ def test_samples_without_annotations_are_warned_about(study: Path, caplog: pytes
 
 def test_problems_without_a_copy_are_left_out_of_both_accuracies():
     letters = [("C", "W"), ("C", "C"), ("W", "W"), ("C", None)]  # original, copy
-    rows: list[dict[str, Any]] = [{"greedy": {"outcome": original}} for original, _ in letters]
-    for row, (_, copied) in zip(rows, letters, strict=True):
-        row |= {"perturbed": {"outcome": copied}} if copied else {}
+    graded = [[Graded("p", "1", letter, None) if letter else None for letter in pair] for pair in letters]
+    rows = [Scored(original, copy, None) for original, copy in graded if original is not None]
     scores = _perturbed_scores(rows)
     assert scores == {PERTURBED: Score.binomial(1, 3), ORIGINALS: Score.binomial(2, 3)}
     read: Any = SimpleNamespace(perturbed=SimpleNamespace(problems="the copy"))

@@ -16,8 +16,9 @@ from composing import composed
 
 from rft.config import StudyConfig
 from rft.execute.stages import execute
+from rft.infra.entry import Entry
 from rft.infra.hub import hub_rows, parse
-from rft.infra.store import Entry, Store
+from rft.infra.store import Store
 from rft.plan.cell import plan
 from rft.plan.sources import REPOSITORY, resolve
 from rft.records import read_jsonl

@@ -17,7 +17,8 @@ import pytest
 
 from rft.infra.digest import digest
 from rft.infra.disk import StoreError
-from rft.infra.store import Busy, Store
+from rft.infra.entry import Busy
+from rft.infra.store import Store
 
 KEY = digest("a stage")
 

@@ -81,6 +81,12 @@ def test_the_control_takes_as_many_steps(tmp_path: Path, start: str):
         examples += sum(1 for _ in read_jsonl(store.folder(one.kind, one.key) / "examples.jsonl"))
     steps = -(-2 * examples // 8)  # two epochs over all of them, in batches of eight
     assert record.data["num_optimizer_steps"] == steps
+    for one, (_, told) in zip(("own", "control"), found, strict=True):
+        assert told.data["drawn_per_question"] == 4.0, "two rounds of k = 2: it stood at its k"
+        made_of = {stage.name for stage in told.cost if stage.makes}
+        assert ("shard" in made_of) == (one == "own"), "a control needs the number of steps and no sample"
+        assert not made_of & {"evaluate", "loss"}
+        assert sum(stage.name == "finetune" and bool(stage.makes) for stage in told.cost) == (3 if one == "own" else 1)
 
 
 def test_steps_add_up_round_by_round_under_a_cap(tmp_path: Path):

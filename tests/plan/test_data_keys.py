@@ -9,21 +9,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from composing import composed, tiny
+from composing import FILES, FROM_FILES, composed, tiny
 
 from rft.config import StudyConfig
 from rft.plan.cell import CellPlan, plan
-from rft.plan.sources import ModelIdentity, Sources, resolve
+from rft.plan.sources import Sources, resolve
 
-FILES = Sources(
-    {"train": "d1", "test": "d2", "loss": "d3"},
-    {"train": "train.jsonl", "test": "test.jsonl", "loss": "loss.txt"},
-    100,
-    50,
-    {"smollm2-135m": ModelIdentity("m1", "folder")},
-    {"smollm2-135m": "ctranslate2"},
-)
-IMPORTED = ("model=smollm2-135m", "data=gsm8k", "model.path=folder", "method=rft", "k=2")
+IMPORTED = (*FROM_FILES, "method=rft", "k=2")
 SCORED = {"evaluate"}
 POOLS = {"shard", "select", "kept_set", "finetune", "evaluate"}
 TRAINED = {"human_set", "finetune", *POOLS}

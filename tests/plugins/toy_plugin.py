@@ -19,7 +19,7 @@ from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.stage import StageContext
-from rft.stages.trainset import Example, Trainset, row
+from rft.stages.trainset import Example, Trainset
 from rft.text.answers import RULES, Rule
 from rft.text.numbers import last_number
 
@@ -39,7 +39,7 @@ class RepeatedSet(Trainset):
     times: int
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
-        return [row(problem, problem.solution, "again") for problem in human] * (self.times - 1)
+        return [Example.of(problem, problem.solution, source="again") for problem in human] * (self.times - 1)
 
 
 @METHODS.add("toy")

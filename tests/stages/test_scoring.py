@@ -8,7 +8,6 @@ import math
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from analysis.stats.votes import curve, passed, voted
 from rft import grade
 from rft.execute.record import _scores
 from rft.records import Outcome, Problem, Sample
+from rft.stages.rows import Graded, Scored, Voted
 from rft.stages.vote import vote_rows
 from rft.text import answers, scoring
 from rft.votes import Tally, distinct_at_k, maj_at_k, pass_at_k, pool_scores
@@ -44,8 +44,8 @@ CASES: dict[str, tuple[list[tuple[str, bool]], str, str, float, float]] = {
 }
 
 
-def vote_row(draws: list[tuple[str, bool]], gold: str, rule: str) -> dict[str, Any]:
-    """A row as the vote stage writes it."""
+def vote_row(draws: list[tuple[str, bool]], gold: str, rule: str) -> Voted:
+    """What the vote stage finds."""
     problem = Problem("p", "q", f"#### {gold}", gold)
     samples = [Sample("p", i, text, cut, 1) for i, (text, cut) in enumerate(draws)]
     (row,) = vote_rows([problem], {"p": samples}, rule=rule)
@@ -56,12 +56,10 @@ def vote_row(draws: list[tuple[str, bool]], gold: str, rule: str) -> dict[str, A
 def test_record_figure_and_command_line_give_one_number(name: str, tmp_path: Path) -> None:
     draws, gold, rule, maj, passed_any = CASES[name]
     n, row = len(draws), vote_row(draws, gold, rule)
-    outcome = {"outcome": row["outcomes"][0], "answer": None}
-    record = _scores([{"id": "p", "gold": gold, "greedy": outcome, "draws": row}])
+    record = _scores([Scored(Graded("p", gold, row.outcomes[0], None), None, row)])
     assert (record[f"maj1@{n}"].value, record[f"pass@{n}"].value) == (pytest.approx(maj), pytest.approx(passed_any))
-    figure = [
-        curve([{"p": tally_of(row), "q": tally_of(row)}], statistic=s, most=1.0)[n].value for s in (voted, passed)
-    ]
+    tally = tally_of(row.to_json())
+    figure = [curve([{"p": tally, "q": tally}], statistic=s, most=1.0)[n].value for s in (voted, passed)]
     assert figure == [pytest.approx(maj), pytest.approx(passed_any)]
     lines = [
         {"id": "p", "gold": gold, "text": text, "truncated": cut, "draw": i} for i, (text, cut) in enumerate(draws)
@@ -77,7 +75,7 @@ def test_record_figure_and_command_line_give_one_number(name: str, tmp_path: Pat
 
 def test_one_draw_never_replaces_the_greedy_answer() -> None:
     row = vote_row([("#### 7", False)], "18", "gsm8k")
-    scores = _scores([{"id": "p", "gold": "18", "greedy": {"outcome": "C"}, "draws": row}])
+    scores = _scores([Scored(Graded("p", "18", "C", "18"), None, row)])
     assert scores["maj1@1"].value == 1.0
     assert scores["pass@1"].value == 0.0
     assert set(scores) == {"maj1@1", "pass@1"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rft.stages.trainset import nested_part
+from rft.stages.trainset import Example, nested_part
 
-ROWS = [{"id": f"t{i // 3}", "question": "q", "solution": f"path {i}", "source": "kept"} for i in range(96)]
+ROWS = [Example(f"t{i // 3}", "q", f"path {i}", "kept") for i in range(96)]
 
 
 def test_a_smaller_share_lies_inside_a_larger_one_in_the_same_order():

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rft.methods.self_query import _HeldOut
 from rft.records import Problem
 from rft.stages.problems import write_problems
+from rft.stages.relabel import _HeldOut
 from rft.text import gsm8k
 from rft.text.overlap import normalise, overlaps, refuse_overlap
 from tests.lone_stage import given_problems, working

@@ -17,6 +17,7 @@ from rft.records import Problem
 from rft.text.world import Path, Verdict, WorldSplit, alternative_paths, equation_key, paths_of, verdict, world_problems
 from rft.text.world.expressions import canonical_text
 from rft.text.world.graphs import split_of
+from rft.text.world.paths import draw_path
 from rft.text.world.problems import form_of
 
 
@@ -204,6 +205,18 @@ def test_human_style_is_monotone_and_changes_solutions_alone() -> None:
     assert shares[0] < 0.3
     assert shares[3] > 0.85
     assert shares[4] == 1.0
+
+
+def test_free_paths_take_any_route_short_ones_more_often() -> None:
+    rng, num_draws = random.Random("routes"), 4000
+    form, limit = form_of(problem_of(["have", "lose_two"], [20, 5, 3], 12))
+    drawn = [draw_path(form, limit=limit, style=0.0, rng=rng)[0].key().split("|")[0] for _ in range(num_draws)]
+    # three routes of two equations: 20-5 first, 20-3 first, 5+3 first (either way round), as 1 : 1/2 : 1/3
+    for opening, share in (({"20-5=15"}, 6 / 11), ({"20-3=17"}, 3 / 11), ({"5+3=8", "3+5=8"}, 2 / 11)):
+        assert sum(key in opening for key in drawn) / num_draws == pytest.approx(share, abs=0.03)
+    form, limit = form_of(problem_of(["mixed"], [3, 4, 7], 33))
+    lengths = [len(draw_path(form, limit=limit, style=0.0, rng=rng)[0].equations) for _ in range(num_draws)]
+    assert lengths.count(2) / num_draws == pytest.approx(2 / 3, abs=0.03)  # 3*(4+7); and 3*4 + 3*7, which is longer
 
 
 def test_alternative_paths_are_valid_and_differ_from_the_human_path(easy: list[Problem]) -> None:

@@ -11,7 +11,7 @@ from rft.config import WorldConfig
 from rft.text.world import WorldSplit, world_problems
 from rft.text.world.reading import read_question
 
-QUESTION = "Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?"
+QUESTION = "Ann bought 3 bags of 17 nails. She sold 5 nails. How many nails did Ann have now?"
 PATH = "makes <<3*17=51>>51\nleft <<51-5=46>>46\n#### 46"
 
 
@@ -36,15 +36,18 @@ def test_every_problem_is_read_back_as_it_was_told(config: WorldConfig, split: W
     "question",
     [
         "",
-        "How many nails were there?",
+        "How many nails did Ann have now?",
         QUESTION.replace("She", "He"),
-        QUESTION.replace("nails were", "pens were"),
-        QUESTION.replace("How many nails were there?", "How many miles were left?"),
+        QUESTION.replace("nails did", "pens did"),
+        QUESTION.replace("How many nails did Ann have now?", "How many miles did Ann still have to travel?"),
         QUESTION.replace("sold 5", "sold 52"),  # more than there are
         QUESTION.replace("sold 5", "sold five"),
-        QUESTION.removesuffix(" How many nails were there?"),
-        "She sold 5. Ann bought 3 bags of 17 nails. How many nails were there?",
-        "Ann bought 3 bags of 17 nails. 7 friends shared them equally. How many nails did each get?",  # 51 by 7
+        QUESTION.removesuffix(" How many nails did Ann have now?"),
+        "She sold 5 nails. Ann bought 3 bags of 17 nails. How many nails did Ann have now?",
+        "Ann bought 3 bags of 17 nails. 7 cousins equally shared all nails Ann now had. "
+        "How many nails did each cousin get?",  # 51 by 7
+        "Ann bought 3 bags of 17 nails. Una had twice as many nails as Ann now had. "
+        "How many nails did Una have?",  # two of whom she may be meant
     ],
 )
 def test_what_the_world_does_not_tell_is_not_read(question: str):

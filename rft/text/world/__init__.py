@@ -4,8 +4,8 @@
     >>> easy = WorldConfig(min_steps=2, max_steps=3, num_graphs=128, max_distractors=0, human_style=0.9,
     ...                    composed_frac=0.15, seed=0)
     >>> problem = world_problems(easy, split=WorldSplit.POOL, count=1)[0]
-    >>> problem.question
-    'Joe planned 8 days of 7 miles. He drove half. He drove half. How many miles were left?'
+    >>> problem.question.split(". ")[1]
+    'He then drove half of all miles still left'
     >>> problem.solution
     'makes <<8*7=56>>56\\npart <<56/2=28>>28\\npart <<28/2=14>>14\\n#### 14'
     >>> paths_of(problem).count                       # of all its solution paths
@@ -16,7 +16,7 @@
     <Verdict.LUCKY: 'lucky'>
     >>> document = next(corpus_documents(easy, seed=0))     # of an endless stream; a list of Segment
     >>> document[0].text
-    'Ida had 21 candles. She sold 6 bags of 2: '
+    'Ida had 21 pens. She sold 6 boxes of 2 pens: '
 
 Everything is a function of the configuration and of named seeds, the same on every machine and in every process.
 """

@@ -5,7 +5,7 @@
     ...                    composed_frac=0.15, seed=0)
     >>> documents = corpus_documents(easy, seed=0)
     >>> "".join(segment.text for segment in next(documents)).split("\\n")[0]
-    'Ida had 21 candles. She sold 6 bags of 2: gives <<6*2=12>>12'
+    'Ida had 21 pens. She sold 6 boxes of 2 pens: gives <<6*2=12>>12'
 
 Most documents hold COMPONENTS of solutions in their notation: bare arithmetic facts; sentences of the scenarios with the one
 equation that they license; or whole stories with their first equation only. A share `composed_frac` of the documents holds
@@ -13,18 +13,21 @@ whole solved problems, as a few-shot prompt would. All items of a document share
 operand order, style), so that the first items tell how the next will look.
 
     facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
-    readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo ate 5 of 12: ...'
-    one step:  'Question: Ann baked 12 pies. She ate 5. How many pies were there?\\nAnswer: left <<12-5=7>>7\\n#### 7'
+    readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo had 12 pens. He sold 5 pens: ...'
+    one step:  'Question: Ann had 9 pens. She sold 5 pens. How many pens did Ann have now?\\nAnswer: left <<9-5=4>>4\\n#### 4'
     composed:  the same with the graphs of the problems
 
-A document is a list of segments. A `determined` segment (a result, an answer) follows from the text before it; the others
-(names, numbers, the choice of a route) do not. Segments end at token borders.
+A document is a list of segments. `determined` ones are what has to be understood or computed: the result of an equation, and
+an operand that is copied from the item's own story. All else is not marked: words, the choice of an operation, operands of
+bare facts and of earlier results, and what the format alone tells (`>>`, a result said again, the answer's line).
+Segments end at token borders.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from rft.config import WorldConfig
@@ -41,6 +44,7 @@ PROBLEMS_PER_DOCUMENT = 4
 FACT_FRAC = 0.25  # of component documents: bare arithmetic
 ONE_STEP_FRAC = 0.4  # of the other component documents: as a question with an answer
 STORY_FRAC = 0.6  # of the readings: the first equation of a whole story, the rest of its solution left out
+NUMBER = re.compile(r"\d+")
 OPERATION_WEIGHTS = {"+": 0.32, "-": 0.38, "*": 0.15, "/": 0.15}  # of facts, about their share in problems
 
 
@@ -49,7 +53,7 @@ class Segment:
     """A piece of a document."""
 
     text: str
-    determined: bool  # follows from the text before it
+    determined: bool  # a result, or an operand copied from the story
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,19 @@ def _joined(items: Iterator[list[Segment]], separator: str) -> list[Segment]:
     return document
 
 
-def _line(equation: tuple[int, str, int, int], wording: int) -> list[Segment]:
+def _line(equation: tuple[int, str, int, int], wording: int, *, story: str) -> list[Segment]:
+    """An equation with its label; `story`: the text that its operands may be copied from."""
     a, op, b, result = equation
-    return [Segment(f"{LABELS[wording][op]} <<{a}{op}{b}=", False), Segment(f"{result}>>{result}", True)]
+    told = {int(number) for number in NUMBER.findall(story)}
+    return [
+        Segment(f"{LABELS[wording][op]} <<", False),
+        Segment(str(a), a in told),
+        Segment(op, False),
+        Segment(str(b), b in told),
+        Segment("=", False),
+        Segment(str(result), True),
+        Segment(f">>{result}", False),
+    ]
 
 
 def _fact(limit: int, shape: Shape, rng: Random) -> list[Segment]:
@@ -107,7 +121,7 @@ def _fact(limit: int, shape: Shape, rng: Random) -> list[Segment]:
         large = rng.randint(1, limit // small)
         a, b = (small, large) if rng.random() < 0.5 else (large, small)
         equation = (a, op, b, small * large) if op == "*" else (small * large, op, a, b)
-    return _line(equation, shape.wording)
+    return _line(equation, shape.wording, story="")
 
 
 def _solved(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
@@ -115,17 +129,16 @@ def _solved(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> lis
     _, question = tell_question(draft, config)
     return [
         Segment(f"Question: {question}\nAnswer:", False),
-        *solution_segments(_path(draft, config, shape, rng), shape.wording),
+        *_solution(_path(draft, config, shape, rng), shape.wording, story=question),
     ]
 
 
-def solution_segments(path: Path, wording: int) -> list[Segment]:
+def _solution(path: Path, wording: int, *, story: str) -> list[Segment]:
     """A solution as it follows 'Answer:'."""
     segments: list[Segment] = []
     for index, equation in enumerate(path.equations):
-        opening, result = _line(equation, wording)
-        segments += [replace(opening, text=("\n" if index else " ") + opening.text), result]
-    return [*segments, Segment(f"\n#### {path.equations[-1][3]}", True)]
+        segments += [Segment("\n" if index else " ", False), *_line(equation, wording, story=story)]
+    return [*segments, Segment(f"\n#### {path.equations[-1][3]}", False)]
 
 
 def _path(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> Path:
@@ -141,7 +154,8 @@ def _reading(draft: Draft, config: WorldConfig, shape: Shape, rng: Random) -> li
     """The sentences of a question, and one equation that they license at once."""
     _, question = tell_question(draft, config)
     told = question.rsplit(". ", 1)[0]
-    return [Segment(f"{told}: ", False), *_line(_path(draft, config, shape, rng).equations[0], shape.wording)]
+    first = _path(draft, config, shape, rng).equations[0]
+    return [Segment(f"{told}: ", False), *_line(first, shape.wording, story=told)]
 
 
 def _single_steps(config: WorldConfig, split: WorldSplit, rng: Random) -> Iterator[Draft]:

@@ -2,7 +2,8 @@
 
 A path is one linearised tree: its steps in an order in which each comes after what it needs, and for every commuting
 step which operand stands first. `enumerate_paths` lists them (canonical first, then one of each route in turn, so that
-a short prefix already holds every route). `draw_path` draws one: the canonical path with a given probability, else uniformly.
+a short prefix already holds every route). `draw_path` draws one: the canonical path with a given probability, else one of
+any route, short ones more often.
 
     >>> from rft.text.world.kinds import build
     >>> paths = enumerate_paths(build(("groups", "lose"), [3, 17, 5]), limit=60)
@@ -139,10 +140,13 @@ def _coprime(a: int, b: int) -> bool:
 
 
 def draw_path(form: Form, *, limit: int, style: float, rng: Random) -> tuple[Path, int]:
-    """A path and its wording: with probability `style` the canonical ones, else uniform over the paths of the first
-    MAX_DRAWN routes and over the wordings."""
+    """A path and its wording: with probability `style` the canonical ones. Else one of the first MAX_DRAWN routes, those with
+    fewer equations first and the more seldom the later they come (as 1 / rank), uniform over its paths and the wordings:
+    people mostly go a short way, and some of them any way."""
     if rng.random() < style:
         return canonical_path(form, limit=limit), 0
-    all_routes = [_Route(tree) for tree in routes(form, limit=limit, most=MAX_DRAWN)]
-    route = rng.choices(all_routes, weights=[route.count for route in all_routes])[0]
+    found = sorted(
+        (_Route(tree) for tree in routes(form, limit=limit, most=MAX_DRAWN)), key=lambda route: len(route.steps)
+    )
+    route = rng.choices(found, weights=[1 / rank for rank in range(1, len(found) + 1)])[0]
     return route.path(rng.randrange(route.count)), rng.randrange(2)

@@ -6,8 +6,10 @@
     >>> problem = world_problems(easy, split=WorldSplit.TEST, count=1)[0]
     >>> problem.spec
     {'graph': ['parts', 'more'], 'numbers': [35, 4, 13], 'limit': 60, 'scenario': 'saving'}
-    >>> problem.question
-    'Ida saved 35 dollars and earned 4 dollars. Eva had 13 more. How many dollars did Eva have?'
+    >>> print(problem.question.replace(". ", ".\\n"))
+    Ida had 35 dollars in bills and 4 dollars in coins.
+    Dan had 13 more dollars than Ida now had.
+    How many dollars did Dan have?
 
 Numbers, wording and style come from separate random streams: another `human_style` changes only the solutions. The
 splits are disjoint by canonical form (see `graphs.split_of`), and no split holds a canonical form twice.
@@ -122,10 +124,9 @@ def _sentences(draft: Draft, scenario: Scenario, max_distractors: int, rng: Rand
     for name in draft.graph:
         taken, numbers = numbers[: KINDS[name].numbers], numbers[KINDS[name].numbers :]
         told.append(names.phrase(scenario.phrases[name], taken))
-    for _ in range(rng.randint(0, max_distractors)):
+    for phrase in rng.sample(DISTRACTORS, rng.randint(0, max_distractors)):  # none twice: nobody has two ages
         number = rng.choice([n for n in range(2, 51) if n not in draft.numbers])
-        place = rng.randint(1, len(told))
-        told.insert(place, names.phrase(rng.choice(DISTRACTORS), [number]))
+        told.insert(rng.randint(1, len(told)), names.phrase(phrase, [number]))
     told.append(names.phrase(question_of(scenario, draft.graph[-1]), []))
     return told
 
@@ -142,8 +143,9 @@ class Cast:
 
     @staticmethod
     def drawn(scenario: Scenario, rng: Random) -> Cast:
-        """Two different people, one kind of object, one kind of container."""
-        (hero, pronoun), (other, _) = rng.sample(NAMES, 2)
+        """Two people, one kind of object, one kind of container. One is a she and one a he: a pronoun means the hero."""
+        hero, pronoun = rng.choice(NAMES)
+        other = rng.choice([name for name, own in NAMES if own != pronoun])
         return Cast(hero, pronoun, other, rng.choice(scenario.objects), rng.choice(scenario.containers))
 
     def phrase(self, template: str, numbers: list[int]) -> str:

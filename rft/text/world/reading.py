@@ -1,6 +1,6 @@
 """Reading a question back: the computation graph and the numbers behind a text that keeps to the world's wording.
 
-    >>> told = read_question("Ann bought 3 bags of 17 nails. She sold 5. How many nails were there?", limit=100)
+    >>> told = read_question("Ann bought 3 bags of 17 nails. She sold 5 nails. How many nails did Ann have now?", limit=100)
     >>> told
     Told(graph=('groups', 'lose'), numbers=(3, 17, 5), limit=100)
     >>> told.solved_by("makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")
@@ -76,7 +76,7 @@ def _casts(words: set[str]) -> Iterator[tuple[Scenario, Cast]]:
     """Every scenario with the people and things that occur; what does not occur is left empty and matches nothing."""
     named = [pair for pair in NAMES if pair[0] in words]
     for (hero, pronoun), scenario in itertools.product(named, SCENARIOS):
-        others = [name for name, _ in named if name != hero] or ["-"]
+        others = [name for name, own in named if own != pronoun] or ["-"]
         things = [thing for thing in scenario.objects if thing in words] or ["-"]
         containers = [one for one in scenario.containers if one in words] or ["-"]
         for other, thing, container in itertools.product(others, things, containers):

@@ -78,7 +78,10 @@ def test_published_rulings() -> None:
     assert results["3"].ruling is Ruling.SUPPORTED
     assert "sign reversed" in results["3"].reason  # depends on the epoch rule
     assert results["4a"].ruling is Ruling.NOT_TESTABLE  # no control at equal steps was run
-    assert results["5"].ruling is Ruling.SUPPORTED
+    assert (
+        results["5a"].ruling is Ruling.NOT_SEPARABLE
+    )  # five bases with samples of their own, one of them without a gain
+    assert results["5b"].ruling is Ruling.SUPPORTED
     assert results["1"].ruling is Ruling.NOT_TESTABLE  # shapes base by base, each of one draw
     assert "not estimable: one draw" in results["1"].reason
     table = claims_table({"published": list(results.values())})

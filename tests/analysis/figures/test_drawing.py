@@ -14,19 +14,20 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.figures.accuracy import accuracy_against_data
+from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing, base_looks, set_apart
-from analysis.figures.paths import accuracy_against_distinct, distinct_against_k
+from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k, distinct_against_k
 from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval, make_points, score_of, share_interval
 from analysis.load.studies import load_studies
-from analysis.stats.costs import making
+from analysis.stats.costs import Cost, cost_of, time_unit
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Kind, binomial, crossed_mean, wilson
 from analysis.stats.votes import curve, passed, voted
 from analysis.tables.results import results_table, score_text
-from rft.records import Score, StageCost
+from rft.records import Score
 from rft.votes import Tally
 
 SMALL = Truth(num_items=60, num_full=64)
@@ -224,13 +225,50 @@ def test_vote_figures_say_what_their_bands_hold(tmp_path: Path) -> None:
         assert drawing.figure.axes[0].collections  # the bands
 
 
-def test_draws_of_a_vote_are_no_cost_of_the_model(tmp_path: Path) -> None:
-    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("rft",))
-    (cell,) = load_studies([write_study(tmp_path / "s", specs=specs, truth=SMALL)]).cells
-    names = ("pretrain", "finetune", "shard", "select", "finetune", "evaluate", "shard", "vote")
-    stages = tuple(StageCost(name, str(i), 1.0, 1.0, 1, False) for i, name in enumerate(names))
-    assert [s.key for s in making(replace(cell, cost=stages))] == ["0", "1", "2", "3", "4"]
-    assert making(replace(cell, cost=stages[:1])) == []
+def test_a_method_is_charged_with_what_it_is_made_of(tmp_path: Path) -> None:
+    """Controls were charged with the sampling that only fixed their number, and ICL was left out."""
+    methods = ("icl", "sft", "rft", "sft_matched", "oracle_paths", "fresh_human")
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=methods)
+    cells = {c.method: c for c in load_studies([write_study(tmp_path / "s", specs=specs, truth=SMALL)]).cells}
+    costs = {method: cost_of(cell) for method, cell in cells.items()}
+    own = {method: next(s for s in c.cost if s.name == "finetune") for method, c in cells.items() if method != "icl"}
+    for method in ("sft", "sft_matched", "oracle_paths", "fresh_human"):
+        assert costs[method] == Cost(own[method].flops, own[method].seconds, evaluation=False)
+    shard = next(s for s in cells["rft"].cost if s.name == "shard")
+    assert costs["rft"] == Cost(own["rft"].flops + shard.flops, own["rft"].seconds + shard.seconds, evaluation=False)
+    assert costs["icl"] == Cost(1e9, 1.0, evaluation=True)
+    old = replace(cells["rft"], cost=tuple(replace(s, makes=None) for s in cells["rft"].cost))
+    assert cost_of(old) is None  # a record that does not say: unknown, not guessed
+
+
+def test_costs_are_in_units_that_a_person_reads(tmp_path: Path) -> None:
+    assert time_unit([5.0, 40.0, 90.0]) == ("seconds", 1.0)
+    assert time_unit([60.0, 300.0, 1800.0]) == ("minutes", 60.0)
+    assert time_unit([3600.0, 7200.0, 1e5]) == ("hours", 3600.0)
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("icl", "sft", "rft"))
+    points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
+    drawing = accuracy_against_cost(points)
+    assert isinstance(drawing, Drawing)
+    assert drawing.figure.axes[1].get_xlabel() == "device seconds beyond pretraining"
+    assert "ICL trains nothing: it stands at the cost of its evaluation." in drawing.caption
+    alone = accuracy_against_cost([p for p in points if p.method == "icl"])
+    assert isinstance(alone, NotEnough)
+
+
+def test_rounds_stand_at_the_draws_that_they_made(tmp_path: Path) -> None:
+    """Expert iteration of two rounds stood at its k, beside RFT that had drawn half as much."""
+    rounds = {"method": "expert_iteration", "title": "expert iteration", "data_frac": 1.0, "model": "nano-m", "seed": 0}
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(2, 4, 8), methods=("sft", "rft"))
+    specs += [{**rounds, "k": k} for k in (2, 4, 8)]
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
+    drawn = [
+        replace(p, cells=tuple(replace(c, drawn_per_question=2.0 * (c.k or 0)) for c in p.cells))
+        for p in points
+        if p.method == "expert_iteration"
+    ]
+    drawing = accuracy_against_k([p for p in points if p.method != "expert_iteration"] + drawn, outcomes)
+    assert isinstance(drawing, Drawing)
+    assert [fit["x"] for fit in drawing.fits] == [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
 
 
 def test_running_cells_are_one_line_and_failures_each_their_own(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
-from analysis.claims.rulings import Ruling
 from analysis.claims.run import run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import exchange_against
@@ -51,28 +51,21 @@ def test_paths_are_read_by_problem_and_absent_ones_are_none(tmp_path: Path) -> N
     assert read_path_draws(cell) == {"a": PathDraws(3, (2,))}
 
 
-@pytest.mark.parametrize(
-    ("emitted", "ruling"), [(4, Ruling.SUPPORTED), (1, Ruling.CONTRADICTED), (2, Ruling.NOT_SEPARABLE)]
-)
-def test_claim_6c_follows_the_truth(tmp_path: Path, emitted: int, ruling: Ruling) -> None:
-    specs = grid(
-        models=("nano-s", "nano-m"), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), seeds=range(5)
-    )
-    truth = Truth(num_items=60, num_full=32, emitted={"sft": 2, "rft": emitted})
+@pytest.mark.parametrize("emitted", [4, 1, 2])
+def test_emitted_paths_follow_the_truth(tmp_path: Path, emitted: int) -> None:
+    """RFT minus SFT at its steps, which emits as plain SFT does; a detail of claim 6a and no claim of its own."""
+    methods = ("sft", "sft_matched", "rft")
+    specs = grid(models=("nano-s", "nano-m"), fracs=(1.0,), ks=(4,), methods=methods, seeds=range(5))
+    truth = Truth(num_items=60, num_full=32, emitted={"sft": 9, "sft_matched": 2, "rft": emitted})
     points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=truth, vote_k=4, rng_seed=3))
-    result = next(r for r in run_claims(study_view(points, outcomes)) if r.claim == "6c")
-    assert result.ruling is ruling
-    assert result.estimate is not None
+    results = {r.claim: r for r in run_claims(study_view(points, outcomes))}
+    assert "6c" not in results
+    said = [text for text in results["6a"].details if text.startswith("emitted on test questions")]
+    assert len(said) == 2  # bases
     true = [sum(1 - (1 - 1 / (n + 1)) ** 4 for _ in range(n)) for n in (emitted, 2)]
-    assert abs(result.estimate.value - (true[0] - true[1])) < 3 * result.estimate.se
-    assert len(result.details) == 4  # two bases, against SFT and against the matched control
-
-
-def test_claim_6c_without_paths_is_not_testable(tmp_path: Path) -> None:
-    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("sft", "rft"), seeds=range(5))
-    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=30, num_full=32)))
-    result = next(r for r in run_claims(study_view(points, outcomes)) if r.claim == "6c")
-    assert result.ruling is Ruling.NOT_TESTABLE
+    for text in said:
+        assert abs(float(re.findall(r": ([+-][0-9.]+) distinct", text)[0]) - (true[0] - true[1])) < 0.3
+        assert "matched in steps" in text
 
 
 def test_a_held_out_point_does_not_inform_its_prediction() -> None:

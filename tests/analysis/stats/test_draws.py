@@ -121,9 +121,8 @@ def test_bases_that_share_no_replicate_have_their_own_mean(tmp_path: Path) -> No
 
 def test_crossed_seeds_are_no_independent_replicates(tmp_path: Path) -> None:
     """Three human subsets by three training orders were nine replicates."""
-    folder = write_study(
-        tmp_path / "s", specs=grid(models=("nano-s",), fracs=(1.0,), methods=("sft",), seeds=range(9)), truth=Truth(num_items=50)
-    )  # fmt: skip
+    specs = grid(models=("nano-s",), fracs=(1.0,), methods=("sft",), seeds=range(9))
+    folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=50))
     cells = load_studies([folder]).cells
     crossed = [replace(c, seeds={"data_seed": i // 3, "train_seed": i % 3}) for i, c in enumerate(cells)]
     assert [len(units) for units in units_of(crossed)] == [1]
@@ -215,7 +214,9 @@ def test_draws_count_alike_however_many_replicates_they_have() -> None:
 def test_two_contrasts_of_one_base_are_no_two_bases(drawn: Study) -> None:
     """Unions of two sizes of one base, or pairs at two k: they rest on the same draws."""
     points, outcomes = drawn
-    pairs = [group for group in pairs_of(points) if group[0][0].cell.base == points[0].cell.base]
+    halves = where(points, method="sft", base=points[0].cell.base)
+    full = where(halves, data_frac=1.0)[0]
+    pairs = [((full, less), (1.0, -1.0)) for less in halves if less is not full]
     assert len(pairs) > 1
     both = mean_over_bases(pairs, outcomes)
     singles = [contrast(pair, weights, outcomes) for pair, weights in pairs]

@@ -1,0 +1,164 @@
+"""Claims about who gains less: (3) of more human data, (5) of RFT, for models with lower pretraining loss.
+
+As in claims_scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants. A claim that
+the paper tests on two kinds of RFT, from a model's own samples and from a union of models, is two rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.claims.rulings import ClaimResult, ClaimTest, StudyView, directional, slope_estimate
+from analysis.claims.scaling import SMALLEST_FRACTION, full_points, log_amounts, sft_ladders
+from analysis.load.cells import Base
+from analysis.load.names import unit_name
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast
+from analysis.stats.fits import log_odds, point_n, slope_weights
+from analysis.stats.linear import LineFit, NotEnough
+from analysis.stats.loss_fits import fit_on_loss
+from analysis.stats.uncertainty import Estimate
+
+GAIN_SHRINKS = ClaimTest(
+    "3",
+    "better models gain less per doubling of data",
+    "slope over bases of (SFT points per doubling of data, 1 to 1/8, equal epochs at every amount) on loss, above 0",
+    margin=None,
+    primary=True,
+    unit="points per doubling per nat",
+)
+RFT_GAIN_SHRINKS = ClaimTest(
+    "5a",
+    "RFT from a model's own samples gains less for models with lower pretraining loss",
+    "slope over bases of (RFT - SFT, full data, own pool, the k that most bases have, the largest such) on loss, above 0",
+    margin=None,
+    primary=True,
+    unit="points per nat",
+)
+UNION_GAIN_SHRINKS = ClaimTest(
+    "5b",
+    "RFT from a union of models gains less for models with lower pretraining loss",
+    "the same of RFT from a union of donors: the union that most bases have, of equals the fewest donors, then the largest k",
+    margin=None,
+    primary=False,
+    unit="points per nat",
+)
+
+
+def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
+    """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
+    ladders = sft_ladders(points, smallest=smallest).values()
+    return [la for la in ladders if len(la) >= 3 and la[-1].loss is not None and not la[-1].cell.post_trained]
+
+
+def slope_estimates(
+    points: Sequence[Point], outcomes: Outcomes, *, smallest: float = SMALLEST_FRACTION
+) -> tuple[list[Point], list[Estimate]]:
+    """Per base: its full-data point and the SFT points per doubling of data."""
+    tops, slopes = [], []
+    for ladder in slope_ladders(points, smallest=smallest):
+        estimate = contrast(ladder, tuple(slope_weights(log_amounts(ladder))), outcomes)
+        if estimate is not None:
+            tops.append(ladder[-1])
+            slopes.append(estimate)
+    return tops, slopes
+
+
+def odds_slopes(points: Sequence[Point], *, smallest: float) -> tuple[list[Point], list[float]]:
+    """The same on the log-odds scale of the means."""
+    ladders = slope_ladders(points, smallest=smallest)
+    slopes = []
+    for ladder in ladders:
+        odds = log_odds([p.estimate.value / 100 for p in ladder], n=[point_n(p) for p in ladder])
+        slopes.append(float(slope_weights(log_amounts(ladder)) @ odds))
+    return [ladder[-1] for ladder in ladders], slopes
+
+
+def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
+    """(3): the primary at equal epochs; every other rule, range and scale as detail."""
+    line = _gain_shrink_line(view.same_epochs, view.outcomes, smallest=SMALLEST_FRACTION, odds=False)
+    if not isinstance(line, LineFit):
+        return [GAIN_SHRINKS.not_testable(f"{line} (at equal epochs)")]
+    details, reversed_in = [], []
+    own = "better of two (by test result)" if view.published else "own rule"
+    for rule, points in (*view.variants, (own, view.points)):
+        for smallest in (1 / 8, 1 / 32):
+            for odds in (False, True):
+                other = _gain_shrink_line(points, view.outcomes, smallest=smallest, odds=odds)
+                if not isinstance(other, LineFit):
+                    continue
+                name = f"{rule}, 1 to 1/{round(1 / smallest)}, {'log-odds' if odds else 'points'}"
+                details.append(f"{name}: {other.b:+.2f} (SE {other.se_b:.2f}), R² {other.r2:.3f}")
+                if other.b * line.b < 0:
+                    reversed_in.append(name)
+    what = f"slope over {line.n} bases, R² {line.r2:.3f}"
+    what += f", its sign reversed in {len(reversed_in)} of {len(details)} variants" if reversed_in else ""
+    ladders = slope_ladders(view.same_epochs, smallest=SMALLEST_FRACTION)
+    groups = [(ladder, tuple(slope_weights(log_amounts(ladder)))) for ladder in ladders]
+    slope = slope_estimate(line, groups=groups if len(groups) == line.n else (), outcomes=view.outcomes)
+    other_scale = _gain_shrink_line(view.same_epochs, view.outcomes, smallest=SMALLEST_FRACTION, odds=True)
+    said = _odds_slope(other_scale, unit=unit_name(view.points[0].cell)) if isinstance(other_scale, LineFit) else ""
+    return [directional(GAIN_SHRINKS, slope, view=view, what=what, details=details, odds=said)]
+
+
+def _odds_slope(line: LineFit, *, unit: str) -> str:
+    low, high = line.interval()
+    return f"on log-odds {line.b:+.3f} per doubling per {unit} (95 % {low:+.3f} to {high:+.3f})"
+
+
+def _gain_shrink_line(
+    points: Sequence[Point], outcomes: Outcomes, *, smallest: float, odds: bool
+) -> LineFit | NotEnough:
+    if odds:
+        tops, slopes = odds_slopes(points, smallest=smallest)
+    else:
+        tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
+        slopes = [estimate.value for estimate in estimates]
+    return fit_on_loss(tops, slopes, what="gain per doubling against loss")
+
+
+def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
+    """(5)"""
+    sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
+    series: dict[tuple[int, int], dict[Base, Point]] = {}
+    for point in full_points(view.points, method="rft"):
+        if point.cell.base in sft and point.cell.plainly_selected:
+            key = (len(point.cell.union), point.cell.k or 0)
+            series.setdefault(key, {})[point.cell.base] = point
+    own = {key: members for key, members in series.items() if not key[0]}
+    unions = {key: members for key, members in series.items() if key[0]}
+    return [
+        _gain_result(RFT_GAIN_SHRINKS, own, sft, view),
+        _gain_result(UNION_GAIN_SHRINKS, unions, sft, view),
+    ]
+
+
+def _gain_result(
+    test: ClaimTest, series: dict[tuple[int, int], dict[Base, Point]], sft: dict[Base, Point], view: StudyView
+) -> ClaimResult:
+    if not series:
+        return test.not_testable("no base has both such RFT and SFT on the full data")
+    best = max(series, key=lambda key: (len(series[key]), -key[0], key[1]))
+    lines = {key: _gain_line(series[key], sft) for key in sorted(series)}
+    details = [
+        f"{_series_name(key)}: {line.b:+.2f} (SE {line.se_b:.2f}), R² {line.r2:.3f}, n = {line.n}"
+        for key, line in lines.items()
+        if isinstance(line, LineFit)
+    ]
+    line = lines[best]
+    if not isinstance(line, LineFit):
+        return test.not_testable(line)
+    what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
+    groups = [((point, sft[base]), (1.0, -1.0)) for base, point in series[best].items()]
+    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    return directional(test, slope, view=view, what=what, details=details)
+
+
+def _series_name(key: tuple[int, int]) -> str:
+    return f"RFT k={key[1]}" if not key[0] else f"RFT U{key[0]} k={key[1]} each"
+
+
+def _gain_line(series: dict[Base, Point], sft: dict[Base, Point]) -> LineFit | NotEnough:
+    bases = list(series)
+    gains = [series[b].estimate.value - sft[b].estimate.value for b in bases]
+    return fit_on_loss(list(series.values()), gains, what="RFT gain against loss")

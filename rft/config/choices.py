@@ -1,0 +1,86 @@
+"""Settings whose values are names: one Enum each, with what every name means.
+
+>>> [rule.value for rule in AllocationRule]
+['uniform', 'proportional']
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ModelSource(Enum):
+    """Where a base model comes from."""
+
+    pretrain = "pretrain"  # trained here from scratch on the data set's corpus
+    imported = "imported"  # a Hugging Face folder or hub id
+
+
+class DataKind(Enum):
+    """Which reader makes the problems."""
+
+    world = "world"  # the embedded generated world
+    jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
+
+
+class Numerics(Enum):
+    """Which floating-point kernels compute (rft.infra.numerics): sums, and so pretrained bases, differ between them."""
+
+    native = "native"  # the processor's fastest
+    portable = "portable"  # those that every x86-64 machine has, bit for bit the same; slower
+
+
+class Optimizer(Enum):
+    """Which rule moves the weights in pretraining."""
+
+    adamw = "adamw"  # all of them
+    muon = "muon"  # Muon the hidden matrices (rft.core.muon), AdamW embeddings, head and norms
+
+
+class OnFault(Enum):
+    """What becomes of rows that cannot be used as they are."""
+
+    error = "error"  # all of them are named, nothing runs
+    drop = "drop"  # left out, and counted in the record
+
+
+class SampleFrom(Enum):
+    """Which questions RFT samples at a data fraction below 1."""
+
+    own = "own"  # the questions of the fraction
+    all = "all"  # every training question of the data set
+
+
+class Split(Enum):
+    """Which problems are scored."""
+
+    test = "test"
+    validation = "validation"
+
+
+class ThinTo(Enum):
+    """Whether a union's kept paths are thinned, to compare unions at equal numbers of paths."""
+
+    none = "none"
+    own = "own"  # to as many paths as the model's own pool with as many draws keeps, by seeded choice
+
+
+class Allocate(Enum):
+    """How the draws of a pool are spent on questions, k to each on average."""
+
+    uniform = "uniform"  # k to each
+    by_difficulty = "by_difficulty"  # more to those that are seldom answered, see `AllocationConfig`
+
+
+class AllocationRule(Enum):
+    """How many correct draws are wanted of a question (DART-Math, Tong et al. 2024)."""
+
+    uniform = "uniform"  # of each the same number
+    proportional = "proportional"  # that number times its failure rate over the largest one, at least 1
+
+
+class EpochRule(Enum):
+    """Epochs at a data fraction (paper appendix A.2)."""
+
+    fixed = "fixed"  # the same number of epochs at every fraction
+    per_fraction = "per_fraction"  # epochs / data_frac: the same number of steps at every fraction

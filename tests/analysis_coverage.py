@@ -3,8 +3,8 @@
     python tests/analysis_coverage.py --studies 10000 > docs/coverage.md        (make coverage)
 
 Generator, for every study anew: problem i has difficulty d_i ~ N(0, 0.7) and a taste for each setting j, u_ij ~ N(0, 0.18);
-a draw b of the base has a level ~ N(0, 0.3) of its own and for each setting g_bj; the cell of setting j, replicate r has
-e_brj ~ N(0, 0.05) (about 1.6 points from seed to seed); problem i is right with chance Phi(m_j + d_i + u_ij + level_b + g_bj +
+draw b of the base has a level ~ N(0, 0.3) of its own and for each setting g_bj; a cell of setting j and replicate r has e_brj
+~ N(0, 0.05) (about 1.6 points from seed to seed); problem i is right with chance Phi(m_j + d_i + u_ij + level_b + g_bj +
 e_brj) of the normal distribution, 100 problems. The variance of g is 0, 1 or 5 times that of e. Estimands, in points: for new
 bases the expectation over draws, replicates and problems; for these bases that over replicates and problems, given level and
 g. Both are Phi(m / sqrt(1 + variance of the effects)), exactly.

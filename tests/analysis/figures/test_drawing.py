@@ -216,7 +216,7 @@ def test_vote_figures_say_what_their_bands_hold(tmp_path: Path) -> None:
     for drawing in (votes_against_k(points), emitted_against_k(points)):
         assert isinstance(drawing, Drawing)
         assert "n = 60 test problems" in drawing.caption
-        assert "2 to 4 replicates" in drawing.caption
+        assert "these bases: t over replicates and problems" in drawing.caption
         assert "In fits.json alone: fresh human k=4." in drawing.caption
         assert len(drawing.fits) == 3
         for fit in drawing.fits:

@@ -1,11 +1,12 @@
-# make study | test | test-all | check | smollm2 | coverage | bench      (PYTHON=python3.12 make study  for another interpreter)
+# make study | test | test-all | check | smollm2 | real-study | docs | coverage | bench      (PYTHON=python3.12 make study  for another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
+MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke coverage bench clean
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage bench clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -39,6 +40,23 @@ gsm8k-smoke: smollm2
 # Coverage of all intervals on 10,000 simulated studies a row: some minutes on one core.
 coverage: $(DEV)
 	$(RUN) tests/analysis_coverage.py --studies 10000 --seed 2026 > docs/coverage.md
+# Tables, figures and numbers of the pages, from the studies in multirun_outputs/reference
+docs: $(STAMP)
+	$(RUN) -m analysis.docs
+
+# A real model that learns: SmolLM2-135M on one- and two-step word problems of the folder MWP, tested on SVAMP.
+real-study: mwp smollm2
+	MWP="$(MWP)" $(RUN) -m rft.run +study=real-study
+	$(RUN) analysis/plot_scaling.py multirun_outputs/real-study
+
+real-study-gsm8k: smollm2
+	$(RUN) -m rft.run +study=real-study-gsm8k
+	$(RUN) analysis/plot_scaling.py multirun_outputs/real-study-gsm8k
+
+# Asked before anything is installed or fetched.
+mwp:
+	@test -f "$(MWP)/train.jsonl" -a -f "$(MWP)/test.jsonl" || { \
+	echo "make: no $(MWP)/train.jsonl and test.jsonl. Say where the word problems lie: make real-study MWP=FOLDER (rows as GSM8K has them; docs/usage.md)"; exit 1; }
 
 bench: $(DEV)
 	@for file in tests/bench/bench_*.py; do $(RUN) $$file; done

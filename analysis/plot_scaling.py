@@ -4,6 +4,8 @@
     python analysis/plot_scaling.py DIR --report        # also OUT/report.html: one file, opens from disk, no network
     python analysis/plot_scaling.py --paper --out OUT
     python analysis/plot_scaling.py DIR --plugins my_figures       # a module that registers figures of your own
+    python analysis/plot_scaling.py DIR --test-set svamp           # on another of its test sets: DIR/figures/svamp
+    python analysis/plot_scaling.py DIR --sweep latest             # of one sweep into the study: DIR/figures/sweep-latest
 
 Prints a results table and the paths of the figures. OUT is DIR/figures by default; beside the figures it holds fits.json,
 one entry per series: {"figure": "accuracy_vs_data", "series": "nano-s, SFT", "a": 12.1, "b": 5.3, "se_b": 0.4, "n": 3}.
@@ -35,6 +37,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--plugins", action="append", default=[], metavar="MODULE", help="module with figures of your own (repeatable)"
     )
+    parser.add_argument("--test-set", metavar="NAME", help="the test set to show (default: each cell's own)")
+    parser.add_argument("--sweep", metavar="N", help="the cells of one sweep alone, by its number, or latest")
     options = parser.parse_args(arguments)
     if not options.folders and not options.paper:
         parser.error("give one or more study folders, or --paper")
@@ -43,14 +47,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.out is None:
         if len(options.folders) != 1:
             parser.error("give --out OUT with --paper or with more than one folder")
-        options.out = options.folders[0] / "figures"
+        options.out = options.folders[0] / "figures" / _part_folder(options)
+    if options.paper and (options.test_set or options.sweep):
+        parser.error("--test-set and --sweep choose a part of a study; the published one has neither")
     return options
+
+
+def _part_folder(options: argparse.Namespace) -> str:
+    """Where figures of a part of the study lie, below those of all of it; '' for these."""
+    sweep = f"sweep-{options.sweep}" if options.sweep else ""
+    return "-".join(name for name in (options.test_set, sweep) if name)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit status (2 for bad input, with one line on stderr)."""
     options = parse(arguments)
-    from analysis.study import draw_study  # late: matplotlib and scipy take a second, --help should not
+    from analysis.study import Shown, draw_study  # late: matplotlib and scipy take a second, --help should not
 
     try:
         overlay = options.overlay is not None
@@ -62,6 +74,7 @@ def main(arguments: Sequence[str]) -> int:
                 overlay=overlay,
                 report=options.report,
                 plugins=options.plugins,
+                part=Shown(options.test_set, options.sweep),
             )
         )
     except (ValueError, OSError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +30,32 @@ from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points, unscored_point
 from analysis.load.recipes import main_recipe
-from analysis.load.studies import load_studies
+from analysis.load.studies import load_every_set, load_studies, test_sets
 from analysis.report.page import REPORT_FILE, Material, write_report
 from analysis.stats.linear import NotEnough
 from analysis.style import DPI, caption
-from analysis.tables.grids import paper_tables
+from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import matched_summary
 from analysis.tables.noise import noise_summary
 from analysis.tables.results import records_csv, results_table, wrap
+from analysis.tables.sets import sets_table
 from rft.archive.files import on_disk
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 from rft.registry import load_plugins
 
-READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE)
+OF_SETS = "outcomes-*.jsonl.gz"  # outcomes on further test sets
+READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, OF_SETS, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
 TABLES_LINE = "tables (.md, .tex, .csv): "  # of a summary
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which part of a study is drawn."""
+
+    test_set: str | None = None  # None: each cell's own
+    sweep: str | None = None  # a number, or latest; None: all
 
 
 def draw_study(
@@ -56,6 +66,7 @@ def draw_study(
     overlay: bool = False,
     report: bool = False,
     plugins: Sequence[str] = (),
+    part: Shown = Shown(),
 ) -> str:
     """Load, fit, draw, save; returns the text to print. Raises ValueError when a folder is no study.
 
@@ -64,37 +75,50 @@ def draw_study(
     load_plugins(plugins)
     if paper_alone:
         return draw_paper(out=out, report=report)
-    stamp = fingerprint(folders, overlay=overlay, report=report)
+    stamp = fingerprint(folders, overlay=overlay, report=report, part=part)
     known = unchanged_summary(out, stamp=stamp)
     if known is not None:
         return known
     earlier = drawn_files(out)
-    text = _draw_folders(folders, out=out, overlay=overlay, report=report)
+    text = _draw_folders(folders, out=out, overlay=overlay, report=report, part=part)
     for stale in earlier - set(drawn_in(text, out=out)):
         stale.unlink(missing_ok=True)
     (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
     return text
 
 
-def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool) -> str:
-    table, outcomes = verified(load_studies(folders))
+def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool, part: Shown) -> str:
+    table, outcomes = verified(load_studies(folders, test_set=part.test_set, sweep=part.sweep))
+    every = load_every_set(folders, sweep=part.sweep)
     own = make_points(table.cells, outcomes)
     points = [*own, *published_view().points] if overlay else own
-    lines = [results_table(table, outcomes), ""]
+    about = part_words(table, every, part)
+    lines = [*([wrap(about), ""] if about else []), results_table(table, outcomes), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
     lines += [matched_summary(own, outcomes), ""]
-    notes = str(main_recipe(own))
     noise = noise_summary(main_recipe(own).points, outcomes)
     lines += [noise, ""] if noise else []
+    notes = " ".join(text for text in (about, str(main_recipe(own))) if text)
     lines += [wrap(notes), ""] if notes else []
-    drawings = draw_all(points, outcomes)
+    drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes)]
     lines += save_drawings(drawings, out=out)
+    sets = sets_table(*verified(every)) if len(test_sets(every)) > 1 else None
     claims = {"this study": run_claims(study_view(own, outcomes)), "published": published_claims()}
-    lines += write_texts(table, outcomes, claims, out=out, notes=notes)
+    lines += write_texts(table, outcomes, claims, out=out, notes=notes, sets=sets)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
-        lines.append(_write_report(Material(title, table, own, outcomes, claims, drawings, notes=notes), out=out))
+        material = Material(title, table, own, outcomes, claims, drawings, notes=notes, sets=sets)
+        lines.append(_write_report(material, out=out))
     return "\n".join(lines)
+
+
+def part_words(table: Table, every: Table, part: Shown) -> str:
+    """Which test set and which sweep are shown, where the study has others; '' where it has not."""
+    shown = sorted({cell.test_set for cell in table.cells})
+    others = [name for name in test_sets(every) if name not in shown]
+    words = f"Test set: {', '.join(shown)} alone" if others else ""
+    words += f" (others, by --test-set: {', '.join(others)})." if others else ""
+    return " ".join(text for text in (words, f"Of sweep {part.sweep} alone." if part.sweep else "") if text)
 
 
 def _write_report(material: Material, *, out: Path) -> str:
@@ -122,10 +146,10 @@ def drawn_in(summary: str, *, out: Path) -> set[Path]:
     return found | {out / f"{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")}
 
 
-def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool) -> str:
+def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool, part: Shown = Shown()) -> str:
     """Digest of what a drawing rests on: the study's files by name, size and time, and the analysis' own source."""
-    digest = hashlib.sha256(repr((overlay, report, [str(f) for f in folders])).encode())
-    read = (*READ_FILES, SHOWN_FILE) if report else READ_FILES
+    digest = hashlib.sha256(repr((overlay, report, part, [str(f) for f in folders])).encode())
+    read = (*READ_FILES, SHOWN_FILE, "samples-*.jsonl") if report else READ_FILES
     for folder in folders:
         for path in on_disk(folder, read):
             stat = path.stat()
@@ -196,33 +220,51 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
     """Write PNG, SVG and fits.json; returns one line per figure."""
     out.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
-    fits: list[dict[str, Any]] = []
     for drawing in drawings:
         if isinstance(drawing, NotEnough):
             lines.append(wrap(f"no figure: {drawing}"))
-            fits.append({"not_enough_data": str(drawing)})
             continue
         drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
         drawing.figure.set_layout_engine("none")
         for ending in ("png", "svg"):
             metadata = {"Date": None} if ending == "svg" else {}
             drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata)
-        fits += [{"figure": drawing.name, "caption": drawing.caption, **entry} for entry in drawing.fits]
         lines.append(f"figure: {out / drawing.name}.png (.svg)")
-    write_json(out / "fits.json", {"schema_version": 1, "fits": fits})
+    write_json(out / "fits.json", fits_of(drawings))
     return [*lines, f"fits: {out / 'fits.json'}"]
 
 
+def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
+    """What fits.json holds: an entry for each series of each figure, or why there is no figure."""
+    fits: list[dict[str, Any]] = []
+    for drawing in drawings:
+        if isinstance(drawing, NotEnough):
+            fits.append({"not_enough_data": str(drawing)})
+        else:
+            fits += [{"figure": drawing.name, "caption": drawing.caption, **entry} for entry in drawing.fits]
+    return {"schema_version": 1, "fits": fits}
+
+
 def write_texts(
-    table: Table, outcomes: Outcomes, claims: Mapping[str, Sequence[ClaimResult]], *, out: Path, notes: str = ""
+    table: Table,
+    outcomes: Outcomes,
+    claims: Mapping[str, Sequence[ClaimResult]],
+    *,
+    out: Path,
+    notes: str = "",
+    sets: Grid | None = None,
 ) -> list[str]:
     """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
     (out / "records.csv").write_text(records_csv(table, outcomes), encoding="utf-8")
-    text = "\n".join([claims_table(claims), *(["", notes] if notes else []), claims_details(claims)])
-    (out / "claims.md").write_text(f"{text}\n", encoding="utf-8")
-    grids = paper_tables(table, outcomes)
+    (out / "claims.md").write_text(claims_text(claims, notes=notes), encoding="utf-8")
+    grids = paper_tables(table, outcomes) | ({"table_sets": sets} if sets is not None and sets.rows else {})
     for name, grid in grids.items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")
     lines = [f"claims: {out / 'claims.md'}", f"records: {out / 'records.csv'}"]
     return [*lines, *([f"{TABLES_LINE}{', '.join(grids)}"] if grids else [])]
+
+
+def claims_text(claims: Mapping[str, Sequence[ClaimResult]], *, notes: str = "") -> str:
+    """What claims.md holds: the table of claims, what it leaves out, and what each ruling rests on."""
+    return "\n".join([claims_table(claims), *(["", notes] if notes else []), claims_details(claims)]) + "\n"

@@ -113,13 +113,16 @@ def records(folder: Path | str) -> list[Record]:
     return [Record.from_json(json_at(path)) for path in paths if present(path)]
 
 
-def read(*folders: Path | str) -> Results:
-    """The points of one or more studies, checked against their outcomes. Raises ValueError for a folder that is no study."""
+def read(*folders: Path | str, test_set: str | None = None, sweep: str | None = None) -> Results:
+    """The points of one or more studies on ONE test set (by default each cell's own), checked against their outcomes.
+
+    `sweep`: only the cells of one sweep, by number or `latest`. Raises ValueError for a folder that is no study.
+    """
     from analysis.load.checks import verified
     from analysis.load.points import make_points
     from analysis.load.studies import load_studies
 
-    table, outcomes = verified(load_studies([Path(folder) for folder in folders]))
+    table, outcomes = verified(load_studies([Path(folder) for folder in folders], test_set=test_set, sweep=sweep))
     return Results(tuple(make_points(table.cells, outcomes)), outcomes, table.missing, table.notes)
 
 

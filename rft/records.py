@@ -152,6 +152,28 @@ class StageCost:
 
 
 @dataclasses.dataclass(frozen=True)
+class SetRecord:
+    """What is known of a cell on one test set besides its own. Fields are those of a Record, of this set alone."""
+
+    name: str
+    key: str  # of the set's configuration and problems: with another content of the same name the cell has both
+    setting: dict[str, Any]  # the set's part of the configuration, by dotted path: data.rule, data.test_content, ...
+    scores: dict[str, Score]
+    rates: dict[str, Score]
+    data: dict[str, Any]  # dataset, eval_subset, perturbed
+    stages: list[dict[str, Any]]  # those that the cell does not have without the set
+    cost: list[StageCost]
+    provenance: dict[str, Any]
+    files: dict[str, str]
+
+    @staticmethod
+    def from_json(row: dict[str, Any]) -> SetRecord:
+        """From an entry of `sets` of a parsed record.json."""
+        scores = {kind: _scores(f"sets.{row['name']}.{kind}", row[kind]) for kind in SCORE_KINDS}
+        return SetRecord(**{**row, **scores, "cost": [StageCost(**cost) for cost in row["cost"]]})
+
+
+@dataclasses.dataclass(frozen=True)
 class Record:
     """All that is known of one finished cell. Written last into the cell's folder: its existence means complete."""
 
@@ -174,6 +196,12 @@ class Record:
     provenance: dict[str, Any]
     files: dict[str, str]  # role -> file name relative to the record's folder
     schema_version: int = SCHEMA_VERSION
+    sets: list[SetRecord] = dataclasses.field(default_factory=list)  # further test sets, by name and key
+
+    @property
+    def all_files(self) -> list[str]:
+        """Names of all files of the record, those of further test sets included."""
+        return sorted({*self.files.values(), *(name for one in self.sets for name in one.files.values())})
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Record:
@@ -186,22 +214,19 @@ class Record:
             )
         if version != SCHEMA_VERSION:
             raise ValueError(f"record has schema version {version!r}, this code reads {SCHEMA_VERSION}")
-        names = [f.name for f in dataclasses.fields(Record)]
+        names = [f.name for f in dataclasses.fields(Record) if f.name != "sets"]
         missing = [name for name in names if name not in row]
         if missing:
             raise ValueError(f"record lacks the fields {missing}")
-        values = {name: row[name] for name in names}
-        for kind in ("scores", "rates"):
-            values[kind] = {name: _score(f"{kind}.{name}", score) for name, score in row[kind].items()}
+        values = {name: row[name] for name in names} | {kind: _scores(kind, row[kind]) for kind in SCORE_KINDS}
         values["cost"] = [StageCost(**cost) for cost in row["cost"]]
-        return Record(**values)
+        return Record(**values, sets=[SetRecord.from_json(one) for one in row.get("sets", [])])
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for a number that cannot be: a failure is never a number."""
-        for kind, scores in (("scores", self.scores), ("rates", self.rates)):
-            for name, score in scores.items():
-                if not 0 <= score.value <= 1:
-                    raise ValueError(f"{kind}.{name} is {score.value}: a share lies in [0, 1] (percent?)")
+        _refuse_beyond_one(self.scores, self.rates)
+        for one in self.sets:
+            _refuse_beyond_one(one.scores, one.rates)
         for name in LOSSES:
             loss = self.model.get(name)
             if loss is not None and not (isinstance(loss, int | float) and math.isfinite(loss) and loss > 0):
@@ -218,6 +243,18 @@ class Record:
 
 
 LOSSES = ("pretrain_loss_nats", "bits_per_byte")
+SCORE_KINDS = ("scores", "rates")
+
+
+def _refuse_beyond_one(*parts: Mapping[str, Score]) -> None:
+    for kind, scores in zip(SCORE_KINDS, parts, strict=True):
+        for name, score in scores.items():
+            if not 0 <= score.value <= 1:
+                raise ValueError(f"{kind}.{name} is {score.value}: a share lies in [0, 1] (percent?)")
+
+
+def _scores(kind: str, rows: Mapping[str, dict[str, Any]]) -> dict[str, Score]:
+    return {name: _score(f"{kind}.{name}", row) for name, row in rows.items()}
 
 
 def _score(name: str, row: Mapping[str, Any]) -> Score:

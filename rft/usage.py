@@ -26,6 +26,8 @@ WIDTH = 110
 HIDDEN_GROUPS = ("hydra",)  # logging formats, not for users
 HIDDEN_KEYS = ("donors",)  # filled in by the program
 
+_SETS_HINT = "e.g. +eval_sets.svamp.test_path=FILE"
+
 HEAD = """\
 usage: rft run [-m] [--config-dir DIR] [key=value ...]
 
@@ -64,7 +66,9 @@ def _key_lines() -> Iterator[str]:
         part = _part(hints[name])
         if name in HIDDEN_KEYS:
             continue
-        if name == "methods":
+        if name == "eval_sets":
+            yield from _wrapped([f"  +eval_sets.NAME.*: of a test set of eval.sets, the keys of data.* ({_SETS_HINT})"])
+        elif name == "methods":
             yield from _option_lines()
         elif part is None:
             words = " | ".join(method_names()) if name == "method" else _allowed(hints[name], spec)

@@ -10,7 +10,7 @@ the problems' difficulties are shared by all cells, the replicate effect is draw
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -39,6 +39,7 @@ class Truth:
     control: Mapping[str, float] = field(
         default_factory=lambda: {"sft_matched": 1.0, "oracle_paths": 4.0, "fresh_human": 8.0}
     )  # minus SFT
+    fresh_gain: Callable[[float], float] | None = None  # points over sft_matched by fresh problems a human one
     emitted: Mapping[str, int] = field(
         default_factory=lambda: {"sft": 2, "rft": 4}
     )  # equally likely paths on a test problem
@@ -57,8 +58,22 @@ class Truth:
         value = level + self.per_doubling * math.log2(spec["data_frac"])
         if spec["method"] == "rft":
             value += self.rft_at_1 + self.rft_per_k * math.log2(spec["k"] * max(1, len(spec.get("union", ()))))
+        if spec["method"] == "fresh_human" and self.fresh_gain is not None:
+            n = round(self.num_full * spec["data_frac"])
+            return value + self.control["sft_matched"] + self.fresh_gain(num_added(spec, num_human=n) / n)
         value += self.control.get(spec["method"], 0.0)
         return min(99.5, max(0.0, value))
+
+
+def num_distinct(spec: Mapping[str, Any]) -> float:
+    """Distinct sampled paths a question."""
+    draws = (spec["k"] or 0) * max(1, len(spec.get("union", ())))
+    return 0.5 * draws**0.4 if draws else 0.0
+
+
+def num_added(spec: Mapping[str, Any], *, num_human: int) -> int:
+    """Examples beside the human ones: kept paths, or as many of a control's, or the fresh problems that are asked for."""
+    return spec["fresh"] if spec.get("fresh") is not None else round(num_human * num_distinct(spec))
 
 
 def grid(
@@ -88,9 +103,9 @@ def grid(
                     specs.append({**common, "data_frac": None, "k": None})
                     continue
                 for frac in fracs:
-                    if method == "sft":
+                    if method == "sft" or (method == "sft_best" and frac == 1):
                         specs.append({**common, "data_frac": frac, "k": None})
-                    elif method == "rft" or frac == 1:
+                    elif method == "rft" or (frac == 1 and method != "sft_best"):
                         specs += [{**common, "data_frac": frac, "k": k} for k in ks]
     return specs
 
@@ -254,7 +269,7 @@ KEYS = {
     "union": "union", "policy": "select.policy", "epochs": "train.epochs", "epoch_rule": "train.epoch_rule",
     "human_style": "data.world.human_style", "temperature": "temperature", "sample_from": "sample_from",
     "examples_frac": "train.examples_frac", "lora_rank": "train.lora_rank", "thin": "select.thin",
-    "to": "methods.sft_matched.to",
+    "to": "methods.sft_matched.to", "fresh": "methods.fresh_human.fresh_count",
 }  # fmt: skip
 
 
@@ -283,9 +298,9 @@ def make_record(
     trained = spec["method"] != "icl"
     num_human = round(truth.num_full * spec["data_frac"]) if trained else 0
     draws = (spec["k"] or 0) * max(1, len(spec.get("union", ())))
-    distinct = 0.5 * draws**0.4 if draws else 0.0
+    distinct = num_distinct(spec)
     adds = spec["method"] in ("rft", "oracle_paths", "fresh_human") or ("title" in spec and "to" not in spec)
-    added = round(num_human * distinct) if adds else 0
+    added = num_added(spec, num_human=num_human) if adds else 0
     steps = (num_human + round(num_human * distinct)) // 8 if draws else num_human // 8
     setting = make_setting(spec, draws=draws)
     seeds = {"pretrain_seed": spec.get("pretrain_seed", 0), "data_seed": spec["seed"]}

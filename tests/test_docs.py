@@ -89,7 +89,8 @@ def test_modules_and_subcommands_exist(page: Path):
     subcommands = {command.name for command in COMMANDS}
     for words in commands(page):
         if words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("rft", "analysis"):
-            assert (REPOSITORY / (words[2].replace(".", "/") + ".py")).exists(), words
+            module = REPOSITORY / words[2].replace(".", "/")
+            assert module.with_name(f"{module.name}.py").exists() or (module / "__main__.py").exists(), words
         if words[:1] == ["rft"] and len(words) > 1 and "|" not in words:
             assert words[1].startswith("-") or words[1] in subcommands, words
         if words[:1] == ["python"] and words[1].endswith(".py"):

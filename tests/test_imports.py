@@ -79,7 +79,9 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
 
 
 OF_ANALYSIS = {
+    "rft.sweeps",
     "rft.archive.files",
+    "rft.archive.reading",
     "rft.records",
     "rft.votes",
     "rft.registry",

@@ -42,3 +42,11 @@ def test_commit_hooks_are_the_checks_of_make():
     entries = " ".join(hook["entry"] for hook in hooks[0]["hooks"])
     for check in re.findall(r"-m (ruff check|ruff format|mypy)", recipe("lint") + recipe("types")):
         assert check in entries
+
+
+def test_the_real_study_asks_for_its_word_problems_before_it_installs_anything(tmp_path: Path):
+    words = ["make", "--always-make", "VENV=.venv-none", f"MWP={tmp_path}", "real-study"]
+    done = subprocess.run(words, cwd=REPOSITORY, text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode != 0
+    assert "MWP=FOLDER" in done.stdout + done.stderr
+    assert not (REPOSITORY / ".venv-none").exists()

@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Contrast, Point, Scale, mean_contrast
+from analysis.load.points import Contrast, Point, mean_contrast
 from analysis.load.query import where
 from analysis.stats.comparisons import Relevance, judge, lacking, positive_control, relevance_of
 from analysis.stats.fits import slope_weights
@@ -149,9 +149,8 @@ def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate 
     return mean_contrast(groups, outcomes) if groups else None
 
 
-def odds_words(groups: Sequence[Contrast], outcomes: Outcomes) -> str:
-    """'on log-odds +0.12 (95 % -0.02 to +0.26)': the mean over bases of the same contrast on the log-odds scale."""
-    found = mean_contrast(groups, outcomes, scale=Scale.LOG_ODDS) if groups else None
+def odds_words(found: Estimate | None) -> str:
+    """'on log-odds +0.12 (95 % -0.02 to +0.26)': the same difference on the log-odds scale."""
     return "" if found is None else f"on log-odds {found.value:+.2f} (95 % {interval_words(found)})"
 
 

@@ -1,7 +1,7 @@
-"""The exchange rate: what a kept path is worth in fresh human problems, against k, pretraining loss and human style.
+"""The exchange rate: what a kept path, and what a new one, is worth in fresh human problems; against k, loss and human style.
 
-exchange_figure(points, outcomes)      # against k, and the parts of RFT's gain at the largest k
-exchange_against(points, outcomes)     # at one k against pretraining loss and, of all recipes, against human_style
+exchange_figure(every_recipe, outcomes)      # against k, per kept and per new path, and the parts of RFT's gain
+exchange_against(every_recipe, outcomes)     # at one k against pretraining loss and, of all recipes, against human_style
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.accuracy import loss_label
-from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside, log2_axis, set_apart
+from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside
 from analysis.figures.registry import draws
 from analysis.load.cells import HUMAN_STYLE
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.recipes import main_recipe
-from analysis.stats.exchange import Exchange, Split, exchange_rates, split_gain
+from analysis.stats.exchange import FRESH_COUNT, Exchange, Rate, Split, exchange_rates, split_gain
 from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.stats.loss_fits import texts_differ
 from analysis.style import caption, method_style, new_figure
 
-BOUNDS = (
-    "0 is worth no more than repetition, 1 as much as a fresh human problem; bars end where the measured human curve ends, "
-    "an arrow marks a rate beyond it."
-)
-WORTH_FORMULA = "fresh human problems per kept path = a + b * x"
+READING = "0: worth no more than repetition, 1: as much as a fresh human problem, below 0: it harms. Not clipped."
+SCALE_WORDS = "Filled: human problems count by their logarithm; open: each counts alike."
+WORTH_FORMULA = "fresh human problems per new path = a + b * x"
 STYLE_LABEL = "human_style (0: no preferred style, 1: always the same)"
 AXES: dict[str, tuple[str, Callable[[Exchange], float | None], tuple[str, ...]]] = {
-    "loss": ("pretraining loss", lambda e: e.rft.cell.loss, ()),
-    "human_style": (STYLE_LABEL, lambda e: e.rft.cell.human_style, (HUMAN_STYLE,)),
-}  # axis -> label, value, the key that it shows
+    "loss": ("pretraining loss", lambda e: e.rft.loss, (FRESH_COUNT,)),
+    "human_style": (STYLE_LABEL, lambda e: e.rft.cell.human_style, (FRESH_COUNT, HUMAN_STYLE)),
+}  # axis -> label, value, the keys that it shows
+PATHS: dict[str, Callable[[Exchange], float | None]] = {
+    "kept path": lambda e: e.kept,
+    "new path": lambda e: e.new,
+}  # what a rate is counted by
 
 
 def full_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange]:
@@ -46,29 +48,50 @@ def full_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange]:
 
 
 @draws("exchange_rate", order=90)
-def exchange_figure(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
-    """Worth of one kept path in fresh human problems against k, and the parts of RFT's gain at the largest k."""
-    found = full_rates(points, outcomes)
+def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+    """Worth of one kept and of one new path in fresh human problems against k, and the parts of RFT's gain."""
+    recipe = main_recipe([p for p in every_recipe if p.cell.source is None], free=(FRESH_COUNT,))
+    found = full_rates(recipe.points, outcomes)
     if not found:
-        return NotEnough("the exchange rate", "no RFT cell with sft_matched and fresh_human at its optimiser steps")
-    looks = base_looks([e.rft for e in found], among=points)
-    figure, axes = new_figure(width=7.2 + 0.6 * len(looks.names), height=4.1, columns=2)
-    fits = _worth_panel(axes[0][0], found, looks=looks)
+        return NotEnough("the exchange rate", "no RFT cell with sft_matched and three amounts of fresh human problems")
+    looks = base_looks([e.rft for e in found], among=every_recipe)
+    figure, axes = new_figure(width=8.6 + 0.8 * len(looks.names), height=4.1, columns=3)
+    for panel, (name, paths) in zip(axes[0], PATHS.items(), strict=False):
+        _worth_panel(panel, found, looks=looks, paths=paths)
+        panel.set_ylabel(f"fresh human problems per {name}")
     tops = {e.rft.cell.base: e.rft for e in sorted(found, key=lambda e: e.rft.cell.k or 0)}
-    splits = [s for base in looks.names if (s := split_gain(tops[base], points, outcomes)) is not None]
-    fits += _split_panel(axes[0][1], splits, looks=looks)
+    splits = [s for base in looks.names if (s := split_gain(tops[base], recipe.points, outcomes)) is not None]
+    fits = [exchange_entry(e, name=looks.names[e.rft.cell.base]) for e in found]
+    fits += _split_panel(axes[0][2], splits, looks=looks)
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend_outside(figure, handles, labels, columns=5)
-    text = f"95 % intervals: {found[0].label} (Fieller). Left: {BOUNDS} Right: parts of RFT - SFT"
+    text = f"95 % intervals: {_held(found)} (Fieller). {READING} {SCALE_WORDS}{_absent(found, looks)} Right: RFT - SFT"
     absent = [label for part, label, _, _ in PARTS if any(getattr(split, part) is None for split in splits)]
-    text += "; an absent bar: its control was not run." if absent else "."
+    text += " in parts; an absent bar: its control was not run." if absent else " in parts."
+    text += f" {recipe}" if str(recipe) else ""
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
 
 
+def _held(found: Sequence[Exchange]) -> str:
+    """What the intervals hold, in words."""
+    return " or ".join(dict.fromkeys(e.label for e in found))
+
+
+def _absent(found: Sequence[Exchange], looks: Looks) -> str:
+    """Which rates have no mark, in words."""
+    names = [
+        f"{looks.names[e.rft.cell.base]} k={e.rft.cell.k} ({scale})"
+        for e in found
+        for scale in ("log", "linear")
+        if getattr(e, scale).interval is None
+    ]
+    return f" Not estimable: {', '.join(names)}." if names else ""
+
+
 @draws("exchange_against", order=160)
 def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
-    """The exchange rate at the k that most cells share (the largest such) against whatever of loss and style varies.
+    """The rate of a new path at the k that most cells share (the largest such) against whatever of loss and style varies.
 
     Each axis has the commonest recipe of its own, as against style that key is shown.
     """
@@ -91,32 +114,28 @@ def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawi
         _against_panel(panel, rates, looks=looks, axis=axis)
         for panel, (axis, rates) in zip(axes[0], found.items(), strict=True)
     ]
-    axes[0][0].set_ylabel("fresh human problems per kept path")
-    axes[0][0].set_ylim(*_worth_limits(shown))
+    axes[0][0].set_ylabel("fresh human problems per new path")
     entries = [panel.get_legend_handles_labels() for panel in axes[0]]
     legend_outside(figure, [h for handles, _ in entries for h in handles], [n for _, labels in entries for n in labels])
-    text = f"k = {k}; 95 % intervals: {shown[0].label} (Fieller). {BOUNDS} "
-    text += "Lines: least squares over points within the curve, 3 or more."
+    text = f"k = {k}; 95 % intervals: {_held(shown)} (Fieller). {READING} {SCALE_WORDS}{_absent(shown, looks)} "
+    text += "Lines: least squares over the logarithmic rates, 3 or more."
     text += "".join(f" Against {axis}: {recipes[axis]}" for axis in found if str(recipes[axis]))
     caption(figure, text)
     return Drawing("exchange_against", figure, fits, text)
 
 
 def _against_panel(panel: Any, found: Sequence[Exchange], *, looks: Looks, axis: str) -> dict[str, Any]:
-    """One axis; returns the entry of its line over the rates of one recipe.
-
-    Rates beyond the measured curve are bounds and take no part in the line.
-    """
+    """One axis; returns the entry of its line over the rates of one recipe that can be estimated."""
     label, value, _ = AXES[axis]
     known = [(e, x) for e in found if (x := value(e)) is not None]
     span = max(x for _, x in known) - min(x for _, x in known)
-    for i, (base, name) in enumerate(looks.names.items()):
+    for i, base in enumerate(looks.names):
         mine = [(e, x) for e, x in known if e.rft.cell.base == base]
         aside = 0.0 if axis == "loss" else 0.02 * span * (i - (len(looks.names) - 1) / 2)
-        xs = np.array([x + aside for _, x in mine])
-        _draw_worth(panel, xs, [e for e, _ in mine], label=name, colour=looks.colours[name], marker=looks.markers[name])
-    inside = [(e, x) for e, x in known if not e.note]
-    line = fit_line([x for _, x in inside], [e.worth for e, _ in inside], what=f"exchange rate against {axis}")
+        xs = [x + aside for _, x in mine]
+        _draw_worth(panel, xs, [e for e, _ in mine], looks=looks, paths=PATHS["new path"], apart=0.006 * span)
+    worths = [(x, worth[0]) for e, x in known if (worth := e.log.per(e.new)) is not None]
+    line = fit_line([x for x, _ in worths], [y for _, y in worths], what=f"exchange rate against {axis}")
     if isinstance(line, LineFit):
         ends = np.array([line.x.min(), line.x.max()])
         panel.plot(ends, line.predict(ends), color="#555555", linewidth=1)
@@ -133,47 +152,42 @@ def _reference_lines(panel: Any) -> None:
     panel.axhline(1, color=method_style("fresh_human").colour, linewidth=0.9, linestyle="--")
 
 
-def _worth_limits(found: Sequence[Exchange]) -> tuple[float, float]:
-    ends = np.array([e.worth_interval for e in found])
-    return min(-0.25, float(ends.min()) - 0.2), float(ends.max()) + 0.25
+def _draw_worth(
+    panel: Any,
+    x: Sequence[float],
+    mine: Sequence[Exchange],
+    *,
+    looks: Looks,
+    paths: Callable[[Exchange], float | None],
+    apart: float,
+) -> None:
+    """The two scales side by side, `apart` to the left and right; rates that cannot be estimated have no mark."""
+    if not mine:
+        return
+    name = looks.names[mine[0].rft.cell.base]
+    look: dict[str, Any] = {"linestyle": "none", "color": looks.colours[name], "marker": looks.markers[name]}
+    for scale, side, face in (("log", -apart, looks.colours[name]), ("linear", apart, "none")):
+        worths = [(at + side, getattr(e, scale).per(paths(e))) for at, e in zip(x, mine, strict=True)]
+        bars = [(at, worth[0], *worth[1]) for at, worth in worths if worth is not None]
+        places, y, low, high = np.array(bars).reshape(-1, 4).T
+        label = name if scale == "log" else None
+        panel.errorbar(places, y, yerr=[y - low, high - y], markerfacecolor=face, label=label, **look)
 
 
-def _draw_worth(panel: Any, x: np.ndarray, mine: Sequence[Exchange], *, label: str, colour: str, marker: str) -> None:
-    y = np.array([e.worth for e in mine])
-    low, high = (np.array([e.worth_interval[side] for e in mine]) for side in (0, 1))
-    bars = np.maximum([y - low, high - y], 0)
-    panel.errorbar(x, y, yerr=bars, linestyle="none", color=colour, marker=marker, label=label)
-    for xi, e in zip(x, mine, strict=True):
-        if "beyond the measured curve" in e.note:
-            tip = (xi, e.worth + (0.16 if "m is above" in e.note else -0.16))
-            panel.annotate("", tip, (xi, e.worth), arrowprops={"arrowstyle": "->", "color": colour})
-
-
-def _worth_panel(panel: Any, found: Sequence[Exchange], *, looks: Looks) -> list[dict[str, Any]]:
-    """Against k; where there is one k alone, base by base."""
+def _worth_panel(
+    panel: Any, found: Sequence[Exchange], *, looks: Looks, paths: Callable[[Exchange], float | None]
+) -> None:
+    """Against k, bases and scales side by side."""
     ks = sorted({e.rft.cell.k or 1 for e in found})
-    rows = [
-        sorted((e for e in found if e.rft.cell.base == base), key=lambda e: e.rft.cell.k or 0) for base in looks.names
-    ]
-    logs = [[(math.log2(e.rft.cell.k or 1), *e.worth_interval) for e in row] for row in rows]
-    step = 0.035 * max(1.0, math.log2(ks[-1] / ks[0]))
-    places = [list(np.exp2(row)) for row in set_apart(logs, step=step)]
-    if len(ks) == 1:
-        places = [[float(i)] for i in range(len(rows))]
-    entries = []
-    for name, row, x in zip(looks.names.values(), rows, places, strict=True):
-        _draw_worth(panel, np.array(x), row, label=name, colour=looks.colours[name], marker=looks.markers[name])
-        entries += [_exchange_entry(e, name=name) for e in row]
-    panel.set_ylim(*_worth_limits(found))
+    step = 0.09 * max(1.0, math.log2(ks[-1] / ks[0])) / max(2, len(looks.names))
+    for i, base in enumerate(looks.names):
+        mine = sorted((e for e in found if e.rft.cell.base == base), key=lambda e: e.rft.cell.k or 0)
+        logs = [math.log2(e.rft.cell.k or 1) + step * (i - (len(looks.names) - 1) / 2) for e in mine]
+        _draw_worth(panel, logs, mine, looks=looks, paths=paths, apart=step / 4)
     _reference_lines(panel)
-    if len(ks) > 1:
-        log2_axis(panel, [float(k) for k in ks], label="k, samples per question")
-    else:
-        panel.set_xticks(range(len(rows)), [_two_lines(name) for name in looks.names.values()])
-        panel.set_xlim(-0.5, len(rows) - 0.5)
-        panel.set_xlabel(f"k = {ks[0]} samples per question")
-    panel.set_ylabel("fresh human problems per kept path")
-    return entries
+    panel.set_xticks([math.log2(k) for k in ks], [str(k) for k in ks])
+    panel.set_xlim(math.log2(ks[0]) - 0.5, math.log2(ks[-1]) + 0.5)
+    panel.set_xlabel("k, samples per question")
 
 
 def _two_lines(name: str) -> str:
@@ -181,18 +195,23 @@ def _two_lines(name: str) -> str:
     return name.replace(" ", "\n", 1)
 
 
-def _exchange_entry(e: Exchange, *, name: str) -> dict[str, Any]:
-    return {
-        "series": f"{name}, k={e.rft.cell.k}, exchange rate",
-        "m": e.m,
-        "m_interval_95": list(e.m_interval),
-        "worth_per_path": e.worth,
-        "worth_interval_95": list(e.worth_interval),
-        "num_human": e.num_human,
-        "kept": e.kept,
-        "holds": e.label,
-        "note": e.note,
-    }
+def exchange_entry(e: Exchange, *, name: str) -> dict[str, Any]:
+    """All that is known of a rate, as JSON; what is not estimable is null, with its reason."""
+    entry: dict[str, Any] = {"series": f"{name}, k={e.rft.cell.k}, exchange rate", "num_human": e.num_human}
+    entry |= {"kept": e.kept, "new": e.new, "amounts": len(e.curve), "holds": e.label}
+    return entry | {"log": _rate_entry(e.log, e), "linear": _rate_entry(e.linear, e)}
+
+
+def _rate_entry(rate: Rate, e: Exchange) -> dict[str, Any]:
+    entry: dict[str, Any] = {"note": rate.note, "slope": estimate_entry(rate.slope)}
+    for name, paths in (("kept", e.kept), ("new", e.new)):
+        worth = rate.per(paths)
+        these = rate.per_these_bases(paths)
+        held = {"these_bases_95": None if these is None else list(these)}
+        entry[f"per_{name}_path"] = (
+            None if worth is None else {"value": worth[0], "interval_95": list(worth[1]), **held}
+        )
+    return entry
 
 
 PARTS = (

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rft.records import Score, StageCost
+from rft.records import OUTCOMES_FILE, Score, StageCost
 
 Base = str  # a base configuration: all of the base model's setting but its seeds; what claims are about
 Draw = str  # one drawn base: the key of its configuration and seeds, and the digest of its weights
@@ -25,9 +25,13 @@ BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
 MATCHED = "sft_matched"  # the method of step-matched controls: SFT at the optimiser steps of another method
+BEST = "sft_best"  # SFT at the number of epochs that did best on validation problems
 MATCHED_TO = "methods.sft_matched.to"  # of the step-matched control: the method that it is the control of
 HUMAN_STYLE = "data.world.human_style"  # the embedded world's: how alike human solutions are
 DRAW_SEEDS = frozenset({"pretrain_seed", "corpus_seed"})  # the base's own: they tell draws, never replicates, apart
+TEST_SET = (
+    "test_set"  # of a setting: the further test set that is scored; None: the cell's own. What is below it says of it
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,16 @@ class Cell:
     def data(self) -> str:
         """Name of the data set."""
         return self.names["data"]
+
+    @property
+    def test_set(self) -> str:
+        """Name of the test set that its scores are of: the cell's own data set, or a further one."""
+        return str(self.setting.get(TEST_SET) or self.data)
+
+    @property
+    def outcomes_path(self) -> Path | None:
+        """Its outcomes on this test set; None for published cells."""
+        return None if self.folder is None else self.folder / self.files.get("outcomes", OUTCOMES_FILE)
 
     @property
     def method(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from analysis.load.cells import ACCURACY, Cell, Missing, Table
 from analysis.load.outcomes import Greedy, Known, Outcomes, read_greedy, tally_of
 from rft.archive.files import present, rows_at
-from rft.records import OUTCOMES_FILE, RECORD_FILE, Outcome, Score
+from rft.records import RECORD_FILE, Outcome, Score
 from rft.votes import pool_scores
 
 TOLERANCE = 1e-9  # of values that were written and read again
@@ -29,12 +29,12 @@ def verified(table: Table) -> tuple[Table, Outcomes]:
 
     A cell without an outcome file keeps its score, which is then in no paired comparison; the file is listed as unreadable.
     """
-    by_folder: dict[Path, Greedy] = {}
+    by_path: dict[Path, Greedy] = {}
     unreadable: dict[Path, str] = {}
     known: Known = {}
     kept, gone = [], []
     for cell in table.cells:
-        path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
+        path = cell.outcomes_path
         if path is None or cell.folder is None:
             kept.append(cell)
         elif not present(path):
@@ -48,10 +48,10 @@ def verified(table: Table) -> tuple[Table, Outcomes]:
                 fault = f"{path.name} cannot be read: {error or type(error).__name__}"
             if fault is None:
                 kept.append(cell)
-                by_folder[cell.folder] = greedy
+                by_path[path] = greedy
             else:
                 gone.append(Missing(cell.study, cell.cell_id, f"{cell.folder}: {fault}"))
-    return replace(table, cells=tuple(kept), missing=(*table.missing, *gone)), Outcomes(by_folder, unreadable)
+    return replace(table, cells=tuple(kept), missing=(*table.missing, *gone)), Outcomes(by_path, unreadable)
 
 
 def _faults(cell: Cell, greedy: Greedy, path: Path) -> Iterator[str]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from analysis.load.cells import Cell
 from rft.archive.files import archive_of, present, rows_at
-from rft.records import OUTCOMES_FILE, Outcome
+from rft.records import Outcome
 from rft.votes import Tally
 
 # Quotes inside JSON strings are escaped, so these patterns cannot match inside an answer or an id.
@@ -46,14 +46,14 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Greedy results of many cells, by cell folder."""
+    """Greedy results of many cells, by outcome file: a cell has one for each of its test sets."""
 
-    by_folder: dict[Path, Greedy]
+    by_path: dict[Path, Greedy]
     unreadable: dict[Path, str]  # why a cell's outcomes could not be read: its score still stands
 
     def get(self, cell: Cell) -> Greedy | None:
         """The results of one cell; None for published cells and where the file is absent or unreadable."""
-        return None if cell.folder is None else self.by_folder.get(cell.folder)
+        return None if cell.outcomes_path is None else self.by_path.get(cell.outcomes_path)
 
     def matrix(self, cells: Sequence[Cell]) -> tuple[tuple[str, ...], NDArray[np.bool_]] | None:
         """Ids and right/wrong [C, I] on the problems that all `cells` share; None when there are none."""
@@ -117,15 +117,16 @@ def _read_slowly(path: Path, *, known: Known | None) -> Greedy:
             raise ValueError(f"{path}: problem {row.get('id')!r} has no greedy outcome")
     ids = tuple(row["id"] for row in rows)
     names = _checked(path, ids, key=ids, known=known)
-    return _greedy(names, "".join(Outcome.from_letter(row["greedy"]["outcome"]).letter for row in rows))
+    letters = [row["greedy"]["outcome"] for row in rows]
+    for letter in set(letters):
+        Outcome.from_letter(letter)  # refuses what is none
+    return _greedy(names, "".join(letters))
 
 
 def read_draws(cell: Cell) -> dict[str, Tally] | None:
     """Votes by problem id, None when the cell did not vote."""
-    if cell.folder is None:
-        return None
-    path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE)
-    if not present(path):
+    path = cell.outcomes_path
+    if path is None or not present(path):
         return None
     found = {row["id"]: tally_of(row["draws"]) for row in rows_at(path) if row.get("draws")}
     return found or None
@@ -146,7 +147,7 @@ class PathDraws:
 
 def read_path_draws(cell: Cell) -> dict[str, PathDraws] | None:
     """Path counts by problem id; None when the cell did not vote or its draws name no paths."""
-    path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
+    path = cell.outcomes_path
     if path is None or not present(path):
         return None
     found = {}

@@ -1,6 +1,6 @@
 """Records as cells, with pretraining losses in one unit.
 
-load_cell(folder)             # the Cell of a folder with a record.json
+load_cells(folder)            # the Cells of a folder with a record.json: one for each test set, the cell's own first
 with_one_unit(cells)          # losses in nats per token, or in bits per byte where tokenizers differ
 """
 
@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.load.cells import MATCHED, MATCHED_TO, Cell
+from analysis.load.cells import MATCHED, MATCHED_TO, TEST_SET, Cell
 from rft.archive.files import json_at
-from rft.records import RECORD_FILE, Record
+from rft.records import RECORD_FILE, Record, SetRecord
+
+OF_DATA = "data."  # keys of a data set
 
 _FROM_DATA = (
     "num_human", "num_augmented", "num_examples", "num_questions_sampled", "drawn_per_question", "correct_per_question",
@@ -22,11 +24,15 @@ _FROM_DATA = (
 )  # fmt: skip
 
 
-def load_cell(folder: Path) -> Cell:
-    """The cell of one folder. Raises ValueError when record.json is not a record of this schema version."""
+def load_cells(folder: Path) -> list[Cell]:
+    """The cell of one folder on each of its test sets, its own first.
+
+    Raises ValueError when record.json is not a record of this schema version.
+    """
     try:
         record = Record.from_json(json_at(folder / RECORD_FILE))
-        return cell_of(record, folder=folder)
+        own = cell_of(record, folder=folder)
+        return [own, *(_on_set(own, one) for one in record.sets)]
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{folder / RECORD_FILE} is not a record: {error!r}") from error
 
@@ -64,9 +70,25 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
     )
 
 
+def _on_set(own: Cell, one: SetRecord) -> Cell:
+    """The cell on a further test set, which is a part of its setting: nothing is averaged or paired over two sets."""
+    of_set = {f"{TEST_SET}.{key.removeprefix(OF_DATA)}": value for key, value in one.setting.items()}
+    return replace(
+        own,
+        setting={**own.setting, TEST_SET: one.name, **of_set},
+        scores=one.scores,
+        rates=one.rates,
+        eval_subset=one.data.get("eval_subset"),
+        perturbed=one.data.get("perturbed"),
+        cost=(*own.cost, *one.cost),
+        files={**own.files, **one.files},
+    )
+
+
 def _setting(record: Record) -> dict[str, Any]:
-    """Its setting. A step-matched control of before it named what it is matched to is one of RFT."""
-    return {**({MATCHED_TO: "rft"} if record.setting["method"] == MATCHED else {}), **record.setting}
+    """Its setting on its own test set. A step-matched control of before it named what it is matched to is one of RFT."""
+    matched = {MATCHED_TO: "rft"} if record.setting["method"] == MATCHED else {}
+    return {**matched, **record.setting, TEST_SET: None}
 
 
 def _from_data(record: Record) -> dict[str, Any]:

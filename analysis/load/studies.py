@@ -17,6 +17,7 @@ from typing import Any
 from analysis.load.cells import (
     BASE_STAGES,
     DRAW_SEEDS,
+    TEST_SET,
     Cell,
     Draw,
     Missing,
@@ -25,13 +26,50 @@ from analysis.load.cells import (
     group_settings,
 )
 from analysis.load.names import base_order
-from analysis.load.records import load_cell, with_one_unit
+from analysis.load.records import load_cells, with_one_unit
 from rft.archive.files import json_at, present
 from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE
+from rft.sweeps import sweep_named
 
 
-def load_studies(folders: Sequence[Path]) -> Table:
-    """Load study folders (or folders that directly hold a record). Raises ValueError when a folder is neither.
+def load_studies(folders: Sequence[Path], *, test_set: str | None = None, sweep: str | None = None) -> Table:
+    """Load study folders (or folders that directly hold a record) with their scores on ONE test set.
+
+    That is each cell's own, or the one that is named: the cells that were not scored on it are missing then. `sweep`: only
+    the cells of one sweep of the study, by its number, or of the `latest`. Raises ValueError for a folder that is neither, a
+    test set that no cell has, and a sweep that the study has not.
+    """
+    table = load_every_set(folders, sweep=sweep)
+    own = [cell for cell in table.cells if cell.setting.get(TEST_SET) is None]
+    if test_set is None:
+        return replace(table, cells=tuple(own))
+    found = [cell for cell in table.cells if cell.test_set == test_set]
+    if not found:
+        raise ValueError(f"no cell was scored on the test set {test_set!r}; there are {', '.join(test_sets(table))}")
+    there = {(cell.study, cell.cell_id) for cell in found}
+    unscored = [cell for cell in own if (cell.study, cell.cell_id) not in there]
+    gaps = [Missing(cell.study, cell.cell_id, _why_not_scored(cell, test_set)) for cell in unscored]
+    return replace(table, cells=tuple(found), missing=(*table.missing, *gaps))
+
+
+def _why_not_scored(cell: Cell, test_set: str) -> str:
+    failure = cell.folder / FAILURE_FILE if cell.folder is not None else None
+    if failure is not None and present(failure):
+        return f"not scored on {test_set}: {json_at(failure)['reason']}"
+    return f"not scored on {test_set}: run the study again with eval.sets=[{test_set}], which computes nothing else"
+
+
+def test_sets(table: Table) -> list[str]:
+    """Names of the test sets of a table of every set: own ones first, then by name."""
+    return list(dict.fromkeys(c.test_set for c in sorted(table.cells, key=lambda c: (_set_order(c), c.test_set))))
+
+
+def _set_order(cell: Cell) -> bool:
+    return cell.setting.get(TEST_SET) is not None
+
+
+def load_every_set(folders: Sequence[Path], *, sweep: str | None = None) -> Table:
+    """The same on every test set: a cell for each. Raises ValueError when a folder is no study.
 
     Cells come in an order of their own: neither a manifest's order nor that of the folders changes what is made of them.
 
@@ -41,7 +79,7 @@ def load_studies(folders: Sequence[Path]) -> Table:
     cells: list[Cell] = []
     missing: list[Missing] = []
     for folder in folders:
-        part = _load_folder(Path(folder))
+        part = _load_folder(Path(folder), sweep=sweep)
         cells += part.cells
         missing += part.missing
     kept, repeats = _once(sorted(cells, key=_cell_order))
@@ -177,37 +215,43 @@ def _difference(one: Cell, other: Cell) -> str:
     return ""
 
 
-def _load_folder(folder: Path) -> Table:
+def _load_folder(folder: Path, *, sweep: str | None) -> Table:
     if present(folder / RECORD_FILE):
-        return Table((load_cell(folder),))
+        return Table(tuple(load_cells(folder)))
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give a study folder, e.g. multirun_outputs/quickstart")
     if (folder / STUDY_FILE).is_file():
-        return _load_manifest(folder)
+        return _load_manifest(folder, sweep=sweep)
     raise ValueError(
         f"{folder} holds neither {STUDY_FILE} (a study) nor {RECORD_FILE} (a cell); "
         "give a folder that a finished `python -m rft.run` has written"
     )
 
 
-def _load_manifest(folder: Path) -> Table:
+def _load_manifest(folder: Path, *, sweep: str | None) -> Table:
     manifest = json_at(folder / STUDY_FILE)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
         raise ValueError(f"{folder / STUDY_FILE} is no manifest of a study: it lists no cells")
     cells: list[Cell] = []
     missing: list[Missing] = []
+    chosen = None if sweep is None else sweep_named(manifest, sweep, folder=folder).cells
     for entry in manifest["cells"]:
+        if chosen is not None and entry["cell_id"] not in chosen:
+            continue
         place = folder / entry["folder"]
-        result = _cell_or_reason(place, cell_id=entry["cell_id"])
-        if isinstance(result, Cell):
-            cells.append(result)
-        else:
+        result = _cells_or_reason(place, cell_id=entry["cell_id"])
+        if isinstance(result, str):
             missing.append(Missing(manifest["study"], entry["cell_id"], result))
+        else:
+            cells += result
     return Table(tuple(cells), tuple(missing))
 
 
-def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
-    """The cell, or why there is none. A record of another cell (left over from an edited sweep) does not count."""
+def _cells_or_reason(place: Path, *, cell_id: str) -> list[Cell] | str:
+    """The cell on each of its test sets, or why there is none.
+
+    A record of another cell (left over from an edited sweep) does not count.
+    """
     if not present(place / RECORD_FILE):
         if not present(place / FAILURE_FILE):
             return "not run yet, or still running"
@@ -215,9 +259,9 @@ def _cell_or_reason(place: Path, *, cell_id: str) -> Cell | str:
         stage = failure.get("stage")
         return f"{stage}: {failure['reason']}" if stage else str(failure["reason"])
     try:
-        cell = load_cell(place)
+        found = load_cells(place)
     except ValueError as error:
         return f"unreadable record: {error}"
-    if cell.cell_id != cell_id:
-        return f"its folder holds another cell ({cell.cell_id}); run the study again"
-    return cell
+    if found[0].cell_id != cell_id:
+        return f"its folder holds another cell ({found[0].cell_id}); run the study again"
+    return found

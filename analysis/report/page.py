@@ -25,6 +25,7 @@ from analysis.report import sections
 from analysis.report.markup import Markup, escape, join, tag
 from analysis.report.solutions import solutions
 from analysis.stats.linear import NotEnough
+from analysis.tables.grids import Grid
 
 HERE = Path(__file__).parent
 REPORT_FILE = "report.html"
@@ -42,6 +43,7 @@ class Material:
     drawings: Sequence[Drawing | NotEnough]
     absent: Sequence[str] = field(default=())  # figures that cannot be drawn, with the reason
     notes: str = ""  # what figures and claims leave out
+    sets: Grid | None = None  # accuracy by test set, where the study has several
 
 
 def write_report(material: Material, *, path: Path) -> None:
@@ -57,7 +59,7 @@ def page(material: Material) -> str:
     parts = {
         "claims": ("Claims", sections.claims_section(material.claims, notes=material.notes)),
         "figures": ("Figures", sections.figures_section(material.drawings, absent=material.absent)),
-        "tables": ("Results", sections.results_section(study, material.points, material.outcomes)),
+        "tables": ("Results", sections.results_section(study, material.points, material.outcomes, sets=material.sets)),
         "fits-section": ("Fits", sections.fits_section(material.drawings)),
         "missing": ("Missing cells", sections.missing_section(study)),
         "plan": ("Plan and cost", sections.plan_section(study, material.points, material.outcomes)),

@@ -23,7 +23,7 @@ from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import HEADER, duration, plan_of
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
-from analysis.tables.grids import paper_tables
+from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
 from analysis.tables.noise import NOTE as NOISE_NOTE
 from analysis.tables.noise import noise_rows
@@ -96,10 +96,11 @@ def svg_without_caption(drawing: Drawing) -> bytes:
     return buffer.getvalue()
 
 
-def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -> Markup:
-    """All settings, RFT against its matched control, and the paper's tables."""
+def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes, *, sets: Grid | None = None) -> Markup:
+    """Test sets side by side where there are several, all settings, RFT against its controls, the paper's tables."""
     header, rows = results_rows(study, outcomes)
     parts: list[object] = [
+        *(_sets(sets) if sets is not None and sets.rows else ()),
         table(header, rows, name="results", caption="All settings", filters=("base", "method", "data", "k")),
         tag("p", ERROR_NOTE, class_="note"),
     ]
@@ -122,6 +123,11 @@ def _noise(points: Sequence[Point], outcomes: Outcomes) -> list[Markup]:
     if not rows:
         return []
     return [table(head, rows, name="noise", caption="Where the noise is [points]"), tag("p", NOISE_NOTE, class_="note")]
+
+
+def _sets(sets: Grid) -> tuple[Markup, Markup]:
+    shown = table(sets.header, sets.rows, name="sets", caption=sets.title, filters=("base", "method"))
+    return shown, tag("p", sets.note, class_="note")
 
 
 FIT_HEADER = ("figure", "series", "formula", "slope", "95 %", "R²", "n")

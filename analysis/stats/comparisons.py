@@ -1,6 +1,6 @@
 """Is one setting better than another, and does it matter: two statements, both about new bases of this kind.
 
-    result = compare(rft, sft, outcomes, margin=1.0)
+    result = judge(contrast((rft, sft), (1, -1), outcomes), margin=1.0)     # with its controls: analysis.stats.controls
     result.verdict, result.relevance       # Verdict.BETTER, Relevance.OPEN: above 0, and perhaps below the margin
     result.estimate.these_bases.interval(), result.estimate.interval(), result.odds.value     # (0.4, 1.2), (0.1, 1.5), 0.04
     result.needed_text                      # '14 draws'
@@ -22,7 +22,7 @@ import numpy as np
 
 from analysis.load.cells import MATCHED, Cell
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
+from analysis.load.points import Contrast, Point, mean_contrast
 from analysis.load.query import same_but, where
 from analysis.stats.budget import ASSUMED_BASE_SD
 from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Needed, needed_to_separate
@@ -77,17 +77,6 @@ class Comparison:
         return self.needed.words(problems=self.estimate.num_items, unit=unit) if self.needed else INFEASIBLE
 
 
-def compare(
-    first: Point, second: Point, outcomes: Outcomes, *, margin: float = MARGIN, control: Estimate | None = None
-) -> Comparison | None:
-    """Compare two settings on shared problems, replicate by replicate; None when no replicate is shared."""
-    estimate = contrast((first, second), (1.0, -1.0), outcomes)
-    if estimate is None:
-        return None
-    odds = contrast((first, second), (1.0, -1.0), outcomes, scale=Scale.LOG_ODDS)
-    return judge(estimate, margin=margin, control=control, odds=odds)
-
-
 def judge(
     estimate: Estimate,
     *,
@@ -98,15 +87,36 @@ def judge(
     p: float | None = None,
 ) -> Comparison:
     """The two statements on a difference; `p`: of the difference being 0, after correction for others beside it."""
-    sd, var_items, assumed = spread_of(estimate)
-    needed = needed_to_separate(estimate.value, sd=sd, var_items=var_items, problems=estimate.num_items)
+    needed, assumed_sd = _needed(estimate)
     verdict, reason = _superiority(estimate, level=level, p=p)
     relevance = relevance_of(estimate, margin=margin, level=level, control=control)
-    return Comparison(estimate, verdict, relevance, margin, reason, needed, sd if assumed else None, odds, p)
+    return Comparison(estimate, verdict, relevance, margin, reason, needed, assumed_sd, odds, p)
+
+
+def _needed(estimate: Estimate) -> tuple[Needed | None, float | None]:
+    """(the smallest study that separates it, the standard deviation of draws that was assumed for that).
+
+    The smallest of several differences lies above 0 where all do, and below 0 where one does at its share of the level.
+    """
+    above = estimate.value > 0
+    level = LEVEL if above else 1 - (1 - LEVEL) / len(estimate.judged)
+    found, assumed_sd = [], None
+    for part in estimate.judged if above else (estimate,):
+        sd, var_items, assumed = spread_of(part)
+        problems = part.num_items
+        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, problems=problems, level=level))
+        assumed_sd = sd if assumed else assumed_sd
+    known = [one for one in found if one is not None]
+    most = Needed(max(n.draws for n in known), max(n.problems for n in known)) if len(known) == len(found) else None
+    return most, assumed_sd
 
 
 def lacking(estimate: Estimate) -> str:
-    """Why an estimate gives no verdict about new bases, or ''."""
+    """Why an estimate, or one that it is the smallest of, gives no verdict about new bases; '' where it does."""
+    return next((why for part in estimate.judged if (why := _lacking(part))), "")
+
+
+def _lacking(estimate: Estimate) -> str:
     if not math.isfinite(estimate.half_width()):
         return "not enough data: its error is unknown"
     if estimate.new_bases is None:

@@ -72,7 +72,7 @@ class Needed:
 
 
 def needed_to_separate(
-    difference: float, *, sd: float, var_items: float, problems: int, power: float = POWER
+    difference: float, *, sd: float, var_items: float, problems: int, power: float = POWER, level: float = LEVEL
 ) -> Needed | None:
     """The fewest draws (at least VERDICT_UNITS) with that power on the problems that there are, or on twice, four times as
     many and so on; None where no feasible study has it. `var_items` holds for the problems that there are.
@@ -80,7 +80,7 @@ def needed_to_separate(
     count = problems
     while difference and (count <= MOST_PROBLEMS or count == problems):
         fixed = var_items * problems / count if count else var_items
-        draws = units_to_separate(difference, sd=sd, var_items=fixed, power=power)
+        draws = units_to_separate(difference, sd=sd, var_items=fixed, power=power, level=level)
         if draws is not None:
             return Needed(draws, count)
         if not count or not var_items:
@@ -90,15 +90,21 @@ def needed_to_separate(
 
 
 def units_to_separate(
-    difference: float, *, sd: float, var_items: float, power: float = POWER, most: int = MOST_DRAWS
+    difference: float,
+    *,
+    sd: float,
+    var_items: float,
+    power: float = POWER,
+    most: int = MOST_DRAWS,
+    level: float = LEVEL,
 ) -> int | None:
     """Fewest units (at least five) with that power; None when `most` do not reach it."""
-    if difference == 0 or power_of(difference, sd=sd, var_items=var_items, units=most) < power:
+    if difference == 0 or power_of(difference, sd=sd, var_items=var_items, units=most, level=level) < power:
         return None
     low, high = VERDICT_UNITS, most
     while low < high:
         middle = (low + high) // 2
-        if power_of(difference, sd=sd, var_items=var_items, units=middle) >= power:
+        if power_of(difference, sd=sd, var_items=var_items, units=middle, level=level) >= power:
             high = middle
         else:
             low = middle + 1

@@ -78,6 +78,11 @@ class Estimate:
         """How many units the interval rests on: draws, bases, or replicates of one draw."""
         return {Kind.DRAWS: self.num_draws, Kind.BASES: self.num_bases}.get(self.kind, self.num_replicates)
 
+    @property
+    def judged(self) -> tuple[Estimate, ...]:
+        """What a verdict on it rests on: itself; of the smallest of several differences all of them."""
+        return (self,)
+
     def half_width(self, *, level: float = 0.95) -> float:
         """Half of the interval; NaN where nothing is known of it.
 

@@ -1,7 +1,10 @@
-"""Methods against SFT at equal optimiser steps, setting by setting, as text and as rows.
+"""Methods against the better SFT, at equal optimiser steps or at its validated budget, setting by setting: text and rows.
 
 print(matched_summary(points, outcomes))
 header, rows = matched_rows(points, outcomes)     # ['nano-s', '', '1', '4', '6', '18', '+1.3', '+0.06', ...]
+
+Where a study has both controls both differences stand in a row; the verdict is on the smaller true one
+(analysis.stats.controls).
 """
 
 from __future__ import annotations
@@ -13,17 +16,8 @@ from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.stats.comparisons import (
-    ASSUMED_DRAW_SD,
-    Comparison,
-    Relevance,
-    compare,
-    holm,
-    judge,
-    lacking,
-    matched_pairs,
-    positive_control,
-)
+from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking, positive_control
+from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
 from analysis.stats.uncertainty import Kind, interval_words
 from analysis.tables.results import align, extra_columns, field_text, wrap
@@ -32,56 +26,57 @@ HEADER = (
     "base", "donors", "data", "k", "draws", "seeds", "RFT - SFT", "log-odds", "these bases", "new bases", "verdict", "margin",
     "to separate",
 )  # fmt: skip
+FROM = ("from matched", "from best")  # behind them, by control, where there is more than one
 NO_STUDY = "no feasible study"
 
 
-def compared(points: Sequence[Point], outcomes: Outcomes) -> list[tuple[Point, Comparison]]:
-    """Every point that shares a replicate with its own matched SFT, and the comparison; RFT first.
+def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
+    """Every studied point that shares a replicate with a control of its own, and the comparison; RFT first.
 
     The verdicts are Holm-corrected for their number, over the rows that can have one.
     """
-    pairs = sorted(matched_pairs(points), key=lambda pair: method_rank(pair[0].cell))
     found = []
-    for point, matched in pairs:
-        control = positive_control([point], points, outcomes)
-        result = compare(point, matched, outcomes, control=control)
-        if result is not None:
-            found.append((point, result, control))
-    open_to = [i for i, (_, result, _) in enumerate(found) if not lacking(result.estimate)]
-    adjusted = dict(zip(open_to, holm([found[i][1].estimate.p_value() for i in open_to]), strict=True))
-    return [
-        (point, judge(result.estimate, margin=result.margin, control=control, odds=result.odds, p=adjusted.get(i)))
-        for i, (point, result, control) in enumerate(found)
-    ]
+    for point in sorted(points, key=lambda point: method_rank(point.cell)):
+        controls = controls_of(point, points)
+        if controls:
+            found.append(compare(point, controls, outcomes, positive=positive_control([point], points, outcomes)))
+    known = [one for one in found if one is not None]
+    open_to = [i for i, one in enumerate(known) if not lacking(one.result.estimate)]
+    adjusted = dict(zip(open_to, holm([known[i].result.estimate.p_value() for i in open_to]), strict=True))
+    return [rejudged(one, p=adjusted.get(i)) for i, one in enumerate(known)]
 
 
-def matched_title(found: Sequence[tuple[Point, Comparison]]) -> str:
-    """What the rows are of: 'RFT minus SFT at equal optimiser steps'."""
-    return f"{' and '.join(_titles(found))} minus SFT at equal optimiser steps"
+def matched_title(found: Sequence[Against]) -> str:
+    """What the rows are of: 'RFT minus the harder of SFT at equal steps and SFT at its validated budget'."""
+    names = [name for name in CONTROLS if any(name in one.differences for one in found)]
+    return f"{' and '.join(_titles(found))} minus {control_words(names)}"
 
 
-def _titles(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
-    return list(dict.fromkeys(method_title(point.cell) for point, _ in found))
+def _titles(found: Sequence[Against]) -> list[str]:
+    return list(dict.fromkeys(method_title(one.point.cell) for one in found))
 
 
 def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str], list[list[str]]]:
-    """(header, rows): differences in points; the last column says how many replicates or problems would separate them."""
+    """(header, rows): differences in points, and how many draws or problems would separate them."""
     found = compared(points, outcomes)
-    names = base_names(rft.cell for rft, _ in found)
-    extra = extra_columns([rft.cell for rft, _ in found])
+    names = base_names(one.point.cell for one in found)
+    extra = extra_columns([one.point.cell for one in found])
     place = HEADER.index("draws")
+    behind = FROM if len({name for one in found for name in one.differences}) > 1 else ()
     rows = []
-    for rft, result in found:
-        row = _row(rft, result, name=names[rft.cell.base])
-        rows.append([*row[:place], *(field_text(rft.cell, key) for key in extra), *row[place:]])
-    header = [*HEADER[:place], *extra.values(), *HEADER[place:]]
+    for one in found:
+        row = _row(one, name=names[one.point.cell.base])
+        row += [_from(one, name) for name in CONTROLS] if behind else []
+        rows.append([*row[:place], *(field_text(one.point.cell, key) for key in extra), *row[place:]])
+    header = [*HEADER[:place], *extra.values(), *HEADER[place:], *behind]
     if _titles(found) in ([], ["RFT"]):
         return header, rows
-    named = [[row[0], method_title(point.cell), *row[1:]] for row, (point, _) in zip(rows, found, strict=True)]
+    named = [[row[0], method_title(one.point.cell), *row[1:]] for row, one in zip(rows, found, strict=True)]
     return [header[0], "method", *("minus SFT" if name == "RFT - SFT" else name for name in header[1:])], named
 
 
-def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
+def _row(one: Against, *, name: str) -> list[str]:
+    rft, result = one.point, one.result
     estimate, new = result.estimate, result.estimate.new_bases
     return [
         name,
@@ -100,6 +95,10 @@ def _row(rft: Point, result: Comparison, *, name: str) -> list[str]:
     ]
 
 
+def _from(one: Against, name: str) -> str:
+    return f"{one.differences[name].value:+.1f}" if name in one.differences else ""
+
+
 MARGIN_WORDS = {
     Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "no control", Relevance.OPEN: "open",
 }  # fmt: skip
@@ -114,12 +113,20 @@ def _pool_text(cell: Cell) -> str:
     return ", ".join(words)
 
 
-def matched_notes(found: Sequence[tuple[Point, Comparison]]) -> list[str]:
-    """What the intervals hold, and what the last columns mean."""
+def matched_notes(against: Sequence[Against]) -> list[str]:
+    """What the intervals hold, which control a study lacks, and what the last columns mean."""
+    found = [(one.point, one.result) for one in against]
     notes = [
         "95 % intervals: of these bases as they are (replicates and problems), and of new bases of this kind (the draw of "
         "the base too), on which verdicts rest."
     ]
+    absent = [CONTROLS[name] for name in CONTROLS if any(name not in one.differences for one in against)]
+    if absent:
+        notes.append(f"Without {' or '.join(absent)} in some rows: their verdict is against the other control alone.")
+    if any(len(one.differences) > 1 for one in against):
+        notes.append(
+            "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
+        )
     if any(result.estimate.kind is Kind.ITEMS for _, result in found):
         notes.append(
             "Of one replicate an interval holds item noise only: nothing of how results vary from seed to seed."
@@ -153,6 +160,6 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     """The rows as text, with the notes."""
     found = compared(points, outcomes)
     if not found:
-        return "RFT against SFT at equal steps: not enough data (no RFT cell has its sft_matched control)."
+        return "RFT against SFT: not enough data (no RFT cell has its sft_matched or sft_best control)."
     lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(points, outcomes), left=1)]
     return "\n".join([*lines, *(wrap(note) for note in matched_notes(found))])

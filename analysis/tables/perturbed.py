@@ -23,7 +23,7 @@ from analysis.load.points import PERCENT, Point, score_of
 from analysis.stats.uncertainty import Estimate, Kind, nested_mean
 from analysis.tables.results import also_text, extra_columns, score_text
 from rft.archive.files import present, rows_at
-from rft.records import OUTCOMES_FILE, Outcome
+from rft.records import Outcome
 
 COPY, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
 NOTHING = Outcomes({}, {})  # these scores have no outcomes of their own
@@ -32,7 +32,7 @@ HEADER = ("base", "method", "data", "also", "n", "original numbers", "changed nu
 
 def read_changes(cell: Cell) -> dict[str, int] | None:
     """Copy minus original (-1, 0 or 1) by problem id; None when the cell's outcomes are not at hand."""
-    path = cell.folder / cell.files.get("outcomes", OUTCOMES_FILE) if cell.folder is not None else None
+    path = cell.outcomes_path
     if path is None or not present(path):
         return None
     rows = [row for row in rows_at(path) if "perturbed" in row]

@@ -41,7 +41,7 @@ class DagLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """One JobReturn per job, in order; jobs of failed cells carry their error."""
+        """One JobReturn per job, in order. Exits with status 1 when a cell failed, after all others are finished."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         composer = JobComposer(self.hydra_context.config_loader, self.config)
@@ -61,13 +61,15 @@ class DagLauncher(Launcher):
             for config, (cell_id, reason) in zip(configs, results, strict=True):
                 if reason is None:
                     _keep_configuration(config, folder / cell_id)
-        return [_returned(config, reason) for config, (_, reason) in zip(configs, results, strict=True)]
+        gone = {cell_id for cell_id, reason in results if reason is not None}
+        if gone:  # told above, each fault once: Hydra would tell the first again, with a traceback of its own
+            sys.exit(f"error: {len(gone)} of {len({cell_id for cell_id, _ in results})} cells have no record")
+        return [_returned(config) for config in configs]
 
 
-def _returned(config: DictConfig, error: str | None) -> JobReturn:
+def _returned(config: DictConfig) -> JobReturn:
     returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
-    returned.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
-    returned.return_value = None if error is None else RuntimeError(error)
+    returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class StudyCallback(Callback):
             print(
                 f"study_replace=true: {study.folder} no longer lists {len(there)} cells (their folders stay): {names}"
             )
-        study.begin(replace=bool(config.study_replace))
+        study.begin(replace=bool(config.study_replace), command=sys.argv[1:])
         atexit.register(print_summary, study)  # also when a launcher raises because a cell failed
 
 

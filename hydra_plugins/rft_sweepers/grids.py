@@ -7,10 +7,11 @@
           rft: {method: "rft,sft_matched", k: "4,16"}
 
 Overrides on the command line apply to every grid and replace its values of the same key. A cell that several grids name is
-one cell.
+one cell. A single number needs no quotes: `k: 4`.
 """
 
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 
 @dataclass
@@ -27,19 +28,38 @@ class GridsConfig:
 
     _target_: str = "hydra_plugins.rft_sweepers.grids.GridsSweeper"
     max_batch_size: int | None = None
-    params: dict[str, str] | None = None  # of all grids
-    grids: dict[str, dict[str, str]] = field(default_factory=dict)
+    params: dict[str, Any] | None = None  # of all grids
+    grids: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="grids", node=GridsConfig, provider="rft_sweepers")
+
+
+def _texts(grid: Any) -> dict[str, str]:
+    """Keys with what would stand behind '=' on the command line: numbers, true and null need no quotes in YAML.
+
+    Raises ValueError for a list, which could mean values to sweep over or one value that is a list.
+    """
+    return {str(key): _text(str(key), value) for key, value in (grid or {}).items()}
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    raise ValueError(
+        f"{key}: {value} of a grid is neither text nor a number: values to sweep over are written as on the command line, "
+        f'{key}: "4,16", and one value that is a list as {key}: "[a,b]"'
+    )
 
 
 class GridsSweeper(BasicSweeper):
     """The basic sweeper over a union of products."""
 
     def __init__(self, max_batch_size: int | None, params: Any = None, grids: DictConfig | None = None) -> None:
-        super().__init__(max_batch_size=max_batch_size, params=params)
-        self.grids: dict[str, dict[str, str]] = OmegaConf.to_container(grids) if grids else {}  # type: ignore[assignment]
+        super().__init__(max_batch_size=max_batch_size, params=_texts(params))
+        self.grids = {name: _texts(grid) for name, grid in (grids or {}).items()}
 
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""

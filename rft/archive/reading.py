@@ -25,6 +25,7 @@ from typing import Any
 from rft.archive.columns import Column, unpack
 from rft.records import FAILURE_FILE, RECORD_FILE, read_json
 
+REFERENCES = Path("multirun_outputs/reference")  # archives under version control; no study may have this folder
 FORMAT_VERSION = 1
 ABOUT_FILE = "archive.json"
 CELLS_PART = "cells.jsonl.xz"

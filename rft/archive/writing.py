@@ -71,7 +71,7 @@ def _cell_of(study: Path, entry: Mapping[str, Any], gone: Mapping[str, str], *, 
     if not present(folder / RECORD_FILE):
         raise ValueError(f"{folder} has no {RECORD_FILE}: finish the study, or name the cell as missing")
     record = json_at(folder / RECORD_FILE)
-    files = [file for file in sorted(set(record["files"].values())) if present(folder / file)]
+    files = [file for file in Record.from_json(record).all_files if present(folder / file)]
     rows = {file: list(rows_at(folder / file)) for file in files}
     if samples_per_cell is not None and SHOWN_FILE in rows:
         rows[SHOWN_FILE] = rows[SHOWN_FILE][:samples_per_cell]

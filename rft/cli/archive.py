@@ -15,20 +15,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-REFERENCE = Path("multirun_outputs/reference")  # the one folder of studies that is under version control
+from rft.archive.reading import REFERENCES
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parse the command line, write, print; 2 with a message when the study cannot be archived."""
     parser = argparse.ArgumentParser(prog="rft archive", description="A study in a few megabytes.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the study, e.g. multirun_outputs/quickstart")
-    parser.add_argument("--to", type=Path, help=f"folder of the archive (default: {REFERENCE}/NAME); replaced if there")
+    parser.add_argument(
+        "--to", type=Path, help=f"folder of the archive (default: {REFERENCES}/NAME); replaced if there"
+    )
     parser.add_argument(
         "--partial", action="store_true", help="although cells are missing, which the archive then says"
     )
     parser.add_argument("--samples", type=int, metavar="N", help="sampled solutions kept of each cell (default: all)")
     options = parser.parse_args(arguments)
-    to = options.to or REFERENCE / options.folder.resolve().name
+    to = options.to or REFERENCES / options.folder.resolve().name
     try:
         print(archive(options.folder, to=to, partial=options.partial, samples=options.samples))
     except (ValueError, OSError) as error:

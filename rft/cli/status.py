@@ -3,6 +3,7 @@
     rft status multirun_outputs/quickstart
     multirun_outputs/quickstart: 17 of 18 cells have a record
       missing: nano-s_rft_f1_k16_s0-1a2b3c4d: not finished
+      sweep 1: 18 cells, 2026-11-27T10:00:00+0000, +study=quickstart
     being computed now in multirun_outputs/.store: shard 5f0c4a1e
 
 Cells are read from the study folder, so a copied one needs no store. The stages being computed are those of the store, for
@@ -47,7 +48,9 @@ def study_text(folder: Path) -> str:
             f"{folder} is no study folder: it has no {STUDY_FILE}. Give the folder of a study, e.g. "
             "multirun_outputs/quickstart"
         )
-    return Study(folder, folder.name).summary_text() or f"{folder}: no cells yet"
+    study = Study(folder, folder.name)
+    sweeps = [f"  {one.text()}" for one in study.sweeps()]
+    return "\n".join([study.summary_text() or f"{folder}: no cells yet", *sweeps])
 
 
 def store_text(root: Path) -> str:

@@ -208,6 +208,8 @@ class EvalConfig:
     vote_k: Annotated[int | None, fields.result("[1, 1000]", "draws of each test problem; null: greedy only")]
     vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws would be equal")]
     perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, also scored
+    # More test sets, by name of a data configuration; each has results of its own and is nothing of the cell's identity
+    sets: Annotated[list[str], fields.run()] = field(default_factory=list)
 
 
 @dataclass
@@ -292,3 +294,5 @@ class StudyConfig:
     plan: Annotated[PlanConfig, fields.run()]
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
+    # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
+    eval_sets: dict[str, Any] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.mirror import mirror_cell
-from rft.execute.record import assemble, write_cell_files
+from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.stages import execute
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
@@ -65,10 +65,10 @@ def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = 
     store.announce(log.info)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
-    if study.complete(planned.cell_id, cell_key=planned.cell_key):
+    if study.complete(planned.cell_id, cell_key=planned.cell_key, sets=planned.set_keys):
         log.info(f"{planned.cell_id} is finished: {record}")
         return record
-    study.clear(planned.cell_id)
+    study.clear(planned.cell_id, cell_key=planned.cell_key)
     with study.failing(planned.cell_id):
         if cfg.preflight:
             from rft.execute.preflight import preflight_cell  # imports torch
@@ -88,10 +88,13 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     cfg, planned, store = cell.cfg, cell.plan, Store(Path(cell.cfg.store.root))
     device = resolve_device(cfg.runtime.device)
     origin = provenance(device=device, argv=command, folder=Path(__file__).parent)
-    record = assemble(planned, store=store, hits=hits, study=study.name, provenance=origin)
     folder = study.path_of(planned.cell_id)
     folder.mkdir(parents=True, exist_ok=True)
-    write_cell_files(planned, store=store, folder=folder)
+    known = study.record(planned.cell_id, cell_key=planned.cell_key)
+    record = assemble(planned, store=store, hits=hits, study=study.name, provenance=origin, known=known)
+    if known is None:
+        write_cell_files(planned, store=store, folder=folder)
+    write_set_files(planned, store=store, folder=folder)
     mirror_cell(cfg, planned, record, store=store, study=study, folder=folder)
     write_json(folder / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
@@ -103,6 +106,9 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
         )
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
     log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
+    for one in record.sets:
+        score = one.scores["maj1@1"]
+        log.info(f"{planned.cell_id} on {one.name}: {100 * score.value:.1f} ± {100 * score.se:.1f} % (n = {score.n})")
     return folder / RECORD_FILE
 
 

@@ -94,6 +94,10 @@ def summary_metrics(record: Record) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, score in (record.scores | record.rates).items():
         flat |= {name: score.value, f"{name}_se": score.se, f"{name}_n": score.n}
+    for one in record.sets:
+        for name, score in (one.scores | one.rates).items():
+            place = f"eval/{one.name}/{name}"
+            flat |= {place: score.value, f"{place}_se": score.se, f"{place}_n": score.n}
     flat |= {f"data/{name}": value for name, value in record.data.items() if isinstance(value, int | float)}
     flat |= {f"drop/{name}": count for name, count in record.data.get("drop_counts", {}).items()}
     flat |= {f"model/{name}": value for name, value in record.model.items() if isinstance(value, int | float)}

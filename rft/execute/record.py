@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from rft.execute.stages import Made
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.store import Store
-from rft.plan.cell import CellPlan, CellStages
+from rft.plan.cell import CellPlan, CellStages, FurtherSet, Measured
 from rft.records import (
     OUTCOMES_FILE,
     PATHS_FILE,
@@ -25,6 +25,7 @@ from rft.records import (
     Outcome,
     Record,
     Score,
+    SetRecord,
     StageCost,
     write_jsonl,
 )
@@ -44,14 +45,29 @@ MAX_SOLUTIONS = 64  # of each source in the cell's sample file
 
 
 def assemble(
-    cell: CellPlan, *, store: Store, hits: Mapping[str, bool], study: str, provenance: Mapping[str, Any]
+    cell: CellPlan,
+    *,
+    store: Store,
+    hits: Mapping[str, bool],
+    study: str,
+    provenance: Mapping[str, Any],
+    known: Record | None = None,
 ) -> Record:
-    """The record of a cell whose stages are all finished."""
-    done = _Finished(store)
-    outcomes = list(_outcome_rows(cell.read, done))
-    rows, origins = _stage_origins(cell, done)
-    used = used_shares(cell.stages)
-    makers = set(cell.makers)
+    """The record of a cell whose stages are all finished.
+
+    `known`, its record from before: this one extended by the test sets that the cell is planned with. Its own numbers stay as
+    they are, and so do those of other sets; where it has a set already, that is replaced.
+    """
+    done = _Finished(store, hits, provenance)
+    own, mine = known or _own_record(cell, done, study), set(cell.own_stages)
+    sets = {(one.name, one.key): one for one in (*own.sets, *(_set_record(one, mine, done) for one in cell.sets))}
+    return dataclasses.replace(own, sets=[sets[place] for place in sorted(sets)])
+
+
+def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
+    measured = cell.read.measured
+    outcomes = list(_outcome_rows(measured, done))
+    rows, origins = _stage_origins(cell.own_stages, done)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
     return Record(
         study=study,
@@ -61,24 +77,55 @@ def assemble(
         setting=dict(cell.setting),
         seeds=dict(cell.seeds),
         model=_model_facts(cell, done),
-        data=_data_facts(cell.read, done) | _draw_facts(cell, done, used) | _perturbed_facts(cell.read, done, outcomes),
+        data=_data_facts(cell.read, done) | _draw_facts(cell, done) | _perturbed_facts(measured, done, outcomes),
         scores=_scores(outcomes) | _perturbed_scores(outcomes),
         rates=_rates(outcomes),
         stages=rows,
-        cost=[
-            _stage_cost(stage, done.entry(stage), hits, used=used.get(stage.key, 1.0), makes=stage in makers)
-            for stage in cell.stages
-        ],
-        provenance={**provenance, "origins": origins},
+        cost=_costs(cell.own_stages, done, makers=set(cell.makers)),
+        provenance={**done.provenance, "origins": origins},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
+
+
+def _set_record(one: FurtherSet, own: set[Stage[Any]], done: _Finished) -> SetRecord:
+    stages = [stage for stage in in_order(one.targets) if stage not in own]
+    outcomes = list(_outcome_rows(one.measured, done))
+    rows, origins = _stage_origins(stages, done)
+    data = {"dataset": _dataset(one.problems, done)} | done.facts(one.measured.evaluate)
+    return SetRecord(
+        name=one.name,
+        key=one.key,
+        setting=dict(one.setting),
+        scores=_scores(outcomes) | _perturbed_scores(outcomes),
+        rates=_rates(outcomes),
+        data=data | _perturbed_facts(one.measured, done, outcomes),
+        stages=rows,
+        cost=_costs(stages, done),
+        provenance={**done.provenance, "origins": origins},
+        files={"outcomes": set_file(OUTCOMES_FILE, one), "samples": set_file(SHOWN_FILE, one)},
+    )
+
+
+def set_file(name: str, one: FurtherSet) -> str:
+    """The name of a file of a test set: 'outcomes-svamp-1a2b3c4d.jsonl.gz' for 'outcomes.jsonl.gz'."""
+    stem, _, ending = name.partition(".")
+    return f"{stem}-{one.name.replace('.', '-')}-{one.key[:8]}.{ending}"
+
+
+def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
+    """Outcomes and a capped sample of solutions of every further test set."""
+    done = _Finished(store)
+    for one in cell.sets:
+        write_jsonl(folder / set_file(OUTCOMES_FILE, one), (row.to_json() for row in _outcome_rows(one.measured, done)))
+        shown = itertools.islice(done.open(one.measured.evaluate).solutions(), MAX_SOLUTIONS)
+        write_jsonl(folder / set_file(SHOWN_FILE, one), (row.to_json() for row in shown))
 
 
 def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
     """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
     done = _Finished(store)
-    write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read, done)))
-    shown = list(itertools.islice(done.open(cell.read.evaluate).solutions(), MAX_SOLUTIONS))
+    write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read.measured, done)))
+    shown = list(itertools.islice(done.open(cell.read.measured.evaluate).solutions(), MAX_SOLUTIONS))
     selections = cell.read.trained.selections
     if selections:
         kept = done.open(selections[-1]).rows()
@@ -90,9 +137,11 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Finished:
-    """The finished stages of a store."""
+    """The finished stages of a store, and what the records say of the run that finished them."""
 
     store: Store
+    hits: Mapping[str, bool] = field(default_factory=dict)  # whether it found a stage, by key, finished
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def entry(self, stage: Stage[Any]) -> Entry:
         """A finished stage. Raises RuntimeError when the store does not have it."""
@@ -112,11 +161,11 @@ class _Finished:
         return Made.of(self.entry(stage)).facts
 
 
-def _stage_origins(cell: CellPlan, done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _stage_origins(stages: Sequence[Stage[Any]], done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(a row per stage with the index of its origin and the digest of the weights it made, the distinct origins)."""
     origins: list[dict[str, Any]] = []
     rows = []
-    for stage in cell.stages:
+    for stage in stages:
         entry = done.entry(stage)
         origin = Made.of(entry).origin
         if origin not in origins:
@@ -133,7 +182,7 @@ def weights_digest(entry: Entry) -> str | None:
     return digest(found) if found else None
 
 
-def _outcome_rows(read: CellStages, done: _Finished) -> Iterator[Scored]:
+def _outcome_rows(read: Measured, done: _Finished) -> Iterator[Scored]:
     """One row per test problem: the greedy outcome, and where the cell has them that of its numbers-changed copy and the
     draws; joined by id."""
     copied = done.open(read.perturbed).outcomes() if read.perturbed is not None else ()
@@ -159,7 +208,7 @@ def _perturbed_scores(outcomes: Sequence[Scored]) -> dict[str, Score]:
     }
 
 
-def _perturbed_facts(read: CellStages, done: _Finished, outcomes: Sequence[Scored]) -> dict[str, Any]:
+def _perturbed_facts(read: Measured, done: _Finished, outcomes: Sequence[Scored]) -> dict[str, Any]:
     """Counts of the copy, and copy minus original over the same problems, with its paired standard error."""
     if read.perturbed is None:
         return {}
@@ -219,8 +268,9 @@ def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     return dataset
 
 
-def _draw_facts(cell: CellPlan, done: _Finished, used: Mapping[str, float]) -> dict[str, Any]:
+def _draw_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
     """Draws per question that the model rests on, of all rounds and donors; of a control those that fixed its size."""
+    used = used_shares(cell.own_stages)
     for stages in (cell.makers, in_order([cell.read.trained.weights])):
         shards = [stage for stage in stages if isinstance(stage, Shard | DealtShard)]
         if shards:
@@ -237,6 +287,12 @@ def _num_draws(stage: Shard | DealtShard, done: _Finished, used: Mapping[str, fl
     return len(done.open(stage.deal).blocks()[first:last]) * stage.num_draws
 
 
-def _stage_cost(stage: Stage[Any], entry: Entry, hits: Mapping[str, bool], *, used: float, makes: bool) -> StageCost:
-    made, hit = Made.of(entry), hits.get(stage.key, True)
+def _costs(stages: Sequence[Stage[Any]], done: _Finished, *, makers: Collection[Stage[Any]] = ()) -> list[StageCost]:
+    used = used_shares(stages)
+    return [_cost(stage, done, used=used.get(stage.key, 1.0), makes=stage in makers) for stage in stages]
+
+
+def _cost(stage: Stage[Any], done: _Finished, *, used: float, makes: bool) -> StageCost:
+    entry = done.entry(stage)
+    made, hit = Made.of(entry), done.hits.get(stage.key, True)
     return StageCost(stage.kind, stage.key, entry.seconds, made.flops, made.tokens, hit, used, makes)

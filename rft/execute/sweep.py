@@ -23,6 +23,7 @@ from rft.infra.progress import Progress
 from rft.infra.scheduler import Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
+from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
 from rft.registry import load_plugins
@@ -89,13 +90,25 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
     if there:
         new = sum(cell.plan.cell_id not in there for cell in cells)
         log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
+    grown = sum(_lacks_sets(cell.plan, study) for cell in cells)
+    if grown:
+        log.info(f"{grown} finished cells are extended by test sets; their own numbers stay")
     study.register([cell.plan.cell_id for cell in cells])
-    open_cells = [cell for cell in cells if not study.complete(cell.plan.cell_id, cell_key=cell.plan.cell_key)]
+    open_cells = [cell for cell in cells if not _complete(cell.plan, study)]
     for cell in open_cells:
-        study.clear(cell.plan.cell_id)
+        study.clear(cell.plan.cell_id, cell_key=cell.plan.cell_key)
     if len(open_cells) < len(cells):
         log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
     return open_cells
+
+
+def _complete(cell: CellPlan, study: Study) -> bool:
+    return study.complete(cell.cell_id, cell_key=cell.cell_key, sets=cell.set_keys)
+
+
+def _lacks_sets(cell: CellPlan, study: Study) -> bool:
+    """Whether a cell is finished but for further test sets."""
+    return study.complete(cell.cell_id, cell_key=cell.cell_key) and not _complete(cell, study)
 
 
 @contextmanager
@@ -143,7 +156,7 @@ def _run(
         return {}
     cfg = cells[0].cfg
     estimator = Estimator(store, flops_per_s=cfg.runtime.flops_per_s)
-    stages = in_order(target for cell in cells for target in cell.plan.read.targets)
+    stages = in_order(target for cell in cells for target in cell.plan.targets)
     hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
     names = {stage.key: f"{stage.label} [{stage.key[:8]}]" for stage in stages}  # one a key: equal stages are one task
     missing = {stage.key for stage in stages if not hits[stage.key]}
@@ -185,19 +198,34 @@ def _affinity(stage: Stage[Any]) -> str:
 def _failures(
     cells: Sequence[PlannedCell], results: Mapping[str, Result], names: Mapping[str, str], *, study: Study
 ) -> dict[str, str]:
-    """Write a failure file for each cell that was skipped because a stage failed; collect all reasons."""
-    for name, result in results.items():
-        if result.status == "failed":
-            log.error(f"failed: {name}: {result.error}\n{result.traceback or ''}")
+    """Write a failure file for each cell that was skipped because a stage failed; collect all reasons.
+
+    The reason is the failed stage's own, so that cells that one fault stops have one reason.
+    """
+    _tell_faults(results)
     reasons: dict[str, str] = {}
     for cell in cells:
         result = results[_task_id(cell)]
         if result.status == "done":
             continue
-        stage = next((s.label for s in cell.plan.stages if _failed(results.get(names[s.key]))), None)
-        reasons[cell.plan.cell_id] = str(result.error)
-        study.fail(cell.plan.cell_id, reason=str(result.error), stage=stage)
+        failed = [(s.label, found) for s in cell.plan.stages if _failed(found := results.get(names[s.key]))]
+        stage, found = failed[0] if failed else (None, result)
+        reason = str(found.error if found is not None else result.error)
+        reasons[cell.plan.cell_id] = reason
+        study.fail(cell.plan.cell_id, reason=reason, stage=stage)
     return reasons
+
+
+def _tell_faults(results: Mapping[str, Result]) -> None:
+    """Where each fault came from, once however many tasks met it.
+
+    Progress has shown the faults as they came, and the study's summary lists the cells: what is left is the traceback, which
+    a ValueError needs none of: its message says what to mend.
+    """
+    by_fault = {str(result.error): (name, result) for name, result in results.items() if result.status == "failed"}
+    for fault, (name, result) in by_fault.items():
+        if result.traceback and not fault.startswith(f"{ValueError.__name__}: "):
+            log.error(f"failed: {name}: {fault}\n{result.traceback}")
 
 
 def _failed(result: Result | None) -> bool:

@@ -34,6 +34,7 @@ class Progress:
     def __init__(self, tasks: Sequence[Task], *, workers: int, stream: TextIO | None = None) -> None:
         self._estimate = Estimate(tasks, workers=workers)
         self._stream = stream or sys.stderr
+        self._told: set[str | None] = set()  # faults that were shown: one that many tasks meet is told once
         self._bar: tqdm[Any] | None = None
         if tasks and self._stream.isatty():
             self._bar = tqdm(total=100, file=self._stream, bar_format="{percentage:3.0f}% |{bar:24}| {desc}")
@@ -51,7 +52,8 @@ class Progress:
         """For run_graph."""
         now_s = time.monotonic()
         self._estimate.update(event, now_s=now_s)
-        if event.kind in ("failed", "retried"):
+        if event.kind == "retried" or (event.kind == "failed" and event.error not in self._told):
+            self._told.add(event.error)
             self._write(f"{event.kind}: {event.task.group} {event.task.id}: {event.error}")
         if now_s >= self._next_s:
             self._show(now_s)

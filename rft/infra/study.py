@@ -1,13 +1,14 @@
 """A study folder: its manifest of cells, and the lock under which cells register.
 
     study = Study(Path("multirun_outputs/quickstart"), name="quickstart")
-    study.begin(replace=False)                                # once per multirun; sweeps into one study add to it
+    study.begin(replace=False, command=sys.argv[1:])          # once per multirun; sweeps into one study add to it
     study.register(["nano-s_sft_f1_s0-1a2b3c4d"])             # in one write
     study.path_of("nano-s_sft_f1_s0-1a2b3c4d")                # the cell's own folder, which no other cell ever uses
 
 `study.json`:
     {"schema_version": 2, "study": "quickstart", "group": "quickstart-20261122-211500",
-     "cells": [{"cell_id": "nano-s_sft_f1_s0-1a2b3c4d", "folder": "nano-s_sft_f1_s0-1a2b3c4d"}]}
+     "cells": [{"cell_id": "nano-s_sft_f1_s0-1a2b3c4d", "folder": "nano-s_sft_f1_s0-1a2b3c4d"}],
+     "sweeps": [{"number": 1, "started": "...", "command": "-m method=sft", "cells": ["nano-s_sft_f1_s0-1a2b3c4d"]}]}
 
 A job that could not be planned is no cell. It stands in the list with `"invalid": true` until the next multirun begins, so
 that nobody takes the study for complete.
@@ -16,11 +17,12 @@ that nobody takes the study for complete.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from filelock import FileLock
 
 from rft.archive.files import json_at, present
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
+from rft.sweeps import Sweep, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
 
@@ -39,16 +42,26 @@ class Study:
     folder: Path
     name: str
 
-    def begin(self, *, replace: bool = False) -> list[str]:
+    def begin(self, *, replace: bool = False, command: Sequence[str] = ()) -> list[str]:
         """Start a multirun; returns the cells that the study has. Invalid jobs of the last one are forgotten, and all cells
-        with `replace`: their folders stay."""
+        with `replace`: their folders stay. The cells that register from now on are those of this sweep."""
         dropped = [entry for entry in self.cells() if replace or entry.get("invalid")]
         gone = {entry["cell_id"] for entry in dropped}
-        after = self._update(lambda m: m | {"cells": [entry for entry in m["cells"] if entry["cell_id"] not in gone]})
+        self._update(lambda manifest: _without(manifest, gone))
+        after = self._update(lambda manifest: _with_sweep(manifest, " ".join(command)))
         for entry in dropped:
             if entry.get("invalid"):
                 shutil.rmtree(self.folder / entry["folder"], ignore_errors=True)
         return [str(entry["cell_id"]) for entry in after["cells"]]
+
+    def drop(self, cell_ids: Collection[str]) -> None:
+        """Take cells off the list. Their folders stay, and all that the store holds."""
+        self._update(lambda manifest: _without(manifest, cell_ids))
+
+    def sweeps(self) -> list[Sweep]:
+        """The sweeps into the study, oldest first."""
+        path = self.folder / STUDY_FILE
+        return sweeps_of(json_at(path)) if path.exists() else []
 
     def group(self) -> str:
         """The W&B group: fixed when the study's folder is first used."""
@@ -69,7 +82,8 @@ class Study:
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
             known = {entry["cell_id"] for entry in manifest["cells"]}
             new = [name for name in dict.fromkeys(cell_ids) if name not in known]
-            return manifest | {"cells": [*manifest["cells"], *({"cell_id": name, "folder": name} for name in new)]}
+            listed = manifest | {"cells": [*manifest["cells"], *({"cell_id": name, "folder": name} for name in new)]}
+            return _in_latest_sweep(listed, cell_ids)
 
         self._update(add)
 
@@ -86,18 +100,25 @@ class Study:
         self._update(add)
         self._write_failure(folder, {"cell_id": name, "reason": reason, "stage": None})
 
-    def complete(self, cell_id: str, *, cell_key: str) -> bool:
-        """Whether the finished record of exactly this cell is there. One that cannot be read is not finished."""
+    def record(self, cell_id: str, *, cell_key: str) -> Record | None:
+        """The finished record of exactly this cell; None where there is none that can be read."""
         path = self.path_of(cell_id) / RECORD_FILE
         try:
-            return path.exists() and Record.from_json(read_json(path)).cell_key == cell_key
+            found = Record.from_json(read_json(path)) if path.exists() else None
         except (ValueError, TypeError, KeyError, AttributeError, OSError):
-            return False
+            return None
+        return found if found is not None and found.cell_key == cell_key else None
 
-    def clear(self, cell_id: str) -> None:
-        """Take a cell's record or failure out of the way: another result is about to be made."""
-        for name in (RECORD_FILE, FAILURE_FILE):
-            (self.path_of(cell_id) / name).unlink(missing_ok=True)
+    def complete(self, cell_id: str, *, cell_key: str, sets: Collection[tuple[str, str]] = ()) -> bool:
+        """Whether the finished record of exactly this cell is there and holds these further test sets, by name and key."""
+        found = self.record(cell_id, cell_key=cell_key)
+        return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
+
+    def clear(self, cell_id: str, *, cell_key: str) -> None:
+        """Take a failure, and the record of another cell, out of the way; a record of this one is about to be extended."""
+        if self.record(cell_id, cell_key=cell_key) is None:
+            (self.path_of(cell_id) / RECORD_FILE).unlink(missing_ok=True)
+        (self.path_of(cell_id) / FAILURE_FILE).unlink(missing_ok=True)
 
     def fail(self, cell_id: str, *, reason: str, stage: str | None) -> None:
         """Write why a cell has no record."""
@@ -129,12 +150,23 @@ class Study:
         return len(cells) - len(missing), missing
 
     def summary_text(self) -> str:
-        """The summary in words, a line for each missing cell; empty where the study has no cells."""
+        """The summary in words, a line for each missing cell, or for many with one reason; empty without cells."""
         finished, missing = self.summary()
         if finished + len(missing) == 0:
             return ""
         lines = [f"{self.folder}: {finished} of {finished + len(missing)} cells have a record"]
-        return "\n".join([*lines, *(f"  missing: {cell_id}: {reason}" for cell_id, reason in missing.items())])
+        by_reason: dict[str, list[str]] = {}
+        for cell_id, reason in missing.items():
+            by_reason.setdefault(reason, []).append(cell_id)
+        lines += [_missing_line(names, reason) for reason, names in by_reason.items()]
+        return "\n".join([*lines, *(f"  not extended: {name}: {reason}" for name, reason in self._not_extended())])
+
+    def _not_extended(self) -> Iterator[tuple[str, str]]:
+        """Finished cells that could not be extended by test sets, with the reason."""
+        for entry in self.cells():
+            failure = self.folder / entry["folder"] / FAILURE_FILE
+            if present(failure) and present(failure.with_name(RECORD_FILE)):
+                yield entry["cell_id"], json_at(failure)["reason"]
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -148,4 +180,41 @@ class Study:
 
     def _fresh(self) -> dict[str, Any]:
         group = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        return {"schema_version": SCHEMA_VERSION, "study": self.name, "group": group, "cells": []}
+        return {"schema_version": SCHEMA_VERSION, "study": self.name, "group": group, "cells": [], "sweeps": []}
+
+
+def _missing_line(cell_ids: Sequence[str], reason: str) -> str:
+    if len(cell_ids) == 1:
+        return f"  missing: {cell_ids[0]}: {reason}"
+    return f"  missing: {len(cell_ids)} cells: {reason} ({', '.join(cell_ids)})"
+
+
+def _without(manifest: dict[str, Any], gone: Collection[str]) -> dict[str, Any]:
+    """The manifest with cells taken off, of its sweeps too."""
+    kept = [entry for entry in manifest["cells"] if entry["cell_id"] not in gone]
+    sweeps = [replace(one, cells=tuple(c for c in one.cells if c not in gone)) for one in sweeps_of(manifest)]
+    return _noted(manifest | {"cells": kept}, sweeps)
+
+
+def _with_sweep(manifest: dict[str, Any], command: str) -> dict[str, Any]:
+    """The manifest with a sweep begun; cells from before sweeps were noted make the first. A sweep that asked for no cell is
+    forgotten."""
+    sweeps = [one for one in sweeps_of(manifest) if one.cells]
+    earlier = tuple(str(entry["cell_id"]) for entry in manifest["cells"])
+    if not sweeps and earlier:
+        sweeps = [Sweep(1, None, "", earlier)]
+    number = max((one.number for one in sweeps), default=0) + 1
+    return _noted(manifest, [*sweeps, Sweep(number, time.strftime("%FT%T%z"), command, ())])
+
+
+def _in_latest_sweep(manifest: dict[str, Any], cell_ids: Sequence[str]) -> dict[str, Any]:
+    """The manifest with cells entered into its latest sweep; a cell that runs alone belongs to none."""
+    sweeps = sweeps_of(manifest)
+    if not sweeps:
+        return manifest
+    *earlier, latest = sweeps
+    return _noted(manifest, [*earlier, replace(latest, cells=tuple(dict.fromkeys((*latest.cells, *cell_ids))))])
+
+
+def _noted(manifest: dict[str, Any], sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    return manifest | {"sweeps": [json.loads(json.dumps(one.to_json())) for one in sweeps]}

@@ -1,38 +1,73 @@
-"""A control of RFT: as many NEW human problems as RFT kept paths."""
+"""A control of RFT: NEW human problems at RFT's optimiser steps, as many as RFT kept paths or as many as are asked for.
+
+With `methods.fresh_human.fresh_count=64,256,1024` the accuracy at equal steps is known against the number of human problems:
+what a kept path is worth is read off that curve (analysis.stats.exchange). Fewer problems lie inside more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from rft.methods.rft import LikeRft, LikeSet
-from rft.plan.method import METHODS
+from rft.config import fields
+from rft.methods.rft import LikeSet, selected
+from rft.plan.method import METHODS, Method, Trained
+from rft.plan.planner import Planner
 from rft.records import Problem
-from rft.stages.stage import StageContext
+from rft.stages.stage import StageContext, added
 from rft.stages.trainset import Example
 from rft.text.subsets import permutation
 
 
+@dataclass
+class FreshHumanOptions:
+    """Under methods.fresh_human."""
+
+    fresh_count: Annotated[
+        int | None,
+        fields.result("[1, inf)", "fresh problems added, at the same steps; null: as many as RFT kept paths"),
+    ] = None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FreshSet(LikeSet):
-    """Human paths, and as many problems beyond the subset as a selection kept paths."""
+    """Human paths and problems beyond the subset, with epochs counted as if they were as many as a selection kept paths."""
 
     kind: ClassVar[str] = "fresh_set"
+    count: int | None = added(None)  # of the problems beyond the subset; None: as many as kept paths
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the pool is short."""
         pool = work.open(self.subset.source).problems()
-        return fresh_human(pool, human, num_fresh=len(work.open(self.like).kept()), seed=int(self.subset.seed or 0))
+        num_fresh = len(work.open(self.like).kept()) if self.count is None else self.count
+        return fresh_human(pool, human, num_fresh=num_fresh, seed=int(self.subset.seed or 0))
+
+    def references(self, num_examples: int, work: StageContext) -> list[int]:
+        """Those of RFT's set, so that the number of fresh problems changes no number of steps."""
+        if self.count is None:
+            return [num_examples]
+        whole = self.subset.num_problems + len(work.open(self.like).kept())
+        return [max(1, round(self.examples_frac * whole))]
 
 
 @METHODS.add("fresh_human")
-class FreshHuman(LikeRft):
+class FreshHuman(Method):
     """SFT with fresh human problems: what as many kept paths are compared with."""
 
     title = "fresh human"
-    trainset = FreshSet
-    label = "fresh_human"
+    options = FreshHumanOptions
+
+    def plan(self, p: Planner) -> Trained:
+        selections = selected(p)
+        trainset = FreshSet(
+            subset=p.human,
+            like=selections[-1],
+            count=p.options(FreshHumanOptions).fresh_count,
+            examples_frac=p.examples_frac,
+            **p.matched_estimates("fresh_human"),
+        )
+        return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
 
 
 def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Example]:
@@ -43,6 +78,6 @@ def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh:
     if len(fresh) < num_fresh:
         raise ValueError(
             f"fresh_human needs {num_fresh} problems beyond the {len(human)} of the subset, the pool has {len(fresh)}: "
-            "raise data.num_pool, or lower k or data_frac"
+            "raise data.num_pool, or lower methods.fresh_human.fresh_count, k or data_frac"
         )
     return [Example.of(by_id[name], by_id[name].solution, source="fresh") for name in fresh]

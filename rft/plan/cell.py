@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rft.config import StudyConfig
+from rft.config import DataKind, StudyConfig
 from rft.config.fields import Role, specs
 from rft.config.reading import Reading, unnoted, watched
 from rft.infra.digest import digest
@@ -31,7 +31,44 @@ from rft.stages.stage import Stage, in_order, made_of
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 
+OF_DATA = "data."  # keys of a data set
 PUBLISHED = ("published_loss", "published_loss_source", "licence")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The stages that score a model on one test set."""
+
+    evaluate: Evaluate
+    perturbed: Evaluate | None  # the same on a numbers-changed copy of its problems
+    vote: Vote | None
+
+    @property
+    def targets(self) -> Iterator[Stage[Any]]:
+        """The stages that must be finished before their scores are read."""
+        yield self.evaluate
+        if self.evaluate.drafts is not None:
+            yield self.evaluate.drafts
+        if self.perturbed is not None:
+            yield self.perturbed
+        if self.vote is not None:
+            yield self.vote
+
+
+@dataclass(frozen=True)
+class FurtherSet:
+    """A test set besides the cell's own."""
+
+    name: str
+    key: str  # of its configuration and problems, the same for every cell
+    setting: Mapping[str, Any]  # its part of the configuration, by dotted path
+    problems: tuple[Problems, ...]  # what it holds; one
+    measured: Measured
+
+    @property
+    def targets(self) -> Iterator[Stage[Any]]:
+        """The stages that must be finished before its scores are read; checks first."""
+        yield from (*self.problems, *self.measured.evaluate.guards, *self.measured.targets)
 
 
 @dataclass(frozen=True)
@@ -41,27 +78,19 @@ class CellStages:
     base: Weights
     loss: Loss
     trained: Trained
-    evaluate: Evaluate
-    perturbed: Evaluate | None  # the same on a numbers-changed copy of its problems
-    vote: Vote | None
+    measured: Measured  # on the cell's own test set
     problems: tuple[Problems, ...]  # whose counts the record holds: training and test
 
     @property
     def told(self) -> tuple[Stage[Any], ...]:
         """The stages whose facts the record holds, in order."""
-        return (*self.trained.told, self.evaluate)
+        return (*self.trained.told, self.measured.evaluate)
 
     @property
     def targets(self) -> Iterator[Stage[Any]]:
         """The stages that must be finished before the record is written."""
-        yield from (*self.problems, *self.evaluate.guards)  # checks before hours of training
-        yield from (self.base, self.loss, *self.told)
-        if self.trained.drafts is not None:
-            yield self.trained.drafts
-        if self.perturbed is not None:
-            yield self.perturbed
-        if self.vote is not None:
-            yield self.vote
+        yield from (*self.problems, *self.measured.evaluate.guards)  # checks before hours of training
+        yield from (self.base, self.loss, *self.trained.told, *self.measured.targets)
 
 
 @dataclass(frozen=True)
@@ -76,16 +105,36 @@ class CellPlan:
     unused: tuple[str, ...]  # keys of the top level that its method does not use
     read: CellStages
     model_facts: Mapping[str, Any]  # what the configuration says of the model
+    sets: tuple[FurtherSet, ...] = ()  # by name; no part of what the cell is, so that they may come later
 
     @property
     def sample_seed(self) -> int:
         """The seed of its draws."""
         return self.seeds["sample_seed"]
 
+    @property
+    def set_keys(self) -> list[tuple[str, str]]:
+        """Its further test sets, by name and key."""
+        return [(one.name, one.key) for one in self.sets]
+
+    @cached_property
+    def own_stages(self) -> tuple[Stage[Any], ...]:
+        """All stages that it rests on, inputs first; those of further test sets left out."""
+        return tuple(in_order(self.read.targets))
+
+    @property
+    def targets(self) -> Iterator[Stage[Any]]:
+        """The stages that must be finished before the record is written, checks of all test sets first."""
+        for one in self.sets:
+            yield from one.measured.evaluate.guards
+        yield from self.read.targets
+        for one in self.sets:
+            yield from one.targets
+
     @cached_property
     def stages(self) -> tuple[Stage[Any], ...]:
-        """All stages that it rests on, inputs first."""
-        return tuple(in_order(self.read.targets))
+        """All stages that it and its further test sets rest on, inputs first."""
+        return tuple(in_order(self.targets)) if self.sets else self.own_stages
 
     @cached_property
     def makers(self) -> tuple[Stage[Any], ...]:
@@ -111,6 +160,7 @@ def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
         unused=tuple(sorted(_unused(full, reading))),
         read=stages,
         model_facts=_model_facts(full, stages.base),
+        sets=tuple(_further_set(name, full, p, stages.trained) for name in sorted(full.eval_sets)),
     )
 
 
@@ -118,21 +168,39 @@ def _stages(p: Planner, method: Method) -> CellStages:
     """What is read of the configuration here and below is the cell's setting."""
     base = p.base()
     trained = method.plan(p)
-    evaluate = p.evaluate(trained.weights, task=trained.task, shots=trained.shots, drafts=trained.drafts)
-    asked = unnoted(p.cfg).eval  # a measure that is not asked for must not enter the setting
+    measured = _measured(trained, p, drafts=trained.drafts)
     return CellStages(
         base=base,
         loss=p.loss(base),
         trained=trained,
-        evaluate=evaluate,
-        perturbed=_perturbed(trained, p) if asked.perturbed_seed is not None else None,
-        vote=_vote(trained, p) if asked.vote_k is not None else None,
+        measured=measured,
         problems=tuple(dict.fromkeys((p.pool, p.scored))),
     )
 
 
-def _vote(trained: Trained, p: Planner) -> Vote:
-    return p.vote(trained.weights, task=trained.task, shots=trained.shots, drafts=trained.drafts)
+def _further_set(name: str, full: StudyConfig, cell: Planner, trained: Trained) -> FurtherSet:
+    """A test set with the cell's model: the data configuration is the set's, all else the cell's."""
+    reading = Reading()
+    cfg = watched(dataclasses.replace(full, data=full.eval_sets[name], eval_sets={}), reading)
+    p = Planner(cfg, cell.sources.of_set(name), cell=cell)
+    drafts = p.evaluate(trained.drafts.weights) if trained.drafts is not None else None
+    measured = _measured(trained, p, drafts=drafts)
+    setting = {key: value for key, value in reading.setting.items() if key.startswith(OF_DATA)}
+    return FurtherSet(name, digest([name, setting]), setting, (p.scored,), measured)
+
+
+def _measured(trained: Trained, p: Planner, *, drafts: Evaluate | None) -> Measured:
+    asked = unnoted(p.cfg).eval  # a measure that is not asked for must not enter the setting
+    has_copy = asked.perturbed_seed is not None and unnoted(p.cfg).data.kind is not DataKind.world
+    return Measured(
+        evaluate=p.evaluate(trained.weights, task=trained.task, shots=trained.shots, drafts=drafts),
+        perturbed=_perturbed(trained, p) if has_copy else None,
+        vote=_vote(trained, p, drafts=drafts) if asked.vote_k is not None else None,
+    )
+
+
+def _vote(trained: Trained, p: Planner, *, drafts: Evaluate | None) -> Vote:
+    return p.vote(trained.weights, task=trained.task, shots=trained.shots, drafts=drafts)
 
 
 def _perturbed(trained: Trained, p: Planner) -> Evaluate:

@@ -255,7 +255,11 @@ def _cells_table(cells: Sequence[PaperCell]) -> list[str]:
 
 
 def _count_cells(cells: Sequence[PaperCell]) -> str:
-    return f"{len(cells)}{'v' if any(cell.plan.read.vote is not None for cell in cells) else ''}" if cells else "-"
+    return (
+        f"{len(cells)}{'v' if any(cell.plan.read.measured.vote is not None for cell in cells) else ''}"
+        if cells
+        else "-"
+    )
 
 
 def _phase(stage: Stage[Any]) -> tuple[str, str] | None:
@@ -272,7 +276,7 @@ def _phase(stage: Stage[Any]) -> tuple[str, str] | None:
 def _phase_table(cells: Sequence[CellPlan]) -> list[str]:
     """Unique stages, tokens, FLOPs and A100 hours of the whole plan by phase, whatever is cached."""
     phases: dict[tuple[str, str], list[Stage[Any]]] = {}
-    for stage in in_order(target for cell in cells for target in cell.read.targets):
+    for stage in in_order(target for cell in cells for target in cell.targets):
         phase = _phase(stage)
         if phase is not None:
             phases.setdefault(phase, []).append(stage)

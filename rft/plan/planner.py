@@ -63,7 +63,7 @@ class Planner(Sampling):
             drafts=drafts,
             guards=self.guards if own else (),
             plugins=RULES.foreign(self.cfg.data.rule),
-            label=f"evaluate {weights.label} on {_name(problems)}",
+            label=f"evaluate {weights.label} on {self._name(problems)}",
             model=weights.model,
             work=Work(
                 tokens, 2.0 * model_size(self.cfg.model).num_params * (tokens + asked), BYTES_PER_SAMPLE_TOKEN * tokens
@@ -98,10 +98,10 @@ class Planner(Sampling):
             pool=pool,
             rule=self.cfg.data.rule,
             plugins=RULES.foreign(self.cfg.data.rule),
-            label=f"vote K={k}",
+            label=f"vote K={k}" if self.cell is self else f"vote K={k} on {self._name(problems)}",
             work=Work(num_bytes=100.0 * count),
         )
 
-
-def _name(problems: Problems) -> str:
-    return f"{problems.split}, numbers changed" if isinstance(problems, Perturb) else problems.split
+    def _name(self, problems: Problems) -> str:
+        words = problems.split if self.cell is self else f"{problems.split} of {unnoted(self.cfg).data.name}"
+        return f"{words}, numbers changed" if isinstance(problems, Perturb) else words

@@ -33,10 +33,14 @@ Options = TypeVar("Options")
 class Questions:
     """Problems of a cell as stages, with the options and seeds that choose among them."""
 
-    def __init__(self, cfg: StudyConfig, sources: Sources) -> None:
-        """`cfg` with its defaults filled in (rft.plan.sources.filled_in), watched by whoever wants to know what is read."""
+    def __init__(self, cfg: StudyConfig, sources: Sources, *, cell: Questions | None = None) -> None:
+        """`cfg` with its defaults filled in (rft.plan.sources.filled_in), watched by whoever wants to know what is read.
+
+        `cell`: where these are a further test set, the questions of the cell whose model it tests.
+        """
         self.cfg = cfg
         self.sources = sources
+        self.cell = cell or self
 
     def options(self, kind: type[Options]) -> Options:
         """The options of the method that has this class of them: the cell's, or one that it rests on."""
@@ -140,15 +144,22 @@ class Questions:
         return Part(split=split, whole=whole, num_validation=size, label=f"{split} part of {whole.label}")
 
     @property
-    def guards(self) -> tuple[Leakage | Golds, ...]:
-        """Checks of files before scores: no question of the training file is a test question, the rule reads the golds.
+    def training_rows(self) -> Problems:
+        """All that the cell could train on, the validation split included where it is part of a file."""
+        return self.pool if self.cfg.data.kind is DataKind.world else self._file("train")
 
-        The world's splits are apart, and its golds plain, as they are made.
-        """
-        if self.cfg.data.kind is DataKind.world:
+    @property
+    def guards(self) -> tuple[Leakage | Golds, ...]:
+        """Checks before scores: no question that the cell trains on is a test question, the rule reads the golds of files."""
+        return (*(self._leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
+
+    @property
+    def _leakage(self) -> tuple[Leakage, ...]:
+        """One world's splits are apart as they are made; files, and unlike worlds, are looked at."""
+        mine, trained = unnoted(self.cfg).data, unnoted(self.cell.cfg).data
+        if mine.kind is DataKind.world and mine.world == trained.world:
             return ()
-        leakage = (Leakage(train=self._file("train"), test=self.test, label="leakage"),)
-        return (*(leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))
+        return (Leakage(train=self.cell.training_rows, test=self.test, label="leakage"),)
 
     def golds(self, problems: Problems) -> tuple[Golds, ...]:
         """The check that the cell's rule reads the golds of problems from files."""

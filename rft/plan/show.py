@@ -130,7 +130,7 @@ def plan_text(
 ) -> str:
     """The whole plan of a sweep."""
     estimator = Estimator(store, flops_per_s=runtime.flops_per_s)
-    stages = in_order(target for cell in cells for target in cell.read.targets)
+    stages = in_order(target for cell in cells for target in cell.targets)
     missing = {stage.key for stage in stages if not store.has(stage.kind, stage.key)}
     rows = plan_rows(stages, missing=missing, estimator=estimator)
     num_jobs = len(cells) if num_jobs is None else num_jobs

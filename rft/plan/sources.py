@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rft.config import DataKind, ModelConfig, ModelSource, StudyConfig
+from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, StudyConfig
 from rft.core.checkpoints import check_folder, model_files
 from rft.core.sampling.engines import resolve_engine
 from rft.infra.digest import file_digest
@@ -35,6 +36,15 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
+class SetSource:
+    """Where the problems of a further test set come from."""
+
+    content: str | None  # digest; None for the embedded world
+    path: str
+    num: int  # of problems
+
+
+@dataclass(frozen=True)
 class Sources:
     """What planning needs to know of the outside: contents by digest, row counts, engines."""
 
@@ -45,6 +55,14 @@ class Sources:
     models: dict[str, ModelIdentity]  # imported models by name
     engines: dict[str, str]  # resolved sampling engine by model name
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
+    sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
+
+    def of_set(self, name: str) -> Sources:
+        """The same with the test problems of a further set in place of the cell's own."""
+        test = self.sets[name]
+        contents = self.data_digest if test.content is None else {**self.data_digest, "test": test.content}
+        paths = {**self.data_paths, "test": test.path}
+        return replace(self, data_digest=contents, data_paths=paths, num_test=test.num, sets={})
 
 
 def resolve(cfg: StudyConfig) -> Sources:
@@ -57,16 +75,49 @@ def resolve(cfg: StudyConfig) -> Sources:
         assert cfg.data.num_test is not None
         text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
         contents = {role: _content(path, role) for role, path in text.items()}
-        return Sources(contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines, _reward_model(cfg))
+        sets = _test_sources(cfg, train=None)
+        return Sources(
+            contents, text, cfg.data.num_pool, cfg.data.num_test, identities, engines, _reward_model(cfg), sets
+        )
     train, test = _data_path(cfg.data.train_path, "train"), _data_path(cfg.data.test_path, "test")
     paths = {"train": train, "test": test, "loss": str(cfg.data.loss_path or LOSS_TEXT)}
     digests = {role: _content(path, role) for role, path in paths.items()}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
-    _refuse_overlap(cfg, paths)
-    num_pool = _num_problems(cfg, train, cfg.data.train_limit, full=7_473) - cfg.data.num_validation
-    num_test = _num_problems(cfg, test, cfg.data.test_limit, full=1_319)
-    return Sources(digests, paths, num_pool, num_test, identities, engines, _reward_model(cfg))
+    _refuse_overlap(cfg.data, cfg.data, train=train, test=test)
+    num_pool = _num_problems(cfg.data, train, cfg.data.train_limit, full=7_473) - cfg.data.num_validation
+    num_test = _num_problems(cfg.data, test, cfg.data.test_limit, full=1_319)
+    sets = _test_sources(cfg, train=train)
+    return Sources(digests, paths, num_pool, num_test, identities, engines, _reward_model(cfg), sets)
+
+
+def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:
+    """Of every further test set; `train`: the file that the cell trains on, None in the embedded world."""
+    found = {}
+    for name, data in cfg.eval_sets.items():
+        try:
+            found[name] = _test_source(cfg, data, train=train)
+        except ValueError as error:
+            raise ValueError(f"test set {name} of eval.sets: {_for_set(str(error), name)}") from None
+    return found
+
+
+def _for_set(message: str, name: str) -> str:
+    """A message about the keys of a data set with the keys of a further one."""
+    return message.replace("data.test_", f"eval_sets.{name}.test_")
+
+
+def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> SetSource:
+    if data.kind is DataKind.world:
+        assert data.num_test is not None
+        return SetSource(None, "", data.num_test)
+    path = _data_path(data.test_path, "test")
+    content = _content(path, "test")
+    if path.startswith(HUB_PREFIX) and not cfg.dry_run:
+        check_installed([path])
+    if train is not None:
+        _refuse_overlap(cfg.data, data, train=train, test=path)
+    return SetSource(content, path, _num_problems(data, path, data.test_limit, full=1_319))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
@@ -98,7 +149,14 @@ def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
         sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
         corpus_seed=None if cfg.corpus_seed == cfg.pretrain_seed else cfg.corpus_seed,
         pretrain_tokens=None,
+        eval_sets={name: _filled_in_set(name, data, cfg.model.prompt, sources) for name, data in cfg.eval_sets.items()},
     )
+
+
+def _filled_in_set(name: str, data: DataConfig, prompt: str | None, sources: Sources) -> DataConfig:
+    there = sources.sets[name].num
+    count = _size(f"eval_sets.{name}.eval_problems", data.eval_problems, there, f"test problems of {name}")
+    return replace(data, prompt=prompt or data.prompt, eval_problems=count)
 
 
 def _filled_in_model(cfg: StudyConfig, model: ModelConfig) -> ModelConfig:
@@ -157,7 +215,7 @@ def _content(path: str, role: str) -> str:
     return file_digest(Path(path))
 
 
-def _num_problems(cfg: StudyConfig, path: str, limit: int | None, *, full: int) -> int:
+def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int) -> int:
     """Problems of a file, as the data stage will read them.
 
     Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
@@ -172,21 +230,19 @@ def _num_problems(cfg: StudyConfig, path: str, limit: int | None, *, full: int) 
             )
         return limit
     stat = os.stat(path)
-    data = cfg.data
     return _count(
         path, stat.st_mtime_ns, stat.st_size, limit, data.rule, data.on_bad_gold.value, data.on_duplicate.value
     )
 
 
-def _refuse_overlap(cfg: StudyConfig, paths: dict[str, str]) -> None:
+def _refuse_overlap(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
     """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
-    if any(paths[split].startswith(HUB_PREFIX) for split in ("train", "test")):
+    if any(path.startswith(HUB_PREFIX) for path in (train, test)):
         return
-    train, test = (
-        _questions(paths[split], os.stat(paths[split]).st_mtime_ns, limit, cfg.data.on_duplicate.value)
-        for split, limit in (("train", cfg.data.train_limit), ("test", cfg.data.test_limit))
+    _checked_apart(
+        _questions(train, os.stat(train).st_mtime_ns, trained.train_limit, trained.on_duplicate.value),
+        _questions(test, os.stat(test).st_mtime_ns, tested.test_limit, tested.on_duplicate.value),
     )
-    _checked_apart(train, test)
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,6 +2,7 @@
 
     config = to_study_config(cfg)       # ValueError names what is off
     config.donors["nano-m"]             # the configuration of a union's model
+    config.eval_sets["svamp"]           # the data configuration of a further test set
 
 In a module of its own: what stands in `rft.run` is `__main__` on the command line, and launchers cannot pickle that.
 """
@@ -22,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rft.conf_path import choices, conf_folder
 from rft.config import ModelConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
+from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
 from rft.plan.validate import validate
 from rft.registry import load_plugins
@@ -66,6 +68,9 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     known = choices("model", composed_from(cfg)) if config.union else {}
     for name in config.union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
+    config.eval_sets = data_configs(
+        config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
+    )
     validate(config)
     return config
 

@@ -11,10 +11,12 @@ import itertools
 import re
 from collections.abc import Collection, Iterator
 
+from rft.archive.reading import REFERENCES
 from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.allocate import nothing_left
+from rft.plan.eval_sets import set_problems
 from rft.plan.method import METHODS
 from rft.registry import suggestion
 from rft.text.answers import RULES
@@ -38,6 +40,7 @@ def validate(cfg: StudyConfig) -> None:
         _choice_problems,
         _allocation_problems,
         _method_problems,
+        set_problems,
     )
     for problem in itertools.chain.from_iterable(check(cfg) for check in checks):
         raise ValueError(problem)
@@ -77,7 +80,10 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"study_name={cfg.study_name!r} names a folder: letters, digits, '_', '-', '.' and '+', no path"
         )
-    for key, name in (("model.name", cfg.model.name), ("data.name", cfg.data.name)):
+    if cfg.study_name == REFERENCES.name:
+        problems.append(f"study_name={cfg.study_name} is the folder of committed archives: choose another name")
+    sets = [("eval.sets", name) for name in cfg.eval_sets]
+    for key, name in (("model.name", cfg.model.name), ("data.name", cfg.data.name), *sets):
         if re.fullmatch(r"[\w.+-]+", name) is None or name.strip(".") == "":
             problems.append(f"{key}={name!r} is part of folder names: letters, digits, '_', '-', '.' and '+', no path")
     named: list[tuple[str, str | None, Collection[str | None]]] = [
@@ -85,6 +91,11 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("sampling.engine", cfg.sampling.engine, (AUTO, *ENGINES)),
         ("data.prompt", cfg.model.prompt or cfg.data.prompt, TEMPLATES),
         ("data.rule", cfg.data.rule, RULES),
+        *(
+            (f"eval_sets.{name}.prompt", cfg.model.prompt or one.prompt, TEMPLATES)
+            for name, one in cfg.eval_sets.items()
+        ),
+        *((f"eval_sets.{name}.rule", one.rule, RULES) for name, one in cfg.eval_sets.items()),
         ("select.policy", cfg.select.policy, POLICIES),
         ("select.choose", cfg.select.choose, (POLICY, *CHOOSERS)),
         ("train.schedule", cfg.train.schedule, SCHEDULES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -88,6 +90,14 @@ def test_targets_are_the_papers_numbers() -> None:
     for k, size in ((12, 22_000), (100, 47_000)):
         share = 100 * (printed("distinct_paths_per_question", k=k) - 1) / ((size - 7473) / 7473)
         assert by_statistic["share_new", k] == pytest.approx(share, abs=0.6)
+
+
+def test_the_page_names_the_targets() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text()
+    for target in targets():
+        name, k = target.statistic
+        shown = "62" if name == "correct_of_100" else f"{target.target:g}"
+        assert re.search(rf"(?<![\d.]){re.escape(shown)}(?![\d.])", page), (name, k, shown)
 
 
 def printed(metric: str, *, k: int | None) -> float:

@@ -131,7 +131,7 @@ def test_results_name_it_and_its_control_one_after_the_other(study: Drawn):
 
 def test_its_gain_at_equal_steps_is_tabled_and_planned(study: Drawn):
     text = matched_summary(study.points, study.outcomes)
-    assert text.startswith(f"RFT and {TITLE} minus SFT at equal optimiser steps")
+    assert text.startswith(f"RFT and {TITLE} minus SFT at equal steps alone")
     assert sum(f"  {TITLE}  " in line for line in text.splitlines()) == 6  # three models, two k
     options = next_runs(study.points, study.outcomes, target="rft_gain")
     assert any(TITLE in option.action for option in options)

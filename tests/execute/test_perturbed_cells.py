@@ -72,7 +72,7 @@ def test_outcomes_on_the_copy_stand_beside_those_of_the_originals(study: Path, m
 def test_a_revised_copy_is_shown_a_draft_of_the_copy(study: Path):
     cfg = composed(*overrides(study), "method=self_revise", "eval.perturbed_seed=3")
     cell = plan(cfg, resolve(cfg))
-    copied, drafts = cell.read.perturbed, cell.read.trained.drafts
+    copied, drafts = cell.read.measured.perturbed, cell.read.trained.drafts
     assert copied is not None
     assert copied.drafts is not None
     assert drafts is not None

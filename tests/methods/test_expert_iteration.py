@@ -40,7 +40,7 @@ def test_one_round_is_rft():
 
 def test_the_rounds_of_a_shorter_run_are_the_first_of_a_longer_one():
     two, three = (set(rounds(number).stages) for number in (2, 3))
-    assert two - three == {rounds(2).read.evaluate}
+    assert two - three == {rounds(2).read.measured.evaluate}
 
 
 def test_each_round_draws_from_the_model_of_the_round_before():

@@ -107,7 +107,7 @@ def test_candidates_pool_and_drafts_are_those_of_the_sft_and_rft_cells():
     assert sft.read.trained.weights.key in keys(planned("method=sft_best"), "finetune")
     assert keys(planned(*METHODS["query"]), "shard") == keys(planned("method=rft", "k=2"), "shard")
     drafts = planned("method=self_revise").read.trained.drafts
-    assert drafts == planned("method=sft").read.evaluate
+    assert drafts == planned("method=sft").read.measured.evaluate
     assert keys(planned("method=self_revise"), "shard") == keys(planned("method=rft", "k=1"), "shard")
 
 
@@ -222,7 +222,7 @@ def trainset_of(cell: CellPlan) -> Trainset:
 def test_the_choice_rests_on_validation_problems_alone(study: Path, name: str):
     cell = planned(*METHODS[name])
     best = best_of(cell)
-    test_ids = {row["id"] for row in read_jsonl(folder_of(study, cell.read.evaluate.problems) / PROBLEMS_FILE)}
+    test_ids = {row["id"] for row in read_jsonl(folder_of(study, cell.read.measured.evaluate.problems) / PROBLEMS_FILE)}
     scores = []
     for evaluation in best.evaluations:
         assert evaluation.problems.split == "validation"
@@ -233,7 +233,7 @@ def test_the_choice_rests_on_validation_problems_alone(study: Path, name: str):
     choice = read_json(folder_of(study, best) / "choice.json")
     assert list(choice["validation_accuracy"].values()) == scores
     assert choice == record(study, name).data["choice"]
-    assert cell.read.evaluate not in best.evaluations
+    assert cell.read.measured.evaluate not in best.evaluations
 
 
 def test_the_model_is_that_of_the_choice(study: Path):

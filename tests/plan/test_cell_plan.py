@@ -97,7 +97,7 @@ def test_a_key_without_meaning_collapses_and_one_with_meaning_does_not():
 def test_the_test_set_is_the_same_for_every_seed():
     one, other = planned("method=sft", "seed=1"), planned("method=sft", "seed=2")
     assert keys(one, "world_problems") == keys(other, "world_problems")
-    scored = [(cell.read.evaluate.problems, cell.read.evaluate.num_problems) for cell in (one, other)]
+    scored = [(cell.read.measured.evaluate.problems, cell.read.measured.evaluate.num_problems) for cell in (one, other)]
     assert scored[0] == scored[1]
 
 

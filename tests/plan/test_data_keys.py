@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from composing import FILES, FROM_FILES, composed, tiny
 
-from rft.config import StudyConfig
+from rft.config import DataConfig, StudyConfig
 from rft.plan.cell import CellPlan, plan
-from rft.plan.sources import Sources, resolve
+from rft.plan.sources import SetSource, Sources, resolve
 
 IMPORTED = (*FROM_FILES, "method=rft", "k=2")
 SCORED = {"evaluate"}
@@ -102,3 +102,83 @@ def test_another_training_file_trains_again_on_the_same_base():
 def test_another_loss_text_measures_the_loss_alone():
     cfg = composed(*IMPORTED)
     assert new_kinds(plan(cfg, FILES), plan(cfg, changed({"loss": "d9"}))) == {"loss"}
+
+
+SET = ("eval.sets=[svamp]", "+eval_sets.svamp.test_path=svamp.jsonl")
+WITH_SET = dataclasses.replace(FILES, sets={"svamp": SetSource("d8", "svamp.jsonl", 40)})
+OF_SET = {"file_problems", *GUARDS, *SCORED}
+
+# The same of a further test set: whatever is said of it costs its own evaluation at most; what is not listed, nothing
+OF_FURTHER_SETS: dict[str, tuple[str, set[str]]] = {
+    "num_train": ("50", set()),
+    "num_pool": ("50", set()),
+    "num_validation": ("10", set()),
+    "num_test": ("10", set()),
+    "eval_problems": ("20", SCORED),
+    "prompt": ("plain", SCORED),
+    "rule": ("last_number", {"golds", *SCORED}),
+    "max_prompt_tokens": ("200", SCORED),
+    "max_new_tokens": ("50", SCORED),
+    "num_shots": ("2", set()),  # worked examples are the cell's own
+    "expected_question_tokens": ("9", set()),
+    "expected_solution_tokens": ("9", set()),
+    "world": ("null", set()),
+    "train_path": ("other.jsonl", set()),
+    "test_path": ("other.jsonl", set()),  # a path is not a content
+    "loss_path": ("other.txt", set()),
+    "train_limit": ("5", set()),
+    "test_limit": ("30", OF_SET),
+    "on_bad_gold": ("drop", OF_SET),
+    "on_duplicate": ("drop", OF_SET),
+}
+
+
+def test_the_table_has_every_key_of_a_further_set():
+    assert OF_FURTHER_SETS.keys() == {field.name for field in dataclasses.fields(DataConfig)} - {"name", "kind"}
+
+
+@pytest.mark.parametrize("method", ["icl", "sft", "rft", "sft_matched", "self_revise"])
+def test_a_further_set_costs_an_evaluation_and_nothing_more(method: str):
+    cell = ("model=smollm2-135m", "data=gsm8k", "model.path=folder", f"method={method}", "k=2")
+    alone, more = plan(composed(*cell), FILES), plan(composed(*cell, *SET), WITH_SET)
+    assert new_kinds(alone, more) == OF_SET
+    assert {stage.key for stage in alone.stages} < {stage.key for stage in more.stages}
+    assert (alone.cell_id, alone.cell_key, alone.setting) == (more.cell_id, more.cell_key, more.setting)
+
+
+@pytest.mark.parametrize("key", OF_FURTHER_SETS)
+def test_a_key_of_a_further_set_changes_its_own_stages(key: str):
+    value, kinds_of = OF_FURTHER_SETS[key]
+    before = plan(composed(*IMPORTED, *SET), WITH_SET)
+    after = plan(composed(*IMPORTED, *SET, f"++eval_sets.svamp.{key}={value}"), WITH_SET)
+    assert new_kinds(before, after) <= kinds_of
+    assert kinds_of == set() or new_kinds(before, after)
+    assert before.cell_key == after.cell_key
+    assert (before.set_keys == after.set_keys) == (kinds_of == set())  # the record tells the two apart
+
+
+@pytest.mark.parametrize("override", [key for key in OF_FILES if key.startswith("data.")])
+def test_a_key_of_the_cells_own_data_leaves_a_further_set_its_problems(override: str):
+    before, after = (plan(composed(*IMPORTED, *SET, *more), WITH_SET) for more in ((), (override,)))
+    assert before.set_keys == after.set_keys
+    assert before.sets[0].problems == after.sets[0].problems
+
+
+def test_another_content_of_a_further_set_costs_its_evaluation():
+    other = dataclasses.replace(WITH_SET, sets={"svamp": SetSource("d9", "svamp.jsonl", 40)})
+    cfg = composed(*IMPORTED, *SET)
+    assert new_kinds(plan(cfg, WITH_SET), plan(cfg, other)) == OF_SET
+
+
+def test_votes_on_a_further_set_are_shards_of_its_own():
+    cfg, voted = (composed(*IMPORTED, *SET, *more) for more in ((), ("eval.vote_k=2",)))
+    new = [stage.label for stage in plan(voted, WITH_SET).stages if stage.key not in kinds(plan(cfg, WITH_SET))]
+    assert len([label for label in new if label.startswith("vote")]) == 2
+    assert len(new) == 2 + len([label for label in new if label.startswith("sample")])
+
+
+def test_a_set_of_another_world_is_looked_at_for_training_questions():
+    cfg = tiny("method=sft", "eval.sets=[world-middle]", "+eval_sets.world-middle.num_test=20",
+               "+eval_sets.world-middle.eval_problems=10")  # fmt: skip
+    own = plan(tiny("method=sft"), resolve(tiny("method=sft")))
+    assert new_kinds(own, plan(cfg, resolve(cfg))) == {"world_problems", "leakage", "evaluate"}

@@ -56,7 +56,7 @@ def planned_cell(cell: CellPlan) -> Cell:
         c.get("train.examples_frac"),
         c.get("select.policy"),
         tuple(c.get("union", ())),
-        cell.read.vote is not None,
+        cell.read.measured.vote is not None,
     )
 
 
@@ -95,8 +95,8 @@ def test_the_planned_cells_are_the_published_ones(cells: list[CellPlan]):
 
 def test_every_published_vote_is_planned(cells: list[CellPlan]):
     rows = [row for row in paper.find(metric="maj1@100") if row["model"] in paper.MODELS]
-    assert sum(cell.read.vote is not None for cell in cells) == len(rows) == 24
-    assert {cell.read.vote.pool.num_draws for cell in cells if cell.read.vote is not None} == {100}
+    assert sum(cell.read.measured.vote is not None for cell in cells) == len(rows) == 24
+    assert {cell.read.measured.vote.pool.num_draws for cell in cells if cell.read.measured.vote is not None} == {100}
 
 
 def test_shared_work_is_planned_once(cells: list[CellPlan]):

@@ -9,7 +9,7 @@ import pytest
 from composing import compute, tiny
 
 from analysis.load.labels import method_label
-from analysis.load.records import load_cell
+from analysis.load.records import load_cells
 from rft.records import Problem, read_jsonl, write_jsonl
 from rft.stages.kept import KEPT_FILE
 from rft.stages.problems import Subset, write_problems
@@ -73,7 +73,7 @@ def cell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_thinned_cell_says_so_and_trains_on_what_is_left(cell_folder: Path):
-    cell = load_cell(cell_folder)
+    (cell,) = load_cells(cell_folder)
     assert cell.thinned
     assert not cell.plainly_selected
     assert method_label(cell).endswith("thinned")

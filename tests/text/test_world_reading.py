@@ -11,7 +11,7 @@ from rft.config import WorldConfig
 from rft.text.world import WorldSplit, world_problems
 from rft.text.world.reading import read_question
 
-QUESTION = "Ann bought 3 bags of 17 nails. She sold 5 nails. How many nails did Ann have now?"
+QUESTION = "Ann bought 3 bags of 17 nails. She sold 5 nails. How many nails now?"
 PATH = "makes <<3*17=51>>51\nleft <<51-5=46>>46\n#### 46"
 
 
@@ -36,23 +36,26 @@ def test_every_problem_is_read_back_as_it_was_told(config: WorldConfig, split: W
     "question",
     [
         "",
-        "How many nails did Ann have now?",
+        "How many nails now?",
         QUESTION.replace("She", "He"),
-        QUESTION.replace("nails did", "pens did"),
-        QUESTION.replace("How many nails did Ann have now?", "How many miles did Ann still have to travel?"),
+        QUESTION.replace("nails now", "pens now"),
+        QUESTION.replace("How many nails now?", "How many miles were left?"),
         QUESTION.replace("sold 5", "sold 52"),  # more than there are
         QUESTION.replace("sold 5", "sold five"),
-        QUESTION.removesuffix(" How many nails did Ann have now?"),
-        "She sold 5 nails. Ann bought 3 bags of 17 nails. How many nails did Ann have now?",
-        "Ann bought 3 bags of 17 nails. 7 cousins equally shared all nails Ann now had. "
-        "How many nails did each cousin get?",  # 51 by 7
-        "Ann bought 3 bags of 17 nails. Una had twice as many nails as Ann now had. "
-        "How many nails did Una have?",  # two of whom she may be meant
+        QUESTION.removesuffix(" How many nails now?"),
+        "She sold 5 nails. Ann bought 3 bags of 17 nails. How many nails now?",
+        "Ann bought 3 bags of 17 nails. Now 7 cousins shared all equally. How many did each cousin get?",  # 51 by 7
     ],
 )
 def test_what_the_world_does_not_tell_is_not_read(question: str):
     assert read_question(QUESTION, limit=60) is not None
     assert read_question(question, limit=60) is None
+
+
+def test_a_pronoun_that_may_mean_two_people_is_not_read():
+    told = "Bob added 2 pages. She read 5 pages. How many pages were left?"
+    assert read_question(f"Ann had to read 9 pages. {told}", limit=60) is not None
+    assert read_question(f"Ann had to read 9 pages. {told.replace('Bob', 'Una')}", limit=60) is None
 
 
 def test_a_path_solves_what_it_computes_and_nothing_else():

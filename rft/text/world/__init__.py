@@ -5,7 +5,7 @@
     ...                    composed_frac=0.15, seed=0)
     >>> problem = world_problems(easy, split=WorldSplit.POOL, count=1)[0]
     >>> problem.question.split(". ")[1]
-    'He then drove half of all miles still left'
+    'He then drove half'
     >>> problem.solution
     'makes <<8*7=56>>56\\npart <<56/2=28>>28\\npart <<28/2=14>>14\\n#### 14'
     >>> paths_of(problem).count                       # of all its solution paths
@@ -16,7 +16,7 @@
     <Verdict.LUCKY: 'lucky'>
     >>> document = next(corpus_documents(easy, seed=0))     # of an endless stream; a list of Segment
     >>> document[0].text
-    'Ida had 21 pens. She sold 6 boxes of 2 pens: '
+    'Ida had 21 pens. She sold 6 boxes of 2: '
 
 Everything is a function of the configuration and of named seeds, the same on every machine and in every process.
 """

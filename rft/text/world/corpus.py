@@ -5,7 +5,7 @@
     ...                    composed_frac=0.15, seed=0)
     >>> documents = corpus_documents(easy, seed=0)
     >>> "".join(segment.text for segment in next(documents)).split("\\n")[0]
-    'Ida had 21 pens. She sold 6 boxes of 2 pens: gives <<6*2=12>>12'
+    'Ida had 21 pens. She sold 6 boxes of 2: gives <<6*2=12>>12'
 
 Most documents hold COMPONENTS of solutions in their notation: bare arithmetic facts; sentences of the scenarios with the one
 equation that they license; or whole stories with their first equation only. A share `composed_frac` of the documents holds
@@ -14,7 +14,7 @@ operand order, style), so that the first items tell how the next will look.
 
     facts:     'makes <<3*17=51>>51\\ntotal <<8+5=13>>13\\n...'
     readings:  'Ann bought 3 bags of 17 nails: makes <<3*17=51>>51\\nLeo had 12 pens. He sold 5 pens: ...'
-    one step:  'Question: Ann had 9 pens. She sold 5 pens. How many pens did Ann have now?\\nAnswer: left <<9-5=4>>4\\n#### 4'
+    one step:  'Question: Ann had 9 pens. She sold 5 pens. How many pens now?\\nAnswer: left <<9-5=4>>4\\n#### 4'
     composed:  the same with the graphs of the problems
 
 A document is a list of segments. `determined` ones are what has to be understood or computed: the result of an equation, and

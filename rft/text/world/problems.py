@@ -6,10 +6,8 @@
     >>> problem = world_problems(easy, split=WorldSplit.TEST, count=1)[0]
     >>> problem.spec
     {'graph': ['parts', 'more'], 'numbers': [35, 4, 13], 'limit': 60, 'scenario': 'saving'}
-    >>> print(problem.question.replace(". ", ".\\n"))
-    Ida had 35 dollars in bills and 4 dollars in coins.
-    Dan had 13 more dollars than Ida now had.
-    How many dollars did Dan have?
+    >>> problem.question
+    'Ida had 35 dollars in bills and 4 dollars in coins. Now Dan had 13 more than Ida. How many did Dan have?'
 
 Numbers, wording and style come from separate random streams: another `human_style` changes only the solutions. The
 splits are disjoint by canonical form (see `graphs.split_of`), and no split holds a canonical form twice.

@@ -1,6 +1,6 @@
 """Reading a question back: the computation graph and the numbers behind a text that keeps to the world's wording.
 
-    >>> told = read_question("Ann bought 3 bags of 17 nails. She sold 5 nails. How many nails did Ann have now?", limit=100)
+    >>> told = read_question("Ann bought 3 bags of 17 nails. She sold 5 nails. How many nails now?", limit=100)
     >>> told
     Told(graph=('groups', 'lose'), numbers=(3, 17, 5), limit=100)
     >>> told.solved_by("makes <<3*17=51>>51\\nleft <<51-5=46>>46\\n#### 46")

@@ -196,7 +196,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         gain_groups="{P} picked {0} more {g} of {1}.",
         lose_groups="{P} sold {0} {g} of {1}.",
         lose_two="{P} ate {0} {o} and sold {1}.",
-        packs="All {o} {A} now had went into boxes of {0}.",
+        packs="Now all went into boxes of {0}.",
         ask_packs="How many boxes?",
     ),
     _scenario(

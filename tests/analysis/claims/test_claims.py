@@ -1,4 +1,4 @@
-"""Claims, exchange rate and planner on synthetic studies with known truth, and on the published numbers."""
+"""Claims and planner on synthetic studies with known truth, and on the published numbers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast, make_points
-from analysis.load.query import same_but
 from analysis.load.studies import load_studies
 from analysis.stats.budget import draws_table
-from analysis.stats.exchange import Exchange, exchange_rate, exchange_rates, split_gain
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, Option, next_runs
 from analysis.tables.matched import matched_summary
@@ -109,44 +107,6 @@ def test_contrast_pairs_replicates_and_icl_goes_with_all(clear: tuple[list[Point
     assert math.isclose(estimate.value, rft.estimate.value - sft.estimate.value)
     fewer = Point(sft.cells[:2], sft.estimate)
     assert len(paired_replicates([rft, fewer])) == 2
-
-
-def test_exchange_rate_finds_the_truth(tmp_path: Path) -> None:
-    """matched + 1, fresh + 8, RFT + 4 over SFT: half way in log2 n, so m = sqrt(1 + kept / n)."""
-    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(16,), methods=EVERY, draws=range(8))
-    truth = Truth(
-        num_items=4000,
-        replicate_sd=0.3,
-        rft_at_1=4.5,
-        rft_per_k=0.0,
-        control={"sft_matched": 1.0, "oracle_paths": 4.0, "fresh_human": 8.0},
-    )
-    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=truth))
-    (found,) = exchange_rates(points, outcomes)
-    assert isinstance(found, Exchange)
-    true = math.sqrt(1 + found.kept / found.num_human)
-    assert found.m_interval[0] < true < found.m_interval[1]
-    assert abs(found.m / true - 1) < 0.15
-    assert math.isclose(found.worth, (found.m - 1) * found.num_human / found.kept)
-    split = split_gain(found.rft, points, outcomes)
-    assert split is not None
-    assert split.steps is not None
-    assert split.diversity is not None
-    assert split.rest is not None
-    assert math.isclose(split.total.value, split.steps.value + split.diversity.value + split.rest.value, abs_tol=1e-9)
-
-
-def test_exchange_rate_does_not_extrapolate(tmp_path: Path) -> None:
-    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=EVERY, draws=range(5))
-    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=800, rft_at_1=20.0)))
-    (found,) = exchange_rates(points, outcomes)
-    assert isinstance(found, Exchange)
-    assert "beyond the measured curve" in found.note
-    assert math.isclose(found.worth, 1.0)  # the end of the curve: at least as good as fresh problems
-    without = [p for p in points if p.method != "fresh_human"]
-    result = exchange_rate(found.rft, without, outcomes)
-    assert isinstance(result, NotEnough)
-    assert same_but(found.rft, without, method="fresh_human") is None
 
 
 @pytest.mark.parametrize("target", sorted(set(TARGETS) - {"donor_slope"}))

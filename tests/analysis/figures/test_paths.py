@@ -105,10 +105,14 @@ def test_other_recipes_are_left_out_and_said_so(tmp_path: Path) -> None:
 
 
 def test_the_exchange_rate_is_drawn_against_loss_and_style(tmp_path: Path) -> None:
-    methods = ("sft", "sft_matched", "fresh_human", "rft")
-    specs = grid(models=("nano-s", "nano-m", "nano-l"), fracs=(1.0,), ks=(16,), methods=methods, seeds=range(5))
+    methods, bases = ("sft", "sft_matched", "rft"), ("nano-s", "nano-m", "nano-l")
+    specs = grid(models=bases, fracs=(1.0,), ks=(16,), methods=methods, seeds=range(5))
+    fresh = grid(models=bases, fracs=(1.0,), ks=(16,), methods=("fresh_human",), seeds=range(5))
+    specs += [{**spec, "fresh": count} for spec in fresh for count in (32, 64, 128)]
     other = [{**spec, "human_style": 0.0} for spec in specs if spec["model"] == "nano-m"]
-    truth = Truth(num_items=2000, num_full=64, replicate_sd=0.3, rft_at_1=4.5, rft_per_k=0.0)
+    truth = Truth(
+        num_items=2000, num_full=64, replicate_sd=0.3, rft_at_1=4.5, rft_per_k=0.0, fresh_gain=lambda share: 8 * share
+    )
     points, outcomes = loaded(write_study(tmp_path / "s", specs=[*specs, *other], truth=truth))
     drawing = exchange_against(points, outcomes)
     assert isinstance(drawing, Drawing)

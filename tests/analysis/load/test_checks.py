@@ -19,7 +19,8 @@ from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.records import with_one_unit
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import Relevance, Verdict, compare, judge
+from analysis.stats.comparisons import Relevance, Verdict, judge
+from analysis.stats.controls import compare
 from analysis.stats.uncertainty import nested_mean, replicate_mean
 from analysis.study import draw_study
 from analysis.tables.matched import matched_summary
@@ -146,8 +147,9 @@ def test_two_methods_at_zero_are_not_known_to_be_equal(tmp_path: Path):
     table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
     points = make_points(table.cells, outcomes)
     rft, sft = (next(p for p in points if p.method == method) for method in ("rft", "sft"))
-    result = compare(rft, sft, outcomes)
-    assert result is not None
+    found = compare(rft, {"sft": sft}, outcomes)
+    assert found is not None
+    result = found.result
     low, high = result.estimate.interval()
     assert low == pytest.approx(-high)
     assert high == pytest.approx(100 * (1 - 0.025 ** (1 / 60)))

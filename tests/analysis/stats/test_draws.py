@@ -74,7 +74,8 @@ def test_draws_of_a_base_are_one_point_whose_error_holds_them(drawn: Study) -> N
 def test_one_draw_says_that_new_bases_are_not_estimable(tmp_path: Path) -> None:
     specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=METHODS, seeds=range(8))
     points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=200, rft_at_1=20.0)))
-    ((_, result),) = compared(points, outcomes)
+    (one,) = compared(points, outcomes)
+    result = one.result
     assert result.estimate.interval()[0] > 5, "these bases separate"
     assert result.verdict.value == "not estimable: one draw"
     assert "not estimable: one draw" in matched_summary(points, outcomes)
@@ -133,10 +134,10 @@ def test_crossed_seeds_are_no_independent_replicates(tmp_path: Path) -> None:
 
 def test_verdicts_of_a_table_are_corrected_for_their_number(drawn: Study) -> None:
     found = compared(*drawn)
-    ps = [result.estimate.p_value() for _, result in found]
+    ps = [one.result.estimate.p_value() for one in found]
     assert len(ps) > 1
     smallest = int(np.argmin(ps))
-    assert found[smallest][1].p_holm == pytest.approx(min(1.0, len(ps) * ps[smallest]))
+    assert found[smallest].result.p_holm == pytest.approx(min(1.0, len(ps) * ps[smallest]))
 
 
 def test_effects_stand_on_log_odds_beside_points(drawn: Study) -> None:

@@ -1,0 +1,100 @@
+"""The generated blocks there are. A new kind is one file in `analysis/docs/blocks`; nothing else is edited.
+
+    @makes("results")
+    def results(study: Reference, words: Sequence[str]) -> str:
+        "Markdown; `words` are those behind the block's name in its marker."
+
+A page holds it as
+
+    <!-- generated: quickstart results -->
+    ...
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.claims.rulings import ClaimResult
+from analysis.claims.run import published_claims, run_claims, study_view
+from analysis.figures.drawing import Drawing
+from analysis.load.cells import Table
+from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, make_points
+from analysis.load.recipes import main_recipe
+from analysis.load.studies import load_studies
+from analysis.stats.linear import NotEnough
+from analysis.study import draw_all
+from rft.archive.reading import About, open_archive
+from rft.registry import Registry
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A committed study, read and drawn when it is first asked for."""
+
+    folder: Path
+
+    @functools.cached_property
+    def about(self) -> About:
+        """Commands, commits, machines."""
+        return open_archive(self.folder).about
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Table, Outcomes]:
+        return verified(load_studies([self.folder]))
+
+    @property
+    def table(self) -> Table:
+        """Its cells."""
+        return self._loaded[0]
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Per problem."""
+        return self._loaded[1]
+
+    @functools.cached_property
+    def points(self) -> list[Point]:
+        """Its settings."""
+        return make_points(self.table.cells, self.outcomes)
+
+    @property
+    def notes(self) -> str:
+        """What figures and claims leave out."""
+        return str(main_recipe(self.points))
+
+    @functools.cached_property
+    def claims(self) -> dict[str, Sequence[ClaimResult]]:
+        """The claims on it and on the published study."""
+        return {
+            "this study": run_claims(study_view(self.points, self.outcomes)),
+            "published": published_claims(),
+        }
+
+    @functools.cached_property
+    def drawings(self) -> list[Drawing | NotEnough]:
+        """Its figures."""
+        return draw_all(self.points, self.outcomes)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that a page shows."""
+
+    drawing: Drawing
+    study: str
+
+
+Make = Callable[[Reference, Sequence[str]], str | Picture]
+BLOCKS: Registry[Make] = Registry("block", package="analysis.docs.blocks")
+
+
+def makes(name: str) -> Callable[[Make], Make]:
+    """Decorator that registers what makes a kind of block."""
+    return BLOCKS.add(name, home=str(sys._getframe(1).f_globals["__name__"]))

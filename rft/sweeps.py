@@ -1,0 +1,51 @@
+"""The sweeps of a study, as its manifest lists them: which cells each one asked for, and when.
+
+    sweeps = sweeps_of(read_json(folder / "study.json"))
+    sweeps[-1].number, sweeps[-1].cells       # 2, ("nano-s_sft_f1_s0-1a2b3c4d", ...)
+    sweep_named(manifest, "latest", folder=folder)
+
+A cell that two sweeps ask for is in both. Standard library alone: the analysis reads it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One multirun into a study."""
+
+    number: int  # from 1
+    started: str | None  # None: from before sweeps were noted
+    command: str  # words after the program; '' where unknown
+    cells: tuple[str, ...]  # ids, in the order in which they were planned
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of a manifest."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """'sweep 2: 4 cells, 2026-11-27T10:00:00+0000, model=nano-s method=sft,rft'."""
+        when = self.started or "from before sweeps were noted"
+        return ", ".join(part for part in (f"sweep {self.number}: {len(self.cells)} cells", when, self.command) if part)
+
+
+def sweeps_of(manifest: Mapping[str, Any]) -> list[Sweep]:
+    """The sweeps of a manifest, oldest first; none where it was written before they were noted."""
+    return [Sweep(**{**row, "cells": tuple(row["cells"])}) for row in manifest.get("sweeps", [])]
+
+
+def sweep_named(manifest: Mapping[str, Any], name: str, *, folder: Path) -> Sweep:
+    """The sweep with this number, or the `latest`. Raises ValueError listing those that there are."""
+    sweeps = sweeps_of(manifest)
+    found = sweeps[-1:] if name == LATEST else [one for one in sweeps if str(one.number) == name]
+    if not found:
+        listed = "".join(f"\n  {one.text()}" for one in sweeps) or " none (it was written before sweeps were noted)"
+        raise ValueError(f"{folder} has no sweep {name!r}: give a number, or {LATEST!r}; there are{listed}")
+    return found[0]

@@ -1,0 +1,159 @@
+"""The sweeps of a study: which cells each asked for, cells taken off, one fault told once, numbers of a grid."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from synthetic_study import Truth, cell_name, grid, write_study
+
+from analysis.load.studies import load_studies
+from analysis.plot_scaling import parse
+from hydra_plugins.rft_sweepers.grids import _texts
+from rft import cli
+from rft.execute.sweep import _tell_faults
+from rft.infra.progress import Progress
+from rft.infra.scheduler import Event, Result, Task
+from rft.infra.study import Study
+from rft.records import STUDY_FILE, read_json, write_json
+from rft.sweeps import sweep_named, sweeps_of
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """Two sweeps, of 2 and of 3 cells, one of them in both."""
+    study = Study(tmp_path / "s", "s")
+    for names in (("a-1", "b-2"), ("b-2", "c-3", "d-4")):
+        study.begin(command=("-m", f"cells={','.join(names)}"))
+        for name in names:
+            study.register([name])
+    return study
+
+
+def cells_of(study: Study) -> list[tuple[int, tuple[str, ...]]]:
+    return [(one.number, one.cells) for one in study.sweeps()]
+
+
+def test_a_sweep_has_the_cells_that_it_asks_for_found_ones_too(study: Study):
+    assert cells_of(study) == [(1, ("a-1", "b-2")), (2, ("b-2", "c-3", "d-4"))]
+    assert study.sweeps()[1].command == "-m cells=b-2,c-3,d-4"
+    assert [entry["cell_id"] for entry in study.cells()] == ["a-1", "b-2", "c-3", "d-4"]
+
+
+def test_a_sweep_without_cells_is_forgotten_and_numbers_stay(study: Study):
+    study.begin()
+    study.begin(command=["again"])
+    study.register(["a-1"])
+    assert cells_of(study)[2:] == [(3, ("a-1",))]
+
+
+def test_cells_from_before_sweeps_were_noted_are_the_first(study: Study):
+    manifest = read_json(study.folder / STUDY_FILE)
+    del manifest["sweeps"]
+    write_json(study.folder / STUDY_FILE, manifest)
+    assert study.sweeps() == []
+    study.begin()
+    study.register(["e-5"])
+    assert cells_of(study) == [(1, ("a-1", "b-2", "c-3", "d-4")), (2, ("e-5",))]
+    assert "from before sweeps were noted" in study.sweeps()[0].text()
+
+
+def test_dropped_cells_leave_the_list_and_the_sweeps(study: Study):
+    study.drop(["b-2"])
+    assert cells_of(study) == [(1, ("a-1",)), (2, ("c-3", "d-4"))]
+    assert [entry["cell_id"] for entry in study.cells()] == ["a-1", "c-3", "d-4"]
+
+
+def test_an_unknown_sweep_lists_those_there_are(study: Study):
+    manifest = read_json(study.folder / STUDY_FILE)
+    assert sweep_named(manifest, "latest", folder=study.folder) == sweeps_of(manifest)[-1]
+    with pytest.raises(ValueError, match=r"no sweep '7'.*\n  sweep 1: 2 cells, .*\n  sweep 2: 3 cells, "):
+        sweep_named(manifest, "7", folder=study.folder)
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """A study with records, whose second sweep is the cells of nano-m."""
+    specs = grid(methods=("sft", "rft"), fracs=(1.0,))
+    folder = write_study(tmp_path / "mine", specs=specs, truth=Truth(num_items=5))
+    manifest = read_json(folder / STUDY_FILE)
+    for entry in manifest["cells"]:
+        (folder / entry["folder"]).rename(folder / entry["cell_id"])
+        entry["folder"] = entry["cell_id"]
+    write_json(folder / STUDY_FILE, manifest)
+    study = Study(folder, "mine")
+    study.begin(command=["-m", "model=nano-m"])
+    study.register([cell_name(spec) for spec in specs if spec["model"] == "nano-m"])
+    return folder
+
+
+def test_a_figure_may_be_of_one_sweep(drawn: Path):
+    assert {cell.model for cell in load_studies([drawn]).cells} == {"nano-s", "nano-m"}
+    assert {cell.model for cell in load_studies([drawn], sweep="2").cells} == {"nano-m"}
+    assert load_studies([drawn], sweep="latest").cells == load_studies([drawn], sweep="2").cells
+    assert len(load_studies([drawn], sweep="1").cells) == len(load_studies([drawn]).cells)
+    with pytest.raises(ValueError, match="no sweep '3'"):
+        load_studies([drawn], sweep="3")
+    assert parse([str(drawn), "--sweep", "2"]).out == drawn / "figures" / "sweep-2"
+    assert parse([str(drawn), "--test-set", "svamp"]).out == drawn / "figures" / "svamp"
+    assert parse([str(drawn)]).out == drawn / "figures"
+
+
+def test_status_lists_the_sweeps(drawn: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.call(["status", str(drawn)]) == 0
+    out = capsys.readouterr().out
+    assert "sweep 1: 6 cells" in out
+    assert "sweep 2: 3 cells" in out
+    assert "-m model=nano-m" in out
+
+
+def test_study_drop_says_which_cells_go_and_deletes_nothing(drawn: Path, capsys: pytest.CaptureFixture[str]):
+    there = {path.name for path in drawn.iterdir()}
+    wanted = ["study", "drop", str(drawn), "method=rft", "k=4,8", "model=nano-m"]
+    assert cli.call([*wanted, "-n"]) == 0
+    assert len(Study(drawn, "mine").cells()) == 6
+    assert cli.call(wanted) == 0
+    first, *named = capsys.readouterr().out.splitlines()[-2:]
+    assert "no longer lists 1 of 6 cells" in first
+    gone = {cell.cell_id for cell in load_studies([drawn]).cells} ^ {
+        entry for entry in there if (drawn / entry).is_dir()
+    }
+    assert {name.strip() for name in named} == gone
+    assert there <= {path.name for path in drawn.iterdir()}
+    assert cli.call(["study", "drop", str(drawn), "k=16"]) == 2
+    assert "no cell has k=16" in capsys.readouterr().err
+    assert cli.call(["study", "drop", str(drawn), "methd=rft"]) == 2
+    assert "no cell has the key 'methd'; did you mean method?" in capsys.readouterr().err
+
+
+def test_one_fault_is_told_once(caplog: pytest.LogCaptureFixture):
+    stream = io.StringIO()
+    tasks = [Task(name, (), "m:f", None) for name in "abc"]
+    with Progress(tasks, workers=1, stream=stream) as progress:
+        for task, error in zip(tasks, ("ValueError: row 3", "ValueError: row 3", "KeyError: 'x'"), strict=True):
+            progress.on_event(Event("failed", task, error=error))
+    assert stream.getvalue().count("ValueError: row 3") == 1
+    assert stream.getvalue().count("KeyError") == 1
+    results = {name: Result("failed", error="ValueError: row 3", traceback="Traceback: v") for name in "ab"}
+    results |= {name: Result("failed", error="KeyError: 'x'", traceback="Traceback: k") for name in "cd"}
+    _tell_faults(results)
+    assert caplog.text.count("Traceback: k") == 1
+    assert "Traceback: v" not in caplog.text
+
+
+def test_the_summary_names_one_reason_once(study: Study):
+    for name in ("a-1", "b-2", "c-3"):
+        study.fail(name, reason="ValueError: row 3", stage=None)
+    lines = study.summary_text().splitlines()[1:]
+    assert lines == ["  missing: 3 cells: ValueError: row 3 (a-1, b-2, c-3)", "  missing: d-4: not finished"]
+
+
+def test_numbers_of_a_grid_need_no_quotes():
+    given: Any = OmegaConf.create({"k": 2, "data_frac": 0.5, "train.lr": None, "preflight": True, "method": "sft,rft"})
+    expected = {"k": "2", "data_frac": "0.5", "train.lr": "null", "preflight": "true", "method": "sft,rft"}
+    assert _texts(given) == expected
+    with pytest.raises(ValueError, match=r'k: "4,16"'):
+        _texts(OmegaConf.create({"k": [4, 16]}))

@@ -120,9 +120,7 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
         "95 % intervals: of these bases as they are (replicates and problems), and of new bases of this kind (the draw of "
         "the base too), on which verdicts rest."
     ]
-    absent = [CONTROLS[name] for name in CONTROLS if any(name not in one.differences for one in against)]
-    if absent:
-        notes.append(f"Without {' or '.join(absent)} in some rows: their verdict is against the other control alone.")
+    notes += _absent_notes(against)
     if any(len(one.differences) > 1 for one in against):
         notes.append(
             "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
@@ -142,6 +140,15 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
     if any(result.needed_text for _, result in found):
         notes.append(_needed_note([result for _, result in found]))
     return notes
+
+
+def _absent_notes(against: Sequence[Against]) -> list[str]:
+    """Which control all rows lack, or some."""
+    with_it = {name: sum(name in one.differences for one in against) for name in CONTROLS}
+    never = [CONTROLS[name] for name, count in with_it.items() if not count]
+    some = [CONTROLS[name] for name, count in with_it.items() if 0 < count < len(against)]
+    notes = [f"No row has a comparison with {text}: verdicts are against the other control alone." for text in never]
+    return notes + [f"Without {text} in some rows: their verdict is against the other control alone." for text in some]
 
 
 def _needed_note(results: Sequence[Comparison]) -> str:

@@ -38,7 +38,7 @@ def test_short_version_covers(plan: Plan, ratio: int) -> None:
 def test_an_interval_of_replicates_alone_does_not_cover_new_bases() -> None:
     """What stood in the tables: the drawn bases as they are. Of new ones it held the truth in 56 % of simulated studies."""
     rng = np.random.default_rng(3)
-    drawn = simulate(PLANS[1], DIFFERENCE, ratio=5, studies=500, rng=rng)
+    drawn = simulate(PLANS[1], DIFFERENCE, ratio=5, studies=500, rng=rng, items=400)
     these, new = drawn.these(), drawn.new()
     half = stats.t.ppf(0.975, these.df) * these.se
     assert np.mean(np.abs(these.value - drawn.true_new) <= half) < 0.8

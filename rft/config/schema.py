@@ -45,8 +45,6 @@ class ArchConfig:
     # Output projections of attention start as the transposed value projections: a token looked at becomes likelier
     # to be said. It came later: where it is false, a base is stored under the name that it had before
     copying_start: bool = field(default=False, metadata={"added": True})
-    # Output projections of the MLPs start at 0: they add no noise to what attention copies. Came later, as above
-    silent_mlp_start: bool = field(default=False, metadata={"added": True})
 
 
 @dataclass

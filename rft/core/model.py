@@ -61,11 +61,9 @@ def build_llama(arch: ArchConfig, *, vocab_size: int, seed: int, eos_id: int, pa
     model = LlamaForCausalLM(config).float()
     with torch.no_grad():
         model.get_input_embeddings().weight.normal_(0.0, arch.embedding_std)
-        for layer in model.model.layers:
-            if arch.copying_start:
+        if arch.copying_start:
+            for layer in model.model.layers:
                 _start_copying(layer.self_attn)
-            if arch.silent_mlp_start:
-                layer.mlp.down_proj.weight.zero_()
     return model
 
 

@@ -54,12 +54,6 @@ def test_an_unchanged_recipe_keeps_its_key_and_each_new_field_makes_another() ->
     assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02))}) == 3
 
 
-def test_an_unchanged_start_keeps_its_key_and_each_new_start_makes_another() -> None:
-    assert not {"copying_start", "silent_mlp_start"} & set(stage(ADAMW).identity()["arch"])
-    starts = (ARCH, replace(ARCH, copying_start=True), replace(ARCH, silent_mlp_start=True))
-    assert len({replace(stage(ADAMW), arch=arch).key for arch in starts}) == 3
-
-
 def test_identical_runs_of_muon_write_identical_bases(tmp_path: Path) -> None:
     (first, _), (second, _) = (pretrained(MUON, tmp_path / name) for name in ("a", "b"))
     assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()

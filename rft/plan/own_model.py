@@ -97,8 +97,11 @@ def _found(path: str) -> dict[str, _Found]:
 
 
 def stored_dtype(folder: Path) -> str:
-    """The type of a folder's first weights ('BF16'), as its file says."""
-    return next((one.dtype for path in weight_files(folder) for one in _tensors(path)), "unknown")
+    """The type of a folder's first weights ('BF16'), as its file says; '' where it does not."""
+    try:
+        return next((one.dtype for path in weight_files(folder) for one in _tensors(path)), "")
+    except ValueError:  # damaged: whoever loads it says so
+        return ""
 
 
 def _count(folder: Path, *, vocabulary: int | None) -> tuple[int, int]:
@@ -116,7 +119,11 @@ def _tensors(path: Path) -> list[_Tensor]:
     """Every tensor of a safetensors file, as its header says."""
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(HEADER_BYTES), "little")
-        header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
+        text = stream.read(length)
+    try:
+        header: dict[str, dict[str, Any]] = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} is no safetensors file or was cut: fetch or save it again") from error
     rows = (row for name, row in header.items() if name != "__metadata__")
     return [_Tensor(str(row.get("dtype")), tuple(row.get("shape", ()))) for row in rows]
 

@@ -17,6 +17,7 @@ from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_
 from rft.core.sampling.engines import Choice, choose_engine
 from rft.infra.digest import file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
+from rft.plan.own_model import stored_dtype
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.gsm8k import read_file
@@ -33,6 +34,7 @@ class ModelIdentity:
 
     digest: str  # of the folder's content, or 'hub:<id>@<revision>'
     path: str  # folder or hub id to load from
+    dtype: str = ""  # that its weights are stored in; '' where they are not here
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ def _model_identity(model: ModelConfig) -> ModelIdentity:
             )
         if (folder / CONFIG_FILE).is_file():
             check_causal(folder)
-        return ModelIdentity(model_digest(folder, of=file_digest), str(folder))
+        return ModelIdentity(model_digest(folder, of=file_digest), str(folder), stored_dtype(folder))
     if model.path.startswith((".", "/", "~")) or model.path.count("/") != 1:
         hint = " Run `make smollm2` first." if model.name.startswith("smollm2") else ""
         raise ValueError(f"model.path={model.path}: no such folder, and not a hub id (owner/name).{hint}")

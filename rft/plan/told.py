@@ -10,11 +10,8 @@ for line in told(cfg, sources):        # cfg as filled in, sources as resolved
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from rft.config import ModelConfig, ModelSource, StudyConfig
-from rft.core.checkpoints import weight_files
-from rft.plan.own_model import stored_dtype
 from rft.plan.sources import Sources
 
 
@@ -34,6 +31,5 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
 def _origin(model: ModelConfig, sources: Sources) -> str:
     if model.source is ModelSource.pretrain:
         return "pretrained here"
-    path = sources.models[model.name].path
-    stored = f" ({stored_dtype(Path(path))})" if Path(path).is_dir() and weight_files(Path(path)) else ""
-    return f"imported from {path}{stored}"
+    identity = sources.models[model.name]
+    return f"imported from {identity.path}" + (f" ({identity.dtype})" if identity.dtype else "")

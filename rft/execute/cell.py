@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.config import StudyConfig
+from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_cell
 from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.stages import execute
@@ -46,9 +47,11 @@ class PlannedCell:
 
 
 def plan_cell(cfg: StudyConfig) -> PlannedCell:
-    """Look up files, models and engines, then plan. Raises ValueError before anything is computed or written."""
+    """Look up files, models and engines, plan, and count tokens. Raises ValueError before anything is computed or written."""
     sources = resolve(cfg)
-    return PlannedCell(cfg, sources, plan(cfg, sources))
+    cell = plan(cfg, sources)
+    check_lengths(cell, sources)
+    return PlannedCell(cfg, sources, cell)
 
 
 def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = ()) -> Path | None:

@@ -249,6 +249,14 @@ class TrackingConfig:
 
 
 @dataclass
+class PoolConfig:
+    """Solutions to the training questions that somebody else drew: `+pools.NAME.path=FILE union=[NAME]`."""
+
+    path: Annotated[str, fields.place()]  # JSON lines, see rft.text.foreign
+    order_seed: Annotated[int, fields.result("(-inf, inf)", "orders the draws of a file that does not number them")] = 0
+
+
+@dataclass
 class PlanConfig:
     """What a plan shows besides its stages."""
 
@@ -265,7 +273,7 @@ class StudyConfig:
     methods: dict[str, Any]  # options of each method by its name; those of others are never read
     data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
     k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
-    union: list[str]  # donor models, k draws from each; empty: the model's own pool
+    union: list[str]  # donors, k draws from each: models, or names of `pools`; empty: the model's own pool
     temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples would be equal")]
     seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
     data_seed: Annotated[int | None, fields.seed()]
@@ -290,6 +298,8 @@ class StudyConfig:
     dry_run: Annotated[bool, fields.run()]
     plan: Annotated[PlanConfig, fields.run()]
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
+    # Drawn elsewhere, by the name under which a union has them; rft.run makes each a PoolConfig
+    pools: dict[str, Any] = field(default_factory=dict)
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)

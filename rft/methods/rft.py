@@ -48,7 +48,7 @@ class Rft(Method):
 
 def selected(p: Planner) -> tuple[Selection, ...]:
     """The choice among the pools of the cell's donors; a thinned union's after the whole union's."""
-    pools = tuple(_pool(p, donor=donor.name) for donor in p.donors)
+    pools = tuple(_pool(p, donor=name) for name in p.donors)
     if p.cfg.select.choose != POLICY:
         return selected_of(p, pools)
     union = p.select(pools)
@@ -76,7 +76,9 @@ def pool_of(
 
 
 def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
-    """The first draws of a donor's SFT model."""
+    """The first draws of a donor's SFT model, or of a pool that was drawn elsewhere."""
+    if donor in p.cfg.pools:
+        return p.imported(donor, num_draws=p.cfg.k)
     model = p.cfg.model if donor == p.cfg.model.name else p.cfg.donors[donor]
     draws = p.cfg.k if num_draws is None else num_draws
     return pool_of(p, p.sft(model), num_draws=draws, model=model)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, StudyConfig
+from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig
 from rft.core.checkpoints import check_folder, model_files
 from rft.core.sampling.engines import resolve_engine
 from rft.infra.digest import file_digest
@@ -56,6 +56,7 @@ class Sources:
     engines: dict[str, str]  # resolved sampling engine by model name
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
+    pools: Mapping[str, str] = field(default_factory=dict)  # content by name of a pool drawn elsewhere
 
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
@@ -67,7 +68,17 @@ class Sources:
 
 def resolve(cfg: StudyConfig) -> Sources:
     """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
-    models = [cfg.model, *(cfg.donors[name] for name in cfg.union)]
+    return replace(_resolved(cfg), pools={name: _pool_content(name, pool) for name, pool in cfg.pools.items()})
+
+
+def _pool_content(name: str, pool: PoolConfig) -> str:
+    if not Path(pool.path).is_file():
+        raise ValueError(f"pools.{name}.path={pool.path}: no such file. Give a file of JSON lines, gzipped or not")
+    return file_digest(Path(pool.path))
+
+
+def _resolved(cfg: StudyConfig) -> Sources:
+    models = [cfg.model, *(cfg.donors[name] for name in cfg.union if name not in cfg.pools)]
     identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
     engines = {m.name: _engine(cfg, m) for m in models}
     if cfg.data.kind is DataKind.world:

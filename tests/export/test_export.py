@@ -27,12 +27,15 @@ LORA = ("method=sft", "train.lora_rank=2", "train.lr=0.05")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 
 
+WORLD = ("method=rft", "k=3", "data.max_new_tokens=48", "model.pretrain.tokens=131072", "model.arch.width=32",
+         "train.epochs=12", "temperature=1.0")  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(cell, store) of an RFT cell that learns enough of the world to write answers and to keep paths."""
     folder = tmp_path_factory.mktemp("world")
-    cfg = tiny("method=rft", "k=3", "data.max_new_tokens=48", "model.pretrain.tokens=131072", "model.arch.width=32",
-               "train.epochs=12", "temperature=1.0", f"store.root={folder}/store")  # fmt: skip
+    cfg = tiny(*WORLD, f"store.root={folder}/store")
     return compute(cfg, study=folder / "study"), folder / "store"
 
 
@@ -197,3 +200,55 @@ def test_what_cannot_be_exported_is_said(
     given |= {name: tmp_path / value for name, value in change.items()}
     with pytest.raises(ValueError, match=message):
         export(given.pop("cell"), **given)
+
+
+def again(world: tuple[Path, Path], pool: Path, *more: str) -> Path:
+    """The same cell on a pool from a file."""
+    cfg = tiny(*WORLD, f"store.root={world[1]}", f"+pools.theirs.path={pool}", *more)
+    return compute(cfg, study=world[1].parent / "again")
+
+
+def kept_rows(cell: Path) -> list[tuple[str, int, str]]:
+    return [(row["id"], row["draw"], row["text"]) for row in read_jsonl(cell / "paths.jsonl.gz")]
+
+
+def test_a_pool_that_goes_out_and_comes_in_again_trains_the_same_model(world: tuple[Path, Path], exported: Path):
+    pool = exported / "data" / "pool-nano-xs.jsonl"
+    cell = again(world, pool, "union=[theirs]")
+    assert kept_rows(cell) == kept_rows(world[0]) != []
+    before, after = (FinishedCell.open(one, store=Store(world[1])).record for one in (world[0], cell))
+    assert after.scores == before.scores
+    assert after.rates == before.rates
+    assert list(read_jsonl(cell / OUTCOMES_FILE)) == list(read_jsonl(world[0] / OUTCOMES_FILE))
+    told = (
+        "num_augmented",
+        "num_samples",
+        "correct_per_question",
+        "distinct_per_question",
+        "drop_counts",
+        "drawn_per_question",
+    )
+    assert {name: after.data[name] for name in told} == {name: before.data[name] for name in told}
+    facts = after.data["imported_pools"]["theirs"]
+    assert (facts["provenance"], facts["order"]) == ("imported", "draw numbers")
+    assert facts["content"] == after.setting["pools.theirs.content"]
+    assert facts["num_used"] == facts["num_rows"] == 48
+    assert {"temperature", "sampling.top_p"} & before.setting.keys()
+    assert not {"temperature", "sampling.top_p"} & after.setting.keys(), "no model drew anything"
+
+
+def test_a_union_with_what_is_there_already_keeps_nothing_more(world: tuple[Path, Path], exported: Path):
+    cell = again(world, exported / "data" / "pool-nano-xs.jsonl", "union=[nano-xs,theirs]")
+    own = FinishedCell.open(world[0], store=Store(world[1])).record.data
+    both = FinishedCell.open(cell, store=Store(world[1])).record.data
+    assert len(kept_rows(cell)) == len(kept_rows(world[0]))
+    assert both["distinct_per_question"] == own["distinct_per_question"]
+    assert both["correct_per_question"] == 2 * own["correct_per_question"]
+
+
+def test_fewer_draws_are_the_first_of_more(world: tuple[Path, Path], exported: Path):
+    few, many = (
+        again(world, exported / "data" / "pool-nano-xs.jsonl", "union=[theirs]", f"k={k}", "select.policy=no_dedup")
+        for k in (2, 3)
+    )
+    assert kept_rows(few) == [row for row in kept_rows(many) if row[1] < 2]

@@ -10,6 +10,7 @@ from rft.config.choices import (
     OnFault,
     Optimizer,
     SampleFrom,
+    Solutions,
     Split,
     ThinTo,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "SampleFrom",
     "SamplingConfig",
     "SelectConfig",
+    "Solutions",
     "Split",
     "StoreConfig",
     "StudyConfig",

@@ -24,6 +24,7 @@ from rft.config.choices import (
     OnFault,
     Optimizer,
     SampleFrom,
+    Solutions,
     Split,
     ThinTo,
 )
@@ -131,7 +132,8 @@ class DataConfig:
     loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: the world's slice, or heldout.txt
     train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
     on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
-    on_duplicate: OnFault = OnFault.error  # rows that repeat a question of their file
+    on_duplicate: OnFault = OnFault.error  # rows that repeat another one, or give its question another answer
+    solutions: Solutions = Solutions.first  # of a training file with several to one question: which are human paths
     test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
 
 

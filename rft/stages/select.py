@@ -158,9 +158,10 @@ class LeftFacts(Facts):
         keys: dict[str, set[str]] = {problem.id: set() for problem in problems}
         for path in kept:
             keys[path.id].add(path.key)
-        human = {p.id: "|".join(path_equations(p.solution, kind=equations)) for p in problems if p.solution}
         without = sum(map(len, keys.values()))
-        more = sum(key not in keys[name] for name, key in human.items())
+        for problem in problems:
+            keys[problem.id] |= {"|".join(path_equations(text, kind=equations)) for text in problem.solutions if text}
+        more = sum(map(len, keys.values())) - without
         n = len(problems)
         return LeftFacts(without / n, (without + more) / n, lucky_frac(kept, problems))
 

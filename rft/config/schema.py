@@ -184,6 +184,13 @@ class AllocationConfig:
 
 
 @dataclass
+class DonorConfig:
+    """The models that draw the samples which training paths are selected from."""
+
+    sft: bool  # fine-tuned on the cell's human subset first; False: drawn from as they are, in their own prompt
+
+
+@dataclass
 class SelectConfig:
     """Which samples become training paths (paper A.3)."""
 
@@ -287,6 +294,7 @@ class StudyConfig:
     train: TrainConfig
     sampling: SamplingConfig
     allocation: AllocationConfig
+    donor: DonorConfig
     select: SelectConfig
     eval: EvalConfig
     loss: LossConfig

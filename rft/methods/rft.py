@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft.config import Allocate, ModelConfig, ThinTo
+from rft.config.reading import unnoted
 from rft.plan.allocate import allocated
 from rft.plan.choose import chosen_of
 from rft.plan.method import METHODS, Method, Trained
@@ -81,7 +82,15 @@ def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
         return p.imported(donor, num_draws=p.cfg.k)
     model = p.cfg.model if donor == p.cfg.model.name else p.cfg.donors[donor]
     draws = p.cfg.k if num_draws is None else num_draws
-    return pool_of(p, p.sft(model), num_draws=draws, model=model)
+    return pool_of(p, writer_of(p, model), num_draws=draws, model=model)
+
+
+def writer_of(p: Planner, model: ModelConfig) -> Weights:
+    """Who draws for a donor: its SFT model, or with donor.sft=false the model as it is.
+
+    Noted only where it is false: cells from before it existed keep their setting.
+    """
+    return p.sft(model) if unnoted(p.cfg).donor.sft or p.cfg.donor.sft else p.base(model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -115,7 +115,7 @@ def _mean(cells: Iterable[Cell], value: Callable[[Cell], float | None]) -> float
 
 def _accuracy(cells: Iterable[Cell]) -> float | None:
     """Mean accuracy in percent; a model whose pools of several k were drawn counts once."""
-    scores = {(cell.base, *sorted(_training_seeds(cell).items())): cell.accuracy for cell in cells}
+    scores = {(cell.draw, *sorted(_training_seeds(cell).items())): cell.accuracy for cell in cells}
     values = [100 * score.value for score in scores.values() if score is not None]
     return fmean(values) if values else None
 

@@ -100,6 +100,7 @@ def _cell(row: Row) -> Cell | None:
         cell_id="_".join(filter(None, (row["model"], row["method"], row["data_frac"], row["k"], row["epochs"]))),
         names={"model": row["model"], "data": "gsm8k"},
         base=row["model"],
+        draw=row["model"],
         setting=_known(
             {
                 "method": method,
@@ -172,6 +173,7 @@ def unused_pools() -> list[Cell]:
             cell_id=f"{row['model']}_pool_{row['k']}",
             names={"model": row["model"], "data": "gsm8k"},
             base=row["model"],
+            draw=row["model"],
             setting={"method": "rft", "data_frac": 1.0, "k": int(row["k"]), "union": []},
             scores={},
             num_params=float(row["params_b"]) * 1e9,

@@ -36,6 +36,7 @@ from analysis.stats.linear import NotEnough
 from analysis.style import DPI, caption
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import matched_summary
+from analysis.tables.noise import noise_summary
 from analysis.tables.results import records_csv, results_table, wrap
 from analysis.tables.sets import sets_table
 from rft.archive.files import on_disk
@@ -92,17 +93,19 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     own = make_points(table.cells, outcomes)
     points = [*own, *published_view().points] if overlay else own
     about = part_words(table, every, part)
-    lines = [*([wrap(about), ""] if about else []), results_table(table), ""]
+    lines = [*([wrap(about), ""] if about else []), results_table(table, outcomes), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
     lines += [matched_summary(own, outcomes), ""]
+    noise = noise_summary(main_recipe(own).points, outcomes)
+    lines += [noise, ""] if noise else []
     notes = " ".join(text for text in (about, str(main_recipe(own))) if text)
     lines += [wrap(notes), ""] if notes else []
     drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes)]
     lines += save_drawings(drawings, out=out)
-    sets = sets_table(every)
-    mine = f"this study on {', '.join(shown_sets(table))}" if sets.rows else "this study"
+    sets = sets_table(*verified(every)) if len(test_sets(every)) > 1 else None
+    mine = f"this study on {', '.join(shown_sets(table))}" if sets is not None else "this study"
     claims = {mine: run_claims(study_view(own, outcomes)), "published": published_claims()}
-    lines += write_texts(table, claims, out=out, notes=notes, sets=sets)
+    lines += write_texts(table, outcomes, claims, out=out, notes=notes, sets=sets)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
         material = Material(title, table, own, outcomes, claims, drawings, notes=notes, sets=sets)
@@ -185,7 +188,7 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
     absent = [f"{name}: {why}" for name, why in paper.NEVER_PUBLISHED.items()]
     lines += [wrap(f"no figure: {text}") for text in absent]
     table, claims = paper.paper_table(), {"published": published_claims()}
-    lines += write_texts(table, claims, out=out)
+    lines += write_texts(table, view.outcomes, claims, out=out)
     if report:
         title = "The published study, redrawn"
         material = Material(title, table, view.points, view.outcomes, claims, drawings, absent)
@@ -250,6 +253,7 @@ def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
 
 def write_texts(
     table: Table,
+    outcomes: Outcomes,
     claims: Mapping[str, Sequence[ClaimResult]],
     *,
     out: Path,
@@ -257,9 +261,9 @@ def write_texts(
     sets: Grid | None = None,
 ) -> list[str]:
     """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
-    (out / "records.csv").write_text(records_csv(table), encoding="utf-8")
+    (out / "records.csv").write_text(records_csv(table, outcomes), encoding="utf-8")
     (out / "claims.md").write_text(claims_text(claims, notes=notes), encoding="utf-8")
-    grids = paper_tables(table) | ({"table_sets": sets} if sets is not None and sets.rows else {})
+    grids = paper_tables(table, outcomes) | ({"table_sets": sets} if sets is not None and sets.rows else {})
     for name, grid in grids.items():
         for ending, text in grid.texts().items():
             (out / f"{name}.{ending}").write_text(text, encoding="utf-8")

@@ -39,6 +39,7 @@ METHODS = {
     "sft_best": MethodStyle("SFT, best epochs", "h", "#56B4E9"),
     "sft_matched": MethodStyle("SFT, matched steps", "D", "#56B4E9"),
     "rft": MethodStyle("RFT", "s", "#D55E00"),
+    "sampled": MethodStyle("SFT, sampled", ".", "#0072B2"),  # SFT's own model: what sampling finds, nothing studied
     "oracle_paths": MethodStyle("oracle paths", "^", "#009E73"),
     "fresh_human": MethodStyle("fresh human", "v", "#CC79A7"),
     "self_query": MethodStyle("self-query", "p", "#8A7A00"),

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class Truth:
         default_factory=lambda: {"sft": 2, "rft": 4}
     )  # equally likely paths on a test problem
     replicate_sd: float = 1.5  # of one cell's accuracy from seed to seed
+    draw_sd: float = 0.0  # of all cells of a base together, from draw to draw of it
+    gain_sd: float = 0.0  # of one setting's accuracy besides, from draw to draw
     item_sd: float = 1.2  # of problem difficulty, log-odds
     num_items: int = 400
     num_full: int = 512  # human examples at data_frac = 1
@@ -80,8 +83,17 @@ def grid(
     ks: Iterable[int] = (1, 4),
     methods: Iterable[str] = ("icl", "sft", "sft_matched", "rft"),
     seeds: Iterable[int] = (0,),
+    draws: Iterable[int] = (0,),
 ) -> list[dict[str, Any]]:
-    """Cells of a full grid; controls and ICL on the full data alone."""
+    """Cells of a full grid; controls and ICL on the full data alone. Draws of a base have seeds of their own."""
+    if list(draws) != [0]:
+        options = {"models": list(models), "fracs": list(fracs), "ks": list(ks), "methods": list(methods)}
+        seeds = list(seeds)
+        return [
+            {**spec, "seed": spec["seed"] + 1000 * draw, "pretrain_seed": draw}
+            for draw in draws
+            for spec in grid(**options, seeds=seeds)
+        ]
     specs: list[dict[str, Any]] = []
     for model in models:
         for seed in seeds:
@@ -138,6 +150,17 @@ def cell_name(spec: Mapping[str, Any]) -> str:
     return "_".join(f"{value}" for _, value in sorted(spec.items()))
 
 
+def draw_effect(spec: Mapping[str, Any], truth: Truth) -> float:
+    """Points by which one draw of a base lies from its configuration, for all its cells and for this setting besides."""
+    draw = f"{spec['model']} {spec.get('pretrain_seed', 0)}"
+    setting = {key: value for key, value in spec.items() if key != "seed"}
+    return truth.draw_sd * _normal(draw) + truth.gain_sd * _normal(f"{draw} {sorted(setting.items())}")
+
+
+def _normal(name: str) -> float:
+    return Random(name).gauss(0, 1)
+
+
 def item_chances(percent: float, difficulty: np.ndarray) -> np.ndarray:
     """Chances per problem whose mean is `percent`, found by bisection on the common shift."""
     low, high = -30.0, 30.0
@@ -164,6 +187,7 @@ def write_cell(
     """One finished cell's folder."""
     level = truth.accuracy(spec)
     if level > 0:
+        level += draw_effect(spec, truth)
         level = float(np.clip(level + rng.normal(0, truth.replicate_sd), 0.1, 99.9))
     chance = item_chances(level, difficulty) if level > 0 else np.zeros_like(difficulty)
     right = rng.random(truth.num_items) < chance
@@ -285,7 +309,8 @@ def make_record(
     model = {
         "name": spec["model"], "family": "nano", "num_params": PARAMS[spec["model"]] * 1.2,
         "num_params_non_embedding": PARAMS[spec["model"]], "post_trained": False, "pretrain_tokens": 2e6,
-        "base_key": f"base-{spec['model']}-{spec.get('pretrain_seed', 0)}", "tokenizer": "t0",
+        "base_key": f"base-{spec['model']}-{spec.get('pretrain_seed', 0)}",
+        "base_setting": f"base-{spec['model']}", "tokenizer": "t0",
         "pretrain_loss_nats": LOSS[spec["model"]], "pretrain_loss_se": 0.003, "determined_loss_nats": 0.5,
         "bits_per_byte": 1.0, "loss_text": "world held-out slice", "published_loss": None,
         "published_loss_source": None,

@@ -94,6 +94,14 @@ def test_analysis_imports_of_rft_only_what_both_share():
         assert {name for name in imported(path) if name.split(".")[0] == "rft"} <= OF_ANALYSIS, path
 
 
+def test_archives_and_sweeps_need_the_standard_library_and_records_alone():
+    """Every start of the analysis loads them."""
+    for path in [*(REPOSITORY / "rft" / "archive").glob("*.py"), REPOSITORY / "rft" / "sweeps.py"]:
+        own = {name for name in imported(path) if name == "rft.records" or name.startswith("rft.archive")}
+        others = {name.split(".")[0] for name in imported(path) - own}
+        assert others <= sys.stdlib_module_names, path
+
+
 def test_nothing_stands_on_the_command_or_the_library_for_users():
     for path in [p for folder in ("rft", "analysis", "hydra_plugins") for p in (REPOSITORY / folder).rglob("*.py")]:
         if path.parent.name != "cli":

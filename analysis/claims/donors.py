@@ -17,10 +17,10 @@ from analysis.claims.rulings import (
     ClaimTest,
     Ruling,
     StudyView,
+    control_of,
     directional,
     mean_over_bases,
     slope_estimate,
-    too_few,
 )
 from analysis.claims.scaling import full_points
 from analysis.load.cells import Base
@@ -28,10 +28,10 @@ from analysis.load.labels import method_label
 from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, same_but, where
-from analysis.stats.comparisons import MARGIN
+from analysis.stats.comparisons import MARGIN, lacking, separates
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
-from analysis.stats.uncertainty import Estimate
+from analysis.stats.uncertainty import Estimate, both_intervals
 
 UNION = ClaimTest(
     "7a",
@@ -74,7 +74,7 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
         ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
     ]
     if pairs:
-        estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+        estimate = mean_over_bases(pairs, view.outcomes)
         details = _at_equal_paths(where(everyone, thinned=True), own, view)
         first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs", details=details)
     else:
@@ -89,8 +89,7 @@ def _at_equal_paths(thinned: Sequence[Point], own: dict[tuple[Base, int | None],
         single = own.get((union.cell.base, (union.cell.k or 0) * len(union.cell.union)))
         estimate = contrast((union, single), (1.0, -1.0), view.outcomes) if single else None
         if estimate is not None and math.isfinite(estimate.se):
-            low, high = estimate.interval()
-            numbers = f"{estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
+            numbers = f"{estimate.value:+.2f} (95 %: {both_intervals(estimate)})"
             lines.append(f"at equal paths, {names[union.cell.base]}, {method_label(union.cell)}: {numbers}")
     return lines
 
@@ -111,9 +110,9 @@ def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
     line = fit_on_loss(most, gains, what="gain of donors against loss")
     if not isinstance(line, LineFit):
         return DONORS.not_testable(line)
-    return directional(
-        DONORS, slope_estimate(line), view=view, sign=-1, what=f"slope over {line.n} bases at k={k} each"
-    )
+    groups = [((more, less), (1.0, -1.0)) for more, less in zip(most, fewer, strict=True)]
+    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    return directional(DONORS, slope, view=view, sign=-1, what=f"slope over {line.n} bases at k={k} each")
 
 
 def _donor_pairs(unions: Sequence[Point]) -> tuple[int, list[Point], list[Point]]:
@@ -124,7 +123,7 @@ def _donor_pairs(unions: Sequence[Point]) -> tuple[int, list[Point], list[Point]
         for point in where(unions, k=k):
             by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
         most, fewer = by_size[max(by_size)], by_size[min(by_size)]
-        shared = [b for b in most if b in fewer and len(by_size) > 1 and most[b].cell.loss is not None]
+        shared = [b for b in most if b in fewer and len(by_size) > 1 and most[b].loss is not None]
         found[k] = [most[b] for b in shared], [fewer[b] for b in shared]
     best = max(found, key=lambda k: (len(found[k][0]), k), default=0)
     return best, *found.get(best, ([], []))
@@ -141,21 +140,25 @@ def _self_made(view: StudyView, method: str) -> ClaimResult:
     pairs = [((p, s), (1.0, -1.0)) for p in mine if (s := same_but(p, view.points, method="sft"))]
     if not pairs:
         return test.not_testable(f"no {method} cell beside SFT")
-    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+    estimate = mean_over_bases(pairs, view.outcomes)
     return no_help(test, estimate, view=view, what=f"mean of {len(pairs)} settings")
 
 
 def no_help(test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what: str) -> ClaimResult:
-    """Supported when the 90 % interval's upper end is below the margin (a harm is no help either)."""
+    """Supported when the 90 % interval's upper end is below the margin (a harm is no help either) in bases where a positive
+    control helps."""
     if estimate is None or not math.isfinite(estimate.se):
         return test.not_testable(f"not enough data for {what}")
     assert test.margin is not None
-    low, high = estimate.interval(level=1 - 2 * ALPHA)
-    text = f"{what}: {estimate.value:+.2f} (90 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
+    high = estimate.interval(level=1 - 2 * ALPHA)[1]
+    text = f"{what}: {estimate.value:+.2f} (90 %: {both_intervals(estimate, level=1 - 2 * ALPHA)})"
     p = estimate.p_value(test.margin) / 2 if estimate.value < test.margin else 1 - estimate.p_value(test.margin) / 2
-    lacking = too_few(estimate, view=view)
-    if lacking:
-        return test.result(Ruling.NOT_TESTABLE, f"{text}; {lacking}", estimate=estimate)
+    why = lacking(estimate)
+    if why:
+        return test.result(Ruling.NOT_TESTABLE, f"{text}; {why}", estimate=estimate)
+    if high < test.margin and not separates(control_of(view)):
+        text += "; no positive control separates in these bases, so that nothing might help"
+        return test.result(Ruling.NOT_SEPARABLE, text, estimate=estimate, p=p)
     if high < test.margin:
         return test.result(Ruling.SUPPORTED, text, estimate=estimate, p=p)
     if estimate.interval()[0] > 0:

@@ -16,8 +16,9 @@ import numpy as np
 
 from analysis.load.names import base_names
 from analysis.load.outcomes import PathDraws, read_path_draws
-from analysis.load.points import Point, paired_replicates
-from analysis.stats.uncertainty import Estimate, crossed_mean
+from analysis.load.pairs import by_unit, independent_units, paired_replicates
+from analysis.load.points import Point
+from analysis.stats.uncertainty import Estimate, both_intervals, nested_mean
 from analysis.stats.votes import distinct
 
 Pair = tuple[Point, Point]  # RFT, and SFT at its optimiser steps
@@ -31,10 +32,9 @@ def emitted_lines(pairs: Sequence[Pair], points: Sequence[Point]) -> list[str]:
     for pair in _usable(pairs, found):
         one = emitted_difference([pair], found)
         if one is not None:
-            low, high = one.interval()
             lines.append(
                 f"emitted on test questions, {names[pair[0].cell.base]}: {one.value:+.3f} distinct paths "
-                f"(95 % {low:+.3f} to {high:+.3f}), RFT - SFT matched in steps; no claim of the paper"
+                f"(95 %: {both_intervals(one, digits=3)}), RFT - SFT matched in steps; no claim of the paper"
             )
     return lines
 
@@ -49,16 +49,18 @@ def _mean_distinct(group: Sequence[dict[str, PathDraws]], ids: Sequence[str], *,
 
 
 def emitted_difference(pairs: Sequence[Pair], found: Found) -> Estimate | None:
-    """Mean over pairs of distinct@k of the first minus the second; None when they share no replicate or problem."""
-    rows = paired_replicates([point for pair in pairs for point in pair])
-    if not rows:
+    """Mean over pairs, one a base, of distinct@k, first minus second; None when one shares no replicate or problem."""
+    rows = [paired_replicates(pair) for pair in pairs]
+    if not all(rows):
         return None
-    draws = [[[found[cell.folder] or {} for cell in group] for group in row] for row in rows]
-    everyone = [part for row in draws for group in row for part in group]
+    draws = [[[[found[cell.folder] or {} for cell in group] for group in row] for row in mine] for mine in rows]
+    everyone = [part for mine in draws for row in mine for group in row for part in group]
     ids = [i for i in everyone[0] if all(i in part for part in everyone)]
     if not ids:
         return None
     k = min(part[i].num_draws for part in everyone for i in ids)
-    values = np.array([[_mean_distinct(group, ids, k=k) for group in row] for row in draws])
-    signs = np.tile([1.0, -1.0], len(pairs)) / len(pairs)
-    return crossed_mean(np.einsum("j,rji->ri", signs, values))
+    bases = []
+    for mine, places in zip(draws, map(independent_units, rows), strict=True):
+        means = np.array([[_mean_distinct(group, ids, k=k) for group in row] for row in mine])
+        bases.append(by_unit(means[:, 0] - means[:, 1], places))
+    return nested_mean(bases)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from analysis.claims.rulings import ClaimResult, ClaimTest, StudyView, directional, slope_estimate
 from analysis.claims.scaling import SMALLEST_FRACTION, full_points, log_amounts, sft_ladders
 from analysis.load.cells import Base
+from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
 from analysis.stats.fits import log_odds, point_n, slope_weights
@@ -47,7 +48,7 @@ UNION_GAIN_SHRINKS = ClaimTest(
 def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
     """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
     ladders = sft_ladders(points, smallest=smallest).values()
-    return [la for la in ladders if len(la) >= 3 and la[-1].cell.loss is not None and not la[-1].cell.post_trained]
+    return [la for la in ladders if len(la) >= 3 and la[-1].loss is not None and not la[-1].cell.post_trained]
 
 
 def slope_estimates(
@@ -92,7 +93,17 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
                     reversed_in.append(name)
     what = f"slope over {line.n} bases, R² {line.r2:.3f}"
     what += f", its sign reversed in {len(reversed_in)} of {len(details)} variants" if reversed_in else ""
-    return [directional(GAIN_SHRINKS, slope_estimate(line), view=view, what=what, details=details)]
+    ladders = slope_ladders(view.same_epochs, smallest=SMALLEST_FRACTION)
+    groups = [(ladder, tuple(slope_weights(log_amounts(ladder)))) for ladder in ladders]
+    slope = slope_estimate(line, groups=groups if len(groups) == line.n else (), outcomes=view.outcomes)
+    other_scale = _gain_shrink_line(view.same_epochs, view.outcomes, smallest=SMALLEST_FRACTION, odds=True)
+    said = _odds_slope(other_scale, unit=unit_name(view.points[0].cell)) if isinstance(other_scale, LineFit) else ""
+    return [directional(GAIN_SHRINKS, slope, view=view, what=what, details=details, odds=said)]
+
+
+def _odds_slope(line: LineFit, *, unit: str) -> str:
+    low, high = line.interval()
+    return f"on log-odds {line.b:+.3f} per doubling per {unit} (95 % {low:+.3f} to {high:+.3f})"
 
 
 def _gain_shrink_line(
@@ -138,7 +149,9 @@ def _gain_result(
     if not isinstance(line, LineFit):
         return test.not_testable(line)
     what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
-    return directional(test, slope_estimate(line), view=view, what=what, details=details)
+    groups = [((point, sft[base]), (1.0, -1.0)) for base, point in series[best].items()]
+    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    return directional(test, slope, view=view, what=what, details=details)
 
 
 def _series_name(key: tuple[int, int]) -> str:

@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from analysis.claims.emit import emitted_lines
-from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, mean_over_bases
+from analysis.claims.rulings import (
+    ALPHA,
+    ClaimResult,
+    ClaimTest,
+    Ruling,
+    StudyView,
+    directional,
+    mean_over_bases,
+    odds_words,
+)
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.load.cells import NO_DEDUP, Base
 from analysis.load.names import unit_name
-from analysis.load.points import Point
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Contrast, Point, Scale, mean_contrast
 from analysis.load.query import same_but, where
 from analysis.stats.comparisons import MARGIN
 from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, told_apart
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
+from analysis.stats.uncertainty import Estimate
 
 RFT_BEATS_CONTROL = ClaimTest(
     "4a",
@@ -96,23 +107,42 @@ def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
 def _beats_controls(view: StudyView) -> ClaimResult:
     """Against both controls where the bases that have one have both; else against the one that most have."""
     tops = shared_tops(view.points)
-    found = {p.cell.base: (p, controls) for p in tops if (controls := controls_of(p, view.points))}
-    counts = {name: sum(name in controls for _, controls in found.values()) for name in CONTROLS}
-    most = max(counts.values(), default=0)
-    if not most:
+    controls = {p.cell.base: (p, controls_of(p, view.points)) for p in tops}
+    counts = {name: sum(name in own for _, own in controls.values()) for name in CONTROLS}
+    first = max(counts, key=lambda name: counts[name])
+    if not counts[first]:
         return RFT_BEATS_CONTROL.not_testable("no RFT cell on the full data has its sft_matched or sft_best cell")
-    differences, details = {}, []
-    for name, count in counts.items():
-        pairs = [((p, controls[name]), (1.0, -1.0)) for p, controls in found.values() if name in controls]
-        if 0 < count < most:
-            details.append(f"{CONTROLS[name]} was run for {count} of {most} bases: not used")
-        elif pairs and (one := mean_over_bases(pairs, view.outcomes, published=view.published)) is not None:
-            differences[name] = one
+    found = [(p, own) for p, own in controls.values() if first in own]
+    pairs: dict[str, list[Contrast]] = {}
+    details = []
+    for name in CONTROLS:
+        count = sum(name in own for _, own in found)
+        if count == len(found):
+            pairs[name] = [((p, own[name]), (1.0, -1.0)) for p, own in found]
+        elif counts[name]:
+            details.append(f"{CONTROLS[name]} was run for {count} of {len(found)} bases: not used")
+    differences = _means(pairs, view.outcomes)
     if not differences:
-        return RFT_BEATS_CONTROL.not_testable("the bases share no replicate with their controls")
-    what = f"mean of {most} bases, k={tops[0].cell.k}, against {control_words(list(differences))}"
-    details += told_apart(differences)
-    return directional(RFT_BEATS_CONTROL, harder(list(differences.values())), view=view, what=what, details=details)
+        return RFT_BEATS_CONTROL.not_testable("a base shares no replicate with its control")
+    what = f"mean of {len(found)} bases, k={tops[0].cell.k}, against {control_words(list(differences))}"
+    odds = _means(pairs, view.outcomes, scale=Scale.LOG_ODDS)
+    return directional(
+        RFT_BEATS_CONTROL,
+        harder(list(differences.values())),
+        view=view,
+        what=what,
+        details=[*details, *told_apart(differences)],
+        odds=odds_words(harder(list(odds.values()))),
+        tops=[p for p, _ in found],
+    )
+
+
+def _means(
+    pairs: Mapping[str, Sequence[Contrast]], outcomes: Outcomes, *, scale: Scale = Scale.POINTS
+) -> dict[str, Estimate]:
+    """Mean over bases of each difference that every base has a replicate of."""
+    found = {name: mean_contrast(groups, outcomes, scale=scale) for name, groups in pairs.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _beats_plain(view: StudyView) -> ClaimResult:
@@ -120,8 +150,11 @@ def _beats_plain(view: StudyView) -> ClaimResult:
     pairs = [((top, s), (1.0, -1.0)) for top in tops if (s := same_but(top, view.points, method="sft"))]
     if not pairs:
         return RFT_BEATS_SFT.not_testable("no RFT cell on the full data has its sft cell")
-    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
-    return directional(RFT_BEATS_SFT, estimate, view=view, what=f"mean of {len(pairs)} bases, k={tops[0].cell.k}")
+    estimate = mean_over_bases(pairs, view.outcomes)
+    what = f"mean of {len(pairs)} bases, k={tops[0].cell.k}"
+    odds = odds_words(mean_contrast(pairs, view.outcomes, scale=Scale.LOG_ODDS))
+    mine = [top for (top, _), _ in pairs]
+    return directional(RFT_BEATS_SFT, estimate, view=view, what=what, odds=odds, tops=mine)
 
 
 def _later(view: StudyView) -> ClaimResult:
@@ -142,7 +175,7 @@ def _later(view: StudyView) -> ClaimResult:
         return RFT_LATER.not_testable(
             "no base has RFT (one k, de-duplicated) and SFT at 3 fractions, each twice the last"
         )
-    estimate = mean_over_bases(groups, view.outcomes, published=view.published)
+    estimate = mean_over_bases(groups, view.outcomes)
     return directional(RFT_LATER, estimate, view=view, what=f"difference in bend, {len(groups)} bases")
 
 
@@ -181,7 +214,7 @@ def _more_paths(view: StudyView) -> ClaimResult:
     if not groups:
         reason = "no base has RFT at 3 values of k with different numbers of distinct paths"
         return MORE_PATHS.result(Ruling.NOT_TESTABLE, reason, details=tuple(_emitted(view)))
-    estimate = mean_over_bases(groups, view.outcomes, published=view.published)
+    estimate = mean_over_bases(groups, view.outcomes)
     note = "k and distinct paths rise together: the slope is not of diversity at equal size"
     details = [*(f"slope of base {i + 1}: {slope:+.2f}" for i, slope in enumerate(slopes)), note, *_emitted(view)]
     return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
@@ -193,7 +226,7 @@ def _dedup(view: StudyView) -> ClaimResult:
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
-    estimate = mean_over_bases(pairs, view.outcomes, published=view.published)
+    estimate = mean_over_bases(pairs, view.outcomes)
     return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} pairs")
 
 
@@ -208,7 +241,7 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
     series: dict[int, list[Point]] = {}
     for ladder in own_ladder(view.points).values():
         for p in ladder:
-            if distinct_with_human(p) is not None and _correct(p) is not None and p.cell.loss is not None:
+            if distinct_with_human(p) is not None and _correct(p) is not None and p.loss is not None:
                 series.setdefault(p.cell.k or 0, []).append(p)
     best = max(series, key=lambda k: (len(series[k]), k), default=None)
     if best is None or len(series[best]) < 3:

@@ -1,7 +1,7 @@
 """What a claim's test returns, and the rules by which an estimate becomes a verdict.
 
-result = directional(estimate, claim="4b", sign=+1)
-result.verdict            # Verdict.NOT_SEPARABLE
+result = directional(test, estimate, view=view, what="mean of 5 bases")
+result.ruling, result.relevance            # Ruling.SUPPORTED, Relevance.OPEN: above 0, perhaps within the margin
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from enum import Enum
 import numpy as np
 
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, contrast
-from analysis.stats.comparisons import judge
+from analysis.load.points import Contrast, Point, mean_contrast
+from analysis.load.query import where
+from analysis.stats.comparisons import Relevance, judge, lacking, positive_control, relevance_of
+from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
-from analysis.stats.uncertainty import VERDICT_REPLICATES, Estimate, Kind, replicate_mean
+from analysis.stats.uncertainty import Estimate, Kind, both_intervals, interval_words
 
 SAME_EPOCHS = "3 epochs"  # of the variants of the published study, the one with a fixed number of epochs
 ALPHA = 0.05  # of a claim, Holm's correction over the primary contrasts
@@ -28,7 +30,7 @@ class Ruling(Enum):
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
-    EQUIVALENT = "equivalent"  # the difference is smaller than the margin
+    EQUIVALENT = "equivalent"  # neither direction separable, smaller than the margin, and a positive control separates
     NOT_SEPARABLE = "not separable"
     NOT_TESTABLE = "not testable"
 
@@ -61,6 +63,7 @@ class ClaimResult:
     statistic: str  # what was computed, in words
     ruling: Ruling
     reason: str
+    relevance: Relevance | None = None  # how the difference stands to the margin
     estimate: Estimate | None = None
     unit: str = "points"
     margin: float | None = None
@@ -100,73 +103,66 @@ def directional(
     what: str,
     sign: int = 1,
     details: Sequence[str] = (),
+    odds: str = "",
+    tops: Sequence[Point] = (),
 ) -> ClaimResult:
-    """Supported when sign * value > 0 beyond chance, contradicted when < 0, equivalent when within the margin.
+    """Supported when sign * value > 0 beyond chance, contradicted when < 0, both for new bases of this kind.
 
-    Equivalence goes before the other two, by the meaning of a margin. A measured study with fewer than five units
-    (replicates, or bases for a claim over bases) gives no verdict: what it shows is given as the reason.
+    Whether the difference matters is a second statement, beside the first. Where neither direction is separable a difference
+    within the margin is called equivalent, if a positive control separates in the bases of `tops` (all bases by themselves).
+    What gives no verdict (see `lacking`) is described. `odds`: the effect on the log-odds scale, in words.
     """
     if estimate is None:
-        return test.not_testable(f"not enough data for {what}")
+        return test.not_testable(f"not enough data for {what}: a base shares no replicate between its cells")
     if not math.isfinite(estimate.half_width()):
         return test.not_testable(f"{what}: {estimate.value:+.2f}, of unknown error")
-    low, high = estimate.interval()
-    text = f"{what}: {estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f}; {estimate.kind.value})"
+    text = f"{what}: {estimate.value:+.2f} (95 %: {both_intervals(estimate)}){f'; {odds}' if odds else ''}"
     values = {"estimate": estimate, "p": estimate.p_value(), "details": tuple(details)}
-    lacking = too_few(estimate, view=view)
-    if lacking:
-        return test.result(Ruling.NOT_TESTABLE, f"{text}; {lacking}", **values)
+    why = lacking(estimate)
+    if why:
+        return test.result(Ruling.NOT_TESTABLE, f"{text}; {why}", **values)
+    relevance = None
     if test.margin is not None:
-        inner_low, inner_high = estimate.interval(level=1 - 2 * ALPHA)
-        if -test.margin < inner_low and inner_high < test.margin:
-            return test.result(Ruling.EQUIVALENT, f"{text}; 90 % within ±{test.margin:g}", **values)
+        relevance = relevance_of(estimate, margin=test.margin, control=control_of(view, tops))
+        text += f"; {relevance.value} of ±{test.margin:g}"
     if estimate.p_value() <= ALPHA:
         ruling = Ruling.SUPPORTED if sign * estimate.value > 0 else Ruling.CONTRADICTED
-        return test.result(ruling, text, **values)
-    return test.result(Ruling.NOT_SEPARABLE, f"{text}{_needed(estimate, test.margin)}", **values)
+    elif relevance is Relevance.SMALLER:
+        ruling = Ruling.EQUIVALENT
+    else:
+        ruling, text = Ruling.NOT_SEPARABLE, f"{text}; to separate: {judge(estimate).needed_text}"
+    return test.result(ruling, text, relevance=relevance, **values)
 
 
-def too_few(estimate: Estimate, *, view: StudyView) -> str:
-    """Why an estimate gives no verdict, or ''."""
-    if estimate.kind in (Kind.ITEMS, Kind.EXPLORATORY):
-        return f"a verdict needs {VERDICT_REPLICATES} replicates"
-    if estimate.kind is Kind.BASES and not view.published and estimate.num_bases < VERDICT_REPLICATES:
-        return f"a verdict over bases needs {VERDICT_REPLICATES} of them"
-    return ""
+def control_of(view: StudyView, tops: Sequence[Point] = ()) -> Estimate | None:
+    """The positive control of some bases; of all that have SFT on the full data where none are named."""
+    chosen = tops or list({p.cell.base: p for p in where(view.points, method="sft", data_frac=1.0)}.values())
+    return positive_control(chosen, view.points, view.outcomes) if chosen else None
 
 
-def _needed(estimate: Estimate, margin: float | None) -> str:
-    if estimate.kind is not Kind.REPLICATES:
-        return ""
-    needed = judge(estimate, margin=margin or 0.0).replicates_needed
-    return f"; {needed} replicates would separate it" if needed else "; more replicates on these problems would not do"
+def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate | None:
+    """Mean over base configurations of a contrast of each one's points, published and measured alike.
 
-
-def mean_over_bases(
-    groups: Sequence[tuple[Sequence[Point], Sequence[float]]], outcomes: Outcomes, *, published: bool
-) -> Estimate | None:
-    """Mean over bases of a contrast of each base's points.
-
-    Measured: per replicate the mean over the bases, then problems crossed with replicates; None where the bases share no
-    replicate, as one base alone is no mean over them. Published (one run a base): a
-    t-interval over bases, which holds their run-to-run variation too.
+    Draws of the base are random where every configuration has two; where each has one, bases are, and a base's own draw lies
+    inside their interval. None where one of the bases has nothing to pair.
     """
-    if not groups:
-        return None
-    if published:
-        parts = [contrast(points, weights, outcomes) for points, weights in groups]
-        values = np.array([part.value for part in parts if part is not None])
-        return over_bases(values) if len(values) > 1 else parts[0]
-    points = [point for members, _ in groups for point in members]
-    weights = np.concatenate([np.asarray(factors, float) for _, factors in groups]) / len(groups)
-    return contrast(points, tuple(weights), outcomes)
+    return mean_contrast(groups, outcomes) if groups else None
 
 
-def over_bases(values: np.ndarray) -> Estimate:
-    """t-interval over bases, each a single run."""
-    return replace(replicate_mean(values), kind=Kind.BASES, num_replicates=1, num_bases=len(values))
+def odds_words(found: Estimate | None) -> str:
+    """'on log-odds +0.12 (95 % -0.02 to +0.26)': the same difference on the log-odds scale."""
+    return "" if found is None else f"on log-odds {found.value:+.2f} (95 % {interval_words(found)})"
 
 
-def slope_estimate(line: LineFit, *, num_items: int = 0) -> Estimate:
-    """A line's slope over bases as an estimate: df = bases - 2."""
-    return Estimate(line.b, line.se_b, line.df, 1, num_items, Kind.BASES, num_bases=line.n)
+def slope_estimate(line: LineFit, *, groups: Sequence[Contrast] = (), outcomes: Outcomes | None = None) -> Estimate:
+    """A line's slope over base configurations as an estimate: df = bases - 2, a base's own draw inside its residual.
+
+    `groups`: per base what the line's values are contrasts of: from them follows the error for these bases as they are.
+    """
+    these = None
+    if groups and outcomes is not None:
+        weights = len(groups) * slope_weights(line.x)  # so that the mean over bases is the slope
+        scaled = [(points, tuple(w * np.asarray(f))) for (points, f), w in zip(groups, weights, strict=True)]
+        found = mean_contrast(scaled, outcomes)
+        these = None if found is None else found.these_bases
+    return Estimate(line.b, line.se_b, line.df, 1, 0, Kind.BASES, num_draws=line.n, num_bases=line.n, these=these)

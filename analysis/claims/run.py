@@ -4,8 +4,8 @@
     print(claims_table({"published": run_claims(published_view()), "quickstart": results}))
 
 Levels: 5 % per primary contrast after Holm's correction over the primary contrasts that could be tested; every other
-result is exploratory and stands at its own 5 %. Verdicts on a measured study need five replicates. A ruling that Holm's
-correction takes away becomes 'not separable'.
+result is exploratory and stands at its own 5 %. Verdicts are about new bases of this kind and need five draws of a base, or
+five bases. A ruling that Holm's correction takes away becomes 'not separable'.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
 
 def _in_unit(result: ClaimResult, view: StudyView) -> ClaimResult:
     """Slopes on pretraining loss in the unit that the study's losses are in."""
-    units = {unit_name(point.cell) for point in view.points if point.cell.loss is not None}
+    units = {unit_name(point.cell) for point in view.points if point.loss is not None}
     return replace(result, unit=result.unit.replace("per nat", f"per {units.pop()}")) if len(units) == 1 else result
 
 

@@ -15,6 +15,7 @@ from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, Study
 from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, where
+from analysis.stats.comparisons import lacking
 from analysis.stats.linear import LineFit, NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
 from analysis.stats.shape import MARGIN, ShapeResult, compare_rivals, log_linear
@@ -92,9 +93,9 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     p_line = max(s.p_line for s in shapes.values())
     p_bent = min(1.0, len(shapes) * min(s.p_bent for s in shapes.values()))
     text = f"largest departure {estimate.value:+.2f}; all 90 % intervals within ±{max(s.bound for s in shapes.values()):.2f}"
-    if not view.published and min(len(p.cells) for p in (p for ladder in ladders.values() for p in ladder)) < 5:
-        text += "; a verdict needs 5 replicates"
-        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, text, estimate=estimate, details=tuple(details))]
+    why = next((why for shape in shapes.values() for e in shape.departures if (why := lacking(e))), "")
+    if why:
+        return [LOG_LINEAR.result(Ruling.NOT_TESTABLE, f"{text}; {why}", estimate=estimate, details=tuple(details))]
     if p_line <= ALPHA:
         ruling, p = Ruling.SUPPORTED, p_line
     elif p_bent <= ALPHA:
@@ -150,7 +151,7 @@ def _linear_result(view: StudyView) -> ClaimResult:
         if texts_differ(points):
             details.append(f"{method}: {TEXTS_DIFFER}")
             continue
-        loss = np.array([p.cell.loss for p in points], float)
+        loss = np.array([p.loss for p in points], float)
         centre = (loss.max() + loss.min()) / 2
         half = (loss.max() - loss.min()) / 2
         scaled = (loss - centre) / half  # the quadratic term then is the bend from the middle to the ends
@@ -180,6 +181,6 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     line = fit_on_loss([icl[b] for b in shared], difference, what="ICL minus SFT against loss")
     if not isinstance(line, LineFit):
         return ICL_STEEPER.not_testable(f"{line} (bases where ICL is off the floor)")
-    return directional(
-        ICL_STEEPER, slope_estimate(line), view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases"
-    )
+    groups = [((icl[b], sft[b]), (1.0, -1.0)) for b in shared]
+    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    return directional(ICL_STEEPER, slope, view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases")

@@ -192,7 +192,7 @@ def _data_panel(
 
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
     """ICL, SFT and studied methods (own pool: largest k; unions) on the full data, of bases with a loss, not post-trained."""
-    usable = [p for p in where(points, data_frac=ALL_DATA) if p.cell.loss is not None and not p.cell.post_trained]
+    usable = [p for p in where(points, data_frac=ALL_DATA) if p.loss is not None and not p.cell.post_trained]
     rft = [p for p in usable if studied(p.cell) and p.cell.plainly_selected]
     most: dict[tuple[str, str, str], int] = {}  # published and measured studies have ladders of their own
     for point in (p for p in rft if not p.cell.union):
@@ -246,9 +246,9 @@ def _loss_panel(
     fits = []
     groups = series_by_label(points)
     lines = model_lines(list(groups))
-    losses = [p.cell.loss or math.nan for p in points]
+    losses = [p.loss or math.nan for p in points]
     step = 0.014 * (max(losses) - min(losses))
-    bars = [bars_of([p.cell.loss or math.nan for p in members], members) for members in groups.values()]
+    bars = [bars_of([p.loss or math.nan for p in members], members) for members in groups.values()]
     places = set_apart(bars, step=-step, pad=panel.get_ylim()[1] / 80)  # the axis runs from right to left
     for index, (label, members) in enumerate(groups.items()):
         style = method_series_style(members[0], points, looks)
@@ -277,7 +277,7 @@ def loss_label(points: Sequence[Point]) -> str:
 
 def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
     """The bases' names on an upper axis, turned so that near losses do not overlap."""
-    losses = {looks.names[p.cell.base]: p.cell.loss or math.nan for p in points}
+    losses = {looks.names[p.cell.base]: p.loss or math.nan for p in points}
     panel.margins(x=0.09)  # room for the last name
     top = panel.secondary_xaxis("top")
     top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize=7, color="#444444")
@@ -291,6 +291,6 @@ def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | No
     from analysis.stats.fits import line_entry
 
     kept, left_out = keep_measurable(members)
-    line = fit_line([p.cell.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)
+    line = fit_line([p.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)
     entry = {"series": what, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"}
     return line, {**entry, "left_out": list(left_out)} if left_out else entry

@@ -47,11 +47,11 @@ def kinds_caption(points: Sequence[Point]) -> str:
     """What the intervals of these points hold, in one sentence."""
     kinds = {point.estimate.kind for point in points}
     texts = {
-        Kind.ITEMS: "item noise only (one replicate: no seed-to-seed variation)",
-        Kind.EXPLORATORY: "2 to 4 replicates and test problems (t, exploratory)",
-        Kind.REPLICATES: "replicates and test problems (t)",
+        Kind.ITEMS: "item noise only (one replicate of one drawn base: no seed-to-seed variation)",
+        Kind.REPLICATES: "replicates and test problems of these bases (t; new bases not estimable: one draw)",
+        Kind.DRAWS: "new bases of this kind: draws, replicates and test problems (t)",
+        Kind.BASES: "bases (t), a base's own draw inside",
         Kind.PUBLISHED: "binomial error of one published run",
-        Kind.BASES: "bases (t)",
     }
     parts = [texts[kind] for kind in Kind if kind in kinds]
     items = sorted({point.estimate.num_items for point in points if point.estimate.num_items})

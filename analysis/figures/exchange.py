@@ -31,7 +31,7 @@ SCALE_WORDS = "Filled: human problems count by their logarithm; open: each count
 WORTH_FORMULA = "fresh human problems per new path = a + b * x"
 STYLE_LABEL = "human_style (0: no preferred style, 1: always the same)"
 AXES: dict[str, tuple[str, Callable[[Exchange], float | None], tuple[str, ...]]] = {
-    "loss": ("pretraining loss", lambda e: e.rft.cell.loss, (FRESH_COUNT,)),
+    "loss": ("pretraining loss", lambda e: e.rft.loss, (FRESH_COUNT,)),
     "human_style": (STYLE_LABEL, lambda e: e.rft.cell.human_style, (FRESH_COUNT, HUMAN_STYLE)),
 }  # axis -> label, value, the keys that it shows
 PATHS: dict[str, Callable[[Exchange], float | None]] = {
@@ -65,14 +65,17 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawin
     fits += _split_panel(axes[0][2], splits, looks=looks)
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend_outside(figure, handles, labels, columns=5)
-    text = (
-        f"95 % intervals: {found[0].label} (Fieller). {READING} {SCALE_WORDS}{_absent(found, looks)} Right: RFT - SFT"
-    )
+    text = f"95 % intervals: {_held(found)} (Fieller). {READING} {SCALE_WORDS}{_absent(found, looks)} Right: RFT - SFT"
     absent = [label for part, label, _, _ in PARTS if any(getattr(split, part) is None for split in splits)]
     text += " in parts; an absent bar: its control was not run." if absent else " in parts."
     text += f" {recipe}" if str(recipe) else ""
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
+
+
+def _held(found: Sequence[Exchange]) -> str:
+    """What the intervals hold, in words."""
+    return " or ".join(dict.fromkeys(e.label for e in found))
 
 
 def _absent(found: Sequence[Exchange], looks: Looks) -> str:
@@ -114,7 +117,7 @@ def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawi
     axes[0][0].set_ylabel("fresh human problems per new path")
     entries = [panel.get_legend_handles_labels() for panel in axes[0]]
     legend_outside(figure, [h for handles, _ in entries for h in handles], [n for _, labels in entries for n in labels])
-    text = f"k = {k}; 95 % intervals: {shown[0].label} (Fieller). {READING} {SCALE_WORDS}{_absent(shown, looks)} "
+    text = f"k = {k}; 95 % intervals: {_held(shown)} (Fieller). {READING} {SCALE_WORDS}{_absent(shown, looks)} "
     text += "Lines: least squares over the logarithmic rates, 3 or more."
     text += "".join(f" Against {axis}: {recipes[axis]}" for axis in found if str(recipes[axis]))
     caption(figure, text)
@@ -203,7 +206,11 @@ def _rate_entry(rate: Rate, e: Exchange) -> dict[str, Any]:
     entry: dict[str, Any] = {"note": rate.note, "slope": estimate_entry(rate.slope)}
     for name, paths in (("kept", e.kept), ("new", e.new)):
         worth = rate.per(paths)
-        entry[f"per_{name}_path"] = None if worth is None else {"value": worth[0], "interval_95": list(worth[1])}
+        these = rate.per_these_bases(paths)
+        held = {"these_bases_95": None if these is None else list(these)}
+        entry[f"per_{name}_path"] = (
+            None if worth is None else {"value": worth[0], "interval_95": list(worth[1]), **held}
+        )
     return entry
 
 

@@ -54,13 +54,13 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
     figure, axes = new_figure(width=5.8, height=4.2)
     panel, fits, fitted = axes[0][0], [], False
     bars = [
-        [(p.cell.loss or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
+        [(p.loss or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
         for _, tops, slopes in found
     ]
     losses = [bar[0] for row in bars for bar in row]
     places = set_apart(bars, step=-0.014 * (max(losses) - min(losses)))  # the axis runs from right to left
     for i, (rule, tops, slopes) in enumerate(found):
-        loss = np.array([p.cell.loss or math.nan for p in tops])
+        loss = np.array([p.loss or math.nan for p in tops])
         values = [slope.value for slope in slopes]
         line = fit_on_loss(tops, values, what=f"gain per doubling against loss, {rule}")
         fits.append({"series": rule, **line_entry(line, formula=GAIN_FORMULA), "unit": "base"})

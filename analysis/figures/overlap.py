@@ -15,7 +15,8 @@ from analysis.figures.paths import ladder_points
 from analysis.figures.registry import draws
 from analysis.load.cells import Cell
 from analysis.load.names import base_names
-from analysis.load.points import Point, paired_replicates
+from analysis.load.pairs import same_seeds
+from analysis.load.points import Point
 from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 from rft.archive.files import present, rows_at
@@ -42,15 +43,12 @@ def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]
     if not by_k:
         return 0, {}
     k = max(by_k, key=lambda k: (len(by_k[k]), k))
-    rows = paired_replicates(by_k[k])
-    if not rows:
-        return k, {}
     names = base_names(p.cell for p in points)
     pools = {}
-    for point, (cell, *_) in zip(by_k[k], rows[0], strict=True):
+    for cell in same_seeds(by_k[k]):
         keys = read_keys(cell)
         if keys is not None:
-            pools[names[point.cell.base]] = (cell, keys)
+            pools[names[cell.base]] = (cell, keys)
     return k, {name: pools[name] for name in names.values() if name in pools}
 
 

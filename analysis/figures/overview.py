@@ -57,7 +57,7 @@ FIGURE_2_NOTE = (
 @draws("all_vs_loss", order=60)
 def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     """Every setting that two bases or more share, against pretraining loss; a panel for each text that losses are of."""
-    usable = [p for p in points if p.cell.loss is not None and not p.cell.post_trained]
+    usable = [p for p in points if p.loss is not None and not p.cell.post_trained]
     series: dict[str, list[Point]] = {}
     for point in sorted(usable, key=_rank):
         whole = not studied(point.cell) or point.cell.data_frac == 1
@@ -92,8 +92,8 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
 
 
 def _loss(point: Point) -> float:
-    assert point.cell.loss is not None
-    return point.cell.loss
+    assert point.loss is not None
+    return point.loss
 
 
 def _rank(point: Point) -> tuple[tuple[int, str, bool], float, int, int]:

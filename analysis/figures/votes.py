@@ -18,6 +18,7 @@ from analysis.figures.drawing import Drawing, base_looks, grid_shape, legend_out
 from analysis.figures.registry import draws
 from analysis.load.labels import method_label, series_by_label, studied
 from analysis.load.outcomes import read_draws, read_path_draws
+from analysis.load.pairs import units_of
 from analysis.load.points import PERCENT, Point, share_interval
 from analysis.load.query import ALL_DATA, where
 from analysis.stats.fits import estimate_entry
@@ -60,9 +61,12 @@ def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
     found = []
     for point in _largest_k(where(points, data_frac=ALL_DATA)):
-        replicates = [draws for cell in point.cells if (draws := read_draws(cell)) is not None]
-        if replicates:
-            both = {name: curve(replicates, statistic=of, most=1.0) for name, of in (("maj", voted), ("pass", passed))}
+        drawn = {cell.cell_id: draws for cell in point.cells if (draws := read_draws(cell)) is not None}
+        if drawn:
+            cells = [cell for cell in point.cells if cell.cell_id in drawn]
+            options: Any = {"most": 1.0, "places": units_of(cells)}
+            replicates = list(drawn.values())
+            both = {n: curve(replicates, statistic=of, **options) for n, of in (("maj", voted), ("pass", passed))}
             lines = {name: {k: e.scaled(PERCENT) for k, e in line.items()} for name, line in both.items()}
             found.append(Curves(point, lines))
     if not any(curves.lines["maj"] for curves in found):
@@ -81,7 +85,9 @@ def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
         known = [draws for draws in replicates if draws is not None]
         if known and len(known) == len(replicates):
             most = max(drawn.num_draws for draws in known for drawn in draws.values())  # paths that a problem can have
-            found.append(Curves(point, {"distinct": curve(known, statistic=distinct, most=most)}))
+            found.append(
+                Curves(point, {"distinct": curve(known, statistic=distinct, most=most, places=units_of(point.cells))})
+            )
     if not any(curves.lines["distinct"] for curves in found):
         return NotEnough("distinct paths on test questions", "no cell's test draws name their paths (eval.vote_k)")
     text = (

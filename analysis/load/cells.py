@@ -3,9 +3,9 @@
     cell.accuracy      # Score(value=0.41, n=1319, se=0.0135); fractions here, percent in tables and figures
     cell.setting       # {"method": "rft", "k": 16, "train.lr": 0.003, ...}, by dotted path
 
-A SETTING is all of the configuration that can change a cell's results, but its seeds; a REPLICATE is the seeds. Both stand in
-the record as planning found them, and everything that groups, matches or names cells goes by them: `setting_key`,
-`matches`, `varying_keys`.
+A SETTING is all of the configuration that can change a cell's results, but its seeds. The seeds of the base (pretraining,
+corpus) are a DRAW of its configuration, the others a REPLICATE, which lies within its draw. All stand in the record as
+planning found them, and all that groups, matches or names cells goes by them: `setting_key`, `matches`, `varying_keys`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 
 from rft.records import OUTCOMES_FILE, Score, StageCost
 
-Base = str  # one base model: the key of its configuration and draw (pretraining seed), and the digest of its weights
+Base = str  # a base configuration: all of the base model's setting but its seeds; what claims are about
+Draw = str  # one drawn base: the key of its configuration and seeds, and the digest of its weights
 BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
@@ -27,10 +28,10 @@ MATCHED = "sft_matched"  # the method of step-matched controls: SFT at the optim
 BEST = "sft_best"  # SFT at the number of epochs that did best on validation problems
 MATCHED_TO = "methods.sft_matched.to"  # of the step-matched control: the method that it is the control of
 HUMAN_STYLE = "data.world.human_style"  # the embedded world's: how alike human solutions are
+DRAW_SEEDS = frozenset({"pretrain_seed", "corpus_seed"})  # the base's own: they tell draws, never replicates, apart
 TEST_SET = (
     "test_set"  # of a setting: the further test set that is scored; None: the cell's own. What is below it says of it
 )
-DRAW_SEED = "pretrain_seed"  # the base's own: replicates of one base never differ in it
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Cell:
     names: Mapping[str, str]  # 'model', 'data': what people call them
     setting: Mapping[str, Any]  # the configuration by dotted path; what means nothing for the cell is absent
     base: Base
+    draw: Draw
     scores: Mapping[str, Score]  # 'maj1@1' (greedy), 'maj1@16', 'pass@16', ...: fractions
     seeds: Mapping[str, int] = field(default_factory=dict)
     family: str | None = None
@@ -208,7 +210,7 @@ class Cell:
 
 
 def matches(one: Cell, other: Cell, *, but: Collection[str]) -> bool:
-    """Whether two cells of one base are the same in everything but some keys of the configuration.
+    """Whether two cells of one base configuration are the same in everything but some keys of the configuration.
 
     A key that one of them lacks means nothing for it, and agrees with any value of the other: the `k` of an RFT cell says
     nothing against the SFT cell that is its control.
@@ -250,14 +252,24 @@ class Table:
     notes: tuple[str, ...] = ()  # what was found on loading
 
 
-def group_replicates(cells: Iterable[Cell]) -> dict[tuple[str, Base], list[Cell]]:
-    """Cells by setting and base draw, each list the replicates of one setting in order of their seeds.
-
-    Draws of one base configuration stay apart: their scatter is not that of replicates.
-    """
+def group_settings(cells: Iterable[Cell]) -> dict[tuple[str, Base], list[Cell]]:
+    """Cells by setting and base configuration: all draws of the base and all replicates, in order of their seeds."""
     groups: dict[tuple[str, Base], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.setting_key, cell.base), []).append(cell)
     for group in groups.values():
-        group.sort(key=lambda cell: sorted(cell.seeds.items()))
+        group.sort(key=_draw_order)
     return groups
+
+
+def group_draws(cells: Iterable[Cell]) -> dict[Draw, list[Cell]]:
+    """Cells of one setting by drawn base, each list the replicates within one draw."""
+    groups: dict[Draw, list[Cell]] = {}
+    for cell in sorted(cells, key=_draw_order):
+        groups.setdefault(cell.draw, []).append(cell)
+    return groups
+
+
+def _draw_order(cell: Cell) -> tuple[Any, ...]:
+    own = sorted((name, seed) for name, seed in cell.seeds.items() if name in DRAW_SEEDS)
+    return (own, cell.draw, sorted(cell.seeds.items()))

@@ -1,6 +1,6 @@
 """What base models and values of the configuration are called.
 
-base_names(cells)         # {'base-s-0 1f3c': 'nano-s 2M tok', ...}: the model's name, with what sets namesakes apart
+base_names(cells)         # {'1f3c...': 'nano-s 2M tok', ...}: the model's name, with what sets namesakes apart
 value_text(0.003)         # '0.003'
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.load.cells import (
-    DRAW_SEED,
     Base,
     Cell,
     varying_keys,
@@ -23,7 +22,7 @@ def unit_name(cell: Cell) -> str:
 
 
 def base_names(cells: Iterable[Cell]) -> dict[Base, str]:
-    """A short name for every base, by parameters, then tokens: the model's name, with what sets namesakes apart."""
+    """A name for every base configuration, by parameters, then tokens: the model's, with what sets namesakes apart."""
     bases: dict[Base, Cell] = {}
     for cell in cells:
         bases.setdefault(cell.base, cell)
@@ -39,16 +38,15 @@ def base_names(cells: Iterable[Cell]) -> dict[Base, str]:
 
 
 def base_order(cell: Cell) -> tuple[Any, ...]:
-    """By parameters, then name, tokens, draw and data set."""
-    draw = cell.seeds.get(DRAW_SEED, 0)
-    return (cell.num_params or 0, cell.model, cell.pretrain_tokens or 0, draw, cell.data)
+    """By parameters, then name, tokens and data set."""
+    return (cell.num_params or 0, cell.model, cell.pretrain_tokens or 0, cell.data)
 
 
 TOKENS = "model.pretrain.tokens"
 
 
 def _apart(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
-    """What of the model sets a base apart from others of its name: tokens, any other key, data set, draw."""
+    """What of the model sets a base apart from others of its name: tokens, any other key, data set."""
     words = []
     if len({c.pretrain_tokens for c in namesakes}) > 1 and cell.pretrain_tokens:
         words.append(f"{short_number(cell.pretrain_tokens)} tok")
@@ -58,9 +56,6 @@ def _apart(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
     words += [f"{key.removeprefix('model.')}={value_text(cell.setting[key])}" for key in keys]
     if len({c.data for c in namesakes}) > 1:
         words.append(f"on {cell.data}")
-    same = [c for c in namesakes if (c.pretrain_tokens, c.data) == (cell.pretrain_tokens, cell.data)]
-    if len({c.seeds.get(DRAW_SEED) for c in same}) > 1:
-        words.append(f"p{cell.seeds.get(DRAW_SEED)}")
     return words
 
 

@@ -1,6 +1,6 @@
 """What labels tell of a cell: its place among the rows, series and panels of a study. What else sets cells apart is untold.
 
-    place_of(cell)            # ('base-nano-s-0 1f3c', 'rft', None, 1.0, 4, None, 0, False, False)
+    place_of(cell)            # ('1f3c...', 'rft', None, 1.0, 4, None, 0, False, False)
     untold_keys(cells)        # ['temperature']: two cells of one place differ in it
 
 Names and labels say the base, and of the other keys what TOLD says: of a union the number of its donors and not which, of a

@@ -1,29 +1,32 @@
-"""One point per setting: its replicates' mean with an interval, and contrasts of settings replicate by replicate.
+"""One point per setting: its mean over draws of the base and replicates with its intervals, and contrasts of settings.
 
 points = make_points(table.cells, outcomes)
 points[0].estimate.value, points[0].method            # 41.2 (percent), 'rft'
 contrast([rft, sft], (1, -1), outcomes)               # Estimate of the paired difference in points
+mean_contrast([([rft, sft], (1, -1)), ...], outcomes)      # its mean over base configurations
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load.cells import DRAW_SEED, Cell, group_replicates
+from analysis.load.cells import ACCURACY, Base, Cell, group_draws, group_settings
 from analysis.load.outcomes import Outcomes
-from analysis.stats.uncertainty import Estimate, Kind, binomial, crossed_mean, replicate_mean, wilson
+from analysis.load.pairs import Row, by_unit, independent_units, paired_replicates, units_of
+from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean, wilson
 
 PERCENT = 100.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """The replicates of one setting."""
+    """One setting of one base configuration: all its draws and replicates."""
 
     cells: tuple[Cell, ...]
     estimate: Estimate  # of greedy accuracy, percent
@@ -38,10 +41,22 @@ class Point:
         """Its method."""
         return self.cell.method
 
+    @property
+    def draws(self) -> list[list[Cell]]:
+        """Its cells by drawn base."""
+        return list(group_draws(self.cells).values())
+
     def mean_of(self, name: str) -> float | None:
-        """Mean over replicates of a number of the cells; None when a replicate lacks it."""
-        values = [getattr(cell, name) for cell in self.cells]
-        return None if any(value is None for value in values) else float(np.mean(values))
+        """Mean over draws of the mean over replicates of a number of the cells; None when a cell lacks it."""
+        values = [[getattr(cell, name) for cell in cells] for cells in self.draws]
+        if any(value is None for of_draw in values for value in of_draw):
+            return None
+        return float(np.mean([np.mean(of_draw) for of_draw in values]))
+
+    @property
+    def loss(self) -> float | None:
+        """Pretraining loss, mean over the drawn bases."""
+        return self.mean_of("loss")
 
 
 def distinct_of(point: Point) -> float | None:
@@ -53,7 +68,7 @@ def distinct_of(point: Point) -> float | None:
 def make_points(cells: Iterable[Cell], outcomes: Outcomes) -> list[Point]:
     """A point for each setting that has an accuracy, in the order of first appearance."""
     scored = [cell for cell in cells if cell.accuracy is not None]
-    return [Point(tuple(group), accuracy_of(group, outcomes)) for group in group_replicates(scored).values()]
+    return [Point(tuple(group), accuracy_of(group, outcomes)) for group in group_settings(scored).values()]
 
 
 def unscored_point(cell: Cell) -> Point:
@@ -62,16 +77,48 @@ def unscored_point(cell: Cell) -> Point:
     return Point((cell,), Estimate(nan, nan, nan, 1, 0, Kind.PUBLISHED if cell.source else Kind.ITEMS))
 
 
+class Scale(Enum):
+    """In what accuracies are compared."""
+
+    POINTS = "points"
+    LOG_ODDS = "log-odds"
+
+
 def accuracy_of(group: Sequence[Cell], outcomes: Outcomes) -> Estimate:
-    """Accuracy in percent of the replicates of one setting."""
-    found = outcomes.matrix(group)
-    if found is not None:
-        return crossed_mean(found[1].astype(float), bounds=(0.0, 1.0)).scaled(PERCENT)
-    scores = [cell.accuracy for cell in group if cell.accuracy is not None]
-    if len(scores) == 1:
-        kind = Kind.ITEMS if group[0].source is None else Kind.PUBLISHED
-        return binomial(scores[0].value, n=scores[0].n, kind=kind).scaled(PERCENT)
-    return replicate_mean(np.array([score.value for score in scores])).scaled(PERCENT)
+    """Accuracy in percent of the draws and replicates of one setting."""
+    found = score_of(group, ACCURACY, outcomes)
+    assert found is not None, "a point has a score"
+    return found
+
+
+def score_of(group: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate | None:
+    """Any score in percent of the draws and replicates of one setting, of the cells that have it; None where none has.
+
+    Its ONE standard error holds draws, replicates and problems. Where no outcome of single problems is at hand, the problems'
+    part is at most the binomial error of one run, which then stands for it: replicates share their problems.
+    """
+    cells = [cell for cell in group if name in cell.scores]
+    if not cells:
+        return None
+    if name == ACCURACY and outcomes.matrix(cells) is not None:
+        return _estimated([([[[cell]] for cell in cells], (1.0,))], outcomes, scale=Scale.POINTS)
+    scores = [cell.scores[name] for cell in cells]
+    scatter = nested_mean([by_unit(np.array([[score.value] for score in scores]), units_of(cells))])
+    noise = binomial(scatter.value, n=min(score.n for score in scores), kind=Kind.ITEMS)
+    found = _with_problems(scatter, noise)
+    single = len(cells) == 1 and cells[0].source is not None
+    return (replace(found, kind=Kind.PUBLISHED) if single else found).scaled(PERCENT)
+
+
+def _with_problems(scatter: Estimate, noise: Estimate) -> Estimate:
+    """A mean over draws or replicates whose problems are not at hand, their binomial error added."""
+    own = scatter.se**2 if math.isfinite(scatter.se) else 0.0
+    parts = own**2 / scatter.df if own else 0.0
+    total = own + noise.var_items
+    return replace(
+        scatter, se=math.sqrt(total), df=total**2 / parts if parts else math.inf, num_items=noise.num_items,
+        var_items=noise.var_items, these=None if scatter.these is None else _with_problems(scatter.these, noise),
+    )  # fmt: skip
 
 
 def accuracy_interval(accuracy: Estimate, *, level: float = 0.95) -> tuple[float, float]:
@@ -99,69 +146,116 @@ def _wilson_percent(share: Estimate, *, level: float) -> tuple[float, float]:
     return PERCENT * low, PERCENT * high
 
 
-Row = Sequence[Sequence[Cell]]  # of one replicate, for each point the cells that belong to it
+Contrast = tuple[Sequence[Point], Sequence[float]]  # points of one base configuration with their weights
 
 
-def paired_replicates(points: Sequence[Point]) -> list[list[list[Cell]]]:
-    """Replicates that every point has: for each, per point (in their order) the cells of it.
+def contrast(
+    points: Sequence[Point], weights: Sequence[float], outcomes: Outcomes, *, scale: Scale = Scale.POINTS
+) -> Estimate | None:
+    """Sum of weights times accuracies, draw by draw, replicate by replicate, same problems; None if no replicate is shared.
 
-    Replicates pair by the seeds that all the settings have (a base's own draw apart, which tells bases and not replicates
-    from one another). A point without seeds, such as ICL without worked examples or a published one, goes with every
-    replicate. Where a seed that others lack makes several cells of one replicate (three samplings of one training set), they
-    are its cells together: averaged, never counted as replicates of their own.
+    Without per-problem outcomes: over draws and replicates alone, or for single (published) runs the binomial errors added as
+    if independent, which is too wide for runs on the same problems.
     """
-    shared: set[str] | None = None
-    for point in points:
-        own = set.intersection(*(set(cell.seeds) for cell in point.cells)) - {DRAW_SEED}
-        if own:
-            shared = own if shared is None else shared & own
-    names = sorted(shared or ())
-    maps: list[dict[tuple[int, ...], list[Cell]]] = []
-    for point in points:
-        by_key: dict[tuple[int, ...], list[Cell]] = {}
-        seeded = bool(set(names) & set(point.cell.seeds))
-        for cell in point.cells:
-            by_key.setdefault(tuple(cell.seeds[name] for name in names) if seeded else (), []).append(cell)
-        maps.append(by_key)
-    seeded_maps = [m for m in maps if set(m) != {()}]
-    keys = set(seeded_maps[0]).intersection(*seeded_maps[1:]) if seeded_maps else {()}
-    return [[m[key] if key in m else m[()] for m in maps] for key in sorted(keys)]
+    return mean_contrast([(points, weights)], outcomes, scale=scale)
 
 
-def contrast(points: Sequence[Point], weights: Sequence[float], outcomes: Outcomes) -> Estimate | None:
-    """Sum of weights times accuracies in points, replicate by replicate, same problems; None if none is shared.
+def mean_contrast(groups: Sequence[Contrast], outcomes: Outcomes, *, scale: Scale = Scale.POINTS) -> Estimate | None:
+    """Mean over base configurations of a contrast of each one's points; None where one of them shares no replicate.
 
-    Without per-problem outcomes: a t-interval over replicates, or for single (published) runs the binomial errors
-    added as if independent, which is too wide for runs on the same problems.
+    Draws and replicates pair within their own base: configurations need none in common. They share the test problems.
+    Contrasts of one configuration are averaged first: they rest on the same draws, and are no bases of their own.
     """
-    rows = paired_replicates(points)
-    if not rows:
+    rows = [(paired_replicates(points), weights) for points, weights in _one_a_base(groups)]
+    if not rows or not all(found for found, _ in rows):
         return None
-    factors = np.asarray(weights, float) * PERCENT
-    cube = accuracy_cube(rows, outcomes)
-    if cube is not None:
-        return crossed_mean(
-            np.einsum("j,rji->ri", factors, cube), bounds=(factors.clip(max=0).sum(), factors.clip(0).sum())
+    estimate = _estimated(rows, outcomes, scale=scale)
+    single = len(rows) == 1 and len(rows[0][0]) == 1 and not estimate.num_items
+    return _one_run(estimate, *rows[0], scale=scale) if single else estimate
+
+
+def contrast_values(
+    groups: Sequence[Contrast], outcomes: Outcomes, *, scale: Scale = Scale.POINTS
+) -> list[list[NDArray[np.float64]]] | None:
+    """What `mean_contrast` is the mean of: per base configuration and draw the values [replicates, problems]."""
+    rows = [(paired_replicates(points), weights) for points, weights in _one_a_base(groups)]
+    return _values(rows, outcomes, scale=scale) if rows and all(found for found, _ in rows) else None
+
+
+def _one_a_base(groups: Sequence[Contrast]) -> list[Contrast]:
+    found: dict[Base, list[Contrast]] = {}
+    for points, weights in groups:
+        found.setdefault(points[0].cell.base, []).append((points, weights))
+    return [
+        (
+            [point for points, _ in same for point in points],
+            tuple(weight / len(same) for _, weights in same for weight in weights),
         )
-    values = np.array([[np.mean([_value(cell) for cell in cells]) for cells in row] for row in rows]) @ factors
-    if len(rows) > 1:
-        return replicate_mean(values)
-    first = [cells[0] for cells in rows[0]]
-    variance = sum(f**2 * binomial(_value(c), n=_n(c)).se ** 2 for f, c in zip(factors, first, strict=True))
-    kind = Kind.PUBLISHED if first[0].source else Kind.ITEMS
-    return Estimate(float(values[0]), variance**0.5, float("inf"), 1, _n(first[0]), kind, var_items=variance)
+        for same in found.values()
+    ]
 
 
-def accuracy_cube(rows: Sequence[Row], outcomes: Outcomes) -> NDArray[np.float64] | None:
-    """Share right as [replicates, settings, problems] on the problems that all share; None without outcomes."""
-    cells = [cell for row in rows for group in row for cell in group]
-    found = outcomes.matrix(cells)
+def _estimated(
+    groups: Sequence[tuple[Sequence[Row], Sequence[float]]], outcomes: Outcomes, *, scale: Scale
+) -> Estimate:
+    bounds = (math.nan, math.nan)
+    if scale is Scale.POINTS:
+        factors = [PERCENT * np.asarray(weights, float) / len(groups) for _, weights in groups]
+        bounds = (sum(f.clip(max=0).sum() for f in factors), sum(f.clip(0).sum() for f in factors))
+    return nested_mean(_values(groups, outcomes, scale=scale), bounds=bounds)
+
+
+def _values(
+    groups: Sequence[tuple[Sequence[Row], Sequence[float]]], outcomes: Outcomes, *, scale: Scale
+) -> list[list[NDArray[np.float64]]]:
+    """Rows of each base configuration as draws of independent units."""
+    bases = []
+    for (rows, weights), cube in zip(groups, _cubes([rows for rows, _ in groups], outcomes), strict=True):
+        factors = np.asarray(weights, float) * (PERCENT if scale is Scale.POINTS else 1.0)
+        values_RI = np.einsum("j,rji->ri", factors, cube if scale is Scale.POINTS else _log_odds(cube, rows))
+        bases.append(by_unit(values_RI, independent_units(rows)))
+    return bases
+
+
+def _cubes(groups: Sequence[Sequence[Row]], outcomes: Outcomes) -> list[NDArray[np.float64]]:
+    """Per base, share right as [rows, settings, problems] on the problems that all share; of one column without outcomes."""
+    found = outcomes.matrix([cell for rows in groups for row in rows for cells in row for cell in cells])
     if found is None:
-        return None
-    taken, means = iter(found[1].astype(float)), []
-    for row in rows:
-        means.append([np.mean([next(taken) for _ in group], axis=0) for group in row])
-    return np.array(means)
+        return [np.array([[[_mean_value(cells)] for cells in row] for row in rows]) for rows in groups]
+    taken = iter(found[1].astype(float))
+    return [
+        np.array([[np.mean([next(taken) for _ in cells], axis=0) for cells in row] for row in rows]) for rows in groups
+    ]
+
+
+def _log_odds(cube: NDArray[np.float64], rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Per problem what it adds to the log-odds of its cell, linear about the cell's accuracy (delta method).
+
+    The mean over problems is log((hits + 1/2) / (misses + 1/2)), finite at 0 and 1 (Haldane 1956).
+    """
+    share = cube.mean(axis=2, keepdims=True)
+    n = np.array([[[_n(cells[0])] for cells in row] for row in rows], float) if cube.shape[2] == 1 else cube.shape[2]
+    p = (share * n + 0.5) / (n + 1.0)
+    return np.asarray(np.log(p / (1 - p)) + (cube - share) / (p * (1 - p)))
+
+
+def _one_run(estimate: Estimate, rows: Sequence[Row], weights: Sequence[float], *, scale: Scale) -> Estimate:
+    """Single runs without outcomes: their binomial errors, added as if independent."""
+    cells = [found[0] for found in rows[0]]
+    parts = [binomial(_value(cell), n=_n(cell)).se ** 2 for cell in cells]
+    if scale is Scale.LOG_ODDS:
+        spreads = [(_value(cell) * (1 - _value(cell)) + 0.25 / _n(cell)) ** 2 for cell in cells]
+        parts = [part / spread for part, spread in zip(parts, spreads, strict=True)]
+    unit = PERCENT if scale is Scale.POINTS else 1.0
+    variance = sum((unit * w) ** 2 * part for w, part in zip(weights, parts, strict=True))
+    kind = Kind.PUBLISHED if cells[0].source else Kind.ITEMS
+    return replace(
+        estimate, se=variance**0.5, df=math.inf, num_items=_n(cells[0]), kind=kind, var_items=variance, reach=math.nan
+    )
+
+
+def _mean_value(cells: Sequence[Cell]) -> float:
+    return float(np.mean([_value(cell) for cell in cells]))
 
 
 def _value(cell: Cell) -> float:

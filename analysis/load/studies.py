@@ -16,13 +16,14 @@ from typing import Any
 
 from analysis.load.cells import (
     BASE_STAGES,
-    DRAW_SEED,
+    DRAW_SEEDS,
     TEST_SET,
-    Base,
     Cell,
+    Draw,
     Missing,
     Table,
-    group_replicates,
+    group_draws,
+    group_settings,
 )
 from analysis.load.names import base_order
 from analysis.load.records import load_cells, with_one_unit
@@ -105,37 +106,54 @@ def _with_control_titles(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _shared_seeds(cells: Sequence[Cell]) -> list[str]:
-    """Which seeds several replicates of a setting share: those are not independent, and no interval knows of it."""
-    shared: dict[
-        str, tuple[int, int]
-    ] = {}  # seed -> (values, replicates) of the setting where most replicates share one
-    for group in group_replicates(cells).values():
-        for name in group[0].seeds.keys() - {DRAW_SEED}:
-            values = len({cell.seeds[name] for cell in group})
-            if values < len(group) and (name not in shared or len(group) / values > shared[name][1] / shared[name][0]):
-                shared[name] = (values, len(group))
+    """Notes on seeds that replicates share: within a draw they are collapsed, between draws no interval knows of them."""
+    within: dict[str, tuple[int, int]] = {}  # seed -> (values, cells) of the draw where most cells share one
+    between: set[str] = set()
+    for group in group_settings(cells).values():
+        draws = list(group_draws(group).values())
+        for name in group[0].seeds.keys() - DRAW_SEEDS:
+            for draw in draws:
+                values = len({cell.seeds[name] for cell in draw})
+                most = within.get(name, (1, 1))
+                if values < len(draw) and len(draw) / values > most[1] / most[0]:
+                    within[name] = (values, len(draw))
+            if len(draws) > 1 and len({cell.seeds[name] for cell in group}) == 1:
+                between.add(name)
+    return [*_shared_within(within), *_shared_between(between)]
+
+
+def _shared_within(shared: dict[str, tuple[int, int]]) -> list[str]:
     if not shared:
         return []
-    named = ", ".join(f"{name} ({values} in {count} replicates)" for name, (values, count) in sorted(shared.items()))
+    named = ", ".join(f"{name} ({values} in {count} cells)" for name, (values, count) in sorted(shared.items()))
     return [
-        f"Replicates share seeds: {named}. Intervals take replicates for independent, so they are too narrow for what these "
-        "seeds decide; vary `seed`, which sets all of them."
+        f"Replicates of one base share seeds: {named}. Cells that share a seed which otherwise varies count as one "
+        "replicate, their mean; vary `seed`, which sets all of them, for more."
+    ]
+
+
+def _shared_between(names: set[str]) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"All draws of a base share one value of {', '.join(sorted(names))}: what it decides is in no interval. Give each "
+        "draw seeds of its own."
     ]
 
 
 def _unlike_bases(cells: Sequence[Cell]) -> list[str]:
     """A note for every base that was made twice with other weights: under one key, on unlike machines or by unlike code."""
-    made: dict[str, dict[Base, Cell]] = {}
+    made: dict[str, dict[Draw, Cell]] = {}
     for cell in cells:
-        made.setdefault(cell.base.partition(" ")[0], {}).setdefault(cell.base, cell)
+        made.setdefault(cell.draw.partition(" ")[0], {}).setdefault(cell.draw, cell)
     notes = []
     for twins in made.values():
         if len(twins) > 1:
             places = "; ".join(f"{_place(cell)} ({machine_of(cell)})" for cell in twins.values())
             name = next(iter(twins.values())).model
             notes.append(
-                f"{len(twins)} bases of {name} have one key and other weights: {places}. They are kept apart; processors "
-                "differ in last bits, which pretraining amplifies (numerics=portable makes them equal)."
+                f"{len(twins)} bases of {name} have one key and other weights: {places}. They count as draws of it; "
+                "processors differ in last bits, which pretraining amplifies (numerics=portable makes them equal)."
             )
     return notes
 
@@ -156,11 +174,11 @@ def _cell_order(cell: Cell) -> tuple[Any, ...]:
     """By base, then by what labels tell, then by everything else; of one cell found twice the folder decides."""
     amounts = (cell.data_frac or 0, len(cell.union), cell.k or 0)
     rest = (cell.setting_key, sorted(cell.seeds.items()), cell.study, str(cell.folder))
-    return (*base_order(cell), cell.base, cell.method, *amounts, *rest)
+    return (*base_order(cell), cell.base, cell.draw, cell.method, *amounts, *rest)
 
 
 # Of a cell's fields those that a second computation of the same results may have otherwise
-OF_ONE_RUN = ("study", "cell_id", "names", "base", "cost", "stages", "provenance", "files", "folder")
+OF_ONE_RUN = ("study", "cell_id", "names", "draw", "cost", "stages", "provenance", "files", "folder")
 
 
 def _once(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:

@@ -25,6 +25,8 @@ from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
+from analysis.tables.noise import NOTE as NOISE_NOTE
+from analysis.tables.noise import noise_rows
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
@@ -39,7 +41,8 @@ def claims_section(studies: Mapping[str, Sequence[ClaimResult]], *, notes: str =
     name = first[0].upper() + first[1:]
     intro = tag(
         "p",
-        f"{name}: of {len(studies[first])} tests, {counts}. A verdict on a measured study needs five replicates.",
+        f"{name}: of {len(studies[first])} tests, {counts}. Verdicts are about new bases of this kind and need five draws of "
+        "a base, or five bases.",
     )
     cards = [_claim_card(dict(zip(studies, row, strict=True))) for row in zip(*studies.values(), strict=True)]
     left_out = [tag("p", notes, class_="note")] if notes else []
@@ -94,8 +97,8 @@ def svg_without_caption(drawing: Drawing) -> bytes:
 
 
 def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes, *, sets: Grid | None = None) -> Markup:
-    """Test sets side by side where there are several, all settings, RFT against its matched control, the paper's tables."""
-    header, rows = results_rows(study)
+    """Test sets side by side where there are several, all settings, RFT against its controls, the paper's tables."""
+    header, rows = results_rows(study, outcomes)
     parts: list[object] = [
         *(_sets(sets) if sets is not None and sets.rows else ()),
         table(header, rows, name="results", caption="All settings", filters=("base", "method", "data", "k")),
@@ -107,11 +110,19 @@ def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes, *
         caption = f"{matched_title(found)} [points]"
         parts += [table(head, body, name="matched", caption=caption, filters=("base", "verdict"))]
         parts += [tag("p", note, class_="note") for note in matched_notes(found)]
-    for name, grid in paper_tables(study).items():
+    parts += _noise(points, outcomes)
+    for name, grid in paper_tables(study, outcomes).items():
         note = [tag("p", grid.note, class_="note")] if grid.note else []
         shown = table(grid.header, grid.rows, name=name, caption=grid.title)
         parts.append(tag("details", tag("summary", grid.title), shown, *note))
     return join(parts)
+
+
+def _noise(points: Sequence[Point], outcomes: Outcomes) -> list[Markup]:
+    head, rows = noise_rows(main_recipe(points).points, outcomes)
+    if not rows:
+        return []
+    return [table(head, rows, name="noise", caption="Where the noise is [points]"), tag("p", NOISE_NOTE, class_="note")]
 
 
 def _sets(sets: Grid) -> tuple[Markup, Markup]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.load.cells import DRAW_SEED, Base, Cell
+from analysis.load.cells import DRAW_SEEDS, Base, Cell
 from analysis.load.labels import method_label
 from analysis.tables.results import also_text, extra_columns
 from rft.archive.files import present, rows_at
@@ -65,11 +65,15 @@ def _row(row: Mapping[str, Any], questions: dict[tuple[str, str, str], int]) -> 
 
 
 def seeds_text(seeds: Mapping[str, int]) -> str:
-    """'seed 0' where all are one, else each by name."""
-    own = {name: seed for name, seed in seeds.items() if name != DRAW_SEED}
-    if len(set(own.values())) == 1:
-        return f"seed {next(iter(own.values()))}"
-    return ", ".join(f"{name} {seed}" for name, seed in own.items())
+    """'draw 3, seed 0' where all are one, else each by name; the draw is that of the base."""
+    parts = []
+    for word, names in (("draw", DRAW_SEEDS), ("seed", seeds.keys() - DRAW_SEEDS)):
+        own = {name: seed for name, seed in seeds.items() if name in names}
+        if len(set(own.values())) == 1:
+            parts.append(f"{word} {next(iter(own.values()))}")
+        else:
+            parts += [f"{name} {seed}" for name, seed in own.items()]
+    return ", ".join(parts)
 
 
 def cell_title(cell: Cell, base: str, *, also: str) -> str:

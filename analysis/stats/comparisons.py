@@ -1,9 +1,14 @@
-"""Is one setting better than another: better, worse, equivalent or not separable, and what would separate them.
+"""Is one setting better than another, and does it matter: two statements, both about new bases of this kind.
 
-    result = compare(rft, sft, outcomes, margin=1.0)
-    result.verdict, result.estimate.interval(), result.replicates_needed    # Verdict.NOT_SEPARABLE, (-0.6, 3.2), 14
+    result = judge(contrast((rft, sft), (1, -1), outcomes), margin=1.0)     # with its controls: analysis.stats.controls
+    result.verdict, result.relevance       # Verdict.BETTER, Relevance.OPEN: above 0, and perhaps below the margin
+    result.estimate.these_bases.interval(), result.estimate.interval(), result.odds.value     # (0.4, 1.2), (0.1, 1.5), 0.04
+    result.needed_text                      # '14 draws'
 
-The replicate-level interval decides about methods; McNemar's test describes two checkpoints and decides nothing.
+SUPERIORITY is about 0, RELEVANCE about a margin below which a difference does not matter. "Within the margin" is said only
+where a positive control (fresh human problems, or twice the human data) separates in the same base: where nothing can be
+learnt, every difference is small. Several comparisons of a table are Holm-corrected together. McNemar's test describes two
+checkpoints and decides nothing.
 """
 
 from __future__ import annotations
@@ -12,30 +17,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 
 import numpy as np
 
 from analysis.load.cells import MATCHED, Cell
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, contrast
-from analysis.load.query import same_but
-from analysis.stats.uncertainty import VERDICT_REPLICATES, Estimate, Floats, Kind
+from analysis.load.points import Contrast, Point, mean_contrast
+from analysis.load.query import same_but, where
+from analysis.stats.budget import ASSUMED_BASE_SD
+from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Needed, needed_to_separate
+from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind
 
-LEVEL = 0.95  # of the interval that says better or worse
-POWER = 0.8  # wanted chance of separating a difference that is there
 MARGIN = 1.0  # points: differences smaller than this do not matter (less than one binomial SE at 1,319 problems)
-ASSUMED_REPLICATE_SD = 2.0  # points from seed to seed, of a paired difference; used where one replicate can show none
-MOST_REPLICATES = 1000
+ASSUMED_DRAW_SD = ASSUMED_BASE_SD  # points from draw to draw, of a paired difference; used where one draw can show none
 
 
 class Verdict(Enum):
-    """How a comparison ends."""
+    """Superiority: how a comparison ends."""
 
     BETTER = "better"
     WORSE = "worse"
-    EQUIVALENT = "equivalent"
     NOT_SEPARABLE = "not separable"
+    NOT_ESTIMABLE = NOT_ESTIMABLE
+
+
+class Relevance(Enum):
+    """How a difference stands to the margin."""
+
+    LARGER = "larger than the margin"
+    SMALLER = "within the margin"
+    UNCONTROLLED = "within the margin, no positive control"  # but nothing else separates in this base either
+    OPEN = "open"
 
 
 @dataclass(frozen=True)
@@ -44,125 +56,143 @@ class Comparison:
 
     estimate: Estimate
     verdict: Verdict
+    relevance: Relevance
     margin: float  # points
     reason: str  # why not separable, or what the verdict rests on
-    replicates_needed: (
-        int | None
-    )  # for 80 % power at the measured difference; None: not by replicates on these problems
-    problems_needed: int | None  # where the problems limit: how many would do with unlimited replicates
-    assumed_sd: float | None  # the replicate standard deviation taken where it could not be measured
+    needed: Needed | None  # for 80 % power at the measured difference; None: no feasible study
+    assumed_sd: float | None  # the standard deviation of draws taken where it could not be measured
+    odds: Estimate | None = None  # the same difference on the log-odds scale
+    p_holm: float | None = None  # where it is one of several
+
+    @property
+    def needed_text(self) -> str:
+        """'9 draws', 'not separable by any feasible study'; nothing where the verdict stands."""
+        if self.verdict in (Verdict.BETTER, Verdict.WORSE):
+            return ""
+        if not math.isfinite(self.estimate.half_width()):
+            return "not enough data"
+        if self.estimate.value == 0 and self.estimate.se == 0:
+            return f"right and wrong alike on all {self.estimate.num_items:,} problems"
+        unit = "bases" if self.estimate.kind is Kind.BASES else "draws"
+        return self.needed.words(problems=self.estimate.num_items, unit=unit) if self.needed else INFEASIBLE
 
 
-def compare(first: Point, second: Point, outcomes: Outcomes, *, margin: float = MARGIN) -> Comparison | None:
-    """Compare two settings on shared problems, replicate by replicate; None when no replicate is shared."""
-    estimate = contrast((first, second), (1.0, -1.0), outcomes)
-    return None if estimate is None else judge(estimate, margin=margin)
+def judge(
+    estimate: Estimate,
+    *,
+    margin: float = MARGIN,
+    level: float = LEVEL,
+    control: Estimate | None = None,
+    odds: Estimate | None = None,
+    p: float | None = None,
+) -> Comparison:
+    """The two statements on a difference; `p`: of the difference being 0, after correction for others beside it."""
+    needed, assumed_sd = _needed(estimate)
+    verdict, reason = _superiority(estimate, level=level, p=p)
+    relevance = relevance_of(estimate, margin=margin, level=level, control=control)
+    return Comparison(estimate, verdict, relevance, margin, reason, needed, assumed_sd, odds, p)
 
 
-def judge(estimate: Estimate, *, margin: float = MARGIN, level: float = LEVEL) -> Comparison:
-    """The verdict on a difference.
+def _needed(estimate: Estimate) -> tuple[Needed | None, float | None]:
+    """(the smallest study that separates it, the standard deviation of draws that was assumed for that).
 
-    Equivalent: the interval of level 1 - 2 (1 - level) (two one-sided tests, Schuirmann 1987) lies within the margin; this
-    goes before better and worse, since by the margin's meaning a smaller difference does not matter. Fewer than five
-    replicates of a measured study give no verdict.
+    The smallest of several differences lies above 0 where all do, and below 0 where one does at its share of the level.
     """
-    sd, var_items, assumed = _spread(estimate)
-    needed = replicates_to_separate(estimate.value, sd=sd, var_items=var_items)
-    problems = problems_to_separate(estimate) if needed is None else None
-    verdict, reason = _verdict(estimate, margin=margin, level=level)
-    return Comparison(estimate, verdict, margin, reason, needed, problems, sd if assumed else None)
+    above = estimate.value > 0
+    level = LEVEL if above else 1 - (1 - LEVEL) / len(estimate.judged)
+    found, assumed_sd = [], None
+    for part in estimate.judged if above else (estimate,):
+        sd, var_items, assumed = spread_of(part)
+        problems = part.num_items
+        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, problems=problems, level=level))
+        assumed_sd = sd if assumed else assumed_sd
+    known = [one for one in found if one is not None]
+    most = Needed(max(n.draws for n in known), max(n.problems for n in known)) if len(known) == len(found) else None
+    return most, assumed_sd
 
 
-def _verdict(estimate: Estimate, *, margin: float, level: float) -> tuple[Verdict, str]:
+def lacking(estimate: Estimate) -> str:
+    """Why an estimate, or one that it is the smallest of, gives no verdict about new bases; '' where it does."""
+    return next((why for part in estimate.judged if (why := _lacking(part))), "")
+
+
+def _lacking(estimate: Estimate) -> str:
     if not math.isfinite(estimate.half_width()):
-        return Verdict.NOT_SEPARABLE, "not enough data: its error is unknown"
-    if estimate.kind is not Kind.PUBLISHED and estimate.num_replicates < VERDICT_REPLICATES:
-        held = "item noise only" if estimate.num_replicates == 1 else "exploratory"
-        return (
-            Verdict.NOT_SEPARABLE,
-            f"{estimate.num_replicates} replicate(s), a verdict needs {VERDICT_REPLICATES} ({held})",
-        )
+        return "not enough data: its error is unknown"
+    if estimate.new_bases is None:
+        return NOT_ESTIMABLE
+    if estimate.kind is Kind.DRAWS and estimate.num_draws - estimate.num_bases < VERDICT_UNITS - 1:
+        return f"{estimate.num_draws} draws of {estimate.num_bases} base(s), a verdict needs {VERDICT_UNITS} of one"
+    if estimate.kind is Kind.BASES and estimate.num_bases < VERDICT_UNITS:
+        return f"{estimate.num_bases} bases of one draw, a verdict over bases needs {VERDICT_UNITS}"
+    return ""
+
+
+def _superiority(estimate: Estimate, *, level: float, p: float | None) -> tuple[Verdict, str]:
+    why = lacking(estimate)
+    if why:
+        return (Verdict.NOT_ESTIMABLE if why == NOT_ESTIMABLE else Verdict.NOT_SEPARABLE), why
+    found = estimate.p_value() if p is None else p
+    said = f"p {found:.2g}" + ("" if p is None else " after Holm's correction")
+    if found > 1 - level:
+        return Verdict.NOT_SEPARABLE, f"{said}: {level:.0%} interval holds 0"
+    return (Verdict.BETTER if estimate.value > 0 else Verdict.WORSE), said
+
+
+def relevance_of(
+    estimate: Estimate, *, margin: float, level: float = LEVEL, control: Estimate | None = None
+) -> Relevance:
+    """Smaller: the interval of level 1 - 2 (1 - level) lies within the margin (two one-sided tests, Schuirmann 1987) and a
+    positive control separates in the same base. Larger: the interval lies beyond the margin. Both of new bases.
+    """
+    if lacking(estimate):
+        return Relevance.OPEN
     low, high = estimate.interval(level=1 - 2 * (1 - level))
     if -margin < low and high < margin:
-        return Verdict.EQUIVALENT, f"90 % interval within ±{margin:g} points"
+        return Relevance.SMALLER if separates(control) else Relevance.UNCONTROLLED
     low, high = estimate.interval(level=level)
-    if low > 0:
-        return Verdict.BETTER, f"{level:.0%} interval above 0"
-    if high < 0:
-        return Verdict.WORSE, f"{level:.0%} interval below 0"
-    return Verdict.NOT_SEPARABLE, f"{level:.0%} interval holds 0 and reaches past ±{margin:g} points"
+    return Relevance.LARGER if low > margin or high < -margin else Relevance.OPEN
 
 
-def _spread(estimate: Estimate) -> tuple[float, float, bool]:
-    """(standard deviation of one replicate, variance that replicates do not shrink, whether the first was assumed).
+def separates(control: Estimate | None, *, level: float = LEVEL) -> bool:
+    """Whether a positive control helps in new bases of this kind, beyond chance."""
+    return control is not None and not lacking(control) and control.interval(level=level)[0] > 0
 
-    One replicate shows neither part. Assumed then: seeds add ASSUMED_REPLICATE_SD, and its item noise is that of problems
-    which flip from run to run, so that it averages out over replicates like the rest.
+
+def positive_control(tops: Sequence[Point], points: Sequence[Point], outcomes: Outcomes) -> Estimate | None:
+    """What is known to matter, in the bases of some points, one a base: fresh human problems minus as many steps without
+    them; where a base lacks those, SFT on all minus SFT on half of the human data. None where neither is there.
     """
-    if math.isfinite(estimate.var_replicates):
-        return (
-            math.sqrt(estimate.var_replicates),
-            estimate.var_items if math.isfinite(estimate.var_items) else 0.0,
-            False,
-        )
-    noise = estimate.var_items if math.isfinite(estimate.var_items) else 0.0
-    return math.sqrt(ASSUMED_REPLICATE_SD**2 + noise), 0.0, True
+    for pairs in ([_fresh_pair(top, points) for top in tops], [_doubled_pair(top, points) for top in tops]):
+        groups: list[Contrast] = [(pair, (1.0, -1.0)) for pair in pairs if pair is not None]
+        if groups and len(groups) == len(tops):
+            return mean_contrast(groups, outcomes)
+    return None
 
 
-MOST_DF = 1e6  # beyond, t is normal to six digits
-VARIANCE_NODES = 200  # where the replicates' variance may fall by chance: power is then exact to 0.05 %
+def _fresh_pair(top: Point, points: Sequence[Point]) -> tuple[Point, Point] | None:
+    fresh, matched = (same_but(top, points, method=name) for name in ("fresh_human", MATCHED))
+    return None if fresh is None or matched is None else (fresh, matched)
 
 
-def power_of(difference: float, *, sd: float, var_items: float, replicates: int, level: float = LEVEL) -> float:
-    """Chance that the interval of so many replicates excludes 0 on the right side.
+def _doubled_pair(top: Point, points: Sequence[Point]) -> tuple[Point, Point] | None:
+    full = same_but(top, where(points, data_frac=1.0), method="sft", data_frac=1.0)
+    half = None if full is None else same_but(full, where(points, method="sft"), data_frac=0.5)
+    return None if full is None or half is None else (full, half)
 
-    The study will know its replicate variance, and so its degrees of freedom (Satterthwaite), only by estimates: power is the
-    mean over what it may find (chi-square), not the power at the true values, which promises up to 1 % too much.
+
+def spread_of(estimate: Estimate) -> tuple[float, float, bool]:
+    """(standard deviation of one draw, variance that draws do not shrink, whether the first was assumed).
+
+    One draw does not show the first. Assumed then: draws add ASSUMED_DRAW_SD; of one replicate its item noise is that of
+    problems which flip from run to run, so that it averages out over draws like the rest.
     """
-    from scipy import special
-
-    variance = sd**2 / replicates + var_items
-    if variance <= 0:
-        return 1.0 if difference else 0.0
-    found = sd**2 / replicates * _variance_ratios(replicates - 1)
-    share = found / (found + var_items) if sd > 0 else np.zeros(VARIANCE_NODES)
-    df = (replicates - 1) / np.maximum(share**2, (replicates - 1) / MOST_DF)
-    ends = special.stdtrit(df, 0.5 + level / 2) * np.sqrt(found + var_items)
-    return float(np.mean(special.ndtr((abs(difference) - ends) / math.sqrt(variance))))
-
-
-@lru_cache(maxsize=4 * MOST_REPLICATES)
-def _variance_ratios(df: int) -> Floats:
-    """Equally likely ratios of an estimated to the true variance."""
-    from scipy import special
-
-    ranks = (np.arange(VARIANCE_NODES) + 0.5) / VARIANCE_NODES
-    ratios: Floats = special.chdtri(df, 1 - ranks) / df
-    return ratios
-
-
-def replicates_to_separate(difference: float, *, sd: float, var_items: float, power: float = POWER) -> int | None:
-    """Fewest replicates (at least five) with that power; None when MOST_REPLICATES do not reach it."""
-    if difference == 0 or power_of(difference, sd=sd, var_items=var_items, replicates=MOST_REPLICATES) < power:
-        return None
-    low, high = VERDICT_REPLICATES, MOST_REPLICATES
-    while low < high:
-        middle = (low + high) // 2
-        if power_of(difference, sd=sd, var_items=var_items, replicates=middle) >= power:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def problems_to_separate(estimate: Estimate, *, power: float = POWER) -> int | None:
-    """Test problems that would do if replicates were unlimited; None when the difference or their error is 0 or unknown."""
-    from scipy import stats
-
-    if estimate.value == 0 or not estimate.num_items or not estimate.var_items > 0:
-        return None
-    wanted = (abs(estimate.value) / (stats.norm.ppf(0.5 + LEVEL / 2) + stats.norm.ppf(power))) ** 2
-    return math.ceil(estimate.num_items * estimate.var_items / wanted)
+    fixed = estimate.var_items if math.isfinite(estimate.var_items) else 0.0
+    if estimate.new_bases is not None and math.isfinite(estimate.var_units):
+        return math.sqrt(estimate.var_units), fixed, False
+    if estimate.kind is Kind.REPLICATES:
+        return math.sqrt(ASSUMED_DRAW_SD**2 + estimate.var_units / estimate.num_replicates), fixed, True
+    return math.sqrt(ASSUMED_DRAW_SD**2 + fixed), 0.0, True
 
 
 def mcnemar(first: Cell, second: Cell, outcomes: Outcomes) -> tuple[int, int, float] | None:

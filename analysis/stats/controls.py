@@ -10,20 +10,25 @@ computed, and the claim is about the smaller TRUE one, min(d1, d2):
 - it is below 0 where either is: each is tested at half the level (Bonferroni), and the upper end is the smaller upper end at
   that level.
 
+Both intervals are so: of these bases, and of new bases of this kind, where both differences have the second.
+
     found = controls_of(rft, points)                 # {'sft_matched': Point, 'sft_best': Point}: those that the study has
+    compare(rft, found, outcomes).result.verdict     # Verdict.BETTER
     harder([first, second]).interval()               # (-0.3, 1.9)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from analysis.load.cells import BEST, MATCHED
 from analysis.load.labels import studied
-from analysis.load.points import Point
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, Scale, contrast
 from analysis.load.query import same_but
-from analysis.stats.uncertainty import Estimate
+from analysis.stats.comparisons import MARGIN, Comparison, judge
+from analysis.stats.uncertainty import Estimate, both_intervals
 
 CONTROLS = {MATCHED: "SFT at equal steps", BEST: "SFT at its validated budget"}  # in words
 
@@ -33,6 +38,11 @@ class Harder(Estimate):
     """The smaller of several differences; the fields of an estimate are those of the one that is smallest."""
 
     parts: tuple[Estimate, ...] = ()
+
+    @property
+    def judged(self) -> tuple[Estimate, ...]:
+        """All of them."""
+        return self.parts
 
     def interval(self, *, level: float = 0.95) -> tuple[float, float]:
         """Of the smallest true difference: at least `level` whichever it is."""
@@ -55,13 +65,59 @@ class Harder(Estimate):
 
 
 def harder(differences: Sequence[Estimate]) -> Estimate:
-    """The smaller of the true differences from several controls; of one control, that difference itself."""
+    """The smaller of the true differences from several controls; of one control, that difference itself.
+
+    Of new bases of this kind where all of them are; else all are taken for these bases as they are.
+    """
     assert differences, "a comparison has a control"
     if len(differences) == 1:
         return differences[0]
+    if all(one.new_bases is not None for one in differences):
+        return replace(_smallest(differences), these=_smallest([one.these_bases for one in differences]))
+    return _smallest([one.these_bases for one in differences])
+
+
+def _smallest(differences: Sequence[Estimate]) -> Harder:
     least = min(differences, key=lambda estimate: estimate.value)
     own = {field.name: getattr(least, field.name) for field in fields(Estimate)}
+    own |= {name: min(getattr(one, name) for one in differences) for name in ("num_draws", "num_replicates")}
     return Harder(**own, parts=tuple(differences))
+
+
+@dataclass(frozen=True)
+class Against:
+    """A point against the controls that its study has."""
+
+    point: Point
+    result: Comparison  # with the harder one
+    differences: Mapping[str, Estimate]  # by control, those that share a replicate with it
+    positive: Estimate | None = None  # the positive control in its base
+
+
+def compare(
+    point: Point,
+    controls: Mapping[str, Point],
+    outcomes: Outcomes,
+    *,
+    margin: float = MARGIN,
+    positive: Estimate | None = None,
+) -> Against | None:
+    """A point minus the harder of some controls, replicate by replicate; None when it shares one with none of them."""
+    pairs = {name: (point, control) for name, control in controls.items()}
+    found = {name: contrast(pair, (1.0, -1.0), outcomes) for name, pair in pairs.items()}
+    differences = {name: estimate for name, estimate in found.items() if estimate is not None}
+    if not differences:
+        return None
+    odds = [contrast(pairs[name], (1.0, -1.0), outcomes, scale=Scale.LOG_ODDS) for name in differences]
+    on_odds = harder([one for one in odds if one is not None])
+    result = judge(harder(list(differences.values())), margin=margin, control=positive, odds=on_odds)
+    return Against(point, result, differences, positive)
+
+
+def rejudged(one: Against, *, p: float | None) -> Against:
+    """The same after p was corrected for other comparisons beside it."""
+    old = one.result
+    return replace(one, result=judge(old.estimate, margin=old.margin, control=one.positive, odds=old.odds, p=p))
 
 
 def controls_of(point: Point, points: Sequence[Point]) -> dict[str, Point]:
@@ -79,8 +135,6 @@ def control_words(names: Sequence[str]) -> str:
 
 def told_apart(differences: Mapping[str, Estimate]) -> list[str]:
     """Each difference in words, for both to be shown."""
-    lines = []
-    for name, estimate in differences.items():
-        low, high = estimate.interval()
-        lines.append(f"minus {CONTROLS[name]}: {estimate.value:+.2f} (95 % {low:+.2f} to {high:+.2f})")
-    return lines
+    return [
+        f"minus {CONTROLS[name]}: {one.value:+.2f} (95 %: {both_intervals(one)})" for name, one in differences.items()
+    ]

@@ -11,7 +11,8 @@ base whose steps agree within 2 %. RFT on n problems and its paths has A. With x
 `fresh` is how many fresh human problems the paths are worth together; by number of kept paths, or of NEW ones (whose equation
 list is not the human one), it is the rate. 0: repetition would do as well; below 0: the paths harm. Numerator and denominator
 are linear in accuracies, so that Fieller's theorem (1954, J. R. Statist. Soc. B 16, 175-185) gives the interval, which is not
-clipped. Where it covers all amounts that were measured, or the slope is not separable from 0, the rate is not estimable.
+clipped: of new bases of this kind where there are two draws or more, and of these bases as they are. Where it covers all
+amounts that were measured, or the slope is not separable from 0, the rate is not estimable.
 
     results = exchange_rates(points, outcomes)
     results[0].log.fresh, results[0].log.interval          # 57.0, (12.0, 110.0)
@@ -68,10 +69,17 @@ class Rate:
     """What the paths of one RFT setting are worth together, on one scale; `interval` None: not estimable."""
 
     fresh: float  # fresh human problems
-    interval: Interval | None  # 95 %, not clipped
+    interval: Interval | None  # 95 %, not clipped; of what `Exchange.label` says
+    these_bases: Interval | None  # the same of the drawn bases as they are
     note: str  # '' or what limits the answer
     numerator: Estimate  # RFT - SFT at n problems and equal steps, points
     slope: Estimate  # points per unit of x
+
+    def per_these_bases(self, paths: float | None) -> Interval | None:
+        """The interval of one path in the drawn bases as they are."""
+        if self.these_bases is None or not paths:
+            return None
+        return self.these_bases[0] / paths, self.these_bases[1] / paths
 
     def per(self, paths: float | None) -> tuple[float, Interval] | None:
         """(value, interval) of one path; None where it is not estimable or there is no path."""
@@ -165,16 +173,19 @@ def _rate(
     if top is None or bottom is None or total is None:
         return None
     low, high, note = fieller(top, bottom, total)
+    these_low, these_high, unknown = fieller(top.these_bases, bottom.these_bases, total.these_bases)
     value = top.value / bottom.value if bottom.value else math.nan
     if not note and low <= x.min() and high >= x.max():
         note = f"{NOT_ESTIMABLE}: its interval covers all amounts that were measured"
     if not note and bottom.value < 0:
         note = f"{NOT_ESTIMABLE}: more human problems at equal steps lower the accuracy"
     if note:
-        return Rate(math.nan, None, note, top, bottom)
+        return Rate(math.nan, None, None, note, top, bottom)
     if not x.min() <= value <= x.max():
         note = f"extrapolated beyond {x.min():+.2f} to {x.max():+.2f} (x of the {scale.name} scale)"
-    return Rate(n * scale.fresh(value), (n * scale.fresh(low), n * scale.fresh(high)), note, top, bottom)
+    interval = (n * scale.fresh(low), n * scale.fresh(high))
+    these = None if unknown else (n * scale.fresh(these_low), n * scale.fresh(these_high))
+    return Rate(n * scale.fresh(value), interval, these, note, top, bottom)
 
 
 def fieller(top: Estimate, bottom: Estimate, total: Estimate, *, level: float = LEVEL) -> tuple[float, float, str]:

@@ -46,7 +46,7 @@ def base_rows(points: Sequence[Point], *, values: Sequence[float] | None = None)
     return BaseRows(
         tuple(names[p.cell.base] for p in points),
         np.array(ys, float),
-        np.array([math.nan if p.cell.loss is None else p.cell.loss for p in points], float),
+        np.array([math.nan if p.loss is None else p.loss for p in points], float),
         np.log10(params),
         np.log10(compute),
     )
@@ -62,15 +62,13 @@ def _pretrain_flops(cell: Cell) -> float:
 def measurable(points: Sequence[Point]) -> list[Point]:
     """Points fit for a regression over bases: a loss, not post-trained, away from floor and ceiling."""
     return [
-        p
-        for p in points
-        if p.cell.loss is not None and not p.cell.post_trained and FLOOR <= p.estimate.value <= CEILING
+        p for p in points if p.loss is not None and not p.cell.post_trained and FLOOR <= p.estimate.value <= CEILING
     ]
 
 
 def texts_differ(points: Sequence[Point]) -> bool:
     """Whether their losses were measured on different texts: such are on no common axis, and may be in different units."""
-    return len({p.cell.loss_text for p in points if p.cell.loss is not None}) > 1
+    return len({p.cell.loss_text for p in points if p.loss is not None}) > 1
 
 
 TEXTS_DIFFER = "the bases' losses were measured on different texts"
@@ -80,7 +78,7 @@ def fit_on_loss(points: Sequence[Point], values: Sequence[float], *, what: str) 
     """A line of one value for each base on its pretraining loss; none where the losses are of different texts."""
     if texts_differ(points):
         return NotEnough(what, TEXTS_DIFFER)
-    return fit_line([math.nan if p.cell.loss is None else p.cell.loss for p in points], values, what=what)
+    return fit_line([math.nan if p.loss is None else p.loss for p in points], values, what=what)
 
 
 @dataclass(frozen=True)

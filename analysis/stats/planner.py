@@ -1,7 +1,7 @@
 """Which next run shrinks an interval most per hour, and how many replicates a difference needs before the first run.
 
 for option in next_runs(points, outcomes, target="rft_gain"): print(option)
-print(replicates_table(sd=2.0, num_problems=1319))
+print(draws_table(sd=2.0, num_problems=1319))
 
 python -m analysis.stats.planner DIR --target rft_gain
 python -m analysis.stats.planner --sd 2 --problems 1319
@@ -27,13 +27,14 @@ from analysis.load.points import Point, contrast, make_points
 from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, matched_pairs, replicates_to_separate
-from analysis.stats.costs import SHARED
+from analysis.stats.budget import draws_table
+from analysis.stats.comparisons import ASSUMED_DRAW_SD, matched_pairs
 from analysis.stats.fits import fit_series, slope_weights
+from analysis.stats.gains_plan import MINUTES_PER_HOUR, budget_text, gain_noise
+from analysis.stats.hours import all_hours, base_hours, own_hours
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
 from analysis.stats.loss_fits import fit_on_loss
-
-SECONDS_PER_HOUR = 3600.0
+from analysis.stats.power import VERDICT_UNITS
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,6 @@ class Option:
         return f"{self.action}: ±{self.half_width_now:.2f} -> ±{self.half_width_after:.2f} for {cost}"
 
 
-def own_hours(point: Point) -> float:
-    """Mean hours of the stages that a new replicate of this setting has to run itself."""
-    seconds = [sum(s.seconds for s in cell.cost if s.name not in SHARED) for cell in point.cells]
-    return float(np.mean(seconds)) / SECONDS_PER_HOUR
-
-
-def all_hours(points: Sequence[Point]) -> float:
-    """Hours of every point once more; 0, unknown, where the cost of one of them is."""
-    hours = [own_hours(point) for point in points]
-    return sum(hours) if all(hours) else 0.0
-
-
-def base_hours(point: Point) -> float:
-    """Hours of pretraining."""
-    return sum(s.seconds for s in point.cell.cost if s.name in SHARED) / SECONDS_PER_HOUR
-
-
 def next_runs(points: Sequence[Point], outcomes: Outcomes, *, target: str) -> list[Option] | NotEnough:
     """Options for one target of TARGETS, the best per hour first. Raises ValueError for an unknown target."""
     if target not in TARGETS:
@@ -83,29 +67,26 @@ def next_runs(points: Sequence[Point], outcomes: Outcomes, *, target: str) -> li
 
 
 def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
-    """A method minus its own matched SFT, setting by setting: one more replicate, or twice the test problems."""
+    """A method minus its own matched SFT, setting by setting, in new bases: another draw, a replicate, twice the problems."""
     options: list[Option] = []
     names = base_names(p.cell for p in points)
     for rft, control in matched_pairs(points):
-        estimate = contrast((rft, control), (1.0, -1.0), outcomes)
-        if estimate is None or not math.isfinite(estimate.se):
+        found = gain_noise(rft, control, outcomes)
+        if found is None:
             continue
+        parts, design, prices = found
         label = f"{names[rft.cell.base]}, {setting_label(rft.cell)}"
-        now, reps = estimate.half_width(), estimate.num_replicates
-        if math.isfinite(estimate.var_replicates):
-            sd2, fixed = estimate.var_replicates, estimate.var_items
-        else:  # one replicate: the standing assumption, see comparisons
-            sd2, fixed = ASSUMED_REPLICATE_SD**2 + estimate.var_items, 0.0
-        fixed = fixed if math.isfinite(fixed) else 0.0
-        hours = own_hours(rft) + own_hours(control)
-        now = now if reps > 1 else 1.96 * math.sqrt(sd2)
-        extra = 1 if reps > 1 else 4  # a t-interval over two replicates is wider than any use: go to five at once
-        after = t_quantile(0.95, df=reps + extra - 1) * math.sqrt(sd2 / (reps + extra) + fixed)
-        options.append(Option(f"{label}: {extra} more replicate(s)", extra * hours, now, after))
-        if fixed > 0:
-            halved = t_quantile(0.95, df=estimate.df) * math.sqrt(sd2 / reps + fixed / 2)
-            scoring = sum(s.seconds for p in (rft, control) for c in p.cells for s in c.cost if s.name == "evaluate")
-            options.append(Option(f"{label}: twice the test problems", scoring / SECONDS_PER_HOUR, now, halved))
+        first = replace(design, draws=max(design.draws, 2))  # of one draw no interval is known: as of two
+        now = first.half_width(parts)
+        extra = max(1, VERDICT_UNITS - design.draws)
+        grown = {
+            f"{extra} more draw(s) of the base": replace(design, draws=design.draws + extra),
+            "1 more replicate of every draw": replace(first, replicates=design.replicates + 1),
+            "twice the test problems": replace(first, problems=2 * design.problems),
+        }
+        for action, larger in grown.items():
+            hours = (larger.minutes(prices) - design.minutes(prices)) / MINUTES_PER_HOUR
+            options.append(Option(f"{label}: {action}", hours, now, larger.half_width(parts)))
     return options or NotEnough("the plan for RFT's gain", "no RFT cell has its sft_matched control with outcomes")
 
 
@@ -214,7 +195,7 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
     """SFT points per nat of pretraining loss: another base at either end of the losses seen."""
-    sft = [p for p in where(points, method="sft", data_frac=1) if p.cell.loss is not None]
+    sft = [p for p in where(points, method="sft", data_frac=1) if p.loss is not None]
     line = fit_on_loss(sft, [p.estimate.value for p in sft], what="SFT against loss")
     if not isinstance(line, LineFit):
         return line
@@ -246,35 +227,23 @@ WORDS = {
 }
 
 
-def replicates_table(*, sd: float, num_problems: int, accuracy: float = 0.4, agreement: float = 0.5) -> str:
-    """Replicates for 80 % power by true difference, before anything is run.
-
-    `sd`: points from seed to seed of a paired difference. Of the binomial noise of a paired difference, the share `agreement`
-    cancels on shared problems; the rest is fresh in every replicate. Problems themselves are taken as given.
-    """
-    noise = 2 * accuracy * (1 - accuracy) * (1 - agreement) / num_problems * 100**2
-    total = math.sqrt(sd**2 + noise)
-    lines = [
-        f"replicates for {POWER:.0%} power (95 %), replicate SD {sd:g} points, {num_problems:,} problems at {accuracy:.0%}:"
-    ]
-    for difference in (0.5, 1.0, 2.0, 3.0, 5.0, 8.0):
-        needed = replicates_to_separate(difference, sd=total, var_items=0.0)
-        lines.append(f"  {difference:>4g} points: {needed if needed else 'more than 1000'}")
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Command line; exit status 2 for bad input."""
-    parser = argparse.ArgumentParser(description="Which run next, or how many replicates before the first.")
+    parser = argparse.ArgumentParser(
+        description="Which run next, how to spend minutes, or how many draws before the first."
+    )
     parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
     parser.add_argument("--target", default="rft_gain", choices=list(TARGETS))
     parser.add_argument(
-        "--sd", type=float, default=ASSUMED_REPLICATE_SD, help="points from seed to seed, of a difference"
+        "--sd", type=float, default=ASSUMED_DRAW_SD, help="points from draw to draw of the base, of a difference"
     )
     parser.add_argument("--problems", type=int, default=1319)
+    parser.add_argument(
+        "--minutes", type=float, help="of one worker: how to spend them on draws, replicates and problems"
+    )
     options = parser.parse_args(arguments)
     if not options.folders:
-        print(replicates_table(sd=options.sd, num_problems=options.problems))
+        print(draws_table(sd=options.sd, num_problems=options.problems))
         return 0
     try:
         table, outcomes = verified(load_studies(options.folders))
@@ -282,6 +251,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"planner: {error}", file=sys.stderr)
         return 2
     main = main_recipe(make_points(table.cells, outcomes))
+    if options.minutes is not None:
+        print(budget_text(main.points, outcomes, minutes=options.minutes))
+        return 0
     found = next_runs(main.points, outcomes, target=options.target)
     lines = [str(found)] if isinstance(found, NotEnough) else [str(option) for option in found]
     print("\n".join([*lines, *filter(None, [str(main)])]))

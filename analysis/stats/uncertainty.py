@@ -1,23 +1,24 @@
 """How sure a number is, at the level its claim is about.
 
-Test problems are crossed with all cells: every replicate answers the same problems. For a statistic that is a mean over
-problems in every replicate (an accuracy, a difference, a slope: any linear contrast of accuracies) let v[r, i] be its
-value in replicate r on problem i. Then
+A base configuration (size, budget, corpus recipe) is drawn anew with every pretraining and corpus seed; replicates (seeds of
+data, training, sampling) lie within draws; test problems are crossed with all of them. So a result has TWO intervals:
 
-    variance = var_r(mean_i v) / R  +  var_i(mean_r v) / I  -  var_ri(interaction) / (R I)
+    these bases                  the drawn bases as they are: replicates and problems drawn anew
+    new bases of this kind       draws of the configuration, replicates and problems drawn anew; verdicts use this one
 
-(two-way random effects, each problem and replicate drawn anew; the third term is counted twice by the first two), with
-Satterthwaite's degrees of freedom as in Clark's quasi F (Clark 1973, J. Verb. Learn. Verb. Behav. 12, 335-359). One
-replicate cannot show the first term: its interval holds item noise only and is so labelled.
+Of one draw the second is not estimable, and no number stands for it. Where every base has one draw (published studies,
+imported models) a mean over bases has an interval over bases, in which a base's own draw lies. The formula is that of
+`analysis.stats.nested`.
 
-    estimate = crossed_mean(values_RI)
-    estimate.interval(level=0.95), estimate.kind      # (-0.4, 3.1), Kind.EXPLORATORY
+    estimate = nested_mean([[replicates_RI, ...one array a draw], ...one list a base configuration])
+    estimate.interval(level=0.95)            # of new bases where that is estimable, else of these: `estimate.kind` says which
+    estimate.these_bases.interval(), estimate.new_bases       # (0.4, 1.3), None for one draw
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -25,20 +26,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.stats.linear import t_quantile
+from analysis.stats.nested import ROUND_OFF, Spread, stratified
 
 Floats = NDArray[np.float64]
 
-VERDICT_REPLICATES = 5  # fewer replicates give no verdict on a user's own study
+NOT_ESTIMABLE = "not estimable: one draw"
 
 
 class Kind(Enum):
     """What an interval holds."""
 
-    ITEMS = "item noise only (1 replicate)"
-    EXPLORATORY = "t-interval over 2 to 4 replicates, exploratory"
-    REPLICATES = "t-interval over replicates and problems"
+    ITEMS = "these bases: item noise only (1 replicate)"
+    REPLICATES = "these bases: t over replicates and problems"
+    DRAWS = "new bases of this kind: t over draws, replicates and problems"
+    BASES = "t over bases, a base's own draw inside it"
     PUBLISHED = "published count: binomial, unpaired, one run"
-    BASES = "t-interval over bases"
+
+
+GENERAL = (Kind.DRAWS, Kind.BASES)  # intervals that hold the draw of a base
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,35 @@ class Estimate:
     value: float
     se: float  # NaN where nothing is known of it
     df: float  # degrees of freedom of the standard error; inf: normal
-    num_replicates: int
+    num_replicates: int  # of all draws together
     num_items: int  # test problems; 0 where the outcomes are not at hand
     kind: Kind
-    var_replicates: float = math.nan  # variance of one replicate's value about the method's mean, problems held fixed
-    var_items: float = math.nan  # the part of se^2 that more replicates do not shrink
-    num_bases: int = 0  # of Kind.BASES: how many
+    var_units: float = math.nan  # variance of the value of one unit that is drawn anew: a draw, a base, or a replicate
+    var_items: float = math.nan  # the part of se^2 that more units do not shrink
+    num_draws: int = 1  # of bases, of all configurations together
+    num_bases: int = 1  # configurations
     reach: float = math.nan  # how far one problem's value can lie from `value`; NaN where that is not known
+    these: Estimate | None = None  # the same for the drawn bases as they are, where this one holds the draw
+
+    @property
+    def these_bases(self) -> Estimate:
+        """For the drawn bases as they are: description."""
+        return self if self.these is None else self.these
+
+    @property
+    def new_bases(self) -> Estimate | None:
+        """For new bases of this kind: what verdicts rest on; None where it is not estimable."""
+        return self if self.kind in GENERAL and math.isfinite(self.half_width()) else None
+
+    @property
+    def num_units(self) -> int:
+        """How many units the interval rests on: draws, bases, or replicates of one draw."""
+        return {Kind.DRAWS: self.num_draws, Kind.BASES: self.num_bases}.get(self.kind, self.num_replicates)
+
+    @property
+    def judged(self) -> tuple[Estimate, ...]:
+        """What a verdict on it rests on: itself; of the smallest of several differences all of them."""
+        return (self,)
 
     def half_width(self, *, level: float = 0.95) -> float:
         """Half of the interval; NaN where nothing is known of it.
@@ -90,77 +117,92 @@ class Estimate:
             value=self.value * factor,
             se=self.se * abs(factor),
             reach=self.reach * abs(factor),
-            var_replicates=self.var_replicates * factor**2,
+            var_units=self.var_units * factor**2,
             var_items=self.var_items * factor**2,
+            these=None if self.these is None else self.these.scaled(factor),
         )
 
 
-def kind_of(num_replicates: int) -> Kind:
-    """The label of an interval over so many replicates."""
-    if num_replicates == 1:
-        return Kind.ITEMS
-    return Kind.REPLICATES if num_replicates >= VERDICT_REPLICATES else Kind.EXPLORATORY
+def both_intervals(estimate: Estimate, *, digits: int = 2, level: float = 0.95) -> str:
+    """'these bases -0.12 to +1.30; new bases of this kind not estimable: one draw', the two in plain words."""
+    if estimate.kind is Kind.PUBLISHED:
+        return f"{interval_words(estimate, digits=digits, level=level)}; {estimate.kind.value}"
+    these, new = estimate.these_bases, estimate.new_bases
+    first = f"these bases {interval_words(these, digits=digits, level=level)}"
+    if these.kind is Kind.BASES or not math.isfinite(these.half_width()):  # single runs without outcomes
+        first = "these bases unknown"
+    elif these.kind is Kind.ITEMS:
+        first += " (item noise only)"
+    general = NOT_ESTIMABLE if new is None else interval_words(new, digits=digits, level=level)
+    held = ", over bases, a base's own draw inside" if estimate.kind is Kind.BASES else ""
+    return f"{first}; new bases of this kind {general}{held}"
+
+
+def interval_words(estimate: Estimate, *, digits: int = 2, level: float = 0.95) -> str:
+    """'-0.12 to +1.30'; 'unknown' where an end is."""
+    low, high = estimate.interval(level=level)
+    known = math.isfinite(low) and math.isfinite(high)
+    return f"{low:+.{digits}f} to {high:+.{digits}f}" if known else "unknown"
+
+
+Draws = Sequence[Floats]  # of one base configuration: per draw its replicates [replicates, problems]
+
+
+def nested_mean(bases: Sequence[Draws], *, bounds: tuple[float, float] = (math.nan, math.nan)) -> Estimate:
+    """Mean over base configurations of the mean over draws of the mean over replicates, with both intervals.
+
+    Configurations count alike, and so do the draws of one. Problems are the same everywhere; arrays of one problem are values
+    whose problems are not at hand. `bounds`: the least and the greatest value that a problem can have, for the interval where
+    all values are equal.
+    """
+    clean = [[np.where(np.abs(draw) < ROUND_OFF, 0.0, draw) for draw in draws] for draws in bases]
+    every = [draw for draws in clean for draw in draws]
+    shares = [1 / (len(bases) * len(draws)) for draws in clean for _ in draws]
+    counts = {
+        "num_replicates": sum(len(draw) for draw in every), "num_draws": len(every), "num_bases": len(bases),
+        "num_items": every[0].shape[1] if every[0].shape[1] > 1 else 0,
+    }  # fmt: skip
+    kind = Kind.REPLICATES if any(len(draw) > 1 for draw in every) else Kind.ITEMS
+    these = _estimate(stratified(every, weights=shares, pooled=True), kind=kind, bounds=bounds, **counts)
+    general = _general(clean)
+    if general is None:
+        return these
+    spread, held = general
+    return replace(_estimate(spread, kind=held, bounds=bounds, **counts), these=these)
+
+
+def _general(bases: Sequence[Draws]) -> tuple[Spread, Kind] | None:
+    """For new bases: over draws where every configuration has two, else over configurations where there are two."""
+    means = [np.stack([draw.mean(axis=0) for draw in draws]) for draws in bases]
+    if all(len(draws) > 1 for draws in bases):
+        return stratified(means, weights=[1 / len(bases)] * len(bases)), Kind.DRAWS
+    if len(bases) > 1:
+        return stratified([np.stack([draws.mean(axis=0) for draws in means])], weights=[1.0]), Kind.BASES
+    return None
+
+
+def _estimate(spread: Spread, *, kind: Kind, bounds: tuple[float, float], num_items: int, **counts: int) -> Estimate:
+    value, se, units = float(spread.value), float(spread.se), float(spread.units)
+    if se == 0 and not num_items:  # equal values and no problems to look at: not enough data to say how sure it is
+        se = math.nan
+    num_units = {Kind.DRAWS: counts["num_draws"], Kind.BASES: counts["num_bases"]}.get(kind, counts["num_replicates"])
+    return Estimate(
+        value, se, float(spread.df) if math.isfinite(se) else math.nan, counts["num_replicates"], num_items, kind,
+        num_draws=counts["num_draws"], num_bases=counts["num_bases"],
+        var_units=units * num_units if kind is not Kind.ITEMS else math.nan,
+        var_items=float(spread.items) if num_items else math.nan,
+        reach=max(bounds[1] - value, value - bounds[0]),
+    )  # fmt: skip
 
 
 def crossed_mean(values_RI: Floats, *, bounds: tuple[float, float] = (math.nan, math.nan)) -> Estimate:
-    """Mean of values [replicates, problems], both drawn at random and crossed (see the module's formula).
-
-    `bounds`: the least and the greatest value that a problem can have, for the interval where all values are equal.
-    """
-    estimate = _crossed_mean(np.where(np.abs(values_RI) < ROUND_OFF, 0.0, values_RI))
-    return replace(estimate, reach=max(bounds[1] - estimate.value, estimate.value - bounds[0]))
-
-
-def _crossed_mean(values_RI: Floats) -> Estimate:
-    num_reps, num_items = values_RI.shape
-    rep_means, item_means = values_RI.mean(axis=1), values_RI.mean(axis=0)
-    mean = float(values_RI.mean())
-    items = float(item_means.var(ddof=1)) / num_items if num_items > 1 else math.nan
-    if num_reps == 1:
-        return Estimate(mean, math.sqrt(items), num_items - 1, 1, num_items, Kind.ITEMS, math.nan, items)
-    rest = values_RI - rep_means[:, None] - item_means[None, :] + mean
-    both = float((rest**2).sum()) / ((num_reps - 1) * (num_items - 1)) / (num_reps * num_items)
-    reps = float(rep_means.var(ddof=1)) / num_reps
-    return _combine(mean, reps=reps, items=items, both=both, shape=(num_reps, num_items))
-
-
-ROUND_OFF = 1e-9  # in points or shares: less is what rounding leaves of contrasts of equal answers
-TIE = 1e-9  # of the interaction's term: what rounding leaves of replicates that are equal
-
-
-def _combine(mean: float, *, reps: float, items: float, both: float, shape: tuple[int, int]) -> Estimate:
-    """The three terms put together.
-
-    In expectation the replicate term is at least the interaction's. Where it comes out smaller by chance, degrees of freedom
-    are taken at the interaction's size: else a lucky draw of close replicates would be rewarded twice, with a small error and
-    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference). Where
-    replicates are equal by chance though their problems differ, the interaction's term stands for theirs.
-    """
-    num_reps, num_items = shape
-    only_items = max(0.0, items - both)
-    if reps <= TIE * both:
-        reps = both
-    variance = reps + only_items
-    if math.sqrt(variance) < ROUND_OFF:
-        variance = 0.0
-    if variance > 0:
-        floored = max(reps, both)
-        df = (floored + only_items) ** 2 / (floored**2 / (num_reps - 1) + only_items**2 / (num_items - 1))
-    else:
-        df = float(num_reps - 1)
-    return Estimate(mean, math.sqrt(variance), df, num_reps, num_items, kind_of(num_reps), reps * num_reps, only_items)
+    """Mean of values [replicates, problems] of one draw of one base."""
+    return nested_mean([[values_RI]], bounds=bounds)
 
 
 def replicate_mean(values_R: Floats) -> Estimate:
-    """Mean over replicates without per-problem outcomes: a plain t-interval; one replicate has no error."""
-    num = len(values_R)
-    mean = float(np.mean(values_R))
-    if num == 1:
-        return Estimate(mean, math.nan, math.nan, 1, 0, Kind.ITEMS)
-    variance = float(np.var(values_R, ddof=1))
-    if variance == 0:  # equal replicates and no problems to look at: not enough data to say how sure it is
-        return Estimate(mean, math.nan, math.nan, num, 0, kind_of(num))
-    return Estimate(mean, math.sqrt(variance / num), num - 1, num, 0, kind_of(num), variance, math.nan)
+    """Mean over replicates of one draw without per-problem outcomes: a plain t-interval; one replicate has no error."""
+    return nested_mean([[np.asarray(values_R, float)[:, None]]])
 
 
 def binomial(value: float, *, n: int, kind: Kind = Kind.PUBLISHED) -> Estimate:
@@ -177,47 +219,3 @@ def wilson(value: float, *, n: int, level: float = 0.95) -> tuple[float, float]:
     centre = value + z2 / (2 * n)
     half = math.sqrt(z2 * (value * (1 - value) + z2 / (4 * n)) / n)
     return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
-
-
-def resample_items(
-    correct_CI: NDArray[np.bool_], *, num_resamples: int, rng: np.random.Generator, block: int = 256
-) -> Floats:
-    """Accuracies [resamples, cells] over problems drawn with replacement, the same draw for all cells."""
-    num_cells, num_items = correct_CI.shape
-    columns = np.ascontiguousarray(correct_CI.T, np.float32)
-    result = np.empty((num_resamples, num_cells))
-    for start in range(0, num_resamples, block):
-        rows = min(block, num_resamples - start)
-        counts = rng.multinomial(num_items, np.full(num_items, 1 / num_items), size=rows).astype(np.float32)
-        result[start : start + rows] = counts @ columns / num_items
-    return result
-
-
-def crossed_statistic(
-    correct_RJI: NDArray[np.bool_],
-    statistic: Callable[[Floats], Floats],
-    *,
-    num_resamples: int = 1000,
-    rng: np.random.Generator,
-) -> Estimate:
-    """A statistic of the J accuracies of each replicate that is not linear in them (a log-odds slope, a ratio).
-
-    `statistic` maps accuracies [..., J] to values [...]. The item terms of the module's formula come from the joint
-    bootstrap over problems: Var_b(mean_r s) is the second term, (mean_r Var_b(s_r) - Var_b(mean_r s)) / (R - 1) the third.
-    Resamples where the statistic is not finite are left out; more than 5 % of them give a NaN error.
-    """
-    num_reps, width, num_items = correct_RJI.shape
-    per_rep = statistic(correct_RJI.mean(axis=2))
-    mean = float(per_rep.mean())
-    flat = resample_items(correct_RJI.reshape(-1, num_items), num_resamples=num_resamples, rng=rng)
-    drawn_BR = statistic(flat.reshape(num_resamples, num_reps, width))
-    fine = np.isfinite(drawn_BR).all(axis=1)
-    if fine.mean() < 0.95 or not math.isfinite(mean):
-        return Estimate(mean, math.nan, math.nan, num_reps, num_items, kind_of(num_reps))
-    drawn_BR = drawn_BR[fine]
-    items = float(drawn_BR.mean(axis=1).var(ddof=1))
-    if num_reps == 1:
-        return Estimate(mean, math.sqrt(items), num_items - 1, 1, num_items, Kind.ITEMS, math.nan, items)
-    both = max(0.0, (float(drawn_BR.var(axis=0, ddof=1).mean()) - items) / (num_reps - 1))
-    reps = float(per_rep.var(ddof=1)) / num_reps
-    return _combine(mean, reps=reps, items=items, both=both, shape=(num_reps, num_items))

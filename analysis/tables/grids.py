@@ -1,11 +1,11 @@
 """The paper's tables 1, 2, 4, 5 and 6 from any study, as Markdown, LaTeX and CSV.
 
-    for name, grid in paper_tables(table).items():
+    for name, grid in paper_tables(table, outcomes).items():
         grid.texts()["md"], grid.texts()["tex"], grid.texts()["csv"]
 
 Tables 1, 2 and 4 are of one recipe and name what they leave out; the others have a row for every setting, with a column for
-what labels do not tell. Accuracies in percent: mean over replicates ± standard error (over test problems where there is one
-replicate, over replicates otherwise); an empty field is a number that does not exist, never 0.
+what labels do not tell. Accuracies in percent: mean over draws and replicates ± the one standard error
+(analysis.load.points.score_of); an empty field is a number that does not exist, never 0.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.load.cells import BASE_STAGES, Base, Table
+from analysis.load.cells import BASE_STAGES, Base, Draw, Table
 from analysis.load.labels import method_label, studied_methods
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, distinct_of, make_points
+from analysis.load.points import Point, distinct_of, make_points, score_of
 from analysis.load.query import ALL_DATA, where
 from analysis.load.recipes import main_recipe
 from analysis.stats.costs import making
@@ -28,6 +28,7 @@ from analysis.style import METHODS
 from analysis.tables.perturbed import copy_rows
 from analysis.tables.results import also_text, extra_columns, number, score_text
 
+NOTHING = Outcomes({}, {})  # of votes no outcome of single problems is read
 VOTED = re.compile(r"maj1@[0-9]+")
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
 
@@ -68,9 +69,9 @@ class Grid:
         return out.getvalue()
 
 
-def paper_tables(table: Table) -> dict[str, Grid]:
+def paper_tables(table: Table, outcomes: Outcomes) -> dict[str, Grid]:
     """The tables that the study has rows for."""
-    points = make_points(table.cells, Outcomes({}, {}))
+    points = make_points(table.cells, outcomes)
     names = base_names(p.cell for p in points)
     main = main_recipe([p for p in points if p.cell.source is None])
     of_one = [*main.points, *(p for p in points if p.cell.source is not None)]
@@ -79,9 +80,9 @@ def paper_tables(table: Table) -> dict[str, Grid]:
     return {name: grids[name] for name in sorted(grids) if grids[name].rows}
 
 
-def _score(point: Point | None, name: str = "maj1@1") -> str:
+def _score(point: Point | None) -> str:
     """'41.2 ± 1.4'."""
-    return score_text([cell.scores.get(name) for cell in point.cells] if point is not None else [])
+    return score_text(None if point is None else point.estimate)
 
 
 def _own_ladder(points: Sequence[Point], base: Base, *, method: str = "rft") -> list[Point]:
@@ -105,13 +106,13 @@ def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     for base, name in names.items():
         rft = _own_ladder(points, base)
         top = rft[-1] if rft else None
-        losses = {p.cell.loss for p in where(points, base=base)}
-        if not losses:
+        mine = where(points, base=base)
+        if not mine:
             continue
         rows.append(
             (
                 name,
-                number(_loss_of(losses), digits=3),
+                number(_loss_of(mine), digits=3),
                 _score(_full(points, base, "icl")),
                 _score(_full(points, base, "sft")),
                 _score(top),
@@ -146,9 +147,14 @@ def _top(points: Sequence[Point], base: Base, *, method: str) -> Point | None:
     return ladder[-1] if ladder else None
 
 
-def _loss_of(losses: Collection[float | None]) -> float | None:
-    known = set(losses) - {None}
-    return known.pop() if len(known) == 1 else None
+def _loss_of(points: Sequence[Point]) -> float | None:
+    """Mean pretraining loss of the drawn bases; None where it is not known of all, or of one draw twice and unlike."""
+    losses: dict[Draw, set[float | None]] = {}
+    for point in points:
+        for cell in point.cells:
+            losses.setdefault(cell.draw, set()).add(cell.loss)
+    known = [value for found in losses.values() for value in found if value is not None]
+    return sum(known) / len(known) if len(known) == len(losses) else None
 
 
 def _by_k(ladder: Sequence[Point]) -> dict[int | None, Point]:
@@ -234,7 +240,8 @@ def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
             names[p.cell.base],
             method_label(p.cell),
             also_text(p.cell, extra),
-            *(_score(p, n) for n in ("maj1@1", *voted)),
+            _score(p),
+            *(score_text(score_of(p.cells, n, NOTHING)) for n in voted),
         )
         for p in sorted(shown, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))
     ]

@@ -1,61 +1,49 @@
 """Methods against the better SFT, at equal optimiser steps or at its validated budget, setting by setting: text and rows.
 
 print(matched_summary(points, outcomes))
-header, rows = matched_rows(points, outcomes)     # ['nano-s', '1', '4', '+1.3', '-1.2 to +3.8', 'not separable', '22', ...]
+header, rows = matched_rows(points, outcomes)     # ['nano-s', '', '1', '4', '6', '18', '+1.3', '+0.06', ...]
 
-Both differences stand in a row; the verdict is on the smaller true one (analysis.stats.controls).
+Where a study has both controls both differences stand in a row; the verdict is on the smaller true one
+(analysis.stats.controls).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from analysis.load.cells import NO_DEDUP, Cell
 from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, contrast
-from analysis.stats.comparisons import ASSUMED_REPLICATE_SD, POWER, Comparison, Verdict, judge
-from analysis.stats.controls import CONTROLS, control_words, controls_of, harder
-from analysis.stats.uncertainty import Estimate, Kind
+from analysis.load.points import Point
+from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking, positive_control
+from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
+from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
+from analysis.stats.uncertainty import Kind, interval_words
 from analysis.tables.results import align, extra_columns, field_text, wrap
 
 HEADER = (
-    "base",
-    "donors",
-    "data",
-    "k",
-    "seeds",
-    "RFT - SFT",
-    "95 %",
-    "verdict",
+    "base", "donors", "data", "k", "draws", "seeds", "RFT - SFT", "log-odds", "these bases", "new bases", "verdict", "margin",
     "to separate",
-    "from matched",
-    "from best",
-)
-
-
-@dataclass(frozen=True)
-class Against:
-    """A point against the controls that its study has."""
-
-    point: Point
-    result: Comparison  # with the harder one
-    differences: Mapping[str, Estimate]  # by control
+)  # fmt: skip
+FROM = ("from matched", "from best")  # behind them, by control, where there is more than one
+NO_STUDY = "no feasible study"
 
 
 def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
-    """Every studied point that shares a replicate with a control of its own, and the comparison; RFT first."""
+    """Every studied point that shares a replicate with a control of its own, and the comparison; RFT first.
+
+    The verdicts are Holm-corrected for their number, over the rows that can have one.
+    """
     found = []
     for point in sorted(points, key=lambda point: method_rank(point.cell)):
-        pairs = {name: (point, control) for name, control in controls_of(point, points).items()}
-        estimates = {name: contrast(pair, (1.0, -1.0), outcomes) for name, pair in pairs.items()}
-        known = {name: estimate for name, estimate in estimates.items() if estimate is not None}
-        if known:
-            found.append(Against(point, judge(harder(list(known.values()))), known))
-    return found
+        controls = controls_of(point, points)
+        if controls:
+            found.append(compare(point, controls, outcomes, positive=positive_control([point], points, outcomes)))
+    known = [one for one in found if one is not None]
+    open_to = [i for i, one in enumerate(known) if not lacking(one.result.estimate)]
+    adjusted = dict(zip(open_to, holm([known[i].result.estimate.p_value() for i in open_to]), strict=True))
+    return [rejudged(one, p=adjusted.get(i)) for i, one in enumerate(known)]
 
 
 def matched_title(found: Sequence[Against]) -> str:
@@ -69,16 +57,18 @@ def _titles(found: Sequence[Against]) -> list[str]:
 
 
 def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str], list[list[str]]]:
-    """(header, rows): differences in points; the last column says how many replicates or problems would separate them."""
+    """(header, rows): differences in points, and how many draws or problems would separate them."""
     found = compared(points, outcomes)
     names = base_names(one.point.cell for one in found)
     extra = extra_columns([one.point.cell for one in found])
-    place = HEADER.index("seeds")
+    place = HEADER.index("draws")
+    behind = FROM if len({name for one in found for name in one.differences}) > 1 else ()
     rows = []
     for one in found:
         row = _row(one, name=names[one.point.cell.base])
+        row += [_from(one, name) for name in CONTROLS] if behind else []
         rows.append([*row[:place], *(field_text(one.point.cell, key) for key in extra), *row[place:]])
-    header = [*HEADER[:place], *extra.values(), *HEADER[place:]]
+    header = [*HEADER[:place], *extra.values(), *HEADER[place:], *behind]
     if _titles(found) in ([], ["RFT"]):
         return header, rows
     named = [[row[0], method_title(one.point.cell), *row[1:]] for row, one in zip(rows, found, strict=True)]
@@ -87,75 +77,90 @@ def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str]
 
 def _row(one: Against, *, name: str) -> list[str]:
     rft, result = one.point, one.result
-    low, high = result.estimate.interval()
+    estimate, new = result.estimate, result.estimate.new_bases
     return [
         name,
         _pool_text(rft.cell),
         f"{rft.cell.data_frac:g}",
         "" if rft.cell.k is None else str(rft.cell.k),
-        str(result.estimate.num_replicates),
-        f"{result.estimate.value:+.1f}",
-        interval_text(low, high),
+        str(estimate.num_draws),
+        str(estimate.num_replicates),
+        f"{estimate.value:+.1f}",
+        "" if result.odds is None else f"{result.odds.value:+.2f}",
+        interval_words(estimate.these_bases, digits=1),
+        "" if new is None else interval_words(new, digits=1),
         result.verdict.value,
-        needed_text(result),
-        *(f"{one.differences[name].value:+.1f}" if name in one.differences else "" for name in CONTROLS),
+        MARGIN_WORDS[result.relevance],
+        NO_STUDY if result.needed_text == INFEASIBLE else result.needed_text,
     ]
 
 
+def _from(one: Against, name: str) -> str:
+    return f"{one.differences[name].value:+.1f}" if name in one.differences else ""
+
+
+MARGIN_WORDS = {
+    Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "no control", Relevance.OPEN: "open",
+}  # fmt: skip
+
+
 def _pool_text(cell: Cell) -> str:
-    """'own', '4', '4, thinned', 'own, no dedup'."""
-    words = ["own" if not cell.union else str(len(cell.union))]
+    """'', '4', '4, thinned', 'no dedup': of the own pool nothing."""
+    words = [] if not cell.union else [str(len(cell.union))]
     words += ["no dedup"] if cell.policy == NO_DEDUP else []
     words += ["thinned"] if cell.thinned else []
     words += [] if cell.on_all_examples else [f"{cell.examples_frac:g} of examples"]
     return ", ".join(words)
 
 
-def interval_text(low: float, high: float) -> str:
-    """'-1.2 to +3.8'; 'unknown' where an end is."""
-    return f"{low:+.1f} to {high:+.1f}" if math.isfinite(low) and math.isfinite(high) else "unknown"
-
-
-def needed_text(result: Comparison) -> str:
-    """'22 replicates', '31,000 problems'; nothing where the verdict stands."""
-    if result.verdict is not Verdict.NOT_SEPARABLE:
-        return ""
-    if not math.isfinite(result.estimate.half_width()):
-        return "not enough data"
-    if result.estimate.value == 0 and result.estimate.se == 0:
-        return f"right and wrong alike on all {result.estimate.num_items:,} problems"
-    if result.replicates_needed is not None:
-        return f"{result.replicates_needed} replicates"
-    return (
-        f"{result.problems_needed:,} problems" if result.problems_needed is not None else "a difference of 0: nothing"
-    )
-
-
 def matched_notes(against: Sequence[Against]) -> list[str]:
-    """What the intervals hold, which control a study lacks, and what the number to separate assumes."""
-    notes, found = [], [(one.point, one.result) for one in against]
-    lacking = [CONTROLS[name] for name in CONTROLS if any(name not in one.differences for one in against)]
-    if lacking:
-        notes.append(f"Without {' or '.join(lacking)} in some rows: their verdict is against the other control alone.")
+    """What the intervals hold, which control a study lacks, and what the last columns mean."""
+    found = [(one.point, one.result) for one in against]
+    notes = [
+        "95 % intervals: of these bases as they are (replicates and problems), and of new bases of this kind (the draw of "
+        "the base too), on which verdicts rest."
+    ]
+    notes += _absent_notes(against)
     if any(len(one.differences) > 1 for one in against):
         notes.append(
             "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
         )
     if any(result.estimate.kind is Kind.ITEMS for _, result in found):
         notes.append(
-            "Intervals of one seed carry item noise only: one replicate shows nothing of how results vary from seed to seed."
+            "Of one replicate an interval holds item noise only: nothing of how results vary from seed to seed."
         )
-    if any(result.estimate.kind is Kind.EXPLORATORY for _, result in found):
-        notes.append("Intervals over 2 to 4 seeds are exploratory; a verdict needs 5.")
-    if any(result.verdict is Verdict.NOT_SEPARABLE for _, result in found):
-        text = f"To separate: for {POWER:.0%} power at the 95 % level, were the difference the true one"
-        if any(result.assumed_sd is not None for _, result in found):
-            text += (
-                f" and (assumed of one seed, not measured) seeds added a standard deviation of {ASSUMED_REPLICATE_SD:g} "
-                "points to a replicate's difference while its item noise averaged out"
-            )
-        notes.append(text + "; problems: where no number of replicates on these test problems would do.")
+    decided = [result for _, result in found if result.p_holm is not None]
+    if len(decided) > 1:
+        notes.append(f"Verdicts are Holm-corrected for their number, {len(decided)}.")
+    if any(result.relevance is not Relevance.OPEN for _, result in found):
+        notes.append(
+            f"Margin: the difference against ±{found[0][1].margin:g} point; no control: within it, but neither fresh human "
+            "problems nor twice the human data separate in this base, so that nothing could be learnt there."
+        )
+    if any(result.needed_text for _, result in found):
+        notes.append(_needed_note([result for _, result in found]))
     return notes
+
+
+def _absent_notes(against: Sequence[Against]) -> list[str]:
+    """Which control all rows lack, or some."""
+    with_it = {name: sum(name in one.differences for one in against) for name in CONTROLS}
+    never = [CONTROLS[name] for name, count in with_it.items() if not count]
+    some = [CONTROLS[name] for name, count in with_it.items() if 0 < count < len(against)]
+    notes = [f"No row has a comparison with {text}: verdicts are against the other control alone." for text in never]
+    return notes + [f"Without {text} in some rows: their verdict is against the other control alone." for text in some]
+
+
+def _needed_note(results: Sequence[Comparison]) -> str:
+    text = f"To separate: draws of the base for {POWER:.0%} power at the 95 % level, were the difference the true one"
+    if any(result.assumed_sd is not None for result in results):
+        text += (
+            f" and (assumed of one draw, not measured) draws added a standard deviation of {ASSUMED_DRAW_SD:g} points to a "
+            "difference"
+        )
+    if any(result.needed_text == INFEASIBLE for result in results):
+        text += f"; {NO_STUDY}: {INFEASIBLE} (of at most {MOST_DRAWS} draws and {MOST_PROBLEMS:,} test problems)"
+    return text + "."
 
 
 def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:

@@ -17,13 +17,16 @@ import numpy as np
 
 from analysis.load.cells import Base, Cell
 from analysis.load.labels import method_label
-from analysis.load.points import PERCENT, Point
-from analysis.stats.uncertainty import Estimate, Kind, crossed_mean, replicate_mean
+from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import by_unit, units_of
+from analysis.load.points import PERCENT, Point, score_of
+from analysis.stats.uncertainty import Estimate, Kind, nested_mean
 from analysis.tables.results import also_text, extra_columns, score_text
 from rft.archive.files import present, rows_at
 from rft.records import Outcome
 
 COPY, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
+NOTHING = Outcomes({}, {})  # these scores have no outcomes of their own
 HEADER = ("base", "method", "data", "also", "n", "original numbers", "changed numbers", "difference (95 %)")
 
 
@@ -49,12 +52,13 @@ def change_of(cells: Sequence[Cell]) -> Estimate:
     changes = [change for change in found if change is not None]
     shared = [i for i in changes[0] if all(i in other for other in changes)] if changes else []
     if shared and len(changes) == len(found):
-        return crossed_mean(
-            np.array([[change[i] for i in shared] for change in changes], float), bounds=(-1.0, 1.0)
-        ).scaled(PERCENT)
-    facts = [cell.perturbed for cell in cells if cell.perturbed is not None]
+        values = np.array([[change[i] for i in shared] for change in changes], float)
+        return nested_mean([by_unit(values, units_of(cells))], bounds=(-1.0, 1.0)).scaled(PERCENT)
+    known = [cell for cell in cells if cell.perturbed is not None]
+    facts = [cell.perturbed for cell in known if cell.perturbed is not None]
     if len(facts) > 1:
-        return replicate_mean(np.array([fact["difference"] for fact in facts])).scaled(PERCENT)
+        differences = np.array([[fact["difference"]] for fact in facts])
+        return nested_mean([by_unit(differences, units_of(known))]).scaled(PERCENT)
     (fact,) = facts
     n, value, se = fact["num_problems"], fact["difference"], fact["difference_se"]
     return Estimate(value, se, n - 1, 1, n, Kind.ITEMS, reach=1.0 + abs(value)).scaled(PERCENT)
@@ -77,8 +81,7 @@ def copy_rows(points: Sequence[Point], names: Mapping[Base, str]) -> tuple[tuple
                 "" if frac is None else f"{frac:g}",
                 also_text(point.cell, extra),
                 "-".join(map(str, sizes)),
-                score_text([cell.scores[ORIGINALS] for cell in cells]),
-                score_text([cell.scores[COPY] for cell in cells]),
+                *(score_text(score_of(cells, name, NOTHING)) for name in (ORIGINALS, COPY)),
                 change_text(change_of(cells)),
             )
         )

@@ -1,7 +1,7 @@
 """Tables as text: what a study run prints at its end, and the flat CSV of all records.
 
-print(results_table(table))
-records_csv(table)
+print(results_table(table, outcomes))
+records_csv(table, outcomes)
 """
 
 from __future__ import annotations
@@ -9,29 +9,30 @@ from __future__ import annotations
 import csv
 import io
 import math
-import statistics
 import textwrap
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.load.cells import NO_DEDUP, Cell, Missing, Table, group_replicates
+from analysis.load.cells import ACCURACY, NO_DEDUP, Cell, Missing, Table, group_draws, group_settings
 from analysis.load.labels import familiar
 from analysis.load.names import base_names, value_text
+from analysis.load.outcomes import Outcomes
 from analysis.load.places import untold_keys
-from analysis.stats.uncertainty import wilson
+from analysis.load.points import score_of, share_interval
+from analysis.stats.uncertainty import Estimate
 from rft.records import Score
 
 MOST_ROWS = 60  # settings; beyond, those on all data alone are printed
 WIDTH = 118  # of what is printed, in characters
 
 
-def results_table(table: Table) -> str:
+def results_table(table: Table, outcomes: Outcomes) -> str:
     """One row per setting (accuracy ± standard error in percent, n) and the missing cells with their reasons."""
-    header, rows = results_rows(table)
+    header, rows = results_rows(table, outcomes)
     left_out = 0
     if len(rows) > MOST_ROWS:
-        short = results_rows(Table(tuple(c for c in table.cells if c.data_frac in (None, 1.0))))[1]
+        short = results_rows(Table(tuple(c for c in table.cells if c.data_frac in (None, 1.0))), outcomes)[1]
         rows, left_out = (short, len(rows) - len(short)) if short else (rows, 0)
     lines = [align(header, rows)] if rows else ["no finished cell"]
     lines += [wrap(note) for note in table.notes]
@@ -63,22 +64,23 @@ def _gaps(missing: Sequence[Missing]) -> list[str]:
 
 
 ERROR_NOTE = (
-    "± is the standard error: over replicates where there are several; of one replicate, or of several that are equal, over "
-    "test problems alone (item noise only, it holds no seed-to-seed variance). Where none or all are right: the 95 % Wilson "
-    "interval."
+    "± is one standard error: of a new base of this kind where there are two draws or more (draws, replicates and test "
+    "problems together), else of these bases as they are (replicates and problems; of one replicate item noise only). "
+    "Where the outcomes of single problems are not at hand, the problems' part is at most what is given. Where none or "
+    "all are right: the 95 % Wilson interval."
 )
 
 
-def results_rows(table: Table) -> tuple[list[str], list[list[str]]]:
-    """(header, rows) of the results: one row per setting, its replicates averaged; fields are text, empty where unknown."""
+def results_rows(table: Table, outcomes: Outcomes) -> tuple[list[str], list[list[str]]]:
+    """(header, rows): one row per setting, its draws and replicates averaged; fields are text, empty where unknown."""
     names = base_names(table.cells)
     voted = sorted({name for cell in table.cells for name in cell.scores if name != "maj1@1"}, key=_score_order)
-    header = ["base", "method", "data", "human", "k", "seeds", "maj1@1 [%]"]
+    header = ["base", "method", "data", "human", "k", "draws", "seeds", "maj1@1 [%]"]
     header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
-    groups = sorted(group_replicates(table.cells).values(), key=lambda group: _order(group[0], list(names)))
-    rows = [_row(group, name=names[group[0].base], voted=voted) for group in groups]
+    groups = sorted(group_settings(table.cells).values(), key=lambda group: _order(group[0], list(names)))
+    rows = [_row(group, outcomes, name=names[group[0].base], voted=voted) for group in groups]
     extra = extra_columns([group[0] for group in groups])
-    place = header.index("seeds")
+    place = header.index("draws")
     header[place:place] = extra.values()
     for row, group in zip(rows, groups, strict=True):
         row[place:place] = [field_text(group[0], key) for key in extra]
@@ -129,7 +131,7 @@ def _score_order(name: str) -> tuple[str, int]:
     return head, int(tail) if tail.isdigit() else 0
 
 
-def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]:
+def _row(group: Sequence[Cell], outcomes: Outcomes, *, name: str, voted: Sequence[str]) -> list[str]:
     cell = group[0]
     sizes = sorted({score.n for c in group if (score := c.accuracy) is not None})
     return [
@@ -138,9 +140,9 @@ def _row(group: Sequence[Cell], *, name: str, voted: Sequence[str]) -> list[str]
         "" if cell.data_frac is None else f"{cell.data_frac:g}",
         number(_mean(group, "num_human"), digits=0),
         "" if cell.k is None else str(cell.k),
+        str(len(group_draws(group))),
         str(len(group)),
-        score_text([c.scores.get("maj1@1") for c in group]),
-        *(score_text([c.scores.get(other) for c in group]) for other in voted),
+        *(score_text(score_of(group, score, outcomes)) for score in (ACCURACY, *voted)),
         "-".join(str(n) for n in ([sizes[0], sizes[-1]] if len(sizes) > 1 else sizes)),
         number(_mean(group, "num_augmented"), digits=0),
         number(_mean(group, "distinct_per_question"), digits=2),
@@ -160,29 +162,17 @@ def _mean(group: Sequence[Cell], field: str) -> float | None:
     return None if any(value is None for value in values) else math.fsum(values) / len(values)
 
 
-def score_text(scores: Sequence[Score | None], *, is_share: bool = True) -> str:
-    """'41.2 ± 1.4' of the replicates that have the score; nothing where none has.
+def score_text(score: Estimate | None) -> str:
+    """'41.2 ± 1.4'; nothing where there is no score.
 
     A share at 0 or 100 % has a standard error of 0, which is no error at all: '0.0 (0.0 to 0.3)' with its interval then.
     """
-    known = [score for score in scores if score is not None]
-    if not known:
+    if score is None:
         return ""
-    mean, error = mean_and_error(known)
-    if is_share and error == 0 and mean in (0.0, 1.0):
-        low, high = wilson(mean, n=min(score.n for score in known))
-        return f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{100 * mean:.1f} ± {100 * error:.1f}"
-
-
-def mean_and_error(scores: Sequence[Score]) -> tuple[float, float]:
-    """Mean over replicates with its standard error: over problems for one replicate, over replicates for more.
-
-    Replicates that are equal by chance would have none: then the problems' of all of them together.
-    """
-    values = [score.value for score in scores]
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return statistics.fmean(values), error or math.hypot(*(score.se for score in scores)) / len(values)
+    if score.se == 0 and score.value in (0.0, 100.0):
+        low, high = share_interval(score)
+        return f"{score.value:.1f} ({low:.1f} to {high:.1f})"
+    return f"{score.value:.1f} ± {score.se:.1f}" if math.isfinite(score.se) else f"{score.value:.1f}"
 
 
 def number(value: float | None, *, digits: int) -> str:
@@ -204,19 +194,25 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 2
     return "\n".join(lines)
 
 
-def records_csv(table: Table) -> str:
-    """All cells, one row each: names, every key of the settings, seeds, model, data, scores with n and error, seconds, FLOPs.
+def records_csv(table: Table, outcomes: Outcomes) -> str:
+    """All cells, one row each: names, every key of the settings, seeds, model, data, scores with n, seconds, FLOPs.
 
-    Fractions; a key that means nothing for a cell is empty there.
+    Fractions; a key that means nothing for a cell is empty there. Behind a score stand the mean of its setting over draws and
+    replicates, the one standard error of that mean, and what it holds: equal in all rows of a setting.
     """
     facts = [name for name, kind in typing.get_type_hints(Cell).items() if kind in FLAT]
     keys = sorted({key for cell in table.cells for key in cell.setting})
     seeds = sorted({name for cell in table.cells for name in cell.seeds})
     scores = sorted({name for cell in table.cells for name in cell.scores}, key=_score_order)
     rates = sorted({name for cell in table.cells for name in cell.rates})
+    means = {
+        (place, name): score_of(group, name, outcomes)
+        for place, group in group_settings(table.cells).items()
+        for name in scores
+    }
     columns = ["model", "data", *facts, *keys, *seeds, "seconds", "flops"]
-    for name in [*scores, *rates]:
-        columns += [name, f"{name} n", f"{name} se"]
+    columns += [f"{name}{part}" for name in scores for part in ("", " n", " setting mean", " setting se", " se holds")]
+    columns += [f"{name}{part}" for name in rates for part in ("", " n")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -224,10 +220,19 @@ def records_csv(table: Table) -> str:
         values: list[Any] = [cell.model, cell.data, *(getattr(cell, name) for name in facts)]
         values += [_flat(cell.setting.get(key)) for key in keys] + [cell.seeds.get(name) for name in seeds]
         values += [cell.seconds, cell.flops]
-        for score in [*(cell.scores.get(n) for n in scores), *(cell.rates.get(n) for n in rates)]:
-            values += ["", "", ""] if score is None else [score.value, score.n, score.se]
+        for name in scores:
+            values += _score_fields(cell.scores.get(name), means[(cell.setting_key, cell.base), name])
+        for name in rates:
+            values += ["", ""] if name not in cell.rates else [cell.rates[name].value, cell.rates[name].n]
         writer.writerow(["" if value is None else value for value in values])
     return out.getvalue()
+
+
+def _score_fields(score: Score | None, mean: Estimate | None) -> list[Any]:
+    if score is None or mean is None:
+        return [""] * 5
+    se = mean.se / 100 if math.isfinite(mean.se) else ""
+    return [score.value, score.n, mean.value / 100, se, mean.kind.value]
 
 
 FLAT = (str, float, bool, str | None, float | None)  # types of what goes into one field of a CSV file

@@ -1,6 +1,6 @@
 """Accuracy on every test set side by side: in the domain that was trained on, and out of it.
 
-    grid = sets_table(load_every_set([folder]))
+    grid = sets_table(*verified(load_every_set([folder])))
     grid.rows[0]     # ("nano-s", "SFT", "1", "", "41.2 ± 1.4", "18.0 ± 1.1")
 
 A column is a test set, the cells' own first; a row is a setting. Each field is of that set's problems alone: columns are
@@ -23,15 +23,15 @@ from analysis.tables.results import also_text, extra_columns, score_text
 TITLE = "Accuracy by test set, maj1@1 [%]"
 
 
-def sets_table(table: Table) -> Grid:
+def sets_table(table: Table, outcomes: Outcomes) -> Grid:
     """The table of a study that was loaded with every set; without rows where there is one set alone."""
     names, columns = base_names(table.cells), test_sets(table)
-    points = make_points(table.cells, Outcomes({}, {}))
+    points = make_points(table.cells, outcomes)
     extra = {key: name for key, name in extra_columns([p.cell for p in points]).items() if not _of_set(key)}
     rows: dict[str, tuple[Point, dict[str, str]]] = {}
     for point in points:
         row = rows.setdefault(_apart_from_set(point.cell), (point, {}))[1]
-        said = score_text([cell.scores.get("maj1@1") for cell in point.cells])
+        said = score_text(point.estimate)
         here = point.cell.test_set
         row[here] = f"{row[here]}; {said}" if here in row else said  # two contents of one name
     header = ("base", "method", "data", "also", *columns)

@@ -104,7 +104,9 @@ class WorldConfig:
     composed_frac: Annotated[
         float, fields.result("[0, 1]")
     ]  # share of corpus documents that hold whole solved problems
-    seed: Annotated[int, fields.result("(-inf, inf)")]  # of graphs, pool, validation, test and corpus
+    seed: Annotated[
+        int, fields.result("(-inf, inf)")
+    ]  # of graphs, pool, validation, test; of the corpus with its own seed
     max_value: Annotated[int, fields.result("[10, 9999]")] = 60  # each number is one token
 
 
@@ -288,7 +290,8 @@ class StudyConfig:
     data_seed: Annotated[int | None, fields.seed()]
     train_seed: Annotated[int | None, fields.seed()]
     sample_seed: Annotated[int | None, fields.seed()]
-    pretrain_seed: Annotated[int, fields.seed()]
+    pretrain_seed: Annotated[int, fields.seed()]  # the draw of the base: its first weights and the order of its text
+    corpus_seed: Annotated[int | None, fields.seed()]  # null: the pretraining seed draws its documents too
     pretrain_tokens: Annotated[int | None, fields.result("[1, inf)", "null: the model's own budget")]
     sample_from: SampleFrom
     train: TrainConfig

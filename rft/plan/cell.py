@@ -25,6 +25,7 @@ from rft.plan.planner import Planner
 from rft.plan.sources import Sources, filled_in
 from rft.stages.evaluate import Evaluate
 from rft.stages.loss import Loss
+from rft.stages.pretrain import Pretrain
 from rft.stages.problems import Problems
 from rft.stages.stage import Stage, in_order, made_of
 from rft.stages.vote import Vote
@@ -213,7 +214,14 @@ def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:
     model = cfg.model
     facts = {name: getattr(model, name) for name in ("name", "family", "post_trained", *PUBLISHED)}
     tokens = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
-    return facts | {"pretrain_tokens": tokens, "base_key": base.key, "base_setting": base.key_without("seed")}
+    return facts | {"pretrain_tokens": tokens, "base_key": base.key, "base_setting": _configuration_key(base)}
+
+
+def _configuration_key(base: Weights) -> str:
+    """The key that all draws of one base configuration share: without the seeds of its weights and of its documents."""
+    if isinstance(base, Pretrain):
+        base = dataclasses.replace(base, corpus=dataclasses.replace(base.corpus, seed=0))
+    return base.key_without("seed")
 
 
 def _unused(cfg: StudyConfig, reading: Reading) -> Iterator[str]:

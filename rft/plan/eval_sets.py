@@ -99,7 +99,8 @@ def set_problems(cfg: StudyConfig) -> Iterator[str]:
         if data.kind is not DataKind.world and cfg.model.source is ModelSource.pretrain:
             yield (
                 f"eval.sets names {name}, a set of files, but model={cfg.model.name} is pretrained on the embedded world, "
-                "whose words alone it reads: choose an imported model, or a set of the world (world-middle)"
+                "whose words alone it reads: choose an imported model, or a set of the world "
+                f"(+eval_sets.{name}.world.max_steps=4)"
             )
         if data.kind is DataKind.world and data.world is None:
             yield f"eval.sets names {name}, whose kind is world, but eval_sets.{name}.world is not set"

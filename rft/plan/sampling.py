@@ -163,6 +163,8 @@ class Sampling(Training):
             parts: list[Any] = ["stream", self.sources.models[model.name].digest]
         else:
             parts = ["stream", values_of(model.arch), values_of(model.pretrain), self.cfg.pretrain_seed]
+            given = self.cfg.corpus_seed
+            parts += [] if given is None else [f"corpus {given}"]
         return digest([*parts, name] if name else parts)
 
     @property

@@ -157,6 +157,7 @@ def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
         data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
         train_seed=cfg.seed if cfg.train_seed is None else cfg.train_seed,
         sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
+        corpus_seed=None if cfg.corpus_seed == cfg.pretrain_seed else cfg.corpus_seed,
         pretrain_tokens=None,
         eval_sets={name: _filled_in_set(name, data, cfg.model.prompt, sources) for name, data in cfg.eval_sets.items()},
     )

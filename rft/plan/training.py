@@ -61,11 +61,18 @@ class Training(Questions):
             work=Work(budget, 6.0 * size.num_params * budget, 4.0 * size.num_params),
         )
 
+    @property
+    def corpus_seed(self) -> int:
+        """Seed of the documents that a base is pretrained on: the base's own unless one is given."""
+        given = self.cfg.corpus_seed
+        return self.cfg.pretrain_seed if given is None else given
+
     def _corpus(self, num_tokens: int) -> Corpus:
         assert self.cfg.data.world is not None
         return Corpus(
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
+            seed=self.corpus_seed,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )

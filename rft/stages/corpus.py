@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rft.config import WorldConfig
 from rft.records import read_json, write_json
-from rft.stages.stage import Done, Stage, StageContext
+from rft.stages.stage import Done, Stage, StageContext, added
 from rft.text.world import Segment, corpus_documents
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rft.core.tokenization import Tokenizer
 
 DOCUMENTS_AT_ONCE = 2_000
-CORPUS_SEED = 0
+HELD_OUT_SEED = 0  # one held-out text for all bases, whatever corpus they were drawn with
 HELDOUT_FILE = "heldout.json"
 
 
@@ -78,6 +78,7 @@ class Corpus(Stage[CorpusFiles]):
     version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
+    seed: int = added(0)
 
     def run(self, work: StageContext) -> Done:
         import numpy as np
@@ -89,7 +90,7 @@ class Corpus(Stage[CorpusFiles]):
         tokenizer.save_pretrained(str(work.out))
         wanted = self.num_tokens + 1  # one more, as the last target of the last sequence
         parts, count = [], 0
-        for texts in _batches(corpus_documents(world, seed=CORPUS_SEED)):
+        for texts in _batches(corpus_documents(world, seed=self.seed)):
             parts.append(_ids(tokenizer, texts))
             count += len(parts[-1])
             work.report(min(1.0, count / wanted))
@@ -142,7 +143,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
     ids: list[int] = []
     determined: list[bool] = []
     num_bytes = 0
-    for document in corpus_documents(world, seed=CORPUS_SEED, held_out=True):
+    for document in corpus_documents(world, seed=HELD_OUT_SEED, held_out=True):
         row, marks = _marked(tokenizer, document)
         ids += [*row, tokenizer.eos_token_id]
         determined += [*marks, False]

@@ -9,6 +9,7 @@ import pytest
 
 from analysis import paper
 from analysis.claims.run import published_view
+from analysis.load.outcomes import Outcomes
 from analysis.stats.fits import power_law
 from analysis.stats.linear import LineFit, fit_line
 from analysis.tables.grids import paper_tables
@@ -171,5 +172,5 @@ def test_parts_of_the_400k_set_are_no_fractions_of_the_human_data() -> None:
     assert {c.examples_frac for c in parts} == {1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2}
     assert {(c.data_frac, c.num_human) for c in parts} == {(1.0, None)}
     assert all(p.cell.on_all_examples for p in published_view().points)
-    table = paper_tables(paper.paper_table())["table5"]
+    table = paper_tables(paper.paper_table(), Outcomes({}, {}))["table5"]
     assert any("0.25 of examples" in row[0] for row in table.rows)

@@ -57,7 +57,7 @@ def drawn(folder: Path, specs: list[dict[str, object]]) -> Drawn:
     table, outcomes = verified(load_studies([folder]))
     points = make_points(table.cells, outcomes)
     figures = {d.name: d for d in draw_all(points, outcomes) if isinstance(d, Drawing)}
-    return Drawn(points, outcomes, figures, paper_tables(table), folder)
+    return Drawn(points, outcomes, figures, paper_tables(table, Outcomes({}, {})), folder)
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +120,12 @@ def test_tables_have_its_rows_columns_and_facts(study: Drawn):
 
 def test_results_name_it_and_its_control_one_after_the_other(study: Drawn):
     table = load_studies([study.folder])
-    header, rows = results_rows(table)
+    header, rows = results_rows(table, Outcomes({}, {}))
     shown = [row[header.index("method")] for row in rows if row[0] == "nano-s" and row[header.index("data")] == "1"]
     assert shown == ["rft", "rft", "sft", "sft_matched", "sft_matched", TITLE, TITLE, CONTROL, CONTROL]
-    (line, *_) = [r for r in csv.DictReader(records_csv(table).splitlines()) if r["method"] == "toy_method"]
+    (line, *_) = [
+        r for r in csv.DictReader(records_csv(table, Outcomes({}, {})).splitlines()) if r["method"] == "toy_method"
+    ]
     assert line["methods.toy_method.rounds"] == "2"
 
 

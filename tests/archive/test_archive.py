@@ -117,7 +117,8 @@ def test_accuracies_on_a_numbers_changed_copy_are_those_of_the_live_study(tmp_pa
     study.register([compute(cfg, study=study.folder).name])
     archive(study.folder, to=tmp_path / "kept")
     one, other = (
-        paper_tables(load_studies([folder]))["table_perturbed"] for folder in (study.folder, tmp_path / "kept")
+        paper_tables(*verified(load_studies([folder])))["table_perturbed"]
+        for folder in (study.folder, tmp_path / "kept")
     )
     assert one.texts() == other.texts()
 

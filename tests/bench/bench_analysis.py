@@ -1,4 +1,4 @@
-"""10,000 records with 1,319 outcomes each: loaded, fitted with 1,000 resamples of the problems, drawn. Under 60 s and 4 GiB.
+"""10,000 records with 1,319 outcomes each: loaded, fitted, drawn. Under 60 s and 4 GiB.
 
     python tests/bench/bench_analysis.py [--cells 10000]
 
@@ -26,7 +26,6 @@ from synthetic_study import Truth, cell_name, grid, item_chances, make_record  #
 from rft.records import Score, write_json, write_jsonl  # noqa: E402
 
 NUM_ITEMS = 1319
-NUM_RESAMPLES = 1000
 
 
 def write_records(folder: Path, *, num_cells: int) -> None:
@@ -66,16 +65,10 @@ def measure(folder: Path) -> dict[str, float]:
     from analysis.load.checks import verified
     from analysis.load.points import make_points
     from analysis.load.studies import load_studies
-    from analysis.stats.uncertainty import resample_items
     from analysis.study import draw_all, save_drawings
 
     table, outcomes = verified(load_studies([folder]))
     marks["load"] = time.perf_counter()
-    found = outcomes.matrix(table.cells)
-    assert found is not None
-    drawn = resample_items(found[1], num_resamples=NUM_RESAMPLES, rng=np.random.default_rng(1))
-    assert drawn.shape == (NUM_RESAMPLES, len(table.cells))
-    marks["resample"] = time.perf_counter()
     points = make_points(table.cells, outcomes)
     run_claims(study_view(points, outcomes))
     marks["fit"] = time.perf_counter()

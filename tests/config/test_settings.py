@@ -19,6 +19,7 @@ from rft.config.fields import Leaf, Range, Role, leaves, range_problems
 from rft.plan.cell import CellPlan, plan
 from rft.plan.method import METHODS
 from rft.plan.sources import ModelIdentity, Sources, resolve
+from rft.stages.pretrain import Pretrain
 
 CELLS = {
     "icl": ("method=icl",),
@@ -169,6 +170,25 @@ def test_seeds_alone_tell_replicates_apart(name: str):
     assert one.seeds != other.seeds
     assert one.read.base.key != other.read.base.key
     assert one.model_facts["base_setting"] == other.model_facts["base_setting"]
+
+
+def test_a_draw_of_a_base_has_documents_of_its_own_and_old_keys_stay():
+    cfg, sources = settings_of("sft")
+
+    def base(**seeds: int) -> tuple[str, str, str]:
+        cell = plan(dataclasses.replace(cfg, **seeds), sources)
+        assert isinstance(cell.read.base, Pretrain)
+        return cell.read.base.key, cell.read.base.corpus.key, cell.model_facts["base_setting"]
+
+    first = base()
+    assert "seed" not in plan(cfg, sources).read.base.corpus.identity()  # the corpus of before it could be drawn
+    assert base(corpus_seed=0) == first  # two spellings of one base
+    new = base(pretrain_seed=3)
+    assert new[1] != first[1], "another draw read the same documents"
+    old_text = base(pretrain_seed=3, corpus_seed=0)
+    assert old_text[1] == first[1]
+    assert len({first[0], new[0], old_text[0], base(corpus_seed=3)[0]}) == 4
+    assert {first[2], new[2], old_text[2], base(corpus_seed=3)[2]} == {first[2]}
 
 
 def test_a_default_and_its_value_written_out_are_one_setting():

@@ -208,7 +208,8 @@ def test_a_damaged_set_is_missing_and_the_own_set_stays(place: Path, both: Path)
 
 
 def test_figures_and_tables_name_the_set(place: Path, both: Path, tmp_path: Path):
-    header, rows = sets_table(load_every_set([both.parent])).header, sets_table(load_every_set([both.parent])).rows
+    grid = sets_table(*verified(load_every_set([both.parent])))
+    header, rows = grid.header, grid.rows
     assert header[-3:] == ("gsm8k", "eggs", "pens")
     assert len(rows) == 1
     text = draw_study([both.parent], out=tmp_path / "own")

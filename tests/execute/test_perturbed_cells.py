@@ -11,6 +11,7 @@ import pytest
 from byte_model import overrides
 from composing import composed, compute, tiny
 
+from analysis.load.outcomes import Outcomes
 from analysis.load.studies import load_studies
 from analysis.tables.grids import paper_tables
 from rft.execute.record import _perturbed_facts, _perturbed_scores
@@ -89,7 +90,7 @@ def test_the_copy_changes_no_stage_that_the_cell_has_without_it(study: Path):
 
 def test_the_table_shows_both_accuracies_and_leaves_the_voted_one_alone(study: Path):
     table = load_studies([study / method for method in ("icl", "sft", "self_revise")])
-    grids = paper_tables(table)
+    grids = paper_tables(table, Outcomes({}, {}))
     header, rows = grids["table_perturbed"].header, grids["table_perturbed"].rows
     assert {row[1] for row in rows} == {"ICL", "SFT", "self-revising"}
     found = record(study, "sft")

@@ -20,6 +20,7 @@ from analysis.claims.run import claims_details, claims_table, run_claims, study_
 from analysis.figures.drawing import Drawing
 from analysis.load.cells import Cell
 from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
@@ -142,7 +143,7 @@ def of_one_recipe(folder: Path) -> tuple[dict[str, Any], list[str]]:
     points = make_points(table.cells, outcomes)
     drawings = [d for d in draw_all(points, outcomes) if isinstance(d, Drawing)]
     claims = {"study": run_claims(study_view(points, outcomes))}
-    grids = {name: grid for name, grid in paper_tables(table).items() if name in OF_ONE_RECIPE}
+    grids = {name: grid for name, grid in paper_tables(table, Outcomes({}, {})).items() if name in OF_ONE_RECIPE}
     main = main_recipe(points)
     said = {
         "plots": {d.name: plotted(d) for d in drawings},
@@ -158,9 +159,12 @@ def of_one_recipe(folder: Path) -> tuple[dict[str, Any], list[str]]:
 def of_all_settings(folder: Path) -> dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]]:
     """Tables with a row for every setting."""
     table, outcomes = verified(load_studies([folder]))
-    grids = paper_tables(table)
+    grids = paper_tables(table, Outcomes({}, {}))
     found = {name: (grids[name].header, grids[name].rows) for name in OF_ALL_SETTINGS if name in grids}
-    found |= {"results": results_rows(table), "matched": matched_rows(make_points(table.cells, outcomes), outcomes)}
+    found |= {
+        "results": results_rows(table, Outcomes({}, {})),
+        "matched": matched_rows(make_points(table.cells, outcomes), outcomes),
+    }
     return {name: (tuple(header), [tuple(row) for row in rows]) for name, (header, rows) in found.items()}
 
 

@@ -180,7 +180,7 @@ def test_votes_on_a_further_set_are_shards_of_its_own():
 
 
 def test_a_set_of_another_world_is_looked_at_for_training_questions():
-    cfg = tiny("method=sft", "eval.sets=[world-middle]", "+eval_sets.world-middle.num_test=20",
-               "+eval_sets.world-middle.eval_problems=10")  # fmt: skip
+    cfg = tiny("method=sft", "eval.sets=[longer]", "+eval_sets.longer.world.max_steps=4",
+               "+eval_sets.longer.num_test=20", "+eval_sets.longer.eval_problems=10")  # fmt: skip
     own = plan(tiny("method=sft"), resolve(tiny("method=sft")))
     assert new_kinds(own, plan(cfg, resolve(cfg))) == {"world_problems", "leakage", "evaluate"}

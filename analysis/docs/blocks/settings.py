@@ -24,7 +24,7 @@ from rft.records import RECORD_FILE
 def settings(study: Reference, words: Sequence[str]) -> str:
     """What a run prints at its end: every score of every setting."""
     no_words(words)
-    header, rows = results_rows(study.table)
+    header, rows = results_rows(study.table, study.outcomes)
     grid = Grid("All settings", tuple(header), tuple(map(tuple, rows)))
     return text_of(shortened(grid), ERROR_NOTE)
 

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.claims.run import claims_table
 from analysis.docs.registry import Reference, makes
+from analysis.load.cells import Cell, Draw
 from analysis.load.labels import setting_label, studied
 from analysis.load.names import base_names
 from analysis.load.points import Point
@@ -24,14 +26,14 @@ from analysis.tables.results import ERROR_NOTE, number
 def results(study: Reference, words: Sequence[str]) -> str:
     """Accuracy of every setting, without columns that say nothing."""
     no_words(words)
-    grid = replace(paper_tables(study.table)["table5"], title="maj1@1, % ± standard error")
+    grid = replace(paper_tables(study.table, study.outcomes)["table5"], title="maj1@1, % ± standard error")
     return text_of(shortened(grid), ERROR_NOTE)
 
 
 @makes("table")
 def table(study: Reference, words: Sequence[str]) -> str:
     """One of the paper's tables. Raises ValueError for one that the study has no rows for."""
-    grids = paper_tables(study.table)
+    grids = paper_tables(study.table, study.outcomes)
     if len(words) != 1 or words[0] not in grids:
         raise ValueError(f"{study.folder} has the tables {', '.join(grids)}: name one of them, not {' '.join(words)!r}")
     return text_of(grids[words[0]])
@@ -70,21 +72,24 @@ def kept(study: Reference, words: Sequence[str]) -> str:
 
 @makes("bases")
 def bases(study: Reference, words: Sequence[str]) -> str:
-    """Size and pretraining loss of every base."""
+    """Size of every base configuration, how many were drawn, and the mean over them of the pretraining loss."""
     no_words(words)
-    names = base_names(study.table.cells)
-    first = {name: next(c for c in study.table.cells if c.base == base) for base, name in names.items()}
-    unit = {cell.loss_unit for cell in first.values()}
-    header = ("base", "parameters", "pretraining tokens", f"loss, {' or '.join(sorted(unit))}", "on determined tokens")
+    drawn: dict[str, dict[Draw, Cell]] = {}
+    for cell in study.table.cells:
+        drawn.setdefault(cell.base, {}).setdefault(cell.draw, cell)
+    unit = " or ".join(sorted({cell.loss_unit for cell in study.table.cells}))
+    header = ("base", "parameters", "pretraining tokens", "draws", f"loss, {unit}", "on determined tokens")
     rows = [
         (
             name,
-            number(cell.num_params, digits=0),
-            number(cell.pretrain_tokens, digits=0),
-            number(cell.loss, digits=3),
-            number(cell.determined_loss_nats, digits=3),
+            number(first.num_params, digits=0),
+            number(first.pretrain_tokens, digits=0),
+            str(len(drawn[base])),
+            number(_mean_of([cell.loss for cell in drawn[base].values()]), digits=3),
+            number(_mean_of([cell.determined_loss_nats for cell in drawn[base].values()]), digits=3),
         )
-        for name, cell in first.items()
+        for base, name in base_names(study.table.cells).items()
+        for first in [next(iter(drawn[base].values()))]
     ]
     return text_of(shortened(Grid("Bases (parameters without embeddings)", header, tuple(rows))))
 
@@ -94,6 +99,11 @@ def claims(study: Reference, words: Sequence[str]) -> str:
     """The paper's claims, on the study and as published."""
     no_words(words)
     return "\n".join([claims_table(study.claims), *(["", study.notes] if study.notes else [])])
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _mean(point: Point, name: str, *, digits: int, factor: float = 1.0) -> str:

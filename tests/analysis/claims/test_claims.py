@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,12 @@ from analysis.claims.rulings import Ruling
 from analysis.claims.run import CLAIMS, claims_table, published_view, run_claims, study_view
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, contrast, make_points, paired_replicates
+from analysis.load.pairs import paired_replicates
+from analysis.load.points import Point, contrast, make_points
 from analysis.load.studies import load_studies
+from analysis.stats.budget import draws_table
 from analysis.stats.linear import NotEnough
-from analysis.stats.planner import TARGETS, Option, next_runs, replicates_table
+from analysis.stats.planner import TARGETS, Option, next_runs
 from analysis.tables.matched import matched_summary
 
 EVERY = ("icl", "sft", "sft_matched", "oracle_paths", "fresh_human", "rft")
@@ -30,9 +31,9 @@ def loaded(folder: Path) -> tuple[list[Point], Outcomes]:
 
 @pytest.fixture(scope="module")
 def clear(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Point], Outcomes]:
-    """Five bases' worth is not there: four bases, five replicates, a large RFT effect."""
+    """Five bases' worth is not there: four bases, five draws of each, a large RFT effect."""
     specs = grid(
-        models=("nano-xs", "nano-s", "nano-m", "nano-l"), fracs=(0.25, 0.5, 1.0), ks=(1, 4, 16), methods=EVERY, seeds=range(5)
+        models=("nano-xs", "nano-s", "nano-m", "nano-l"), fracs=(0.25, 0.5, 1.0), ks=(1, 4, 16), methods=EVERY, draws=range(5)
     )  # fmt: skip
     truth = Truth(num_items=500, rft_per_k=2.0, replicate_sd=1.0)
     return loaded(write_study(tmp_path_factory.mktemp("claims") / "clear", specs=specs, truth=truth, rng_seed=1))
@@ -51,7 +52,7 @@ def test_a_large_effect_is_supported(clear: tuple[list[Point], Outcomes]) -> Non
 
 
 def test_an_opposite_effect_is_contradicted(tmp_path: Path) -> None:
-    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), seeds=range(6))
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), draws=range(6))
     truth = Truth(num_items=600, rft_at_1=-8.0, rft_per_k=0.0, replicate_sd=0.5)
     assert by_claim(*loaded(write_study(tmp_path / "s", specs=specs, truth=truth)))["4a"] is Ruling.CONTRADICTED
 
@@ -63,7 +64,8 @@ def test_one_replicate_gives_no_verdict_and_says_how_many_would(tmp_path: Path) 
     text = matched_summary(points, outcomes)
     assert "item noise only" in text
     assert "to separate" in text
-    assert re.search(r"not separable +\d+ replicates ", text)
+    assert " draws\n" in text
+    assert "not estimable: one draw" in text
     assert max(map(len, text.splitlines())) <= 120
     assert "assumed" in text
 
@@ -78,7 +80,8 @@ def test_published_rulings() -> None:
         results["5a"].ruling is Ruling.NOT_SEPARABLE
     )  # five bases with samples of their own, one of them without a gain
     assert results["5b"].ruling is Ruling.SUPPORTED
-    assert results["1"].ruling is Ruling.NOT_SEPARABLE  # binomial errors alone reach past two points
+    assert results["1"].ruling is Ruling.NOT_TESTABLE  # shapes base by base, each of one draw
+    assert "not estimable: one draw" in results["1"].reason
     table = claims_table({"published": list(results.values())})
     assert table.count("\n") >= len(results)
 
@@ -96,7 +99,9 @@ def test_contrast_pairs_replicates_and_icl_goes_with_all(clear: tuple[list[Point
     sft = next(p for p in points if p.method == "sft" and p.cell.data_frac == 1)
     rft = next(p for p in points if p.method == "rft" and p.cell.base == sft.cell.base and p.cell.data_frac == 1)
     rows = paired_replicates([rft, sft])
-    assert [a.seeds["data_seed"] for (a,), _ in rows] == [b.seeds["data_seed"] for _, (b,) in rows] == [0, 1, 2, 3, 4]
+    seeds = [a.seeds["data_seed"] for (a,), _ in rows]
+    assert seeds == [b.seeds["data_seed"] for _, (b,) in rows] == [0, 1000, 2000, 3000, 4000]
+    assert all(a.draw == b.draw for (a,), (b,) in rows)
     estimate = contrast((rft, sft), (1, -1), outcomes)
     assert estimate is not None
     assert math.isclose(estimate.value, rft.estimate.value - sft.estimate.value)
@@ -125,4 +130,4 @@ def test_the_time_of_runs_whose_cost_is_unknown_is_unknown() -> None:
     against_loss = next_runs(view.points, view.outcomes, target="loss_slope")
     assert isinstance(against_loss, list)
     assert all(option.hours > 0 for option in against_loss)
-    assert "replicates for 80%" in replicates_table(sd=2.0, num_problems=1319)
+    assert "draws for 80%" in draws_table(sd=2.0, num_problems=1319)

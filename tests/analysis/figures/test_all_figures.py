@@ -14,6 +14,7 @@ from analysis.claims.run import run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.figures.overlap import regions
 from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import main
@@ -81,7 +82,7 @@ def test_holes_do_not_crash(name: str, tmp_path: Path) -> None:
     points = make_points(table.cells, outcomes)
     drawings = draw_all(points, outcomes)
     run_claims(study_view(points, outcomes))
-    assert all(grid_.texts() for grid_ in paper_tables(table).values())
+    assert all(grid_.texts() for grid_ in paper_tables(table, Outcomes({}, {})).values())
     fits = [{"figure": d.name, **fit} for d in drawings if isinstance(d, Drawing) for fit in d.fits]
     json.dumps(fits, allow_nan=False)
     if name == "all at zero":

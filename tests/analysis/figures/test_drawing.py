@@ -20,7 +20,7 @@ from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k
 from analysis.figures.votes import emitted_against_k, votes_against_k
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, accuracy_interval, make_points, share_interval
+from analysis.load.points import Point, accuracy_interval, make_points, score_of, share_interval
 from analysis.load.studies import load_studies
 from analysis.stats.costs import Cost, cost_of, time_unit
 from analysis.stats.linear import NotEnough
@@ -83,14 +83,23 @@ def test_shares_that_are_no_proportions_keep_theirs() -> None:
 
 
 def test_tables_give_an_interval_where_the_error_is_zero(tmp_path: Path) -> None:
-    assert score_text([Score.binomial(0, 32)]) == "0.0 (0.0 to 10.7)"
-    assert score_text([Score.binomial(32, 32), Score.binomial(32, 32)]) == "100.0 (89.3 to 100.0)"
-    assert score_text([Score.binomial(16, 32)]) == "50.0 ± 8.8"
-    assert score_text([Score(0.0, 32, 0.0)], is_share=False) == "0.0 ± 0.0"  # a difference
-    assert score_text([Score.binomial(0, 32), Score.binomial(2, 32)]) == "3.1 ± 3.1"
     specs = grid(models=("nano-m",), fracs=(1.0,), methods=("sft",))
     truth = Truth(num_items=20, num_full=16, at_full=0.0)
-    text = results_table(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
+    table = load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)])
+
+    def text_of(*hits: int) -> str:
+        """Of as many replicates, each with so many of 32 right, their outcomes not at hand."""
+        cells = [
+            replace(table.cells[0], folder=None, seeds={"data_seed": i}, scores={"maj1@1": Score.binomial(count, 32)})
+            for i, count in enumerate(hits)
+        ]
+        return score_text(score_of(cells, "maj1@1", Outcomes({}, {})))
+
+    assert text_of(0) == "0.0 (0.0 to 10.7)"
+    assert text_of(32, 32) == "100.0 (89.3 to 100.0)"
+    assert text_of(16) == "50.0 ± 8.8"
+    assert text_of(0, 2) == "3.1 ± 4.4"  # scatter 3.1 and at most 3.1 of the problems, which both answered
+    text = results_table(table, Outcomes({}, {}))
     assert "0.0 (0.0 to 16.1)" in text
     assert "Wilson" in text
 
@@ -207,7 +216,7 @@ def test_vote_figures_say_what_their_bands_hold(tmp_path: Path) -> None:
     for drawing in (votes_against_k(points), emitted_against_k(points)):
         assert isinstance(drawing, Drawing)
         assert "n = 60 test problems" in drawing.caption
-        assert "2 to 4 replicates" in drawing.caption
+        assert "these bases: t over replicates and problems" in drawing.caption
         assert "In fits.json alone: fresh human k=4." in drawing.caption
         assert len(drawing.fits) == 3
         for fit in drawing.fits:
@@ -267,7 +276,7 @@ def test_running_cells_are_one_line_and_failures_each_their_own(tmp_path: Path) 
     folder = write_study(
         tmp_path / "s", specs=specs, truth=SMALL, missing={i: "out of memory" if i < 2 else "" for i in range(20)}
     )
-    text = results_table(load_studies([folder]))
+    text = results_table(load_studies([folder]), Outcomes({}, {}))
     assert "20 cells are missing" in text
     assert text.count("out of memory") == 2
     assert text.count("not run yet") == 1

@@ -19,8 +19,9 @@ from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.records import with_one_unit
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import Verdict, compare, judge
-from analysis.stats.uncertainty import crossed_mean, replicate_mean
+from analysis.stats.comparisons import Relevance, Verdict, judge
+from analysis.stats.controls import compare
+from analysis.stats.uncertainty import nested_mean, replicate_mean
 from analysis.study import draw_study
 from analysis.tables.matched import matched_summary
 from rft.records import Record, Score, read_json, read_jsonl, write_json, write_jsonl
@@ -142,12 +143,13 @@ def test_what_cannot_be_is_not_written():
 
 def test_two_methods_at_zero_are_not_known_to_be_equal(tmp_path: Path):
     truth = Truth(num_items=60, num_full=32, at_full=-100.0, control={})
-    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), seeds=range(5))
+    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), draws=range(5))
     table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
     points = make_points(table.cells, outcomes)
     rft, sft = (next(p for p in points if p.method == method) for method in ("rft", "sft"))
-    result = compare(rft, sft, outcomes)
-    assert result is not None
+    found = compare(rft, {"sft": sft}, outcomes)
+    assert found is not None
+    result = found.result
     low, high = result.estimate.interval()
     assert low == pytest.approx(-high)
     assert high == pytest.approx(100 * (1 - 0.025 ** (1 / 60)))
@@ -156,8 +158,10 @@ def test_two_methods_at_zero_are_not_known_to_be_equal(tmp_path: Path):
 
 
 def test_enough_equal_problems_are_equivalence():
-    rows = np.zeros((5, 1319))
-    assert judge(crossed_mean(rows, bounds=(-100.0, 100.0))).verdict is Verdict.EQUIVALENT
+    rows = np.zeros((1, 1319))
+    same = nested_mean([[rows] * 5], bounds=(-100.0, 100.0))
+    learnt = nested_mean([[rows + gain for gain in (3.0, 4.0, 5.0, 4.0, 4.5)]])
+    assert judge(same, control=learnt).relevance is Relevance.SMALLER
 
 
 def test_equal_replicates_without_problems_are_not_enough_data():
@@ -190,7 +194,12 @@ def test_tokenizers_that_differ_put_losses_on_bits_per_byte(tmp_path: Path):
     for i in range(5):
         row = json.loads(json.dumps(base))
         row["names"]["model"], row["cell_id"], row["setting"]["model.content"] = f"m{i}", f"c{i}", str(i)
-        row["model"] |= {"base_key": str(i), "tokenizer": f"t{i}", "loss_text": "heldout.txt 3f2a"}
+        row["model"] |= {
+            "base_key": str(i),
+            "base_setting": str(i),
+            "tokenizer": f"t{i}",
+            "loss_text": "heldout.txt 3f2a",
+        }
         row["model"] |= {"pretrain_loss_nats": nats[i], "bits_per_byte": bits[i], "pretrain_loss_se": 0.01}
         p = accuracy[i] / 100
         row["scores"]["maj1@1"] = {"value": p, "n": 100, "se": math.sqrt(p * (1 - p) / 100)}

@@ -16,11 +16,13 @@ from analysis.load.cells import Cell, matches
 from analysis.load.checks import verified
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.places import place_of, untold_keys
-from analysis.load.points import Point, make_points, paired_replicates
+from analysis.load.points import Point, make_points
 from analysis.load.query import same_but
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.stats.uncertainty import Kind
 from analysis.study import draw_study
 from analysis.tables.matched import matched_rows
 from analysis.tables.results import records_csv, results_rows, results_table
@@ -75,21 +77,22 @@ def test_every_key_splits_a_point_and_parts_it_from_its_controls(cells: Mapping[
             assert same_but(point, make_points([sft], nothing), method="sft") is None, key
 
 
-def test_every_seed_makes_a_replicate_but_the_bases_own(cells: Mapping[str, Cell]):
+def test_every_seed_makes_a_replicate_and_the_bases_own_a_draw(cells: Mapping[str, Cell]):
     rft, nothing = cells["rft"], Outcomes({}, {})
     for name in rft.seeds:
         twin = replace(rft, seeds={**rft.seeds, name: 7}, folder=None)
         if name == "pretrain_seed":
-            twin = replace(twin, base=f"{rft.base}-7")
-        points = make_points([rft, twin], nothing)
-        assert [len(point.cells) for point in points] == ([1, 1] if name == "pretrain_seed" else [2]), name
+            twin = replace(twin, draw=f"{rft.draw}-7")
+        (point,) = make_points([rft, twin], nothing)
+        assert [len(cells) for cells in point.draws] == ([1, 1] if name == "pretrain_seed" else [2]), name
+        assert (point.estimate.kind is Kind.DRAWS) == (name == "pretrain_seed"), name
 
 
 def test_two_learning_rates_are_two_rows(tmp_path: Path):
     """Averaged, 10 % and 60 % became '35.0 %, 2 seeds'."""
     specs = [{**spec, "train.lr": lr} for lr in (1e-5, 3e-3) for spec in specs_of(seeds=1)]
     table = load_studies([write_study(tmp_path / "s", specs=specs, truth=SMALL)])
-    header, rows = results_rows(table)
+    header, rows = results_rows(table, Outcomes({}, {}))
     assert len(rows) == 6
     assert {row[header.index("lr")] for row in rows} == {"1e-05", "0.003"}
     assert {row[header.index("seeds")] for row in rows} == {"1"}
@@ -158,7 +161,7 @@ def test_a_study_given_twice_counts_once_and_says_so(tmp_path: Path):
     for pair in ([folder, folder], [folder, tmp_path / "copy"], [tmp_path / "copy", folder]):
         table = load_studies(pair)
         assert len(table.cells) == 6
-        assert "6 cells were found again with the same results and count once" in results_table(table)
+        assert "6 cells were found again with the same results and count once" in results_table(table, Outcomes({}, {}))
 
 
 def test_unequal_results_of_one_cell_are_refused_with_both_places(tmp_path: Path):
@@ -179,8 +182,8 @@ def test_bases_are_named_by_what_sets_them_apart(tmp_path: Path):
         replace(cell, base=digit, setting={**content, "model.content": digit * 32, "model.lr": 1}) for digit in "ab"
     ]
     assert list(base_names(twins).values()) == ["nano-s content=aaaaaaaa", "nano-s content=bbbbbbbb"]
-    draws = [replace(cell, base=str(seed), seeds={"pretrain_seed": seed}) for seed in (0, 1)]
-    assert list(base_names(draws).values()) == ["nano-s p0", "nano-s p1"]
+    draws = [replace(cell, draw=str(seed), seeds={"pretrain_seed": seed}) for seed in (0, 1)]
+    assert list(base_names(draws).values()) == ["nano-s"], "draws are of one base configuration"
 
 
 def test_samplings_of_one_training_set_are_one_replicate(tmp_path: Path):
@@ -198,7 +201,7 @@ def test_samplings_of_one_training_set_are_one_replicate(tmp_path: Path):
 
 def test_every_key_is_a_column_of_the_table_of_records(tmp_path: Path):
     folder = write_study(tmp_path / "s", specs=specs_of(**{"a.new.key": [1, 2]}), truth=SMALL)
-    first, *rows = records_csv(load_studies([folder])).splitlines()
+    first, *rows = records_csv(load_studies([folder]), Outcomes({}, {})).splitlines()
     assert {"a.new.key", "train.lr", "select.policy", "data_seed", "pretrain_seed", "maj1@1"} <= set(first.split(","))
     assert len(rows) == 6
 

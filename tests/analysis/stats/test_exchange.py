@@ -13,7 +13,7 @@ from scipy import stats
 from synthetic_study import Truth, grid, write_study
 
 from analysis.figures.drawing import Drawing
-from analysis.figures.exchange import exchange_figure
+from analysis.figures.exchange import AXES, exchange_figure
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
@@ -41,11 +41,14 @@ def study(
     fresh: tuple[int, ...] = FRESH,
     items: int = 3000,
     sd: float = 0.3,
+    draw_sd: float = 0.0,
+    draws: int = 0,
 ) -> tuple[list[Point], Outcomes]:
     """RFT `rft` points above matched SFT, fresh problems `gain` of their share of the human ones."""
     methods = ("sft", "sft_matched", "oracle_paths", "rft")
-    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(16,), methods=methods, seeds=range(6))
-    human = grid(models=("nano-m",), fracs=(1.0,), ks=(16,), methods=("fresh_human",), seeds=range(6))
+    seeds = {"draws": range(draws), "seeds": range(2)} if draws else {"seeds": range(6)}
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(16,), methods=methods, **seeds)
+    human = grid(models=("nano-m",), fracs=(1.0,), ks=(16,), methods=("fresh_human",), **seeds)
     specs += [{**spec, "fresh": count} for spec in human for count in fresh]
     truth = Truth(
         num_items=items,
@@ -55,6 +58,7 @@ def study(
         control={"sft_matched": 1.0, "oracle_paths": 4.0},
         fresh_gain=gain,
         num_full=N,
+        gain_sd=draw_sd,
     )
     return loaded(write_study(folder, specs=specs, truth=truth))
 
@@ -183,3 +187,29 @@ def test_the_parts_of_the_gain_add_up(tmp_path: Path) -> None:
     assert split.diversity is not None
     assert split.rest is not None
     assert math.isclose(split.total.value, split.steps.value + split.diversity.value + split.rest.value, abs_tol=1e-9)
+
+
+def test_of_several_draws_the_interval_holds_the_draw(tmp_path: Path) -> None:
+    """And beside it stands the interval of the drawn bases as they are; both hold their truth."""
+    points, outcomes = study(
+        tmp_path / "s", rft=3.0, gain=lambda share: 8 * math.log2(1 + share), draws=6, draw_sd=1.5, items=1000
+    )
+    found = only(points, outcomes)
+    assert found.label.startswith("new bases of this kind")
+    assert found.log.interval is not None
+    assert found.log.these_bases is not None
+    (low, high), (these_low, these_high) = found.log.interval, found.log.these_bases
+    assert low < these_low < found.log.fresh < these_high < high
+    assert low < N * (2 ** (3 / 8) - 1) < high
+    drawing = exchange_figure(points, outcomes)
+    assert isinstance(drawing, Drawing)
+    entry = drawing.fits[0]["log"]["per_kept_path"]
+    assert entry["these_bases_95"] == [pytest.approx(these_low / found.kept), pytest.approx(these_high / found.kept)]
+    assert "new bases of this kind" in drawing.caption
+
+
+def test_rates_stand_at_the_mean_loss_of_the_draws(tmp_path: Path) -> None:
+    points, outcomes = study(tmp_path / "s", rft=3.0, gain=lambda share: 8 * math.log2(1 + share), draws=2)
+    found = only(points, outcomes)
+    cells = tuple(replace(cell, loss=0.7 if cell.seeds["pretrain_seed"] == 0 else 0.9) for cell in found.rft.cells)
+    assert AXES["loss"][1](replace(found, rft=replace(found.rft, cells=cells))) == pytest.approx(0.8)

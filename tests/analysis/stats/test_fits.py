@@ -11,12 +11,13 @@ import pytest
 from scipy import stats
 
 from analysis import paper
-from analysis.stats.comparisons import Verdict, holm, judge, power_of, replicates_to_separate
+from analysis.stats.comparisons import Relevance, Verdict, holm, judge
 from analysis.stats.fits import log_odds, moment_weights, power_law
 from analysis.stats.linear import LineFit, NotEnough, fit_line, fit_linear
 from analysis.stats.loss_fits import williams
+from analysis.stats.power import Needed, needed_to_separate, power_of, units_to_separate
 from analysis.stats.shape import UNBOUNDED, Shape, compare_rivals, departure_weights, fit_rival, judge_departures
-from analysis.stats.uncertainty import Estimate, Kind, crossed_mean, crossed_statistic, resample_items
+from analysis.stats.uncertainty import Estimate, Kind, crossed_mean
 from analysis.stats.votes import curve, passed
 from rft.votes import Tally, maj_at_k, pass_at_k
 
@@ -149,42 +150,58 @@ def test_crossed_variance_is_the_anova_formula() -> None:
     assert math.isclose(estimate.se**2, (rep_ms + item_ms - rest_ms) / 200)
 
 
-def test_bootstrap_of_a_linear_statistic_agrees_with_the_formula() -> None:
-    rng = np.random.default_rng(5)
-    correct = rng.random((5, 2, 600)) < np.array([0.4, 0.5])[None, :, None]
-    exact = crossed_mean(correct[:, 1].astype(float) - correct[:, 0].astype(float))
-    drawn = crossed_statistic(correct, lambda a: a[..., 1] - a[..., 0], num_resamples=4000, rng=rng)
-    assert math.isclose(drawn.value, exact.value)
-    assert abs(drawn.se / exact.se - 1) < 0.15
+def estimate(value: float, se: float, *, draws: int = 8) -> Estimate:
+    return Estimate(value, se, draws - 1.0, draws, 1000, Kind.DRAWS, draws * se**2, 0.0, num_draws=draws)
 
 
-def test_problems_are_resampled_jointly() -> None:
-    right = np.random.default_rng(6).random((1, 200)) < 0.5
-    both = np.concatenate([right, right])
-    drawn = resample_items(both, num_resamples=50, rng=np.random.default_rng(7))
-    assert (drawn[:, 0] == drawn[:, 1]).all()
-    assert drawn[:, 0].std() > 0
+def test_superiority_and_relevance_are_two_statements() -> None:
+    control = estimate(9.0, 1.0)
+
+    def said(value: float, se: float) -> tuple[Verdict, Relevance]:
+        result = judge(estimate(value, se), control=control)
+        return result.verdict, result.relevance
+
+    assert said(3, 0.5) == (Verdict.BETTER, Relevance.LARGER)
+    assert said(-3, 0.5) == (Verdict.WORSE, Relevance.LARGER)
+    assert said(0.5, 0.1) == (Verdict.BETTER, Relevance.SMALLER)
+    assert said(1.5, 0.5) == (Verdict.BETTER, Relevance.OPEN)
+    assert said(0.1, 0.2) == (Verdict.NOT_SEPARABLE, Relevance.SMALLER)
+    assert said(1, 2) == (Verdict.NOT_SEPARABLE, Relevance.OPEN)
+    assert judge(estimate(9, 0.1, draws=4)).verdict is Verdict.NOT_SEPARABLE, "four draws give no verdict"
 
 
-def estimate(value: float, se: float, *, replicates: int = 8) -> Estimate:
-    return Estimate(value, se, replicates - 1.0, replicates, 1000, Kind.REPLICATES, replicates * se**2, 0.0)
+def test_what_is_small_where_nothing_separates_is_not_equivalent() -> None:
+    """nano-xs: fresh problems minus repetition +0.3, so that nothing could be learnt there; it was called 'equivalent'."""
+    small = estimate(0.1, 0.2)
+    for control in (None, estimate(0.3, 0.4)):
+        assert judge(small, control=control).relevance is Relevance.UNCONTROLLED
+    assert judge(small, control=estimate(3.0, 0.4)).relevance is Relevance.SMALLER
 
 
-def test_verdicts() -> None:
-    assert judge(estimate(3, 0.5)).verdict is Verdict.BETTER
-    assert judge(estimate(-3, 0.5)).verdict is Verdict.WORSE
-    assert judge(estimate(0.1, 0.2)).verdict is Verdict.EQUIVALENT
-    assert judge(estimate(1, 2)).verdict is Verdict.NOT_SEPARABLE
-    few = Estimate(9, 0.1, 2, 3, 1000, Kind.EXPLORATORY, 0.03, 0.0)
-    assert judge(few).verdict is Verdict.NOT_SEPARABLE
+def test_one_draw_gives_no_verdict_however_many_replicates() -> None:
+    rng = np.random.default_rng(8)
+    many = crossed_mean(30 + rng.normal(size=(40, 1000)))
+    result = judge(many)
+    assert result.verdict is Verdict.NOT_ESTIMABLE
+    assert result.verdict.value == "not estimable: one draw"
+    assert many.new_bases is None
 
 
-def test_replicates_needed_have_the_power_and_one_less_has_not() -> None:
-    needed = replicates_to_separate(2.0, sd=2.0, var_items=0.0)
+def test_draws_needed_have_the_power_and_one_less_has_not() -> None:
+    needed = units_to_separate(2.0, sd=2.0, var_items=0.0)
     assert needed is not None
-    assert power_of(2.0, sd=2.0, var_items=0.0, replicates=needed) >= 0.8
-    assert power_of(2.0, sd=2.0, var_items=0.0, replicates=needed - 1) < 0.8
-    assert replicates_to_separate(0.1, sd=2.0, var_items=4.0) is None
+    assert power_of(2.0, sd=2.0, var_items=0.0, units=needed) >= 0.8
+    assert power_of(2.0, sd=2.0, var_items=0.0, units=needed - 1) < 0.8
+
+
+def test_sizes_that_nobody_can_run_are_no_advice() -> None:
+    """It was '687 replicates' and '2,227,506 problems'."""
+    assert needed_to_separate(0.2, sd=2.0, var_items=0.01, problems=1319) is None
+    assert needed_to_separate(0.05, sd=0.1, var_items=4.0, problems=1319) is None
+    more = needed_to_separate(2.0, sd=1.0, var_items=1.0, problems=1319)
+    assert isinstance(more, Needed)
+    assert more.problems > 1319
+    assert "not separable by any feasible study" in judge(estimate(0.1, 2.0)).needed_text
 
 
 def test_departures_of_a_line_are_zero_and_of_a_bend_are_not() -> None:

@@ -35,7 +35,7 @@ def cell(folder: Path, *, seed: int = 0, copied: str = COPIED, frac: float = 1.0
     change = Score.mean([float(a) - float(b) for a, b in pairs])
     facts = {"num_problems": 4, "difference": change.value, "difference_se": change.se}
     return Cell(
-        study="s", cell_id=folder.name, names={"model": "m", "data": "gsm8k"}, base="b", scores=scores,
+        study="s", cell_id=folder.name, names={"model": "m", "data": "gsm8k"}, base="b", draw="b", scores=scores,
         setting={"method": "sft", "data_frac": frac}, seeds={"data_seed": seed}, perturbed=facts, folder=folder,
     )  # fmt: skip
 

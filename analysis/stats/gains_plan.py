@@ -1,0 +1,71 @@
+"""What gains over matched SFT cost and how noisy they are: a study's records in the terms of `analysis.stats.budget`.
+
+parts, design, prices = gain_noise(rft, control, outcomes)
+print(budget_text(points, outcomes, minutes=60))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.load.labels import setting_label
+from analysis.load.names import base_names
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, contrast_values
+from analysis.stats.budget import Design, Prices, assumed, best_design, wasted
+from analysis.stats.comparisons import matched_pairs
+from analysis.stats.components import Components, components
+from analysis.stats.hours import base_hours, own_hours
+from analysis.stats.power import VERDICT_UNITS
+
+SECONDS_PER_MINUTE = MINUTES_PER_HOUR = 60.0
+
+
+def gain_noise(rft: Point, control: Point, outcomes: Outcomes) -> tuple[Components, Design, Prices] | None:
+    """Components of one gain (of one draw the base's are assumed), the design that it has, and what its parts cost."""
+    values = contrast_values([((rft, control), (1.0, -1.0))], outcomes)
+    if values is None or values[0][0].shape[1] == 1:
+        return None
+    draws = values[0]
+    parts = components([draws])
+    if parts.base is None:
+        parts = replace(parts, base=assumed().base)
+    if parts.replicate is None:
+        parts = replace(parts, replicate=assumed().replicate if len(draws) == 1 else None)
+    if parts.rest is None or not parts.rest.df:
+        parts = replace(parts, rest=assumed().rest)
+    size = round(float(np.mean([len(draw) for draw in draws])))
+    design = Design(len(draws), size, draws[0].shape[1])
+    return parts, design, prices_of((rft, control))
+
+
+def prices_of(points: Sequence[Point]) -> Prices:
+    """Minutes of the parts of a study of some settings, by the costs in their records."""
+    scoring = [s.seconds for p in points for c in p.cells for s in c.cost if s.name == "evaluate"]
+    sizes = [c.accuracy.n for p in points for c in p.cells if c.accuracy is not None]
+    problem = sum(scoring) / sum(sizes) * len(points) / SECONDS_PER_MINUTE if sizes else 0.0
+    replicate = sum(own_hours(point) for point in points) * MINUTES_PER_HOUR
+    scored = problem * float(np.mean(sizes)) if sizes else 0.0
+    return Prices(base_hours(points[0]) * MINUTES_PER_HOUR, max(0.0, replicate - scored), problem)
+
+
+def budget_text(points: Sequence[Point], outcomes: Outcomes, *, minutes: float) -> str:
+    """Per gain over matched SFT: what the given minutes would buy best, and what the study at hand wastes."""
+    lines, names = [], base_names(p.cell for p in points)
+    for rft, control in matched_pairs(points):
+        found = gain_noise(rft, control, outcomes)
+        if found is None:
+            continue
+        parts, design, prices = found
+        best = best_design(parts, prices, minutes=minutes)
+        lines.append(f"{names[rft.cell.base]}, {setting_label(rft.cell)}: now {design.words()}")
+        if best is None:
+            lines.append(f"  {VERDICT_UNITS} draws, the fewest that give a verdict, cost more than {minutes:g} minutes")
+        else:
+            width = f"±{best.half_width(parts):.2f} points for {best.minutes(prices):.3g} minutes"
+            lines.append(f"  {minutes:g} minutes buy best: {best.words()} ({width})")
+        lines += [f"  {line}" for line in wasted(parts, design)]
+    return "\n".join(lines) or "no RFT cell has its sft_matched control with outcomes"

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:Futu
 
 
 WORLD = ("method=rft", "k=3", "data.max_new_tokens=48", "model.pretrain.tokens=131072", "model.arch.width=32",
-         "train.epochs=12", "temperature=1.0")  # fmt: skip
+         "train.epochs=12", "temperature=1.0", "data.world.human_style=0.5")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

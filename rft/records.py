@@ -70,15 +70,23 @@ class Problem:
     solution: str  # the human path, GSM8K format: steps with <<a*b=c>>, last line '#### gold'
     gold: str  # the gold answer as its file writes it: '72', '1,450', '2.50' (rft.text.answers reads it)
     spec: dict[str, Any] | None = None  # embedded world only: the computation graph behind the text
+    more: tuple[str, ...] = ()  # further human paths, where a file has several
+
+    @property
+    def solutions(self) -> tuple[str, ...]:
+        """All human paths."""
+        return (self.solution, *self.more)
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Problem:
         """From one row of a problem file."""
-        return Problem(row["id"], row["question"], row["solution"], row["gold"], row.get("spec"))
+        more = tuple(row.get("more", ()))
+        return Problem(row["id"], row["question"], row["solution"], row["gold"], row.get("spec"), more)
 
     def to_json(self) -> dict[str, Any]:
         """The row of a problem file."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return row if self.more else {name: value for name, value in row.items() if name != "more"}
 
 
 @dataclasses.dataclass(frozen=True)

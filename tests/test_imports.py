@@ -68,6 +68,7 @@ ABOVE_TEXT = ("rft.core", "rft.infra", *ABOVE_CORE)
         ("rft/stages", (*ABOVE_STAGES, "rft.infra.store", "rft.infra.entry", "rft.infra.tracking", "wandb")),
         ("rft/plan", ("rft.methods", "rft.execute", "rft.run", "analysis", "torch")),
         ("rft/methods", ("rft.execute", "rft.run", "analysis", "hydra", "wandb", "torch")),
+        ("rft/export", ABOVE_STAGES),
         ("rft/execute", ("rft.methods", "rft.run", "analysis", "hydra")),
         ("analysis", ("rft.config", "rft.text", *(name for name in ABOVE_TEXT if name != "analysis"), "torch")),
     ],

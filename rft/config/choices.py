@@ -37,6 +37,13 @@ class Optimizer(Enum):
     muon = "muon"  # Muon the hidden matrices (rft.core.muon), AdamW embeddings, head and norms
 
 
+class Solutions(Enum):
+    """Which solutions of a question count as human, where a training file has several."""
+
+    first = "first"
+    all = "all"
+
+
 class OnFault(Enum):
     """What becomes of rows that cannot be used as they are."""
 

@@ -24,6 +24,7 @@ from rft.config.choices import (
     OnFault,
     Optimizer,
     SampleFrom,
+    Solutions,
     Split,
     ThinTo,
 )
@@ -134,7 +135,8 @@ class DataConfig:
     loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: the world's slice, or heldout.txt
     train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
     on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
-    on_duplicate: OnFault = OnFault.error  # rows that repeat a question of their file
+    on_duplicate: OnFault = OnFault.error  # rows that repeat another one, or give its question another answer
+    solutions: Solutions = Solutions.first  # of a training file with several to one question: which are human paths
     test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
 
 
@@ -182,6 +184,13 @@ class AllocationConfig:
     correct: Annotated[int, fields.result("[1, inf)", "correct draws wanted of a question")]
     cap: Annotated[int, fields.result("[1, inf)", "most draws to a question")]
     waves: Annotated[int, fields.result("[1, inf)", "times that draws are dealt, each seeing all before")]
+
+
+@dataclass
+class DonorConfig:
+    """The models that draw the samples which training paths are selected from."""
+
+    sft: bool  # fine-tuned on the cell's human subset first; False: drawn from as they are, in their own prompt
 
 
 @dataclass
@@ -252,6 +261,14 @@ class TrackingConfig:
 
 
 @dataclass
+class PoolConfig:
+    """Solutions to the training questions that somebody else drew: `+pools.NAME.path=FILE union=[NAME]`."""
+
+    path: Annotated[str, fields.place()]  # JSON lines, see rft.text.foreign
+    order_seed: Annotated[int, fields.result("(-inf, inf)", "orders the draws of a file that does not number them")] = 0
+
+
+@dataclass
 class PlanConfig:
     """What a plan shows besides its stages."""
 
@@ -268,7 +285,7 @@ class StudyConfig:
     methods: dict[str, Any]  # options of each method by its name; those of others are never read
     data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
     k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
-    union: list[str]  # donor models, k draws from each; empty: the model's own pool
+    union: list[str]  # donors, k draws from each: models, or names of `pools`; empty: the model's own pool
     temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples would be equal")]
     seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
     data_seed: Annotated[int | None, fields.seed()]
@@ -281,6 +298,7 @@ class StudyConfig:
     train: TrainConfig
     sampling: SamplingConfig
     allocation: AllocationConfig
+    donor: DonorConfig
     select: SelectConfig
     eval: EvalConfig
     loss: LossConfig
@@ -294,6 +312,8 @@ class StudyConfig:
     dry_run: Annotated[bool, fields.run()]
     plan: Annotated[PlanConfig, fields.run()]
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
+    # Drawn elsewhere, by the name under which a union has them; rft.run makes each a PoolConfig
+    pools: dict[str, Any] = field(default_factory=dict)
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
     prompts: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: templates of files of a user's own
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig

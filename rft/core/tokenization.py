@@ -82,10 +82,16 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[Prompt]) -> list[list
 
 
 def chat_format(tokenizer: Tokenizer) -> Callable[[list[dict[str, str]]], str]:
-    """The tokenizer's own chat template as a function from messages to text.
+    """The tokenizer's own chat template as a function from messages to text."""
+    options = {"tokenize": False, "add_generation_prompt": True, "chat_template": pinned_chat_template(tokenizer)}
+    return lambda messages: str(tokenizer.apply_chat_template(messages, **options))
 
-    A template that prints the date prints CHAT_DATE: prompts of one key are the same on every day. Raises ValueError when
-    there is no template, or when it prints a date in a form that cannot be seen beforehand.
+
+def pinned_chat_template(tokenizer: Tokenizer) -> str:
+    """The tokenizer's own chat template; one that prints the date prints CHAT_DATE.
+
+    So prompts of one key are the same on every day. Raises ValueError when there is no template, or when it prints a date in
+    a form that cannot be seen beforehand.
     """
     if tokenizer.chat_template is None:
         raise ValueError("prompt=chat, but the model's tokenizer has no chat template: use prompt=alpaca or plain")
@@ -94,8 +100,12 @@ def chat_format(tokenizer: Tokenizer) -> Callable[[list[dict[str, str]]], str]:
         raise ValueError(
             "the chat template prints the date in a form that is no literal: its prompts change from day to day"
         )
-    options = {"tokenize": False, "add_generation_prompt": True, "chat_template": pinned}
-    return lambda messages: str(tokenizer.apply_chat_template(messages, **options))
+    return pinned
+
+
+def begins_with_bos(tokenizer: Tokenizer) -> bool:
+    """Whether the tokenizer begins every text with BOS by itself."""
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[Prompt, str]], *, max_tokens: int) -> list[Encoded]:

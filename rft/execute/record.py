@@ -30,8 +30,10 @@ from rft.records import (
     write_jsonl,
 )
 from rft.stages.allocate import DealtShard
+from rft.stages.foreign import NUM_USED
 from rft.stages.problems import FileProblems, Part, Problems
 from rft.stages.rows import Graded, Scored
+from rft.stages.select import Select, SelectFacts
 from rft.stages.shard import Shard, used_shares
 from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
@@ -273,10 +275,18 @@ def _draw_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
     used = used_shares(cell.own_stages)
     for stages in (cell.makers, in_order([cell.read.trained.weights])):
         shards = [stage for stage in stages if isinstance(stage, Shard | DealtShard)]
-        if shards:
-            questions = max(stage.subset.num_problems for stage in shards)
-            return {"drawn_per_question": sum(_num_draws(stage, done, used) for stage in shards) / questions}
+        selects = [stage for stage in stages if isinstance(stage, Select) and stage.imported]
+        if shards or selects:
+            questions = max(stage.subset.num_problems for stage in (*shards, *selects))
+            draws = sum(_num_draws(stage, done, used) for stage in shards) + _num_imported(selects, done)
+            return {"drawn_per_question": draws / questions}
     return {}
+
+
+def _num_imported(selects: Sequence[Select], done: _Finished) -> int:
+    """Draws that were made elsewhere; a pool that several selections read counts once."""
+    found = [SelectFacts(**done.facts(select)).imported_pools or {} for select in selects]
+    return sum({donor: pool[NUM_USED] for pools in found for donor, pool in pools.items()}.values())
 
 
 def _num_draws(stage: Shard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft.config import Allocate, ModelConfig, ThinTo
+from rft.config.reading import unnoted
 from rft.plan.allocate import allocated
 from rft.plan.choose import chosen_of
 from rft.plan.method import METHODS, Method, Trained
@@ -48,7 +49,7 @@ class Rft(Method):
 
 def selected(p: Planner) -> tuple[Selection, ...]:
     """The choice among the pools of the cell's donors; a thinned union's after the whole union's."""
-    pools = tuple(_pool(p, donor=donor.name) for donor in p.donors)
+    pools = tuple(_pool(p, donor=name) for name in p.donors)
     if p.cfg.select.choose != POLICY:
         return selected_of(p, pools)
     union = p.select(pools)
@@ -76,10 +77,20 @@ def pool_of(
 
 
 def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
-    """The first draws of a donor's SFT model."""
+    """The first draws of a donor's SFT model, or of a pool that was drawn elsewhere."""
+    if donor in p.cfg.pools:
+        return p.imported(donor, num_draws=p.cfg.k)
     model = p.cfg.model if donor == p.cfg.model.name else p.cfg.donors[donor]
     draws = p.cfg.k if num_draws is None else num_draws
-    return pool_of(p, p.sft(model), num_draws=draws, model=model)
+    return pool_of(p, writer_of(p, model), num_draws=draws, model=model)
+
+
+def writer_of(p: Planner, model: ModelConfig) -> Weights:
+    """Who draws for a donor: its SFT model, or with donor.sft=false the model as it is.
+
+    Noted only where it is false: cells from before it existed keep their setting.
+    """
+    return p.sft(model) if unnoted(p.cfg).donor.sft or p.cfg.donor.sft else p.base(model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -20,7 +20,7 @@ from rft.plan.yields import BYTES_PER_SAMPLE_TOKEN, model_size
 from rft.stages.finetune import Finetune
 from rft.stages.relabel import Relabel, RelabelWhich, World, pairs_of
 from rft.stages.stage import Done, StageContext, Work
-from rft.stages.trainset import HUMAN, Example, Trainset, human_example, write_examples
+from rft.stages.trainset import HUMAN, Example, Trainset, human_examples, write_examples
 from rft.text.answers import RULES
 from rft.text.prompts import REVERSE, REVISE, TASK_TEMPLATES
 
@@ -49,7 +49,7 @@ class ReverseSet(Trainset):
 
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
-        rows = [Example(p.id, p.solution, p.question, HUMAN) for p in human]
+        rows = [Example(p.id, text, p.question, HUMAN) for p in human for text in p.solutions]
         return Done(facts=write_examples(rows, work.out))
 
 
@@ -64,7 +64,7 @@ class QuerySet(Trainset):
     def run(self, work: StageContext) -> Done:
         """Raises ValueError when there is nothing to train on."""
         human = self.subset.problems(work) if self.mix == QueryMix.mixed.value else []
-        rows = [human_example(problem) for problem in human]
+        rows = human_examples(human)
         pairs = pairs_of(work.open(self.pairs))
         rows += [Example(pair.id, pair.question, pair.text, "relabelled") for pair in pairs]
         if not rows:

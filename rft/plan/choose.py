@@ -10,6 +10,7 @@ from rft.plan.planner import Planner
 from rft.plan.yields import model_size
 from rft.stages.allocate import AnyPool
 from rft.stages.choose import Choose
+from rft.stages.foreign import ImportedPool
 from rft.stages.scores import Scores
 from rft.stages.select import Select
 from rft.stages.stage import Work
@@ -45,6 +46,7 @@ def chosen_of(p: Planner, pools: tuple[AnyPool, ...], *, chooser: str) -> tuple[
 
 def _scores(p: Planner, paths: Select, pool: AnyPool) -> Scores:
     """How likely the model that drew a pool finds the paths kept of it."""
+    assert not isinstance(pool, ImportedPool), "refused before (rft.plan.validate)"
     writer, cfg = pool.shards[0], unnoted(p.cfg)
     size = model_size(cfg.donors.get(writer.model, cfg.model))
     tokens_each = cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens

@@ -13,6 +13,7 @@ from rft.config import (
     DataKind,
     OnFault,
     SampleFrom,
+    Solutions,
     Split,
     StudyConfig,
     WorldConfig,
@@ -133,11 +134,18 @@ class Questions:
             rule=data.rule if data.on_bad_gold is OnFault.drop else None,
             on_bad_gold=data.on_bad_gold.value,
             on_duplicate=data.on_duplicate.value,
+            solutions=(self._solutions if split == "train" else Solutions.first).value,
             plugins=RULES.foreign(data.rule) if data.on_bad_gold is OnFault.drop else (),
             path=self.sources.data_paths[split],
             label=f"{split} problems of {unnoted(data).name}",
             work=Work(num_bytes=BYTES_PER_PROBLEM * count),
         )
+
+    @property
+    def _solutions(self) -> Solutions:
+        """Noted where it is not the default: cells from before it existed keep their setting."""
+        bare = unnoted(self.cfg).data.solutions
+        return bare if bare is Solutions.first else self.cfg.data.solutions
 
     def _part(self, split: str) -> Part:
         whole, size = self._file("train"), self.cfg.data.num_validation

@@ -25,6 +25,7 @@ from rft.plan.yields import (
 )
 from rft.stages.allocate import AnyPool
 from rft.stages.evaluate import Evaluate
+from rft.stages.foreign import ImportedPool, ImportedSamples
 from rft.stages.generation import Generation, Shots
 from rft.stages.kept import Selection
 from rft.stages.problems import Subset
@@ -40,9 +41,25 @@ class Sampling(Training):
     """Pools of sampled solutions, and the choice among them."""
 
     @property
-    def donors(self) -> list[ModelConfig]:
-        """The models whose samples are pooled: the union's as listed, or the model itself."""
-        return [self.cfg.donors[name] for name in self.cfg.union] if self.cfg.union else [self.cfg.model]
+    def donors(self) -> list[str]:
+        """Those whose samples are pooled, models and pools drawn elsewhere: the union's as listed, or the model itself."""
+        return list(self.cfg.union) or [self.cfg.model.name]
+
+    def imported(self, name: str, *, num_draws: int) -> ImportedPool:
+        """The first draws of a pool that was drawn elsewhere, to the questions of the cell."""
+        pool, content = self.cfg.pools[name], self.sources.pools[name]
+        note(pool, "content", content)
+        size = Work(num_bytes=BYTES_PER_SAMPLE_TOKEN * unnoted(self.cfg).data.expected_solution_tokens * num_draws)
+        stage = ImportedSamples(
+            problems=self.questions.source,
+            donor=name,
+            content=content,
+            seed=pool.order_seed,
+            path=pool.path,
+            label=f"import pool {name}",
+            work=size,
+        )
+        return ImportedPool(name, (stage,), num_draws, self.questions)
 
     def generation(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, StudyConfig
+from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, Solutions, StudyConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import Choice, choose_engine
 from rft.infra.digest import file_digest
@@ -25,6 +25,7 @@ from rft.text.overlap import refuse_overlap
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
+FIRST = Solutions.first.value  # for counts and questions, which further solutions do not change
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 
 
@@ -61,6 +62,7 @@ class Sources:
     )  # engines that auto did not take: why
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
+    pools: Mapping[str, str] = field(default_factory=dict)  # content by name of a pool drawn elsewhere
 
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
@@ -72,7 +74,17 @@ class Sources:
 
 def resolve(cfg: StudyConfig) -> Sources:
     """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
-    models = [cfg.model, *(cfg.donors[name] for name in cfg.union)]
+    return replace(_resolved(cfg), pools={name: _pool_content(name, pool) for name, pool in cfg.pools.items()})
+
+
+def _pool_content(name: str, pool: PoolConfig) -> str:
+    if not Path(pool.path).is_file():
+        raise ValueError(f"pools.{name}.path={pool.path}: no such file. Give a file of JSON lines, gzipped or not")
+    return file_digest(Path(pool.path))
+
+
+def _resolved(cfg: StudyConfig) -> Sources:
+    models = [cfg.model, *(cfg.donors[name] for name in cfg.union if name not in cfg.pools)]
     identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
     chosen = {m.name: _engine(cfg, m) for m in models}
     engines = {name: choice.engine for name, choice in chosen.items()}
@@ -91,7 +103,9 @@ def resolve(cfg: StudyConfig) -> Sources:
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
     _refuse_overlap(cfg.data, cfg.data, train=train, test=test)
-    num_pool = _num_problems(cfg.data, train, cfg.data.train_limit, full=7_473) - cfg.data.num_validation
+    num_pool = (
+        _num_problems(cfg.data, train, cfg.data.train_limit, full=7_473, solutions=FIRST) - cfg.data.num_validation
+    )
     num_test = _num_problems(cfg.data, test, cfg.data.test_limit, full=1_319)
     sets = _test_sources(cfg, train=train)
     return Sources(digests, paths, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
@@ -217,7 +231,7 @@ def _content(path: str, role: str) -> str:
     return file_digest(Path(path))
 
 
-def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int) -> int:
+def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int, solutions: str | None = None) -> int:
     """Problems of a file, as the data stage will read them.
 
     Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
@@ -233,7 +247,14 @@ def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int) 
         return limit
     stat = os.stat(path)
     return _count(
-        path, stat.st_mtime_ns, stat.st_size, limit, data.rule, data.on_bad_gold.value, data.on_duplicate.value
+        path,
+        stat.st_mtime_ns,
+        stat.st_size,
+        limit,
+        rule=data.rule,
+        bad_gold=data.on_bad_gold.value,
+        duplicate=data.on_duplicate.value,
+        solutions=solutions,
     )
 
 
@@ -242,14 +263,20 @@ def _refuse_overlap(trained: DataConfig, tested: DataConfig, *, train: str, test
     if any(path.startswith(HUB_PREFIX) for path in (train, test)):
         return
     _checked_apart(
-        _questions(train, os.stat(train).st_mtime_ns, trained.train_limit, trained.on_duplicate.value),
-        _questions(test, os.stat(test).st_mtime_ns, tested.test_limit, tested.on_duplicate.value),
+        _questions(train, os.stat(train).st_mtime_ns, trained.train_limit, trained.on_duplicate.value, FIRST),
+        _questions(test, os.stat(test).st_mtime_ns, tested.test_limit, tested.on_duplicate.value, None),
     )
 
 
 @functools.lru_cache(maxsize=64)
-def _questions(path: str, mtime_ns: int, limit: int | None, duplicate: str) -> tuple[str, ...]:  # noqa: ARG001
-    found = read_file(path, limit=limit, rule=None, on_bad_gold="drop", on_duplicate=duplicate)
+def _questions(
+    path: str,
+    mtime_ns: int,  # noqa: ARG001
+    limit: int | None,
+    duplicate: str,
+    solutions: str | None,
+) -> tuple[str, ...]:
+    found = read_file(path, limit=limit, rule=None, on_bad_gold="drop", on_duplicate=duplicate, solutions=solutions)
     return tuple(problem.question for problem in found.problems)
 
 
@@ -259,8 +286,18 @@ def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def _count(path: str, mtime_ns: int, size: int, limit: int | None, rule: str, bad_gold: str, duplicate: str) -> int:  # noqa: ARG001
-    found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate)
+def _count(
+    path: str,
+    mtime_ns: int,  # noqa: ARG001
+    size: int,  # noqa: ARG001
+    limit: int | None,
+    *,
+    rule: str,
+    bad_gold: str,
+    duplicate: str,
+    solutions: str | None,
+) -> int:
+    found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate, solutions=solutions)
     return len(found.problems)
 
 

@@ -19,9 +19,10 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from rft.conf_path import choices, conf_folder
-from rft.config import ModelConfig, ModelSource, StudyConfig
+from rft.config import ModelConfig, ModelSource, PoolConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
@@ -73,8 +74,9 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     known = choices("model", composed_from(cfg)) if config.union or by_path else {}
     if by_path:
         config.model = _by_path(cfg, config.model, known)
-    for name in config.union:
+    for name in (one for one in config.union if one not in config.pools):
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
+    config.pools = {name: _pool_config(name, given) for name, given in config.pools.items()}
     config.eval_sets = data_configs(
         config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
     )
@@ -132,6 +134,18 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
             "DIR/model/NAME.yaml and are found with --config-dir DIR"
         )
     return copy.deepcopy(_load_model(known[name]))
+
+
+def _pool_config(name: str, given: Any) -> PoolConfig:
+    known = [field.name for field in dataclasses.fields(PoolConfig)]
+    if not isinstance(given, dict) or "path" not in given or not given.keys() <= set(known):
+        raise ValueError(f"pools.{name}={given}: give +pools.{name}.path=FILE; its keys are {', '.join(known)}")
+    try:
+        pool = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PoolConfig), given))
+    except OmegaConfBaseException as error:
+        raise ValueError(f"pools.{name}={given}: {str(error).splitlines()[0]}") from None
+    assert isinstance(pool, PoolConfig)
+    return pool
 
 
 @functools.cache

@@ -37,6 +37,7 @@ def validate(cfg: StudyConfig) -> None:
         _name_problems,
         _combination_problems,
         _choice_problems,
+        _pool_problems,
         _allocation_problems,
         _method_problems,
         set_problems,
@@ -162,6 +163,28 @@ def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
         )
     if CHOOSERS[select.choose].needs_reward_model and select.reward_model is None:
         yield f"select.choose={select.choose} needs select.reward_model: the folder of a sequence-classification model"
+
+
+def _pool_problems(cfg: StudyConfig) -> Iterator[str]:
+    """Pools drawn elsewhere that no union has, that share a model's name, or that would need the model that drew them."""
+    for name in cfg.pools:
+        if name not in cfg.union:
+            yield f"pools.{name} is in no union: name it, as in union=[{name}], or leave it out"
+        if name == cfg.model.name or re.fullmatch(r"[\w+-]+", name) is None:
+            yield (
+                f"pools.{name} is the donor's name of its draws: letters, digits, '_', '-' and '+', and not the name of the "
+                "cell's model"
+            )
+    if cfg.pools and cfg.select.choose != POLICY:
+        yield (
+            f"select.choose={cfg.select.choose} ranks paths by the model that drew them, which pools.{next(iter(cfg.pools))} "
+            "does not have: leave select.choose at policy"
+        )
+    if cfg.pools and cfg.sampling.allocate is not Allocate.uniform:
+        yield (
+            f"sampling.allocate={cfg.sampling.allocate.value} asks donors for more draws, which pools."
+            f"{next(iter(cfg.pools))} cannot give: leave it at uniform"
+        )
 
 
 def _allocation_problems(cfg: StudyConfig) -> Iterator[str]:

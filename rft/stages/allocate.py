@@ -27,6 +27,7 @@ from typing import ClassVar
 
 from rft.config import AllocationRule
 from rft.records import Outcome, Problem, Sample, read_jsonl, write_jsonl
+from rft.stages.foreign import ImportedPool
 from rft.stages.generation import Generation, generate
 from rft.stages.problems import Subset
 from rft.stages.shard import SEED_BITS, Pool, Shard, ShardFile
@@ -242,7 +243,7 @@ class DealtPool:
         return self.first.expected(num_questions, work) + blocks
 
 
-AnyPool = Pool | DealtPool
+AnyPool = Pool | DealtPool | ImportedPool
 
 
 @dataclass(frozen=True)

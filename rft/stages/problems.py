@@ -95,6 +95,7 @@ class FileProblems(Problems):
     plugins: tuple[str, ...] = added(
         ()
     )  # digests of the source of a rule that is not this package's, where it drops rows
+    solutions: str = added("first")  # first | all, of a training file; in others a question occurs once
     path: str = said()
 
     def run(self, work: StageContext) -> Done:
@@ -110,6 +111,7 @@ class FileProblems(Problems):
             "rule": self.rule,
             "on_bad_gold": self.on_bad_gold,
             "on_duplicate": self.on_duplicate,
+            "solutions": self.solutions if self.split == "train" else None,
         }
         if not self.path.startswith(HUB_PREFIX):
             found = read_file(self.path, limit=self.limit, **checks)

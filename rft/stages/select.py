@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from rft.records import Problem, Sample, write_jsonl
 from rft.stages.allocate import AnyPool, allocation_facts
 from rft.stages.evaluate import SOLUTIONS_FILE
+from rft.stages.foreign import ImportedPool
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Golds, Subset
 from rft.stages.rows import Shown
@@ -82,10 +83,13 @@ class SelectFacts(Facts):
     drop_counts: dict[str, int]
     found_by: dict[str, int]
     histograms: dict[str, list[int]]
-    lucky_frac: float | None  # share of kept paths whose right answer rests on invalid reasoning (embedded world)
+    lucky_frac: float | None = (
+        None  # share of kept paths whose right answer rests on invalid reasoning (embedded world)
+    )
     draws_per_question: float | None = None  # this and the next two where questions have unequal numbers of draws
     max_draws_per_question: int | None = None
     reached_target_frac: float | None = None  # share of questions with as many correct draws as were wanted
+    imported_pools: dict[str, Any] | None = None  # by donor, what is known of pools that were drawn elsewhere
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,7 +117,14 @@ class Select(Selection):
         shown = _shown(samples, problems, selection, policy=policy)
         write_jsonl(work.out / SOLUTIONS_FILE, (row.to_json() for row in shown))
         facts, spent = select_facts(selection, problems), allocation_facts(self.pools, problems, work)
+        imported = {pool.donor: pool.facts(work) for pool in self.imported}
+        facts = dataclasses.replace(facts, imported_pools=imported or None)
         return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
+
+    @property
+    def imported(self) -> tuple[ImportedPool, ...]:
+        """Those of its pools that were drawn elsewhere."""
+        return tuple(pool for pool in self.pools if isinstance(pool, ImportedPool))
 
 
 def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFacts:
@@ -147,9 +158,10 @@ class LeftFacts(Facts):
         keys: dict[str, set[str]] = {problem.id: set() for problem in problems}
         for path in kept:
             keys[path.id].add(path.key)
-        human = {p.id: "|".join(path_equations(p.solution, kind=equations)) for p in problems if p.solution}
         without = sum(map(len, keys.values()))
-        more = sum(key not in keys[name] for name, key in human.items())
+        for problem in problems:
+            keys[problem.id] |= {"|".join(path_equations(text, kind=equations)) for text in problem.solutions if text}
+        more = sum(map(len, keys.values())) - without
         n = len(problems)
         return LeftFacts(without / n, (without + more) / n, lucky_frac(kept, problems))
 

@@ -17,7 +17,7 @@ A method that is only other training data is a subclass with its own `added`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -49,9 +49,9 @@ class Example:
 HUMAN = "human"
 
 
-def human_example(problem: Problem) -> Example:
-    """A problem with its human path."""
-    return Example.of(problem, problem.solution, source=HUMAN)
+def human_examples(problems: Iterable[Problem]) -> list[Example]:
+    """Problems with their human paths."""
+    return [Example.of(problem, text, source=HUMAN) for problem in problems for text in problem.solutions]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Trainset(Stage[Examples]):
 
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
-        rows = [human_example(problem) for problem in human] + self.added(human, work)
+        rows = human_examples(human) + self.added(human, work)
         if self.examples_frac < 1:
             rows = nested_part(rows, frac=self.examples_frac, seed=int(self.subset.seed or 0))
         return Done(facts=write_examples(rows, work.out, references=self.references(len(rows), work)))

@@ -24,7 +24,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rft.records import Outcome, Problem
@@ -80,6 +80,8 @@ def svamp_row(row: Row) -> tuple[str, str, str]:
     return question, f"{inner}=<<{inner}={gold}>>{gold}\n#### {gold}", gold
 
 
+FURTHER, ALL = "further_solution", "all"
+
 ADAPTERS: dict[str, Adapter] = {"gsm8k": gsm8k_row, "triple": triple_row, "svamp": svamp_row}
 
 
@@ -99,7 +101,7 @@ class Reading:
     """Problems of a file, and how many rows were left out for which reason."""
 
     problems: list[Problem]
-    dropped: dict[str, int]  # 'bad_gold', 'duplicate'; reasons without rows are left out
+    dropped: dict[str, int]  # 'bad_gold', 'duplicate', 'further_solution'; reasons without rows are left out
 
 
 def read_problems(
@@ -123,8 +125,12 @@ def problems_of(
     rule: str | None = None,
     drop_bad_gold: bool = False,
     drop_duplicates: bool = False,
+    solutions: str | None = None,
 ) -> Reading:
     """All problems of numbered rows; `name` stands for their source in errors. Raises as `read_problems` does.
+
+    `solutions`: where rows give a question another solution with the same answer, the `first` is kept and the others are
+    counted, or `all` are; with None such rows are duplicates too.
 
     With `rule` every solution is graded as a model's would be: one that the rule cannot read, or finds wrong, would train a
     model to score nothing. Such rows and repeated questions are refused together, or left out and counted.
@@ -132,8 +138,8 @@ def problems_of(
     if limit is not None and limit < 1:
         raise ValueError(f"{name}: the limit of rows is {limit}, it must be at least 1 (or none)")
     problems: list[Problem] = []
-    seen: dict[str, int] = {}  # question, as the check for leaked questions compares it -> line
-    faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": []}
+    seen: dict[str, tuple[int, int]] = {}  # question, as the check for leaked questions compares it -> line, place
+    faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": [], FURTHER: []}
     convert: Adapter | None = None
     for number, row in itertools.islice(rows, limit):
         convert = convert or _adapter(adapter, row)
@@ -148,11 +154,16 @@ def problems_of(
             raise ValueError(f"{name}: line {number} {error}") from None
         if problem is None or fault:
             faults["bad_gold"].append(f"line {number} {fault}")
-        elif (form := normalise(problem.question)) in seen:
-            faults["duplicate"].append(f"line {number} repeats the problem of line {seen[form]}")
-        else:
-            seen[form] = number
+        elif (form := normalise(problem.question)) not in seen:
+            seen[form] = (number, len(problems))
             problems.append(problem)
+        elif fault := _repeat(problems[seen[form][1]], problem, solutions):
+            faults["duplicate"].append(f"line {number} {fault} of line {seen[form][0]}")
+        elif solutions == ALL:
+            first = problems[seen[form][1]]
+            problems[seen[form][1]] = replace(first, more=(*first.more, problem.solution))
+        else:
+            faults[FURTHER].append("")
     _refuse(name, "bad_gold", [] if drop_bad_gold else faults["bad_gold"])
     _refuse(name, "duplicate", [] if drop_duplicates else faults["duplicate"])
     if not problems:
@@ -160,11 +171,34 @@ def problems_of(
     return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
 
 
-def read_file(path: Path | str, *, limit: int | None, rule: str | None, on_bad_gold: str, on_duplicate: str) -> Reading:
+def _repeat(first: Problem, other: Problem, solutions: str | None) -> str:
+    """What is wrong with a second row of a question; '' where it is another solution, which the file may have."""
+    words = other.solution.split()
+    if solutions is None or any(words == known.split() for known in first.solutions):
+        return "repeats the problem"
+    same = canonical_number(first.gold) == canonical_number(other.gold)
+    return "" if same else "gives another answer to the problem"
+
+
+def read_file(
+    path: Path | str,
+    *,
+    limit: int | None,
+    rule: str | None,
+    on_bad_gold: str,
+    on_duplicate: str,
+    solutions: str | None = None,
+) -> Reading:
     """The problems of a data file as a study uses them. Planning and the stage both read through here, so that they agree."""
     rows = numbered_rows(Path(path))
     return checked_problems(
-        rows, name=str(path), limit=limit, rule=rule, on_bad_gold=on_bad_gold, on_duplicate=on_duplicate
+        rows,
+        name=str(path),
+        limit=limit,
+        rule=rule,
+        on_bad_gold=on_bad_gold,
+        on_duplicate=on_duplicate,
+        solutions=solutions,
     )
 
 
@@ -176,6 +210,7 @@ def checked_problems(
     rule: str | None,
     on_bad_gold: str,
     on_duplicate: str,
+    solutions: str | None = None,
 ) -> Reading:
     """The same for rows read elsewhere, such as those of a hub; `on_...` is 'error' or 'drop' (rft.config.OnFault).
 
@@ -188,6 +223,7 @@ def checked_problems(
         rule=rule,
         drop_bad_gold=on_bad_gold == "drop",
         drop_duplicates=on_duplicate == "drop",
+        solutions=solutions,
     )
 
 
@@ -200,7 +236,8 @@ MOST_NAMED = 10
 
 def refuse_bad_golds(problems: Iterable[Problem], *, rule: str, name: str) -> None:
     """Raise ValueError for problems whose own solution a rule does not find correct, or whose gold answer it misreads."""
-    faults = ((problem.id, own_fault(problem, rule)) for problem in problems)
+    each = (replace(problem, solution=text, more=()) for problem in problems for text in problem.solutions)
+    faults = ((problem.id, own_fault(problem, rule)) for problem in each)
     _refuse(name, "bad_gold", [f"problem {name} {fault}" for name, fault in faults if fault])
 
 

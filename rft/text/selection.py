@@ -245,9 +245,9 @@ def _select_question(
         else:
             totals.drops[reason] += 1
     totals.correct[num_correct] += 1
-    human_key = "|".join(path_equations(problem.solution, kind=policy.equations)) if problem.solution else None
-    _count_found(valid, human_key, totals)
-    fresh = [path for path in valid if path.key != human_key] if policy.count_human else valid
+    human_keys = {"|".join(path_equations(text, kind=policy.equations)) for text in problem.solutions if text}
+    _count_found(valid, human_keys, totals)
+    fresh = [path for path in valid if path.key not in human_keys] if policy.count_human else valid
     kept = _deduplicated(fresh, policy=policy, seed=seed)
     totals.drops["duplicate_path"] += len(valid) - len(kept)
     capped = kept if policy.cap is None else thin(kept, size=min(policy.cap, len(kept)), seed=seed)
@@ -276,12 +276,12 @@ def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy
     return None
 
 
-def _count_found(valid: Sequence[KeptPath], human_key: str | None, totals: _Totals) -> None:
+def _count_found(valid: Sequence[KeptPath], human_keys: set[str], totals: _Totals) -> None:
     models_of: dict[str, set[str]] = defaultdict(set)
     for path in valid:
         models_of[path.key].add(path.model)
     totals.distinct[len(models_of)] += 1
-    totals.distinct_with_human += len(models_of.keys() | ({human_key} if human_key is not None else set()))
+    totals.distinct_with_human += len(models_of.keys() | human_keys)
     totals.found_by.update(tuple(sorted(models)) for models in models_of.values())
 
 

@@ -31,6 +31,7 @@ OF_FILES: dict[str, set[str]] = {
     "data.num_train=50": TRAINED,
     "data.train_limit=90": {"file_problems", *TRAINED, *GUARDS},
     "data.on_duplicate=drop": {"file_problems", *TRAINED, *GUARDS},
+    "data.solutions=all": {"file_problems", *TRAINED, *GUARDS},
     "data.on_bad_gold=drop": {"file_problems", *TRAINED, *GUARDS},
     "data.max_new_tokens=50": POOLS,
     "data.prompt=plain": TRAINED - {"human_set"},
@@ -130,6 +131,7 @@ OF_FURTHER_SETS: dict[str, tuple[str, set[str]]] = {
     "test_limit": ("30", OF_SET),
     "on_bad_gold": ("drop", OF_SET),
     "on_duplicate": ("drop", OF_SET),
+    "solutions": ("all", set()),
 }
 
 

@@ -16,8 +16,8 @@ from rft.plan.sources import Sources
 
 
 def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
-    """Lines on the cell's model, then on its donors."""
-    donors = [cfg.donors[name] for name in cfg.union if name != cfg.model.name]
+    """Lines on the cell's model, then on its donors and the pools that were drawn elsewhere."""
+    donors = [cfg.donors[name] for name in cfg.union if name != cfg.model.name and name not in cfg.pools]
     for model in (cfg.model, *donors):
         yield (
             f"model {model.name}: {_origin(model, sources)}, family {model.family}, lr {model.lr:g}, "
@@ -26,6 +26,9 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
         yield from (f"  inferred: {text}" for text in model.inferred)
         for engine, reason in sources.passed.get(model.name, ()):
             yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
+    for name in cfg.union:
+        if name in cfg.pools:
+            yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({sources.pools[name][:8]})"
 
 
 def _origin(model: ModelConfig, sources: Sources) -> str:

@@ -21,7 +21,7 @@ from rft.methods.sft_best import Best, choose
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
 from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
-from rft.stages import relabel
+from rft.stages import relabel as relabelling
 from rft.stages.drafts import with_drafts
 from rft.stages.finetune import Finetune
 from rft.stages.generation import Generated, Generation
@@ -361,7 +361,7 @@ def relabelled(
         made = [Sample(p.id, -1, h or q, False, 5) for p, q, h in zip(problems, questions, held, strict=True)]
         return Generated(made, 5, 1.0)
 
-    monkeypatch.setattr(relabel, "generate", written)
+    monkeypatch.setattr(relabelling, "generate", written)
     done = run_stage(stage, out=tmp_path / "out", inputs=folders)
     assert done.facts is not None
     return list(read_jsonl(tmp_path / "out" / "kept.jsonl.gz")), done.facts.to_json()
@@ -415,7 +415,7 @@ def test_a_test_problem_in_other_words_is_held_out():
     config = tiny().data.world
     assert config is not None
     problems = world_problems(config, split=WorldSplit.TEST, count=40)
-    held_out = relabel._HeldOut(frozenset(), World(config.seed, config.max_value))
+    held_out = relabelling._HeldOut(frozenset(), World(config.seed, config.max_value))
     assert all(problem.question in held_out for problem in problems)
     pool = world_problems(config, split=WorldSplit.POOL, count=40)
     assert not any(problem.question in held_out for problem in pool)

@@ -70,7 +70,8 @@ def test_two_bases_under_one_key_are_named_and_kept_apart(study: Path, tmp_path:
                 row["files"] = {}
                 write_json(tmp_path / name / RECORD_FILE, row)
     table = load_studies([tmp_path / "one", tmp_path / "two"])
-    assert len({cell.base for cell in table.cells}) == 2
+    assert len({cell.base for cell in table.cells}) == 1  # one configuration of bases
+    assert len({cell.draw for cell in table.cells}) == 2  # and two draws of it, which pairs and controls never join
     (note,) = table.notes
     assert "2 bases of nano-xs have one key and other weights" in note
     assert "processor one" in note

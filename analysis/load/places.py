@@ -1,4 +1,4 @@
-"""What labels tell of a cell: its place among the rows, series and panels of a study. What else sets cells apart has no label.
+"""What labels tell of a cell: its place among a study's rows, series and panels. What else sets cells apart has no label.
 
     place_of(cell)            # ('1f3c...', 'rft', None, 1.0, 4, None, 0, False, False)
     untold_keys(cells)        # ['temperature']: two cells of one place differ in it

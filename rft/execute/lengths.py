@@ -138,6 +138,7 @@ def _problems_of(source: Problems) -> list[Problem]:
         rule=source.rule,
         on_bad_gold=source.on_bad_gold,
         on_duplicate=source.on_duplicate,
+        solutions=source.row_solutions,
     ).problems
 
 

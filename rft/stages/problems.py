@@ -105,13 +105,18 @@ class FileProblems(Problems):
         fetched = {"from": self.path, "sha256": release.digest} if self.path.startswith(HUB_PREFIX) else None
         return Done(facts=ProblemFacts(len(read.problems), read.dropped, release.status, fetched))
 
+    @property
+    def row_solutions(self) -> str | None:
+        """Which solutions of a question are read; of a test file there is one to each."""
+        return self.solutions if self.split == "train" else None
+
     def _read(self) -> Reading:
         """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
         checks: dict[str, Any] = {
             "rule": self.rule,
             "on_bad_gold": self.on_bad_gold,
             "on_duplicate": self.on_duplicate,
-            "solutions": self.solutions if self.split == "train" else None,
+            "solutions": self.row_solutions,
         }
         if not self.path.startswith(HUB_PREFIX):
             found = read_file(self.path, limit=self.limit, **checks)

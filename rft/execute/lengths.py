@@ -18,7 +18,6 @@ from pathlib import Path
 
 from rft.core.checkpoints import CONFIG_FILE
 from rft.core.context import context_of
-from rft.infra.hub import HUB_PREFIX
 from rft.plan.cell import CellPlan
 from rft.plan.sources import Sources
 from rft.records import Problem
@@ -27,9 +26,7 @@ from rft.stages.finetune import Finetune, training_pairs
 from rft.stages.problems import FileProblems, Part, Problems, Subset, chosen
 from rft.stages.shard import Shard
 from rft.stages.trainset import Trainset
-from rft.text.gsm8k import read_file
 from rft.text.prompts import asked_by
-from rft.text.subsets import split
 from rft.text.templates import Template
 
 TOKENIZER_FILE = "tokenizer_config.json"
@@ -117,29 +114,16 @@ def _is_here(folder: Path) -> bool:
 
 def _is_readable(source: Problems) -> bool:
     whole = source.whole if isinstance(source, Part) else source
-    return isinstance(whole, FileProblems) and not whole.path.startswith(HUB_PREFIX)
-
-
-def problems_of(source: Problems) -> list[Problem]:
-    """The problems that a stage over a file will write. Reads the file as it does."""
-    return _problems_of(source)
+    return isinstance(whole, FileProblems) and not whole.of_hub
 
 
 @functools.lru_cache(maxsize=16)
-def _problems_of(source: Problems) -> list[Problem]:
+def problems_of(source: Problems) -> list[Problem]:
+    """The problems that a stage over a file will write, read as it reads them."""
     if isinstance(source, Part):
-        found = {problem.id: problem for problem in _problems_of(source.whole)}
-        kept, held = split(list(found), size=source.num_validation)
-        return [found[name] for name in (held if source.split == "validation" else kept)]
+        return source.part_of(problems_of(source.whole))
     assert isinstance(source, FileProblems)
-    return read_file(
-        source.path,
-        limit=source.limit,
-        rule=source.rule,
-        on_bad_gold=source.on_bad_gold,
-        on_duplicate=source.on_duplicate,
-        solutions=source.row_solutions,
-    ).problems
+    return source.reading().problems
 
 
 @functools.lru_cache(maxsize=64)

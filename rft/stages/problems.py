@@ -99,26 +99,26 @@ class FileProblems(Problems):
     path: str = said()
 
     def run(self, work: StageContext) -> Done:
-        read = self._read()
+        read = self.reading()
         write_problems(read.problems, work.out)
         release = release_status(read.problems, split=self.split)
-        fetched = {"from": self.path, "sha256": release.digest} if self.path.startswith(HUB_PREFIX) else None
+        fetched = {"from": self.path, "sha256": release.digest} if self.of_hub else None
         return Done(facts=ProblemFacts(len(read.problems), read.dropped, release.status, fetched))
 
     @property
-    def row_solutions(self) -> str | None:
-        """Which solutions of a question are read; of a test file there is one to each."""
-        return self.solutions if self.split == "train" else None
+    def of_hub(self) -> bool:
+        """Whether the rows lie on the hub, not in a file here."""
+        return self.path.startswith(HUB_PREFIX)
 
-    def _read(self) -> Reading:
+    def reading(self) -> Reading:
         """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
         checks: dict[str, Any] = {
             "rule": self.rule,
             "on_bad_gold": self.on_bad_gold,
             "on_duplicate": self.on_duplicate,
-            "solutions": self.row_solutions,
+            "solutions": self.solutions if self.split == "train" else None,
         }
-        if not self.path.startswith(HUB_PREFIX):
+        if not self.of_hub:
             found = read_file(self.path, limit=self.limit, **checks)
             require_content(Path(self.path), self.content)
             return found
@@ -142,12 +142,15 @@ class Part(Problems):
     num_validation: int
 
     def run(self, work: StageContext) -> Done:
-        problems = work.open(self.whole).problems()
-        kept, held = split([problem.id for problem in problems], size=self.num_validation)
-        by_id = {problem.id: problem for problem in problems}
-        found = [by_id[name] for name in (held if self.split == "validation" else kept)]
+        found = self.part_of(work.open(self.whole).problems())
         write_problems(found, work.out)
         return Done(facts=ProblemFacts(len(found)))
+
+    def part_of(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Its problems among those of the whole file."""
+        kept, held = split([problem.id for problem in problems], size=self.num_validation)
+        by_id = {problem.id: problem for problem in problems}
+        return [by_id[name] for name in (held if self.split == "validation" else kept)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -19,8 +19,8 @@ from analysis.claims.rulings import (
     StudyView,
     control_of,
     directional,
+    gain_line,
     mean_over_bases,
-    slope_estimate,
 )
 from analysis.claims.scaling import full_points
 from analysis.load.cells import Base
@@ -29,8 +29,7 @@ from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, same_but, where
 from analysis.stats.comparisons import MARGIN, lacking, separates
-from analysis.stats.linear import LineFit
-from analysis.stats.loss_fits import fit_on_loss
+from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate, both_intervals
 
 UNION = ClaimTest(
@@ -106,12 +105,11 @@ def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
     k, most, fewer = _donor_pairs(unions)
     if not most:
         return DONORS.not_testable("fewer than two unions of different size, at one k, for one base")
-    gains = [more.estimate.value - less.estimate.value for more, less in zip(most, fewer, strict=True)]
-    line = fit_on_loss(most, gains, what="gain of donors against loss")
-    if not isinstance(line, LineFit):
-        return DONORS.not_testable(line)
     groups = [((more, less), (1.0, -1.0)) for more, less in zip(most, fewer, strict=True)]
-    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    found = gain_line(groups, view.outcomes, what="gain of donors against loss")
+    if isinstance(found, NotEnough):
+        return DONORS.not_testable(found)
+    line, slope = found
     return directional(DONORS, slope, view=view, sign=-1, what=f"slope over {line.n} bases at k={k} each")
 
 

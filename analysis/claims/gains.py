@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims.rulings import ClaimResult, ClaimTest, StudyView, directional, slope_estimate
+from analysis.claims.rulings import ClaimResult, ClaimTest, StudyView, directional, gain_line, slope_estimate
 from analysis.claims.scaling import SMALLEST_FRACTION, full_points, log_amounts, sft_ladders
 from analysis.load.cells import Base
 from analysis.load.names import unit_name
@@ -139,18 +139,18 @@ def _gain_result(
     if not series:
         return test.not_testable("no base has both such RFT and SFT on the full data")
     best = max(series, key=lambda key: (len(series[key]), -key[0], key[1]))
-    lines = {key: _gain_line(series[key], sft) for key in sorted(series)}
+    lines = {key: _gain_line(series[key], sft, view.outcomes) for key in sorted(series)}
     details = [
         f"{_series_name(key)}: {line.b:+.2f} (SE {line.se_b:.2f}), R² {line.r2:.3f}, n = {line.n}"
-        for key, line in lines.items()
-        if isinstance(line, LineFit)
+        for key, found in lines.items()
+        if not isinstance(found, NotEnough)
+        for line, _ in [found]
     ]
-    line = lines[best]
-    if not isinstance(line, LineFit):
-        return test.not_testable(line)
+    found = lines[best]
+    if isinstance(found, NotEnough):
+        return test.not_testable(found)
+    line, slope = found
     what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
-    groups = [((point, sft[base]), (1.0, -1.0)) for base, point in series[best].items()]
-    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
     return directional(test, slope, view=view, what=what, details=details)
 
 
@@ -158,7 +158,8 @@ def _series_name(key: tuple[int, int]) -> str:
     return f"RFT k={key[1]}" if not key[0] else f"RFT U{key[0]} k={key[1]} each"
 
 
-def _gain_line(series: dict[Base, Point], sft: dict[Base, Point]) -> LineFit | NotEnough:
-    bases = list(series)
-    gains = [series[b].estimate.value - sft[b].estimate.value for b in bases]
-    return fit_on_loss(list(series.values()), gains, what="RFT gain against loss")
+def _gain_line(
+    series: dict[Base, Point], sft: dict[Base, Point], outcomes: Outcomes
+) -> tuple[LineFit, Estimate] | NotEnough:
+    groups = [((point, sft[base]), (1.0, -1.0)) for base, point in series.items()]
+    return gain_line(groups, outcomes, what="RFT gain against loss")

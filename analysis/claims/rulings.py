@@ -14,11 +14,12 @@ from enum import Enum
 import numpy as np
 
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Contrast, Point, mean_contrast
+from analysis.load.points import Contrast, Point, contrast, mean_contrast
 from analysis.load.query import where
 from analysis.stats.comparisons import Relevance, judge, lacking, positive_control, relevance_of
 from analysis.stats.fits import slope_weights
-from analysis.stats.linear import LineFit
+from analysis.stats.linear import LineFit, NotEnough
+from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.uncertainty import Estimate, Kind, both_intervals, interval_words
 
 SAME_EPOCHS = "3 epochs"  # of the variants of the published study, the one with a fixed number of epochs
@@ -152,6 +153,19 @@ def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate 
 def odds_words(found: Estimate | None) -> str:
     """'on log-odds +0.12 (95 % -0.02 to +0.26)': the same difference on the log-odds scale."""
     return "" if found is None else f"on log-odds {found.value:+.2f} (95 % {interval_words(found)})"
+
+
+def gain_line(groups: Sequence[Contrast], outcomes: Outcomes, *, what: str) -> tuple[LineFit, Estimate] | NotEnough:
+    """A line of each base's contrast on its pretraining loss, and its slope; a base whose settings share nothing is left out.
+
+    Contrasts are paired draw by draw, so that a setting with draws of its own shifts no base.
+    """
+    found = [(group, contrast(*group, outcomes)) for group in groups]
+    paired = [(group, estimate.value) for group, estimate in found if estimate is not None]
+    line = fit_on_loss([points[0] for (points, _), _ in paired], [value for _, value in paired], what=what)
+    if not isinstance(line, LineFit):
+        return line
+    return line, slope_estimate(line, groups=[group for group, _ in paired], outcomes=outcomes)
 
 
 def slope_estimate(line: LineFit, *, groups: Sequence[Contrast] = (), outcomes: Outcomes | None = None) -> Estimate:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, slope_estimate
+from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, gain_line
 from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, where
 from analysis.stats.comparisons import lacking
-from analysis.stats.linear import LineFit, NotEnough, fit_linear
-from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, fit_on_loss, held_out, measurable, texts_differ, williams
+from analysis.stats.linear import NotEnough, fit_linear
+from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, held_out, measurable, texts_differ, williams
 from analysis.stats.shape import MARGIN, ShapeResult, compare_rivals, log_linear
 
 SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is a variant
@@ -177,10 +177,9 @@ def _steeper_result(view: StudyView) -> ClaimResult:
     icl = {p.cell.base: p for p in full_points(view.points, method="icl")}
     sft = {p.cell.base: p for p in full_points(view.points, method="sft")}
     shared = [base for base in icl if base in sft]
-    difference = [icl[b].estimate.value - sft[b].estimate.value for b in shared]
-    line = fit_on_loss([icl[b] for b in shared], difference, what="ICL minus SFT against loss")
-    if not isinstance(line, LineFit):
-        return ICL_STEEPER.not_testable(f"{line} (bases where ICL is off the floor)")
     groups = [((icl[b], sft[b]), (1.0, -1.0)) for b in shared]
-    slope = slope_estimate(line, groups=groups, outcomes=view.outcomes)
+    found = gain_line(groups, view.outcomes, what="ICL minus SFT against loss")
+    if isinstance(found, NotEnough):
+        return ICL_STEEPER.not_testable(f"{found} (bases where ICL is off the floor)")
+    line, slope = found
     return directional(ICL_STEEPER, slope, view=view, sign=-1, what=f"slope of ICL - SFT, {line.n} bases")

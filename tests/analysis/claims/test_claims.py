@@ -10,6 +10,7 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import Ruling
 from analysis.claims.run import CLAIMS, claims_table, published_view, run_claims, study_view
+from analysis.load.cells import Cell
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -131,3 +132,31 @@ def test_the_time_of_runs_whose_cost_is_unknown_is_unknown() -> None:
     assert isinstance(against_loss, list)
     assert all(option.hours > 0 for option in against_loss)
     assert "draws for 80%" in draws_table(sd=2.0, num_problems=1319)
+
+
+@pytest.mark.parametrize(("claim", "method"), [("5a", "rft"), ("2c", "icl"), ("7b", "union")])
+def test_draws_without_a_partner_change_no_slope_of_gains(tmp_path: Path, claim: str, method: str) -> None:
+    """Gains are paired within a drawn base: SFT of draws that the other setting lacks says nothing of the gain."""
+    models = ("nano-xs", "nano-s", "nano-m", "nano-l")
+    specs = grid(models=models, fracs=(1.0,), ks=(4,), methods=("icl", "sft", "rft"), draws=range(6))
+    rft = [spec for spec in specs if spec["method"] == "rft"]
+    few = [{**spec, "union": list(models[:2])} for spec in rft]
+    more = [{**spec, "union": list(models)} for spec in rft]
+    truth = Truth(num_items=300, draw_sd=9.0, at_full=50.0, icl=35.0)
+    folder = write_study(tmp_path / "s", specs=[*specs, *few, *more], truth=truth, rng_seed=4)
+    points, outcomes = loaded(folder)
+
+    def kept(cell: Cell, *, shared: bool) -> bool:
+        late = cell.seeds["pretrain_seed"] >= 3
+        rare = len(cell.union) == len(models) if method == "union" else cell.method == method and not cell.union
+        return not late or not (rare or shared)
+
+    found = []
+    for shared in (False, True):
+        cells = [cell for point in points for cell in point.cells if kept(cell, shared=shared)]
+        results = run_claims(study_view(make_points(cells, outcomes), outcomes))
+        (result,) = (result for result in results if result.claim == claim)
+        assert result.estimate is not None, result.reason
+        found.append(result.estimate)
+    assert found[0].value == pytest.approx(found[1].value, abs=1e-9)
+    assert found[0].se == pytest.approx(found[1].se, abs=1e-9)

@@ -1,8 +1,8 @@
 """The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
 `Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), a marked one
-`determined.npy` besides (bool, same length); a smaller budget's tokens are a prefix of a larger one's. `Heldout` writes `heldout.npy`,
-`heldout_determined.npy` (bool, same length) and `heldout.json`: {"num_bytes": 201734, "num_tokens": 65634}.
+`determined.npy` besides (bool, same length); a smaller budget's tokens are a prefix of a larger one's. `Heldout` writes
+`heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`: {"num_bytes": 201734, "num_tokens": 65634}.
 """
 
 from __future__ import annotations

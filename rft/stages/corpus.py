@@ -1,7 +1,7 @@
 """The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
 `Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), a marked one
-`worked.npy` besides (bool, same length). Without one-step documents at the beginning a smaller budget's tokens are a prefix of
+`worked.npy` besides (bool, same length). Without one-step documents a smaller budget's tokens are a prefix of
 a larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`:
 {"num_bytes": 201734, "num_tokens": 65634}.
 """

@@ -23,7 +23,7 @@ bare facts and of earlier results, and what the format alone tells (`>>`, a resu
 Segments end at token borders. A solution's operands from earlier results are marked apart, for the loss in training: with the
 determined tokens they are all that its equations consist of.
 
-`single_documents` is a stream of the simplest of these, one-step questions with some facts, for the beginning of a pretraining.
+`single_documents` is a stream of the simplest of these, one-step questions with some facts, to begin a pretraining with.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Questions of the world for a person to solve, without their answers; and the agreement of what the person answered.
 
-    python tests/reading_list.py print easy data.world.max_steps=3 --seed 7101 --out reading    # reading/easy.txt, easy.gold
+    python tests/reading_list.py print easy --seed 7101 --out reading                    # reading/easy.txt, reading/easy.gold
     python tests/reading_list.py print middle data.world.min_steps=3 data.world.max_steps=5 \\
         data.world.num_graphs=2000 data.world.max_distractors=2 data.world.max_value=100 --seed 7101 --out reading
     python tests/reading_list.py score reading/easy.gold reading/easy.answers            # "12 46": number and answer a line

@@ -84,7 +84,7 @@ class Unit:
 
 
 def independent_units(rows: Sequence[Row]) -> list[list[Unit]]:
-    """Per draw its independent units: rows that share a seed which varies are one unit. Draws may share seeds: `Unit.seeds`."""
+    """Per draw its independent units: rows that share a seed which varies are one. Draws may share seeds: `Unit.seeds`."""
     by_draw: dict[Draw, list[int]] = {}
     for place, row in enumerate(rows):
         by_draw.setdefault(row[0][0].draw, []).append(place)

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.stats.uncertainty import Draws, Floats
+from analysis.stats.drawn import Draws
+from analysis.stats.nested import Floats
 
 LEVEL = 0.95
 

@@ -25,7 +25,7 @@ import numpy as np
 from analysis.stats.nested import Floats, Spread, Terms, spread_of
 from analysis.stats.sharing import Way, inside
 
-SEEN, SEEN_OF_TWO = -0.25, -0.6  # a component counts above so many of its standard deviations were it 0; of two classes
+SEEN, SEEN_OF_TWO = 0.0, -0.6  # a component counts above so many of its standard deviations were it 0; of two classes
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Forms:
         return np.where(bottom > 0, (clean @ self.shares) ** 2 / np.where(bottom > 0, bottom, 1.0), 1.0)
 
     def seen(self, found: Floats, place: int, *, num_classes: int) -> Floats:
-        """Whether a component lies above 0, by far less than significance: what is likely there counts."""
+        """Whether a component counts: above 0; of two classes, which show little, also somewhat below."""
         clean = np.maximum(found, 0.0)
         clean[..., place] = 0.0
         sd = np.sqrt(2 * np.einsum("...k,kl,...l->...", clean, self.own_traces[place], clean))
@@ -79,7 +79,9 @@ def _forms(layout: _Layout, ways: tuple[Way, ...]) -> _Forms:
     components = np.einsum("kl,luv->kuv", np.linalg.pinv(np.einsum("kuv,lvu->kl", raw, covers)), raw)
     shares = np.einsum("u,kuv,v->k", w, covers, w)
     variance = np.einsum("k,kuv->uv", shares, components)
-    return _Forms(components, shares, variance, _traces(variance, covers), np.array([_traces(a, covers) for a in components]))
+    return _Forms(
+        components, shares, variance, _traces(variance, covers), np.array([_traces(a, covers) for a in components])
+    )
 
 
 def _traces(form: Floats, covers: Floats) -> Floats:

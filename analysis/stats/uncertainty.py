@@ -25,10 +25,10 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.stats.drawn import Draws, SeedsOfDraws, Units, drawn_bases, new_bases
 from analysis.stats.linear import t_quantile
-from analysis.stats.crossed import crossed
-from analysis.stats.nested import ROUND_OFF, Spread, Terms, spread_of, terms_of
-from analysis.stats.sharing import Seeds, Way, alone_words, one_value, ways_of
+from analysis.stats.nested import ROUND_OFF, Spread
+from analysis.stats.sharing import alone_words
 
 Floats = NDArray[np.float64]
 
@@ -154,10 +154,6 @@ def interval_words(estimate: Estimate, *, digits: int = 2, level: float = 0.95) 
     return f"{low:+.{digits}f} to {high:+.{digits}f}" if known else "unknown"
 
 
-Draws = Sequence[Floats]  # of one base configuration: per draw its replicates [replicates, problems]
-SeedsOfDraws = Sequence[Sequence[Seeds]]  # of one base configuration: per draw the seeds of each replicate
-
-
 def nested_mean(
     bases: Sequence[Draws],
     *,
@@ -177,73 +173,14 @@ def nested_mean(
         "num_replicates": sum(len(draw) for draw in every), "num_draws": len(every), "num_bases": len(bases),
         "num_items": every[0].shape[1] if every[0].shape[1] > 1 else 0,
     }  # fmt: skip
-    units = _Units.of(clean, seeds)
+    units = Units.of(clean, seeds)
     kind = Kind.REPLICATES if any(len(draw) > 1 for draw in every) else Kind.ITEMS
-    these = _estimate(_these(clean, units), kind=kind, bounds=bounds, **counts)
-    general = _general(clean, units)
+    these = _estimate(drawn_bases(clean, units), kind=kind, bounds=bounds, **counts)
+    general = new_bases(clean, units)
     if general is None:
         return these
-    spread, held = general
-    return replace(_estimate(spread, kind=held, bounds=bounds, **counts), these=these, alone=units.alone(held))
-
-
-@dataclass(frozen=True)
-class _Units:
-    """All replicates of all draws in a row, with what each belongs to."""
-
-    base: Way
-    draw: Way
-    weights: tuple[float, ...]
-    seeds: tuple[Seeds, ...]
-
-    @staticmethod
-    def of(bases: Sequence[Draws], seeds: Sequence[SeedsOfDraws] | None) -> _Units:
-        places = [(b, d, unit) for b, draws in enumerate(bases) for d, draw in enumerate(draws) for unit in range(len(draw))]
-        drawn = {place: number for number, place in enumerate(dict.fromkeys((b, d) for b, d, _ in places))}
-        return _Units(
-            tuple(b for b, _, _ in places),
-            tuple(drawn[b, d] for b, d, _ in places),
-            tuple(1 / (len(bases) * len(bases[b]) * len(bases[b][d])) for b, d, _ in places),
-            () if seeds is None else tuple(seeds[b][d][unit] for b, d, unit in places),
-        )
-
-    @property
-    def ways(self) -> list[Way]:
-        """By which they share seeds."""
-        return ways_of(self.seeds)
-
-    def alone(self, kind: Kind) -> tuple[str, ...]:
-        """Seeds of which all have one value. Bases of one draw are told apart by more than their seed."""
-        return tuple(name for name in one_value(self.seeds) if kind is Kind.DRAWS or name != "pretrain_seed")
-
-
-def _these(bases: Sequence[Draws], units: _Units) -> Spread:
-    """For the drawn bases as they are: replicates are drawn anew, draws are strata."""
-    every = [draw for draws in bases for draw in draws]
-    shares = [1 / (len(bases) * len(draws)) for draws in bases for _ in draws]
-    plain = terms_of(every, weights=shares, pooled=True)
-    return _shared(bases, units, strata=units.draw, home=None, plain=plain) if plain.few else spread_of(plain)
-
-
-def _general(bases: Sequence[Draws], units: _Units) -> tuple[Spread, Kind] | None:
-    """For new bases: over draws where every configuration has two, else over configurations where there are two."""
-    means = [np.stack([draw.mean(axis=0) for draw in draws]) for draws in bases]
-    if all(len(draws) > 1 for draws in bases):
-        plain = terms_of(means, weights=[1 / len(bases)] * len(bases))
-        return _shared(bases, units, strata=units.base, home=units.draw, plain=plain), Kind.DRAWS
-    if len(bases) > 1:
-        plain = terms_of([np.stack([draws.mean(axis=0) for draws in means])], weights=[1.0])
-        return _shared(bases, units, strata=(0,) * len(units.base), home=units.base, plain=plain), Kind.BASES
-    return None
-
-
-def _shared(bases: Sequence[Draws], units: _Units, *, strata: Way, home: Way | None, plain: Terms) -> Spread:
-    """With what units share; where nothing is, and where draws alone share, as the nested formula has it."""
-    ways = units.ways
-    if not ways:
-        return spread_of(plain)
-    values = np.concatenate([draw for draws in bases for draw in draws])
-    return crossed(values, weights=units.weights, strata=strata, ways=ways, home=home, plain=plain)
+    held = Kind.DRAWS if units.several_draws else Kind.BASES
+    return replace(_estimate(general, kind=held, bounds=bounds, **counts), these=these, alone=units.alone)
 
 
 def _estimate(spread: Spread, *, kind: Kind, bounds: tuple[float, float], num_items: int, **counts: int) -> Estimate:

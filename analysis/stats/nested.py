@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 ROUND_OFF = 1e-9  # in points or shares: less is what rounding leaves of contrasts of equal answers
+UPPER = 0.9  # at which limit of the units' variance degrees of freedom are taken
 TIE = 1e-9  # of the interaction's term: what rounding leaves of units that are equal
 
 
@@ -126,12 +127,20 @@ def _pooled(strata: Sequence[_Stratum], df: float) -> list[_Stratum]:
     return [_Stratum(s.weight, s.num_units, s.mean, s.item_means, between, interaction) for s in strata]
 
 
+def upper_ratio(df: Any) -> Floats:
+    """The upper limit of a variance over what was found of it: the true one is smaller in UPPER of all studies."""
+    from scipy import special
+
+    return np.asarray(df / special.chdtri(df, UPPER))
+
+
 def spread_of(terms: Terms) -> Spread:
     """The terms put together.
 
     In expectation the units' term is at least the interaction's. Where it comes out smaller by chance, degrees of freedom
     are taken at the interaction's size: else a lucky draw of close units would be rewarded twice, with a small error and
-    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference). Where
+    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference). For the
+    same reason they are taken where the units' variance is at its upper limit of 90 %, not where it was found. Where
     units are equal by chance though their problems differ, the interaction's term stands for theirs.
     """
     items, both = terms.items, terms.both
@@ -141,8 +150,9 @@ def spread_of(terms: Terms) -> Spread:
     only_items = np.maximum(items - both, 0.0)
     variance = units + only_items
     variance = np.where(np.sqrt(variance) < ROUND_OFF, 0.0, variance)
-    top = np.maximum(terms.floor, units)
-    bottom = terms.floor**2 / terms.df
+    ratio = upper_ratio(terms.df)
+    top = ratio * np.maximum(terms.floor, units)
+    bottom = (ratio * terms.floor) ** 2 / terms.df
     if terms.num_items > 1:
         bottom = bottom + only_items**2 / (terms.num_items - 1)
     df = np.where(variance > 0, (top + only_items) ** 2 / np.where(bottom > 0, bottom, 1.0), terms.few)

@@ -141,7 +141,10 @@ def crossed(
             df = np.where(here, model.df, df)
             larger = here & (model.units > units)
             units, both = np.where(larger, model.units, units), np.where(larger, model.both, both)
-    return spread_of(replace(plain, units=units, both=both, floor=np.maximum(units, both), df=df))
+    upper = np.where(
+        nothing_seen, plain.upper, 1.0
+    )  # few classes and several components make degrees of freedom few enough
+    return spread_of(replace(plain, units=units, both=both, floor=np.maximum(units, both), df=df, upper=upper))
 
 
 def _tells(way: Way, strata: Way, home: Way | None) -> bool:

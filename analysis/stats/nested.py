@@ -65,6 +65,7 @@ class Terms:
     both: Floats  # what both hold: of problems which units answer differently
     floor: Floats  # the units' term, no stratum's smaller than its interaction
     df: Floats  # of the units' term
+    upper: Floats  # at how many times the units' term degrees of freedom are taken
     few: float  # degrees of freedom where nothing varies; 0: no stratum has two units
 
 
@@ -87,7 +88,7 @@ def terms_of(strata: Sequence[Floats], *, weights: Sequence[float], pooled: bool
     few = float(sum(s.num_units - 1 for s in found))
     nothing = np.zeros_like(items)
     if not few:
-        return Terms(value, items, num_items, nothing, nothing, nothing, np.ones_like(items), 0.0)
+        return Terms(value, items, num_items, nothing, nothing, nothing, np.ones_like(items), nothing, 0.0)
     if pooled:
         found = _pooled(found, few)
     assert all(s.num_units > 1 for s in found) or pooled, "a stratum of one unit shows no variance of its own"
@@ -99,7 +100,7 @@ def terms_of(strata: Sequence[Floats], *, weights: Sequence[float], pooled: bool
     if not pooled:  # Satterthwaite's, of the units' term alone
         bottom = _total(part**2 / (s.num_units - 1) for part, s in zip(floored, found, strict=True))
         df = np.where(bottom > 0, floor**2 / np.where(bottom > 0, bottom, 1.0), few)
-    return Terms(value, items, num_items, units, both, floor, df, few)
+    return Terms(value, items, num_items, units, both, floor, df, upper_ratio(df), few)
 
 
 def _stratum(values: Floats, weight: float) -> _Stratum:
@@ -150,9 +151,8 @@ def spread_of(terms: Terms) -> Spread:
     only_items = np.maximum(items - both, 0.0)
     variance = units + only_items
     variance = np.where(np.sqrt(variance) < ROUND_OFF, 0.0, variance)
-    ratio = upper_ratio(terms.df)
-    top = ratio * np.maximum(terms.floor, units)
-    bottom = (ratio * terms.floor) ** 2 / terms.df
+    top = terms.upper * np.maximum(terms.floor, units)
+    bottom = (terms.upper * terms.floor) ** 2 / terms.df
     if terms.num_items > 1:
         bottom = bottom + only_items**2 / (terms.num_items - 1)
     df = np.where(variance > 0, (top + only_items) ** 2 / np.where(bottom > 0, bottom, 1.0), terms.few)

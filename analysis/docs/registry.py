@@ -66,8 +66,8 @@ class Reference:
 
     @property
     def notes(self) -> str:
-        """What figures and claims leave out."""
-        return str(main_recipe(self.points))
+        """What figures and claims leave out, and what was found on loading: seeds that draws share, bases made twice."""
+        return " ".join(filter(None, [str(main_recipe(self.points)), *self.table.notes]))
 
     @functools.cached_property
     def claims(self) -> dict[str, Sequence[ClaimResult]]:

@@ -27,8 +27,7 @@ from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
-from analysis.tables.noise import NOTE as NOISE_NOTE
-from analysis.tables.noise import noise_rows
+from analysis.tables.noise import noise_notes, noise_rows
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
@@ -161,7 +160,8 @@ def _noise(points: Sequence[Point], outcomes: Outcomes) -> list[Markup]:
     head, rows = noise_rows(main_recipe(points).points, outcomes)
     if not rows:
         return []
-    return [table(head, rows, name="noise", caption="Where the noise is [points]"), tag("p", NOISE_NOTE, class_="note")]
+    notes = [tag("p", note, class_="note") for note in noise_notes(rows)]
+    return [table(head, rows, name="noise", caption="Where the noise is [points]"), *notes]
 
 
 def _sets(sets: Grid) -> tuple[Markup, Markup]:

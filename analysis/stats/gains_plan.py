@@ -43,11 +43,11 @@ def gain_noise(rft: Point, control: Point, outcomes: Outcomes) -> tuple[Componen
 
 
 def prices_of(points: Sequence[Point]) -> Prices:
-    """Minutes of the parts of a study of some settings, by the costs in their records."""
+    """Minutes of the parts of a study of some settings, by the costs in their records; what settings share is paid once."""
     scoring = [s.seconds for p in points for c in p.cells for s in c.cost if s.name == "evaluate"]
     sizes = [c.accuracy.n for p in points for c in p.cells if c.accuracy is not None]
     problem = sum(scoring) / sum(sizes) * len(points) / SECONDS_PER_MINUTE if sizes else 0.0
-    replicate = sum(own_hours(point) for point in points) * MINUTES_PER_HOUR
+    replicate = own_hours(points) * MINUTES_PER_HOUR
     scored = problem * float(np.mean(sizes)) if sizes else 0.0
     return Prices(base_hours(points[0]) * MINUTES_PER_HOUR, max(0.0, replicate - scored), problem)
 

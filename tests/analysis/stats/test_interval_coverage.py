@@ -99,7 +99,8 @@ def test_promised_power_is_what_studies_find(var_items: float) -> None:
     rng = np.random.default_rng(17)
     sd, units, difference, many = 3.7, 5, 6.3, 400_000
     found = sd**2 / units * rng.chisquare(units - 1, many) / (units - 1)
-    df = (units - 1) * ((found + var_items) / found) ** 2
+    upper = found * (units - 1) / stats.chi2.ppf(0.1, units - 1)
+    df = (units - 1) * ((upper + var_items) / upper) ** 2
     values = rng.normal(difference, np.sqrt(sd**2 / units + var_items), many)
     share = np.mean(values > stats.t.ppf(0.975, df) * np.sqrt(found + var_items))
     promised = power_of(difference, sd=sd, var_items=var_items, units=units)

@@ -70,7 +70,7 @@ class Series:
 
 
 def series_of(points: Sequence[Point], *, axis: Axis) -> list[Series]:
-    """The series of an axis with two points or more. Bases that are post-trained, without loss, or on unlike texts have none."""
+    """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none."""
     usable = [p for p in points if axis.size(p) and axis.coordinate(p) is not None and not p.cell.post_trained]
     names = base_names(p.cell for p in points)
     groups: dict[tuple[object, ...], list[Point]] = {}

@@ -1,14 +1,14 @@
-"""What a prediction has to beat, and the same in two steps: each a function of the fitted cells and the place of the held-out one.
+"""What a prediction has to beat, and the same in two steps: functions of the fitted cells and the place of the held-out one.
 
-    rivals(series, fitted=[0, 1, 2], target=place, others=everyone)       # {'largest seen': 41.2, 'parameters': 44.0, ...}
-    two_step(fitted_points, seen, place)                                   # Prediction through a predicted loss
+    rivals(fitted, series, place, relatives=relatives)      # {'largest seen': 41.2, 'parameters': 44.0, 'log-linear': 43.1}
+    two_step(fitted, seen, series, target, place)           # Prediction through a predicted loss
 
 Of models: the largest seen value; a form on log2 of the parameter count in place of the loss; a straight line on log2 of
-pretraining compute, without loss. Of data and k: the largest seen value; one plane over all bases on log2 of the amount and of
-the parameter count (the slopes are shared); a straight line on log2 of the amount.
+pretraining compute, without loss. Of data and k: the largest seen value; one plane over all bases on log2 of the amount and
+of the parameter count (the slopes are shared); a straight line on log2 of the amount.
 
 Two steps (Bhagia et al. 2024, arXiv 2412.04403, OLMo's model ladder): a power law predicts the loss of the held-out base, a
-sigmoid its accuracy from that. The ladder has an irreducible loss and terms of parameters and tokens apart, and a free floor and
+sigmoid its accuracy from that. The ladder has an irreducible loss, terms of parameters and tokens apart, and a free floor and
 ceiling; three to six bases cannot carry seven parameters, so that here the loss is one power of pretraining compute and the
 sigmoid runs from 0 to 100 %.
 """
@@ -50,13 +50,13 @@ def rivals(
     sizes = [axis.size(p) or math.nan for p in fitted]
     if axis.of_models:
         counts = [p.cell.num_params or math.nan for p in fitted]
-        by_count = _chosen(np.log2(counts), ys, math.log2(place.num_params or math.nan))
+        by_count = _chosen(np.log2(counts).tolist(), ys, math.log2(place.num_params or math.nan))
     else:
         by_count = _plane([p for points in relatives for p in points], series, place)
     return {
         LARGEST: ys[int(np.argmax(sizes))],
         PARAMETERS: by_count,
-        LOG_LINEAR: _straight(np.log2(sizes), ys, math.log2(place.size)),
+        LOG_LINEAR: _straight(np.log2(sizes).tolist(), ys, math.log2(place.size)),
     }
 
 
@@ -88,8 +88,10 @@ def _share(value: object) -> float:
     return float(np.clip(np.asarray(value, float), 0, 100))
 
 
-def two_step(fitted: Sequence[Point], seen: Sequence[Seen], series: Series, target: Target, place: Place) -> Prediction | None:
-    """Accuracy through a predicted loss; its interval holds the error of the predicted loss too. None where it cannot be had."""
+def two_step(
+    fitted: Sequence[Point], seen: Sequence[Seen], series: Series, target: Target, place: Place
+) -> Prediction | None:
+    """Accuracy through a predicted loss; its interval holds the error of the predicted loss too. None: there is none."""
     if not series.axis.of_models:
         return None
     sizes = [series.axis.size(p) or math.nan for p in fitted]

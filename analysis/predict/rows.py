@@ -23,7 +23,7 @@ from analysis.predict.axes import AXES, Axis, Series, kin, series_of
 from analysis.predict.rivals import RIVALS, Place, rivals, two_step
 from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough
-from analysis.stats.prediction import CANNOT, Prediction, Seen, Target, predict
+from analysis.stats.prediction import Prediction, Seen, Target, predict
 
 ONE_STEP, TWO_STEP = "one step", "two steps"
 
@@ -40,7 +40,9 @@ class HoldOut:
         """Of `model=a,b`, `data_frac=1` or `k=16,64`. Raises ValueError for anything else."""
         name, separator, values = text.partition("=")
         if name not in AXES or not separator or not values:
-            raise ValueError(f"--hold-out {text!r} is none of model=NAME, data_frac=NUMBER, k=NUMBER (several values by commas)")
+            raise ValueError(
+                f"--hold-out {text!r} is none of model=NAME, data_frac=NUMBER, k=NUMBER (several values by commas)"
+            )
         if not AXES[name].of_models:
             for value in values.split(","):
                 _amount(value)
@@ -102,13 +104,15 @@ def every_row(points: Sequence[Point], *, axes: Collection[str] = tuple(AXES)) -
 
 
 def named_rows(points: Sequence[Point], hold_out: HoldOut) -> list[Row]:
-    """The cells that a hold-out names, each from the rest of its series. Raises ValueError for a value that cannot be predicted.
+    """The cells that a hold-out names, each from the rest of its series. Raises ValueError for a value that has no place.
 
     An amount that no cell has is predicted, without a truth beside it; of a model the loss has to be known.
     """
     found = series_of(points, axis=hold_out.axis)
     if not found:
-        raise ValueError(f"no two settings of these cells differ in {hold_out.axis.name} alone: there is nothing to fit")
+        raise ValueError(
+            f"no two settings of these cells differ in {hold_out.axis.name} alone: there is nothing to fit"
+        )
     rows = []
     for series in found:
         held = [place for place in range(len(series.points)) if hold_out.holds(series, place)]
@@ -137,7 +141,8 @@ def _rows(series: Series, held: Collection[int], *, among: Sequence[Series]) -> 
 
 def _place(point: Point, axis: Axis) -> Place:
     coordinate, size = axis.coordinate(point), axis.size(point)
-    assert coordinate is not None and size is not None, "series hold points that have both"
+    assert coordinate is not None, "series hold points that have one"
+    assert size is not None, "series hold points that have one"
     return Place(coordinate, float(size), point.cell.num_params)
 
 
@@ -186,18 +191,25 @@ class Score:
     covered: int | None  # held-out cells within its 95 % interval; None: it has none
 
 
-def scores(rows: Iterable[Row]) -> dict[str, Score]:
-    """By predictor, each on the measured cells that it predicts and these cells allow to predict."""
-    told = [row for row in rows if row.truth is not None and not row.refused]
+def scores(rows: Iterable[Row], *, refused: bool = False) -> dict[str, Score]:
+    """By predictor, each on the measured cells that it predicts and these cells allow to predict.
+
+    `refused`: of the one step alone, on the cells that are not allowed and have a number all the same.
+    """
+    told = [row for row in rows if row.truth is not None and bool(row.refused) == refused]
     found = {}
-    for name in (ONE_STEP, TWO_STEP, *RIVALS):
+    for name in (ONE_STEP,) if refused else (ONE_STEP, TWO_STEP, *RIVALS):
         pairs = [(row, value) for row in told if (value := predicted(row, name)) is not None]
         if pairs:
             errors = np.array([value - (row.truth or 0.0) for row, value in pairs])
             inside = [_covers(row, name) for row, _ in pairs]
             covered = None if any(one is None for one in inside) else sum(map(bool, inside))
             found[name] = Score(
-                len(pairs), float(errors.mean()), float(np.abs(errors).mean()), float(np.sqrt(np.mean(errors**2))), covered
+                len(pairs),
+                float(errors.mean()),
+                float(np.abs(errors).mean()),
+                float(np.sqrt(np.mean(errors**2))),
+                covered,
             )
     return found
 
@@ -217,6 +229,3 @@ def _interval_of(row: Row, name: str) -> Prediction | None:
 def _covers(row: Row, name: str) -> bool | None:
     one = _interval_of(row, name)
     return None if one is None or row.truth is None else one.covers(row.truth)
-
-
-__all__ = ["CANNOT", "HoldOut", "Row", "Score", "every_row", "named_rows", "predicted", "scores"]

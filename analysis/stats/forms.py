@@ -7,12 +7,13 @@ Coordinates grow with quality: log2 of an amount (human examples, k, parameters,
 the forms are the log-linear law, a power law to a ceiling (A - B n^-c) and a sigmoid from 0 to 100 percent.
 
 The choice: Akaike's criterion with the correction for few points (AICc; Hurvich & Tsai 1989, Biometrika 76, 297-307). The
-straight line stands unless another form is better by RULE_OF_THUMB (Burnham & Anderson 2002, section 2.6), and below the number
-of points for which the criterion is defined: what cannot be told apart is not chosen from.
+straight line stands unless another form is better by RULE_OF_THUMB (Burnham & Anderson 2002, section 2.6), and below the
+number of points for which the criterion is defined: what cannot be told apart is not chosen from.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ class Form:
     curve: Callable[[Floats, Floats], Floats]  # (parameters, coordinates) to percent
     solve: Callable[[Floats, Floats], Floats]  # (coordinates, percent) to the parameters of least squares
     num_parameters: int  # of the curve, the scatter about it not counted
-    flat: Callable[[Floats], bool] = lambda _: False  # whether parameters stand at a bound, so that the form says nothing more
+    flat: Callable[[Floats], bool] = lambda _: (
+        False
+    )  # whether parameters stand at a bound, so that the form says nothing more
 
 
 @dataclass(frozen=True)
@@ -135,13 +138,14 @@ def _power_of(exponents_E: Floats, u: Floats, y: Floats) -> tuple[Floats, Floats
 def _solve_sigmoid(u: Floats, y: Floats) -> Floats:
     """Levenberg and Marquardt's method from the line through the log-odds."""
     odds = np.clip(y, 0.5, 99.5) / 100
-    theta = np.polynomial.polynomial.polyfit(u, np.log(odds / (1 - odds)), 1)
+    theta = _solve_line(u, np.log(odds / (1 - odds)))
     damping, error = 1e-3, y - _sigmoid(theta, u)
     for _ in range(MOST_STEPS):
         share = _sigmoid(theta, u) / 100
         jacobian = np.stack([100 * share * (1 - share), 100 * share * (1 - share) * u], axis=1)
         square = jacobian.T @ jacobian
-        step = np.linalg.lstsq(square + damping * np.diag(np.diag(square)), jacobian.T @ error, rcond=None)[0]
+        damped = square + damping * np.diag(np.diag(square))
+        step = np.asarray(np.linalg.lstsq(damped, jacobian.T @ error, rcond=None)[0], float)
         tried = y - _sigmoid(theta + step, u)
         if tried @ tried <= error @ error:
             theta, error, damping = theta + step, tried, damping / 10
@@ -170,7 +174,7 @@ def fit_form(form: Form, u: ArrayLike, y: ArrayLike) -> FormFit | NotEnough:
     theta = form.solve(us - origin, ys)
     residuals = ys - form.curve(theta, us - origin)
     jacobian = _gradient(form, theta, us - origin)
-    inverse = np.linalg.pinv(jacobian.T @ jacobian, rcond=1e-12)
+    inverse = np.asarray(np.linalg.pinv(jacobian.T @ jacobian, rcond=1e-12), float)
     return FormFit(form, theta, origin, len(us), float(residuals @ residuals), inverse)
 
 
@@ -198,7 +202,12 @@ class Chosen:
 
 
 def choose_form(u: ArrayLike, y: ArrayLike, *, forms: Sequence[Form] = FORMS) -> Chosen | NotEnough:
-    """The form of some points by AICc (see the module), by them alone; the first of `forms` stands until another is better."""
+    """The form of some points by AICc (see the module), by them alone; the first form stands until another is better."""
+    return _choice(tuple(map(float, np.asarray(u, float))), tuple(map(float, np.asarray(y, float))), tuple(forms))
+
+
+@functools.lru_cache(maxsize=1024)  # cells held out together are predicted from one fit
+def _choice(u: tuple[float, ...], y: tuple[float, ...], forms: tuple[Form, ...]) -> Chosen | NotEnough:
     first = fit_form(forms[0], u, y)
     if isinstance(first, NotEnough):
         return first

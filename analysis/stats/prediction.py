@@ -4,8 +4,8 @@
     found = predict(seen, Target(u=-1.50, num_items=1319, num_units=1))
     found.value, found.low, found.high, found.refused       # 64.1, 59.0, 69.2, ''
 
-The form is chosen on the seen cells alone (analysis.stats.forms). The interval is for what a new cell will measure; its variance
-has four parts, each an average over the seen cells or at the predicted height, so that nothing of the truth enters:
+The form is chosen on the seen cells alone (analysis.stats.forms). The interval is for what a new cell will measure; its
+variance has four parts, each an average over the seen cells or at the predicted height, so that nothing of the truth enters:
 
     fit      error of the curve's own height (delta method)
     bases    scatter about the curve beyond measured noise, and what draws and replicates add to one cell as it is planned
@@ -31,7 +31,7 @@ from analysis.stats.uncertainty import Estimate
 
 Floats = NDArray[np.float64]
 
-# Limits fixed before any study was looked at; what lies beyond them is "cannot be predicted from these cells"
+# Limits by convention, tuned on no study's errors; what lies beyond them is "cannot be predicted from these cells"
 FEWEST = 3  # seen settings
 FARTHEST = 1.0  # beyond the seen cells, in units of the range that they span on the coordinate
 WIDEST = 20.0  # points, of a 95 % interval
@@ -111,7 +111,7 @@ def predict(
     us, ys = np.array([cell.u for cell in seen], float), np.array([cell.percent for cell in seen], float)
     places = len(np.unique(us))
     if places < FEWEST:
-        return NotEnough(CANNOT, f"{places} fitted setting{'s' * (places != 1)}, and {FEWEST} are needed")
+        return NotEnough(CANNOT, _too_few(places))
     chosen = choose_form(us, ys, forms=forms)
     if isinstance(chosen, NotEnough):
         return chosen
@@ -133,23 +133,29 @@ def predict(
     return Prediction(value, low, high, parts, fit.form.name, len(seen), reach, _refusal(reach, low, high))
 
 
+def _too_few(places: int) -> str:
+    return f"{places} fitted setting{'s' * (places != 1)}, {FEWEST} are needed"
+
+
 def _reach(us: Floats, u: float) -> float:
     return float(max(us.min() - u, u - us.max(), 0.0) / np.ptp(us))
 
 
 def _refusal(reach: float, low: float, high: float) -> str:
     if reach > FARTHEST + 1e-9:
-        return f"it lies {reach:.1f} times the range of the fitted settings beyond them, and at most {FARTHEST:g} is allowed"
+        return f"{reach:.1f} times the fitted range beyond it"
     if high - low > WIDEST:
-        return f"the interval is {high - low:.0f} points wide, and at most {WIDEST:g} is of use"
+        return f"interval {high - low:.1f} points wide"
     return ""
 
 
 def farthest(seen: Sequence[Seen], *, num_items: int, num_units: int, steps: int = 50) -> float | NotEnough:
     """The highest coordinate up to which these cells allow a prediction without a gap from the last of them on."""
-    first = predict(seen, Target(max(cell.u for cell in seen), num_items, num_units)) if seen else None
-    if first is None or isinstance(first, NotEnough):
-        return first or NotEnough(CANNOT, "no fitted setting")
+    if not seen:
+        return NotEnough(CANNOT, _too_few(0))
+    first = predict(seen, Target(max(cell.u for cell in seen), num_items, num_units))
+    if isinstance(first, NotEnough):
+        return first
     us = [cell.u for cell in seen]
     best = -math.inf
     for u in max(us) + np.linspace(0, FARTHEST, steps + 1) * (max(us) - min(us)):

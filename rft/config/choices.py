@@ -51,6 +51,14 @@ class OnFault(Enum):
     drop = "drop"  # left out, and counted in the record
 
 
+class OnTooLong(Enum):
+    """What becomes of training examples of more than train.max_tokens."""
+
+    error = "error"  # nothing runs
+    drop = "drop"  # left out, and counted in the record
+    truncate = "truncate"  # cut behind the limit, without an end of sequence, and counted in the record
+
+
 class SampleFrom(Enum):
     """Which questions RFT samples at a data fraction below 1."""
 

@@ -22,6 +22,7 @@ from rft.config.choices import (
     ModelSource,
     Numerics,
     OnFault,
+    OnTooLong,
     Optimizer,
     SampleFrom,
     Solutions,
@@ -91,6 +92,9 @@ class ModelConfig:
     published_loss_source: Annotated[str | None, fields.fact()] = None
     licence: Annotated[str | None, fields.fact()] = None
     inferred: Annotated[list[str], fields.fact()] = field(default_factory=list)  # of a model by path, said in the plan
+    # Keys of `train` by the name of a data set; rft.run works them in and says in `recipe` where each value is from
+    recipes: dict[str, Any] = field(default_factory=dict)
+    recipe: Annotated[list[str], fields.fact()] = field(default_factory=list)
 
 
 @dataclass
@@ -138,6 +142,8 @@ class DataConfig:
     on_duplicate: OnFault = OnFault.error  # rows that repeat another one, or give its question another answer
     solutions: Solutions = Solutions.first  # of a training file with several to one question: which are human paths
     test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
+    on_too_long: OnTooLong = OnTooLong.error  # training examples beyond train.max_tokens or the model's context
+    recipe: dict[str, Any] = field(default_factory=dict)  # keys of `train` for any model on this data set
 
 
 @dataclass
@@ -315,6 +321,8 @@ class StudyConfig:
     # Drawn elsewhere, by the name under which a union has them; rft.run makes each a PoolConfig
     pools: dict[str, Any] = field(default_factory=dict)
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
+    # Filled by rft.run: the recipe of each donor that has another one than the cell's model
+    donor_train: dict[str, Any] = field(default_factory=dict)
     prompts: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: templates of files of a user's own
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)

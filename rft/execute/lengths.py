@@ -2,7 +2,7 @@
 
     check_lengths(cell.plan, cell.sources)
     # ValueError: 3 of this cell's 512 training examples exceed train.max_tokens=256 (the longest has 301; 1,754 of all 7,473
-    # rows do): raise train.max_tokens to 301, or leave the rows out
+    # rows do): raise train.max_tokens to 301, or set data.on_too_long=drop or truncate
 
 Looks at what the cell will read: the human examples that it trains on, the prompts of what it samples and scores. Needs the
 model's tokenizer and the files here; models and data of the hub, the embedded world, and prompts with worked examples or
@@ -53,6 +53,11 @@ class _Limit:
     what: str
     added: int = 0  # tokens that are written after a prompt
 
+    @property
+    def way_out(self) -> str:
+        """What else than a higher limit helps: a prompt is never cut."""
+        return "set data.on_too_long=drop or truncate" if self.of_example else "leave the rows out"
+
 
 def check_lengths(cell: CellPlan, sources: Sources) -> None:
     """Raise ValueError for the first limit that rows of the cell exceed."""
@@ -71,7 +76,7 @@ def check_lengths(cell: CellPlan, sources: Sources) -> None:
 
 def _limits(cell: CellPlan) -> Iterator[_Limit]:
     for stage in cell.stages:
-        if isinstance(stage, Finetune) and _trains_on_human_rows(stage.trainset):
+        if isinstance(stage, Finetune) and _trains_on_human_rows(stage.trainset) and not stage.truncate:
             template = asked_by(stage.prompt, stage.own_template)
             yield _Limit(
                 stage.trainset.subset, template, stage.model, True, stage.recipe.max_tokens, "train.max_tokens",
@@ -98,7 +103,7 @@ def _check(limit: _Limit, lengths: Mapping[str, Length], mine: list[str], *, con
         count, over = (sum(sizes[name] > limit.tokens for name in names) for names in (mine, sizes))
         raise ValueError(
             f"{count:,} of this cell's {len(mine):,} {limit.what} exceed {limit.key}={limit.tokens} (the longest has "
-            f"{longest}; {over:,} of all {len(sizes):,} rows do): raise {limit.key} to {longest}, or leave the rows out"
+            f"{longest}; {over:,} of all {len(sizes):,} rows do): raise {limit.key} to {longest}, or {limit.way_out}"
         )
     if context is not None and longest + limit.added > context:
         written = f" and data.max_new_tokens={limit.added}" if limit.added else ""

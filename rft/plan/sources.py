@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, Solutions, StudyConfig
+from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, Solutions, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import Choice, choose_engine
 from rft.infra.digest import file_digest
@@ -146,14 +146,16 @@ def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
     parts. Raises ValueError for a size beyond what the files hold.
     """
     data, train = cfg.data, cfg.train
-    models = {name: _filled_in_model(cfg, model) for name, model in cfg.donors.items()}
-    own = _filled_in_model(cfg, cfg.model)
-    alpha = LORA_ALPHA_PER_RANK * train.lora_rank if train.lora_rank and train.lora_alpha is None else train.lora_alpha
+    models = {
+        name: _filled_in_model(cfg, model, cfg.donor_train.get(name, train)) for name, model in cfg.donors.items()
+    }
+    own = _filled_in_model(cfg, cfg.model, train)
     return replace(
         cfg,
         model=own,
         donors=models,
-        train=replace(train, lr=own.lr, lora_alpha=alpha if train.lora_rank else None),
+        train=replace(_with_alpha(train), lr=own.lr),
+        donor_train={name: replace(_with_alpha(one), lr=None) for name, one in cfg.donor_train.items()},
         data=replace(
             data,
             prompt=own.prompt or data.prompt,
@@ -175,11 +177,16 @@ def _filled_in_set(name: str, data: DataConfig, prompt: str | None, sources: Sou
     return replace(data, prompt=prompt or data.prompt, eval_problems=count)
 
 
-def _filled_in_model(cfg: StudyConfig, model: ModelConfig) -> ModelConfig:
+def _with_alpha(train: TrainConfig) -> TrainConfig:
+    alpha = LORA_ALPHA_PER_RANK * train.lora_rank if train.lora_rank and train.lora_alpha is None else train.lora_alpha
+    return replace(train, lora_alpha=alpha if train.lora_rank else None)
+
+
+def _filled_in_model(cfg: StudyConfig, model: ModelConfig, train: TrainConfig) -> ModelConfig:
     pretrain = model.pretrain
     if pretrain is not None and cfg.pretrain_tokens is not None:
         pretrain = replace(pretrain, tokens=cfg.pretrain_tokens)
-    rate = model.lr if cfg.train.lr is None else cfg.train.lr
+    rate = model.lr if train.lr is None else train.lr
     return replace(model, pretrain=pretrain, lr=rate, prompt=model.prompt or cfg.data.prompt)
 
 

@@ -77,6 +77,7 @@ class TrainingFacts(Facts):
     epochs_over_data: float
     lr: float
     num_trainable: int | None
+    num_truncated: int | None = None  # examples that were cut behind the limit, where they are
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,11 +92,12 @@ class Finetune(Weights):
     seed: int
     prompt: str
     numerics: str = added("native")
+    truncate: bool = added(False)  # examples beyond the limit are cut behind it; else they are refused
     own_template: Template | None = added(None)  # of a user's file, by its content; None: the one that `prompt` names
 
     def run(self, work: StageContext) -> Done:
         from rft.core.batching import example_steps
-        from rft.core.context import check_examples, context_of
+        from rft.core.context import check_examples, context_of, within
         from rft.core.fitting import fit
         from rft.core.lora import add_lora
         from rft.core.model import count_trainable, load_model, training_flops_per_token
@@ -107,8 +109,10 @@ class Finetune(Weights):
         tokenizer = load_tokenizer(base.folder)
         shown = [(row.question, row.solution) for row in trainset.rows()]
         pairs = training_pairs(shown, asked_by(self.prompt, self.own_template), tokenizer)
-        examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
-        check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
+        context = context_of(base.folder)
+        limit = within(recipe.max_tokens, context) if self.truncate else recipe.max_tokens
+        examples = encode_examples(tokenizer, pairs, max_tokens=limit, truncate=self.truncate)
+        check_examples([len(example.ids) for example in examples], context=context)
         num_steps = sum(recipe.num_steps(num_reference=count) for count in trainset.references)
         model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
         if work.runtime.packing:
@@ -135,7 +139,8 @@ class Finetune(Weights):
         )
         base.facts.write(work.out)
         passes = num_steps * recipe.batch_size / len(shown)
-        facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable)
+        num_cut = sum(example.is_cut for example in examples) if self.truncate else None
+        facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable, num_cut)
         mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
         tokens = round(mean_tokens * recipe.batch_size * num_steps)
         return Done(tokens, flops_each * tokens, facts)

@@ -33,6 +33,8 @@ OF_FILES: dict[str, set[str]] = {
     "data.on_duplicate=drop": {"file_problems", *TRAINED, *GUARDS},
     "data.solutions=all": {"file_problems", *TRAINED, *GUARDS},
     "data.on_bad_gold=drop": {"file_problems", *TRAINED, *GUARDS},
+    "data.on_too_long=drop": {"within_limit", *POOLS},
+    "data.on_too_long=truncate": POOLS,
     "data.max_new_tokens=50": POOLS,
     "data.prompt=plain": TRAINED - {"human_set"},
     "eval.vote_k=2": {"vote", "test shard"},
@@ -132,6 +134,8 @@ OF_FURTHER_SETS: dict[str, tuple[str, set[str]]] = {
     "on_bad_gold": ("drop", OF_SET),
     "on_duplicate": ("drop", OF_SET),
     "solutions": ("all", set()),
+    "on_too_long": ("drop", set()),
+    "recipe": ("{epochs:1}", set()),
 }
 
 

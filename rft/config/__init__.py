@@ -5,6 +5,7 @@ from rft.config.choices import (
     AllocationRule,
     DataKind,
     EpochRule,
+    GoldFrom,
     ModelSource,
     Numerics,
     OnFault,
@@ -16,12 +17,14 @@ from rft.config.choices import (
     ThinTo,
 )
 from rft.config.schema import (
+    AdapterConfig,
     AllocationConfig,
     ArchConfig,
     DataConfig,
     DonorConfig,
     EvalConfig,
     LossConfig,
+    MixPartConfig,
     ModelConfig,
     PlanConfig,
     PoolConfig,
@@ -37,6 +40,7 @@ from rft.config.schema import (
 )
 
 __all__ = [
+    "AdapterConfig",
     "Allocate",
     "AllocationConfig",
     "AllocationRule",
@@ -46,7 +50,9 @@ __all__ = [
     "DonorConfig",
     "EpochRule",
     "EvalConfig",
+    "GoldFrom",
     "LossConfig",
+    "MixPartConfig",
     "ModelConfig",
     "ModelSource",
     "Numerics",

@@ -51,6 +51,13 @@ class OnFault(Enum):
     drop = "drop"  # left out, and counted in the record
 
 
+class GoldFrom(Enum):
+    """Where a row's solution states the gold answer, if no field of its own does."""
+
+    marker = "marker"  # behind its last `####`
+    boxed = "boxed"  # in its last \\boxed{...}
+
+
 class OnTooLong(Enum):
     """What becomes of training examples of more than train.max_tokens."""
 

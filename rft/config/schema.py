@@ -19,6 +19,7 @@ from rft.config.choices import (
     AllocationRule,
     DataKind,
     EpochRule,
+    GoldFrom,
     ModelSource,
     Numerics,
     OnFault,
@@ -116,6 +117,30 @@ class WorldConfig:
 
 
 @dataclass
+class AdapterConfig:
+    """How a row of a file is a problem: paths such as `a.b[0].c`, or text with `{path}` in it (rft.text.rowmap).
+
+    Without question, solution and messages the first row decides which of the known forms the rows have.
+    """
+
+    question: str | None = None
+    solution: str | None = None
+    gold: str | None = None  # null: as the solution states it
+    messages: str | None = None  # a list of messages (OpenAI or ShareGPT), in place of question and solution
+    gold_from: GoldFrom = GoldFrom.marker
+
+
+@dataclass
+class MixPartConfig:
+    """One of several training files."""
+
+    path: str
+    weight: float | None = None  # share of the mixture, relative to the others'; null for all: every row
+    limit: int | None = None  # rows to read; null: all
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)  # empty: the data set's
+
+
+@dataclass
 class DataConfig:
     """One data set: `conf/data/<name>.yaml`."""
 
@@ -143,6 +168,9 @@ class DataConfig:
     solutions: Solutions = Solutions.first  # of a training file with several to one question: which are human paths
     test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
     on_too_long: OnTooLong = OnTooLong.error  # training examples beyond train.max_tokens or the model's context
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)  # of rows in other forms; empty: a known form
+    # Several training files in place of train_path; what they hold and in which shares counts, not where they lie
+    train_mix: Annotated[list[MixPartConfig], fields.place()] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)  # keys of `train` for any model on this data set
 
 

@@ -23,7 +23,7 @@ from rft.plan.sources import Sources
 from rft.records import Problem
 from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune, training_pairs
-from rft.stages.problems import FileProblems, Part, Problems, Subset, chosen
+from rft.stages.problems import FileProblems, Mixture, Part, Problems, Subset, chosen
 from rft.stages.shard import Shard
 from rft.stages.trainset import Trainset
 from rft.text.prompts import asked_by
@@ -119,7 +119,7 @@ def _is_here(folder: Path) -> bool:
 
 def _is_readable(source: Problems) -> bool:
     whole = source.whole if isinstance(source, Part) else source
-    return isinstance(whole, FileProblems) and not whole.of_hub
+    return isinstance(whole, Mixture) or (isinstance(whole, FileProblems) and not whole.of_hub)
 
 
 @functools.lru_cache(maxsize=16)
@@ -127,6 +127,8 @@ def problems_of(source: Problems) -> list[Problem]:
     """The problems that a stage over a file will write, read as it reads them."""
     if isinstance(source, Part):
         return source.part_of(problems_of(source.whole))
+    if isinstance(source, Mixture):
+        return source.of([problems_of(part) for part in source.parts]).problems
     assert isinstance(source, FileProblems)
     return source.reading().problems
 

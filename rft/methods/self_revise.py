@@ -80,7 +80,8 @@ class ReviseSet(Trainset):
                 rows.append(Example(problem.id, asked, problem.solution, HUMAN))
                 num_right += grade(self.rule, draft.text, problem.gold, draft.truncated) is Outcome.CORRECT
         write_examples(rows, work.out)
-        return Done(facts=ReviseFacts(len(human), len(rows) - len(human), len(rows), num_right / len(rows)))
+        facts = ReviseFacts(len(human), len(rows) - len(human), len(rows), draft_correct_frac=num_right / len(rows))
+        return Done(facts=facts)
 
     def _drafts(self, work: StageContext) -> dict[str, list[Sample]]:
         """The first drafts of each question, in order."""

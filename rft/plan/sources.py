@@ -12,20 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, Solutions, StudyConfig, TrainConfig
+from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import Choice, choose_engine
-from rft.infra.digest import file_digest
+from rft.infra.digest import digest, file_digest, files_digest
 from rft.infra.hub import HUB_PREFIX, check_installed, parse
 from rft.plan.own_model import stored_dtype
+from rft.plan.reading_rows import read_as
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
-from rft.text.gsm8k import read_file
+from rft.text.gsm8k import ReadAs, Reading, read_file
+from rft.text.mixture import mixed
 from rft.text.overlap import refuse_overlap
+from rft.text.tables import ENDINGS, files_behind
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
-FIRST = Solutions.first.value  # for counts and questions, which further solutions do not change
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 
 
@@ -63,6 +65,7 @@ class Sources:
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
     pools: Mapping[str, str] = field(default_factory=dict)  # content by name of a pool drawn elsewhere
+    mix: tuple[SetSource, ...] = ()  # the training files, where there are several in proportions
 
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
@@ -97,18 +100,40 @@ def _resolved(cfg: StudyConfig) -> Sources:
         sets = _test_sources(cfg, train=None)
         num_pool, num_test = cfg.data.num_pool, cfg.data.num_test
         return Sources(contents, text, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
-    train, test = _data_path(cfg.data.train_path, "train"), _data_path(cfg.data.test_path, "test")
+    mix = _mix(cfg.data)
+    train = "" if mix else _data_path(cfg.data.train_path, "train")
+    test = _data_path(cfg.data.test_path, "test")
     paths = {"train": train, "test": test, "loss": str(cfg.data.loss_path or LOSS_TEXT)}
-    digests = {role: _content(path, role) for role, path in paths.items()}
+    digests = {role: _content(path, role) for role, path in paths.items() if path}
+    digests |= {"train": digest([part.content for part in mix])} if mix else {}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
     _refuse_overlap(cfg.data, cfg.data, train=train, test=test)
-    num_pool = (
-        _num_problems(cfg.data, train, cfg.data.train_limit, full=7_473, solutions=FIRST) - cfg.data.num_validation
-    )
-    num_test = _num_problems(cfg.data, test, cfg.data.test_limit, full=1_319)
+    num_rows = _num_mixed(cfg.data) if mix else _num_problems(cfg.data, train, split="train", full=7_473)
+    num_test = _num_problems(cfg.data, test, split="test", full=1_319)
     sets = _test_sources(cfg, train=train)
-    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
+    num_pool, reward = num_rows - cfg.data.num_validation, _reward_model(cfg)
+    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=mix)
+
+
+def _mix(data: DataConfig) -> tuple[SetSource, ...]:
+    """The training files of a mixture, looked up."""
+    paths = [_data_path(part.path, "train") for part in data.train_mix]
+    return tuple(SetSource(_content(path, "train"), path, 0) for path in paths)
+
+
+def _num_mixed(data: DataConfig) -> int:
+    return len(_mixed(data).problems)
+
+
+def _mixed(data: DataConfig) -> Reading:
+    """The training problems of a mixture, as its stage will find them."""
+    hows = [read_as(data, split="train", part=part) for part in data.train_mix]
+    paths = [_data_path(part.path, "train") for part in data.train_mix]
+    found = [_problems(path, _stamp(path), how).problems for path, how in zip(paths, hows, strict=True)]
+    named = {f"{place}. {path}": one for place, (path, one) in enumerate(zip(paths, found, strict=True), 1)}
+    weights = [part.weight for part in data.train_mix if part.weight is not None]
+    return mixed(named, weights=weights, drop_duplicates=data.on_duplicate.value == "drop")
 
 
 def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:
@@ -133,7 +158,7 @@ def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> Se
         check_installed([path])
     if train is not None:
         _refuse_overlap(cfg.data, data, train=train, test=path)
-    return SetSource(content, path, _num_problems(data, path, data.test_limit, full=1_319))
+    return SetSource(content, path, _num_problems(data, path, split="test", full=1_319))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
@@ -212,10 +237,13 @@ def _data_path(given: str | None, split: str) -> str:
         _refuse_folder(given, split)
         return given
     path = Path(given)
-    path = path / f"{split}.jsonl" if path.is_dir() else path
-    if not path.is_file():
+    if path.is_dir():
+        names = (path / f"{split}{ending}" for ending in ENDINGS)
+        path = next((name for name in names if name.is_file()), path / f"{split}.jsonl")
+    if not files_behind(str(path)):
         raise ValueError(
-            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>"
+            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>; also "
+            ".json, .csv, .tsv, .parquet, and a pattern of several files"
         )
     return str(path)
 
@@ -233,16 +261,19 @@ def _refuse_folder(source: str, split: str) -> None:
 def _content(path: str, role: str) -> str:
     if path.startswith(HUB_PREFIX) and role != "loss":
         return path
-    if not Path(path).is_file():
+    files = [Path(path)] if role == "loss" else files_behind(path)
+    if not files or not files[0].is_file():
         raise ValueError(f"the {role} file {path} does not exist: set data.{role}_path to a local file")
-    return file_digest(Path(path))
+    return files_digest(files)
 
 
-def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int, solutions: str | None = None) -> int:
+def _num_problems(data: DataConfig, path: str, *, split: str, full: int) -> int:
     """Problems of a file, as the data stage will read them.
 
     Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
     """
+    how = read_as(data, split=split)
+    limit = how.limit
     if path.startswith(HUB_PREFIX):
         if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
             return full if limit is None else min(limit, full)
@@ -252,39 +283,39 @@ def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int, 
                 "data.test_limit to its numbers of rows (or fewer)"
             )
         return limit
-    stat = os.stat(path)
-    return _count(
-        path,
-        stat.st_mtime_ns,
-        stat.st_size,
-        limit,
-        rule=data.rule,
-        bad_gold=data.on_bad_gold.value,
-        duplicate=data.on_duplicate.value,
-        solutions=solutions,
-    )
+    return _count(path, _stamp(path), replace(how, rule=data.rule))
+
+
+def _stamp(path: str) -> tuple[tuple[str, int, int], ...]:
+    """What shows that files have changed, cheaply."""
+    stats = ((str(file), os.stat(file)) for file in files_behind(path))
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 def _refuse_overlap(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
     """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
     if any(path.startswith(HUB_PREFIX) for path in (train, test)):
         return
-    _checked_apart(
-        _questions(train, os.stat(train).st_mtime_ns, trained.train_limit, trained.on_duplicate.value, FIRST),
-        _questions(test, os.stat(test).st_mtime_ns, tested.test_limit, tested.on_duplicate.value, None),
-    )
+    how = {split: replace(read_as(one, split=split), rule=None, on_bad_gold="drop") for split, one in
+           (("train", trained), ("test", tested))}  # fmt: skip
+    if trained.train_mix:
+        asked = tuple(problem.question for problem in _mixed(trained).problems)
+    else:
+        asked = _questions(train, _stamp(train), how["train"])
+    _checked_apart(asked, _questions(test, _stamp(test), how["test"]))
+
+
+Stamp = tuple[tuple[str, int, int], ...]
 
 
 @functools.lru_cache(maxsize=64)
-def _questions(
-    path: str,
-    mtime_ns: int,  # noqa: ARG001
-    limit: int | None,
-    duplicate: str,
-    solutions: str | None,
-) -> tuple[str, ...]:
-    found = read_file(path, limit=limit, rule=None, on_bad_gold="drop", on_duplicate=duplicate, solutions=solutions)
-    return tuple(problem.question for problem in found.problems)
+def _questions(path: str, stamp: Stamp, how: ReadAs) -> tuple[str, ...]:
+    return tuple(problem.question for problem in _problems(path, stamp, how).problems)
+
+
+@functools.lru_cache(maxsize=8)
+def _problems(path: str, stamp: Stamp, how: ReadAs) -> Reading:  # noqa: ARG001
+    return read_file(path, how)
 
 
 @functools.lru_cache(maxsize=64)
@@ -293,19 +324,8 @@ def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def _count(
-    path: str,
-    mtime_ns: int,  # noqa: ARG001
-    size: int,  # noqa: ARG001
-    limit: int | None,
-    *,
-    rule: str,
-    bad_gold: str,
-    duplicate: str,
-    solutions: str | None,
-) -> int:
-    found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate, solutions=solutions)
-    return len(found.problems)
+def _count(path: str, stamp: Stamp, how: ReadAs) -> int:  # noqa: ARG001
+    return len(read_file(path, how).problems)
 
 
 def _model_identity(model: ModelConfig) -> ModelIdentity:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,8 @@ from rft.text import answers, equations, plain_equations
 from rft.text.dedup import farthest_paths, random_paths, thin
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
+TEXT = "text"
+EQUATIONS = ("annotated", "plain", TEXT)  # how the equations of a solution are read
 OVER_CAP = "over_cap"  # a further reason, where the policy has a cap
 
 
@@ -44,7 +47,8 @@ class Policy:
     count_human: bool = False  # True: a sample with the human path's key is a duplicate
     check_equations: bool = True
     tolerance: float = equations.TOLERANCE
-    equations: str = "annotated"  # annotated (`<<...>>`) | plain (from text, for models that write no annotations)
+    # annotated (`<<...>>`) | plain (from text, for models that write no annotations) | text (paths differ by their text)
+    equations: str = "annotated"
     rule: str = "paper_select"  # grading rule, see rft.text.answers
     tie_break: str = "others"  # of `farthest`, see rft.text.dedup.farthest_paths
     python_equations: bool = False  # equations are what Python's own syntax accepts, as in the paper's script
@@ -222,12 +226,20 @@ def _first_draws(drawn: list[Sample], max_draws: int | None) -> list[Sample]:
 
 
 def path_equations(text: str, *, kind: str) -> list[str]:
-    """The equations of a text. `kind`: annotated | plain. Raises ValueError for another kind."""
+    """The equations of a text, or with `kind` text one key of the whole. Raises ValueError for an unknown kind."""
     if kind == "annotated":
         return equations.equation_list(text)
     if kind == "plain":
         return plain_equations.extract(text)
-    raise ValueError(f"unknown kind of equations {kind!r}; allowed are annotated, plain")
+    if kind == TEXT:
+        return [_text_key(text)]
+    raise ValueError(f"unknown kind of equations {kind!r}; allowed are {', '.join(EQUATIONS)}")
+
+
+def _text_key(text: str) -> str:
+    """A key of a solution without equations: equal where solutions are but for spaces and case."""
+    bare = "".join(text.casefold().split())
+    return "text:" + hashlib.blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _select_question(
@@ -267,7 +279,7 @@ def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy
         return "wrong_answer"
     if sample.truncated:
         return "truncated"
-    if not policy.check_equations:
+    if not policy.check_equations or policy.equations == TEXT:
         return None
     if policy.python_equations and not all(equations.holds_in_python(e, tolerance=policy.tolerance) for e in listed):
         return "false_equation"

@@ -72,5 +72,5 @@ def test_a_cut_example_has_no_end(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_an_error(tmp_path: Path, keys: list[str]) -> None:
-    with pytest.raises(ValueError, match="leaves none: raise train.max_tokens to"):
+    with pytest.raises(ValueError, match="leaves none: raise"):
         finished(keys[:-1], "method=sft", "data.on_too_long=drop", "train.max_tokens=20", study=tmp_path / "a")

@@ -33,6 +33,7 @@ OF_FILES: dict[str, set[str]] = {
     "data.on_duplicate=drop": {"file_problems", *TRAINED, *GUARDS},
     "data.solutions=all": {"file_problems", *TRAINED, *GUARDS},
     "data.on_bad_gold=drop": {"file_problems", *TRAINED, *GUARDS},
+    "++data.adapter={question:q,solution:a}": {"file_problems", *TRAINED, *GUARDS},
     "data.on_too_long=drop": {"within_limit", *POOLS},
     "data.on_too_long=truncate": POOLS,
     "data.max_new_tokens=50": POOLS,
@@ -136,6 +137,8 @@ OF_FURTHER_SETS: dict[str, tuple[str, set[str]]] = {
     "solutions": ("all", set()),
     "on_too_long": ("drop", set()),
     "recipe": ("{epochs:1}", set()),
+    "adapter": ("{question:q,solution:a}", OF_SET),
+    "train_mix": ("[{path:a.jsonl}]", set()),
 }
 
 

@@ -57,7 +57,7 @@ def test_a_solution_that_the_rule_cannot_read_is_refused_or_dropped(tmp_path: Pa
     path = write(tmp_path / "a.jsonl", GOOD, row("Other?", answer), row("Third?", "#### 3"))
     with pytest.raises(ValueError, match=r"line 2 has the gold answer .* but rule gsm8k .*data.on_bad_gold=drop"):
         gsm8k.read_problems(path, rule="gsm8k")
-    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+    found = gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="drop", on_duplicate="error"))
     assert [problem.question for problem in found.problems] == [GOOD["question"], "Third?"]
     assert found.dropped == {"bad_gold": 1}
 
@@ -148,7 +148,7 @@ def test_duplicates_are_named_together_and_can_be_dropped(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", GOOD, row("B?", "#### 1"), GOOD, row("b? ", "#### 1"))
     with pytest.raises(ValueError, match=r"line 3 repeats the problem of line 1; line 4 repeats .* of line 2\. Remove"):
         gsm8k.read_problems(path)
-    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="error", on_duplicate="drop")
+    found = gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="error", on_duplicate="drop"))
     assert (len(found.problems), found.dropped) == (2, {"duplicate": 2})
 
 
@@ -341,9 +341,9 @@ def test_only_a_bad_gold_answer_is_dropped_as_one(tmp_path: Path):
     ):
         path = write(tmp_path / "a.jsonl", good, lacking)
         with pytest.raises(ValueError, match=r"line 2 lacks the field"):
-            gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+            gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="drop", on_duplicate="error"))
     path = write(tmp_path / "a.jsonl", good, {**good, "gold": "three"})
-    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+    found = gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="drop", on_duplicate="error"))
     assert (len(found.problems), found.dropped) == (1, {"bad_gold": 1})
 
 

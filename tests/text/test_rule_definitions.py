@@ -158,7 +158,7 @@ def test_loading_refuses_what_the_rule_misreads(tmp_path: Path, rule: str, solut
         gsm8k.read_problems(path, rule=rule)
     more = path.read_text() + json.dumps({"question": "R?", "solution": "so", "gold": "7"}) + "\n"
     path.write_text(more)
-    kept = gsm8k.read_file(path, limit=None, rule=rule, on_bad_gold="drop", on_duplicate="error")
+    kept = gsm8k.read_file(path, gsm8k.ReadAs(rule=rule, on_bad_gold="drop", on_duplicate="error"))
     assert ([problem.gold for problem in kept.problems], kept.dropped) == (["7"], {"bad_gold": 1})
 
 

@@ -15,6 +15,7 @@ from rft.config.choices import (
     Solutions,
     Split,
     ThinTo,
+    TuneFor,
 )
 from rft.config.schema import (
     AdapterConfig,
@@ -36,6 +37,8 @@ from rft.config.schema import (
     StudyConfig,
     TrackingConfig,
     TrainConfig,
+    TuneConfig,
+    TuneGridConfig,
     WorldConfig,
 )
 
@@ -73,5 +76,8 @@ __all__ = [
     "ThinTo",
     "TrackingConfig",
     "TrainConfig",
+    "TuneConfig",
+    "TuneFor",
+    "TuneGridConfig",
     "WorldConfig",
 ]

@@ -80,6 +80,13 @@ class Split(Enum):
     validation = "validation"
 
 
+class TuneFor(Enum):
+    """For what a recipe is chosen once."""
+
+    model = "model"  # on all of its human problems; cells of every fraction follow it
+    fraction = "fraction"  # on those of each fraction
+
+
 class ThinTo(Enum):
     """Whether a union's kept paths are thinned, to compare unions at equal numbers of paths."""
 

@@ -29,6 +29,7 @@ from rft.config.choices import (
     Solutions,
     Split,
     ThinTo,
+    TuneFor,
 )
 
 
@@ -198,6 +199,23 @@ class TrainConfig:
 
 
 @dataclass
+class TuneGridConfig:
+    """Values of the recipe to choose from; those of an empty list are not tuned."""
+
+    lr: Annotated[list[float], fields.result("(0, inf)")]
+    epochs: Annotated[list[float], fields.result("(0, inf)")]
+
+
+@dataclass
+class TuneConfig:
+    """A recipe chosen on validation problems, once per model, on SFT: all its trainings follow it (rft.plan.tuning)."""
+
+    train: TuneGridConfig
+    per: TuneFor
+    validation_frac: Annotated[float, fields.result("(0, 1)", "held out for the choice, without a validation split")]
+
+
+@dataclass
 class SamplingConfig:
     """How solutions are drawn."""
 
@@ -330,6 +348,7 @@ class StudyConfig:
     pretrain_tokens: Annotated[int | None, fields.result("[1, inf)", "null: the model's own budget")]
     sample_from: SampleFrom
     train: TrainConfig
+    tune: TuneConfig
     sampling: SamplingConfig
     allocation: AllocationConfig
     donor: DonorConfig

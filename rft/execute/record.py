@@ -261,13 +261,14 @@ def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
 def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     """Numbers of problems that the cell trains on and is scored on, and of rows that were left out of data files."""
     files = [stage.whole if isinstance(stage, Part) else stage for stage in problems]
-    dataset: dict[str, Any] = {
-        "kind": "jsonl" if any(isinstance(file, FileProblems | Mixture) for file in files) else "world"
-    }
+    from_files = any(isinstance(file, FileProblems | Mixture) for file in files)
+    dataset: dict[str, Any] = {"kind": "jsonl" if from_files else "world"}
     for stage, file in zip(problems, files, strict=True):
         facts = done.facts(stage) | {name: value for name, value in done.facts(file).items() if name != "num_problems"}
         if isinstance(file, Mixture):
-            counts = (Counter(done.facts(one).get("dropped_rows")) for one in (file, *file.parts))
+            counts: Iterator[Counter[str]] = (
+                Counter(done.facts(one).get("dropped_rows")) for one in (file, *file.parts)
+            )
             facts["dropped_rows"] = dict(sum(counts, Counter()))
         dataset[f"num_{'pool' if stage.split == 'train' else stage.split}"] = facts.pop("num_problems")
         if isinstance(file, FileProblems | Mixture):

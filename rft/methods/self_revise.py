@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar
 
 from rft.config import StudyConfig, fields
 from rft.methods.self_query import task_problems
-from rft.methods.sft_best import hold_out
 from rft.plan.method import METHODS, Method, Task, Trained
 from rft.plan.planner import Planner
+from rft.plan.tuning import hold_out
 from rft.records import Outcome, Sample
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Pool

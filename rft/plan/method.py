@@ -85,6 +85,7 @@ class Method(ABC):
     title: ClassVar[str]  # in figures and tables
     options: ClassVar[type | None] = None  # a dataclass, every field with a default
     needs_world: ClassVar[bool] = False  # works with the embedded world only
+    chooses: ClassVar[bool] = False  # among trainings by a grid of its own: how long it trains is not known beforehand
 
     @abstractmethod
     def plan(self, p: Planner) -> Trained:

@@ -111,9 +111,14 @@ class Questions:
         return Subset(self.pool, self.num_human, self.data_seed)
 
     @property
+    def all_human(self) -> Subset:
+        """The human subset of a cell on all the data."""
+        return Subset(self.pool, _size(self.cfg.data.num_train), self.data_seed)
+
+    @property
     def questions(self) -> Subset:
         """The questions that are sampled: of the subset, or of all the data."""
-        return Subset(self.pool, _size(self.cfg.data.num_train), self.data_seed) if self.samples_all else self.human
+        return self.all_human if self.samples_all else self.human
 
     @property
     def samples_all(self) -> bool:

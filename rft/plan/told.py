@@ -27,11 +27,19 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
         )
         yield from (f"  inferred: {text}" for text in model.inferred)
         yield from (f"  recipe, {text}" for text in model.recipe)
+        yield from _tuned(cfg)
         for engine, reason in sources.passed.get(model.name, ()):
             yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
     for name in cfg.union:
         if name in cfg.pools:
             yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({sources.pools[name][:8]})"
+
+
+def _tuned(cfg: StudyConfig) -> Iterator[str]:
+    grid = {"lr": cfg.tune.train.lr, "epochs": cfg.tune.train.epochs}
+    tried = [f"{name} of {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items() if values]
+    if tried:
+        yield f"  recipe, chosen on validation per {cfg.tune.per.value} (in place of the values above): {'; '.join(tried)}"
 
 
 def _origin(model: ModelConfig, sources: Sources) -> str:

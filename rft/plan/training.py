@@ -6,6 +6,7 @@ p.sft(donor)                    # the same of another model
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rft.config import (
@@ -146,14 +147,14 @@ class Training(Questions):
         *,
         model: ModelConfig | None = None,
         task: Task | None = None,
-        epochs: float | None = None,
+        values: Mapping[str, float] | None = None,
         start: Weights | None = None,
         suffix: str = "",
     ) -> Finetune:
-        """The base (or `start`) trained on a set of examples, with the cell's recipe."""
+        """The base (or `start`) trained on a set of examples, with the cell's recipe but for `values` of its fields."""
         model = model or self.cfg.model
         task = task or self.task(model)
-        recipe = self.recipe(model, epochs=epochs)
+        recipe = self.recipe(model, values=values or {})
         data, size = unnoted(self.cfg).data, model_size(model)
         base, how = self.base(model), self._on_too_long
         if how is OnTooLong.drop:
@@ -187,17 +188,17 @@ class Training(Questions):
         """The recipe in force for one of the cell's models, without a donor's learning rate (which is its `lr`)."""
         return self.cfg.train if self.is_own(model) else self.cfg.donor_train.get(model.name, self.cfg.train)
 
-    def recipe(self, model: ModelConfig, *, epochs: float | None = None) -> Recipe:
-        """The cell's fine-tuning recipe for one of its models."""
+    def recipe(self, model: ModelConfig, *, values: Mapping[str, float]) -> Recipe:
+        """The cell's fine-tuning recipe for one of its models, with these values where given."""
         train = self.train_of(model)
         lora = None
         if train.lora_rank is not None:
             assert train.lora_alpha is not None, "filled in before anything is planned"
             lora = Lora(train.lora_rank, train.lora_alpha)
-        rate = train.lr if self.is_own(model) else model.lr
+        rate = values["lr"] if "lr" in values else train.lr if self.is_own(model) else model.lr
         assert rate is not None, "filled in before anything is planned"
         return Recipe(
-            epochs=self.epochs_of(train) if epochs is None else epochs,
+            epochs=values["epochs"] if "epochs" in values else self.epochs_of(train),
             batch_size=train.batch_size,
             lr=rate,
             warmup_frac=train.warmup_frac,

@@ -235,6 +235,8 @@ def _pretraining_problems(cfg: StudyConfig) -> list[str]:
 def _method_problems(cfg: StudyConfig) -> Iterator[str]:
     """What the cell's method cannot work with; names have been checked before."""
     method = METHODS[cfg.method]()
+    if (cfg.tune.train.lr or cfg.tune.train.epochs) and cfg.eval.split is Split.validation:
+        yield "tune chooses on the validation split, so cells cannot be scored there: set eval.split=test"
     if method.needs_world and cfg.data.kind is not DataKind.world:
         yield (f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy")
     yield from method.problems(cfg)

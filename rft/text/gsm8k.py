@@ -185,8 +185,8 @@ def problems_of(
     _refuse(name, "bad_gold", [] if drop_bad_gold else faults["bad_gold"])
     _refuse(name, "duplicate", [] if drop_duplicates else faults["duplicate"])
     if not problems:
-        first = next((found[0] for found in faults.values() if found), "expected rows with question and answer")
-        raise ValueError(f"{name} holds no problem: {first}")
+        why = next((found[0] for found in faults.values() if found), "expected rows with question and answer")
+        raise ValueError(f"{name} holds no problem: {why}")
     return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
 
 

@@ -54,17 +54,8 @@ def write(folder: Path, form: str) -> tuple[Path, RowMap | None]:
     return folder / "*.json", pairs
 
 
-FORMS = [
-    "gsm8k.jsonl",
-    "nested.jsonl",
-    "put together.jsonl",
-    "messages.jsonl",
-    "sharegpt.json",
-    "a.csv",
-    "a.tsv",
-    "a.parquet",
-    "one file a row",
-]
+FORMS = ["gsm8k.jsonl", "nested.jsonl", "put together.jsonl", "messages.jsonl", "sharegpt.json"]
+FORMS += ["a.csv", "a.tsv", "a.parquet", "one file a row"]
 
 
 def _lines(folder: Path, rows: list[dict[str, Any]]) -> Path:

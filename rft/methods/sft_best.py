@@ -1,9 +1,9 @@
 """SFT-best: SFT with each of several numbers of epochs, of which the best on validation problems is kept.
 
 A case of tuning (rft.plan.tuning) that other cells do not follow: the grid of epochs is its own, chosen at the cell's
-fraction; learning rates are tried too where the cell tunes them. Where the data have no validation split, a share of the human
-subset is held out: the recipes are compared on models trained on the rest, and the model that is kept has trained on the whole subset.
-The record has the choice with the whole curve (`data.choice`, see rft.stages.tuning).
+fraction; learning rates are tried too where the cell tunes them. Where the data have no validation split, a share of the
+human subset is held out: the recipes are compared on models trained on the rest, and the model that is kept has trained on
+the whole subset. The record has the choice with the whole curve (`data.choice`, see rft.stages.tuning).
 """
 
 from __future__ import annotations

@@ -269,7 +269,7 @@ def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
             counts: Iterator[Counter[str]] = (
                 Counter(done.facts(one).get("dropped_rows")) for one in (file, *file.parts)
             )
-            facts["dropped_rows"] = dict(sum(counts, Counter()))
+            facts |= {"dropped_rows": dict(sum(counts, Counter()))}
         dataset[f"num_{'pool' if stage.split == 'train' else stage.split}"] = facts.pop("num_problems")
         if isinstance(file, FileProblems | Mixture):
             for name, value in facts.items():

@@ -12,7 +12,6 @@ Every call gives the stage for what it is told, and reads the configuration for 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from rft.config import ModelConfig
@@ -32,6 +31,7 @@ from rft.stages.perturb import Perturb
 from rft.stages.problems import Problems, Subset
 from rft.stages.stage import Work
 from rft.stages.trainset import Trainset
+from rft.stages.tuning import UNTUNED, Values
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
@@ -51,7 +51,7 @@ class Planner(Sampling):
         *,
         model: ModelConfig | None = None,
         task: Task | None = None,
-        values: Mapping[str, float] | None = None,
+        values: Values = UNTUNED,
         start: Weights | None = None,
         suffix: str = "",
         grid: Grid | None = None,
@@ -61,14 +61,13 @@ class Planner(Sampling):
         Where the cell tunes (or a `grid` is given) the recipe is the one that is chosen for the model.
         """
         model = model or self.cfg.model
-        if values is None and grid is None:
+        if values == UNTUNED and grid is None:
             grid = grid_of(self)
         how: dict[str, Any] = {"model": model, "task": task, "start": start, "suffix": suffix}
         if grid is None:
             return super().finetune(trainset, values=values, **how)
         found, times = tuned(self, grid, model=model), epochs_times(self, grid, model=model)
-        middle = {**grid.middle, **({"epochs": grid.middle["epochs"] * times} if grid.epochs else {})}
-        trained = super().finetune(trainset, values=middle, **how)
+        trained = super().finetune(trainset, values=grid.middle.times(times), **how)
         tries = found.tries if task is None and start is None and trainset == found.trainset else ()
         work = Work() if tries else trained.work
         return dataclasses.replace(trained, choice=found.stage, epochs_times=times, tries=tries, work=work)

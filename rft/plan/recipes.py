@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rft.conf_path import choices
 from rft.config import DataConfig, ModelConfig, TrainConfig
 
+RATE = "lr"  # a field of the recipe that the model has a value for
 OF_TRAIN = "train."  # keys of the recipe
 COMMAND_LINE = "the command line"
 MODEL_RATE = "model.lr"
@@ -67,18 +68,18 @@ def recipe_in_force(
                 aside += _aside(name, values[name], source[name], value, words)
                 values[name], source[name] = value, words
     of_model = rate_from or f"the model file {model.name}"
-    if values["lr"] is not None:
-        aside += _aside("lr", model.lr, of_model, values["lr"], source["lr"])
-    shown = {**values, "lr": model.lr} if values["lr"] is None else values
-    source = {**source, "lr": of_model} if values["lr"] is None else source
-    return InForce(TrainConfig(**values), tuple(_lines(shown, source, aside)))
+    found = TrainConfig(**values)
+    if found.lr is not None:
+        aside += _aside(RATE, model.lr, of_model, found.lr, source[RATE])
+        return InForce(found, tuple(_lines(values, source, aside)))
+    return InForce(found, tuple(_lines(values | {RATE: model.lr}, source | {RATE: of_model}, aside)))
 
 
 def _aside(name: str, value: Any, of: str, instead: Any, by: str) -> list[str]:
     return [] if value is None or value == instead else [f"{name} {_text(value)} of {of} ({by} says {_text(instead)})"]
 
 
-def _lines(values: Mapping[str, Any], source: Mapping[str, str], aside: Sequence[str]) -> Iterator[str]:
+def _lines(values: Mapping[str, object], source: Mapping[str, str], aside: Sequence[str]) -> Iterator[str]:
     for words in dict.fromkeys(source.values()):
         said = [
             f"{name} {_text(values[name])}" for name in values if source[name] == words and values[name] is not None

@@ -6,7 +6,6 @@ p.sft(donor)                    # the same of another model
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from rft.config import (
@@ -32,6 +31,7 @@ from rft.stages.pretrain import Pretrain
 from rft.stages.problems import Subset
 from rft.stages.stage import Work
 from rft.stages.trainset import HumanSet, Trainset
+from rft.stages.tuning import UNTUNED, Values
 from rft.stages.weights import Weights
 from rft.stages.within import WithinLimit
 from rft.text.choosing import POLICY
@@ -147,18 +147,20 @@ class Training(Questions):
         *,
         model: ModelConfig | None = None,
         task: Task | None = None,
-        values: Mapping[str, float] | None = None,
+        values: Values = UNTUNED,
         start: Weights | None = None,
         suffix: str = "",
     ) -> Finetune:
         """The base (or `start`) trained on a set of examples, with the cell's recipe but for `values` of its fields."""
         model = model or self.cfg.model
         task = task or self.task(model)
-        recipe = self.recipe(model, values=values or {})
+        recipe = self.recipe(model, values=values)
         data, size = unnoted(self.cfg).data, model_size(model)
         base, how = self.base(model), self._on_too_long
         if how is OnTooLong.drop:
-            trainset = WithinLimit.of(trainset, base=base, task=task, max_tokens=recipe.max_tokens)
+            trainset = WithinLimit.of(
+                trainset, base=base, prompt=task.prompt, own_template=task.template, max_tokens=recipe.max_tokens
+            )
         tokens_each = data.expected_question_tokens + data.expected_solution_tokens
         tokens = recipe.epochs * trainset.expected_reference * trainset.examples_frac * tokens_each
         if recipe.max_steps is not None:
@@ -188,17 +190,17 @@ class Training(Questions):
         """The recipe in force for one of the cell's models, without a donor's learning rate (which is its `lr`)."""
         return self.cfg.train if self.is_own(model) else self.cfg.donor_train.get(model.name, self.cfg.train)
 
-    def recipe(self, model: ModelConfig, *, values: Mapping[str, float]) -> Recipe:
+    def recipe(self, model: ModelConfig, *, values: Values) -> Recipe:
         """The cell's fine-tuning recipe for one of its models, with these values where given."""
         train = self.train_of(model)
         lora = None
         if train.lora_rank is not None:
             assert train.lora_alpha is not None, "filled in before anything is planned"
             lora = Lora(train.lora_rank, train.lora_alpha)
-        rate = values["lr"] if "lr" in values else train.lr if self.is_own(model) else model.lr
+        rate = values.lr if values.lr is not None else train.lr if self.is_own(model) else model.lr
         assert rate is not None, "filled in before anything is planned"
         return Recipe(
-            epochs=values["epochs"] if "epochs" in values else self.epochs_of(train),
+            epochs=values.epochs if values.epochs is not None else self.epochs_of(train),
             batch_size=train.batch_size,
             lr=rate,
             warmup_frac=train.warmup_frac,

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 from rft.config import EpochRule, ModelConfig, StudyConfig, TuneFor
 from rft.config.reading import unnoted
-from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune
 from rft.stages.holdout import HoldOut
 from rft.stages.problems import Subset
 from rft.stages.stage import Work
 from rft.stages.trainset import HumanSet
-from rft.stages.tuning import Tuning
+from rft.stages.tuning import Tuning, Values
 
 if TYPE_CHECKING:
     from rft.plan.planner import Planner
@@ -44,20 +43,21 @@ class Grid:
     by_rule: bool = True  # epochs stand for train.epochs, of which the epoch rule makes passes; else for passes
 
     @property
-    def values(self) -> dict[str, tuple[float, ...]]:
-        """The values of each field that is tuned, sorted."""
-        fields = {"lr": self.lr, "epochs": self.epochs}
-        return {name: tuple(sorted(set(values))) for name, values in fields.items() if values}
+    def points(self) -> list[Values]:
+        """Every combination, each value once."""
+        axes: list[Sequence[float | None]] = [sorted(set(values)) or [None] for values in (self.lr, self.epochs)]
+        lr, epochs = axes
+        return [Values(lr=rate, epochs=passes) for rate, passes in itertools.product(lr, epochs)]
 
     @property
-    def points(self) -> list[dict[str, float]]:
-        """The combinations."""
-        return [dict(zip(self.values, point, strict=True)) for point in itertools.product(*self.values.values())]
-
-    @property
-    def middle(self) -> dict[str, float]:
+    def middle(self) -> Values:
         """The values in the middle, for estimates and as the recipe that the choice replaces."""
-        return {name: values[(len(values) - 1) // 2] for name, values in self.values.items()}
+        lr, epochs = (sorted(set(values)) for values in (self.lr, self.epochs))
+        return Values(lr=_middle(lr), epochs=_middle(epochs))
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return values[(len(values) - 1) // 2] if values else None
 
 
 @dataclass(frozen=True)
@@ -109,27 +109,17 @@ def tuned(p: Planner, grid: Grid, *, model: ModelConfig) -> Tuned:
         subset, held = hold_out(p, subset=subset, first=0, last=num)
         problems = held.source
     trainset = p.human_set(subset, examples_frac=grid.examples_frac)
-    tries = tuple(_try(p, trainset, point, model=model, times=times) for point in grid.points)
+    tries = tuple(p.finetune(trainset, model=model, values=point.times(times)) for point in grid.points)
     scored = tuple(p.evaluate(one, problems=problems, num_problems=num, model=model) for one in tries)
-    return Tuned(_stage(grid, scored, model=model, split=split), tries, trainset)
-
-
-def _try(p: Planner, trainset: HumanSet, point: dict[str, float], *, model: ModelConfig, times: float) -> Finetune:
-    values = point | ({"epochs": point["epochs"] * times} if "epochs" in point else {})
-    return p.finetune(trainset, model=model, values=values)
-
-
-def _stage(grid: Grid, scored: Sequence[Evaluate], *, model: ModelConfig, split: str) -> Tuning:
-    names = tuple(grid.values)
-    return Tuning(
-        names=names,
-        points=tuple(tuple(point[name] for name in names) for point in grid.points),
-        tries=tuple(scored),
+    stage = Tuning(
+        points=tuple(grid.points),
+        tries=scored,
         split=split,
-        label=f"choose {' and '.join(names)} of {model.name}",
+        label=f"choose {' and '.join(grid.middle.given)} of {model.name}",
         model=model.name,
         work=Work(),
     )
+    return Tuned(stage, tries, trainset)
 
 
 def hold_out(p: Planner, *, first: int, last: int, subset: Subset | None = None) -> tuple[Subset, Subset]:

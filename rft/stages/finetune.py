@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rft.infra.manifest import MANIFEST_FILE
 from rft.stages.stage import Done, Facts, StageContext, added, counted
 from rft.stages.trainset import Trainset
-from rft.stages.tuning import Tuning, applied
+from rft.stages.tuning import Tuning, Values
 from rft.stages.weights import ModelFolder, Weights
 from rft.text.prompts import asked_by
 from rft.text.templates import Template
@@ -53,6 +53,11 @@ class Recipe:
     max_steps: int | None = added(None)
     dtype: str = added("float32")  # of the products (autocast)
     lora: Lora | None = added(None)
+
+    def with_values(self, values: Values) -> Recipe:
+        """With the fields that were tuned in place of these."""
+        changes: dict[str, Any] = values.given
+        return dataclasses.replace(self, **changes)
 
     def num_steps(self, *, num_reference: int) -> int:
         """Optimiser steps of `epochs` passes over the reference number of examples, rounded up; capped by `max_steps`."""
@@ -109,7 +114,7 @@ class Finetune(Weights):
         choice = None if self.choice is None else work.open(self.choice)
         recipe = self.recipe
         if choice is not None:
-            recipe = applied(recipe, choice.chosen, epochs_times=self.epochs_times)
+            recipe = recipe.with_values(choice.facts.chosen.times(self.epochs_times))
         same = next((one for one in self.tries if one.recipe == recipe), None)
         if same is None:
             done = self._trained(recipe, work)
@@ -117,7 +122,7 @@ class Finetune(Weights):
             num_examples = work.open(self.trainset).num_examples
             done = _taken(work.open(same), recipe, num_examples=num_examples, out=work.out)
         assert isinstance(done.facts, TrainingFacts)
-        how = None if choice is None else choice.facts
+        how = None if choice is None else choice.facts.to_json()
         return dataclasses.replace(done, facts=dataclasses.replace(done.facts, choice=how))
 
     def _trained(self, recipe: Recipe, work: StageContext) -> Done:

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rft.stages.stage import Done, StageContext, added
 from rft.stages.trainset import Trainset, write_examples
 from rft.stages.weights import Weights
 from rft.text.prompts import asked_by
 from rft.text.templates import Template
-
-if TYPE_CHECKING:
-    from rft.plan.method import Task
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,14 +32,16 @@ class WithinLimit(Trainset):
     own_template: Template | None = added(None)
 
     @staticmethod
-    def of(whole: Trainset, *, base: Weights, task: Task, max_tokens: int) -> WithinLimit:
-        """The examples of a set that a model may train on, asked as a task says."""
+    def of(
+        whole: Trainset, *, base: Weights, prompt: str, own_template: Template | None, max_tokens: int
+    ) -> WithinLimit:
+        """The examples of a set that a model may train on, asked with a prompt."""
         return WithinLimit(
             subset=whole.subset,
             whole=whole,
             base=base,
-            prompt=task.prompt,
-            own_template=task.template,
+            prompt=prompt,
+            own_template=own_template,
             max_tokens=max_tokens,
             expected_reference=whole.expected_reference * whole.examples_frac,
             label=whole.label,

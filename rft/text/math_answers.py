@@ -3,6 +3,9 @@
     find(r"so $x = \boxed{\frac{1}{2}}$").answer          # '\\frac{1}{2}'
     same("0.5", r"\frac{1}{2}")                            # True: answer, gold
 
+    >>> boxed_gold("$1/2$")                               # how a gold answer is given to it
+    '\\boxed{1/2}\n'
+
 The answer of a text is what stands in its last `\boxed{...}`, else behind its last `####`, else what math-verify finds. Both
 answers are given to it in a box; the gold one comes first, as its `verify` is not symmetric (documented: assignments are
 simplified and equations turned into intervals on one side).

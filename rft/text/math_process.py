@@ -2,6 +2,9 @@
 
     ask("same", r"\frac{1}{2}", "0.5")       # True; None where it took more than CPU_S of processor time
 
+    >>> 0 < CPU_S < KILL_S < WALL_S
+    True
+
 Started at the first question, ended with this process; one question at a time, from any thread. Lines of JSON go to and fro:
 `["same", gold, answer]`, `["reads", answer]`, `["finds", text]`.
 """

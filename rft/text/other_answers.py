@@ -1,4 +1,4 @@
-"""Grading rules on other answers than numbers: mathematics in LaTeX, exact text, letters of a choice.
+r"""Grading rules on other answers than numbers: mathematics in LaTeX, exact text, letters of a choice.
 
     >>> [rule.name for rule in OTHER_RULES]
     ['math_verify', 'exact', 'choice']

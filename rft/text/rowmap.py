@@ -8,7 +8,7 @@ r"""How a row of any form becomes a question, a solution and a gold answer: `dat
     ('8 cows. Legs?', 'There are $\\boxed{32}$.', '32')
     >>> RowMap(messages="conversations").parts({"conversations": [
     ...     {"from": "human", "value": "Half of 48?"}, {"from": "gpt", "value": "48/2 = 24\n#### 24"}]})
-    ('Half of 48?', '48/2 = 24\n#### 24', '24')
+    ('Half of 48?', '48/2 = 24\n#### 24', ' 24')
 
 A path names a field, `.` goes into an object, `[0]` into a list; a field whose own name has dots is found by it. Text with
 `{path}` in it is put together. Without `gold` the gold answer is what stands behind the solution's last `####`, or in its

@@ -1,6 +1,8 @@
 """What a grading rule is.
 
-Rule("mine", find, equal, "where the definition comes from")
+>>> last = Rule("last_word", lambda text: Found(text.split()[-1], True), str.__eq__, "an example", numbers=False)
+>>> last.equal(last.find("It is Rome").answer, "Rome")
+True
 """
 
 from __future__ import annotations

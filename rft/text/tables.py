@@ -4,6 +4,9 @@
         ...
     placed_rows("MATH/train/*/*.json")                 # several files, sorted by name: ("algebra/1.json: row 1", {...})
 
+    >>> files_behind("no/such/*.json")
+    []
+
 | ending                | rows |
 |-----------------------|------|
 | .json                 | the objects of a list, of an object's only list (such as `data`), or the one object |

@@ -30,7 +30,7 @@ from rft.stages.relabel import Relabel, World
 from rft.stages.shard import Pool
 from rft.stages.stage import SAMPLES_FILE, Stage
 from rft.stages.trainset import Trainset
-from rft.stages.tuning import Tuning, best_of
+from rft.stages.tuning import Tuning, Values, best_of
 from rft.text.answers import extract
 from rft.text.equations import check, equation_list
 from rft.text.hindsight import hindsight
@@ -204,7 +204,7 @@ def test_self_revise_votes_and_counts_what_revising_changed(study: Path):
 
 def test_ties_go_to_the_middle():
     def chosen(epochs: list[float], accuracy: list[float]) -> float:
-        return epochs[best_of([{"epochs": one} for one in epochs], accuracy)]
+        return epochs[best_of([Values(epochs=one) for one in epochs], accuracy)]
 
     assert chosen([2, 4, 8], [0.5, 0.5, 0.5]) == 4
     assert chosen([2, 4, 8], [0.25, 0.5, 0.5]) == 4

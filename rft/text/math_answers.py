@@ -1,4 +1,4 @@
-"""The rule `math_verify`: answers as mathematics, read and compared by the math-verify package (`pip install '.[math]'`).
+r"""The rule `math_verify`: answers as mathematics, read and compared by the math-verify package (`pip install '.[math]'`).
 
     find(r"so $x = \boxed{\frac{1}{2}}$").answer          # '\\frac{1}{2}'
     same("0.5", r"\frac{1}{2}")                            # True: answer, gold

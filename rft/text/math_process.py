@@ -1,4 +1,4 @@
-"""A process beside this one in which math-verify reads and compares answers, so that an absurd answer can be broken off.
+r"""A process beside this one in which math-verify reads and compares answers, so that an absurd answer can be broken off.
 
     ask("same", r"\frac{1}{2}", "0.5")       # True; None where it took more than CPU_S of processor time
 

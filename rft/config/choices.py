@@ -55,7 +55,7 @@ class GoldFrom(Enum):
     """Where a row's solution states the gold answer, if no field of its own does."""
 
     marker = "marker"  # behind its last `####`
-    boxed = "boxed"  # in its last \\boxed{...}
+    boxed = "boxed"  # in its last \boxed{...}
 
 
 class OnTooLong(Enum):

@@ -17,15 +17,13 @@ from rft.config.choices import (
     ThinTo,
     TuneFor,
 )
+from rft.config.data import AdapterConfig, DataConfig, MixPartConfig, WorldConfig
 from rft.config.schema import (
-    AdapterConfig,
     AllocationConfig,
     ArchConfig,
-    DataConfig,
     DonorConfig,
     EvalConfig,
     LossConfig,
-    MixPartConfig,
     ModelConfig,
     PlanConfig,
     PoolConfig,
@@ -39,7 +37,6 @@ from rft.config.schema import (
     TrainConfig,
     TuneConfig,
     TuneGridConfig,
-    WorldConfig,
 )
 
 __all__ = [

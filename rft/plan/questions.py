@@ -21,9 +21,10 @@ from rft.config import (
     WorldConfig,
 )
 from rft.config.reading import note, unnoted, values_of
+from rft.plan.data_files import SetSource
 from rft.plan.method import options_of
 from rft.plan.reading_rows import row_map
-from rft.plan.sources import SetSource, Sources
+from rft.plan.sources import Sources
 from rft.plan.yields import (
     BYTES_PER_PROBLEM,
 )

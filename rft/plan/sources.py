@@ -7,7 +7,6 @@ plan(cfg, sources)           # pure from here on; plans what `filled_in` says
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,19 +14,22 @@ from pathlib import Path
 from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import Choice, choose_engine
-from rft.infra.digest import digest, file_digest, files_digest
-from rft.infra.hub import HUB_PREFIX, check_installed, parse
+from rft.infra.digest import digest, file_digest
+from rft.infra.hub import HUB_PREFIX, check_installed
+from rft.plan.data_files import (
+    REPOSITORY,
+    SetSource,
+    content_of,
+    data_path,
+    mix,
+    num_mixed,
+    num_problems,
+    refuse_leaks,
+)
 from rft.plan.own_model import stored_dtype
-from rft.plan.reading_rows import read_as
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
-from rft.text.gsm8k import ReadAs, Reading, read_file
-from rft.text.mixture import mixed
-from rft.text.overlap import refuse_overlap
-from rft.text.tables import ENDINGS, files_behind
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 
 
@@ -38,15 +40,6 @@ class ModelIdentity:
     digest: str  # of the folder's content, or 'hub:<id>@<revision>'
     path: str  # folder or hub id to load from
     dtype: str = ""  # that its weights are stored in; '' where they are not here
-
-
-@dataclass(frozen=True)
-class SetSource:
-    """Where the problems of a further test set come from."""
-
-    content: str | None  # digest; None for the embedded world
-    path: str
-    num: int  # of problems
 
 
 @dataclass(frozen=True)
@@ -96,44 +89,24 @@ def _resolved(cfg: StudyConfig) -> Sources:
         assert cfg.data.num_pool is not None
         assert cfg.data.num_test is not None
         text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
-        contents = {role: _content(path, role) for role, path in text.items()}
+        contents = {role: content_of(path, role) for role, path in text.items()}
         sets = _test_sources(cfg, train=None)
         num_pool, num_test = cfg.data.num_pool, cfg.data.num_test
         return Sources(contents, text, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
-    mix = _mix(cfg.data)
-    train = "" if mix else _data_path(cfg.data.train_path, "train")
-    test = _data_path(cfg.data.test_path, "test")
+    parts = mix(cfg.data)
+    train = "" if parts else data_path(cfg.data.train_path, "train")
+    test = data_path(cfg.data.test_path, "test")
     paths = {"train": train, "test": test, "loss": str(cfg.data.loss_path or LOSS_TEXT)}
-    digests = {role: _content(path, role) for role, path in paths.items() if path}
-    digests |= {"train": digest([part.content for part in mix])} if mix else {}
+    digests = {role: content_of(path, role) for role, path in paths.items() if path}
+    digests |= {"train": digest([part.content for part in parts])} if parts else {}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
-    _refuse_overlap(cfg.data, cfg.data, train=train, test=test)
-    num_rows = _num_mixed(cfg.data) if mix else _num_problems(cfg.data, train, split="train", full=7_473)
-    num_test = _num_problems(cfg.data, test, split="test", full=1_319)
+    refuse_leaks(cfg.data, cfg.data, train=train, test=test)
+    num_rows = num_mixed(cfg.data) if parts else num_problems(cfg.data, train, split="train", full=7_473)
+    num_test = num_problems(cfg.data, test, split="test", full=1_319)
     sets = _test_sources(cfg, train=train)
     num_pool, reward = num_rows - cfg.data.num_validation, _reward_model(cfg)
-    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=mix)
-
-
-def _mix(data: DataConfig) -> tuple[SetSource, ...]:
-    """The training files of a mixture, looked up."""
-    paths = [_data_path(part.path, "train") for part in data.train_mix]
-    return tuple(SetSource(_content(path, "train"), path, 0) for path in paths)
-
-
-def _num_mixed(data: DataConfig) -> int:
-    return len(_mixed(data).problems)
-
-
-def _mixed(data: DataConfig) -> Reading:
-    """The training problems of a mixture, as its stage will find them."""
-    hows = [read_as(data, split="train", part=part) for part in data.train_mix]
-    paths = [_data_path(part.path, "train") for part in data.train_mix]
-    found = [_problems(path, _stamp(path), how).problems for path, how in zip(paths, hows, strict=True)]
-    named = {f"{place}. {path}": one for place, (path, one) in enumerate(zip(paths, found, strict=True), 1)}
-    weights = [part.weight for part in data.train_mix if part.weight is not None]
-    return mixed(named, weights=weights, drop_duplicates=data.on_duplicate.value == "drop")
+    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=parts)
 
 
 def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:
@@ -152,13 +125,13 @@ def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> Se
     if data.kind is DataKind.world:
         assert data.num_test is not None
         return SetSource(None, "", data.num_test)
-    path = _data_path(data.test_path, "test")
-    content = _content(path, "test")
+    path = data_path(data.test_path, "test")
+    content = content_of(path, "test")
     if path.startswith(HUB_PREFIX) and not cfg.dry_run:
         check_installed([path])
     if train is not None:
-        _refuse_overlap(cfg.data, data, train=train, test=path)
-    return SetSource(content, path, _num_problems(data, path, split="test", full=1_319))
+        refuse_leaks(cfg.data, data, train=train, test=path)
+    return SetSource(content, path, num_problems(data, path, split="test", full=1_319))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
@@ -223,109 +196,6 @@ def _size(key: str, asked: int | None, there: int, what: str) -> int:
             f"{key}={asked} is more than the {there:,} {what} that the data set holds: lower it, or set it to null"
         )
     return there if asked is None else asked
-
-
-def _data_path(given: str | None, split: str) -> str:
-    """The file of a split: as given, or GSM8K from $GSM8K_DIR, else ../shared/gsm8k, else the hub."""
-    if given is None:
-        raise ValueError(f"data.{split}_path is not set: give a JSONL file, a folder with {split}.jsonl, or hub:<id>")
-    if given == GSM8K_HUB_ID:
-        for folder in (os.environ.get("GSM8K_DIR"), REPOSITORY.parent / "shared" / "gsm8k"):
-            if folder and (Path(folder) / f"{split}.jsonl").is_file():
-                return str(Path(folder) / f"{split}.jsonl")
-    if given.startswith(HUB_PREFIX):
-        _refuse_folder(given, split)
-        return given
-    path = Path(given)
-    if path.is_dir():
-        names = (path / f"{split}{ending}" for ending in ENDINGS)
-        path = next((name for name in names if name.is_file()), path / f"{split}.jsonl")
-    if not files_behind(str(path)):
-        raise ValueError(
-            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>; also "
-            ".json, .csv, .tsv, .parquet, and a pattern of several files"
-        )
-    return str(path)
-
-
-def _refuse_folder(source: str, split: str) -> None:
-    """Raise ValueError for a local folder named like the hub id: the library would read it instead, with no digest taken."""
-    name = parse(source)[0]
-    if Path(name).exists():
-        raise ValueError(
-            f"data.{split}_path={source}: there is a folder {name} here, which would be read instead of the hub: give "
-            f"its path without {HUB_PREFIX!r}, or run from another folder"
-        )
-
-
-def _content(path: str, role: str) -> str:
-    if path.startswith(HUB_PREFIX) and role != "loss":
-        return path
-    files = [Path(path)] if role == "loss" else files_behind(path)
-    if not files or not files[0].is_file():
-        raise ValueError(f"the {role} file {path} does not exist: set data.{role}_path to a local file")
-    return files_digest(files)
-
-
-def _num_problems(data: DataConfig, path: str, *, split: str, full: int) -> int:
-    """Problems of a file, as the data stage will read them.
-
-    Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
-    """
-    how = read_as(data, split=split)
-    limit = how.limit
-    if path.startswith(HUB_PREFIX):
-        if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
-            return full if limit is None else min(limit, full)
-        if limit is None:
-            raise ValueError(
-                f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
-                "data.test_limit to its numbers of rows (or fewer)"
-            )
-        return limit
-    return _count(path, _stamp(path), replace(how, rule=data.rule))
-
-
-def _stamp(path: str) -> tuple[tuple[str, int, int], ...]:
-    """What shows that files have changed, cheaply."""
-    stats = ((str(file), os.stat(file)) for file in files_behind(path))
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
-
-
-def _refuse_overlap(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
-    """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
-    if any(path.startswith(HUB_PREFIX) for path in (train, test)):
-        return
-    how = {split: replace(read_as(one, split=split), rule=None, on_bad_gold="drop") for split, one in
-           (("train", trained), ("test", tested))}  # fmt: skip
-    if trained.train_mix:
-        asked = tuple(problem.question for problem in _mixed(trained).problems)
-    else:
-        asked = _questions(train, _stamp(train), how["train"])
-    _checked_apart(asked, _questions(test, _stamp(test), how["test"]))
-
-
-Stamp = tuple[tuple[str, int, int], ...]
-
-
-@functools.lru_cache(maxsize=64)
-def _questions(path: str, stamp: Stamp, how: ReadAs) -> tuple[str, ...]:
-    return tuple(problem.question for problem in _problems(path, stamp, how).problems)
-
-
-@functools.lru_cache(maxsize=8)
-def _problems(path: str, stamp: Stamp, how: ReadAs) -> Reading:  # noqa: ARG001
-    return read_file(path, how)
-
-
-@functools.lru_cache(maxsize=64)
-def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
-    refuse_overlap(train, test, name="the training file")
-
-
-@functools.lru_cache(maxsize=256)
-def _count(path: str, stamp: Stamp, how: ReadAs) -> int:  # noqa: ARG001
-    return len(read_file(path, how).problems)
 
 
 def _model_identity(model: ModelConfig) -> ModelIdentity:

@@ -23,7 +23,8 @@ from rft.registry import suggestion
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.dedup import TIE_BREAKS
-from rft.text.selection import EQUATIONS, POLICIES, TEXT
+from rft.text.path_keys import EQUATIONS, TEXT
+from rft.text.selection import POLICIES
 
 TRACKING = ("offline", "online", "disabled")
 SCHEDULES = ("cosine", "linear", "constant")

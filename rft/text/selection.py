@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,12 +27,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rft.records import Problem, Sample
-from rft.text import answers, equations, plain_equations
+from rft.text import answers, equations
 from rft.text.dedup import farthest_paths, random_paths, thin
+from rft.text.path_keys import TEXT, path_equations
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
-TEXT = "text"
-EQUATIONS = ("annotated", "plain", TEXT)  # how the equations of a solution are read
 OVER_CAP = "over_cap"  # a further reason, where the policy has a cap
 
 
@@ -223,23 +221,6 @@ def _first_draws(drawn: list[Sample], max_draws: int | None) -> list[Sample]:
         if taken[sample.model] <= max_draws:
             kept.append(sample)
     return kept
-
-
-def path_equations(text: str, *, kind: str) -> list[str]:
-    """The equations of a text, or with `kind` text one key of the whole. Raises ValueError for an unknown kind."""
-    if kind == "annotated":
-        return equations.equation_list(text)
-    if kind == "plain":
-        return plain_equations.extract(text)
-    if kind == TEXT:
-        return [_text_key(text)]
-    raise ValueError(f"unknown kind of equations {kind!r}; allowed are {', '.join(EQUATIONS)}")
-
-
-def _text_key(text: str) -> str:
-    """A key of a solution without equations: equal where solutions are but for spaces and case."""
-    bare = "".join(text.casefold().split())
-    return "text:" + hashlib.blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _select_question(

@@ -13,7 +13,8 @@ from composing import FILES, FROM_FILES, composed, tiny
 
 from rft.config import DataConfig, StudyConfig
 from rft.plan.cell import CellPlan, plan
-from rft.plan.sources import SetSource, Sources, resolve
+from rft.plan.data_files import SetSource
+from rft.plan.sources import Sources, resolve
 
 IMPORTED = (*FROM_FILES, "method=rft", "k=2")
 SCORED = {"evaluate"}

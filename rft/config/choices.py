@@ -51,6 +51,21 @@ class OnFault(Enum):
     drop = "drop"  # left out, and counted in the record
 
 
+class GoldFrom(Enum):
+    """Where a row's solution states the gold answer, if no field of its own does."""
+
+    marker = "marker"  # behind its last `####`
+    boxed = "boxed"  # in its last \boxed{...}
+
+
+class OnTooLong(Enum):
+    """What becomes of training examples of more than train.max_tokens."""
+
+    error = "error"  # nothing runs
+    drop = "drop"  # left out, and counted in the record
+    truncate = "truncate"  # cut behind the limit, without an end of sequence, and counted in the record
+
+
 class SampleFrom(Enum):
     """Which questions RFT samples at a data fraction below 1."""
 
@@ -63,6 +78,13 @@ class Split(Enum):
 
     test = "test"
     validation = "validation"
+
+
+class TuneFor(Enum):
+    """For what a recipe is chosen once."""
+
+    model = "model"  # on all of its human problems; cells of every fraction follow it
+    fraction = "fraction"  # on those of each fraction
 
 
 class ThinTo(Enum):

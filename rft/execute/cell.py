@@ -107,6 +107,8 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
             f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them per "
             "question is kept; select.equations=plain reads equations from the text"
         )
+    for edge in (record.data.get("choice") or {}).get("at_edge", ()):
+        log.warning(f"{planned.cell_id}: of the recipes that were tried {edge}: a better one may lie beyond the grid")
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
     log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
     for one in record.sets:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ from rft.records import (
 )
 from rft.stages.allocate import DealtShard
 from rft.stages.foreign import NUM_USED
-from rft.stages.problems import FileProblems, Part, Problems
+from rft.stages.problems import FileProblems, Mixture, Part, Problems
 from rft.stages.rows import Graded, Scored
 from rft.stages.select import Select, SelectFacts
 from rft.stages.shard import Shard, used_shares
@@ -260,11 +261,17 @@ def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
 def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     """Numbers of problems that the cell trains on and is scored on, and of rows that were left out of data files."""
     files = [stage.whole if isinstance(stage, Part) else stage for stage in problems]
-    dataset: dict[str, Any] = {"kind": "jsonl" if any(isinstance(file, FileProblems) for file in files) else "world"}
+    from_files = any(isinstance(file, FileProblems | Mixture) for file in files)
+    dataset: dict[str, Any] = {"kind": "jsonl" if from_files else "world"}
     for stage, file in zip(problems, files, strict=True):
         facts = done.facts(stage) | {name: value for name, value in done.facts(file).items() if name != "num_problems"}
+        if isinstance(file, Mixture):
+            counts: Iterator[Counter[str]] = (
+                Counter(done.facts(one).get("dropped_rows")) for one in (file, *file.parts)
+            )
+            facts |= {"dropped_rows": dict(sum(counts, Counter()))}
         dataset[f"num_{'pool' if stage.split == 'train' else stage.split}"] = facts.pop("num_problems")
-        if isinstance(file, FileProblems):
+        if isinstance(file, FileProblems | Mixture):
             for name, value in facts.items():
                 dataset.setdefault(name, {})[file.split] = value
     return dataset

@@ -4,6 +4,8 @@ for line in told(cfg, sources):        # cfg as filled in, sources as resolved
     print(line)
 # model tiny-neox: imported from runs/tiny-neox (F32), family gpt_neox, lr 2e-05, engine torch
 #   inferred: family gpt_neox: model_type of config.json
+#   recipe, the train file paper: epochs 3, batch_size 128, lr 2e-05, ...
+#   recipe, set aside: lr 0.003 of the model file tiny-neox (the train file paper says 2e-05)
 #   sampling.engine=auto passed over ctranslate2: CTranslate2's converter cannot read ...
 """
 
@@ -24,11 +26,20 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
             f"engine {sources.engines[model.name]}"
         )
         yield from (f"  inferred: {text}" for text in model.inferred)
+        yield from (f"  recipe, {text}" for text in model.recipe)
+        yield from _tuned(cfg)
         for engine, reason in sources.passed.get(model.name, ()):
             yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
     for name in cfg.union:
         if name in cfg.pools:
             yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({sources.pools[name][:8]})"
+
+
+def _tuned(cfg: StudyConfig) -> Iterator[str]:
+    grid = {"lr": cfg.tune.train.lr, "epochs": cfg.tune.train.epochs}
+    tried = [f"{name} of {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items() if values]
+    if tried:
+        yield f"  recipe, chosen on validation per {cfg.tune.per.value} (in place of the values above): {'; '.join(tried)}"
 
 
 def _origin(model: ModelConfig, sources: Sources) -> str:

@@ -16,12 +16,14 @@ from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Spl
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.allocate import nothing_left
+from rft.plan.data_checks import data_problems
 from rft.plan.eval_sets import set_problems
 from rft.plan.method import METHODS
 from rft.registry import suggestion
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.dedup import TIE_BREAKS
+from rft.text.path_keys import EQUATIONS, TEXT
 from rft.text.selection import POLICIES
 
 TRACKING = ("offline", "online", "disabled")
@@ -39,6 +41,7 @@ def validate(cfg: StudyConfig) -> None:
         _choice_problems,
         _pool_problems,
         _allocation_problems,
+        data_problems,
         _method_problems,
         set_problems,
     )
@@ -98,7 +101,7 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
         ("plan.compare", cfg.plan.compare, (None, "table4")),
         ("select.tie_break", cfg.select.tie_break, (None, *TIE_BREAKS)),
-        ("select.equations", cfg.select.equations, ("annotated", "plain")),
+        ("select.equations", cfg.select.equations, EQUATIONS),
         ("tracking.mode", cfg.tracking.mode, TRACKING),
     ]
     return problems + [
@@ -161,6 +164,8 @@ def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
             f"select.choose={select.choose} and select.thin={select.thin.value} both cut paths down: set select.budget, "
             "and select.thin=none"
         )
+    if select.equations == TEXT and select.choose == "farthest":
+        yield "select.choose=farthest compares equations, and select.equations=text reads none: choose otherwise"
     if CHOOSERS[select.choose].needs_reward_model and select.reward_model is None:
         yield f"select.choose={select.choose} needs select.reward_model: the folder of a sequence-classification model"
 
@@ -231,6 +236,8 @@ def _pretraining_problems(cfg: StudyConfig) -> list[str]:
 def _method_problems(cfg: StudyConfig) -> Iterator[str]:
     """What the cell's method cannot work with; names have been checked before."""
     method = METHODS[cfg.method]()
+    if (cfg.tune.train.lr or cfg.tune.train.epochs) and cfg.eval.split is Split.validation:
+        yield "tune chooses on the validation split, so cells cannot be scored there: set eval.split=test"
     if method.needs_world and cfg.data.kind is not DataKind.world:
         yield (f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy")
     yield from method.problems(cfg)

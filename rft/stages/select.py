@@ -16,6 +16,7 @@ from rft.stages.problems import Golds, Subset
 from rft.stages.rows import Shown
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
+from rft.text.path_keys import path_equations
 from rft.text.selection import (
     POLICIES,
     KeptPath,
@@ -23,7 +24,6 @@ from rft.text.selection import (
     Selected,
     fault,
     intersections,
-    path_equations,
     policy_named,
     select,
 )

@@ -116,9 +116,13 @@ def added(value: Any) -> Any:
     return field(default=value, metadata={"added": True})
 
 
-def counted() -> Any:
-    """An input of which only a number is read (a control's size): part of the identity, but the output is not made of it."""
-    return field(metadata={"counted": True})
+def counted(default: Any = dataclasses.MISSING) -> Any:
+    """An input of which only a number is read (a control's size): part of the identity, but the output is not made of it.
+
+    With a default it came later, as `added` has it.
+    """
+    later = {} if default is dataclasses.MISSING else {"added": True}
+    return field(default=default, metadata={"counted": True, **later})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,6 +10,7 @@ from rft.config.choices import (
     OnFault,
     Optimizer,
     SampleFrom,
+    ServerKind,
     Solutions,
     Split,
     ThinTo,
@@ -34,6 +35,7 @@ from rft.config.schema import (
     TrainConfig,
     WorldConfig,
 )
+from rft.config.servers import ServerConfig
 
 __all__ = [
     "Allocate",
@@ -58,6 +60,8 @@ __all__ = [
     "SampleFrom",
     "SamplingConfig",
     "SelectConfig",
+    "ServerConfig",
+    "ServerKind",
     "Solutions",
     "Split",
     "StoreConfig",

@@ -17,12 +17,13 @@ from rft.core.tokenization import Prompt
 
 pytest.importorskip("openai")
 
-from rft.core.sampling import openai_backend  # noqa: E402
-from rft.core.sampling.openai_backend import Chat, OpenAISampler  # noqa: E402
-from rft.core.sampling.openai_client import Endpoint, Report, ServerError, report  # noqa: E402
+from rft.core.sampling import openai_backend
+from rft.core.sampling.openai_backend import Chat, OpenAISampler
+from rft.core.sampling.openai_client import Endpoint, Report, ServerError, report
 
 KEY = "sk-secret0123"
 OPTIONS: dict[str, Any] = {"temperature": 0.7, "top_p": 1.0, "max_new_tokens": 8, "stop": [], "seed": 3}
+ASKED = (Prompt("How many?"),)
 TURNS = Chat(({"role": "user", "content": "How many?"},))
 
 
@@ -36,9 +37,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_backend, "PAUSE_S", 0.001)
 
 
-def drawn(
-    url: str, *, prompts: Any = (Prompt("How many?"),), num_draws: int = 1, options: Any = None, **more: Any
-) -> Any:
+def drawn(url: str, *, prompts: Any = ASKED, num_draws: int = 1, options: Any = None, **more: Any) -> Any:
     sampler = OpenAISampler(Endpoint(url, "m", **({"retries": 3} | more)))
     try:
         return sampler.sample(prompts, num_draws=num_draws, **(OPTIONS | (options or {}))), sampler

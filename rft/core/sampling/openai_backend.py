@@ -197,6 +197,6 @@ def _refuse_greedy(groups: Sequence[Sequence[Solution]], *, temperature: float, 
         return
     raise RuntimeError(
         f"all {len(several[0])} draws of each of {len(several)} prompts are equal at temperature {temperature:g}: the server "
-        f"at {place} decodes greedily or gives every request one seed. servers.NAME.kind says what server it is (transformers "
-        "needs it to sample at all); where the model is that sure of itself, more than k=1 buys nothing"
+        f"at {place} decodes greedily or gives every request one seed. servers.NAME.kind says what server it is "
+        "(transformers needs it to sample at all); where the model is that sure of itself, more than k=1 buys nothing"
     )

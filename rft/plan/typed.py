@@ -78,8 +78,10 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
         config.model = _by_path(cfg, config.model, known)
     for name in config.models_of_union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
-    config.pools = {name: _part(PoolConfig, f"pools.{name}", given, ("path",)) for name, given in config.pools.items()}
-    needed = ("base_url", "model")
+    config.pools = {
+        name: _part(PoolConfig, f"pools.{name}", given, {"path": "FILE"}) for name, given in config.pools.items()
+    }
+    needed = {"base_url": "URL", "model": "ID"}
     config.servers = {n: _part(ServerConfig, f"servers.{n}", given, needed) for n, given in config.servers.items()}
     config.eval_sets = data_configs(
         config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
@@ -141,11 +143,11 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
     return copy.deepcopy(_load_model(known[name]))
 
 
-def _part(kind: type[Part], key: str, given: Any, needed: tuple[str, ...]) -> Part:
-    """One entry of `pools` or `servers`, as its class. Raises ValueError naming its keys."""
+def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> Part:
+    """One entry of `pools` or `servers`, as its class; `needed`: keys that must be there. Raises ValueError naming its keys."""
     known = [field.name for field in dataclasses.fields(cast(Any, kind))]
     if not isinstance(given, dict) or not set(needed) <= given.keys() <= set(known):
-        asked = " ".join(f"+{key}.{name}=..." for name in needed)
+        asked = " ".join(f"+{key}.{name}={what}" for name, what in needed.items())
         got = sorted(given) if isinstance(given, dict) else given
         raise ValueError(f"{key} has {got}: give {asked}; its keys are {', '.join(known)}")
     try:

@@ -12,6 +12,7 @@ from rft.config.choices import (
     OnTooLong,
     Optimizer,
     SampleFrom,
+    ServerKind,
     Solutions,
     Split,
     ThinTo,
@@ -38,6 +39,7 @@ from rft.config.schema import (
     TuneConfig,
     TuneGridConfig,
 )
+from rft.config.servers import ServerConfig
 
 __all__ = [
     "AdapterConfig",
@@ -66,6 +68,8 @@ __all__ = [
     "SampleFrom",
     "SamplingConfig",
     "SelectConfig",
+    "ServerConfig",
+    "ServerKind",
     "Solutions",
     "Split",
     "StoreConfig",

@@ -23,6 +23,17 @@ class DataKind(Enum):
     jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
 
 
+class ServerKind(Enum):
+    """What a server understands besides OpenAI's standard fields: there its own defaults (top_k, penalties) are undone."""
+
+    plain = "plain"  # the standard fields alone
+    openai = "openai"  # the same; a chat's length is max_completion_tokens
+    vllm = "vllm"
+    sglang = "sglang"
+    tgi = "tgi"  # the standard fields; top_p is left out at 1, which it refuses
+    transformers = "transformers"  # `transformers serve`, greedy unless told otherwise
+
+
 class Numerics(Enum):
     """Which floating-point kernels compute (rft.infra.numerics): sums, and so pretrained bases, differ between them."""
 

@@ -163,6 +163,8 @@ class DonorConfig:
     """The models that draw the samples which training paths are selected from."""
 
     sft: bool  # fine-tuned on the cell's human subset first; False: drawn from as they are, in their own prompt
+    # Worked examples in a prompt of one that is not fine-tuned: human examples of the cell, never the question itself
+    num_shots: Annotated[int, fields.result("[0, inf)")]
 
 
 @dataclass
@@ -257,7 +259,7 @@ class StudyConfig:
     methods: dict[str, Any]  # options of each method by its name; those of others are never read
     data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
     k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
-    union: list[str]  # donors, k draws from each: models, or names of `pools`; empty: the model's own pool
+    union: list[str]  # donors, k draws from each: models, names of `pools` or `servers`; empty: the model's own pool
     temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples would be equal")]
     seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
     data_seed: Annotated[int | None, fields.seed()]
@@ -287,9 +289,15 @@ class StudyConfig:
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
     # Drawn elsewhere, by the name under which a union has them; rft.run makes each a PoolConfig
     pools: dict[str, Any] = field(default_factory=dict)
+    servers: dict[str, Any] = field(default_factory=dict)  # that draw, by the name of a union; each a ServerConfig
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
     # Filled by rft.run: the recipe of each donor that has another one than the cell's model
     donor_train: dict[str, Any] = field(default_factory=dict)
     prompts: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: templates of files of a user's own
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def models_of_union(self) -> list[str]:
+        """Donors that are models here: neither drawn elsewhere nor run by a server."""
+        return [name for name in self.union if name not in self.pools and name not in self.servers]

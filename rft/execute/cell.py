@@ -19,6 +19,7 @@ from rft.config import StudyConfig
 from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_cell
 from rft.execute.record import assemble, write_cell_files, write_set_files
+from rft.execute.servers import check_servers
 from rft.execute.stages import execute
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
@@ -65,6 +66,7 @@ def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = 
         log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         return None
     require(cfg.numerics.value)
+    check_servers(planned.targets, store=store)
     store.announce(log.info)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE

@@ -35,7 +35,7 @@ from rft.stages.foreign import NUM_USED
 from rft.stages.problems import FileProblems, Mixture, Part, Problems
 from rft.stages.rows import Graded, Scored
 from rft.stages.select import Select, SelectFacts
-from rft.stages.shard import Shard, used_shares
+from rft.stages.shard import DrawnShard, used_shares
 from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
@@ -281,7 +281,7 @@ def _draw_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
     """Draws per question that the model rests on, of all rounds and donors; of a control those that fixed its size."""
     used = used_shares(cell.own_stages)
     for stages in (cell.makers, in_order([cell.read.trained.weights])):
-        shards = [stage for stage in stages if isinstance(stage, Shard | DealtShard)]
+        shards = [stage for stage in stages if isinstance(stage, DrawnShard | DealtShard)]
         selects = [stage for stage in stages if isinstance(stage, Select) and stage.imported]
         if shards or selects:
             questions = max(stage.subset.num_problems for stage in (*shards, *selects))
@@ -296,9 +296,9 @@ def _num_imported(selects: Sequence[Select], done: _Finished) -> int:
     return sum({donor: pool[NUM_USED] for pools in found for donor, pool in pools.items()}.values())
 
 
-def _num_draws(stage: Shard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:
+def _num_draws(stage: DrawnShard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:
     """How many solutions of a stage the cell uses."""
-    if isinstance(stage, Shard):
+    if isinstance(stage, DrawnShard):
         return (stage.block[1] - stage.block[0]) * (stage.draws[1] - stage.draws[0]) * used[stage.key]
     first, last = stage.part
     return len(done.open(stage.deal).blocks()[first:last]) * stage.num_draws

@@ -18,6 +18,7 @@ from typing import Any
 from rft.config import StudyConfig
 from rft.execute.cell import PlannedCell, finish_cell, plan_cell
 from rft.execute.executor import Executor
+from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
 from rft.infra.progress import Progress
 from rft.infra.scheduler import Result, Task
@@ -76,6 +77,7 @@ def run_sweep(
         raise ValueError(
             "numerics takes two values in one sweep, but a process computes with one: run a sweep for each"
         )
+    check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
     open_cells = _registered(cells, study=study)
     errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}

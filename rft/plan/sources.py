@@ -80,7 +80,7 @@ def _pool_content(name: str, pool: PoolConfig) -> str:
 
 
 def _resolved(cfg: StudyConfig) -> Sources:
-    models = [cfg.model, *(cfg.donors[name] for name in cfg.union if name not in cfg.pools)]
+    models = [cfg.model, *(cfg.donors[name] for name in cfg.models_of_union)]
     identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
     chosen = {m.name: _engine(cfg, m) for m in models}
     engines = {name: choice.engine for name, choice in chosen.items()}
@@ -165,6 +165,7 @@ def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
         sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
         corpus_seed=None if cfg.corpus_seed == cfg.pretrain_seed else cfg.corpus_seed,
         pretrain_tokens=None,
+        servers={n: replace(one, prompt=one.prompt or data.prompt) for n, one in cfg.servers.items()},
         eval_sets={name: _filled_in_set(name, data, cfg.model.prompt, sources) for name, data in cfg.eval_sets.items()},
     )
 

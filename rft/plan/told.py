@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rft.config import ModelConfig, ModelSource, StudyConfig
+from rft.config import ModelConfig, ModelSource, ServerConfig, StudyConfig
 from rft.plan.sources import Sources
 
 
 def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
-    """Lines on the cell's model, then on its donors and the pools that were drawn elsewhere."""
-    donors = [cfg.donors[name] for name in cfg.union if name != cfg.model.name and name not in cfg.pools]
+    """Lines on the cell's model, then on its donors, the pools that were drawn elsewhere, and the servers."""
+    donors = [cfg.donors[name] for name in cfg.models_of_union if name != cfg.model.name]
     for model in (cfg.model, *donors):
         yield (
             f"model {model.name}: {_origin(model, sources)}, family {model.family}, lr {model.lr:g}, "
@@ -33,6 +33,15 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
     for name in cfg.union:
         if name in cfg.pools:
             yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({sources.pools[name][:8]})"
+        if name in cfg.servers:
+            yield _server(name, cfg.servers[name])
+
+
+def _server(name: str, server: ServerConfig) -> str:
+    what = f"weights {server.weights}" if server.weights else "known by its address"
+    seeds = "a seed a request" if server.seeds else "no seeds"
+    where = f"{server.model} at {server.base_url} ({server.kind.value})"
+    return f"server {name}: {where}, {what}, prompt {server.prompt}, {seeds}"
 
 
 def _tuned(cfg: StudyConfig) -> Iterator[str]:

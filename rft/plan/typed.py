@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -22,12 +22,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from rft.conf_path import choices, conf_folder
-from rft.config import ModelConfig, ModelSource, PoolConfig, StudyConfig
+from rft.config import ModelConfig, ModelSource, PoolConfig, ServerConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
 from rft.plan.own_model import own_model
 from rft.plan.recipes import Origins, origins_of, recipe_in_force
+from rft.plan.servers import OPENAI
 from rft.plan.validate import validate
 from rft.registry import load_plugins
 from rft.text.answers import RULES
@@ -35,6 +36,7 @@ from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.prompts import own_template
 from rft.text.templates import Template
 
+Part = TypeVar("Part")
 OF_MODEL = "model."  # keys of the model
 SCHEMA = "study_schema"  # conf/config.yaml starts from it
 
@@ -58,7 +60,7 @@ def named_choices() -> dict[str, list[str]]:
     """Keys whose values name things that register themselves, with the names."""
     return {
         "method": list(METHODS),
-        "sampling.engine": [AUTO, *ENGINES],
+        "sampling.engine": [AUTO, *ENGINES, OPENAI],
         "data.rule": list(RULES),
         "select.choose": [POLICY, *CHOOSERS],
     }
@@ -75,10 +77,14 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     known = choices("model", composed_from(cfg)) if config.union or by_path else {}
     if by_path:
         config.model = _by_path(cfg, config.model, known)
-    for name in (one for one in config.union if one not in config.pools):
+    for name in config.models_of_union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
     origins = origins_of(_job(cfg), composed_from(cfg))
-    config.pools = {name: _pool_config(name, given) for name, given in config.pools.items()}
+    config.pools = {
+        name: _part(PoolConfig, f"pools.{name}", given, {"path": "FILE"}) for name, given in config.pools.items()
+    }
+    needed = {"base_url": "URL", "model": "ID"}
+    config.servers = {n: _part(ServerConfig, f"servers.{n}", given, needed) for n, given in config.servers.items()}
     config.eval_sets = data_configs(
         config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
     )
@@ -124,7 +130,8 @@ def _own_prompts(config: StudyConfig, folders: Sequence[Path]) -> dict[str, Temp
     """The templates of a user's files that the configuration names."""
     sets = {f"eval_sets.{name}.prompt": data.prompt for name, data in config.eval_sets.items()}
     donors = {f"model.prompt of {name}": model.prompt for name, model in config.donors.items() if model.prompt}
-    named = {"data.prompt": config.data.prompt, "model.prompt": config.model.prompt, **sets, **donors}
+    served = {f"servers.{name}.prompt": server.prompt for name, server in config.servers.items()}
+    named = {"data.prompt": config.data.prompt, "model.prompt": config.model.prompt, **sets, **donors, **served}
     found: dict[str, Template] = {}
     for key, name in named.items():
         try:
@@ -160,16 +167,19 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
     return copy.deepcopy(_load_model(known[name]))
 
 
-def _pool_config(name: str, given: Any) -> PoolConfig:
-    known = [field.name for field in dataclasses.fields(PoolConfig)]
-    if not isinstance(given, dict) or "path" not in given or not given.keys() <= set(known):
-        raise ValueError(f"pools.{name}={given}: give +pools.{name}.path=FILE; its keys are {', '.join(known)}")
+def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> Part:
+    """One entry of `pools` or `servers`, as its class; `needed`: keys that must be there. Raises ValueError naming its keys."""
+    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    if not isinstance(given, dict) or not set(needed) <= given.keys() <= set(known):
+        asked = " ".join(f"+{key}.{name}={what}" for name, what in needed.items())
+        got = sorted(given) if isinstance(given, dict) else given
+        raise ValueError(f"{key} has {got}: give {asked}; its keys are {', '.join(known)}")
     try:
-        pool = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PoolConfig), given))
+        part = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), given))
     except OmegaConfBaseException as error:
-        raise ValueError(f"pools.{name}={given}: {str(error).splitlines()[0]}") from None
-    assert isinstance(pool, PoolConfig)
-    return pool
+        raise ValueError(f"{key}: {str(error).splitlines()[0]}") from None
+    assert isinstance(part, kind)
+    return part
 
 
 @functools.cache

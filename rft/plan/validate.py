@@ -19,6 +19,7 @@ from rft.plan.allocate import nothing_left
 from rft.plan.data_checks import data_problems
 from rft.plan.eval_sets import set_problems
 from rft.plan.method import METHODS
+from rft.plan.servers import server_problems
 from rft.registry import suggestion
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
@@ -35,6 +36,7 @@ def validate(cfg: StudyConfig) -> None:
     """Raise ValueError for the first setting that cannot work. Assigns nothing."""
     checks = (
         range_problems,
+        server_problems,
         _size_problems,
         _name_problems,
         _combination_problems,

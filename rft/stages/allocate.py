@@ -30,7 +30,7 @@ from rft.records import Outcome, Problem, Sample, read_jsonl, write_jsonl
 from rft.stages.foreign import ImportedPool
 from rft.stages.generation import Generation, generate
 from rft.stages.problems import Subset
-from rft.stages.shard import SEED_BITS, Pool, Shard, ShardFile
+from rft.stages.shard import SEED_BITS, DrawnShard, Pool, ShardFile
 from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added
 from rft.stages.weights import Weights
 from rft.text.answers import grade
@@ -229,7 +229,7 @@ class DealtPool:
         return self.first.donor
 
     @property
-    def shards(self) -> tuple[Shard | DealtShard, ...]:
+    def shards(self) -> tuple[DrawnShard | DealtShard, ...]:
         """All that it is drawn by."""
         return (*self.first.shards, *self.dealt)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from analysis.explore.inside import checked
 from analysis.explore.opened import Opened
 from analysis.explore.questions import Questions
 from analysis.load.cells import TEST_SET, Cell
@@ -32,7 +33,7 @@ def cell_of(study: Opened, place: int, questions: Questions) -> Row:
     """The document. It names the cell by its place, questions by theirs."""
     cell = study.cells[place]
     assert cell.folder is not None
-    record = json_at(cell.folder / RECORD_FILE)
+    record = json_at(checked(study.roots[cell.folder], cell.folder / RECORD_FILE))
     faults: list[str] = []
 
     def read(role: str, name: str, row: Callable[[Mapping[str, Any]], Row]) -> list[Row] | None:

@@ -41,6 +41,11 @@ class Documents:
         """What the questions of all cells are: the files of all cells are read for it, once."""
         return questions_of(self.study)
 
+    def prepare(self) -> None:
+        """Make what every page needs before the first one asks for it."""
+        for name in (INDEX, QUESTIONS, OUTCOMES):
+            self.get(name)
+
     def names(self) -> Iterator[str]:
         """The names of all documents."""
         yield from (INDEX, QUESTIONS, OUTCOMES)

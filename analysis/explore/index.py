@@ -17,9 +17,10 @@ from analysis.explore.opened import Opened
 from analysis.figures.accuracy import loss_label
 from analysis.figures.costs import point_cost
 from analysis.load.cells import ACCURACY, Cell
-from analysis.load.labels import method_title, setting_label
+from analysis.load.labels import method_rank, method_title, setting_label
 from analysis.load.names import value_text
 from analysis.load.points import Point, accuracy_interval, score_of, share_interval
+from analysis.report.solutions import seeds_text
 from analysis.tables.results import also_text, field_text
 
 VERSION = 1
@@ -82,21 +83,19 @@ def columns(study: Opened) -> list[dict[str, Any]]:
         "study": [cell.study for cell in cells],
     }
     texts |= {name: [field_text(cell, key) or None for cell in cells] for key, name in study.extra.items()}
-    seeds = sorted({name for cell in cells for name in cell.seeds})
-    texts |= {name: [_text(cell.seeds.get(name)) for cell in cells] for name in seeds}
+    texts["seeds"] = [seeds_text(cell.seeds) or None for cell in cells]
     kept = {n: t for n, t in texts.items() if n in ("base", "method") or len(set(t) - {None}) > 1}
-    return [{"name": name, **coded(found, ordered=name == "base")} for name, found in kept.items()]
+    orders = {"base": list(study.names.values()), "method": list(map(method_title, sorted(cells, key=method_rank)))}
+    return [{"name": name, **coded(found, order=orders.get(name))} for name, found in kept.items()]
 
 
 def _text(value: Any) -> str | None:
     return None if value is None else value_text(value)
 
 
-def coded(texts: Sequence[str | None], *, ordered: bool = False) -> dict[str, list[Any]]:
-    """Values in order (numbers by size; `ordered`: as they come) and the code of each text."""
-    values = list(dict.fromkeys(text for text in texts if text is not None))
-    if not ordered:
-        values.sort(key=_natural)
+def coded(texts: Sequence[str | None], *, order: Sequence[str] | None = None) -> dict[str, list[Any]]:
+    """Values in the given order, or numbers by size and then words, and the code of each text."""
+    values = list(dict.fromkeys(order or sorted({text for text in texts if text is not None}, key=_natural)))
     place = {value: code for code, value in enumerate(values)}
     return {"values": values, "codes": [-1 if text is None else place[text] for text in texts]}
 

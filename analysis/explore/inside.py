@@ -38,6 +38,6 @@ def refuse_outside(folder: Path) -> None:
 def plain_names(root: Path, folder: Path, names: Iterable[str]) -> None:
     """Raise ValueError where a record names a file of its own that is no plain name, or a link out of the study."""
     for name in names:
-        if name != Path(name).name:
+        if name != Path(name).name or name in ("", ".."):
             raise ValueError(f"the record in {folder} names the file {name!r}; a record's files lie beside it")
         checked(root, folder / name)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from analysis.explore.inside import plain_names, refuse_outside
 from analysis.load.cells import TEST_SET, Base, Cell, Table
 from analysis.load.checks import verified
+from analysis.load.labels import method_rank
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
@@ -89,7 +91,15 @@ def open_study(folders: Sequence[Path], *, marks: Marks = no_marks) -> Opened:
             plain_names(roots[cell.folder], cell.folder, cell.files.values())
     table, outcomes = verified(loaded)
     title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.resolve().name for folder in folders}))
-    return Opened(title, roots, table, outcomes, make_points(table.cells, outcomes), base_names(table.cells), marks)
+    names = base_names(table.cells)
+    points = sorted(make_points(table.cells, outcomes), key=lambda point: _order(point, list(names)))
+    return Opened(title, roots, table, outcomes, points, names, marks)
+
+
+def _order(point: Point, bases: Sequence[Base]) -> tuple[Any, ...]:
+    """As a legend has them: by base, method, amount of data, donors, draws."""
+    cell = point.cell
+    return (bases.index(cell.base), method_rank(cell), cell.data_frac or 0, len(cell.union), cell.k or 0, cell.test_set)
 
 
 def _root_of(folder: Path, folders: Sequence[Path]) -> Path:

@@ -133,7 +133,7 @@ def _ids(path: Path, known: _Known, *, learn: bool) -> Iterator[str]:
     if len(names) != raw.count(b"\n") or any(b"\\" in name for name in names):
         yield from _learnt(rows_at(path), known, learn=learn)
         return
-    texts = {name.decode() for name in names}
+    texts = dict.fromkeys(name.decode() for name in names)
     if learn and any(name not in known.place or known.texts[known.place[name]] is None for name in texts):
         yield from _learnt(rows_at(path), known, learn=True)
     else:

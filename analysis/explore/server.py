@@ -10,6 +10,7 @@ header must be this server's own: a page of another site whose name was made to 
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -41,6 +42,11 @@ class Server(ThreadingHTTPServer):
         self.files = assets()
         self.documents = Documents(study)
         self.hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that goes on before it has its answer is no fault; what is one is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def find(self, path: str) -> Asset | None:
         """What stands at a path of the address; None for nothing."""

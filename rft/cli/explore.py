@@ -66,6 +66,7 @@ def serve(study: Opened, *, port: int) -> int:
             f"port {port} cannot be had ({error.strerror}); give another, or --port 0 for any free one"
         ) from None
     with server:
+        server.documents.prepare()
         print(f"{len(study.cells):,} cells at {address_of(server)} (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()

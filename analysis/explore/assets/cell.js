@@ -4,7 +4,7 @@
 import { getCell, getDraws, getQuestions } from "./data.js";
 import { cellAt, unknownCell } from "./cells.js";
 import { choosers } from "./choose.js";
-import { el, facts } from "./dom.js";
+import { el } from "./dom.js";
 import { curve } from "./curve.js";
 import { solutionList } from "./listing.js";
 import { equationLegend } from "./solution.js";
@@ -31,14 +31,16 @@ export async function open({ index, params }) {
       el("a", { href: link("compare", { a: index.cells.keys[place] }) }, "Compare with another cell"),
       point !== undefined && el("a", { href: link("point", { c: index.cells.keys[place] }) }, `Its setting (${plural(index.points.cells[point].length, "cell")})`)),
     cell.faults.map((fault) => el("p", { class: "fault" }, `Cannot be read: ${fault}`)),
-    el("section", {}, el("h2", {}, "Scores"), scoreTable(cell)),
-    el("section", {}, el("h2", {}, "Training data and what was dropped"), dataSection(cell)),
-    el("section", {}, el("h2", {}, "Training curve"), curve(cell.curve)),
-    el("section", {}, el("h2", {}, "Outcomes on the test problems"), outcomes.node),
-    el("section", {}, el("h2", {}, "Texts"), texts.node),
-    el("section", {}, el("h2", {}, "Configuration"), config.node),
-    el("section", {}, el("h2", {}, "Cost"), costSection(cell)),
-    el("section", {}, el("h2", {}, "Provenance"), provenanceSection(cell)));
+    sections([
+      ["Scores", scoreTable(cell)],
+      ["Training data and what was dropped", dataSection(cell)],
+      ["Training curve", curve(cell.curve)],
+      ["Cost", costSection(cell)],
+      ["Configuration", config.node],
+      ["Outcomes on the test problems", outcomes.node],
+      ["Texts", texts.node],
+      ["Provenance", provenanceSection(cell)],
+    ]));
   return {
     node,
     show(now) {
@@ -47,6 +49,19 @@ export async function open({ index, params }) {
       config.show(now);
     },
   };
+}
+
+// Parts of a long page, with buttons that lead to each: the address is taken by the state.
+function sections(parts) {
+  const made = parts.map(([name, body]) => {
+    const head = el("h2", { tabindex: -1 }, name);
+    const go = () => {
+      head.scrollIntoView();
+      head.focus({ preventScroll: true });
+    };
+    return [el("button", { type: "button", class: "asLink", onclick: go }, name), el("section", {}, head, body)];
+  });
+  return [el("nav", { class: "jumps", "aria-label": "Parts of this page" }, made.map(([jump]) => jump)), made.map(([, section]) => section)];
 }
 
 function outcomeSection(cell, questions, place) {

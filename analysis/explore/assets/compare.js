@@ -115,7 +115,7 @@ function byQuestion(rows) {
 function countTable(count, all) {
   const cell = (flip) => el("td", { class: "num" }, el("a", { href: "#/", onclick: (event) => { event.preventDefault(); change({ flip, "flips.page": null }); } }, count(flip)));
   return el("table", { class: "counts" }, el("caption", {}, `The ${plural(all, "shared problem")}`),
-    el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col" }, "second right"), el("th", { scope: "col" }, "second not right"))),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "greedy outcome"), el("th", { scope: "col" }, "second right"), el("th", { scope: "col" }, "second not right"))),
     el("tbody", {},
       el("tr", {}, el("th", { scope: "row" }, "first right"), cell("both"), cell("lost")),
       el("tr", {}, el("th", { scope: "row" }, "first not right"), cell("gained"), cell("neither"))));

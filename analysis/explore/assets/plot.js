@@ -97,9 +97,8 @@ function drawMarks(canvas, placed, width) {
   canvas.style.height = `${HEIGHT}px`;
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
-  const style = getComputedStyle(canvas);
-  const colours = Array.from({ length: 8 }, (_, i) => style.getPropertyValue(`--c${i}`).trim());
-  const ground = style.getPropertyValue("--ground").trim();
+  const colours = Array.from({ length: 8 }, (_, i) => resolved(canvas, `--c${i}`));
+  const ground = resolved(canvas, "--ground");
   for (const p of placed) {
     pen.strokeStyle = pen.fillStyle = colours[p.colour % colours.length];
     pen.globalAlpha = 0.55;
@@ -118,6 +117,12 @@ function drawMarks(canvas, placed, width) {
     pen.strokeStyle = ground;
     pen.stroke();
   }
+}
+
+// A canvas reads no light-dark(): the browser says which of the two colours it is.
+function resolved(canvas, name) {
+  canvas.style.color = `var(${name})`;
+  return getComputedStyle(canvas).color;
 }
 
 function moveTo(place, { cursor, tip, state, seen }) {

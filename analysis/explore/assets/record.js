@@ -16,7 +16,7 @@ const words = (name) => name.replaceAll("_", " ");
 
 export function scoreTable(cell) {
   const row = ([name, score]) => [words(name), percent(100 * score.value), `± ${number(100 * score.se, 1)}`, number(score.n)];
-  return plain("Scores and rates of this cell (± one standard error over problems)", ["", "share", "error", "problems"],
+  return plain("Scores and rates of this cell (± one standard error over problems)", ["score", "share", "error", "problems"],
     [...Object.entries(cell.scores), ...Object.entries(cell.rates)].map(row));
 }
 
@@ -42,7 +42,7 @@ export function configSection(cell) {
   const rows = Object.entries({ ...cell.setting, ...Object.fromEntries(Object.entries(cell.seeds).map(([name, seed]) => [name, seed])) });
   const tools = choosers([{ name: "key", label: "Search keys and values" }], { pages: ["config"] });
   const table = pagedTable({
-    caption: "Configuration (all that can change the result) and seeds", name: "config", size: 25,
+    caption: "Configuration (all that can change the result) and seeds", name: "config", size: 15,
     columns: [
       { title: "key", of: ([key]) => el("code", {}, key), by: ([key]) => key },
       { title: "value", of: ([, found]) => value(found) },

@@ -30,7 +30,7 @@ export async function open({ index }) {
     },
   });
   return {
-    node: el("div", {}, el("h1", { tabindex: -1 }, "Texts"), panel.node, gather.node, equationLegend(), tools.node, list.node),
+    node: el("div", {}, el("h1", { tabindex: -1 }, "Texts"), panel.node, gather.node, equationLegend(), el("h2", {}, "Texts that match"), tools.node, list.node),
     show(params) {
       now = params;
       const mask = chosen(index, params);

@@ -22,7 +22,7 @@ function part([text, holds]) {
 }
 
 export function badges(row) {
-  const badge = (text, kind = "") => text !== null && text !== undefined && text !== "" && el("span", { class: `badge ${kind}` }, text);
+  const badge = (text, kind = "") => text && el("span", { class: `badge ${kind}` }, text);
   return [
     badge(row.outcome && row.outcome.replaceAll("_", " "), row.outcome === "correct" ? "good" : "bad"),
     badge(row.source && `${row.source}${row.source === "greedy" ? " solution" : ""}`),
@@ -40,5 +40,5 @@ export function fate(row) {
 }
 
 export const equationLegend = () =>
-  el("p", { class: "note" }, "Annotated equations: ", el("span", { class: "equation holds" }, "<<2*3=6>>"), " holds, ",
+  el("p", { class: "note" }, "Annotated equations, to within 0.001: ", el("span", { class: "equation holds" }, "<<2*3=6>>"), " holds, ",
     el("span", { class: "equation fails" }, "<<2*3=5>>"), " does not. Equations without annotation are not marked.");

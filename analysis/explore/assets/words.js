@@ -19,7 +19,7 @@ export const percent = (x) => (x === null || x === undefined ? "" : `${number(x,
 export function short(x) {
   if (x === null || x === undefined) return "";
   const size = Math.abs(x);
-  if (size >= 1e6) return x.toExponential(1).replace("e+", "e");
+  if (size >= 1e6) return x.toExponential(1).replace("e+", "e").replace(".0e", "e");
   if (size >= 1000) return number(x);
   return Number(x.toPrecision(3)).toString();
 }

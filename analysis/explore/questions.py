@@ -102,12 +102,11 @@ class _Known:
         return self.place[name]
 
     def learn(self, row: dict[str, Any]) -> None:
-        """What a row of a sample file tells of its question."""
+        """What a row of a sample file tells of its question; what is known already stays."""
         place = self.add(str(row["id"]))
-        if isinstance(row.get("question"), str):
-            self.texts[place] = row["question"]
-        if isinstance(row.get("gold"), str):
-            self.golds[place] = row["gold"]
+        for known, found in ((self.texts, row.get("question")), (self.golds, row.get("gold"))):
+            if known[place] is None and isinstance(found, str):
+                known[place] = found
 
 
 def _shown(study: Opened, cell: Cell, known: _Known) -> tuple[int, ...]:

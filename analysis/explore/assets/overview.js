@@ -18,6 +18,7 @@ export async function open({ index }) {
   const legend = el("div", { class: "legend" });
   const table = pointTable(index);
   const holds = el("p", { class: "note" });
+  let drawn = null;
   const node = el("div", {},
     el("h1", { tabindex: -1 }, index.title),
     panel.node,
@@ -32,10 +33,13 @@ export async function open({ index }) {
       panel.show(params, mask);
       const view = menus.show(params);
       const rows = rowsOf(index, mask, view);
+      table.show(rows, params);
+      const choice = JSON.stringify([choiceOf(params), ["x", "y", "colour"].map((name) => params.get(name))]);
+      if (choice === drawn) return; // the table alone was sorted or turned
+      drawn = choice;
       replace(legend, legendOf(index, rows, view));
       plot.show(specOf(rows, view));
       replace(holds, holdsText(index, rows, view));
-      table.show(rows, params);
     },
   };
 }
@@ -85,9 +89,9 @@ function rowsOf(index, mask, { axis, score, colours, shapes }) {
 }
 
 function specOf(rows, { axis, scoreName }) {
-  const points = rows.filter((row) => row.x !== null && row.y !== null).map((row) => ({ ...row, href: link("point", { c: row.key }) }));
+  const points = rows.filter((row) => row.x !== null && row.y !== null);
   return {
-    points, log: axis?.log ?? false, xTitle: axis?.title ?? "", yTitle: `${scoreName} [%]`,
+    points, href: (row) => link("point", { c: row.key }), log: axis?.log ?? false, xTitle: axis?.title ?? "", yTitle: `${scoreName} [%]`,
     description: `Plot of ${plural(points.length, "point")}: ${scoreName} against ${axis?.title ?? "nothing"}. Arrow keys move between points, Enter opens one. The table below has the same.`,
   };
 }
@@ -134,5 +138,3 @@ function remarks(index) {
       : el("p", {}, "Every cell is there."),
     index.notes.length > 0 && el("ul", {}, index.notes.map((note) => el("li", {}, note))));
 }
-
-export { choiceOf };

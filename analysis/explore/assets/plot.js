@@ -2,7 +2,7 @@
 // text around it; and one link that lies over the point that the mouse is near or the arrow keys have moved to.
 //
 //   const plot = scatter();
-//   plot.show({ points: [{ x, y, low, high, colour: 0, shape: 1, label, href }], xTitle, yTitle, log, description });
+//   plot.show({ points: [{ x, y, low, high, colour: 0, shape: 1, label }], href: (point) => "#/", xTitle, yTitle, log, description });
 //
 // Arrow keys: left and right to the next point along the axis, up and down among points of one x; Enter opens.
 
@@ -13,6 +13,7 @@ import { percent, short } from "./words.js";
 
 const EDGE = { left: 52, right: 14, top: 12, bottom: 46 };
 const HEIGHT = 380;
+const STAMP = 14; // pixels around a marker
 const NEAR = 18; // pixels from the mouse to a point
 
 export function scatter() {
@@ -99,24 +100,53 @@ function drawMarks(canvas, placed, width) {
   pen.scale(ratio, ratio);
   const colours = Array.from({ length: 8 }, (_, i) => resolved(canvas, `--c${i}`));
   const ground = resolved(canvas, "--ground");
+  drawBars(pen, placed, colours);
+  drawMarkers(pen, placed, { colours, ground, ratio });
+}
+
+// Each marker is drawn once and then copied, to whole pixels and to each pixel once: ten thousand outlines would take half a
+// second, and what lies under its like is not seen.
+function drawMarkers(pen, placed, { colours, ground, ratio }) {
+  const stamps = new Map();
+  const drawn = new Set();
   for (const p of placed) {
-    pen.strokeStyle = pen.fillStyle = colours[p.colour % colours.length];
-    pen.globalAlpha = 0.55;
-    if (p.ends) {
-      pen.lineWidth = 1.3;
-      pen.beginPath();
+    const [left, top] = [p.px, p.py].map((middle) => Math.round((middle - STAMP / 2) * ratio) / ratio);
+    const name = `${p.colour % colours.length} ${p.shape}`;
+    const place = `${name} ${left} ${top}`;
+    if (drawn.has(place)) continue;
+    drawn.add(place);
+    if (!stamps.has(name)) stamps.set(name, stampOf(p.shape, colours[p.colour % colours.length], ground, ratio));
+    pen.drawImage(stamps.get(name), left, top, STAMP, STAMP);
+  }
+}
+
+function drawBars(pen, placed, colours) {
+  pen.globalAlpha = 0.55;
+  pen.lineWidth = 1.3;
+  colours.forEach((colour, i) => {
+    pen.strokeStyle = colour;
+    pen.beginPath();
+    for (const p of placed) {
+      if (!p.ends || p.colour % colours.length !== i) continue;
       pen.moveTo(p.px, p.ends[0]);
       pen.lineTo(p.px, p.ends[1]);
-      pen.stroke();
     }
-    pen.globalAlpha = 1;
-    pen.beginPath();
-    trace(pen, p.shape, p.px, p.py, 5);
-    pen.fill();
-    pen.lineWidth = 1;
-    pen.strokeStyle = ground;
     pen.stroke();
-  }
+  });
+  pen.globalAlpha = 1;
+}
+
+function stampOf(shape, colour, ground, ratio) {
+  const canvas = el("canvas", { width: STAMP * ratio, height: STAMP * ratio });
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.beginPath();
+  trace(pen, shape, STAMP / 2, STAMP / 2, 5);
+  pen.fillStyle = colour;
+  pen.fill();
+  pen.strokeStyle = ground;
+  pen.stroke();
+  return canvas;
 }
 
 // A canvas reads no light-dark(): the browser says which of the two colours it is.
@@ -132,7 +162,7 @@ function moveTo(place, { cursor, tip, state, seen }) {
   state.current = place;
   cursor.style.left = `${p.px}px`;
   cursor.style.top = `${p.py}px`;
-  cursor.href = p.href;
+  cursor.href = state.spec.href(p);
   const interval = p.low === null ? "" : ` (${percent(p.low)} to ${percent(p.high)})`;
   const text = `${p.label}: ${percent(p.y)}${interval}, at ${short(p.x)}`;
   cursor.setAttribute("aria-label", text);

@@ -9,10 +9,9 @@ export const LETTERS = { C: 1, W: 2, N: 3, T: 4 };
 export const KINDS = { a: "arithmetic error", p: "plan error", l: "right by invalid reasoning" };
 export const NOT_STORED = "text not stored in the study folder";
 
-export function number(x, digits = 0) {
-  if (x === null || x === undefined) return "";
-  return x.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
-}
+const formats = [0, 1, 2].map((digits) => new Intl.NumberFormat("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }));
+
+export const number = (x, digits = 0) => (x === null || x === undefined ? "" : formats[digits].format(x));
 
 export const percent = (x) => (x === null || x === undefined ? "" : `${number(x, 1)} %`);
 

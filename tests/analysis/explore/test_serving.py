@@ -68,7 +68,8 @@ def test_both_own_names_do(server: Server):
 
 PATHS = (
     "/../../etc/passwd", "/data/../../study.json", "/data/cells/../../3/samples.jsonl", "/%2e%2e/page.py", "/page.py",
-    "//etc/passwd", "/3/samples.jsonl", "/data/", "/data/cells/3.json", "/assets/main.js", "/data/cells/3.json.gz/", "/index.html%00", "/.",
+    "//etc/passwd",
+    "/3/samples.jsonl", "/data/", "/data/cells/3.json", "/assets/main.js", "/data/cells/3.json.gz/", "/index.html%00", "/.",
 )  # fmt: skip
 
 

@@ -21,12 +21,11 @@ from analysis.explore.questions import Questions
 from analysis.load.cells import TEST_SET, Cell
 from analysis.stats.costs import cost_of
 from rft.archive.files import json_at, present, rows_at
-from rft.records import CURVE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE
+from rft.records import CELL_CURVE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE
 
 Row = dict[str, Any]
 OF_TEXT = ("source", "model", "draw", "outcome", "kept", "reason")
 OF_PATH = ("model", "draw", "key")
-MOST_CURVE = 400  # points of a curve: as many as a screen is wide
 
 
 def cell_of(study: Opened, place: int, questions: Questions) -> Row:
@@ -67,7 +66,7 @@ def cell_of(study: Opened, place: int, questions: Questions) -> Row:
         "greedy": read("outcomes", OUTCOMES_FILE, lambda row: _greedy(row, questions)),
         "texts": read("samples", SHOWN_FILE, lambda row: text_of(row, OF_TEXT)),
         "paths": read("paths", PATHS_FILE, lambda row: text_of(row, OF_PATH)),
-        "curve": _thinned(read("curve", CURVE_FILE, dict)),
+        "curve": read("curve", CELL_CURVE_FILE, dict),
         "has_draws": len(cell.scores) > 1,
         "faults": faults,
     }
@@ -81,14 +80,6 @@ def _greedy(row: Mapping[str, Any], questions: Questions) -> Row:
         "answer": greedy.get("answer"),
         "kind": greedy.get("kind"),
     }
-
-
-def _thinned(rows: list[Row] | None) -> list[Row] | None:
-    """Every n-th row and the last."""
-    if rows is None or len(rows) <= MOST_CURVE:
-        return rows
-    step = -(-len(rows) // MOST_CURVE)
-    return [*rows[:-1:step], rows[-1]]
 
 
 def draws_of(study: Opened, place: int, questions: Questions) -> Row:

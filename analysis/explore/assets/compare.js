@@ -10,7 +10,7 @@ import { equationLegend, solution } from "./solution.js";
 import { change, link } from "./state.js";
 import { pagedTable } from "./table.js";
 import { textsOf } from "./texts.js";
-import { LETTERS, NOT_STORED, OUTCOMES, percent, plural, value } from "./words.js";
+import { LETTERS, NOT_STORED, number, OUTCOMES, percent, plural, value } from "./words.js";
 
 const SIDES = ["a", "b"];
 
@@ -89,7 +89,7 @@ function comparison(index, [a, b], cells, questions) {
       const [, keeps] = FLIPS[wanted.flip || "flipped"] ?? FLIPS.flipped;
       const found = rows.filter((row) => keeps(row) && (wanted.texts !== "both" || stored(row))
         && (!wanted.find || questions.search[row.question].includes(wanted.find)));
-      tools.count(`${plural(found.length, "problem")} of ${rows.length}, ${found.filter(stored).length} with both texts`);
+      tools.count(`${plural(found.length, "problem")} of ${number(rows.length)}, ${found.filter(stored).length} with both texts`);
       table.show(found, params);
       const open = rows.find((row) => row.question === questions.place.get(params.get("q")));
       replace(beside, open && sideBySide(open, texts, cells, questions));

@@ -12,7 +12,7 @@ const EDGE = { left: 52, right: 12, top: 10, bottom: 40 };
 export function curve(rows) {
   const points = (rows ?? []).filter((row) => Number.isFinite(row.step) && Number.isFinite(row.loss_nats));
   if (points.length < 2) {
-    const why = rows === null ? "The study folder holds no curve of this cell: it lies beside the weights, in the stage store." : "Nothing was trained, or in fewer than two steps.";
+    const why = rows === null ? "The study folder holds no curve of this cell: nothing was trained, or it is from before folders kept curves (then it lies beside the weights, in the stage store)." : "Nothing was trained, or in fewer than two steps.";
     return el("p", { class: "note" }, why);
   }
   const x = scale({ values: points.map((row) => row.step), from: EDGE.left, to: WIDTH - EDGE.right });

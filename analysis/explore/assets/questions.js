@@ -7,7 +7,7 @@ import { el } from "./dom.js";
 import { choiceOf, chosen, filterPanel } from "./filters.js";
 import { link } from "./state.js";
 import { pagedTable } from "./table.js";
-import { NOT_STORED, OUTCOMES, plural } from "./words.js";
+import { NOT_STORED, number, OUTCOMES, plural } from "./words.js";
 
 export const title = () => "Questions";
 
@@ -49,7 +49,7 @@ export async function open({ index }) {
       const [, keeps] = WHO[wanted.who] ?? WHO[""];
       const counted = countedRows(questions, outcomes, mask);
       const found = counted.filter((row) => keeps(row) && (!wanted.find || questions.search[row.place].includes(wanted.find)));
-      tools.count(`${plural(found.length, "question")} of ${counted.length}`);
+      tools.count(`${plural(found.length, "question")} of ${number(counted.length)}`);
       table.show(found, params);
     },
   };

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rft.execute.curve import write_curve
 from rft.execute.stages import Made
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.store import Store
 from rft.plan.cell import CellPlan, CellStages, FurtherSet, Measured
 from rft.records import (
+    CELL_CURVE_FILE,
     OUTCOMES_FILE,
     PATHS_FILE,
     SHOWN_FILE,
@@ -72,6 +74,7 @@ def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
     outcomes = list(_outcome_rows(measured, done))
     rows, origins = _stage_origins(cell.own_stages, done)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
+    files |= {"curve": CELL_CURVE_FILE} if cell.read.trained.trainset is not None else {}
     return Record(
         study=study,
         cell_id=cell.cell_id,
@@ -125,8 +128,10 @@ def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
 
 
 def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
-    """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
+    """Outcomes, kept paths, the thinned curve and a capped sample of solutions, so that a copied study needs no store."""
     done = _Finished(store)
+    if cell.read.trained.trainset is not None:
+        write_curve(done.open(cell.read.trained.weights).curve(), folder / CELL_CURVE_FILE)
     write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read.measured, done)))
     shown = list(itertools.islice(done.open(cell.read.measured.evaluate).solutions(), MAX_SOLUTIONS))
     selections = cell.read.trained.selections

@@ -70,7 +70,7 @@ def budget_text(points: Sequence[Point], outcomes: Outcomes, *, minutes: float) 
         lines += [f"  {line}" for line in wasted(parts, design)]
     if len(names) > 1 and lines:
         lines.append(
-            f"Each line spends {minutes:g} minutes on its own base; a mean over {len(names)} bases needs fewer draws of each, "
-            "and a verdict on it that many bases or draws in all."
+            f"Each line spends {minutes:g} minutes on its own base; a mean over {len(names)} bases needs fewer draws of "
+            "each, as its error shrinks with bases and draws together."
         )
     return "\n".join(lines) or "no RFT cell has its sft_matched control with outcomes"

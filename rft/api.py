@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from analysis.load.outcomes import Outcomes
     from analysis.load.points import Point
     from analysis.stats.fits import SeriesFit
-    from rft.execute.cell import PlannedCell
+    from rft.execute.gathered import PlannedCell
 
 OUTPUTS = Path("multirun_outputs")
 DEFAULT_STUDY = "api"

@@ -65,7 +65,6 @@ def test_epochs_of_a_control_stay_those_of_what_it_is_matched_to(
     """Also where the other set happens to have as many examples as the control before its long one was left out."""
     rows = [Example(f"p{number}", "?", "1 " * (1 + 50 * (number == 2)), HUMAN) for number in range(3)]
     (tmp_path / "examples").mkdir()
-    (tmp_path / "out").mkdir()
     write_examples(rows, tmp_path / "examples", references=references)
     base, subset = given_weights(), given_examples().subset
     whole = MatchedSet(subset=subset, like=(given_examples(),))

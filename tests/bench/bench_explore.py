@@ -2,8 +2,8 @@
 
     python tests/bench/bench_explore.py [--seeds 73] [--settings]
 
-73 seeds are 10,000 cells of 130 problems, which take some minutes to write. `--settings`: every cell is a setting of its own, so
-that the plot has 10,000 points. Prints one JSON object per line: {"name": "explore-first-view", "ours": 640, "unit": "ms"},
+73 seeds are 10,000 cells of 130 problems, which take some minutes to write. `--settings`: every cell is a setting of its own,
+so that the plot has 10,000 points. Prints one JSON object per line: {"name": "explore-first-view", "ours": 640, "unit": "ms"},
 the middle of several rounds; run it on an idle machine. Targets: first view 2000, filter 200.
 """
 
@@ -19,7 +19,8 @@ import threading
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from browser import Browser
 from synthetic_study import Truth, grid, write_study

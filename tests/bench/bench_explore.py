@@ -3,7 +3,7 @@
     python tests/bench/bench_explore.py [--seeds 73] [--settings]
 
 73 seeds are 10,000 cells of 130 problems, which take some minutes to write. `--settings`: every cell is a setting of its own,
-so that the plot has 10,000 points. Prints one JSON object per line: {"name": "explore-first-view", "ours": 640, "unit": "ms"},
+so that the plot has 10,000 points. Prints one JSON object per line: {"name": "explore-first-view", "ours": 640, ...},
 the middle of several rounds; run it on an idle machine. Targets: first view 2000, filter 200.
 """
 

@@ -6,8 +6,8 @@
 
 A row of the curve:
     {"step": 12, "loss_nats": 1.934, "lr": 0.00097, "target_tokens": 18304, "elapsed_s": 3.1}
-`loss_nats` is the mean over the step's target tokens, before its update; `target_tokens` and `elapsed_s` are running
-totals.
+`loss_nats` is the mean over the step's target tokens, by their weights where they have some, before its update;
+`target_tokens` and `elapsed_s` are running totals.
 """
 
 from __future__ import annotations
@@ -118,15 +118,18 @@ def train(
 
 
 def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> float:
-    """Add the gradient of the step's mean loss over ALL its target tokens; returns that loss in nats."""
+    """Add the gradient of the step's mean loss over ALL its target tokens, by their weights; returns that loss in nats."""
     device = model.device
-    num_targets = sum(len(part.targets_N) for part in step)
+    num_targets = sum(len(part.targets_N) if part.weights_N is None else part.weights_N.sum().item() for part in step)
     total = 0.0
     for part in step:
         inputs_BT, index_N, targets_N = (t.to(device) for t in (part.inputs_BT, part.index_N, part.targets_N))
         positions_BT = None if part.positions_BT is None else part.positions_BT.to(device)
+        weights_N = None if part.weights_N is None else part.weights_N.to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
-            loss_sum = target_loss_sum(model, inputs_BT, index_N, targets_N, positions_BT=positions_BT)
+            loss_sum = target_loss_sum(
+                model, inputs_BT, index_N, targets_N, positions_BT=positions_BT, weights_N=weights_N
+            )
         (loss_sum / num_targets).backward()
         total += loss_sum.item()
     return total / num_targets

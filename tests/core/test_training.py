@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -191,6 +192,40 @@ def test_packed_sequences_cover_the_corpus_and_repeat_with_the_seed() -> None:
     assert torch.equal(inputs.flatten() + 1, targets)
     again = list(packed_steps(tokens, sequence=10, batch_tokens=20, num_steps=5, seed=0, micro_batch_tokens=1000))
     assert torch.equal(torch.cat([part.inputs_BT for step in again for part in step]), inputs)
+
+
+def test_weights_of_packed_sequences_go_with_their_targets() -> None:
+    tokens = np.arange(101, dtype=np.int32)
+    steps = packed_steps(
+        tokens, sequence=10, batch_tokens=20, num_steps=5, seed=0, micro_batch_tokens=10, weights=tokens / 10
+    )
+    for part in itertools.chain.from_iterable(steps):
+        assert part.weights_N is not None
+        assert torch.allclose(part.weights_N * 10, part.targets_N.float())
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_a_weighted_loss_is_the_weighted_mean_over_the_whole_step(lean: bool) -> None:
+    model = roughened(tiny_llama())
+    if not lean:
+        model.config.attention_dropout = 0.1  # rules the lean path out
+        model.eval()
+    assert runs_lean(model) is lean
+    rng = np.random.default_rng(0)
+    tokens, weights = rng.integers(0, 28, 400), rng.choice([1.0, 4.0], 400)
+    (step,) = packed_steps(
+        tokens, sequence=40, batch_tokens=320, num_steps=1, seed=0, micro_batch_tokens=80, weights=weights
+    )
+    loss = accumulate(model, step)
+    ours = gradients(model)
+    inputs = torch.cat([part.inputs_BT for part in step])
+    targets, weights_N = (torch.cat([getattr(part, name) for part in step]) for name in ("targets_N", "weights_N"))
+    each = F.cross_entropy(model(inputs).logits.flatten(0, 1), targets, reduction="none")
+    expected = (each * weights_N).sum() / weights_N.sum()
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-5)
+    theirs = gradients(model)
+    assert largest_gap(ours, theirs) < 1e-5 * max(float(grad.abs().max()) for grad in theirs)
 
 
 def test_packed_pretraining_is_deterministic() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import torch
 
 from rft.core import OnProgress
 from rft.core.batching import Step
+from rft.core.devices import to_device
 from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
 from rft.core.model import Model
@@ -117,19 +118,31 @@ def train(
     return TrainResult(num_steps, target_tokens, input_tokens, loss, time.perf_counter() - started)
 
 
-def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> float:
-    """Add the gradient of the step's mean loss over ALL its target tokens; returns that loss in nats."""
+class StepLoss:
+    """The loss of a step whose gradients are queued: a GPU is waited for when its value is read, not before."""
+
+    def __init__(self, sums: Sequence[torch.Tensor], num_targets: int) -> None:
+        self._sums = sums
+        self._num_targets = num_targets
+
+    def nats(self) -> float:
+        """The mean over the step's target tokens."""
+        return sum((loss_sum.item() for loss_sum in self._sums), start=0.0) / self._num_targets
+
+
+def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> StepLoss:
+    """Add the gradient of the step's mean loss over ALL its target tokens; returns that loss."""
     device = model.device
     num_targets = sum(len(part.targets_N) for part in step)
-    total = 0.0
+    sums = []
     for part in step:
-        inputs_BT, index_N, targets_N = (t.to(device) for t in (part.inputs_BT, part.index_N, part.targets_N))
-        positions_BT = None if part.positions_BT is None else part.positions_BT.to(device)
+        inputs_BT, index_N, targets_N = (to_device(t, device) for t in (part.inputs_BT, part.index_N, part.targets_N))
+        positions_BT = None if part.positions_BT is None else to_device(part.positions_BT, device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
             loss_sum = target_loss_sum(model, inputs_BT, index_N, targets_N, positions_BT=positions_BT)
         (loss_sum / num_targets).backward()
-        total += loss_sum.item()
-    return total / num_targets
+        sums.append(loss_sum.detach())
+    return StepLoss(sums, num_targets)
 
 
 def make_optimizers(model: Model, settings: TrainSettings) -> list[torch.optim.Optimizer]:
@@ -172,11 +185,6 @@ def _update(
     number: int,
 ) -> float:
     loss = accumulate(model, step, autocast=settings.autocast)
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(
-            f"the loss is {loss} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
-            "check the weights it started from"
-        )
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     if settings.grad_clip > 0:
         parameters = [parameter for group in groups for parameter in group["params"]]
@@ -186,7 +194,13 @@ def _update(
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return loss
+    nats = loss.nats()  # after the update is queued, so that a GPU never waits for the next launch
+    if not math.isfinite(nats):
+        raise TrainingDivergedError(
+            f"the loss is {nats} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
+            "check the weights it started from"
+        )
+    return nats
 
 
 def _learn_every_embedding(model: Model) -> None:

@@ -99,7 +99,7 @@ def test_end_of_sequence_stays_in_the_loss_when_it_is_the_padding_too() -> None:
         (step,) = example_steps(examples, batch_size=24, num_steps=1, seed=0, micro_batch_tokens=4096)
         ends = sum(int((part.targets_N == 1).sum()) for part in step)
         assert ends == 24
-        losses.append(accumulate(model, step))
+        losses.append(accumulate(model, step).nats())
     assert losses[0] == losses[1]
 
 
@@ -116,7 +116,7 @@ def test_micro_batches_and_padding_change_neither_loss_nor_gradient(tokens: int)
     reference.backward()
     expected = gradients(model)
     (step,) = example_steps(examples, batch_size=24, num_steps=1, seed=0, micro_batch_tokens=tokens)
-    loss = accumulate(model, step)
+    loss = accumulate(model, step).nats()
     assert loss == pytest.approx(reference.item(), abs=1e-5)
     assert largest_gap(gradients(model), expected) < 1e-5
 

@@ -1,6 +1,6 @@
 """Tensors from the processor to where a model computes, without making it wait.
 
-    inputs_BT = to_device(batch.inputs_BT, model.device)
+inputs_BT = to_device(batch.inputs_BT, model.device)
 """
 
 from __future__ import annotations

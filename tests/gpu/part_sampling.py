@@ -39,13 +39,15 @@ def run(sizes: Sizes, emit: Emit) -> None:
             del model
         ids = encode_prompts(load_tokenizer(folder), prompts)
         mean_prompt = sum(map(len, ids)) / len(ids)
-        emit("task", {"prompts": len(ids), "draws": sizes.num_draws, "new_tokens": sizes.new_tokens, "mean_prompt": mean_prompt})
+        emit(
+            "task",
+            {"prompts": len(ids), "draws": sizes.num_draws, "new_tokens": sizes.new_tokens, "mean_prompt": mean_prompt},
+        )
         rates = {rows: _bound(sizes, weights, mean_prompt, rows, peak["bytes_per_s"]) for rows in sizes.batches}
         emit("bound_tokens_per_s", rates)
         measures: dict[str, Callable[[], dict[str, Any]]] = {
             "torch": lambda: _engine(sizes, "torch", folder, prompts),
             "hf_generate": lambda: _hugging_face(sizes, folder, ids),
-            "hf_generate_batch": lambda: _continuous(sizes, folder, ids),
         }
         for engine in ("ctranslate2", "vllm"):
             if importlib.util.find_spec(engine) is not None:
@@ -114,7 +116,8 @@ def _draw(sampler: Any, sizes: Sizes, prompts: list[Prompt], new_tokens: int) ->
     return found
 
 
-def _config(sizes: Sizes, new_tokens: int, *, draws: int) -> GenerationConfig:
+def sampled(new_tokens: int, *, draws: int) -> GenerationConfig:
+    """Plain sampling at temperature 0.7."""
     return GenerationConfig(
         do_sample=True,
         temperature=0.7,
@@ -142,7 +145,7 @@ def _hugging_face(sizes: Sizes, folder: Path, ids: list[list[int]]) -> dict[str,
             out = model.generate(
                 input_ids=ids_BT.to(sizes.device),
                 attention_mask=mask_BT.to(sizes.device),
-                generation_config=_config(sizes, new_tokens, draws=sizes.num_draws),
+                generation_config=sampled(new_tokens, draws=sizes.num_draws),
             )
             tokens += out.shape[0] * (out.shape[1] - ids_BT.shape[1])
         return tokens
@@ -157,27 +160,3 @@ def _hugging_face(sizes: Sizes, folder: Path, ids: list[list[int]]) -> dict[str,
     made: list[int] = []
     seconds = timed(sizes.device, lambda: made.append(decode(best, ordered, sizes.new_tokens)))
     return {"tokens_per_s": made[0] / seconds, "seconds": seconds, "rows_at_once": best, "tried": tried}
-
-
-def _continuous(sizes: Sizes, folder: Path, ids: list[list[int]]) -> dict[str, Any]:
-    """`generate_batch`: continuous batching over paged attention, every draw a request; its set-up counted apart."""
-    dtype = "float32" if sizes.device == "cpu" else "bfloat16"
-    model = load_model(folder, device=sizes.device, dtype=dtype).eval()
-    requests = [row for row in ids for _ in range(sizes.num_draws)]
-    made: dict[str, Any] = {}
-
-    def ask(asked: list[list[int]]) -> None:
-        made.clear()
-        made.update(model.generate_batch(asked, generation_config=_config(sizes, sizes.new_tokens, draws=1)))
-
-    first_s = timed(sizes.device, lambda: ask(requests[: max(1, sizes.num_draws)]))
-    seconds = timed(sizes.device, lambda: ask(requests))
-    tokens = sum(len(output.generated_tokens) for output in made.values())
-    return {
-        "tokens_per_s": tokens / seconds,
-        "seconds": seconds,
-        "first_call_s": first_s,
-        "answered": len(made),
-        "asked": len(requests),
-        "attention": str(model.config._attn_implementation),
-    }

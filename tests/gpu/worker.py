@@ -20,6 +20,7 @@ from typing import Any
 MODULES = {
     "training": "part_training",
     "sampling": "part_sampling",
+    "paged": "part_paged",
     "packing": "part_packing",
     "cell-1": "part_cell",
     "cell-2": "part_cell",

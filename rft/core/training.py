@@ -25,6 +25,7 @@ from rft.core.batching import Step
 from rft.core.devices import to_device
 from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
+from rft.core.fused_norms import fused_norms
 from rft.core.model import Model
 from rft.core.muon import Muon
 
@@ -101,19 +102,26 @@ def train(
     started = time.perf_counter()
     target_tokens = input_tokens = num_steps = 0
     loss = math.nan
-    for number, step in enumerate(_take(steps, settings.num_steps)):
-        lr = learning_rate(number, settings)
-        loss = _update(model, step, optimizers=optimizers, lr=lr, settings=settings, number=number)
-        num_steps = number + 1
-        target_tokens += sum(len(part.targets_N) for part in step)
-        input_tokens += sum(part.inputs_BT.numel() for part in step)
-        if log is not None:
-            elapsed_s = round(time.perf_counter() - started, 3)
-            log(
-                {"step": num_steps, "loss_nats": loss, "lr": lr, "target_tokens": target_tokens, "elapsed_s": elapsed_s}
-            )
-        if progress is not None:
-            progress(num_steps, settings.num_steps)
+    with fused_norms(model):
+        for number, step in enumerate(_take(steps, settings.num_steps)):
+            lr = learning_rate(number, settings)
+            loss = _update(model, step, optimizers=optimizers, lr=lr, settings=settings, number=number)
+            num_steps = number + 1
+            target_tokens += sum(len(part.targets_N) for part in step)
+            input_tokens += sum(part.inputs_BT.numel() for part in step)
+            if log is not None:
+                elapsed_s = round(time.perf_counter() - started, 3)
+                log(
+                    {
+                        "step": num_steps,
+                        "loss_nats": loss,
+                        "lr": lr,
+                        "target_tokens": target_tokens,
+                        "elapsed_s": elapsed_s,
+                    }
+                )
+            if progress is not None:
+                progress(num_steps, settings.num_steps)
     model.train(was_training)
     return TrainResult(num_steps, target_tokens, input_tokens, loss, time.perf_counter() - started)
 

@@ -2,7 +2,7 @@
 
     origin(device="cpu", threads=1, blocks={"packing": False})
     -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0", ...}, "cpu": "...", "python": "3.11.7",
-        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}   # on CUDA "gpu" too
+        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}; "gpu" on CUDA
 
 Kept in the stage's manifest by whoever computed it, and listed in the record of every cell that rests on it: so a stage
 made by another commit or machine can be recognised. No host, user or secret. Imports no library that is not loaded already.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from rft.config import ArchConfig
 from rft.core.batching import bucket, epoch_order, example_steps, packed_steps
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
+from rft.core.fused_norms import fused_norm, fused_norms, plain_norms
 from rft.core.tokenization import Encoded, Prompt, encode_examples
 from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizers, train
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
@@ -243,3 +245,29 @@ def test_bad_input_is_named() -> None:
         )
     with pytest.raises(ValueError, match="schedule"):
         train(tiny_llama(), [], settings=settings(1, schedule="step"))
+
+
+def test_fused_norms_compute_what_the_modules_compute_in_value_and_gradient() -> None:
+    """What a GPU trains with, held to transformers' own module on the processor."""
+    model = roughened(tiny_llama())
+    norms = plain_norms(model)
+    assert len(norms) == 2 * model.config.num_hidden_layers + 1
+    for norm in norms:
+        x = torch.randn(3, 5, norm.weight.shape[0], generator=torch.Generator().manual_seed(0), requires_grad=True)
+        found = []
+        for compute in (norm, functools.partial(fused_norm, norm)):
+            norm.weight.grad = x.grad = None
+            out = compute(x)
+            out.square().sum().backward()
+            found.append((out.detach(), x.grad, norm.weight.grad))
+        assert largest_gap(*found) < 1e-4
+
+
+def test_fused_norms_leave_no_trace_and_processors_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_llama()
+    with fused_norms(model):
+        assert "forward" not in vars(plain_norms(model)[0])
+    monkeypatch.setattr(type(model), "device", torch.device("cuda"))
+    with fused_norms(model):
+        assert "forward" in vars(plain_norms(model)[0])
+    assert "forward" not in vars(plain_norms(model)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 import time
@@ -58,7 +59,7 @@ def _measure(sizes: Sizes, examples: list[Encoded], *, packing: bool) -> dict[st
     model = random_llama(sizes.model, device=sizes.device)
     settings = TrainSettings(steps, 1e-4, 0.1, "cosine", 0.0, 1.0, autocast="bfloat16")
     train(model, batches, settings=settings, log=log)
-    seconds = [after - before for before, after in zip(ends, ends[1:], strict=False)][sizes.warm_steps - 1 :]
+    seconds = [after - before for before, after in itertools.pairwise(ends)][sizes.warm_steps - 1 :]
     mean = sum(len(example.ids) - 1 for example in examples) / len(examples)
     padded = sum(part.inputs_BT.numel() for step in batches for part in step)
     return {

@@ -3,7 +3,7 @@
     python tests/gpu/worker.py training FOLDER [--small]       # 'ready' on stdout; every line on stdin runs the part once
 
 `FOLDER/training.json` is replaced after every finding, so that a killed process leaves what it had. A part is a function
-`run(sizes, emit)`; `emit(name, value)` keeps a finding. After a run the worker says 'done', or 'failed' with a traceback kept.
+`run(sizes, emit)`; `emit(name, value)` keeps a finding. After a run it says 'done', or 'failed' with a traceback kept.
 """
 
 from __future__ import annotations

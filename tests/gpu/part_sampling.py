@@ -86,26 +86,24 @@ def _tried(sizes: Sizes, attempt: Callable[[int], tuple[int, float]]) -> tuple[i
 
 def _engine(sizes: Sizes, engine: str, folder: Path, prompts: list[Prompt]) -> dict[str, Any]:
     dtype = "float32" if sizes.device == "cpu" else "bfloat16"
+    sampler: Any = open_sampler(engine, folder, device=sizes.device, threads=1, dtype=dtype, batch=sizes.batches[0])
 
-    def attempt(rows: int, *, asked: list[Prompt], new_tokens: int) -> tuple[int, float]:
-        sampler = open_sampler(engine, folder, device=sizes.device, threads=1, dtype=dtype, batch=rows)
+    def measure(asked: list[Prompt], new_tokens: int) -> tuple[int, float]:
         made: list[Any] = []
-        try:
-            seconds = timed(sizes.device, lambda: made.extend(_draw(sampler, sizes, asked, new_tokens)))
-        finally:
-            sampler.close()
+        seconds = timed(sizes.device, lambda: made.extend(_draw(sampler, sizes, asked, new_tokens)))
         return sum(solution.num_tokens for group in made for solution in group), seconds
 
-    if engine == "torch":
-        best, tried = _tried(
-            sizes,
-            lambda rows: attempt(
-                rows, asked=prompts[: max(1, rows // sizes.num_draws)], new_tokens=min(PROBE_TOKENS, sizes.new_tokens)
-            ),
-        )
-    else:
-        best, tried = sizes.batches[0], {}
-    tokens, seconds = attempt(best, asked=prompts, new_tokens=sizes.new_tokens)
+    def attempt(rows: int) -> tuple[int, float]:
+        sampler._batch = rows  # opening it anew would read the weights again
+        return measure(prompts[: max(1, rows // sizes.num_draws)], min(PROBE_TOKENS, sizes.new_tokens))
+
+    try:
+        best, tried = _tried(sizes, attempt) if engine == "torch" else (None, {})
+        if engine == "torch":
+            sampler._batch = best
+        tokens, seconds = measure(prompts, sizes.new_tokens)
+    finally:
+        sampler.close()
     return {"tokens_per_s": tokens / seconds, "seconds": seconds, "rows_at_once": best, "tried": tried}
 
 

@@ -214,7 +214,7 @@ def test_a_weighted_loss_is_the_weighted_mean_over_the_whole_step(lean: bool) ->
         model.eval()
     assert runs_lean(model) is lean
     rng = np.random.default_rng(0)
-    tokens, weights = rng.integers(0, 28, 400), rng.choice([1.0, 4.0], 400)
+    tokens, weights = rng.integers(1, 28, 400), rng.choice([1.0, 4.0], 400)
     (step,) = packed_steps(
         tokens, sequence=40, batch_tokens=320, num_steps=1, seed=0, micro_batch_tokens=80, weights=weights
     )

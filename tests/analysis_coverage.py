@@ -337,8 +337,8 @@ def report(studies: int, *, seed: int) -> Iterator[str]:
         "Wanted: intervals of 95 % cover 93 to 97 %, at most 5 % of the studies of a true zero give a verdict. 'Over",
         "bases' is the interval where each base has one draw; here it is taken of bases that have several.",
         "* One replicate of each draw: such an interval for these bases holds item noise alone, which is said beside it.",
-        "Designs 'by' and 'the same' have seeds that draws share. Their intervals may be too wide where what is shared makes no",
-        "difference (three values of a seed do not show that), and false verdicts are then few.",
+        "Designs 'by' and 'the same' have seeds that draws share. Their intervals may be too wide where what is shared",
+        "makes no difference (three values of a seed do not show that), and false verdicts are then few.",
         "",
         *HEADER,
     )

@@ -68,4 +68,9 @@ def budget_text(points: Sequence[Point], outcomes: Outcomes, *, minutes: float) 
             width = f"±{best.half_width(parts):.2f} points for {best.minutes(prices):.3g} minutes"
             lines.append(f"  {minutes:g} minutes buy best: {best.words()} ({width})")
         lines += [f"  {line}" for line in wasted(parts, design)]
+    if len(names) > 1 and lines:
+        lines.append(
+            f"Each line spends {minutes:g} minutes on its own base; a mean over {len(names)} bases needs fewer draws of "
+            "each, as its error shrinks with bases and draws together."
+        )
     return "\n".join(lines) or "no RFT cell has its sft_matched control with outcomes"

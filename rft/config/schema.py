@@ -45,6 +45,8 @@ class ArchConfig:
     # Output projections of attention start as the transposed value projections: a token looked at becomes likelier
     # to be said. It came later: where it is false, a base is stored under the name that it had before
     copying_start: bool = field(default=False, metadata={"added": True})
+    # Embeddings of number tokens start alike in part, and with waves of their value (rft.core.number_start). Added as above
+    number_start: bool = field(default=False, metadata={"added": True})
 
 
 @dataclass
@@ -63,6 +65,8 @@ class PretrainConfig:
     matrix_lr: Annotated[float | None, fields.result("(0, inf)", "muon: peak rate of hidden matrices; adamw: null")] = (
         field(default=None, metadata={"added": True})
     )
+    # Weight in the loss of the tokens that a story or an equation fixes (`determined`, rft.text.world.corpus); others have 1
+    determined_weight: Annotated[float, fields.result("(0, inf)")] = field(default=1.0, metadata={"added": True})
 
 
 @dataclass

@@ -32,6 +32,7 @@ class MicroBatch:
     index_N: torch.Tensor  # int64, flat positions in B*T whose next token is a target
     targets_N: torch.Tensor  # int64, the token to predict there
     positions_BT: torch.Tensor | None = None  # int64, of packed rows; None: 0 to T - 1, one example a row
+    weights_N: torch.Tensor | None = None  # float32, of the targets in the loss; None: 1 each
 
 
 Step = list[MicroBatch]
@@ -111,12 +112,20 @@ def bucket(examples: Sequence[Encoded], *, micro_batch_tokens: int) -> list[list
 
 
 def packed_steps(
-    tokens: np.ndarray, *, sequence: int, batch_tokens: int, num_steps: int, seed: int, micro_batch_tokens: int
+    tokens: np.ndarray,
+    *,
+    sequence: int,
+    batch_tokens: int,
+    num_steps: int,
+    seed: int,
+    micro_batch_tokens: int,
+    weights: np.ndarray | None = None,
 ) -> Iterator[Step]:
     """`num_steps` steps of about `batch_tokens` tokens, in full sequences cut from one token array (1-D, integer).
 
     Every token of a sequence is a target. Documents follow each other without a mask between them; the end-of-sequence
-    token tells them apart. Raises ValueError when the array is shorter than one sequence.
+    token tells them apart. `weights` (same length) are the tokens' in the loss. Raises ValueError when
+    the array is shorter than one sequence.
     """
     num_sequences = (len(tokens) - 1) // sequence
     if num_sequences < 1:
@@ -127,13 +136,16 @@ def packed_steps(
     offsets = np.arange(sequence + 1)
     for _ in range(num_steps):
         starts = np.array([next(order) * sequence for _ in range(rows_per_step)])
-        rows = torch.from_numpy(tokens[starts[:, None] + offsets].astype(np.int64))
-        yield [_packed(rows[i : i + rows_per_pass]) for i in range(0, rows_per_step, rows_per_pass)]
+        cells = starts[:, None] + offsets
+        parts = [cells[i : i + rows_per_pass] for i in range(0, rows_per_step, rows_per_pass)]
+        yield [_packed(tokens[part], None if weights is None else weights[part]) for part in parts]
 
 
-def _packed(rows: torch.Tensor) -> MicroBatch:
+def _packed(tokens: np.ndarray, weights: np.ndarray | None) -> MicroBatch:
+    rows = torch.from_numpy(tokens.astype(np.int64))
     inputs_BT = rows[:, :-1].contiguous()
-    return MicroBatch(inputs_BT, torch.arange(inputs_BT.numel()), rows[:, 1:].reshape(-1))
+    weights_N = None if weights is None else torch.from_numpy(weights[:, 1:].astype(np.float32)).reshape(-1)
+    return MicroBatch(inputs_BT, torch.arange(inputs_BT.numel()), rows[:, 1:].reshape(-1), weights_N=weights_N)
 
 
 def collate(group: Sequence[Encoded]) -> MicroBatch:

@@ -63,23 +63,32 @@ def target_loss_sum(
     targets_N: torch.Tensor,
     *,
     positions_BT: torch.Tensor | None = None,
+    weights_N: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sum of the losses in nats at flat positions `index_N` of B*T: a scalar to call backward on.
 
-    `positions_BT`: see `hidden_states`.
+    `positions_BT`: see `hidden_states`. `weights_N`: factors of the losses; None: 1 each.
     """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     if base.config.model_type not in PLAIN_HEADS:
         logits_NV = model(**_inputs(inputs_BT, positions_BT, dtype=model.dtype)).logits.flatten(0, 1)[index_N]
-        return F.cross_entropy(logits_NV.float(), targets_N, reduction="sum")
+        return _cross_entropy_sum(logits_NV, targets_N, weights_N)
     hidden_ND = hidden_states(model, inputs_BT, positions_BT=positions_BT).flatten(0, 1)
     if len(index_N) != len(hidden_ND):
         hidden_ND = hidden_ND.index_select(0, index_N)
     head = base.get_output_embeddings()
     if runs_lean(model):
-        loss: torch.Tensor = _HeadLoss.apply(hidden_ND, head.weight, targets_N)
+        loss: torch.Tensor = _HeadLoss.apply(hidden_ND, head.weight, targets_N, weights_N)
         return loss
-    return F.cross_entropy(head(hidden_ND).float(), targets_N, reduction="sum")
+    return _cross_entropy_sum(head(hidden_ND), targets_N, weights_N)
+
+
+def _cross_entropy_sum(
+    logits_NV: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor | None
+) -> torch.Tensor:
+    if weights_N is None:
+        return F.cross_entropy(logits_NV.float(), targets_N, reduction="sum")
+    return (weights_N * F.cross_entropy(logits_NV.float(), targets_N, reduction="none")).sum()
 
 
 @torch.no_grad()
@@ -253,21 +262,33 @@ class _HeadLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden_ND: torch.Tensor, weight_VD: nn.Parameter, targets_N: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any,
+        hidden_ND: torch.Tensor,
+        weight_VD: nn.Parameter,
+        targets_N: torch.Tensor,
+        weights_N: torch.Tensor | None,
+    ) -> torch.Tensor:
         grad_hidden, grad_weight = torch.empty_like(hidden_ND), torch.zeros_like(weight_VD)
         total = torch.zeros((), dtype=torch.float64)
         for start in range(0, len(hidden_ND), HEAD_CHUNK):
             hidden, targets = hidden_ND[start : start + HEAD_CHUNK], targets_N[start : start + HEAD_CHUNK, None]
             log_probs = torch.log_softmax(hidden @ weight_VD.t(), -1)
-            total -= log_probs.gather(1, targets).sum(dtype=torch.float64)
+            told = log_probs.gather(1, targets)
+            if weights_N is not None:
+                factors = weights_N[start : start + HEAD_CHUNK, None]
+                told = told * factors
+            total -= told.sum(dtype=torch.float64)
             grad_logits = log_probs.exp_()
             grad_logits.scatter_add_(1, targets, torch.full(targets.shape, -1.0))
+            if weights_N is not None:
+                grad_logits.mul_(factors)
             torch.mm(grad_logits, weight_VD, out=grad_hidden[start : start + HEAD_CHUNK])
             grad_weight.addmm_(grad_logits.t(), hidden)
         ctx.save_for_backward(grad_hidden, grad_weight)
         return total.to(hidden_ND.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:  # type: ignore[override]
         grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden.mul_(grad), grad_weight.mul_(grad), None
+        return grad_hidden.mul_(grad), grad_weight.mul_(grad), None, None

@@ -8,6 +8,7 @@ count_parameters(model)          # ParameterCount(total=122688, non_embedding=10
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from transformers.utils import logging as hf_logging
 
 from rft.config import ArchConfig
 from rft.core.checkpoints import MODEL_PATTERNS, check_folder
+from rft.core.number_start import start_numbers
 from rft.core.seeding import seed_torch
 from rft.core.tokenization import Tokenizer, load_tokenizer
 
@@ -32,9 +34,18 @@ class ParameterCount(NamedTuple):
     non_embedding: int  # without input embedding, output head and learned positions; norms are included
 
 
-def build_llama(arch: ArchConfig, *, vocab_size: int, seed: int, eos_id: int, pad_id: int) -> LlamaForCausalLM:
+def build_llama(
+    arch: ArchConfig,
+    *,
+    vocab_size: int,
+    seed: int,
+    eos_id: int,
+    pad_id: int,
+    numbers: Mapping[int, int] | None = None,
+) -> LlamaForCausalLM:
     """A randomly initialised Llama, float32, tied embeddings, scaled-dot-product attention. Same seed, same weights.
 
+    `numbers` names the number tokens, id and value, for `arch.number_start`.
     Raises ValueError when the width does not divide into an even number of channels a head, or heads into kv heads.
     """
     if arch.width % arch.num_heads or (arch.width // arch.num_heads) % 2:
@@ -64,6 +75,8 @@ def build_llama(arch: ArchConfig, *, vocab_size: int, seed: int, eos_id: int, pa
         if arch.copying_start:
             for layer in model.model.layers:
                 _start_copying(layer.self_attn)
+        if arch.number_start:
+            start_numbers(model.get_input_embeddings().weight, numbers or {}, std=arch.embedding_std)
     return model
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rft.config import StudyConfig
+from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_of
 from rft.execute.record import assemble, write_cell_files, write_set_files
@@ -28,24 +28,15 @@ from rft.infra.numerics import require
 from rft.infra.provenance import provenance
 from rft.infra.store import Store
 from rft.infra.study import Study
-from rft.plan.cell import CellPlan, plan
+from rft.plan.cell import plan
 from rft.plan.show import plan_text
-from rft.plan.sources import Sources, resolve
+from rft.plan.sources import resolve
 from rft.records import RECORD_FILE, write_json
 from rft.stages.stage import Stage
 
 log = logging.getLogger("rft")
 
 MANY_WITHOUT_EQUATIONS = 0.5
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """A configuration, what planning looked up outside it, and the plan."""
-
-    cfg: StudyConfig
-    sources: Sources
-    plan: CellPlan
 
 
 def plan_cell(cfg: StudyConfig) -> PlannedCell:
@@ -56,15 +47,20 @@ def plan_cell(cfg: StudyConfig) -> PlannedCell:
     return PlannedCell(cfg, sources, cell)
 
 
-def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = ()) -> Path | None:
-    """The cell's record, computed or found; None for a dry run.
+def run_cell(
+    cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = (), gather: Path | None = None
+) -> Path | None:
+    """The cell's record, computed or found; None for a dry run, whose plan goes into `gather` where it is one of many.
 
     Raises what a failing stage raises, after writing the reason into the cell's folder.
     """
     cfg, planned = cell.cfg, cell.plan
     store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
     if cfg.dry_run:
-        log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+        if gather is not None:
+            keep_plan(cell, folder=gather)
+        else:
+            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         return None
     require(cfg.numerics.value)
     check_servers(planned.targets, store=store)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rft.config import StudyConfig
-from rft.execute.cell import PlannedCell, finish_cell, plan_cell
+from rft.execute.cell import finish_cell, plan_cell
 from rft.execute.executor import Executor
+from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload

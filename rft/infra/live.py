@@ -114,4 +114,3 @@ def _rows(content: bytes) -> Iterator[Row]:
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
-

@@ -1,8 +1,8 @@
 """The points of one run, read from its local files as they grow, and what they say of its progress.
 
-    stream = Stream(plan, folder=study_folder)
-    stream.read()                    # the points that came since the last call
-    stream.has_ended, stream.failed, stream.source
+stream = Stream(plan, folder=study_folder)
+stream.read()                    # the points that came since the last call
+stream.has_ended, stream.failed, stream.source
 """
 
 from __future__ import annotations

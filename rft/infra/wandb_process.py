@@ -118,7 +118,12 @@ class MirrorProcess:
         known = sent.rows if sent.where == self._place.name or sent.finished else 0
         is_new = stream.num_points > known or (last and stream.num_points > 0 and not sent.finished)
         short = stream.plan.job_type == "evaluate" and stream.lasted_s < SHORT_S
-        if not is_new or short or run_id in self._ending or len(self._open) + len(self._ending) >= MOST_OPEN + 64 * last:
+        if (
+            not is_new
+            or short
+            or run_id in self._ending
+            or len(self._open) + len(self._ending) >= MOST_OPEN + 64 * last
+        ):
             return None
         run = self._start(stream.plan, stream.source)
         _tell(run, self._waiting.pop(run_id))
@@ -220,7 +225,9 @@ class MirrorProcess:
             self._place, trouble = find_place(self._settings)
             self._trouble = trouble or self._trouble
         if self._place.is_online:
-            kept = [run_id for run_id, sent in self._sent.items() if sent.where == "offline" and sent.rows + sent.finished]
+            kept = [
+                run_id for run_id, sent in self._sent.items() if sent.where == "offline" and sent.rows + sent.finished
+            ]
             for run_id in kept:
                 self._tell_all(self._plans[run_id])
                 if run_id in self._open:
@@ -254,5 +261,3 @@ def _closed(pipe: Connection, wait_s: float) -> bool:
         return pipe.poll(wait_s) and bool(pipe.recv()) and False
     except (EOFError, OSError):
         return True
-
-

@@ -77,7 +77,14 @@ class OpenRun(threading.Thread):
     """See the module."""
 
     def __init__(
-        self, plan: RunPlan, settings: TrackingSettings, *, place: Place, sent: Sent, source: Source, again: bool = False
+        self,
+        plan: RunPlan,
+        settings: TrackingSettings,
+        *,
+        place: Place,
+        sent: Sent,
+        source: Source,
+        again: bool = False,
     ) -> None:
         super().__init__(name=f"wandb {plan.run_id}", daemon=True)
         self.plan = plan

@@ -51,11 +51,13 @@ def _mix_problems(data: DataConfig) -> Iterator[str]:
 def _adapter_problems(place: str, adapter: AdapterConfig) -> Iterator[str]:
     if adapter == AdapterConfig():
         return
-    given = {name: getattr(adapter, name) for name in ("question", "solution", "messages")}
-    pair = given["question"] is not None and given["solution"] is not None
-    either = given["question"] is not None or given["solution"] is not None
-    if pair is (given["messages"] is not None) or (either and not pair):
-        yield f"{place} needs question and solution, or messages alone; it has {given}"
-    for path in (*given.values(), adapter.gold):
+    question, solution, messages = adapter.question, adapter.solution, adapter.messages
+    has_pair, has_either = None not in (question, solution), (question, solution) != (None, None)
+    if has_pair is (messages is not None) or has_either is not has_pair:
+        yield (
+            f"{place} needs question and solution, or messages alone; it has question={question}, solution={solution}, "
+            f"messages={messages}"
+        )
+    for path in (question, solution, messages, adapter.gold):
         if path is not None and (fault := check_path(path)):
             yield f"{place}: {fault}"

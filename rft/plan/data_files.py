@@ -126,13 +126,15 @@ def refuse_leaks(trained: DataConfig, tested: DataConfig, *, train: str, test: s
     """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
     if any(path.startswith(HUB_PREFIX) for path in (train, test)):
         return
-    how = {split: replace(read_as(one, split=split), rule=None, on_bad_gold="drop") for split, one in
-           (("train", trained), ("test", tested))}  # fmt: skip
+    first, second = (
+        replace(read_as(data, split=split), rule=None, on_bad_gold="drop")
+        for split, data in (("train", trained), ("test", tested))
+    )
     if trained.train_mix:
         asked = tuple(problem.question for problem in _mixed(trained).problems)
     else:
-        asked = _questions(train, _stamp(train), how["train"])
-    _checked_apart(asked, _questions(test, _stamp(test), how["test"]))
+        asked = _questions(train, _stamp(train), first)
+    _checked_apart(asked, _questions(test, _stamp(test), second))
 
 
 Stamp = tuple[tuple[str, int, int], ...]

@@ -25,6 +25,8 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
             f"model {model.name}: {_origin(model, sources)}, family {model.family}, lr {model.lr:g}, "
             f"engine {sources.engines[model.name]}"
         )
+        if model.source is ModelSource.imported and not model.num_params:
+            yield f"  model.num_params is not known: FLOPs, disk and time of {model.name} count as 0 in this plan"
         yield from (f"  inferred: {text}" for text in model.inferred)
         yield from (f"  recipe, {text}" for text in model.recipe)
         yield from _tuned(cfg)

@@ -59,7 +59,7 @@ class Training(Questions):
             arch=type(unnoted(model.arch))(**values_of(model.arch)),
             recipe=type(unnoted(model.pretrain))(**values_of(model.pretrain)),
             seed=self.cfg.pretrain_seed,
-            corpus=self._corpus(budget),
+            corpus=self._corpus(budget, marked=model.pretrain.determined_weight != 1.0),
             numerics=self.cfg.numerics.value,
             label=f"pretrain {model.name} on {budget:,} tokens",
             model=model.name,
@@ -72,12 +72,13 @@ class Training(Questions):
         given = self.cfg.corpus_seed
         return self.cfg.pretrain_seed if given is None else given
 
-    def _corpus(self, num_tokens: int) -> Corpus:
+    def _corpus(self, num_tokens: int, *, marked: bool) -> Corpus:
         assert self.cfg.data.world is not None
         return Corpus(
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
             seed=self.corpus_seed,
+            marked=marked,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )

@@ -168,7 +168,7 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
 
 
 def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> Part:
-    """One entry of `pools` or `servers`, as its class; `needed`: keys that must be there. Raises ValueError naming its keys."""
+    """One entry of `pools` or `servers`, as its class; `needed`: keys that must be there. Raises ValueError naming them."""
     known = [field.name for field in dataclasses.fields(cast(Any, kind))]
     if not isinstance(given, dict) or not set(needed) <= given.keys() <= set(known):
         asked = " ".join(f"+{key}.{name}={what}" for name, what in needed.items())

@@ -1,8 +1,8 @@
 """The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
-`Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token); a smaller
-budget's tokens are a prefix of a larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length)
-and `heldout.json`: {"num_bytes": 201734, "num_tokens": 65634}.
+`Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), a marked one
+`determined.npy` besides (bool, same length); a smaller budget's tokens are a prefix of a larger one's. `Heldout` writes
+`heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`: {"num_bytes": 201734, "num_tokens": 65634}.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ class CorpusFiles:
     def tokens(self) -> Path:
         """File of the training part: token ids, uint16 (num_tokens + 1,)."""
         return self.folder / "tokens.npy"
+
+    @property
+    def determined(self) -> Path:
+        """File of a marked corpus: the tokens to be computed or copied from a story, bool (num_tokens + 1,)."""
+        return self.folder / "determined.npy"
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Corpus(Stage[CorpusFiles]):
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
     seed: int = added(0)
+    marked: bool = added(False)  # with `determined.npy`
 
     def run(self, work: StageContext) -> Done:
         import numpy as np
@@ -89,14 +95,19 @@ class Corpus(Stage[CorpusFiles]):
         tokenizer = build_world_tokenizer(world)
         tokenizer.save_pretrained(str(work.out))
         wanted = self.num_tokens + 1  # one more, as the last target of the last sequence
-        parts, count = [], 0
-        for texts in _batches(corpus_documents(world, seed=self.seed)):
-            parts.append(_ids(tokenizer, texts))
+        parts, marks, count = [], [], 0
+        for documents in _batches(corpus_documents(world, seed=self.seed)):
+            parts.append(_ids(tokenizer, documents))
+            if self.marked:
+                marks += [mark for document in documents for mark in (*_marked(tokenizer, document)[1], False)]
             count += len(parts[-1])
             work.report(min(1.0, count / wanted))
             if count >= wanted:
                 break
-        np.save(work.out / "tokens.npy", np.concatenate(parts)[:wanted])
+        files = CorpusFiles(work.out)
+        np.save(files.tokens, np.concatenate(parts)[:wanted])
+        if self.marked:
+            np.save(files.determined, np.array(marks[:wanted], dtype=bool))
         return Done(tokens=wanted)
 
     def read(self, folder: Path) -> CorpusFiles:
@@ -123,15 +134,16 @@ class Heldout(Stage[HeldoutFiles]):
         return HeldoutFiles(folder)
 
 
-def _batches(documents: Iterator[list[Segment]]) -> Iterator[list[str]]:
+def _batches(documents: Iterator[list[Segment]]) -> Iterator[list[list[Segment]]]:
     while True:
-        yield ["".join(s.text for s in document) for document in itertools.islice(documents, DOCUMENTS_AT_ONCE)]
+        yield list(itertools.islice(documents, DOCUMENTS_AT_ONCE))
 
 
-def _ids(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
+def _ids(tokenizer: Tokenizer, documents: list[list[Segment]]) -> np.ndarray:
     import numpy as np
 
     assert len(tokenizer) <= np.iinfo(np.uint16).max
+    texts = ["".join(segment.text for segment in document) for document in documents]
     rows = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
     return np.array([token for row in rows for token in (*row, tokenizer.eos_token_id)], dtype=np.uint16)
 

@@ -42,6 +42,7 @@ class Pretrain(Weights):
             seed=self.seed,
             eos_id=tokenizer.eos_token_id,
             pad_id=tokenizer.pad_token_id,
+            numbers={index: int(token) for token, index in tokenizer.get_vocab().items() if token.isdecimal()},
         ).to(resolve_device(work.runtime.device))
         num_steps = max(1, recipe.tokens // recipe.batch_tokens)
         settings = TrainSettings(
@@ -54,6 +55,9 @@ class Pretrain(Weights):
             beta2=recipe.beta2,
             matrix_lr=recipe.matrix_lr if recipe.optimizer is Optimizer.muon else None,
         )
+        weights = None
+        if recipe.determined_weight != 1.0:
+            weights = np.where(np.load(corpus.determined), np.float32(recipe.determined_weight), np.float32(1.0))
         steps = packed_steps(
             np.load(corpus.tokens, mmap_mode="r"),
             sequence=recipe.sequence,
@@ -61,6 +65,7 @@ class Pretrain(Weights):
             num_steps=num_steps,
             seed=self.seed,
             micro_batch_tokens=work.runtime.micro_batch_tokens,
+            weights=weights,
         )
         result = fit(
             model,

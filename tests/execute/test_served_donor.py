@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from byte_model import overrides
 from composing import FILES, FROM_FILES, composed, compute
-from model_servers import chat, completion, scripted_server
+from model_servers import chat, completion, scripted_server, transformers_server
 
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell, run_cell
@@ -99,6 +99,28 @@ def test_a_cell_trains_on_what_a_server_has_drawn(tmp_path: Path, monkeypatch: p
     assert record_of(cfg, tmp_path / "study") == record
     (tmp_path / "study" / record.cell_id / "record.json").unlink()
     assert record_of(cfg, tmp_path / "study").scores == record.scores
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_cell_on_a_real_server_draws_what_its_model_draws(tmp_path: Path):
+    """`transformers serve` with a random model: its texts come again for the same seed, and are nobody's answers."""
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    overrides(tmp_path)
+    samples: list[list[str]] = []
+    with transformers_server(tmp_path / "model") as url:
+        for name in ("store", "again"):
+            more = (f"++servers.teacher.model={tmp_path / 'model'}", "+servers.teacher.kind=transformers", "temperature=1",
+                    "+servers.teacher.concurrency=1", f"store.root={tmp_path / name}")  # fmt: skip
+            record = record_of(cell(tmp_path, url, *more), tmp_path / f"study-{name}")
+            files = sorted((tmp_path / name / "served_shard").rglob("samples.jsonl.gz"))
+            samples.append([row["text"] for path in files for row in read_jsonl(path)])
+    assert samples[0] == samples[1]
+    assert len(set(samples[0])) > 20
+    facts = record.data["served_pools"]["teacher"]
+    assert facts["report"] == {"model": f"{tmp_path / 'model'}@main"}
+    assert facts["num_requests"] == record.data["num_samples"] == 24
+    assert facts["completion_tokens"] == sum(cost.tokens for cost in record.cost if cost.name == "served_shard")
 
 
 def test_a_server_that_fails_is_taken_up_again_where_it_was(tmp_path: Path):

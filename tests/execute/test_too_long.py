@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from rft.core.tokenization import Prompt, encode_examples
+from rft.methods.sft_matched import MatchedSet
 from rft.records import Record, read_json
-from tests.byte_model import byte_tokenizer, overrides
+from rft.stages.trainset import HUMAN, Example, Examples, write_examples
+from rft.stages.within import WithinLimit
+from tests.byte_model import byte_tokenizer, overrides, write_byte_model
 from tests.composing import composed, compute
+from tests.lone_stage import given_examples, given_weights, run_stage
 
 LIMIT = "train.max_tokens=200"
 
@@ -52,6 +56,23 @@ def test_a_control_takes_the_steps_of_what_is_left(tmp_path: Path, keys: list[st
     rft, control = (finished(keys, f"method={one}", *more, study=tmp_path / "s") for one in ("rft", "sft_matched"))
     assert control.data["num_too_long"] == 1
     assert control.data["num_optimizer_steps"] == rft.data["num_optimizer_steps"]
+
+
+@pytest.mark.parametrize(("references", "left"), [([3], [3]), ([9, 4], [9, 4])])
+def test_epochs_of_a_control_stay_those_of_what_it_is_matched_to(
+    tmp_path: Path, references: list[int], left: list[int]
+) -> None:
+    """Also where the other set happens to have as many examples as the control before its long one was left out."""
+    rows = [Example(f"p{number}", "?", "1 " * (1 + 50 * (number == 2)), HUMAN) for number in range(3)]
+    (tmp_path / "examples").mkdir()
+    write_examples(rows, tmp_path / "examples", references=references)
+    base, subset = given_weights(), given_examples().subset
+    whole = MatchedSet(subset=subset, like=(given_examples(),))
+    stage = WithinLimit.of(whole, base=base, prompt="plain", own_template=None, max_tokens=60)
+    inputs = {base: write_byte_model(tmp_path / "model"), whole: tmp_path / "examples"}
+    run_stage(stage, out=tmp_path / "out", inputs=inputs)
+    assert Examples(tmp_path / "out").references == left
+    assert Examples(tmp_path / "out").num_examples == 2
 
 
 def test_a_cut_example_is_counted(tmp_path: Path, keys: list[str]) -> None:

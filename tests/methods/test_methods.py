@@ -258,7 +258,7 @@ def test_a_carved_validation_split_is_unseen_by_what_is_compared(study: Path):
     human = {row["id"] for row in read_jsonl(folder_of(study, trainset_of(cell)) / "examples.jsonl")}
     assert len(held) == 4
     assert held < human
-    for evaluation in best_of(cell).evaluations:
+    for evaluation in choice_of(cell)[1].tries:
         assert isinstance(evaluation.weights, Finetune)
         seen = {row["id"] for row in read_jsonl(folder_of(study, evaluation.weights.trainset) / "examples.jsonl")}
         assert seen == human - held

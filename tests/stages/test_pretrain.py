@@ -31,8 +31,11 @@ MUON = replace(ADAMW, optimizer=Optimizer.muon, matrix_lr=0.03)
 CORPUS = Corpus(world={"seed": 0}, num_tokens=6_400)
 
 
-def stage(recipe: PretrainConfig) -> Pretrain:
-    return Pretrain(arch=ARCH, recipe=recipe, seed=3, corpus=CORPUS)
+WEIGHTED = replace(MUON, determined_weight=4.0)
+
+
+def stage(recipe: PretrainConfig, arch: ArchConfig = ARCH) -> Pretrain:
+    return Pretrain(arch=arch, recipe=recipe, seed=3, corpus=CORPUS)
 
 
 def pretrained(recipe: PretrainConfig, folder: Path) -> tuple[Path, list[float]]:
@@ -42,6 +45,7 @@ def pretrained(recipe: PretrainConfig, folder: Path) -> tuple[Path, list[float]]
     tiny_tokenizer().save_pretrained(str(corpus))
     pairs = np.random.default_rng(0).integers(4, 9, (2_200, 2))
     np.save(corpus / "tokens.npy", np.column_stack((pairs, pairs.sum(1))).ravel()[:6_401].astype(np.uint16))
+    np.save(corpus / "determined.npy", np.arange(6_401) % 3 == 2)
     run_stage(stage(recipe), out=folder / "out", inputs={CORPUS: corpus})
     return folder / "out", [row["loss_nats"] for row in read_jsonl(folder / "out" / CURVE_FILE)]
 
@@ -51,7 +55,10 @@ def test_an_unchanged_recipe_keeps_its_key_and_each_new_field_makes_another() ->
     assert "optimizer" not in identity
     assert "matrix_lr" not in identity
     assert stage(MUON).identity()["recipe"] == identity | {"optimizer": "muon", "matrix_lr": 0.03}
-    assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02))}) == 3
+    assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02), WEIGHTED)}) == 4
+    assert "number_start" not in stage(ADAMW).identity()["arch"]
+    assert stage(ADAMW, replace(ARCH, number_start=True)).key != stage(ADAMW).key
+    assert "marked" not in CORPUS.identity()
 
 
 def test_identical_runs_of_muon_write_identical_bases(tmp_path: Path) -> None:
@@ -68,3 +75,18 @@ def test_muon_is_the_configured_rule_and_leaves_a_plain_llama(tmp_path: Path) ->
     assert first.config.to_dict() == second.config.to_dict() | {
         "_name_or_path": first.config.to_dict()["_name_or_path"]
     }
+
+
+def test_weight_on_determined_tokens_learns_them_sooner(tmp_path: Path) -> None:
+    """The sums are every third token; what they are is all that can be learnt of this text."""
+    from rft.core.losses import measure_loss
+
+    rng = np.random.default_rng(1)
+    pairs = rng.integers(4, 9, (300, 2))
+    text, sums = np.column_stack((pairs, pairs.sum(1))).ravel(), np.arange(900) % 3 == 2
+    measured = []
+    for name, recipe in (("even", MUON), ("weighted", WEIGHTED)):
+        folder, _ = pretrained(recipe, tmp_path / name)
+        model = load_model(folder, device="cpu", dtype="float32")
+        measured.append(measure_loss(model, text, window=32, context_id=1, mask=sums).determined_loss_nats)
+    assert measured[1] < 0.9 * measured[0]

@@ -6,15 +6,18 @@ import collections
 import hashlib
 import itertools
 import re
+from pathlib import Path
 
+import numpy as np
 from world_settings import EASY
 
 from rft.core.world_tokenizer import build_world_tokenizer
 from rft.records import Problem
-from rft.stages.corpus import _marked
+from rft.stages.corpus import Corpus, _marked
 from rft.text.world import WorldSplit, corpus_documents, equation_key, paths_of, verdict, world_problems
 from rft.text.world.corpus import Segment
 from rft.text.world.problems import drafts, tell
+from tests.lone_stage import run_stage
 
 EQUATION = re.compile(r"<<(\d+)([-+*/])(\d+)=(\d+)>>(\d+)")
 
@@ -150,3 +153,26 @@ def test_the_text_is_the_golden_one() -> None:
     assert (
         hashlib.sha256(text.encode()).hexdigest() == "7855df68055de4c0f6ffc979f3a2468d53ad857d030644e711da0c3748fd110f"
     )
+
+
+def test_a_marked_corpus_holds_the_same_tokens_and_a_mark_for_each(tmp_path: Path) -> None:
+    """Marks of the stage against the documents' own segments: token by token, results and copied operands."""
+    world = {name: value for name, value in vars(EASY).items() if name != "human_style"}
+    made = []
+    for on in (False, True):
+        stage = Corpus(world=world, num_tokens=5_000, seed=4, marked=on)
+        run_stage(stage, out=tmp_path / f"{on}", inputs={})
+        made.append(stage.read(tmp_path / f"{on}"))
+    plain, marked = made
+    tokenizer = build_world_tokenizer(EASY)
+    tokens, marks = np.load(marked.tokens), np.load(marked.determined)
+    assert np.array_equal(np.load(plain.tokens), tokens)
+    assert not plain.determined.exists()
+    expected = [
+        (word, segment.determined)
+        for document in itertools.islice(corpus_documents(EASY, seed=4), 200)
+        for segment in [*document, Segment("<eos>", False)]
+        for word in ([segment.text] if segment.text == "<eos>" else tokenizer.tokenize(segment.text))
+    ]
+    words = tokenizer.convert_ids_to_tokens(tokens.tolist())
+    assert list(zip(words, marks.tolist(), strict=True)) == expected[: len(words)]

@@ -24,6 +24,7 @@ from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 DEFAULT_BATCH = 64  # rows at once
 STOP_EVERY = 8  # steps between looks for stop strings
+LOOK_EVERY = 8  # steps between looks for finished rows on a GPU, which stands still while it is asked
 KEEP_SHARE = 0.75  # rows leave the batch once fewer than this share is unfinished
 
 
@@ -71,8 +72,11 @@ class TorchSampler:
         return solutions
 
     def close(self) -> None:
-        """Drop the model."""
+        """Drop the model, and leave its memory to the processes that share the GPU."""
+        is_on_gpu = self._model.device.type == "cuda"
         del self._model
+        if is_on_gpu:
+            torch.cuda.empty_cache()
 
 
 def left_padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -127,6 +131,7 @@ class _Decoding:
     ) -> list[list[int]]:
         """Generated ids of every row, anything after the end left in."""
         device = self._model.device
+        look_every = LOOK_EVERY if device.type == "cuda" else 1
         num_rows, length = uniform.shape
         draws = num_rows // len(prompts)
         uniform = uniform.to(device)
@@ -144,12 +149,14 @@ class _Decoding:
         result = torch.full((num_rows, length), int(self._ends[0]), device=device)
         for step in range(length):
             token_B = choose(logits_BV, uniform_B=uniform[alive_B, step], temperature=temperature, top_p=top_p)
-            result[alive_B[unfinished_B], step] = token_B[unfinished_B]
+            result[alive_B, step] = torch.where(unfinished_B, token_B, result[alive_B, step])
             unfinished_B = unfinished_B & ~torch.isin(token_B, self._ends)
             if self._stop and step % STOP_EVERY == STOP_EVERY - 1:
                 unfinished_B = unfinished_B & ~self._has_stop(result[alive_B, : step + 1])
-            num_left = int(unfinished_B.sum())
-            if num_left == 0 or step == length - 1:
+            if step == length - 1:
+                break
+            num_left = int(unfinished_B.sum()) if (step + 1) % look_every == 0 else len(alive_B)
+            if num_left == 0:
                 break
             if num_left < KEEP_SHARE * len(alive_B):
                 kept = unfinished_B.nonzero().squeeze(1)

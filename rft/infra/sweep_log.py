@@ -6,7 +6,7 @@
 Lines:
     {"time": ..., "sweep/cells_done": 12, "sweep/cells_missing": 1, "sweep/stages_done": 40, "sweep/stages_running": 2,
      "sweep/remaining_s": 93.0, "sweep/done_frac": 0.61, "cost/device_hours": 1.9}
-    {"time": ..., "event": "alert", "title": "finetune nano-s sft failed", "text": "TrainingDivergedError: the loss is nan ..."}
+    {"time": ..., "event": "alert", "title": "finetune nano-s sft failed", "text": "TrainingDivergedError: the loss ..."}
 """
 
 from __future__ import annotations

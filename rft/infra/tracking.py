@@ -150,7 +150,7 @@ class Mirror:
 
 
 def wandb_environment(folder: Path, *, is_online: bool) -> dict[str, str]:
-    """Variables that keep wandb's files inside the study's folder, and wandb quiet. Online, what `wandb login` wrote counts."""
+    """Variables that keep wandb's files inside the study's folder, and wandb quiet. Online, `wandb login` counts."""
     inner = str(folder / "wandb" / "cache")
     return {
         **({} if is_online else {"WANDB_CONFIG_DIR": inner}),

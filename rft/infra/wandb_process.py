@@ -16,8 +16,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 

@@ -53,7 +53,7 @@ class Training:
         if not isinstance(step, int) or step <= self._last:
             return None
         self._last = step
-        names = {"loss_nats": "loss", "lr": "lr", "target_tokens": "tokens", "flops": "flops", "num_steps": "num_steps"}
+        names = {"loss_nats": "loss", "lr": "lr", "target_tokens": "tokens", "flops": "flops", "elapsed_s": "elapsed_s"}
         found = {f"train/{name}": row[key] for key, name in names.items() if key in row}
         return {"train/step": step, **found, "_timestamp": row["time"]}
 

@@ -23,6 +23,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -90,6 +91,7 @@ class Mirror:
         self._runs = tuple(runs)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
+        self._sender: threading.Thread | None = None
 
     def __enter__(self) -> Mirror:
         if self._settings.mode != "disabled":
@@ -106,10 +108,13 @@ class Mirror:
         """Tell the process that all is written, and wait for it, but not for long."""
         if self._process is None:
             return
+        started_s = time.monotonic()
+        if self._sender is not None:
+            self._sender.join(self._settings.finish_s)  # a short sweep ends before the process has read what it is for
         if self._pipe is not None:
             self._pipe.close()
         try:
-            self._process.wait(self._settings.finish_s)
+            self._process.wait(max(0.0, self._settings.finish_s - (time.monotonic() - started_s)))
         except subprocess.TimeoutExpired:
             log.info(
                 f"W&B is still being told, which goes on by itself (process {self._process.pid}, at most "
@@ -142,7 +147,8 @@ class Mirror:
             )
         theirs.close()
         self._pipe = pipe
-        threading.Thread(target=self._send, args=(pipe,), daemon=True).start()  # it may be slow to take it
+        self._sender = threading.Thread(target=self._send, args=(pipe,), daemon=True)  # it may be slow to take it
+        self._sender.start()
 
     def _send(self, pipe: Connection) -> None:
         with suppress(OSError, ValueError):

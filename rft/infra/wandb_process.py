@@ -65,19 +65,17 @@ class MirrorProcess:
         self._streams = [Stream(plan, folder=self._folder) for plan in runs if plan.cell is None]
         self._cells = [plan for plan in runs if plan.cell is not None]
         self._sent = {plan.run_id: Sent.of(self._folder, plan.run_id) for plan in runs}
-        self._waiting: dict[str, list[Point]] = {plan.run_id: [] for plan in runs}  # of runs that are not open
         self._open: dict[str, OpenRun] = {}
         self._ending: dict[str, OpenRun] = {}
         self._plans = {plan.run_id: plan for plan in runs}
         self._table_s = 0.0
         self._num_told = -1  # cells in the latest table
         self._has_workspace = False
+        self._closed: set[str] = set()  # runs that were ended because the sweep is
 
     def serve(self, pipe: Connection) -> None:
         """Look at the files every second until the sweep ends."""
         self._write_status()
-        for stream in self._streams:
-            self._waiting[stream.plan.run_id] += stream.read_curve() if not stream.plan.files else []
         while not _closed(pipe, EVERY_S):
             self._look()
         threading.Thread(target=_end_group, args=(self._settings.linger_s,), daemon=True).start()
@@ -85,47 +83,47 @@ class MirrorProcess:
 
     def _look(self, *, last: bool = False) -> None:
         self._probe()
-        for stream in self._streams:
-            self._follow(stream, last=last)
+        for number in range(len(self._streams)):
+            self._follow(number, last=last)
         for plan in self._cells:
             self._take_cell(plan)
         self._collect()
 
-    def _follow(self, stream: Stream, *, last: bool) -> None:
+    def _follow(self, number: int, *, last: bool) -> None:
+        stream = self._streams[number]
         run_id = stream.plan.run_id
-        points = stream.read()
-        if last:
-            points += stream.read_curve()
+        points = _points(stream, curve=last or not stream.plan.files)
         run = self._open.get(run_id)
-        if run is None:
-            self._waiting[run_id] += points
-            run = self._opened(stream, last=last)
-        else:
+        if run is not None:
             _tell(run, points)
+        elif self._has_news(stream, last=last):
+            run = self._open_again(number)
+            stream = self._streams[number]
         if run is None:
             return
         if stream.plan.job_type == "sweep":
             self._tell_results(run, last=last)
         if last or (stream.has_ended and stream.plan.job_type != "sweep"):
             done = stream.has_ended and not stream.failed
+            self._closed |= {run_id} if last else set()
             self._end(run_id, exit_code=0 if done or stream.plan.job_type == "sweep" else 1)
 
-    def _opened(self, stream: Stream, *, last: bool) -> OpenRun | None:
-        """The run of a stream that has something new to say; None where it has not, or not yet."""
+    def _has_news(self, stream: Stream, *, last: bool) -> bool:
+        """Whether a stream whose run is not open has something new to say, and may."""
         run_id, sent = stream.plan.run_id, self._sent[stream.plan.run_id]
         known = sent.rows if sent.where == self._place.name or sent.finished else 0
         is_new = stream.num_points > known or (last and stream.num_points > 0 and not sent.finished)
-        short = stream.plan.job_type == "evaluate" and stream.lasted_s < SHORT_S
-        if (
-            not is_new
-            or short
-            or run_id in self._ending
-            or len(self._open) + len(self._ending) >= MOST_OPEN + 64 * last
-        ):
-            return None
-        run = self._start(stream.plan, stream.source)
-        _tell(run, self._waiting.pop(run_id))
-        self._waiting[run_id] = []
+        is_short = stream.plan.job_type == "evaluate" and stream.lasted_s < SHORT_S
+        is_full = len(self._open) + len(self._ending) >= MOST_OPEN and not last
+        return is_new and not (is_short or is_full or run_id in self._ending or run_id in self._closed)
+
+    def _open_again(self, number: int, *, again: bool = False) -> OpenRun:
+        """A run with all points of its files, from the first one on: it knows which of them are there."""
+        plan = self._streams[number].plan
+        stream = self._streams[number] = Stream(plan, folder=self._folder)
+        points = _points(stream, curve=True)
+        run = self._start(plan, stream.source, again=again)
+        _tell(run, points)
         return run
 
     def _start(self, plan: RunPlan, source: Source, *, again: bool = False) -> OpenRun:
@@ -196,11 +194,8 @@ class MirrorProcess:
             run.tell(extra)
             self._end(plan.run_id, exit_code=0)
             return
-        old = next(number for number, stream in enumerate(self._streams) if stream.plan.run_id == plan.run_id)
-        stream = Stream(plan, folder=self._folder)
-        points = stream.read() or stream.read_curve()
-        self._streams[old] = stream
-        _tell(self._start(plan, stream.source, again=True), points)
+        number = next(i for i, stream in enumerate(self._streams) if stream.plan.run_id == plan.run_id)
+        self._open_again(number, again=True)
 
     def _probe(self) -> None:
         """Ask again for a server that could not be reached; online, build the workspace once."""
@@ -217,7 +212,7 @@ class MirrorProcess:
         """Tell what is left, and what was kept offline while the server could not be reached."""
         self._look(last=True)
         self._wait()
-        self._look(last=True)
+        self._look(last=True)  # what was met meanwhile: runs that failed online
         self._wait()
         if self._settings.mode == "online" and not self._place.is_online and any(s.where for s in self._sent.values()):
             self._place, trouble = find_place(self._settings)
@@ -246,6 +241,11 @@ class MirrorProcess:
             text = f"{self._trouble}; runs are kept in {self._folder / 'wandb'} (wandb sync sends them)"
         (self._folder / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
         write_json(self._folder / STATE_FOLDER / STATUS_FILE, {"trouble": text, "place": self._place.name})
+
+
+def _points(stream: Stream, *, curve: bool) -> list[Point]:
+    found = stream.read()
+    return found + stream.read_curve() if curve else found
 
 
 def _tell(run: OpenRun, points: Sequence[Point]) -> None:

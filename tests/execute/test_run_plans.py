@@ -25,7 +25,7 @@ def test_a_stage_that_cells_share_is_one_run_and_they_link_to_it(tmp_path: Path)
     runs = plans(tmp_path, "sft", "rft")
     (base,) = runs["pretrain"]
     assert len(runs["finetune"]) == 2  # SFT is the donor of RFT too
-    (sft,) = [one for one in runs["finetune"] if one.name == "finetune nano-s sft 1"]
+    (sft,) = [one for one in runs["finetune"] if one.name == "finetune nano-xs sft 1"]
     assert all({base.run_id, sft.run_id} <= set(cell.links.values()) for cell in runs["cell"] if "_rft_" in cell.name)
     assert all(base.run_id in cell.links.values() for cell in runs["cell"])
     assert len({one.run_id for group in runs.values() for one in group}) == sum(map(len, runs.values()))

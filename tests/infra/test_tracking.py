@@ -70,7 +70,6 @@ def test_a_curve_reads_back_with_its_own_times(tmp_path: Path) -> None:
     assert [point["train/step"] for point in points] == list(range(1, 21))
     assert [point["_step"] for point in points] == list(range(20))
     assert [point["_timestamp"] for point in points] == [START_S + step for step in range(1, 21)]
-    assert [point["_runtime"] for point in points] == [pytest.approx(step) for step in range(1, 21)]
     assert points[4]["train/loss"] == 0.4
 
 

@@ -22,7 +22,10 @@ WORKSPACE_NAME = "Scaling of SFT and RFT"
 ACCURACY = "eval/maj1@1"
 LOSS, HUMAN, PARAMS = "model/pretrain_loss_nats", "data/num_human", "model/num_params_non_embedding"
 SAMPLES_TABLE = "samples"
-CURVES = {"Training": ("train/step", ("train/loss", "train/lr")), "Sampling": ("sample/draws", ("sample/correct_frac", "sample/tokens_per_s"))}
+CURVES = {
+    "Training": ("train/step", ("train/loss", "train/lr")),
+    "Sampling": ("sample/draws", ("sample/correct_frac", "sample/tokens_per_s")),
+}
 CELL_RUNS = "cell"  # their job type; stages, pools and the sweep have others
 LEGEND = "${config:model} ${config:method} k=${config:k} data ${config:data_frac}"
 

@@ -3,8 +3,9 @@
     python -m analysis.wandb_workspace ENTITY/PROJECT            # saves it: needs an account (wandb login)
     python -m analysis.wandb_workspace ENTITY/PROJECT --dry-run  # prints its specification, sends nothing
 
-Needs the extra `workspace` (the package wandb-workspaces). The metric names are those of the mirrored runs' summaries:
-{"eval/maj1@1": 0.41, "eval/maj1@1_se": 0.014, "data/num_human": 512, "model/pretrain_loss_nats": 1.34, "cost/flops": 2.1e12, ...};
+Needs the extra `workspace` (the package wandb-workspaces); `tracking.workspace=true` does the same at a sweep's start.
+The metric names are those of the mirrored runs, of a cell's summary for one:
+{"eval/maj1@1": 0.41, "eval/maj1@1_se": 0.014, "data/num_human": 512, "model/pretrain_loss_nats": 1.34, "cost/flops": 2e12}.
 W&B shows a mirror: the study folder is the truth, and intervals and claims stand in the report (plot_scaling.py --report).
 """
 

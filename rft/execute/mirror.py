@@ -67,10 +67,18 @@ def run_plans(cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Sto
         config={"study": study.name},
         files=(SWEEP_FILE,),
     )
-    stages = [
-        _stage_plan(ids[name], list(own.values()), users[name], hits=hits, store=store) for name, own in members.items()
+    stages = {
+        name: _stage_plan(ids[name], list(own.values()), users[name], hits=hits, store=store)
+        for name, own in members.items()
+    }
+    shown: dict[str | None, str] = {
+        name: ids[name] for name, one in stages.items() if one is not None and one.job_type != Evaluate.kind
+    }
+    return [
+        sweep,
+        *(one for one in stages.values() if one is not None),
+        *(_cell_plan(one, shown, study) for one in cells),
     ]
-    return [sweep, *(one for one in stages if one is not None), *(_cell_plan(one, ids, study) for one in cells)]
 
 
 def _run_of(stage: Stage[Any]) -> str | None:
@@ -101,10 +109,10 @@ def _stage_plan(
     )
 
 
-def _cell_plan(cell: CellPlan, ids: Mapping[str, str], study: Study) -> RunPlan:
+def _cell_plan(cell: CellPlan, ids: Mapping[str | None, str], study: Study) -> RunPlan:
     named = {stage.label: _run_of(stage) for stage in cell.stages if not isinstance(stage, DrawnShard)}
     pools = {f"sample {stage.model}": _run_of(stage) for stage in cell.stages if isinstance(stage, DrawnShard)}
-    links = {label: ids[name] for label, name in {**named, **pools}.items() if name is not None}
+    links = {label: ids[name] for label, name in {**named, **pools}.items() if name in ids}
     return RunPlan(
         run_id=stable_run_id(study.name, cell.cell_id),
         name=cell.cell_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rft.infra.live_text import running_lines
 from rft.infra.live import LIVE_FOLDER, Appender
+from rft.infra.live_text import running_lines
 
 START = {"event": "start", "pid": 1, "host": "x"}
 

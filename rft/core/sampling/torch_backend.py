@@ -17,9 +17,8 @@ from typing import Any
 
 import torch
 
-from rft.core import OnProgress
 from rft.core.model import load_model
-from rft.core.sampling.base import Solution, check_request, end_ids, finish, first_stop
+from rft.core.sampling.base import OnSolutions, Solution, check_request, end_ids, finish, first_stop
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
@@ -51,7 +50,7 @@ class TorchSampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: OnProgress | None = None,
+        progress: OnSolutions | None = None,
     ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`."""
         ids = encode_prompts(self._tokenizer, prompts)
@@ -68,7 +67,8 @@ class TorchSampler:
             for place, number in enumerate(chosen):
                 solutions[number] = flat[place * num_draws : (place + 1) * num_draws]
             if progress is not None:
-                progress(min(at + per_batch, len(order)) * num_draws, num_draws * len(prompts))
+                fresh = [(number, one) for number in chosen for one in solutions[number]]
+                progress(min(at + per_batch, len(order)) * num_draws, num_draws * len(prompts), fresh)
         return solutions
 
     def close(self) -> None:

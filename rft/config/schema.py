@@ -243,6 +243,9 @@ class TrackingConfig:
     entity: str | None
     tags: list[str]
     max_samples: Annotated[int, fields.run("[0, inf)")]  # rows of the sampled-solutions table
+    finish_s: Annotated[float, fields.run("[0, inf)")]  # seconds that the end of a study waits for W&B, at most
+    figures: bool  # at the end, as images of the sweep's run
+    workspace: bool  # online: build the prepared workspace, once for a project (extra `workspace`)
 
 
 @dataclass

@@ -33,9 +33,9 @@ Log = Callable[[Mapping[str, Any]], None]
 Row = dict[str, Any]
 
 
-def live_path(folder: Path, kind: str, key: str) -> Path:
+def live_name(kind: str, key: str) -> str:
     """The file of a stage."""
-    return folder / f"{kind}-{key}.jsonl"
+    return f"{kind}-{key}.jsonl"
 
 
 class Appender:
@@ -71,7 +71,7 @@ def live_log(folder: Path | None, *, kind: str, key: str, label: str) -> Iterato
     if folder is None:
         yield None
         return
-    log, started = Appender(live_path(folder, kind, key)), time.monotonic()
+    log, started = Appender(folder / live_name(kind, key)), time.monotonic()
     log({"event": "start", "pid": os.getpid(), "host": socket.gethostname(), "label": label})
     try:
         yield log
@@ -114,4 +114,3 @@ def _rows(content: bytes) -> Iterator[Row]:
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
-

@@ -134,7 +134,7 @@ class Mirror:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
                 pass_fds=(theirs.fileno(),),
-                env={**os.environ, **wandb_environment(folder)},
+                env={**os.environ, **wandb_environment(folder, is_online=self._settings.mode == "online")},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -149,14 +149,14 @@ class Mirror:
             pipe.send((self._settings, self._runs))
 
 
-def wandb_environment(folder: Path) -> dict[str, str]:
-    """Variables that keep wandb's files inside the study's folder, and wandb quiet."""
+def wandb_environment(folder: Path, *, is_online: bool) -> dict[str, str]:
+    """Variables that keep wandb's files inside the study's folder, and wandb quiet. Online, `wandb login` counts."""
     inner = str(folder / "wandb" / "cache")
     return {
+        **({} if is_online else {"WANDB_CONFIG_DIR": inner}),
         "WANDB_DIR": str(folder),
         "WANDB_DATA_DIR": inner,
         "WANDB_CACHE_DIR": inner,
-        "WANDB_CONFIG_DIR": inner,
         "WANDB_SILENT": "true",
         "WANDB_ERROR_REPORTING": "false",
         "WANDB__SERVICE_WAIT": "20",
@@ -172,6 +172,7 @@ class Sent:
     rows: int = 0
     finished: bool = False
     where: str = ""  # 'offline', or server and project
+    digest: str = ""  # of the record that was told, of a cell
 
     @classmethod
     def of(cls, folder: Path, run_id: str) -> Sent:
@@ -186,5 +187,5 @@ class Sent:
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             beside = self.path.with_suffix(".new")
-            beside.write_text(json.dumps({"rows": self.rows, "finished": self.finished, "where": self.where}))
+            beside.write_text(json.dumps({name: value for name, value in vars(self).items() if name != "path"}))
             beside.replace(self.path)

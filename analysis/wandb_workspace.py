@@ -4,7 +4,7 @@
     python -m analysis.wandb_workspace ENTITY/PROJECT --dry-run  # prints its specification, sends nothing
 
 Needs the extra `workspace` (the package wandb-workspaces). The metric names are those of the mirrored runs' summaries:
-{"eval/maj1@1": 0.41, "eval/maj1@1_se": 0.014, "data/num_human": 512, "model/pretrain_loss_nats": 1.34, "cost/flops": 2.1e12, ...};
+{"eval/maj1@1": 0.41, "eval/maj1@1_se": 0.014, "data/num_human": 512, "model/pretrain_loss_nats": 1.34, "cost/flops": 2.1e12};
 W&B shows a mirror: the study folder is the truth, and intervals and claims stand in the report (plot_scaling.py --report).
 """
 
@@ -22,7 +22,10 @@ WORKSPACE_NAME = "Scaling of SFT and RFT"
 ACCURACY = "eval/maj1@1"
 LOSS, HUMAN, PARAMS = "model/pretrain_loss_nats", "data/num_human", "model/num_params_non_embedding"
 SAMPLES_TABLE = "samples"
-CURVES = {"Training": ("train/step", ("train/loss", "train/lr")), "Sampling": ("sample/draws", ("sample/correct_frac", "sample/tokens_per_s"))}
+CURVES = {
+    "Training": ("train/step", ("train/loss", "train/lr")),
+    "Sampling": ("sample/draws", ("sample/correct_frac", "sample/tokens_per_s")),
+}
 CELL_RUNS = "cell"  # their job type; stages, pools and the sweep have others
 LEGEND = "${config:model} ${config:method} k=${config:k} data ${config:data_frac}"
 

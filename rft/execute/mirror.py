@@ -74,7 +74,7 @@ def run_plans(cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Sto
 
 
 def _run_of(stage: Stage[Any]) -> str | None:
-    """What names the run that a stage is shown in: its kind and key, or its pool's for a shard; None where it says nothing."""
+    """What names the run that a stage is shown in: its kind and key, or its pool's for a shard; None: it says nothing."""
     if isinstance(stage, DrawnShard):
         return f"pool-{stage.key_without('block', 'draws')}"
     return f"{stage.kind}-{stage.key}" if isinstance(stage, Weights | Evaluate) else None

@@ -213,7 +213,6 @@ def _telling(
         log_of.close()
 
 
-
 def _task_id(cell: PlannedCell) -> str:
     return f"cell {cell.plan.cell_id}"
 

@@ -27,7 +27,9 @@ def test_every_metric_is_in_a_mirrored_summary() -> None:
 
 def test_every_curve_is_of_points_that_stages_give() -> None:
     step = {"time": 1.0, "step": 1, "loss_nats": 2.0, "lr": 0.1}
-    drawn = [{"time": t, "done": t, "total": 9, "tokens": 5 * t, "graded": t, "correct": 1, "truncated": 0} for t in (1, 2)]
+    drawn = [
+        {"time": t, "done": t, "total": 9, "tokens": 5 * t, "graded": t, "correct": 1, "truncated": 0} for t in (1, 2)
+    ]
     given = set(Training().metrics("a", step) or {})
     pool = Solutions("sample")
     given |= {name for row in drawn for name in pool.metrics("a", row) or {}}

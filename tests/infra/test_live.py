@@ -29,10 +29,14 @@ def test_a_reader_sees_each_whole_line_once(tmp_path: Path) -> None:
 
 
 def test_start_and_end_are_said(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), live_log(tmp_path, kind="finetune", key="1", label="a") as log:
-        assert log is not None
-        log({"step": 1})
-        raise RuntimeError("boom")
+    def breaks() -> None:
+        with live_log(tmp_path, kind="finetune", key="1", label="a") as log:
+            assert log is not None
+            log({"step": 1})
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        breaks()
     rows = [json.loads(line) for line in (tmp_path / "finetune-1.jsonl").read_text().splitlines()]
     assert [row.get("event") for row in rows] == ["start", None, "failed"]
     assert rows[-1]["error"] == "RuntimeError: boom"

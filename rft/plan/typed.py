@@ -184,7 +184,22 @@ def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> 
 
 @functools.cache
 def _load_model(path: Path) -> ModelConfig:
-    loaded = OmegaConf.load(path)
-    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
+    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), _with_defaults(path)))
     assert isinstance(model, ModelConfig)
     return model
+
+
+def _with_defaults(path: Path) -> DictConfig:
+    """A model's file over those that its list of defaults names, as Hydra composes them: files beside it, and `_self_`."""
+    own = OmegaConf.load(path)
+    assert isinstance(own, DictConfig)
+    order = list(own.pop("defaults", ["_self_"]))
+    parts = []
+    for name in order if "_self_" in order else [*order, "_self_"]:
+        beside = path.with_name(f"{name}.yaml")
+        if name != "_self_" and not (isinstance(name, str) and beside.is_file()):
+            raise ValueError(f"{path} has the default {name!r}: as a donor's, it names a file beside it, or _self_")
+        parts.append(own if name == "_self_" else _with_defaults(beside))
+    merged = OmegaConf.merge(*parts)
+    assert isinstance(merged, DictConfig)
+    return merged

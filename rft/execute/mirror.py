@@ -10,7 +10,7 @@ run names the runs that it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rft.config import StudyConfig
@@ -103,7 +103,7 @@ def _stage_plan(
         run_id=run_id,
         name=f"sample {first.model}" if pool else first.label,
         job_type="sample" if pool else first.kind,
-        config={**agreed(flat_settings(cell) for cell in users), "stage.kind": first.kind, "stage.model": first.model},
+        config={**agreed(users), "stage.kind": first.kind, "stage.model": first.model},
         files=tuple(live_name(stage.kind, stage.key) for stage in computed),
         curve=curve,
     )
@@ -129,9 +129,7 @@ def flat_settings(cell: CellPlan) -> dict[str, Any]:
     return flat_config({**cell.names, **cell.setting, **cell.seeds})
 
 
-def agreed(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The keys in which all settings have one value."""
-    common: dict[str, Any] | None = None
-    for one in settings:
-        common = dict(one) if common is None else {key: v for key, v in common.items() if key in one and one[key] == v}
-    return common or {}
+def agreed(cells: Sequence[CellPlan]) -> dict[str, Any]:
+    """The settings that all cells share, by dotted key."""
+    first, *others = (flat_settings(cell) for cell in cells)
+    return {key: v for key, v in first.items() if all(key in one and one[key] == v for one in others)}

@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage bench clean
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env bench clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -68,6 +68,12 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	$(RUN) -m pip install -q -c constraints.txt torch
 	$(RUN) -m pip install -q -c constraints.txt -e .
 	touch $@
+
+# lm-evaluation-harness in an environment of its own, for the slow test that asks it for a record's score.
+lm-eval-env:
+	test -x .venv-lm-eval/bin/python || $(PYTHON) -m venv .venv-lm-eval
+	.venv-lm-eval/bin/python -m pip install -q -c constraints.txt torch
+	.venv-lm-eval/bin/python -m pip install -q -c constraints.txt transformers accelerate lm-eval==0.4.13
 
 # What tests, lint and types need on top.
 $(DEV): $(STAMP)

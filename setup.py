@@ -17,6 +17,6 @@ setup(
     package_data={
         **{name: ["*.yaml"] for name in conf},
         "rft": ["py.typed", "data/*"],
-        "analysis": ["py.typed", "data/*.csv", "report/*.html", "report/*.css", "report/*.js"],
+        "analysis": ["py.typed", "data/*.csv", "report/*.html", "report/*.css", "report/*.js", "explore/assets/*.*"],
     },
 )

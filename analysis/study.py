@@ -230,14 +230,19 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
         if isinstance(drawing, NotEnough):
             lines.append(wrap(f"no figure: {drawing}"))
             continue
-        drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
-        drawing.figure.set_layout_engine("none")
-        for ending in ("png", "svg"):
-            metadata = {"Date": None} if ending == "svg" else {}
-            drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata)
-        lines.append(f"figure: {out / drawing.name}.png (.svg)")
+        lines.append(save_figure(drawing, out=out))
     write_json(out / "fits.json", fits_of(drawings))
     return [*lines, f"fits: {out / 'fits.json'}"]
+
+
+def save_figure(drawing: Drawing, *, out: Path) -> str:
+    """Write PNG and SVG; returns the line that says so."""
+    drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
+    drawing.figure.set_layout_engine("none")
+    for ending in ("png", "svg"):
+        metadata = {"Date": None} if ending == "svg" else {}
+        drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata)
+    return f"figure: {out / drawing.name}.png (.svg)"
 
 
 def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:

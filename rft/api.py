@@ -26,11 +26,13 @@ from rft.conf_path import conf_folder, search_folders
 from rft.records import Record, read_json
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from analysis.load.cells import Missing
     from analysis.load.outcomes import Outcomes
     from analysis.load.points import Point
     from analysis.stats.fits import SeriesFit
-    from rft.execute.cell import PlannedCell
+    from rft.execute.gathered import PlannedCell
 
 OUTPUTS = Path("multirun_outputs")
 DEFAULT_STUDY = "api"
@@ -64,6 +66,19 @@ class Results:
     outcomes: Outcomes  # per problem, for paired comparisons
     missing: tuple[Missing, ...]  # cells without a usable record, with the reason
     notes: tuple[str, ...] = ()  # what was found on reading
+
+    def to_frame(self) -> DataFrame:
+        """A pandas frame (extra `frame`): the rows of records.csv, with a column for every key, seed and score."""
+        from analysis.load.cells import Table
+        from analysis.tables.results import records_rows
+
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ValueError("to_frame needs pandas: pip install 'rft-scaling[frame]', or read records.csv") from error
+        table = Table(tuple(cell for point in self.points for cell in point.cells))
+        columns, rows = records_rows(table, self.outcomes)
+        return DataFrame(rows, columns=columns)
 
 
 def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | None = None) -> Plan:

@@ -31,7 +31,7 @@ from typing import Any
 
 from rft.records import SHOWN_FILE, Outcome, Score, whole_file
 from rft.text import answers
-from rft.text.rows import GREEDY, Row, draw_field, flag_field, gold_field, model_field, numbered_rows, text_field
+from rft.text.rows import GREEDY, Row, draw_field, flag_field, model_field, numbered_rows, text_field
 from rft.text.scoring import rivals
 from rft.votes import Tally, pool_scores
 
@@ -50,7 +50,7 @@ class Item:
     where: str  # file and line, for messages
 
 
-def read_items(source: str) -> Iterator[Item]:
+def read_items(source: str, *, rule: str = "gsm8k") -> Iterator[Item]:
     """Items of a file, of standard input ("-"), or of every sample file in a study folder.
 
     Raises ValueError, with file and line, for rows without id, gold or text and for a label that is not true or false.
@@ -60,16 +60,16 @@ def read_items(source: str) -> Iterator[Item]:
         raise ValueError(f"the folder {source} holds no {SHOWN_FILE}: give a study folder or a JSON-lines file")
     for path in paths:
         for line, row in numbered_rows(path):
-            yield _item(row, f"{path}: line {line}")
+            yield _item(row, f"{path}: line {line}", rule=rule)
 
 
-def _item(row: Row, where: str) -> Item:
+def _item(row: Row, where: str, *, rule: str) -> Item:
     label = row.get("label")
     if label not in (None, True, False):
         raise ValueError(f"{where} has the label {label!r}, expected true or false")
     return Item(
         text_field(row, "id", where=where),
-        gold_field(row, "gold", where=where),
+        answers.gold_of(rule, row, where=where),
         text_field(row, "text", where=where),
         None if label is None else bool(label),
         flag_field(row, "truncated", where=where),
@@ -111,8 +111,8 @@ def grade_items(items: Iterator[Item], *, rule: str, per_item: Path | None = Non
     greedy = [row for row in rows if row.draw == GREEDY]
     others = [row for row in rows if row.draw != GREEDY]
     if greedy and others:
-        return _summary(others) | {"greedy": _summary(greedy)}
-    return _summary(rows)
+        return _summary(others, rule=rule) | {"greedy": _summary(greedy, rule=rule)}
+    return _summary(rows, rule=rule)
 
 
 def _of_one_model(items: Iterator[Item], *, rule: str) -> Iterator[Item]:
@@ -143,7 +143,7 @@ def _check_gold(item: Item, *, rule: str) -> None:
         raise ValueError(f"{item.where} cannot be graded: {fault}")
 
 
-def _summary(rows: Sequence[Graded]) -> dict[str, Any]:
+def _summary(rows: Sequence[Graded], *, rule: str) -> dict[str, Any]:
     by_id: dict[str, list[Graded]] = {}
     for row in rows:
         by_id.setdefault(row.id, []).append(row)
@@ -160,44 +160,49 @@ def _summary(rows: Sequence[Graded]) -> dict[str, Any]:
     }
     counts |= {"accuracy": score.value, "se": score.se if len(by_id) > 1 or len(rows) == 1 else None}
     agreement = Counter((row.outcome is Outcome.CORRECT) == row.label for row in rows if row.label is not None)
-    return counts | _voted(by_id) | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
+    return (
+        counts
+        | _voted(by_id, rule=rule)
+        | ({"agree": agreement[True], "disagree": agreement[False]} if agreement else {})
+    )
 
 
 def _share(rows: Sequence[Graded]) -> float:
     return sum(row.outcome is Outcome.CORRECT for row in rows) / len(rows)
 
 
-def _voted(by_id: Mapping[str, Sequence[Graded]]) -> dict[str, float]:
+def _voted(by_id: Mapping[str, Sequence[Graded]], *, rule: str) -> dict[str, float]:
     """Scores of the draws, as a record has them; none where rows are no draws or problems differ in their number."""
     if len({len(own) for own in by_id.values()}) != 1 or any(row.draw is None for own in by_id.values() for row in own):
         return {}
     tallies = {}
     for name, own in by_id.items():
         letters = "".join(row.outcome.letter for row in own)
-        tallies[name] = Tally.of(letters, rivals(letters, [row.answer for row in own]))
+        tallies[name] = Tally.of(letters, rivals(letters, [row.answer for row in own], rule=rule))
     scores = pool_scores(tallies)
     return {name: score.value for name, score in scores.items()} if len(scores) > 1 else {}
 
 
 def disagreement_matrix(items: Iterator[Item]) -> dict[str, Any]:
-    """For each pair of rules, on how many items one finds a correct answer and the other does not.
+    """For each pair of rules on numbers, on how many items one finds a correct answer and the other does not.
 
     Raises ValueError when there are no items, or for a gold answer that a rule misreads.
     """
+    rules = [name for name, rule in answers.RULES.items() if rule.numbers]
     correct: Counter[str] = Counter()
     differ: Counter[tuple[str, str]] = Counter()
     n = 0
     for item in items:
-        for rule in answers.RULES:
+        for rule in rules:
             _check_gold(item, rule=rule)
         n += 1
-        held = {r: answers.grade(r, item.text, item.gold, item.truncated) is Outcome.CORRECT for r in answers.RULES}
+        held = {r: answers.grade(r, item.text, item.gold, item.truncated) is Outcome.CORRECT for r in rules}
         correct.update(rule for rule, is_correct in held.items() if is_correct)
         differ.update((a, b) for a, b in itertools.product(held, held) if held[a] != held[b])
     if not n:
         raise ValueError("no rows to grade: expected one JSON object a line with id, gold and text")
-    matrix = {a: {b: differ[a, b] for b in answers.RULES} for a in answers.RULES}
-    return {"n": n, "correct": {rule: correct[rule] for rule in answers.RULES}, "disagree": matrix}
+    matrix = {a: {b: differ[a, b] for b in rules} for a in rules}
+    return {"n": n, "correct": {rule: correct[rule] for rule in rules}, "disagree": matrix}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if Path(options.source).is_dir() and not options.matrix:
             raise ValueError(f"{options.source} is a folder of many models' answers: give one file, or --matrix")
-        items = read_items(options.source)
+        items = read_items(options.source, rule="gsm8k" if options.matrix else options.rule)
         result = (
             disagreement_matrix(items)
             if options.matrix

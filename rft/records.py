@@ -37,6 +37,7 @@ OUTCOMES_FILE = "outcomes.jsonl.gz"
 PATHS_FILE = "paths.jsonl.gz"
 SHOWN_FILE = "samples.jsonl"  # a capped sample of solutions, for people
 CURVE_FILE = "curve.jsonl"  # loss over training steps, beside the weights
+CELL_CURVE_FILE = "curve.jsonl.gz"  # the same of a cell's model, thinned, in the cell's folder
 
 
 class Outcome(Enum):

@@ -54,7 +54,8 @@ def run(cfg: DictConfig) -> None:
             raise  # the other cells go on; the launcher reports at the end
         sys.exit(f"error: {error}")
     try:
-        record = run_cell(cell, study_folder=folder, command=[*PROGRAM, *sys.argv[1:]])
+        gather = folder if swept else None
+        record = run_cell(cell, study_folder=folder, command=[*PROGRAM, *sys.argv[1:]], gather=gather)
     except ValueError as error:
         if swept:
             raise

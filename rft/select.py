@@ -27,7 +27,8 @@ from typing import Any
 from rft.records import Problem, Sample, whole_file
 from rft.text import answers, selection
 from rft.text.dedup import TIE_BREAKS, thin
-from rft.text.rows import draw_field, flag_field, gold_field, model_field, numbered_rows, text_field
+from rft.text.path_keys import EQUATIONS, path_equations
+from rft.text.rows import draw_field, flag_field, model_field, numbered_rows, text_field
 
 Origin = tuple[str, str, int]  # id, model, draw
 
@@ -71,7 +72,7 @@ class Questions:
 
     def _facts(self, human: str) -> tuple[list[str], str | None]:
         """All that selection takes from a human path: its equations and its answer."""
-        equations = selection.path_equations(human, kind=self.policy.equations)
+        equations = path_equations(human, kind=self.policy.equations)
         return equations, answers.extract(self.policy.rule, human)
 
     def problems(self) -> list[Problem]:
@@ -97,7 +98,7 @@ def read_pool(source: str, *, policy: selection.Policy) -> Pool:
     for line, row in numbered_rows(source):
         where = f"{source}: line {line}"
         sample = _sample(row, where)
-        gold = gold_field(row, "gold", where=where)
+        gold = answers.gold_of(policy.rule, row, where=where)
         questions.note(sample.id, gold=gold, human=_human(row, where), where=where)
         origin = (sample.id, sample.model, sample.draw)
         if origin in rows:
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rule", choices=[*answers.RULES], help="grading rule (default: paper_select, float equality)")
     parser.add_argument(
         "--equations",
-        choices=["annotated", "plain"],
+        choices=EQUATIONS,
         help="read equations in <<...>> or from the text (default: annotated)",
     )
     parser.add_argument("--tolerance", type=float, help="absolute tolerance of the equation check (default: 1e-3)")

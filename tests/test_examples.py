@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
+import csv
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas
 import pytest
 from composing import TINY
 from synthetic_study import Truth, grid, write_study
 
+from analysis.load.cells import varying_keys
+from analysis.load.checks import verified
+from analysis.load.studies import load_studies
+from analysis.tables.results import records_csv
 from rft import api
 from rft.conf_path import conf_folder
 
@@ -79,6 +86,34 @@ def _true_slope(model: str) -> float:
     """Points a doubling of the data, straight from the generator."""
     spec = {"model": model, "method": "sft", "k": None}
     return Truth().accuracy({**spec, "data_frac": 1.0}) - Truth().accuracy({**spec, "data_frac": 0.5})
+
+
+def test_a_frame_has_the_rows_of_the_csv_file_and_every_varying_key(study: Path):
+    """Two ways out of one function, and the cells' own values."""
+    table, outcomes = verified(load_studies([study]))
+    frame = api.read(study).to_frame()
+    rows = list(csv.DictReader(records_csv(table, outcomes).splitlines()))
+    assert list(frame.columns) == list(rows[0])
+    assert sorted(map(str, frame["cell_id"])) == sorted(row["cell_id"] for row in rows)
+    assert set(varying_keys(table.cells)) <= set(frame.columns)
+    for row in rows:
+        mine = frame[frame["cell_id"] == row["cell_id"]].iloc[0]
+        assert mine["maj1@1"] == pytest.approx(float(row["maj1@1"]))
+        assert (row["k"] == "") == pandas.isna(mine["k"])
+    rft = api.where(api.read(study), method="rft").to_frame()
+    assert set(rft["method"]) == {"rft"}
+
+
+def test_the_notebook_runs_as_a_script():
+    cells = json.loads((REPOSITORY / "examples/frame.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    script = subprocess.run(
+        [sys.executable, "-c", "\n".join([*code, "print(table.round(3).to_string())"])],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert script.returncode == 0, script.stderr
+    assert "'data_frac'" in script.stdout
+    assert "nano-xs" in script.stdout
 
 
 def test_where_keeps_the_points_with_all_the_values(study: Path):

@@ -29,7 +29,16 @@ LIGHT += (
     "analysis.load.studies",
     "analysis.plot_scaling",
 )
-LIGHT += ("rft.cli", "rft.conf_path", "rft.usage", "rft.cli.status", "rft.cli.plot", "rft.cli.archive")
+LIGHT += (
+    "rft.cli",
+    "rft.conf_path",
+    "rft.usage",
+    "rft.cli.status",
+    "rft.cli.plot",
+    "rft.cli.archive",
+    "rft.cli.explore",
+    "analysis.explore.server",
+)
 
 
 @pytest.mark.parametrize("module", LIGHT)

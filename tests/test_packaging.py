@@ -73,7 +73,12 @@ def test_the_wheel_holds_every_file_that_the_code_reads(wheel: Path):
         for path in (REPOSITORY / name).rglob("*.*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert {"rft/py.typed", "rft/data/heldout.txt", "analysis/data/paper_results.csv"} <= data
+    assert {
+        "rft/py.typed",
+        "rft/data/heldout.txt",
+        "analysis/data/paper_results.csv",
+        "analysis/explore/assets/index.html",
+    } <= data
     assert conf | data <= held
     assert not [name for name in held if name.startswith(("tests", "conf", "setup"))]
 

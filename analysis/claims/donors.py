@@ -77,7 +77,9 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
         details = _at_equal_paths(where(everyone, thinned=True), own, view)
         first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs", details=details)
     else:
-        first = UNION.not_testable("no union beside a single model's pool with as many draws" + _unequal(unions, own))
+        first = UNION.not_testable(
+            "no union beside a single model's pool with as many draws" + _unequal(unions, own, view)
+        )
     return [first, _donors(unions, view)]
 
 
@@ -93,9 +95,11 @@ def _at_equal_paths(thinned: Sequence[Point], own: dict[tuple[Base, int | None],
     return lines
 
 
-def _unequal(unions: Sequence[Point], own: dict[tuple[Base, int | None], Point]) -> str:
+def _unequal(unions: Sequence[Point], own: dict[tuple[Base, int | None], Point], view: StudyView) -> str:
     """What an unequal comparison would say, as description."""
-    gaps = [u.estimate.value - o.estimate.value for u in unions if (o := own.get((u.cell.base, u.cell.k))) is not None]
+    pairs = [(u, o) for u in unions if (o := own.get((u.cell.base, u.cell.k))) is not None]
+    found = [contrast(pair, (1.0, -1.0), view.outcomes) for pair in pairs]
+    gaps = [estimate.value for estimate in found if estimate is not None]
     if not gaps:
         return ""
     return f" (with D times the draws, unions are {np.mean(gaps):+.1f} points from the own pool, mean of {len(gaps)})"

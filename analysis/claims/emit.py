@@ -16,7 +16,7 @@ import numpy as np
 
 from analysis.load.names import base_names
 from analysis.load.outcomes import PathDraws, read_path_draws
-from analysis.load.pairs import by_unit, independent_units, paired_replicates
+from analysis.load.pairs import by_unit, independent_units, paired_replicates, seeds_by_unit
 from analysis.load.points import Point
 from analysis.stats.uncertainty import Estimate, both_intervals, nested_mean
 from analysis.stats.votes import distinct
@@ -60,7 +60,8 @@ def emitted_difference(pairs: Sequence[Pair], found: Found) -> Estimate | None:
         return None
     k = min(part[i].num_draws for part in everyone for i in ids)
     bases = []
-    for mine, places in zip(draws, map(independent_units, rows), strict=True):
+    units = [independent_units(mine) for mine in rows]
+    for mine, own in zip(draws, units, strict=True):
         means = np.array([[_mean_distinct(group, ids, k=k) for group in row] for row in mine])
-        bases.append(by_unit(means[:, 0] - means[:, 1], places))
-    return nested_mean(bases)
+        bases.append(by_unit(means[:, 0] - means[:, 1], own))
+    return nested_mean(bases, seeds=[seeds_by_unit(own) for own in units])

@@ -34,6 +34,7 @@ from analysis.stats.controls import CONTROLS, control_words, controls_of, harder
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
+from analysis.stats.power import VERDICT_UNITS
 from analysis.stats.uncertainty import Estimate
 
 RFT_BEATS_CONTROL = ClaimTest(
@@ -253,6 +254,8 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
     correct, distinct = (line for line in lines if isinstance(line, LineFit))
     text = f"k={best}, {len(points)} bases: correct {correct.b:+.1f} (p {correct.p_value(1):.3f}), "
     text += f"distinct {distinct.b:+.2f} (p {distinct.p_value(1):.3f}) per question per {unit_name(points[0].cell)}"
+    if len(points) < VERDICT_UNITS:
+        return CORRECT_DISTINCT.not_testable(f"{text}; {len(points)} bases, a verdict over bases needs {VERDICT_UNITS}")
     signs = (correct.p_value(1) <= ALPHA, correct.b < 0, distinct.p_value(1) <= ALPHA, distinct.b > 0)
     if all(signs):
         return CORRECT_DISTINCT.result(Ruling.SUPPORTED, text)

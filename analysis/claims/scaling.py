@@ -18,6 +18,7 @@ from analysis.load.query import ALL_DATA, where
 from analysis.stats.comparisons import lacking
 from analysis.stats.linear import NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, held_out, measurable, texts_differ, williams
+from analysis.stats.power import VERDICT_UNITS
 from analysis.stats.shape import MARGIN, ShapeResult, compare_rivals, log_linear
 
 SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is a variant
@@ -122,8 +123,8 @@ def claim_loss_predicts(view: StudyView) -> list[ClaimResult]:
 def _williams_result(sft: list[Point]) -> ClaimResult:
     if texts_differ(sft):
         return LOSS_PREDICTS.not_testable(TEXTS_DIFFER)
-    if len(sft) < 5:
-        return LOSS_PREDICTS.not_testable(f"{len(sft)} bases; Williams' test needs at least 5")
+    if len(sft) < VERDICT_UNITS:
+        return LOSS_PREDICTS.not_testable(f"{len(sft)} bases; Williams' test needs at least {VERDICT_UNITS}")
     rows = base_rows(sft)
     if not np.isfinite(rows.log_params).all():
         return LOSS_PREDICTS.not_testable("a base has no number of parameters")
@@ -145,8 +146,8 @@ def _linear_result(view: StudyView) -> ClaimResult:
     details = []
     for method in ("sft", "icl"):
         points = full_points(view.points, method=method)
-        if len(points) < 4:
-            details.append(f"{method}: {len(points)} measurable bases, 4 are needed")
+        if len(points) < VERDICT_UNITS:
+            details.append(f"{method}: {len(points)} measurable bases, a verdict over bases needs {VERDICT_UNITS}")
             continue
         if texts_differ(points):
             details.append(f"{method}: {TEXTS_DIFFER}")

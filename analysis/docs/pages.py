@@ -12,14 +12,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analysis.docs.registry import BLOCKS, Picture, Reference
+from analysis.docs.registry import BLOCKS, EVERY, PUBLISHED, Picture, Published, Reference
 from analysis.study import claims_text, fits_of
 from analysis.style import DPI
 from rft.archive.reading import ABOUT_FILE, REFERENCES
@@ -58,7 +58,9 @@ class Site:
         return sorted(path.parent for path in (self.root / REFERENCES).glob(f"*/{ABOUT_FILE}"))
 
     def study(self, name: str) -> Reference:
-        """A committed study by name. Raises ValueError where there is none."""
+        """A committed study by name, or the published one. Raises ValueError where there is none."""
+        if name == PUBLISHED:
+            return self._read.setdefault(Path(name), Published())
         folder = self.root / REFERENCES / name
         if folder not in self.studies():
             known = ", ".join(path.name for path in self.studies()) or "none"
@@ -91,9 +93,21 @@ class Site:
             if len(marker.split()) < 2:
                 raise ValueError("a marker is <!-- generated: STUDY BLOCK -->")
             name, block, *words = marker.split()
+            if name == EVERY:
+                return self._of_every(block, words)
             return BLOCKS[block](self.study(name), words)
         except ValueError as error:
             raise ValueError(f"{page}: block {marker!r}: {error}") from error
+
+    def _of_every(self, block: str, words: Sequence[str]) -> str:
+        """A block for the published study and each committed one, under their names."""
+        parts = []
+        for name in (PUBLISHED, *(folder.name for folder in self.studies())):
+            made = BLOCKS[block](self.study(name), words)
+            if isinstance(made, Picture):
+                raise ValueError("a figure is of one study: name it")
+            parts.append(f"## {name[0].upper()}{name[1:]}\n\n{made}")
+        return "\n\n".join(parts)
 
     def differences(self, wanted: Wanted) -> list[str]:
         """What stands in the generated files and should not, a line each."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.claims.rulings import ClaimResult
-from analysis.claims.run import published_claims, run_claims, study_view
+from analysis.claims.run import published_claims, published_view, run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.load.cells import Table
 from analysis.load.checks import verified
@@ -28,10 +28,14 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.paper import paper_table
 from analysis.stats.linear import NotEnough
 from analysis.study import draw_all
 from rft.archive.reading import About, open_archive
 from rft.registry import Registry
+
+PUBLISHED = "published"  # the name of the paper's own study in a marker
+EVERY = "every"  # in place of a name: the published study, then each committed one
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,14 @@ class Reference:
         return make_points(self.table.cells, self.outcomes)
 
     @property
+    def shown(self) -> Sequence[Point]:
+        """Of its commonest recipe."""
+        return main_recipe(self.points).points
+
+    @property
     def notes(self) -> str:
-        """What figures and claims leave out."""
-        return str(main_recipe(self.points))
+        """What figures and claims leave out, and what was found on loading: seeds that draws share, bases made twice."""
+        return " ".join(filter(None, [str(main_recipe(self.points)), *self.table.notes]))
 
     @functools.cached_property
     def claims(self) -> dict[str, Sequence[ClaimResult]]:
@@ -81,6 +90,37 @@ class Reference:
     def drawings(self) -> list[Drawing | NotEnough]:
         """Its figures."""
         return draw_all(self.points, self.outcomes)
+
+
+@dataclass(frozen=True)
+class Published(Reference):
+    """The published study, as blocks see it: it has no records."""
+
+    folder: Path = Path(PUBLISHED)
+
+    @functools.cached_property
+    def about(self) -> About:
+        """None: raises ValueError."""
+        raise ValueError("the published study has no records")
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Table, Outcomes]:
+        return paper_table(), published_view().outcomes
+
+    @functools.cached_property
+    def points(self) -> list[Point]:
+        """Its settings, one for each place."""
+        return list(published_view().points)
+
+    @property
+    def shown(self) -> Sequence[Point]:
+        """All of them."""
+        return self.points
+
+    @property
+    def notes(self) -> str:
+        """Which epochs its fractions have."""
+        return "SFT on part of the data: the better of two epoch rules by test result, as in the paper's figures."
 
 
 @dataclass(frozen=True)

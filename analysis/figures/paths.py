@@ -31,12 +31,12 @@ from analysis.figures.drawing import (
 from analysis.figures.registry import draws
 from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
-from analysis.load.pairs import by_unit, units_of
+from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import Point, distinct_of
 from analysis.load.query import ALL_DATA, where
 from analysis.stats.fits import fit_series, line_entry, power_law, series_entry
 from analysis.stats.linear import LineFit, NotEnough
-from analysis.stats.uncertainty import Estimate, nested_mean
+from analysis.stats.uncertainty import Estimate
 from analysis.style import LINE_STYLES, caption, new_figure
 
 DRAWS_LABEL = "samples drawn per question (k, of all rounds)"
@@ -214,7 +214,7 @@ def distinct_estimate(point: Point) -> Estimate:
     own = all(cell.distinct_per_question is not None for cell in point.cells)
     counts = [cell.distinct_per_question if own else cell.distinct_per_question_with_human for cell in point.cells]
     values = np.array([[math.nan if count is None else count] for count in counts])
-    return nested_mean([by_unit(values, units_of(point.cells))])
+    return mean_of_units(values, units_of(point.cells))
 
 
 def _human_words(points: Sequence[Point]) -> str:

@@ -64,7 +64,7 @@ def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
         drawn = {cell.cell_id: draws for cell in point.cells if (draws := read_draws(cell)) is not None}
         if drawn:
             cells = [cell for cell in point.cells if cell.cell_id in drawn]
-            options: Any = {"most": 1.0, "places": units_of(cells)}
+            options: Any = {"most": 1.0, "units": units_of(cells)}
             replicates = list(drawn.values())
             both = {n: curve(replicates, statistic=of, **options) for n, of in (("maj", voted), ("pass", passed))}
             lines = {name: {k: e.scaled(PERCENT) for k, e in line.items()} for name, line in both.items()}
@@ -86,7 +86,7 @@ def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
         if known and len(known) == len(replicates):
             most = max(drawn.num_draws for draws in known for drawn in draws.values())  # paths that a problem can have
             found.append(
-                Curves(point, {"distinct": curve(known, statistic=distinct, most=most, places=units_of(point.cells))})
+                Curves(point, {"distinct": curve(known, statistic=distinct, most=most, units=units_of(point.cells))})
             )
     if not any(curves.lines["distinct"] for curves in found):
         return NotEnough("distinct paths on test questions", "no cell's test draws name their paths (eval.vote_k)")

@@ -1,21 +1,27 @@
 """Which cells of several settings belong together (drawn base and replicate), and what is independent of what.
 
 rows = paired_replicates([rft, sft])        # per shared (draw, replicate): [[cells of rft], [cells of sft]]
-independent_units(rows)                     # [[[0], [1]], [[2, 3]]]: per draw, the places of rows that share no seed
+units = independent_units(rows)             # per draw, the rows that share no seed: [[Unit((0,), ...), Unit((1,), ...)], ...]
+mean_of_units(values, units)                # Estimate
 
-Seeds may be crossed (every data seed with every training seed). Rows that share the value of a seed which others have
-otherwise are not independent: they are collapsed to one unit, their mean.
+Seeds may be crossed within a draw (every data seed with every training seed): rows that share the value of a seed which
+others have otherwise are not independent, and are collapsed to one unit, their mean. Seeds that units of several draws share
+go to the estimator with them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.load.cells import DRAW_SEEDS, Cell, Draw
+from analysis.stats.sharing import Seeds
+from analysis.stats.uncertainty import Estimate, nested_mean
 
 if TYPE_CHECKING:
     from analysis.load.points import Point
@@ -69,15 +75,37 @@ def _by_key(cells: Sequence[Cell], names: Sequence[str]) -> dict[tuple[Draw, Key
     return found
 
 
-def independent_units(rows: Sequence[Row]) -> list[list[list[int]]]:
-    """Per draw its independent units, each the places of its rows: rows that share a seed which varies are one unit."""
+@dataclass(frozen=True)
+class Unit:
+    """A replicate of one draw: rows that share no seed with those of another."""
+
+    places: tuple[int, ...]  # of its rows
+    seeds: Seeds  # the values of each seed in them, its draw's included
+
+
+def independent_units(rows: Sequence[Row]) -> list[list[Unit]]:
+    """Per draw its independent units: rows that share a seed which varies are one. Draws may share seeds: `Unit.seeds`."""
     by_draw: dict[Draw, list[int]] = {}
     for place, row in enumerate(rows):
         by_draw.setdefault(row[0][0].draw, []).append(place)
-    return [_components([rows[place] for place in places], places) for places in by_draw.values()]
+    return [
+        [Unit(tuple(unit), _seeds_of([rows[place] for place in unit])) for unit in _components(rows, places)]
+        for places in by_draw.values()
+    ]
 
 
-def _components(rows: Sequence[Row], places: Sequence[int]) -> list[list[int]]:
+def _seeds_of(rows: Sequence[Row]) -> Seeds:
+    """Values by name. Documents are drawn by the pretraining seed where no seed of their own is given."""
+    found: dict[str, set[int]] = {}
+    for cell in [cell for row in rows for cells in row for cell in cells]:
+        documents = {"corpus_seed": cell.seeds["pretrain_seed"]} if "pretrain_seed" in cell.seeds else {}
+        for name, value in {**documents, **cell.seeds}.items():
+            found.setdefault(name, set()).add(value)
+    return found
+
+
+def _components(every: Sequence[Row], places: Sequence[int]) -> list[list[int]]:
+    rows = [every[place] for place in places]
     names = _shared_names([[cell for cells in column for cell in cells] for column in zip(*rows, strict=True)])
     seeds = [next((cells[0].seeds for cells in row if set(names) <= set(cells[0].seeds)), {}) for row in rows]
     varying = [name for name in names if len({found[name] for found in seeds}) > 1]
@@ -90,11 +118,23 @@ def _components(rows: Sequence[Row], places: Sequence[int]) -> list[list[int]]:
     return [sorted(unit[1]) for unit in units]
 
 
-def units_of(cells: Sequence[Cell]) -> list[list[list[int]]]:
-    """The same of the cells of one setting: per draw its independent units, each the places of its cells."""
+def units_of(cells: Sequence[Cell]) -> list[list[Unit]]:
+    """The same of the cells of one setting, places being those of its cells."""
     return independent_units([[[cell]] for cell in cells])
 
 
-def by_unit(values: Floats, places: Sequence[Sequence[Sequence[int]]]) -> list[Floats]:
+def by_unit(values: Floats, units: Sequence[Sequence[Unit]]) -> list[Floats]:
     """Values [rows, problems] as one array [units, problems] a draw, for `analysis.stats.uncertainty.nested_mean`."""
-    return [np.stack([values[list(unit)].mean(axis=0) for unit in of_draw]) for of_draw in places]
+    return [np.stack([values[list(unit.places)].mean(axis=0) for unit in of_draw]) for of_draw in units]
+
+
+def seeds_by_unit(units: Sequence[Sequence[Unit]]) -> list[list[Seeds]]:
+    """The seeds that go with them."""
+    return [[unit.seeds for unit in of_draw] for of_draw in units]
+
+
+def mean_of_units(
+    values: Floats, units: Sequence[Sequence[Unit]], *, bounds: tuple[float, float] = (math.nan, math.nan)
+) -> Estimate:
+    """Mean of values [rows, problems] of one base configuration."""
+    return nested_mean([by_unit(values, units)], seeds=[seeds_by_unit(units)], bounds=bounds)

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from analysis.load.cells import ACCURACY, Base, Cell, group_draws, group_settings
 from analysis.load.outcomes import Outcomes
-from analysis.load.pairs import Row, by_unit, independent_units, paired_replicates, units_of
+from analysis.load.pairs import (
+    Row,
+    by_unit,
+    independent_units,
+    mean_of_units,
+    paired_replicates,
+    seeds_by_unit,
+    units_of,
+)
 from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean, wilson
 
 PERCENT = 100.0
@@ -103,7 +111,7 @@ def score_of(group: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate |
     if name == ACCURACY and outcomes.matrix(cells) is not None:
         return _estimated([([[[cell]] for cell in cells], (1.0,))], outcomes, scale=Scale.POINTS)
     scores = [cell.scores[name] for cell in cells]
-    scatter = nested_mean([by_unit(np.array([[score.value] for score in scores]), units_of(cells))])
+    scatter = mean_of_units(np.array([[score.value] for score in scores]), units_of(cells))
     noise = binomial(scatter.value, n=min(score.n for score in scores), kind=Kind.ITEMS)
     found = _with_problems(scatter, noise)
     single = len(cells) == 1 and cells[0].source is not None
@@ -202,7 +210,8 @@ def _estimated(
     if scale is Scale.POINTS:
         factors = [PERCENT * np.asarray(weights, float) / len(groups) for _, weights in groups]
         bounds = (sum(f.clip(max=0).sum() for f in factors), sum(f.clip(0).sum() for f in factors))
-    return nested_mean(_values(groups, outcomes, scale=scale), bounds=bounds)
+    seeds = [seeds_by_unit(independent_units(rows)) for rows, _ in groups]
+    return nested_mean(_values(groups, outcomes, scale=scale), seeds=seeds, bounds=bounds)
 
 
 def _values(

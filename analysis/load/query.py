@@ -3,6 +3,7 @@
 where(points, method="rft", k=16, **{"train.lr": 3e-3})      # attributes of a cell by name, any key by its dotted path
 where(points, data_frac=ALL_DATA)                            # a set asks for any of its values
 same_but(point, points, method="sft_matched")                # the control of a point: the same but for its method
+on_shared_draws(points, outcomes)                            # the same on the draws that all of them have
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from analysis.load.cells import MATCHED, Cell, matches
-from analysis.load.points import Point
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point, accuracy_of
 
 SAME_STEPS = 0.02  # relative
 ALL_DATA = frozenset({None, 1.0})  # of the human set; None: methods that train on nothing
@@ -71,6 +73,18 @@ def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | N
         (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
     }
     return by_nearness[min(by_nearness)] if found else None
+
+
+def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
+    """Points of one base configuration on the draws that all of them have; none where they share no draw.
+
+    A setting that was run for fewer draws than another lies higher or lower by what those draws are worth.
+    """
+    shared = set.intersection(*({cell.draw for cell in point.cells} for point in points)) if points else set()
+    if all({cell.draw for cell in point.cells} == shared for point in points):
+        return list(points)
+    groups = [[cell for cell in point.cells if cell.draw in shared] for point in points]
+    return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
 
 
 def same_steps(one: Point, other: Point) -> bool:

@@ -16,6 +16,7 @@ from rft.archive.files import json_at
 from rft.records import RECORD_FILE, Record, SetRecord
 
 OF_DATA = "data."  # keys of a data set
+OF_SCORING = ("evaluate", "vote")  # stages that are of one test set
 
 _FROM_DATA = (
     "num_human", "num_augmented", "num_examples", "num_questions_sampled", "drawn_per_question", "correct_per_question",
@@ -80,7 +81,7 @@ def _on_set(own: Cell, one: SetRecord) -> Cell:
         rates=one.rates,
         eval_subset=one.data.get("eval_subset"),
         perturbed=one.data.get("perturbed"),
-        cost=(*own.cost, *one.cost),
+        cost=(*(stage for stage in own.cost if stage.name not in OF_SCORING), *one.cost),
         files={**own.files, **one.files},
     )
 

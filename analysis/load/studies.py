@@ -26,7 +26,9 @@ from analysis.load.cells import (
     group_settings,
 )
 from analysis.load.names import base_order
+from analysis.load.pairs import Unit, units_of
 from analysis.load.records import load_cells, with_one_unit
+from analysis.stats.sharing import alone_words, one_value
 from rft.archive.files import json_at, present
 from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE
 from rft.sweeps import sweep_named
@@ -106,9 +108,10 @@ def _with_control_titles(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _shared_seeds(cells: Sequence[Cell]) -> list[str]:
-    """Notes on seeds that replicates share: within a draw they are collapsed, between draws no interval knows of them."""
+    """Notes on seeds that replicates share: within a draw they are collapsed, between draws crossed, or one for all."""
     within: dict[str, tuple[int, int]] = {}  # seed -> (values, cells) of the draw where most cells share one
     between: set[str] = set()
+    crossed: dict[str, int] = {}
     for group in group_settings(cells).values():
         draws = list(group_draws(group).values())
         for name in group[0].seeds.keys() - DRAW_SEEDS:
@@ -117,9 +120,32 @@ def _shared_seeds(cells: Sequence[Cell]) -> list[str]:
                 most = within.get(name, (1, 1))
                 if values < len(draw) and len(draw) / values > most[1] / most[0]:
                     within[name] = (values, len(draw))
-            if len(draws) > 1 and len({cell.seeds[name] for cell in group}) == 1:
-                between.add(name)
-    return [*_shared_within(within), *_shared_between(between)]
+        if len(draws) > 1:
+            units = [unit.seeds for of_draw in units_of(group) for unit in of_draw]
+            between |= set(one_value(units))
+            crossed |= {name: len(values) for name, values in _crossed_seeds(units_of(group)).items()}
+    return [*_shared_within(within), *_shared_between(between), *_crossed_words(crossed)]
+
+
+def _crossed_seeds(draws: Sequence[Sequence[Unit]]) -> dict[str, set[int]]:
+    """Seeds that draws of a base share and that vary besides, with their values: they are crossed with the draws."""
+    by_draw = [{name: set().union(*(unit.seeds[name] for unit in draw)) for name in draw[0].seeds} for draw in draws]
+    found: dict[str, set[int]] = {}
+    for name in set.intersection(*(set(own) for own in by_draw)):
+        values = set().union(*(own[name] for own in by_draw))
+        if 1 < len(values) < sum(len(own[name]) for own in by_draw):
+            found[name] = values
+    return found
+
+
+def _crossed_words(crossed: dict[str, int]) -> list[str]:
+    if not crossed:
+        return []
+    named = ", ".join(f"{name} ({count} values)" for name, count in sorted(crossed.items()))
+    return [
+        f"Draws of a base share seeds: {named}. Replicates and draws count as crossed, and an interval rests on that few "
+        "values; give each draw seeds of its own for narrower ones."
+    ]
 
 
 def _shared_within(shared: dict[str, tuple[int, int]]) -> list[str]:
@@ -136,8 +162,8 @@ def _shared_between(names: set[str]) -> list[str]:
     if not names:
         return []
     return [
-        f"All draws of a base share one value of {', '.join(sorted(names))}: what it decides is in no interval. Give each "
-        "draw seeds of its own."
+        f"All draws of a base share one value of {', '.join(sorted(names))}: what it decides is in no interval, and verdicts "
+        f"hold with {alone_words(names)} alone. Give each draw seeds of its own."
     ]
 
 
@@ -167,7 +193,10 @@ def machine_of(cell: Cell) -> str:
     origins = cell.provenance.get("origins") or [{}]
     place = next((row["origin"] for row in cell.stages if row["name"] in BASE_STAGES), 0)
     found = origins[place] if place < len(origins) else {}
-    return ", ".join(str(found[name]) for name in ("cpu", "cpu_capability", "commit") if found.get(name)) or "unknown"
+    return (
+        ", ".join(str(found[name]) for name in ("gpu", "cpu", "cpu_capability", "commit") if found.get(name))
+        or "unknown"
+    )
 
 
 def _cell_order(cell: Cell) -> tuple[Any, ...]:

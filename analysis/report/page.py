@@ -22,10 +22,12 @@ from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.report import sections
+from analysis.report.findings import Findings, findings
 from analysis.report.markup import Markup, escape, join, tag
 from analysis.report.solutions import solutions
 from analysis.stats.linear import NotEnough
 from analysis.tables.grids import Grid
+from analysis.tables.matched import compared
 
 HERE = Path(__file__).parent
 REPORT_FILE = "report.html"
@@ -56,10 +58,13 @@ def page(material: Material) -> str:
     study = material.table
     names = base_names(study.cells)
     shown = solutions(study.cells, names=names)
+    first = next((drawing for drawing in material.drawings if isinstance(drawing, Drawing)), None)
+    rest = [drawing for drawing in material.drawings if drawing is not first]
     parts = {
-        "claims": ("Claims", sections.claims_section(material.claims, notes=material.notes)),
-        "figures": ("Figures", sections.figures_section(material.drawings, absent=material.absent)),
+        "findings": ("What was found", sections.findings_section(_found(material), first)),
+        "figures": ("Figures", sections.figures_section(rest, absent=material.absent)),
         "tables": ("Results", sections.results_section(study, material.points, material.outcomes, sets=material.sets)),
+        "claims": ("Claims", sections.claims_section(material.claims, cells=study.cells, notes=material.notes)),
         "fits-section": ("Fits", sections.fits_section(material.drawings)),
         "missing": ("Missing cells", sections.missing_section(study)),
         "plan": ("Plan and cost", sections.plan_section(study, material.points, material.outcomes)),
@@ -79,6 +84,12 @@ def page(material: Material) -> str:
     }
     template = (HERE / "template.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)  # one pass: values are not templates
+
+
+def _found(material: Material) -> Findings:
+    against = compared(material.points, material.outcomes)
+    mine = next(iter(material.claims.values()))
+    return findings(material.table, material.points, against=against, claims=mine)
 
 
 def data_block(value: object) -> str:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.claims.remedies import Remedy, remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import facts_of
 from analysis.figures.drawing import Drawing
@@ -19,22 +20,35 @@ from analysis.load.cells import Cell, Table
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.recipes import main_recipe
+from analysis.report.findings import Findings
 from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import HEADER, duration, plan_of
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
-from analysis.tables.noise import NOTE as NOISE_NOTE
-from analysis.tables.noise import noise_rows
+from analysis.tables.noise import noise_notes, noise_rows
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
 MOST_OPTIONS = 3  # of the planner, per target
 
 
-def claims_section(studies: Mapping[str, Sequence[ClaimResult]], *, notes: str = "") -> Markup:
-    """A card per claim with every study's ruling; the first study's tally on top."""
+def findings_section(found: Findings, first: Drawing | None) -> Markup:
+    """Three sentences, what to run next, and one figure."""
+    parts: list[object] = [tag("p", text) for text in (found.run, found.separates, found.open)]
+    if found.command:
+        parts.append(
+            tag("p", "To learn more, this adds to the study and keeps what is there: ", tag("code", found.command))
+        )
+    return join([tag("div", *parts, class_="findings"), *([_figure(first)] if first is not None else [])])
+
+
+def claims_section(
+    studies: Mapping[str, Sequence[ClaimResult]], *, cells: Sequence[Cell] = (), notes: str = ""
+) -> Markup:
+    """A card per claim that the first study could test, with every study's ruling; then the others, a line each with what
+    would make them testable in `cells`, those of the first study."""
     first = next(iter(studies))
     tally = Counter(result.ruling for result in studies[first])
     counts = ", ".join(f"{tally[ruling]} are {ruling.value}" for ruling in Ruling if tally[ruling])
@@ -44,9 +58,33 @@ def claims_section(studies: Mapping[str, Sequence[ClaimResult]], *, notes: str =
         f"{name}: of {len(studies[first])} tests, {counts}. Verdicts are about new bases of this kind and need five draws of "
         "a base, or five bases.",
     )
-    cards = [_claim_card(dict(zip(studies, row, strict=True))) for row in zip(*studies.values(), strict=True)]
+    rows = [dict(zip(studies, row, strict=True)) for row in zip(*studies.values(), strict=True)]
+    tested = [row for row in rows if row[first].ruling is not Ruling.NOT_TESTABLE]
+    others = [row for row in rows if row[first].ruling is Ruling.NOT_TESTABLE]
     left_out = [tag("p", notes, class_="note")] if notes else []
-    return join([intro, *left_out, tag("div", *cards, class_="claims")])
+    cards = [tag("div", *map(_claim_card, tested), class_="claims")] if tested else []
+    return join([intro, *left_out, *cards, *_untested_claims(others, cells=cells)])
+
+
+def _untested_claims(rows: Sequence[Mapping[str, ClaimResult]], *, cells: Sequence[Cell]) -> list[Markup]:
+    """A line for each claim that these cells cannot test: what is missing, a command that adds it, other studies' rulings."""
+    if not rows:
+        return []
+    lines = [_untested_line(row, remedy_of(next(iter(row.values())), cells=cells)) for row in rows]
+    plural = "claims" if len(rows) > 1 else "claim"
+    head = tag("summary", f"{len(rows)} {plural} that these cells cannot test, and what to add to test them")
+    return [tag("details", head, tag("ul", *lines, class_="untested"))]
+
+
+def _untested_line(row: Mapping[str, ClaimResult], remedy: Remedy) -> Markup:
+    (mine, *others) = row.values()
+    names = list(row)[1:]
+    said = [join([" ", name, ": ", _badge(result.ruling)], "") for name, result in zip(names, others, strict=True)]
+    title = tag("strong", tag("span", mine.claim, class_="number"), " ", mine.title)
+    parts: list[object] = [title, *said, tag("div", f"Missing: {remedy.words or 'nothing that a command could add'}.")]
+    parts += [tag("code", remedy.command)] if remedy.command else []
+    why = tag("details", tag("summary", "Why not, and the statistic"), tag("p", mine.reason), tag("p", mine.statistic))
+    return tag("li", *parts, why)
 
 
 def _claim_card(results: Mapping[str, ClaimResult]) -> Markup:
@@ -122,7 +160,8 @@ def _noise(points: Sequence[Point], outcomes: Outcomes) -> list[Markup]:
     head, rows = noise_rows(main_recipe(points).points, outcomes)
     if not rows:
         return []
-    return [table(head, rows, name="noise", caption="Where the noise is [points]"), tag("p", NOISE_NOTE, class_="note")]
+    notes = [tag("p", note, class_="note") for note in noise_notes(rows)]
+    return [table(head, rows, name="noise", caption="Where the noise is [points]"), *notes]
 
 
 def _sets(sets: Grid) -> tuple[Markup, Markup]:

@@ -26,7 +26,7 @@ from analysis.load.points import Contrast, Point, mean_contrast
 from analysis.load.query import same_but, where
 from analysis.stats.budget import ASSUMED_BASE_SD
 from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Needed, needed_to_separate
-from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind
+from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind, held_alone
 
 MARGIN = 1.0  # points: differences smaller than this do not matter (less than one binomial SE at 1,319 problems)
 ASSUMED_DRAW_SD = ASSUMED_BASE_SD  # points from draw to draw, of a paired difference; used where one draw can show none
@@ -133,7 +133,7 @@ def _superiority(estimate: Estimate, *, level: float, p: float | None) -> tuple[
     if why:
         return (Verdict.NOT_ESTIMABLE if why == NOT_ESTIMABLE else Verdict.NOT_SEPARABLE), why
     found = estimate.p_value() if p is None else p
-    said = f"p {found:.2g}" + ("" if p is None else " after Holm's correction")
+    said = f"p {found:.2g}" + ("" if p is None else " after Holm's correction") + held_alone(estimate)
     if found > 1 - level:
         return Verdict.NOT_SEPARABLE, f"{said}: {level:.0%} interval holds 0"
     return (Verdict.BETTER if estimate.value > 0 else Verdict.WORSE), said

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.stats.uncertainty import Draws, Floats
+from analysis.stats.drawn import Draws
+from analysis.stats.nested import Floats
 
 LEVEL = 0.95
 
@@ -50,11 +51,16 @@ class Component:
 class Components:
     """All sources; None where the design cannot tell one from another."""
 
-    base: Component | None  # draw of the base
+    base: Component | None  # draw of the base; with one replicate of each draw the replicate's variance is in it
     replicate: Component | None  # seeds of data, training and sampling, within a draw
     problem: Component | None  # that some problems are better than others for the result, whatever the draw
     base_problem: Component | None  # ... in one draw and not in another
     rest: Component | None  # a single answer
+
+    @property
+    def together(self) -> bool:
+        """Whether each draw has one replicate, whose variance `base` then holds too."""
+        return self.base is not None and self.replicate is None
 
     def error_of(self, *, draws: int, replicates: int, problems: int) -> tuple[float, float]:
         """Standard error of the mean for new bases, and its degrees of freedom, of a study of one configuration."""

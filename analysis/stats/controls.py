@@ -80,7 +80,6 @@ def harder(differences: Sequence[Estimate]) -> Estimate:
 def _smallest(differences: Sequence[Estimate]) -> Harder:
     least = min(differences, key=lambda estimate: estimate.value)
     own = {field.name: getattr(least, field.name) for field in fields(Estimate)}
-    own |= {name: min(getattr(one, name) for one in differences) for name in ("num_draws", "num_replicates")}
     return Harder(**own, parts=tuple(differences))
 
 

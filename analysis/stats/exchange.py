@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.load.query import same_but, same_steps, where
+from analysis.load.query import on_shared_draws, same_but, same_steps, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
@@ -142,9 +142,12 @@ def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
 
 
 def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Exchange | NotEnough:
-    """The exchange rate of one RFT point."""
+    """The exchange rate of one RFT point, of the draws of the base that all its cells have: amounts and accuracies alike."""
     what = f"the exchange rate of {rft.cell.cell_id}"
-    curve = human_curve(rft, points)
+    members = on_shared_draws([rft, *human_curve(rft, points)], outcomes)
+    if not members:
+        return NotEnough(what, "the RFT cell and its human-only cells share no draw of the base")
+    rft, curve = members[0], members[1:]
     n, kept = rft.mean_of("num_human"), rft.mean_of("num_augmented")
     if not n or not kept:
         return NotEnough(what, "it kept no path, so there is nothing to exchange")

@@ -5,7 +5,8 @@
     fit.slope.interval()          # over replicates where there are any, else of item noise alone
 
 Rules fixed before any study was looked at: a point below FLOOR or above CEILING percent is left out of a fit (there the
-accuracy scale bends by construction) and said so; a line needs three points; weights are 1 / (p(1-p)/n + tau^2) with p from
+accuracy scale bends by construction) and said so; a line is of the draws of the base that all its points have, and needs
+three points; weights are 1 / (p(1-p)/n + tau^2) with p from
 the unweighted line and tau^2 by the method of moments of meta-regression (DerSimonian & Laird 1986, generalised).
 """
 
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import PERCENT, Point, contrast
+from analysis.load.query import on_shared_draws
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.stats.uncertainty import Estimate
 
@@ -43,6 +45,7 @@ class SeriesFit:
     )  # of the unweighted slope, at the level of replicates (or items): None without outcomes in common
     tau: float  # between-point standard deviation beyond binomial noise, points
     left_out: tuple[str, ...] = ()  # points outside FLOOR..CEILING, in words
+    draws_left_out: int = 0  # that not all points have
 
 
 def slope_weights(x: ArrayLike) -> Floats:
@@ -67,14 +70,18 @@ def keep_measurable(points: Sequence[Point]) -> tuple[list[Point], tuple[str, ..
 def fit_series(
     points: Sequence[Point], x: Sequence[float], outcomes: Outcomes, *, what: str, apply_rule: bool = True
 ) -> SeriesFit:
-    """Fit percent on x. `apply_rule=False` keeps points at the floor or ceiling (to re-do published fits)."""
-    pairs = list(zip(points, x, strict=True))
-    kept, left_out = keep_measurable(points) if apply_rule else (list(points), ())
-    xs = np.array([value for point, value in pairs if point in kept])
+    """Fit percent on x, of points of one base. `apply_rule=False` keeps those at the floor or ceiling (published fits)."""
+    shared = on_shared_draws(points, outcomes)
+    if points and not shared:
+        unfit = NotEnough(what, "its points share no draw of the base")
+        return SeriesFit(what, unfit, unfit, unfit, None, math.nan)
+    fewer = len({c.draw for p in points for c in p.cells}) - len({c.draw for p in shared for c in p.cells})
+    kept, left_out = keep_measurable(shared) if apply_rule else (shared, ())
+    xs = np.array([value for point, value in zip(shared, x, strict=True) if point in kept])
     ys = np.array([point.estimate.value for point in kept])
     line = fit_line(xs, ys, what=what) if len(kept) else NotEnough(what, _nothing_left(points))
     if not line:
-        return SeriesFit(what, line, line, line, None, math.nan, left_out)
+        return SeriesFit(what, line, line, line, None, math.nan, left_out, fewer)
     sizes = np.array([point_n(point) for point in kept])
     weights, tau = moment_weights(xs, ys, sizes=sizes)
     odds = log_odds(ys / PERCENT, n=sizes)
@@ -86,6 +93,7 @@ def fit_series(
         slope=contrast(kept, tuple(slope_weights(xs)), outcomes),
         tau=tau,
         left_out=left_out,
+        draws_left_out=fewer,
     )
 
 
@@ -153,6 +161,8 @@ def series_entry(fit: SeriesFit, *, formula: str) -> dict[str, Any]:
     entry = {"series": fit.what, **line_entry(fit.line, formula=formula)}
     if fit.left_out:
         entry["left_out"] = list(fit.left_out)
+    if fit.draws_left_out:
+        entry["draws_left_out"] = fit.draws_left_out
     if fit.slope is not None:
         entry["slope_estimate"] = estimate_entry(fit.slope)
     if fit.line:

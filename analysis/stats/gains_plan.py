@@ -43,11 +43,11 @@ def gain_noise(rft: Point, control: Point, outcomes: Outcomes) -> tuple[Componen
 
 
 def prices_of(points: Sequence[Point]) -> Prices:
-    """Minutes of the parts of a study of some settings, by the costs in their records."""
+    """Minutes of the parts of a study of some settings, by the costs in their records; what settings share is paid once."""
     scoring = [s.seconds for p in points for c in p.cells for s in c.cost if s.name == "evaluate"]
     sizes = [c.accuracy.n for p in points for c in p.cells if c.accuracy is not None]
     problem = sum(scoring) / sum(sizes) * len(points) / SECONDS_PER_MINUTE if sizes else 0.0
-    replicate = sum(own_hours(point) for point in points) * MINUTES_PER_HOUR
+    replicate = own_hours(points) * MINUTES_PER_HOUR
     scored = problem * float(np.mean(sizes)) if sizes else 0.0
     return Prices(base_hours(points[0]) * MINUTES_PER_HOUR, max(0.0, replicate - scored), problem)
 
@@ -68,4 +68,9 @@ def budget_text(points: Sequence[Point], outcomes: Outcomes, *, minutes: float) 
             width = f"±{best.half_width(parts):.2f} points for {best.minutes(prices):.3g} minutes"
             lines.append(f"  {minutes:g} minutes buy best: {best.words()} ({width})")
         lines += [f"  {line}" for line in wasted(parts, design)]
+    if len(names) > 1 and lines:
+        lines.append(
+            f"Each line spends {minutes:g} minutes on its own base; a mean over {len(names)} bases needs fewer draws of "
+            "each, as its error shrinks with bases and draws together."
+        )
     return "\n".join(lines) or "no RFT cell has its sft_matched control with outcomes"

@@ -42,7 +42,7 @@ def base_rows(points: Sequence[Point], *, values: Sequence[float] | None = None)
     assert len(names) == len(points), "one point per base"
     ys = [p.estimate.value for p in points] if values is None else list(values)
     params = np.array([p.cell.num_params or math.nan for p in points], float)
-    compute = np.array([_pretrain_flops(p.cell) for p in points], float)
+    compute = np.array([pretrain_flops(p.cell) for p in points], float)
     return BaseRows(
         tuple(names[p.cell.base] for p in points),
         np.array(ys, float),
@@ -52,7 +52,7 @@ def base_rows(points: Sequence[Point], *, values: Sequence[float] | None = None)
     )
 
 
-def _pretrain_flops(cell: Cell) -> float:
+def pretrain_flops(cell: Cell) -> float:
     """6 N D, or as published; NaN where neither is known."""
     if cell.num_params and cell.pretrain_tokens:
         return FLOPS_PER_PARAM_TOKEN * cell.num_params * cell.pretrain_tokens

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 ROUND_OFF = 1e-9  # in points or shares: less is what rounding leaves of contrasts of equal answers
+UPPER = 0.9  # at which limit of the units' variance degrees of freedom are taken
 TIE = 1e-9  # of the interaction's term: what rounding leaves of units that are equal
 
 
@@ -53,24 +54,53 @@ class _Stratum:
     interaction: Floats  # the part of it that comes from problems which units answer differently
 
 
+@dataclass(frozen=True)
+class Terms:
+    """The parts of a variance before they are put together; arrays over studies."""
+
+    value: Floats
+    items: Floats  # what problems add, what units hold of it included
+    num_items: int
+    units: Floats  # what units add, what problems hold of it included
+    both: Floats  # what both hold: of problems which units answer differently
+    floor: Floats  # the units' term, no stratum's smaller than its interaction
+    df: Floats  # of the units' term
+    upper: Floats  # at how many times the units' term degrees of freedom are taken
+    few: float  # degrees of freedom where nothing varies; 0: no stratum has two units
+
+
 def stratified(strata: Sequence[Floats], *, weights: Sequence[float], pooled: bool = False) -> Spread:
     """The weighted sum of the strata's means (arrays [..., units, problems]).
 
     `pooled`: one variance between units for all strata, so that strata of one unit take it from the others; without it
     every stratum needs two units. One problem: values whose problems are not at hand.
     """
+    return spread_of(terms_of(strata, weights=weights, pooled=pooled))
+
+
+def terms_of(strata: Sequence[Floats], *, weights: Sequence[float], pooled: bool = False) -> Terms:
+    """The parts of the variance of `stratified`."""
     found = [_stratum(values, weight) for values, weight in zip(strata, weights, strict=True)]
     value = _total(s.weight * s.mean for s in found)
     num_items = strata[0].shape[-1]
     item_means = _total(s.weight * s.item_means for s in found)
     items = np.asarray(item_means.var(axis=-1, ddof=1) / num_items) if num_items > 1 else np.zeros_like(value)
-    df_units = float(sum(s.num_units - 1 for s in found))
-    if not df_units:
-        return Spread(value, np.sqrt(items), np.full_like(items, max(num_items - 1.0, 0)), np.zeros_like(items), items)
+    few = float(sum(s.num_units - 1 for s in found))
+    nothing = np.zeros_like(items)
+    if not few:
+        return Terms(value, items, num_items, nothing, nothing, nothing, np.ones_like(items), nothing, 0.0)
     if pooled:
-        found = _pooled(found, df_units)
+        found = _pooled(found, few)
     assert all(s.num_units > 1 for s in found) or pooled, "a stratum of one unit shows no variance of its own"
-    return _combined(value, found, items=items, num_items=num_items, df_pooled=df_units if pooled else None)
+    factors = [s.weight**2 / s.num_units for s in found]
+    units = _total(f * s.between for f, s in zip(factors, found, strict=True))
+    both = _total(f * s.interaction for f, s in zip(factors, found, strict=True))
+    floored = [f * np.maximum(s.between, s.interaction) for f, s in zip(factors, found, strict=True)]
+    floor, df = _total(floored), np.full_like(units, few)
+    if not pooled:  # Satterthwaite's, of the units' term alone
+        bottom = _total(part**2 / (s.num_units - 1) for part, s in zip(floored, found, strict=True))
+        df = np.where(bottom > 0, floor**2 / np.where(bottom > 0, bottom, 1.0), few)
+    return Terms(value, items, num_items, units, both, floor, df, upper_ratio(df), few)
 
 
 def _stratum(values: Floats, weight: float) -> _Stratum:
@@ -98,31 +128,32 @@ def _pooled(strata: Sequence[_Stratum], df: float) -> list[_Stratum]:
     return [_Stratum(s.weight, s.num_units, s.mean, s.item_means, between, interaction) for s in strata]
 
 
-def _combined(
-    value: Floats, strata: Sequence[_Stratum], *, items: Floats, num_items: int, df_pooled: float | None
-) -> Spread:
+def upper_ratio(df: Any) -> Floats:
+    """The upper limit of a variance over what was found of it: the true one is smaller in UPPER of all studies."""
+    from scipy import special
+
+    return np.asarray(df / special.chdtri(df, UPPER))
+
+
+def spread_of(terms: Terms) -> Spread:
     """The terms put together.
 
     In expectation the units' term is at least the interaction's. Where it comes out smaller by chance, degrees of freedom
     are taken at the interaction's size: else a lucky draw of close units would be rewarded twice, with a small error and
-    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference). Where
+    with many degrees of freedom (simulated families of true zeros then say too often that there is a difference). For the
+    same reason they are taken where the units' variance is at its upper limit of 90 %, not where it was found. Where
     units are equal by chance though their problems differ, the interaction's term stands for theirs.
     """
-    factors = [s.weight**2 / s.num_units for s in strata]
-    units = _total(f * s.between for f, s in zip(factors, strata, strict=True))
-    both = _total(f * s.interaction for f, s in zip(factors, strata, strict=True))
-    units = np.where(units <= TIE * both, both, units)
+    items, both = terms.items, terms.both
+    if not terms.few:
+        return Spread(terms.value, np.sqrt(items), np.full_like(items, max(terms.num_items - 1.0, 0)), both, items)
+    units = np.where(terms.units <= TIE * both, both, terms.units)
     only_items = np.maximum(items - both, 0.0)
     variance = units + only_items
     variance = np.where(np.sqrt(variance) < ROUND_OFF, 0.0, variance)
-    floored = [f * np.maximum(s.between, s.interaction) for f, s in zip(factors, strata, strict=True)]
-    top = np.maximum(_total(floored), units)
-    if df_pooled is None:
-        bottom = _total(part**2 / (s.num_units - 1) for part, s in zip(floored, strata, strict=True))
-    else:
-        bottom = top**2 / df_pooled
-    if num_items > 1:
-        bottom = bottom + only_items**2 / (num_items - 1)
-    few = float(sum(s.num_units - 1 for s in strata))
-    df = np.where(variance > 0, (top + only_items) ** 2 / np.where(bottom > 0, bottom, 1.0), few)
-    return Spread(value, np.sqrt(variance), np.where(bottom > 0, df, few), units, only_items)
+    top = terms.upper * np.maximum(terms.floor, units)
+    bottom = (terms.upper * terms.floor) ** 2 / terms.df
+    if terms.num_items > 1:
+        bottom = bottom + only_items**2 / (terms.num_items - 1)
+    df = np.where(variance > 0, (top + only_items) ** 2 / np.where(bottom > 0, bottom, 1.0), terms.few)
+    return Spread(terms.value, np.sqrt(variance), np.where(bottom > 0, df, terms.few), units, only_items)

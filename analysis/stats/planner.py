@@ -154,8 +154,8 @@ def _ladder_options(
             continue
         edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
         target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
-        new = (f"{method} at {2**target:.0f} {unit}", target, own_hours(edge) * grow)
-        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=all_hours(ladder))
+        new = (f"{method} at {2**target:.0f} {unit}", target, own_hours([edge]) * grow)
+        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=own_hours(ladder))
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
 
@@ -183,9 +183,9 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
         spread = float(((x - x.mean()) ** 2).sum())
         scatter = _Scatter(slope.se**2 * spread, slope.df, gain_point=0.0, gain_all=slope.num_replicates)
         donors = max(1, len(ladder[-1].cell.union))
-        hours = own_hours(ladder[-1]) * (donors + 1) / donors
+        hours = own_hours(ladder[-1:]) * (donors + 1) / donors
         new = (f"RFT from another donor ({donors + 1} in all)", math.log2(donors + 1), hours)
-        again = all_hours([point for point in ladder for _ in point.cells])
+        again = all_hours(ladder)
         found = _slope_options(x, scatter, new_x=[new], hours_all=again)
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(
@@ -202,11 +202,11 @@ def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
     names = base_names(p.cell for p in points)
     new = []
     for end in (int(line.x.argmin()), int(line.x.argmax())):
-        hours = base_hours(sft[end]) + own_hours(sft[end])
+        hours = base_hours(sft[end]) + own_hours([sft[end]])
         new.append(
             (f"another base at loss {line.x[end]:.2f} (like {names[sft[end].cell.base]})", float(line.x[end]), hours)
         )
-    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=all_hours(sft))
+    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=own_hours(sft))
 
 
 TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnough]] = {

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.stats.uncertainty import Floats
+from analysis.stats.nested import Floats, upper_ratio
 
 LEVEL = 0.95  # of the interval that says better or worse
 POWER = 0.8  # wanted chance of separating a difference that is there
@@ -42,7 +42,8 @@ def power_of(difference: float, *, sd: float, var_items: float, units: int, leve
     if variance <= 0:
         return 1.0 if difference else 0.0
     found = sd**2 / units * _variance_ratios(units - 1)
-    share = found / (found + var_items) if sd > 0 else np.zeros(VARIANCE_NODES)
+    upper = float(upper_ratio(units - 1.0)) * found  # where the interval takes its degrees of freedom
+    share = upper / (upper + var_items) if sd > 0 else np.zeros(VARIANCE_NODES)
     df = (units - 1) / np.maximum(share**2, (units - 1) / MOST_DF)
     ends = special.stdtrit(df, 0.5 + level / 2) * np.sqrt(found + var_items)
     return float(np.mean(special.ndtr((abs(difference) - ends) / math.sqrt(variance))))

@@ -15,13 +15,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
+from analysis.stats.forms import LINE, POWER, SIGMOID, fit_form
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
 
@@ -110,52 +110,15 @@ class Curve:
     note: str = ""  # e.g. 'asymptote unbounded'
 
 
-def _line(theta: Floats, n: Floats) -> Floats:
-    return np.asarray(theta[0] + theta[1] * np.log2(n))
-
-
-def _power(theta: Floats, n: Floats) -> Floats:
-    """A - B (n / n_max)^-c, with c = exp(theta[2])."""
-    return np.asarray(theta[0] - theta[1] * n ** -np.exp(theta[2]))
-
-
-def _logistic(theta: Floats, n: Floats) -> Floats:
-    return np.asarray(100 / (1 + np.exp(-np.clip(theta[0] + theta[1] * np.log2(n), -50, 50))))
-
-
-# name: (function, starts, lower bounds, upper bounds); n is divided by its largest value first
-RIVALS: dict[str, tuple[Callable[[Floats, Floats], Floats], list[list[float]], list[float], list[float]]] = {
-    "line in log data": (_line, [[40, 5]], [-1e3, -1e3], [1e3, 1e3]),
-    "saturating power law": (
-        _power,
-        [[a, b, c] for a in (50, 80, 99) for b in (5, 30) for c in (-3.0, -1.0, 0.0, 1.0)],
-        [0, 0, -6],
-        [100, 1e4, 3],
-    ),
-    "logistic": (_logistic, [[a, b] for a in (-2, 0, 2) for b in (0.1, 0.5)], [-50, -20], [50, 20]),
-}
-UNBOUNDED = "asymptote unbounded"
+RIVALS = {"line in log data": LINE, "saturating power law": POWER, "logistic": SIGMOID}
 
 
 def fit_rival(name: str, n: ArrayLike, percent: ArrayLike) -> Curve | NotEnough:
-    """Least squares from several starts; needs one point more than parameters. A power law at its bounds says so."""
-    from scipy.optimize import least_squares
-
-    function, starts, low, high = RIVALS[name]
-    xs, ys = np.asarray(n, float), np.asarray(percent, float)
-    if len(xs) < len(low):
-        return NotEnough(name, f"{len(xs)} points for {len(low)} parameters")
-    scale = float(xs.max())
-
-    def error(theta: Floats) -> Floats:
-        return function(theta, xs / scale) - ys
-
-    best: Any = min(
-        (least_squares(error, start, bounds=(low, high), x_scale="jac") for start in starts), key=lambda fit: fit.cost
-    )
-    theta = best.x
-    flat = name == "saturating power law" and (theta[0] >= 99.5 or theta[2] <= low[2] + 0.5)
-    return Curve(name, tuple(theta), lambda x: function(theta, np.asarray(x, float) / scale), UNBOUNDED if flat else "")
+    """A form of `analysis.stats.forms` on log2 of the amount of data. A power law at its bounds says so."""
+    fit = fit_form(RIVALS[name], np.log2(np.asarray(n, float)), percent)
+    if isinstance(fit, NotEnough):
+        return fit
+    return Curve(name, tuple(fit.parameters), lambda x: fit.predict(np.log2(np.asarray(x, float))), fit.note)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.stats.drawn import Draws, SeedsOfDraws, Units, drawn_bases, new_bases
 from analysis.stats.linear import t_quantile
-from analysis.stats.nested import ROUND_OFF, Spread, stratified
+from analysis.stats.nested import ROUND_OFF, Spread
+from analysis.stats.sharing import alone_words
 
 Floats = NDArray[np.float64]
 
@@ -62,6 +64,7 @@ class Estimate:
     num_bases: int = 1  # configurations
     reach: float = math.nan  # how far one problem's value can lie from `value`; NaN where that is not known
     these: Estimate | None = None  # the same for the drawn bases as they are, where this one holds the draw
+    alone: tuple[str, ...] = ()  # names of seeds of which all units have one value: what another would do is not in it
 
     @property
     def these_bases(self) -> Estimate:
@@ -135,7 +138,13 @@ def both_intervals(estimate: Estimate, *, digits: int = 2, level: float = 0.95) 
         first += " (item noise only)"
     general = NOT_ESTIMABLE if new is None else interval_words(new, digits=digits, level=level)
     held = ", over bases, a base's own draw inside" if estimate.kind is Kind.BASES else ""
-    return f"{first}; new bases of this kind {general}{held}"
+    return f"{first}; new bases of this kind {general}{held}{held_alone(estimate)}"
+
+
+def held_alone(estimate: Estimate) -> str:
+    """', with one corpus alone': what an interval of new bases does not hold, as all draws have one of it; '' for nothing."""
+    words = alone_words(estimate.alone) if estimate.new_bases is not None else ""
+    return f", with {words} alone" if words else ""
 
 
 def interval_words(estimate: Estimate, *, digits: int = 2, level: float = 0.95) -> str:
@@ -145,40 +154,33 @@ def interval_words(estimate: Estimate, *, digits: int = 2, level: float = 0.95) 
     return f"{low:+.{digits}f} to {high:+.{digits}f}" if known else "unknown"
 
 
-Draws = Sequence[Floats]  # of one base configuration: per draw its replicates [replicates, problems]
-
-
-def nested_mean(bases: Sequence[Draws], *, bounds: tuple[float, float] = (math.nan, math.nan)) -> Estimate:
+def nested_mean(
+    bases: Sequence[Draws],
+    *,
+    seeds: Sequence[SeedsOfDraws] | None = None,
+    bounds: tuple[float, float] = (math.nan, math.nan),
+) -> Estimate:
     """Mean over base configurations of the mean over draws of the mean over replicates, with both intervals.
 
     Configurations count alike, and so do the draws of one. Problems are the same everywhere; arrays of one problem are values
-    whose problems are not at hand. `bounds`: the least and the greatest value that a problem can have, for the interval where
-    all values are equal.
+    whose problems are not at hand. `seeds`: of every replicate, with its draw's; those that several draws share are crossed
+    with them (analysis.stats.crossed), without `seeds` none is shared. `bounds`: the least and the greatest value that a
+    problem can have, for the interval where all values are equal.
     """
     clean = [[np.where(np.abs(draw) < ROUND_OFF, 0.0, draw) for draw in draws] for draws in bases]
     every = [draw for draws in clean for draw in draws]
-    shares = [1 / (len(bases) * len(draws)) for draws in clean for _ in draws]
     counts = {
         "num_replicates": sum(len(draw) for draw in every), "num_draws": len(every), "num_bases": len(bases),
         "num_items": every[0].shape[1] if every[0].shape[1] > 1 else 0,
     }  # fmt: skip
+    units = Units.of(clean, seeds)
     kind = Kind.REPLICATES if any(len(draw) > 1 for draw in every) else Kind.ITEMS
-    these = _estimate(stratified(every, weights=shares, pooled=True), kind=kind, bounds=bounds, **counts)
-    general = _general(clean)
+    these = _estimate(drawn_bases(clean, units), kind=kind, bounds=bounds, **counts)
+    general = new_bases(clean, units)
     if general is None:
         return these
-    spread, held = general
-    return replace(_estimate(spread, kind=held, bounds=bounds, **counts), these=these)
-
-
-def _general(bases: Sequence[Draws]) -> tuple[Spread, Kind] | None:
-    """For new bases: over draws where every configuration has two, else over configurations where there are two."""
-    means = [np.stack([draw.mean(axis=0) for draw in draws]) for draws in bases]
-    if all(len(draws) > 1 for draws in bases):
-        return stratified(means, weights=[1 / len(bases)] * len(bases)), Kind.DRAWS
-    if len(bases) > 1:
-        return stratified([np.stack([draws.mean(axis=0) for draws in means])], weights=[1.0]), Kind.BASES
-    return None
+    held = Kind.DRAWS if units.several_draws else Kind.BASES
+    return replace(_estimate(general, kind=held, bounds=bounds, **counts), these=these, alone=units.alone)
 
 
 def _estimate(spread: Spread, *, kind: Kind, bounds: tuple[float, float], num_items: int, **counts: int) -> Estimate:

@@ -11,11 +11,10 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.load.outcomes import PathDraws
-from analysis.load.pairs import by_unit
-from analysis.stats.uncertainty import Estimate, nested_mean
+from analysis.load.pairs import Unit, mean_of_units
+from analysis.stats.uncertainty import Estimate
 from rft.votes import Tally, distinct_at_k, maj_at_k, pass_at_k
 
-Places = Sequence[Sequence[Sequence[int]]]  # per draw its independent units, each the places of its replicates
 DrawsLike = TypeVar("DrawsLike", Tally, PathDraws)
 
 
@@ -53,12 +52,12 @@ def curve(
     *,
     statistic: Callable[[DrawsLike, Sequence[int]], list[float]],
     most: float = float("nan"),
-    places: Places | None = None,
+    units: Sequence[Sequence[Unit]] | None = None,
 ) -> dict[int, Estimate]:
     """k -> mean of a statistic over the problems that all replicates answered, problems crossed with replicates.
 
-    `most`: the greatest value that a problem can have (the least is 0), for intervals where all are equal. `places`: of the
-    replicates in draws of the base (analysis.load.pairs.units_of); all of one draw where it is not given.
+    `most`: the greatest value that a problem can have (the least is 0), for intervals where all are equal. `units`: which
+    replicates are of which draw of the base (analysis.load.pairs.units_of); all of one draw where they are not given.
     """
     first, *others = replicates
     ids = [i for i in first if all(i in draws for draws in others)]
@@ -66,7 +65,5 @@ def curve(
         return {}
     ladder = draw_ladder(replicates)
     values_RIK = np.array([[statistic(draws[i], ladder) for i in ids] for draws in replicates])
-    drawn = [[[place] for place in range(len(replicates))]] if places is None else places
-    return {
-        k: nested_mean([by_unit(values_RIK[:, :, place], drawn)], bounds=(0.0, most)) for place, k in enumerate(ladder)
-    }
+    drawn = [[Unit((place,), {}) for place in range(len(replicates))]] if units is None else units
+    return {k: mean_of_units(values_RIK[:, :, place], drawn, bounds=(0.0, most)) for place, k in enumerate(ladder)}

@@ -19,7 +19,7 @@ from analysis.load.points import Point
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking, positive_control
 from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
-from analysis.stats.uncertainty import Kind, interval_words
+from analysis.stats.uncertainty import Kind, held_alone, interval_words
 from analysis.tables.results import align, extra_columns, field_text, wrap
 
 HEADER = (
@@ -125,6 +125,9 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
         notes.append(
             "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
         )
+    notes += list(
+        dict.fromkeys(f"New bases: {held.lstrip(', ')}." for _, one in found if (held := held_alone(one.estimate)))
+    )
     if any(result.estimate.kind is Kind.ITEMS for _, result in found):
         notes.append(
             "Of one replicate an interval holds item noise only: nothing of how results vary from seed to seed."

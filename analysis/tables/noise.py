@@ -22,6 +22,11 @@ NOTE = (
     "restricted maximum likelihood over all base configurations. Empty: the design cannot tell it from another. A study's "
     "error shrinks with the root of how many of each it has; problems are counted in hundreds, draws in ones."
 )
+TOGETHER = "*"  # behind a number that holds the next finer source too
+TOGETHER_NOTE = (
+    f"{TOGETHER} One replicate of each draw: the draw's and the replicate's variances together; a second replicate of draws "
+    "would tell them apart."
+)
 
 
 def noise_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -35,7 +40,10 @@ def noise_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[tuple[str, 
         parts = (found.base, found.replicate, found.problem, found.base_problem, found.rest)
         counts = (len(values), sum(map(len, values)), sum(len(draw) for draws in values for draw in draws))
         of = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in zip(counts, WORDS, strict=True))
-        rows.append([name, of, *map(component_text, parts)])
+        texts = [component_text(part) for part in parts]
+        if found.together:
+            texts = [f"{text}{TOGETHER * (part is found.base)}" for part, text in zip(parts, texts, strict=True)]
+        rows.append([name, of, *texts])
     return HEADER, rows
 
 
@@ -75,4 +83,10 @@ def noise_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     header, rows = noise_rows(points, outcomes)
     if not rows:
         return ""
-    return "\n".join(["Where the noise is:", align(header, rows, left=2), wrap(NOTE)])
+    return "\n".join(["Where the noise is:", align(header, rows, left=2), *map(wrap, noise_notes(rows))])
+
+
+def noise_notes(rows: Sequence[Sequence[str]]) -> list[str]:
+    """What the numbers of rows are."""
+    together = any(text.endswith(TOGETHER) for row in rows for text in row)
+    return [NOTE, *([TOGETHER_NOTE] if together else [])]

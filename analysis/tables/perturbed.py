@@ -18,9 +18,9 @@ import numpy as np
 from analysis.load.cells import Base, Cell
 from analysis.load.labels import method_label
 from analysis.load.outcomes import Outcomes
-from analysis.load.pairs import by_unit, units_of
+from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import PERCENT, Point, score_of
-from analysis.stats.uncertainty import Estimate, Kind, nested_mean
+from analysis.stats.uncertainty import Estimate, Kind
 from analysis.tables.results import also_text, extra_columns, score_text
 from rft.archive.files import present, rows_at
 from rft.records import Outcome
@@ -53,12 +53,12 @@ def change_of(cells: Sequence[Cell]) -> Estimate:
     shared = [i for i in changes[0] if all(i in other for other in changes)] if changes else []
     if shared and len(changes) == len(found):
         values = np.array([[change[i] for i in shared] for change in changes], float)
-        return nested_mean([by_unit(values, units_of(cells))], bounds=(-1.0, 1.0)).scaled(PERCENT)
+        return mean_of_units(values, units_of(cells), bounds=(-1.0, 1.0)).scaled(PERCENT)
     known = [cell for cell in cells if cell.perturbed is not None]
     facts = [cell.perturbed for cell in known if cell.perturbed is not None]
     if len(facts) > 1:
         differences = np.array([[fact["difference"]] for fact in facts])
-        return nested_mean([by_unit(differences, units_of(known))]).scaled(PERCENT)
+        return mean_of_units(differences, units_of(known)).scaled(PERCENT)
     (fact,) = facts
     n, value, se = fact["num_problems"], fact["difference"], fact["difference_se"]
     return Estimate(value, se, n - 1, 1, n, Kind.ITEMS, reach=1.0 + abs(value)).scaled(PERCENT)

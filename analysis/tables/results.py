@@ -194,11 +194,14 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 2
     return "\n".join(lines)
 
 
-def records_csv(table: Table, outcomes: Outcomes) -> str:
-    """All cells, one row each: names, every key of the settings, seeds, model, data, scores with n, seconds, FLOPs.
+Row = list[Any]
 
-    Fractions; a key that means nothing for a cell is empty there. Behind a score stand the mean of its setting over draws and
-    replicates, the one standard error of that mean, and what it holds: equal in all rows of a setting.
+
+def records_rows(table: Table, outcomes: Outcomes) -> tuple[list[str], list[Row]]:
+    """(columns, rows): a row a cell: names, every key of the settings, seeds, model, data, scores with n, seconds, FLOPs.
+
+    Fractions; None where a key means nothing for a cell or is not known. Behind a score stand the mean of its setting
+    over draws and replicates, the one standard error of that mean, and what it holds: equal in all rows of a setting.
     """
     facts = [name for name, kind in typing.get_type_hints(Cell).items() if kind in FLAT]
     keys = sorted({key for cell in table.cells for key in cell.setting})
@@ -213,25 +216,33 @@ def records_csv(table: Table, outcomes: Outcomes) -> str:
     columns = ["model", "data", *facts, *keys, *seeds, "seconds", "flops"]
     columns += [f"{name}{part}" for name in scores for part in ("", " n", " setting mean", " setting se", " se holds")]
     columns += [f"{name}{part}" for name in rates for part in ("", " n")]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    rows = []
     for cell in table.cells:
-        values: list[Any] = [cell.model, cell.data, *(getattr(cell, name) for name in facts)]
+        values: Row = [cell.model, cell.data, *(getattr(cell, name) for name in facts)]
         values += [_flat(cell.setting.get(key)) for key in keys] + [cell.seeds.get(name) for name in seeds]
         values += [cell.seconds, cell.flops]
         for name in scores:
             values += _score_fields(cell.scores.get(name), means[(cell.setting_key, cell.base), name])
         for name in rates:
-            values += ["", ""] if name not in cell.rates else [cell.rates[name].value, cell.rates[name].n]
-        writer.writerow(["" if value is None else value for value in values])
+            values += [None, None] if name not in cell.rates else [cell.rates[name].value, cell.rates[name].n]
+        rows.append(values)
+    return columns, rows
+
+
+def records_csv(table: Table, outcomes: Outcomes) -> str:
+    """`records_rows` as CSV: an empty field where nothing is known."""
+    columns, rows = records_rows(table, outcomes)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if value is None else value for value in row] for row in rows])
     return out.getvalue()
 
 
 def _score_fields(score: Score | None, mean: Estimate | None) -> list[Any]:
     if score is None or mean is None:
-        return [""] * 5
-    se = mean.se / 100 if math.isfinite(mean.se) else ""
+        return [None] * 5
+    se = mean.se / 100 if math.isfinite(mean.se) else None
     return [score.value, score.n, mean.value / 100, se, mean.kind.value]
 
 

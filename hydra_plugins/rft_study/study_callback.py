@@ -1,7 +1,7 @@
 """What happens once per run, whichever launcher runs it.
 
 A multirun adds its cells to those of the study and ends with a summary. A dry run (`dry_run=true`) leaves nothing: Hydra's
-own folders go to a place that is removed.
+own folders go to a place that is removed. Where jobs are launched one by one, their plans are shown as one at its end.
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ class StudyCallback(Callback):
             )
         study.begin(replace=bool(config.study_replace), command=sys.argv[1:])
         atexit.register(print_summary, study)  # also when a launcher raises because a cell failed
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.dry_run:
+            from rft.execute.gathered import gathered_text
+
+            text = gathered_text(Path(config.hydra.sweep.dir))
+            if text is not None:  # a launcher that plans the sweep as one graph has shown it
+                print(text)
 
 
 def _redirect(config: DictConfig, mode: str) -> None:

@@ -32,7 +32,11 @@ COMMANDS = (
     Command("status", "progress of a study: cells done, cells missing and why, stages being computed now"),
     Command("study", "take cells off a study's list; nothing is deleted"),
     Command("plot", "figures, tables, fits and claims of a study (or of the published one: --paper)"),
+    Command("predict", "predict the larger cells of a study from the smaller ones, then look"),
     Command("report", "what plot draws, in one HTML file that opens from disk"),
+    Command(
+        "explore", "a page on this machine: from a point to its cells, from two cells to what flipped between them"
+    ),
     Command("export", "a finished cell for others: training set and model, as other tools read them"),
     Command("archive", "keep a finished study in a few megabytes, for version control"),
     Command("grade", "grade stored solutions under a named rule"),

@@ -65,11 +65,11 @@ def archive(folder: Path, *, to: Path, partial: bool = False, samples: int | Non
 
 
 def _untrusted(folder: Path) -> dict[str, str]:
-    """Cells without a record that agrees with its outcomes, by id, with the reason."""
+    """Cells without a record that agrees with its outcomes, on each of its test sets, by id, with the reason."""
     from analysis.load.checks import verified
-    from analysis.load.studies import load_studies
+    from analysis.load.studies import load_every_set
 
-    table, outcomes = verified(load_studies([folder]))
+    table, outcomes = verified(load_every_set([folder]))
     reasons = {gap.cell_id: gap.reason for gap in table.missing}
     for cell in table.cells:
         if cell.folder in outcomes.unreadable:

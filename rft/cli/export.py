@@ -4,6 +4,7 @@
     out/data     train.jsonl, in other forms too (--form), whole pools (--pools), a card: load_dataset("out/data")
     out/model    safetensors, tokenizer, chat template, generation config, a model card: from_pretrained("out/model")
     out/adapter  with --adapter: the adapter of a model trained with LoRA, beside the merged model
+    out/lm_eval  with --lm-eval: a task for lm-evaluation-harness that gives the record's score, answer for answer
 
 The store must still hold the cell's stages (`--store`, by default that of the project).
 """
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--pools", action="store_true", help="all draws of every donor too, right and wrong")
     parser.add_argument("--adapter", action="store_true", help="the LoRA adapter too, beside the merged model")
+    parser.add_argument("--lm-eval", action="store_true", help="a task for lm-evaluation-harness too, with its model")
     parser.add_argument("--data-only", action="store_true", help="leave the model out")
     parser.add_argument("--store", type=Path, default=DEFAULT_ROOT, help=f"stage store (default: {DEFAULT_ROOT})")
     options = parser.parse_args(arguments)
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
                 pools=options.pools,
                 adapter=options.adapter,
                 data_only=options.data_only,
+                lm_eval=options.lm_eval,
             )
         )
     except (ValueError, OSError) as error:
@@ -61,8 +64,11 @@ def export(
     pools: bool = False,
     adapter: bool = False,
     data_only: bool = False,
+    lm_eval: bool = False,
 ) -> str:
     """Write the folders, all of them or none; returns the text to print. Raises ValueError when the cell cannot be."""
     from rft.export.write import Asked, write_export
 
-    return write_export(cell, to=to, store_root=store_root, asked=Asked(tuple(forms), pools, adapter, data_only))
+    return write_export(
+        cell, to=to, store_root=store_root, asked=Asked(tuple(forms), pools, adapter, data_only, lm_eval)
+    )

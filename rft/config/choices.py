@@ -23,6 +23,17 @@ class DataKind(Enum):
     jsonl = "jsonl"  # files of {question, answer}: GSM8K and the user's own
 
 
+class ServerKind(Enum):
+    """What a server understands besides OpenAI's standard fields: there its own defaults (top_k, penalties) are undone."""
+
+    plain = "plain"  # the standard fields alone
+    openai = "openai"  # the same; a chat's length is max_completion_tokens
+    vllm = "vllm"
+    sglang = "sglang"
+    tgi = "tgi"  # the standard fields; top_p is left out at 1, which it refuses
+    transformers = "transformers"  # `transformers serve`, greedy unless told otherwise
+
+
 class Numerics(Enum):
     """Which floating-point kernels compute (rft.infra.numerics): sums, and so pretrained bases, differ between them."""
 
@@ -51,6 +62,21 @@ class OnFault(Enum):
     drop = "drop"  # left out, and counted in the record
 
 
+class GoldFrom(Enum):
+    """Where a row's solution states the gold answer, if no field of its own does."""
+
+    marker = "marker"  # behind its last `####`
+    boxed = "boxed"  # in its last \boxed{...}
+
+
+class OnTooLong(Enum):
+    """What becomes of training examples of more than train.max_tokens."""
+
+    error = "error"  # nothing runs
+    drop = "drop"  # left out, and counted in the record
+    truncate = "truncate"  # cut behind the limit, without an end of sequence, and counted in the record
+
+
 class SampleFrom(Enum):
     """Which questions RFT samples at a data fraction below 1."""
 
@@ -63,6 +89,13 @@ class Split(Enum):
 
     test = "test"
     validation = "validation"
+
+
+class TuneFor(Enum):
+    """For what a recipe is chosen once."""
+
+    model = "model"  # on all of its human problems; cells of every fraction follow it
+    fraction = "fraction"  # on those of each fraction
 
 
 class ThinTo(Enum):

@@ -17,17 +17,16 @@ from rft.config import fields
 from rft.config.choices import (
     Allocate,
     AllocationRule,
-    DataKind,
     EpochRule,
     ModelSource,
     Numerics,
-    OnFault,
     Optimizer,
     SampleFrom,
-    Solutions,
     Split,
     ThinTo,
+    TuneFor,
 )
+from rft.config.data import DataConfig
 
 
 @dataclass
@@ -102,53 +101,9 @@ class ModelConfig:
     published_loss_source: Annotated[str | None, fields.fact()] = None
     licence: Annotated[str | None, fields.fact()] = None
     inferred: Annotated[list[str], fields.fact()] = field(default_factory=list)  # of a model by path, said in the plan
-
-
-@dataclass
-class WorldConfig:
-    """The embedded word-problem world (rft.text.world)."""
-
-    min_steps: Annotated[int, fields.result("[1, inf)")]  # equations of a canonical solution, at least
-    max_steps: Annotated[int, fields.result("[1, inf)")]  # and at most
-    num_graphs: Annotated[int, fields.result("[1, inf)")]  # computation graphs, drawn with Zipf-like frequency
-    max_distractors: Annotated[int, fields.result("[0, 4]")]  # facts that the answer does not need, at most
-    human_style: Annotated[float, fields.result("[0, 1]")]  # probability of the canonical human path; else any
-    composed_frac: Annotated[
-        float, fields.result("[0, 1]")
-    ]  # share of corpus documents that hold whole solved problems
-    seed: Annotated[
-        int, fields.result("(-inf, inf)")
-    ]  # of graphs, pool, validation, test; of the corpus with its own seed
-    max_value: Annotated[int, fields.result("[10, 9999]")] = 60  # each number is one token
-
-
-@dataclass
-class DataConfig:
-    """One data set: `conf/data/<name>.yaml`."""
-
-    name: Annotated[str, fields.name()]
-    kind: DataKind
-    num_train: Annotated[int | None, fields.result("[1, inf)", "the full human set, data_frac = 1; null: all")]
-    num_pool: Annotated[int | None, fields.result("[1, inf)")]  # world: problems to take the human set from
-    num_validation: Annotated[int, fields.result("[0, inf)")]  # held out of training for choices
-    num_test: Annotated[int | None, fields.result("[1, inf)")]  # world: problems in the test set; jsonl: null
-    eval_problems: Annotated[int | None, fields.result("[1, inf)", "test problems to score, a fixed prefix; null: all")]
-    prompt: str  # prompt template, see rft.text.prompts
-    rule: str  # grading rule, see rft.text.answers
-    max_prompt_tokens: Annotated[int, fields.result("[1, inf)")]
-    max_new_tokens: Annotated[int, fields.result("[1, inf)")]
-    num_shots: Annotated[int, fields.result("[0, inf)")]  # worked examples in an ICL prompt
-    expected_question_tokens: Annotated[int, fields.fact("[1, inf)")]  # for estimates before anything is tokenized
-    expected_solution_tokens: Annotated[int, fields.fact("[1, inf)")]
-    world: WorldConfig | None = None
-    train_path: Annotated[str | None, fields.place()] = None  # file, folder or hub id (rft.infra.hub)
-    test_path: Annotated[str | None, fields.place()] = None
-    loss_path: Annotated[str | None, fields.place()] = None  # held-out text; null: the world's slice, or heldout.txt
-    train_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
-    on_bad_gold: OnFault = OnFault.error  # rows whose own solution the grading rule does not find correct
-    on_duplicate: OnFault = OnFault.error  # rows that repeat another one, or give its question another answer
-    solutions: Solutions = Solutions.first  # of a training file with several to one question: which are human paths
-    test_limit: Annotated[int | None, fields.result("[1, inf)", "rows to read; null: all")] = None
+    # Keys of `train` by the name of a data set; rft.run works them in and says in `recipe` where each value is from
+    recipes: dict[str, Any] = field(default_factory=dict)
+    recipe: Annotated[list[str], fields.fact()] = field(default_factory=list)
 
 
 @dataclass
@@ -172,6 +127,23 @@ class TrainConfig:
     lora_alpha: Annotated[int | None, fields.result("[1, inf)", "null: twice train.lora_rank")] = None
     # Share of the examples trained on, human and added alike; nested in a larger one (paper, Table 5, no dedup)
     examples_frac: Annotated[float, fields.result("(0, 1]")] = 1.0
+
+
+@dataclass
+class TuneGridConfig:
+    """Values of the recipe to choose from; those of an empty list are not tuned."""
+
+    lr: Annotated[list[float], fields.result("(0, inf)")]
+    epochs: Annotated[list[float], fields.result("(0, inf)")]
+
+
+@dataclass
+class TuneConfig:
+    """A recipe chosen on validation problems, once per model, on SFT: all its trainings follow it (rft.plan.tuning)."""
+
+    train: TuneGridConfig
+    per: TuneFor
+    validation_frac: Annotated[float, fields.result("(0, 1)", "held out for the choice, without a validation split")]
 
 
 @dataclass
@@ -202,6 +174,8 @@ class DonorConfig:
     """The models that draw the samples which training paths are selected from."""
 
     sft: bool  # fine-tuned on the cell's human subset first; False: drawn from as they are, in their own prompt
+    # Worked examples in a prompt of one that is not fine-tuned: human examples of the cell, never the question itself
+    num_shots: Annotated[int, fields.result("[0, inf)")]
 
 
 @dataclass
@@ -269,6 +243,9 @@ class TrackingConfig:
     entity: str | None
     tags: list[str]
     max_samples: Annotated[int, fields.run("[0, inf)")]  # rows of the sampled-solutions table
+    finish_s: Annotated[float, fields.run("[0, inf)")]  # seconds that the end of a study waits for W&B, at most
+    figures: bool  # at the end, as images of the sweep's run
+    workspace: bool  # online: build the prepared workspace, once for a project (extra `workspace`)
 
 
 @dataclass
@@ -296,7 +273,7 @@ class StudyConfig:
     methods: dict[str, Any]  # options of each method by its name; those of others are never read
     data_frac: Annotated[float, fields.result("(0, 1]", "a share of the training problems")]
     k: Annotated[int, fields.result("[1, inf)", "samples a question and donor")]
-    union: list[str]  # donors, k draws from each: models, or names of `pools`; empty: the model's own pool
+    union: list[str]  # donors, k draws from each: models, names of `pools` or `servers`; empty: the model's own pool
     temperature: Annotated[float, fields.result("(0, inf)", "of sampling; at 0 all k samples would be equal")]
     seed: Annotated[int, fields.seed()]  # the replicate: default of the next three
     data_seed: Annotated[int | None, fields.seed()]
@@ -307,6 +284,7 @@ class StudyConfig:
     pretrain_tokens: Annotated[int | None, fields.result("[1, inf)", "null: the model's own budget")]
     sample_from: SampleFrom
     train: TrainConfig
+    tune: TuneConfig
     sampling: SamplingConfig
     allocation: AllocationConfig
     donor: DonorConfig
@@ -325,7 +303,15 @@ class StudyConfig:
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
     # Drawn elsewhere, by the name under which a union has them; rft.run makes each a PoolConfig
     pools: dict[str, Any] = field(default_factory=dict)
+    servers: dict[str, Any] = field(default_factory=dict)  # that draw, by the name of a union; each a ServerConfig
     donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
+    # Filled by rft.run: the recipe of each donor that has another one than the cell's model
+    donor_train: dict[str, Any] = field(default_factory=dict)
     prompts: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: templates of files of a user's own
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def models_of_union(self) -> list[str]:
+        """Donors that are models here: neither drawn elsewhere nor run by a server."""
+        return [name for name in self.union if name not in self.pools and name not in self.servers]

@@ -46,6 +46,11 @@ def check_examples(lengths: Sequence[int], *, context: int | None) -> None:
         )
 
 
+def within(limit: int, context: int | None) -> int:
+    """The smaller of a limit and a context."""
+    return limit if context is None else min(limit, context)
+
+
 def check_window(window: int, *, context: int | None) -> None:
     """Raise ValueError when the windows of a measured loss exceed the context."""
     if context is not None and window > context:

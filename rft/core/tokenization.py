@@ -40,6 +40,7 @@ class Encoded:
 
     ids: tuple[int, ...]  # prompt, response, end-of-sequence token
     num_prompt: int  # leading tokens without loss
+    is_cut: bool = False  # the end of the response and the end-of-sequence token are missing
 
     @property
     def num_targets(self) -> int:
@@ -108,11 +109,14 @@ def begins_with_bos(tokenizer: Tokenizer) -> bool:
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
-def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[Prompt, str]], *, max_tokens: int) -> list[Encoded]:
+def encode_examples(
+    tokenizer: Tokenizer, pairs: Sequence[tuple[Prompt, str]], *, max_tokens: int, truncate: bool = False
+) -> list[Encoded]:
     """Examples from (prompt, response) pairs.
 
     Prompt and response are tokenized apart and joined, so that training sees the very prompt ids that sampling starts
-    from. Raises ValueError naming how many examples exceed `max_tokens` (end-of-sequence token included) and the longest.
+    from. Raises ValueError naming how many examples exceed `max_tokens` (end-of-sequence token included) and the longest;
+    with `truncate` those are cut, and a prompt that leaves no room for a response is refused.
     """
     if not pairs:
         return []
@@ -123,14 +127,28 @@ def encode_examples(tokenizer: Tokenizer, pairs: Sequence[tuple[Prompt, str]], *
         Encoded((*prompt, *response, tokenizer.eos_token_id), len(prompt))
         for prompt, response in zip(prompts, responses, strict=True)
     ]
+    if truncate:
+        return [_cut(example, max_tokens) for example in encoded]
     lengths = [len(example.ids) for example in encoded]
     too_long = sum(length > max_tokens for length in lengths)
     if too_long:
         raise ValueError(
             f"{too_long} of {len(encoded)} examples exceed train.max_tokens={max_tokens}; the longest has {max(lengths)} "
-            "tokens: raise train.max_tokens or drop them"
+            "tokens: raise train.max_tokens, or set data.on_too_long=drop or truncate"
         )
     return encoded
+
+
+def _cut(example: Encoded, max_tokens: int) -> Encoded:
+    """No end of sequence behind a cut: the model would learn to break off there."""
+    if len(example.ids) <= max_tokens:
+        return example
+    if example.num_prompt >= max_tokens:
+        raise ValueError(
+            f"a prompt of {example.num_prompt} tokens leaves no room for a response within train.max_tokens={max_tokens}: "
+            "raise it, or leave such rows out with data.on_too_long=drop"
+        )
+    return Encoded(example.ids[:max_tokens], example.num_prompt, is_cut=True)
 
 
 def tokenizer_digest(tokenizer: Tokenizer) -> str:

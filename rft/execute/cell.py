@@ -11,39 +11,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rft.config import StudyConfig
+from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
-from rft.execute.mirror import mirror_cell
+from rft.execute.mirror import mirror_of
 from rft.execute.record import assemble, write_cell_files, write_set_files
+from rft.execute.servers import check_servers
 from rft.execute.stages import execute
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
+from rft.infra.live import LIVE_FOLDER
 from rft.infra.numerics import require
 from rft.infra.provenance import provenance
 from rft.infra.store import Store
 from rft.infra.study import Study
-from rft.plan.cell import CellPlan, plan
+from rft.plan.cell import plan
 from rft.plan.show import plan_text
-from rft.plan.sources import Sources, resolve
+from rft.plan.sources import resolve
 from rft.records import RECORD_FILE, write_json
 from rft.stages.stage import Stage
 
 log = logging.getLogger("rft")
 
 MANY_WITHOUT_EQUATIONS = 0.5
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """A configuration, what planning looked up outside it, and the plan."""
-
-    cfg: StudyConfig
-    sources: Sources
-    plan: CellPlan
 
 
 def plan_cell(cfg: StudyConfig) -> PlannedCell:
@@ -54,17 +47,23 @@ def plan_cell(cfg: StudyConfig) -> PlannedCell:
     return PlannedCell(cfg, sources, cell)
 
 
-def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = ()) -> Path | None:
-    """The cell's record, computed or found; None for a dry run.
+def run_cell(
+    cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = (), gather: Path | None = None
+) -> Path | None:
+    """The cell's record, computed or found; None for a dry run, whose plan goes into `gather` where it is one of many.
 
     Raises what a failing stage raises, after writing the reason into the cell's folder.
     """
     cfg, planned = cell.cfg, cell.plan
     store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
     if cfg.dry_run:
-        log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+        if gather is not None:
+            keep_plan(cell, folder=gather)
+        else:
+            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         return None
     require(cfg.numerics.value)
+    check_servers(planned.targets, store=store)
     store.announce(log.info)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
@@ -79,8 +78,11 @@ def run_cell(cell: PlannedCell, *, study_folder: Path, command: Sequence[str] = 
             preflight_cell(cfg, cell.sources, planned, store=store, folder=record.parent)
         if any(not store.has(stage.kind, stage.key) for stage in planned.stages):
             log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
-        hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce)
-        return finish_cell(cell, study=study, hits=hits, command=command)
+        there = {stage.key: store.has(stage.kind, stage.key) for stage in planned.stages}
+        live = study.folder.absolute() / LIVE_FOLDER
+        with mirror_of(cfg, [planned], hits=there, store=store, study=study):
+            hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce, live=live)
+            return finish_cell(cell, study=study, hits=hits, command=command)
 
 
 def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], command: Sequence[str]) -> Path:
@@ -98,7 +100,6 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     if known is None:
         write_cell_files(planned, store=store, folder=folder)
     write_set_files(planned, store=store, folder=folder)
-    mirror_cell(cfg, planned, record, store=store, study=study, folder=folder)
     write_json(folder / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
     without = record.data.get("no_equation_frac") or 0.0
@@ -107,6 +108,8 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
             f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them per "
             "question is kept; select.equations=plain reads equations from the text"
         )
+    for edge in (record.data.get("choice") or {}).get("at_edge", ()):
+        log.warning(f"{planned.cell_id}: of the recipes that were tried {edge}: a better one may lie beyond the grid")
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
     log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
     for one in record.sets:

@@ -2,7 +2,7 @@
 
     check_lengths(cell.plan, cell.sources)
     # ValueError: 3 of this cell's 512 training examples exceed train.max_tokens=256 (the longest has 301; 1,754 of all 7,473
-    # rows do): raise train.max_tokens to 301, or leave the rows out
+    # rows do): raise train.max_tokens to 301, or set data.on_too_long=drop or truncate
 
 Looks at what the cell will read: the human examples that it trains on, the prompts of what it samples and scores. Needs the
 model's tokenizer and the files here; models and data of the hub, the embedded world, and prompts with worked examples or
@@ -23,7 +23,7 @@ from rft.plan.sources import Sources
 from rft.records import Problem
 from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune, training_pairs
-from rft.stages.problems import FileProblems, Part, Problems, Subset, chosen
+from rft.stages.problems import FileProblems, Mixture, Part, Problems, Subset, chosen
 from rft.stages.shard import Shard
 from rft.stages.trainset import Trainset
 from rft.text.prompts import asked_by
@@ -53,6 +53,11 @@ class _Limit:
     what: str
     added: int = 0  # tokens that are written after a prompt
 
+    @property
+    def way_out(self) -> str:
+        """What else than a higher limit helps: a prompt is never cut."""
+        return "set data.on_too_long=drop or truncate" if self.of_example else "leave the rows out"
+
 
 def check_lengths(cell: CellPlan, sources: Sources) -> None:
     """Raise ValueError for the first limit that rows of the cell exceed."""
@@ -71,7 +76,7 @@ def check_lengths(cell: CellPlan, sources: Sources) -> None:
 
 def _limits(cell: CellPlan) -> Iterator[_Limit]:
     for stage in cell.stages:
-        if isinstance(stage, Finetune) and _trains_on_human_rows(stage.trainset):
+        if isinstance(stage, Finetune) and _trains_on_human_rows(stage.trainset) and not stage.truncate:
             template = asked_by(stage.prompt, stage.own_template)
             yield _Limit(
                 stage.trainset.subset, template, stage.model, True, stage.recipe.max_tokens, "train.max_tokens",
@@ -98,7 +103,7 @@ def _check(limit: _Limit, lengths: Mapping[str, Length], mine: list[str], *, con
         count, over = (sum(sizes[name] > limit.tokens for name in names) for names in (mine, sizes))
         raise ValueError(
             f"{count:,} of this cell's {len(mine):,} {limit.what} exceed {limit.key}={limit.tokens} (the longest has "
-            f"{longest}; {over:,} of all {len(sizes):,} rows do): raise {limit.key} to {longest}, or leave the rows out"
+            f"{longest}; {over:,} of all {len(sizes):,} rows do): raise {limit.key} to {longest}, or {limit.way_out}"
         )
     if context is not None and longest + limit.added > context:
         written = f" and data.max_new_tokens={limit.added}" if limit.added else ""
@@ -114,7 +119,7 @@ def _is_here(folder: Path) -> bool:
 
 def _is_readable(source: Problems) -> bool:
     whole = source.whole if isinstance(source, Part) else source
-    return isinstance(whole, FileProblems) and not whole.of_hub
+    return isinstance(whole, Mixture) or (isinstance(whole, FileProblems) and not whole.of_hub)
 
 
 @functools.lru_cache(maxsize=16)
@@ -122,6 +127,8 @@ def problems_of(source: Problems) -> list[Problem]:
     """The problems that a stage over a file will write, read as it reads them."""
     if isinstance(source, Part):
         return source.part_of(problems_of(source.whole))
+    if isinstance(source, Mixture):
+        return source.of([problems_of(part) for part in source.parts]).problems
     assert isinstance(source, FileProblems)
     return source.reading().problems
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rft.execute.curve import write_curve
 from rft.execute.stages import Made
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.store import Store
 from rft.plan.cell import CellPlan, CellStages, FurtherSet, Measured
 from rft.records import (
+    CELL_CURVE_FILE,
     OUTCOMES_FILE,
     PATHS_FILE,
     SHOWN_FILE,
@@ -31,10 +34,10 @@ from rft.records import (
 )
 from rft.stages.allocate import DealtShard
 from rft.stages.foreign import NUM_USED
-from rft.stages.problems import FileProblems, Part, Problems
+from rft.stages.problems import FileProblems, Mixture, Part, Problems
 from rft.stages.rows import Graded, Scored
 from rft.stages.select import Select, SelectFacts
-from rft.stages.shard import Shard, used_shares
+from rft.stages.shard import DrawnShard, used_shares
 from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
 from rft.votes import Tally, pool_scores
@@ -71,6 +74,7 @@ def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
     outcomes = list(_outcome_rows(measured, done))
     rows, origins = _stage_origins(cell.own_stages, done)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
+    files |= {"curve": CELL_CURVE_FILE} if cell.read.trained.trainset is not None else {}
     return Record(
         study=study,
         cell_id=cell.cell_id,
@@ -124,8 +128,10 @@ def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
 
 
 def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
-    """Outcomes, kept paths and a capped sample of solutions, so that a copied study needs no store."""
+    """Outcomes, kept paths, the thinned curve and a capped sample of solutions, so that a copied study needs no store."""
     done = _Finished(store)
+    if cell.read.trained.trainset is not None:
+        write_curve(done.open(cell.read.trained.weights).curve(), folder / CELL_CURVE_FILE)
     write_jsonl(folder / OUTCOMES_FILE, (row.to_json() for row in _outcome_rows(cell.read.measured, done)))
     shown = list(itertools.islice(done.open(cell.read.measured.evaluate).solutions(), MAX_SOLUTIONS))
     selections = cell.read.trained.selections
@@ -260,11 +266,17 @@ def _data_facts(read: CellStages, done: _Finished) -> dict[str, Any]:
 def _dataset(problems: tuple[Problems, ...], done: _Finished) -> dict[str, Any]:
     """Numbers of problems that the cell trains on and is scored on, and of rows that were left out of data files."""
     files = [stage.whole if isinstance(stage, Part) else stage for stage in problems]
-    dataset: dict[str, Any] = {"kind": "jsonl" if any(isinstance(file, FileProblems) for file in files) else "world"}
+    from_files = any(isinstance(file, FileProblems | Mixture) for file in files)
+    dataset: dict[str, Any] = {"kind": "jsonl" if from_files else "world"}
     for stage, file in zip(problems, files, strict=True):
         facts = done.facts(stage) | {name: value for name, value in done.facts(file).items() if name != "num_problems"}
+        if isinstance(file, Mixture):
+            counts: Iterator[Counter[str]] = (
+                Counter(done.facts(one).get("dropped_rows")) for one in (file, *file.parts)
+            )
+            facts |= {"dropped_rows": dict(sum(counts, Counter()))}
         dataset[f"num_{'pool' if stage.split == 'train' else stage.split}"] = facts.pop("num_problems")
-        if isinstance(file, FileProblems):
+        if isinstance(file, FileProblems | Mixture):
             for name, value in facts.items():
                 dataset.setdefault(name, {})[file.split] = value
     return dataset
@@ -274,7 +286,7 @@ def _draw_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
     """Draws per question that the model rests on, of all rounds and donors; of a control those that fixed its size."""
     used = used_shares(cell.own_stages)
     for stages in (cell.makers, in_order([cell.read.trained.weights])):
-        shards = [stage for stage in stages if isinstance(stage, Shard | DealtShard)]
+        shards = [stage for stage in stages if isinstance(stage, DrawnShard | DealtShard)]
         selects = [stage for stage in stages if isinstance(stage, Select) and stage.imported]
         if shards or selects:
             questions = max(stage.subset.num_problems for stage in (*shards, *selects))
@@ -289,9 +301,9 @@ def _num_imported(selects: Sequence[Select], done: _Finished) -> int:
     return sum({donor: pool[NUM_USED] for pools in found for donor, pool in pools.items()}.values())
 
 
-def _num_draws(stage: Shard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:
+def _num_draws(stage: DrawnShard | DealtShard, done: _Finished, used: Mapping[str, float]) -> float:
     """How many solutions of a stage the cell uses."""
-    if isinstance(stage, Shard):
+    if isinstance(stage, DrawnShard):
         return (stage.block[1] - stage.block[0]) * (stage.draws[1] - stage.draws[0]) * used[stage.key]
     first, last = stage.part
     return len(done.open(stage.deal).blocks()[first:last]) * stage.num_draws

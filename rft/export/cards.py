@@ -22,7 +22,7 @@ from rft.records import Score
 UNKNOWN = "not on the record"
 ON_DATA = (  # facts of the record that the data card repeats
     "num_human", "num_augmented", "num_samples", "correct_per_question", "distinct_per_question", "drop_counts",
-    "imported_pools", "dataset",
+    "imported_pools", "served_pools", "dataset",
 )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from rft.export.cell import FinishedCell
 from rft.records import write_jsonl
 from rft.stages.trainset import HUMAN, Example
 from rft.text.answers import extract
-from rft.text.selection import KeptPath, path_equations
+from rft.text.path_keys import path_equations
+from rft.text.selection import KeptPath
 from rft.text.templates import Template
 
 DEFAULT = "train"  # the form with all that is known of a row

@@ -13,10 +13,11 @@ from rft.export.cards import data_card, model_card
 from rft.export.cell import FinishedCell
 from rft.export.checkpoint import template_of, write_adapter, write_model
 from rft.export.examples import DEFAULT, training_rows, write_forms, write_pools
+from rft.export.harness import write_task
 from rft.infra.store import Store
 
 CARD = "README.md"
-MODEL, DATA, ADAPTER = "model", "data", "adapter"
+MODEL, DATA, ADAPTER, LM_EVAL = "model", "data", "adapter", "lm_eval"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Asked:
     pools: bool = False
     adapter: bool = False
     data_only: bool = False
+    lm_eval: bool = False
 
 
 def write_export(folder: Path, *, to: Path, store_root: Path, asked: Asked) -> str:
@@ -38,6 +40,8 @@ def write_export(folder: Path, *, to: Path, store_root: Path, asked: Asked) -> s
         raise ValueError(f"{to} is there: give a folder that is not")
     if asked.data_only and asked.adapter:
         raise ValueError("--adapter is of the model, which --data-only leaves out: give one of them")
+    if asked.data_only and asked.lm_eval:
+        raise ValueError("--lm-eval asks the model, which --data-only leaves out: give one of them")
     cell = FinishedCell.open(folder, store=Store(store_root))
     if asked.data_only and cell.trainset is None:
         raise ValueError(f"{cell.record.cell_id} trains on nothing, so that it has no data to export")
@@ -59,6 +63,8 @@ def _write(cell: FinishedCell, out: Path, asked: Asked) -> list[tuple[str, str]]
         has_stops = write_model(cell, out / MODEL)
         (out / MODEL / CARD).write_text(model_card(cell, has_stops=has_stops), encoding="utf-8")
         lines.append((MODEL, "the model that the record scored"))
+    if asked.lm_eval:
+        lines.append((LM_EVAL, f"task {write_task(cell, out / LM_EVAL, model=out / MODEL)} for lm-evaluation-harness"))
     if asked.adapter:
         lines.append((ADAPTER, f"its adapter, of base {write_adapter(cell, out / ADAPTER)}"))
         shutil.copyfile(out / MODEL / CARD, out / ADAPTER / CARD)

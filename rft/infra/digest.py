@@ -129,11 +129,25 @@ def content_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
+def files_digest(paths: Sequence[Path]) -> str:
+    """Digest of a file by its content; of several that of their contents in order."""
+    return file_digest(paths[0]) if len(paths) == 1 else digest([file_digest(path) for path in paths])
+
+
 def require_content(path: Path, digest: str) -> None:
     """Raise RuntimeError when a file is no longer what a study was planned with; to be called after it was read."""
     if content_digest(path) != digest:
         raise RuntimeError(
             f"{path} has changed since the study was planned: leave it alone while a study runs, and start it again"
+        )
+
+
+def require_contents(name: str, paths: Sequence[Path], content: str) -> None:
+    """The same of one file or several, as `files_digest` saw them."""
+    found = content_digest(paths[0]) if len(paths) == 1 else digest([content_digest(path) for path in paths])
+    if found != content:
+        raise RuntimeError(
+            f"{name} has changed since the study was planned: leave it alone while a study runs, and start it again"
         )
 
 

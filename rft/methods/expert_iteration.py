@@ -23,6 +23,7 @@ from rft.stages.allocate import AnyPool
 from rft.stages.finetune import Finetune
 from rft.stages.kept import Selection
 from rft.stages.select import Select
+from rft.stages.trainset import Trainset
 
 
 class TrainFrom(Enum):
@@ -82,13 +83,14 @@ class ExpertIteration(Method):
 
     def _train(
         self, p: Planner, paths: Selection, *, round_number: int, last: Finetune | None
-    ) -> tuple[Finetune, KeptSet]:
+    ) -> tuple[Finetune, Trainset]:
         draws = p.cfg.k * sum(1 for _ in _pools_of(paths)) if isinstance(paths, Select) else p.cfg.k
         added = p.expected_kept(p.human, draws=draws)
         name = "rft" if round_number == 1 else f"expert_iteration round {round_number}"
         estimates = p.trainset_estimates(name, p.human, added=added, assumed=True, k=p.cfg.k)
         trainset = KeptSet(subset=p.human, paths=paths, examples_frac=p.examples_frac, **estimates)
-        return p.finetune(trainset, start=last), trainset
+        model = p.finetune(trainset, start=last)
+        return model, model.trainset
 
 
 def _pools_of(selection: Selection) -> tuple[AnyPool, ...]:

@@ -15,6 +15,7 @@ from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
 from rft.stages.allocate import AnyPool
+from rft.stages.generation import Shots
 from rft.stages.kept import Selection
 from rft.stages.stage import StageContext, counted
 from rft.stages.trainset import Example, Trainset
@@ -68,21 +69,31 @@ def selected_of(p: Planner, pools: tuple[AnyPool, ...]) -> tuple[Selection, ...]
 
 
 def pool_of(
-    p: Planner, weights: Weights, *, num_draws: int, model: ModelConfig | None = None, name: str = ""
+    p: Planner,
+    weights: Weights,
+    *,
+    num_draws: int,
+    model: ModelConfig | None = None,
+    name: str = "",
+    shots: Shots | None = None,
 ) -> AnyPool:
     """Solutions to the cell's questions, `num_draws` to each or on average, as the cell allocates its draws."""
     if p.cfg.sampling.allocate is Allocate.uniform:
-        return p.sample(weights, subset=p.questions, num_draws=num_draws, model=model, name=name)
+        return p.sample(weights, subset=p.questions, num_draws=num_draws, model=model, name=name, shots=shots)
+    assert shots is None, "refused before anything is planned"
     return allocated(p, weights, subset=p.questions, num_draws=num_draws, model=model, name=name)
 
 
 def _pool(p: Planner, *, donor: str, num_draws: int | None = None) -> AnyPool:
-    """The first draws of a donor's SFT model, or of a pool that was drawn elsewhere."""
+    """The first draws of a donor's SFT model, of a server, or of a pool that was drawn elsewhere."""
     if donor in p.cfg.pools:
         return p.imported(donor, num_draws=p.cfg.k)
+    if donor in p.cfg.servers:
+        return p.served(donor, num_draws=p.cfg.k)
     model = p.cfg.model if donor == p.cfg.model.name else p.cfg.donors[donor]
     draws = p.cfg.k if num_draws is None else num_draws
-    return pool_of(p, writer_of(p, model), num_draws=draws, model=model)
+    shots = None if unnoted(p.cfg).donor.sft else p.donor_shots
+    return pool_of(p, writer_of(p, model), num_draws=draws, model=model, shots=shots)
 
 
 def writer_of(p: Planner, model: ModelConfig) -> Weights:

@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar
 
 from rft.config import StudyConfig, fields
 from rft.methods.self_query import task_problems
-from rft.methods.sft_best import hold_out
 from rft.plan.method import METHODS, Method, Task, Trained
 from rft.plan.planner import Planner
+from rft.plan.tuning import hold_out
 from rft.records import Outcome, Sample
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Pool
@@ -80,7 +80,8 @@ class ReviseSet(Trainset):
                 rows.append(Example(problem.id, asked, problem.solution, HUMAN))
                 num_right += grade(self.rule, draft.text, problem.gold, draft.truncated) is Outcome.CORRECT
         write_examples(rows, work.out)
-        return Done(facts=ReviseFacts(len(human), len(rows) - len(human), len(rows), num_right / len(rows)))
+        facts = ReviseFacts(len(human), len(rows) - len(human), len(rows), draft_correct_frac=num_right / len(rows))
+        return Done(facts=facts)
 
     def _drafts(self, work: StageContext) -> dict[str, list[Sample]]:
         """The first drafts of each question, in order."""

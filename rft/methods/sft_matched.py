@@ -51,7 +51,7 @@ class SftMatched(Method):
         name = p.options(SftMatchedOptions).to
         other = METHODS[name]().plan(p)
         like = other.all_steps_of
-        if not like or not isinstance(other.weights, Finetune):
+        if not like or not isinstance(other.weights, Finetune) or METHODS[name].chooses:
             raise ValueError(
                 f"methods.sft_matched.to={name}: its optimiser steps do not follow from a set of examples (it trains "
                 "nothing, or chooses among trainings while it runs): name a method that fine-tunes once"

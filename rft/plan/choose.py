@@ -8,11 +8,12 @@ from __future__ import annotations
 from rft.config.reading import note, unnoted
 from rft.plan.planner import Planner
 from rft.plan.yields import model_size
-from rft.stages.allocate import AnyPool
+from rft.stages.allocate import AnyPool, DealtShard
 from rft.stages.choose import Choose
 from rft.stages.foreign import ImportedPool
 from rft.stages.scores import Scores
 from rft.stages.select import Select
+from rft.stages.shard import Shard
 from rft.stages.stage import Work
 from rft.text.choosing import CHOOSERS
 
@@ -48,6 +49,7 @@ def _scores(p: Planner, paths: Select, pool: AnyPool) -> Scores:
     """How likely the model that drew a pool finds the paths kept of it."""
     assert not isinstance(pool, ImportedPool), "refused before (rft.plan.validate)"
     writer, cfg = pool.shards[0], unnoted(p.cfg)
+    assert isinstance(writer, Shard | DealtShard), "a server's pool is refused before (rft.plan.servers)"
     size = model_size(cfg.donors.get(writer.model, cfg.model))
     tokens_each = cfg.data.expected_question_tokens + cfg.data.expected_solution_tokens
     tokens = p.expected_kept(paths.subset, draws=pool.num_draws) * tokens_each

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from rft.config import StudyConfig
 from rft.registry import Registry
 from rft.stages.evaluate import Evaluate
+from rft.stages.finetune import Finetune
 from rft.stages.generation import Shots
 from rft.stages.kept import Selection
 from rft.stages.stage import Stage
@@ -63,14 +64,19 @@ class Trained:
     drafts: Evaluate | None = None  # shown to the model with each question
 
     @property
+    def examples(self) -> Trainset | None:
+        """What the weights are trained on: the method's set, less the examples that are too long where those are dropped."""
+        return self.weights.trainset if isinstance(self.weights, Finetune) else self.trainset
+
+    @property
     def all_steps_of(self) -> tuple[Trainset, ...]:
         """The sets whose optimiser steps the weights have taken: what a control at equal steps must match."""
-        return self.steps_of or ((self.trainset,) if self.trainset is not None else ())
+        return self.steps_of or ((self.examples,) if self.examples is not None else ())
 
     @property
     def told(self) -> tuple[Stage[Any], ...]:
         """The stages whose facts the record holds."""
-        return (*self.selections, *((self.trainset,) if self.trainset else ()), self.weights)
+        return (*self.selections, *((self.examples,) if self.examples else ()), self.weights)
 
 
 class Method(ABC):
@@ -79,6 +85,7 @@ class Method(ABC):
     title: ClassVar[str]  # in figures and tables
     options: ClassVar[type | None] = None  # a dataclass, every field with a default
     needs_world: ClassVar[bool] = False  # works with the embedded world only
+    chooses: ClassVar[bool] = False  # among trainings by a grid of its own: how long it trains is not known beforehand
 
     @abstractmethod
     def plan(self, p: Planner) -> Trained:

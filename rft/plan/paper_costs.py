@@ -21,7 +21,7 @@ from rft.plan.cell import CellPlan
 from rft.plan.yields import ASSUMED_CORRECT_FRAC, ASSUMED_PATHS_K1, ASSUMED_PATHS_POWER
 from rft.stages.allocate import DealtShard
 from rft.stages.select import Select
-from rft.stages.shard import Shard
+from rft.stages.shard import DrawnShard
 from rft.stages.stage import Stage, in_order
 
 A100_FLOPS_PER_S = 312e12  # peak, bf16 without sparsity (NVIDIA data sheet)
@@ -264,7 +264,7 @@ def _count_cells(cells: Sequence[PaperCell]) -> str:
 
 def _phase(stage: Stage[Any]) -> tuple[str, str] | None:
     """(what the stage does, the constant of its phase); None for stages without a model."""
-    if isinstance(stage, Shard | DealtShard):
+    if isinstance(stage, DrawnShard | DealtShard):
         return f"sample, {stage.subset.source.split} set", "sampling"
     return {
         "finetune": ("fine-tune", "training"),

@@ -11,19 +11,27 @@ Every call gives the stage for what it is told, and reads the configuration for 
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
+from rft.config import ModelConfig
 from rft.config.reading import unnoted
 from rft.plan.method import Task
 from rft.plan.sampling import Sampling
+from rft.plan.tuning import Grid, epochs_times, grid_of, tuned
 from rft.plan.yields import (
     BYTES_PER_PROBLEM,
     BYTES_PER_SAMPLE_TOKEN,
     model_size,
 )
 from rft.stages.evaluate import Evaluate
+from rft.stages.finetune import Finetune
 from rft.stages.generation import Shots
 from rft.stages.perturb import Perturb
 from rft.stages.problems import Problems, Subset
 from rft.stages.stage import Work
+from rft.stages.trainset import Trainset
+from rft.stages.tuning import UNTUNED, Values
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
@@ -37,12 +45,40 @@ class Planner(Sampling):
         count = self.cfg.data.num_shots
         return Shots(self.pool, count, self.data_seed) if count else None
 
+    def finetune(
+        self,
+        trainset: Trainset,
+        *,
+        model: ModelConfig | None = None,
+        task: Task | None = None,
+        values: Values = UNTUNED,
+        start: Weights | None = None,
+        suffix: str = "",
+        grid: Grid | None = None,
+    ) -> Finetune:
+        """The base (or `start`) trained on a set of examples, with the cell's recipe but for `values` of its fields.
+
+        Where the cell tunes (or a `grid` is given) the recipe is the one that is chosen for the model.
+        """
+        model = model or self.cfg.model
+        if values == UNTUNED and grid is None:
+            grid = grid_of(self)
+        how: dict[str, Any] = {"model": model, "task": task, "start": start, "suffix": suffix}
+        if grid is None:
+            return super().finetune(trainset, values=values, **how)
+        found, times = tuned(self, grid, model=model), epochs_times(self, grid, model=model)
+        trained = super().finetune(trainset, values=grid.middle.times(times), **how)
+        tries = found.tries if task is None and start is None and trainset == found.trainset else ()
+        work = Work() if tries else trained.work
+        return dataclasses.replace(trained, choice=found.stage, epochs_times=times, tries=tries, work=work)
+
     def evaluate(
         self,
         weights: Weights,
         *,
         problems: Problems | None = None,
         num_problems: int | None = None,
+        model: ModelConfig | None = None,
         task: Task | None = None,
         shots: Shots | None = None,
         drafts: Evaluate | None = None,
@@ -52,11 +88,11 @@ class Planner(Sampling):
         problems = self.scored if problems is None else problems
         count = self.num_scored if num_problems is None else num_problems
         data = unnoted(self.cfg).data
-        tokens = count * data.expected_solution_tokens
+        tokens, size = count * data.expected_solution_tokens, model_size(model or self.cfg.model)
         asked = count * data.expected_question_tokens * (1 + (shots.num_shots if shots else 0))
         return Evaluate(
             weights=weights,
-            generation=self.generation(task=task, shots=shots),
+            generation=self.generation(model=model, task=task, shots=shots),
             problems=problems,
             num_problems=count,
             rule=self.cfg.data.rule,
@@ -66,7 +102,9 @@ class Planner(Sampling):
             label=f"evaluate {weights.label} on {self._name(problems)}",
             model=weights.model,
             work=Work(
-                tokens, 2.0 * model_size(self.cfg.model).num_params * (tokens + asked), BYTES_PER_SAMPLE_TOKEN * tokens
+                tokens,
+                2.0 * size.num_params * (tokens + asked),
+                BYTES_PER_SAMPLE_TOKEN * tokens,
             ),
         )
 

@@ -6,11 +6,13 @@ p.questions         # what is sampled; p.scored, p.num_scored: what is scored
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar
 
 from rft.config import (
     DataKind,
+    MixPartConfig,
     OnFault,
     SampleFrom,
     Solutions,
@@ -19,14 +21,17 @@ from rft.config import (
     WorldConfig,
 )
 from rft.config.reading import note, unnoted, values_of
+from rft.plan.data_files import SetSource
 from rft.plan.method import options_of
+from rft.plan.reading_rows import row_map
 from rft.plan.sources import Sources
 from rft.plan.yields import (
     BYTES_PER_PROBLEM,
 )
-from rft.stages.problems import FileProblems, Golds, Leakage, Part, Problems, Subset, WorldProblems
+from rft.stages.problems import FileProblems, Golds, Leakage, Mixture, Part, Problems, Subset, WorldProblems
 from rft.stages.stage import Work
 from rft.text.answers import RULES
+from rft.text.rowmap import RowMap
 
 Options = TypeVar("Options")
 
@@ -68,7 +73,7 @@ class Questions:
         if self.cfg.data.kind is DataKind.world:
             return self._world("train", count=self.cfg.data.num_pool)
         size = self.cfg.data.num_validation
-        return self._part("train") if size else self._file("train")
+        return self._part("train") if size else self._train_rows
 
     @cached_property
     def validation(self) -> Problems:
@@ -107,9 +112,14 @@ class Questions:
         return Subset(self.pool, self.num_human, self.data_seed)
 
     @property
+    def all_human(self) -> Subset:
+        """The human subset of a cell on all the data."""
+        return Subset(self.pool, _size(self.cfg.data.num_train), self.data_seed)
+
+    @property
     def questions(self) -> Subset:
         """The questions that are sampled: of the subset, or of all the data."""
-        return Subset(self.pool, _size(self.cfg.data.num_train), self.data_seed) if self.samples_all else self.human
+        return self.all_human if self.samples_all else self.human
 
     @property
     def samples_all(self) -> bool:
@@ -122,24 +132,38 @@ class Questions:
         size = Work(num_bytes=BYTES_PER_PROBLEM * _size(count))
         return WorldProblems(split=split, world=world, count=_size(count), label=f"{split} problems", work=size)
 
-    def _file(self, split: str) -> FileProblems:
+    def _file(self, split: str, *, source: SetSource | None = None, part: MixPartConfig | None = None) -> FileProblems:
         data = self.cfg.data
-        content = self.sources.data_digest[split]
-        note(data, f"{split}_content", content)
+        content, path = self.sources.data_digest[split], self.sources.data_paths[split]
+        if source is None:
+            note(data, f"{split}_content", content)
+        else:
+            assert source.content is not None
+            content, path = source.content, source.path
         count = self.sources.num_test if split == "test" else self.sources.num_pool
         return FileProblems(
             split=split,
             content=content,
-            limit=data.train_limit if split == "train" else data.test_limit,
+            limit=part.limit if part is not None else data.train_limit if split == "train" else data.test_limit,
             rule=data.rule if data.on_bad_gold is OnFault.drop else None,
             on_bad_gold=data.on_bad_gold.value,
             on_duplicate=data.on_duplicate.value,
             solutions=(self._solutions if split == "train" else Solutions.first).value,
             plugins=RULES.foreign(data.rule) if data.on_bad_gold is OnFault.drop else (),
-            path=self.sources.data_paths[split],
-            label=f"{split} problems of {unnoted(data).name}",
+            row_map=self._row_map(part),
+            numbers=RULES[unnoted(data).rule].numbers,
+            path=path,
+            label=f"{split} problems of {unnoted(data).name if part is None else path}",
             work=Work(num_bytes=BYTES_PER_PROBLEM * count),
         )
+
+    def _row_map(self, part: MixPartConfig | None) -> RowMap | None:
+        """Noted where there is one: cells from before it existed keep their setting."""
+        own = row_map(part.adapter) if part is not None else None
+        found = own or row_map(unnoted(self.cfg).data.adapter)
+        if found is not None and own is None:
+            values_of(self.cfg.data.adapter)
+        return found
 
     @property
     def _solutions(self) -> Solutions:
@@ -148,13 +172,32 @@ class Questions:
         return bare if bare is Solutions.first else self.cfg.data.solutions
 
     def _part(self, split: str) -> Part:
-        whole, size = self._file("train"), self.cfg.data.num_validation
+        whole, size = self._train_rows, self.cfg.data.num_validation
         return Part(split=split, whole=whole, num_validation=size, label=f"{split} part of {whole.label}")
 
     @property
     def training_rows(self) -> Problems:
         """All that the cell could train on, the validation split included where it is part of a file."""
-        return self.pool if self.cfg.data.kind is DataKind.world else self._file("train")
+        return self.pool if self.cfg.data.kind is DataKind.world else self._train_rows
+
+    @property
+    def _train_rows(self) -> Problems:
+        """Of one file, or of several."""
+        parts = unnoted(self.cfg).data.train_mix
+        return self._mixture(parts) if parts else self._file("train")
+
+    def _mixture(self, parts: Sequence[MixPartConfig]) -> Mixture:
+        data = self.cfg.data
+        weights = tuple(part.weight for part in parts if part.weight is not None)
+        sources = list(zip(self.sources.mix, parts, strict=True))
+        adapters = [row_map(part.adapter) for part in parts]
+        note(data, "mix", [[one.content, part.weight, part.limit] for one, part in sources])
+        note(data, "mix_adapters", [None if one is None else list(vars(one).values()) for one in adapters])
+        files = (self._file("train", source=one, part=part) for one, part in sources)
+        label = f"training problems of {len(parts)} files of {unnoted(data).name}"
+        return Mixture(
+            split="train", parts=tuple(files), weights=weights, on_duplicate=data.on_duplicate.value, label=label
+        )
 
     @property
     def guards(self) -> tuple[Leakage | Golds, ...]:

@@ -17,6 +17,7 @@ from rft.config.reading import note, unnoted, values_of
 from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
 from rft.plan.method import Task
+from rft.plan.servers import address, endpoint_of
 from rft.plan.training import Training
 from rft.plan.yields import (
     BYTES_PER_PATH,
@@ -30,11 +31,13 @@ from rft.stages.generation import Generation, Shots
 from rft.stages.kept import Selection
 from rft.stages.problems import Subset
 from rft.stages.select import Checks, Select
+from rft.stages.served import Served, ServedPool, ServedShard
 from rft.stages.shard import Pool, Shard
 from rft.stages.stage import Work
 from rft.stages.thin import Thin
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
+from rft.text.prompts import OWN, content_of
 
 
 class Sampling(Training):
@@ -60,6 +63,67 @@ class Sampling(Training):
             work=size,
         )
         return ImportedPool(name, (stage,), num_draws, self.questions)
+
+    def served(self, name: str, *, num_draws: int) -> ServedPool:
+        """`num_draws` solutions of a server to every question of the cell, in the same blocks as a model's here."""
+        plain = unnoted(self.cfg).servers[name]
+        how, endpoint, subset = self._served(name), endpoint_of(plain), self.questions
+        parts = ["stream", "served", how.weights, how.model, how.kind]
+        shards = tuple(
+            ServedShard(
+                served=how,
+                endpoint=endpoint,
+                subset=subset,
+                block=block,
+                draws=draws,
+                temperature=self.cfg.temperature,
+                top_p=self.cfg.sampling.top_p,
+                seed=self.sample_seed,
+                stream=digest(parts),
+                shown_rule=unnoted(self.cfg).data.rule,
+                label=f"sample {name} {subset.source.split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
+                model=name,
+                work=self._drawing(block, draws, num_params=plain.num_params or 0),
+            )
+            for draws, block in self._places(num_draws, subset)
+        )
+        return ServedPool(name, shards, num_draws)
+
+    def _served(self, name: str) -> Served:
+        server = self.cfg.servers[name]
+        weights = server.weights
+        if weights is None:
+            weights = address(unnoted(self.cfg).servers[name].base_url)
+            note(server, "base_url", weights)
+        own = unnoted(self.cfg).prompts.get(server.prompt)
+        if own is not None:
+            note(server, "prompt_content", content_of(own))
+        return Served(
+            donor=name,
+            model=server.model,
+            weights=weights,
+            kind=server.kind.value,
+            seeds=server.seeds,
+            prompt=server.prompt if own is None else OWN,
+            own_template=own,
+            max_new_tokens=self.cfg.data.max_new_tokens,
+            stop=tuple(self.cfg.sampling.stop),
+            shots=self.donor_shots,
+        )
+
+    @property
+    def donor_shots(self) -> Shots | None:
+        """Worked examples of donors that are not fine-tuned: human ones of the cell. Noted only where there are some, so
+        that cells from before keep their setting. Raises ValueError for more than there are."""
+        if not unnoted(self.cfg).donor.num_shots:
+            return None
+        count = self.cfg.donor.num_shots
+        if count >= self.num_human:
+            raise ValueError(
+                f"donor.num_shots={count}, but the cell has {self.num_human} human examples, and a question never stands "
+                f"among its own: at most {self.num_human - 1}"
+            )
+        return Shots(self.pool, count, self.data_seed, among=self.num_human)
 
     def generation(
         self,
@@ -129,31 +193,40 @@ class Sampling(Training):
                 stream=self.random_stream(model, name),
                 drafts=drafts,
             )
-            for draws in _blocks(num_draws, self.cfg.sampling.draws_per_shard, whole=True)
-            for block in _blocks(subset.num_problems, self.cfg.sampling.problems_per_shard, whole=False)
+            for draws, block in self._places(num_draws, subset)
         )
         return Pool(name or model.name, shards, num_draws)
 
     def _shard(
         self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any
     ) -> Shard:
-        data, split = unnoted(self.cfg).data, identity["subset"].source.split
-        count = (block[1] - block[0]) * (draws[1] - draws[0])
-        tokens = count * data.expected_solution_tokens
-        flops_each = (
-            2.0 * model_size(model).num_params * (data.expected_solution_tokens + data.expected_question_tokens)
-        )
+        split = identity["subset"].source.split
         return Shard(
             weights=weights,
             block=block,
             draws=draws,
             top_p=self.cfg.sampling.top_p,
             seed=self.sample_seed,
+            shown_rule=unnoted(self.cfg).data.rule,
             **identity,
             label=f"sample {model.name} {split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
             model=model.name,
-            work=Work(tokens, count * flops_each, BYTES_PER_SAMPLE_TOKEN * tokens),
+            work=self._drawing(block, draws, num_params=model_size(model).num_params),
         )
+
+    def _places(self, num_draws: int, subset: Subset) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """(draws, block of problems) of every shard."""
+        for draws in _blocks(num_draws, self.cfg.sampling.draws_per_shard, whole=True):
+            for block in _blocks(subset.num_problems, self.cfg.sampling.problems_per_shard, whole=False):
+                yield draws, block
+
+    def _drawing(self, block: tuple[int, int], draws: tuple[int, int], *, num_params: float) -> Work:
+        """The size of a shard."""
+        data = unnoted(self.cfg).data
+        count = (block[1] - block[0]) * (draws[1] - draws[0])
+        tokens = count * data.expected_solution_tokens
+        flops_each = 2.0 * num_params * (data.expected_solution_tokens + data.expected_question_tokens)
+        return Work(tokens, count * flops_each, BYTES_PER_SAMPLE_TOKEN * tokens)
 
     def random_stream(self, model: ModelConfig, name: str = "") -> str:
         """Which stream of random numbers samples from a base take: donors with one stream would draw alike.

@@ -3,6 +3,7 @@
 print(plan_text(cells, store=store, runtime=cfg.runtime, workers=2))
 
 cells: 14 of 18 jobs (4 repeat another job's cell: they differ in keys that the method does not use)
+  nano-s_rft_f1_k16_s0-1a2b3c4d: adds 7 stages, 31 s
 stage      unique  cached  tokens  FLOPs     disk     time
 pretrain        2       0    4.0M  2.4e+12   1.2 MB   ~95 s
 """
@@ -55,6 +56,7 @@ class Estimator:
         self.flops_per_s = flops_per_s
         self._past = {kind: _Past.of(timings[-MOST_TIMINGS:]) for kind, timings in store.timings().items()}
         self._rates: dict[tuple[str, float], float] = {}
+        self.unmeasured: set[str] = set()  # kinds of stages whose speed was assumed
 
     def seconds(self, stage: Stage[Any]) -> float:
         """Estimated wall clock on one worker."""
@@ -62,11 +64,26 @@ class Estimator:
         if work.flops > 0:
             size = (stage.kind, work.flops)
             if size not in self._rates:  # a study has few sizes, and a hundred thousand stages
-                self._rates[size] = past.flops_per_s(work.flops) or self.flops_per_s
+                self._rates[size] = self._rate(stage.kind, past.flops_per_s(work.flops))
             return OVERHEAD_S + work.flops / self._rates[size]
         if work.tokens > 0:
             return OVERHEAD_S + work.tokens / (past.tokens_per_s or CORPUS_TOKENS_PER_S)
         return past.seconds or OVERHEAD_S
+
+    def _rate(self, kind: str, measured: float | None) -> float:
+        if measured is None:
+            self.unmeasured.add(kind)
+        return measured or self.flops_per_s
+
+    def speeds(self) -> str:
+        """What the times so far rest on, in a sentence: whose speed was measured in this store, and whose was assumed."""
+        if not self.unmeasured:
+            return "times: as stages of these kinds and sizes took in this store"
+        kinds = ", ".join(sorted(self.unmeasured))
+        return (
+            f"times of {kinds}: at {self.flops_per_s:.1e} FLOP/s, as runtime.flops_per_s assumes of a worker, since this "
+            "store measured no stage of that kind and size: on another device they are wrong by the ratio of the speeds"
+        )
 
 
 @dataclass(frozen=True)
@@ -135,7 +152,10 @@ def plan_text(
     rows = plan_rows(stages, missing=missing, estimator=estimator)
     num_jobs = len(cells) if num_jobs is None else num_jobs
     lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
-    lines += [f"  {_shortened(cell.cell_id)}" for cell in cells[:MAX_CELLS_SHOWN]]
+    added = _additions(cells[:MAX_CELLS_SHOWN], missing=missing, estimator=estimator)
+    lines += [
+        f"  {_shortened(cell.cell_id)}: {what}" for cell, what in zip(cells[:MAX_CELLS_SHOWN], added, strict=True)
+    ]
     lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
     lines += dict.fromkeys(line for cell in cells for line in cell.told)
     lines += [*_collapsed(cells), *_further_sets(cells)]
@@ -149,8 +169,23 @@ def plan_text(
         f"about {duration_text(total)} of computing, {duration_text(wall)} on {workers} worker{'s' * (workers > 1)}, "
         f"{size_text(num_bytes)} of disk (~ rests on an assumed yield of distinct paths)"
     )
-    lines += textwrap.wrap(summary, WIDTH, subsequent_indent="  ")
+    for text in (summary, *([estimator.speeds()] if missing else [])):
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
+
+
+def _additions(cells: Sequence[CellPlan], *, missing: Collection[str], estimator: Estimator) -> list[str]:
+    """What each cell adds to what is in the store and to what the cells before it add."""
+    claimed: set[str] = set()
+    found = []
+    for cell in cells:
+        new = {stage.key: stage for stage in cell.stages if stage.key in missing and stage.key not in claimed}
+        claimed |= new.keys()
+        seconds = sum(estimator.seconds(stage) for stage in new.values())
+        shared = any(stage.key in missing for stage in cell.stages)
+        nothing = "adds none to the stages of cells above" if shared else "all its stages are there"
+        found.append(f"adds {len(new)} stage{'s' * (len(new) != 1)}, {duration_text(seconds)}" if new else nothing)
+    return found
 
 
 def _critical_path(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimator: Estimator) -> float:

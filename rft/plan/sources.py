@@ -7,25 +7,30 @@ plan(cfg, sources)           # pure from here on; plans what `filled_in` says
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, Solutions, StudyConfig
+from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import Choice, choose_engine
-from rft.infra.digest import file_digest
-from rft.infra.hub import HUB_PREFIX, check_installed, parse
+from rft.infra.devices import planned_kind
+from rft.infra.digest import digest, file_digest
+from rft.infra.hub import HUB_PREFIX, check_installed
+from rft.plan.data_files import (
+    REPOSITORY,
+    SetSource,
+    content_of,
+    data_path,
+    mix,
+    num_mixed,
+    num_problems,
+    refuse_leaks,
+)
 from rft.plan.own_model import stored_dtype
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
-from rft.text.gsm8k import read_file
-from rft.text.overlap import refuse_overlap
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
-FIRST = Solutions.first.value  # for counts and questions, which further solutions do not change
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 
 
@@ -36,15 +41,6 @@ class ModelIdentity:
     digest: str  # of the folder's content, or 'hub:<id>@<revision>'
     path: str  # folder or hub id to load from
     dtype: str = ""  # that its weights are stored in; '' where they are not here
-
-
-@dataclass(frozen=True)
-class SetSource:
-    """Where the problems of a further test set come from."""
-
-    content: str | None  # digest; None for the embedded world
-    path: str
-    num: int  # of problems
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,7 @@ class Sources:
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
     pools: Mapping[str, str] = field(default_factory=dict)  # content by name of a pool drawn elsewhere
+    mix: tuple[SetSource, ...] = ()  # the training files, where there are several in proportions
 
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
@@ -84,7 +81,7 @@ def _pool_content(name: str, pool: PoolConfig) -> str:
 
 
 def _resolved(cfg: StudyConfig) -> Sources:
-    models = [cfg.model, *(cfg.donors[name] for name in cfg.union if name not in cfg.pools)]
+    models = [cfg.model, *(cfg.donors[name] for name in cfg.models_of_union)]
     identities = {m.name: _model_identity(m) for m in models if m.source is ModelSource.imported}
     chosen = {m.name: _engine(cfg, m) for m in models}
     engines = {name: choice.engine for name, choice in chosen.items()}
@@ -93,22 +90,24 @@ def _resolved(cfg: StudyConfig) -> Sources:
         assert cfg.data.num_pool is not None
         assert cfg.data.num_test is not None
         text = {"loss": str(cfg.data.loss_path or LOSS_TEXT)} if identities else {}  # for models not pretrained here
-        contents = {role: _content(path, role) for role, path in text.items()}
+        contents = {role: content_of(path, role) for role, path in text.items()}
         sets = _test_sources(cfg, train=None)
         num_pool, num_test = cfg.data.num_pool, cfg.data.num_test
         return Sources(contents, text, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
-    train, test = _data_path(cfg.data.train_path, "train"), _data_path(cfg.data.test_path, "test")
+    parts = mix(cfg.data)
+    train = "" if parts else data_path(cfg.data.train_path, "train")
+    test = data_path(cfg.data.test_path, "test")
     paths = {"train": train, "test": test, "loss": str(cfg.data.loss_path or LOSS_TEXT)}
-    digests = {role: _content(path, role) for role, path in paths.items()}
+    digests = {role: content_of(path, role) for role, path in paths.items() if path}
+    digests |= {"train": digest([part.content for part in parts])} if parts else {}
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
-    _refuse_overlap(cfg.data, cfg.data, train=train, test=test)
-    num_pool = (
-        _num_problems(cfg.data, train, cfg.data.train_limit, full=7_473, solutions=FIRST) - cfg.data.num_validation
-    )
-    num_test = _num_problems(cfg.data, test, cfg.data.test_limit, full=1_319)
+    refuse_leaks(cfg.data, cfg.data, train=train, test=test)
+    num_rows = num_mixed(cfg.data) if parts else num_problems(cfg.data, train, split="train", full=7_473)
+    num_test = num_problems(cfg.data, test, split="test", full=1_319)
     sets = _test_sources(cfg, train=train)
-    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
+    num_pool, reward = num_rows - cfg.data.num_validation, _reward_model(cfg)
+    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=parts)
 
 
 def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:
@@ -127,13 +126,13 @@ def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> Se
     if data.kind is DataKind.world:
         assert data.num_test is not None
         return SetSource(None, "", data.num_test)
-    path = _data_path(data.test_path, "test")
-    content = _content(path, "test")
+    path = data_path(data.test_path, "test")
+    content = content_of(path, "test")
     if path.startswith(HUB_PREFIX) and not cfg.dry_run:
         check_installed([path])
     if train is not None:
-        _refuse_overlap(cfg.data, data, train=train, test=path)
-    return SetSource(content, path, _num_problems(data, path, data.test_limit, full=1_319))
+        refuse_leaks(cfg.data, data, train=train, test=path)
+    return SetSource(content, path, num_problems(data, path, split="test", full=1_319))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
@@ -146,14 +145,16 @@ def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
     parts. Raises ValueError for a size beyond what the files hold.
     """
     data, train = cfg.data, cfg.train
-    models = {name: _filled_in_model(cfg, model) for name, model in cfg.donors.items()}
-    own = _filled_in_model(cfg, cfg.model)
-    alpha = LORA_ALPHA_PER_RANK * train.lora_rank if train.lora_rank and train.lora_alpha is None else train.lora_alpha
+    models = {
+        name: _filled_in_model(cfg, model, cfg.donor_train.get(name, train)) for name, model in cfg.donors.items()
+    }
+    own = _filled_in_model(cfg, cfg.model, train)
     return replace(
         cfg,
         model=own,
         donors=models,
-        train=replace(train, lr=own.lr, lora_alpha=alpha if train.lora_rank else None),
+        train=replace(_with_alpha(train), lr=own.lr),
+        donor_train={name: replace(_with_alpha(one), lr=None) for name, one in cfg.donor_train.items()},
         data=replace(
             data,
             prompt=own.prompt or data.prompt,
@@ -165,6 +166,7 @@ def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
         sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
         corpus_seed=None if cfg.corpus_seed == cfg.pretrain_seed else cfg.corpus_seed,
         pretrain_tokens=None,
+        servers={n: replace(one, prompt=one.prompt or data.prompt) for n, one in cfg.servers.items()},
         eval_sets={name: _filled_in_set(name, data, cfg.model.prompt, sources) for name, data in cfg.eval_sets.items()},
     )
 
@@ -175,11 +177,16 @@ def _filled_in_set(name: str, data: DataConfig, prompt: str | None, sources: Sou
     return replace(data, prompt=prompt or data.prompt, eval_problems=count)
 
 
-def _filled_in_model(cfg: StudyConfig, model: ModelConfig) -> ModelConfig:
+def _with_alpha(train: TrainConfig) -> TrainConfig:
+    alpha = LORA_ALPHA_PER_RANK * train.lora_rank if train.lora_rank and train.lora_alpha is None else train.lora_alpha
+    return replace(train, lora_alpha=alpha if train.lora_rank else None)
+
+
+def _filled_in_model(cfg: StudyConfig, model: ModelConfig, train: TrainConfig) -> ModelConfig:
     pretrain = model.pretrain
     if pretrain is not None and cfg.pretrain_tokens is not None:
         pretrain = replace(pretrain, tokens=cfg.pretrain_tokens)
-    rate = model.lr if cfg.train.lr is None else cfg.train.lr
+    rate = model.lr if train.lr is None else train.lr
     return replace(model, pretrain=pretrain, lr=rate, prompt=model.prompt or cfg.data.prompt)
 
 
@@ -191,114 +198,6 @@ def _size(key: str, asked: int | None, there: int, what: str) -> int:
             f"{key}={asked} is more than the {there:,} {what} that the data set holds: lower it, or set it to null"
         )
     return there if asked is None else asked
-
-
-def _data_path(given: str | None, split: str) -> str:
-    """The file of a split: as given, or GSM8K from $GSM8K_DIR, else ../shared/gsm8k, else the hub."""
-    if given is None:
-        raise ValueError(f"data.{split}_path is not set: give a JSONL file, a folder with {split}.jsonl, or hub:<id>")
-    if given == GSM8K_HUB_ID:
-        for folder in (os.environ.get("GSM8K_DIR"), REPOSITORY.parent / "shared" / "gsm8k"):
-            if folder and (Path(folder) / f"{split}.jsonl").is_file():
-                return str(Path(folder) / f"{split}.jsonl")
-    if given.startswith(HUB_PREFIX):
-        _refuse_folder(given, split)
-        return given
-    path = Path(given)
-    path = path / f"{split}.jsonl" if path.is_dir() else path
-    if not path.is_file():
-        raise ValueError(
-            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>"
-        )
-    return str(path)
-
-
-def _refuse_folder(source: str, split: str) -> None:
-    """Raise ValueError for a local folder named like the hub id: the library would read it instead, with no digest taken."""
-    name = parse(source)[0]
-    if Path(name).exists():
-        raise ValueError(
-            f"data.{split}_path={source}: there is a folder {name} here, which would be read instead of the hub: give "
-            f"its path without {HUB_PREFIX!r}, or run from another folder"
-        )
-
-
-def _content(path: str, role: str) -> str:
-    if path.startswith(HUB_PREFIX) and role != "loss":
-        return path
-    if not Path(path).is_file():
-        raise ValueError(f"the {role} file {path} does not exist: set data.{role}_path to a local file")
-    return file_digest(Path(path))
-
-
-def _num_problems(data: DataConfig, path: str, limit: int | None, *, full: int, solutions: str | None = None) -> int:
-    """Problems of a file, as the data stage will read them.
-
-    Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
-    """
-    if path.startswith(HUB_PREFIX):
-        if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
-            return full if limit is None else min(limit, full)
-        if limit is None:
-            raise ValueError(
-                f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
-                "data.test_limit to its numbers of rows (or fewer)"
-            )
-        return limit
-    stat = os.stat(path)
-    return _count(
-        path,
-        stat.st_mtime_ns,
-        stat.st_size,
-        limit,
-        rule=data.rule,
-        bad_gold=data.on_bad_gold.value,
-        duplicate=data.on_duplicate.value,
-        solutions=solutions,
-    )
-
-
-def _refuse_overlap(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
-    """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
-    if any(path.startswith(HUB_PREFIX) for path in (train, test)):
-        return
-    _checked_apart(
-        _questions(train, os.stat(train).st_mtime_ns, trained.train_limit, trained.on_duplicate.value, FIRST),
-        _questions(test, os.stat(test).st_mtime_ns, tested.test_limit, tested.on_duplicate.value, None),
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def _questions(
-    path: str,
-    mtime_ns: int,  # noqa: ARG001
-    limit: int | None,
-    duplicate: str,
-    solutions: str | None,
-) -> tuple[str, ...]:
-    found = read_file(path, limit=limit, rule=None, on_bad_gold="drop", on_duplicate=duplicate, solutions=solutions)
-    return tuple(problem.question for problem in found.problems)
-
-
-@functools.lru_cache(maxsize=64)
-def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
-    refuse_overlap(train, test, name="the training file")
-
-
-@functools.lru_cache(maxsize=256)
-def _count(
-    path: str,
-    mtime_ns: int,  # noqa: ARG001
-    size: int,  # noqa: ARG001
-    limit: int | None,
-    *,
-    rule: str,
-    bad_gold: str,
-    duplicate: str,
-    solutions: str | None,
-) -> int:
-    found = read_file(path, limit=limit, rule=rule, on_bad_gold=bad_gold, on_duplicate=duplicate, solutions=solutions)
-    return len(found.problems)
 
 
 def _model_identity(model: ModelConfig) -> ModelIdentity:
@@ -336,9 +235,10 @@ def _reward_model(cfg: StudyConfig) -> ModelIdentity | None:
 
 def _engine(cfg: StudyConfig, model: ModelConfig) -> Choice:
     """The engine that will run, `auto` resolved from the model's architecture and the device."""
+    device = planned_kind(cfg.runtime.device)
     if model.arch is not None:
-        return _engine_of_llama(cfg.sampling.engine, cfg.runtime.device)
-    return choose_engine(cfg.sampling.engine, Path(model.path or "").expanduser(), device=cfg.runtime.device)
+        return _engine_of_llama(cfg.sampling.engine, device)
+    return choose_engine(cfg.sampling.engine, Path(model.path or "").expanduser(), device=device)
 
 
 @functools.cache

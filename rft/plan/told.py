@@ -4,6 +4,8 @@ for line in told(cfg, sources):        # cfg as filled in, sources as resolved
     print(line)
 # model tiny-neox: imported from runs/tiny-neox (F32), family gpt_neox, lr 2e-05, engine torch
 #   inferred: family gpt_neox: model_type of config.json
+#   recipe, the train file paper: epochs 3, batch_size 128, lr 2e-05, ...
+#   recipe, set aside: lr 0.003 of the model file tiny-neox (the train file paper says 2e-05)
 #   sampling.engine=auto passed over ctranslate2: CTranslate2's converter cannot read ...
 """
 
@@ -11,24 +13,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rft.config import ModelConfig, ModelSource, StudyConfig
+from rft.config import ModelConfig, ModelSource, ServerConfig, StudyConfig
 from rft.plan.sources import Sources
 
 
 def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
-    """Lines on the cell's model, then on its donors and the pools that were drawn elsewhere."""
-    donors = [cfg.donors[name] for name in cfg.union if name != cfg.model.name and name not in cfg.pools]
+    """Lines on the cell's model, then on its donors, the pools that were drawn elsewhere, and the servers."""
+    donors = [cfg.donors[name] for name in cfg.models_of_union if name != cfg.model.name]
     for model in (cfg.model, *donors):
         yield (
             f"model {model.name}: {_origin(model, sources)}, family {model.family}, lr {model.lr:g}, "
             f"engine {sources.engines[model.name]}"
         )
+        if model.source is ModelSource.imported and not model.num_params:
+            yield f"  model.num_params is not known: FLOPs, disk and time of {model.name} count as 0 in this plan"
         yield from (f"  inferred: {text}" for text in model.inferred)
+        yield from (f"  recipe, {text}" for text in model.recipe)
+        yield from _tuned(cfg)
         for engine, reason in sources.passed.get(model.name, ()):
             yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
     for name in cfg.union:
         if name in cfg.pools:
             yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({sources.pools[name][:8]})"
+        if name in cfg.servers:
+            yield _server(name, cfg.servers[name])
+
+
+def _server(name: str, server: ServerConfig) -> str:
+    what = f"weights {server.weights}" if server.weights else "known by its address"
+    seeds = "a seed a request" if server.seeds else "no seeds"
+    where = f"{server.model} at {server.base_url} ({server.kind.value})"
+    return f"server {name}: {where}, {what}, prompt {server.prompt}, {seeds}"
+
+
+def _tuned(cfg: StudyConfig) -> Iterator[str]:
+    grid = {"lr": cfg.tune.train.lr, "epochs": cfg.tune.train.epochs}
+    tried = [f"{name} of {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items() if values]
+    if tried:
+        yield f"  recipe, chosen on validation per {cfg.tune.per.value} (in place of the values above): {'; '.join(tried)}"
 
 
 def _origin(model: ModelConfig, sources: Sources) -> str:

@@ -12,7 +12,9 @@ from rft.config import (
     EpochRule,
     ModelConfig,
     ModelSource,
+    OnTooLong,
     PretrainConfig,
+    TrainConfig,
 )
 from rft.config.reading import note, unnoted, values_of
 from rft.plan.method import Task
@@ -30,7 +32,9 @@ from rft.stages.pretrain import Pretrain
 from rft.stages.problems import Subset
 from rft.stages.stage import Work
 from rft.stages.trainset import HumanSet, Trainset
+from rft.stages.tuning import UNTUNED, Values
 from rft.stages.weights import Weights
+from rft.stages.within import WithinLimit
 from rft.text.choosing import POLICY
 from rft.text.prompts import OWN, content_of
 
@@ -147,44 +151,60 @@ class Training(Questions):
         *,
         model: ModelConfig | None = None,
         task: Task | None = None,
-        epochs: float | None = None,
+        values: Values = UNTUNED,
         start: Weights | None = None,
         suffix: str = "",
     ) -> Finetune:
-        """The base (or `start`) trained on a set of examples, with the cell's recipe."""
+        """The base (or `start`) trained on a set of examples, with the cell's recipe but for `values` of its fields."""
         model = model or self.cfg.model
         task = task or self.task(model)
-        recipe = self.recipe(model, epochs=self.epochs if epochs is None else epochs)
+        recipe = self.recipe(model, values=values)
         data, size = unnoted(self.cfg).data, model_size(model)
+        base, how = self.base(model), self._on_too_long
+        if how is OnTooLong.drop:
+            trainset = WithinLimit.of(
+                trainset, base=base, prompt=task.prompt, own_template=task.template, max_tokens=recipe.max_tokens
+            )
         tokens_each = data.expected_question_tokens + data.expected_solution_tokens
         tokens = recipe.epochs * trainset.expected_reference * trainset.examples_frac * tokens_each
         if recipe.max_steps is not None:
             tokens = min(tokens, recipe.max_steps * recipe.batch_size * tokens_each)
         flops_each = (6.0 if recipe.lora is None else 4.0) * size.num_params  # frozen weights take no gradient
         return Finetune(
-            base=start or self.base(model),
+            base=start or base,
             trainset=trainset,
             recipe=recipe,
             seed=self.train_seed,
             prompt=task.prompt,
             own_template=task.template,
+            truncate=how is OnTooLong.truncate,
             numerics=self.cfg.numerics.value,
             label=f"finetune {model.name} {trainset.label.removeprefix('examples ')}{suffix}",
             model=model.name,
             work=Work(tokens, flops_each * tokens, 4.0 * size.num_params, trainset.work.assumed),
         )
 
-    def recipe(self, model: ModelConfig, *, epochs: float) -> Recipe:
-        """The cell's fine-tuning recipe for one of its models."""
-        train = self.cfg.train
+    @property
+    def _on_too_long(self) -> OnTooLong:
+        """Noted where it is not the default: cells from before it existed keep their setting."""
+        bare = unnoted(self.cfg).data.on_too_long
+        return bare if bare is OnTooLong.error else self.cfg.data.on_too_long
+
+    def train_of(self, model: ModelConfig) -> TrainConfig:
+        """The recipe in force for one of the cell's models, without a donor's learning rate (which is its `lr`)."""
+        return self.cfg.train if self.is_own(model) else self.cfg.donor_train.get(model.name, self.cfg.train)
+
+    def recipe(self, model: ModelConfig, *, values: Values) -> Recipe:
+        """The cell's fine-tuning recipe for one of its models, with these values where given."""
+        train = self.train_of(model)
         lora = None
         if train.lora_rank is not None:
             assert train.lora_alpha is not None, "filled in before anything is planned"
             lora = Lora(train.lora_rank, train.lora_alpha)
-        rate = train.lr if self.is_own(model) else model.lr
+        rate = values.lr if values.lr is not None else train.lr if self.is_own(model) else model.lr
         assert rate is not None, "filled in before anything is planned"
         return Recipe(
-            epochs=epochs,
+            epochs=values.epochs if values.epochs is not None else self.epochs_of(train),
             batch_size=train.batch_size,
             lr=rate,
             warmup_frac=train.warmup_frac,
@@ -197,12 +217,11 @@ class Training(Questions):
             lora=lora,
         )
 
-    @property
-    def epochs(self) -> float:
+    def epochs_of(self, train: TrainConfig) -> float:
         """Passes over the examples, under the epoch rule; on all the data the rules agree."""
-        if self.cfg.data_frac < 1 and self.cfg.train.epoch_rule is EpochRule.per_fraction:
-            return self.cfg.train.epochs / self.cfg.data_frac
-        return self.cfg.train.epochs
+        if self.cfg.data_frac < 1 and train.epoch_rule is EpochRule.per_fraction:
+            return train.epochs / self.cfg.data_frac
+        return train.epochs
 
     def sft(self, model: ModelConfig | None = None) -> Finetune:
         """A model fine-tuned on the cell's human subset."""

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -22,11 +22,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from rft.conf_path import choices, conf_folder
-from rft.config import ModelConfig, ModelSource, PoolConfig, StudyConfig
+from rft.config import ModelConfig, ModelSource, PoolConfig, ServerConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
 from rft.plan.own_model import own_model
+from rft.plan.recipes import Origins, origins_of, recipe_in_force
+from rft.plan.servers import OPENAI
 from rft.plan.validate import validate
 from rft.registry import load_plugins
 from rft.text.answers import RULES
@@ -34,6 +36,7 @@ from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.prompts import own_template
 from rft.text.templates import Template
 
+Part = TypeVar("Part")
 OF_MODEL = "model."  # keys of the model
 SCHEMA = "study_schema"  # conf/config.yaml starts from it
 
@@ -57,7 +60,7 @@ def named_choices() -> dict[str, list[str]]:
     """Keys whose values name things that register themselves, with the names."""
     return {
         "method": list(METHODS),
-        "sampling.engine": [AUTO, *ENGINES],
+        "sampling.engine": [AUTO, *ENGINES, OPENAI],
         "data.rule": list(RULES),
         "select.choose": [POLICY, *CHOOSERS],
     }
@@ -74,15 +77,42 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     known = choices("model", composed_from(cfg)) if config.union or by_path else {}
     if by_path:
         config.model = _by_path(cfg, config.model, known)
-    for name in (one for one in config.union if one not in config.pools):
+    for name in config.models_of_union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
-    config.pools = {name: _pool_config(name, given) for name, given in config.pools.items()}
+    origins = origins_of(_job(cfg), composed_from(cfg))
+    config.pools = {
+        name: _part(PoolConfig, f"pools.{name}", given, {"path": "FILE"}) for name, given in config.pools.items()
+    }
+    needed = {"base_url": "URL", "model": "ID"}
+    config.servers = {n: _part(ServerConfig, f"servers.{n}", given, needed) for n, given in config.servers.items()}
     config.eval_sets = data_configs(
         config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
     )
     config.prompts = _own_prompts(config, composed_from(cfg))
+    _work_in_recipes(config, origins)
     validate(config)
     return config
+
+
+def _job(cfg: DictConfig) -> Any:
+    """What Hydra knows of the job; None outside of one."""
+    return cfg.hydra if "hydra" in cfg else HydraConfig.get() if HydraConfig.initialized() else None
+
+
+def _work_in_recipes(config: StudyConfig, origins: Origins) -> None:
+    """The recipe in force for the cell's model, and of each donor that has another one."""
+    composed, data, own = config.train, config.data, config.model
+    found = recipe_in_force(composed, model=own, data=data, origins=origins, rate_from=origins.own_rate)
+    config.train = found.train
+    for name, donor in config.donors.items():
+        if name != own.name:
+            theirs = recipe_in_force(composed, model=donor, data=data, origins=origins)
+            config.donors[name] = dataclasses.replace(donor, recipes={}, recipe=list(theirs.lines))
+            config.donor_train |= {name: theirs.train} if theirs.train != found.train else {}
+    config.model = dataclasses.replace(own, recipes={}, recipe=list(found.lines))
+    config.donors |= {own.name: config.model} if own.name in config.donors else {}
+    config.data = dataclasses.replace(data, recipe={})
+    config.eval_sets = {name: dataclasses.replace(one, recipe={}) for name, one in config.eval_sets.items()}
 
 
 def composed_from(cfg: DictConfig) -> list[Path]:
@@ -100,7 +130,8 @@ def _own_prompts(config: StudyConfig, folders: Sequence[Path]) -> dict[str, Temp
     """The templates of a user's files that the configuration names."""
     sets = {f"eval_sets.{name}.prompt": data.prompt for name, data in config.eval_sets.items()}
     donors = {f"model.prompt of {name}": model.prompt for name, model in config.donors.items() if model.prompt}
-    named = {"data.prompt": config.data.prompt, "model.prompt": config.model.prompt, **sets, **donors}
+    served = {f"servers.{name}.prompt": server.prompt for name, server in config.servers.items()}
+    named = {"data.prompt": config.data.prompt, "model.prompt": config.model.prompt, **sets, **donors, **served}
     found: dict[str, Template] = {}
     for key, name in named.items():
         try:
@@ -136,21 +167,39 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
     return copy.deepcopy(_load_model(known[name]))
 
 
-def _pool_config(name: str, given: Any) -> PoolConfig:
-    known = [field.name for field in dataclasses.fields(PoolConfig)]
-    if not isinstance(given, dict) or "path" not in given or not given.keys() <= set(known):
-        raise ValueError(f"pools.{name}={given}: give +pools.{name}.path=FILE; its keys are {', '.join(known)}")
+def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> Part:
+    """One entry of `pools` or `servers`, as its class; `needed`: keys that must be there. Raises ValueError naming them."""
+    known = [field.name for field in dataclasses.fields(cast(Any, kind))]
+    if not isinstance(given, dict) or not set(needed) <= given.keys() <= set(known):
+        asked = " ".join(f"+{key}.{name}={what}" for name, what in needed.items())
+        got = sorted(given) if isinstance(given, dict) else given
+        raise ValueError(f"{key} has {got}: give {asked}; its keys are {', '.join(known)}")
     try:
-        pool = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PoolConfig), given))
+        part = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), given))
     except OmegaConfBaseException as error:
-        raise ValueError(f"pools.{name}={given}: {str(error).splitlines()[0]}") from None
-    assert isinstance(pool, PoolConfig)
-    return pool
+        raise ValueError(f"{key}: {str(error).splitlines()[0]}") from None
+    assert isinstance(part, kind)
+    return part
 
 
 @functools.cache
 def _load_model(path: Path) -> ModelConfig:
-    loaded = OmegaConf.load(path)
-    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
+    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), _with_defaults(path)))
     assert isinstance(model, ModelConfig)
     return model
+
+
+def _with_defaults(path: Path) -> DictConfig:
+    """A model's file over those that its list of defaults names, as Hydra composes them: files beside it, and `_self_`."""
+    own = OmegaConf.load(path)
+    assert isinstance(own, DictConfig)
+    order = list(own.pop("defaults", ["_self_"]))
+    parts = []
+    for name in order if "_self_" in order else [*order, "_self_"]:
+        beside = path.with_name(f"{name}.yaml")
+        if name != "_self_" and not (isinstance(name, str) and beside.is_file()):
+            raise ValueError(f"{path} has the default {name!r}: as a donor's, it names a file beside it, or _self_")
+        parts.append(own if name == "_self_" else _with_defaults(beside))
+    merged = OmegaConf.merge(*parts)
+    assert isinstance(merged, DictConfig)
+    return merged

@@ -15,13 +15,17 @@ from rft.archive.reading import REFERENCES
 from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
+from rft.infra.devices import planned_kind
 from rft.plan.allocate import nothing_left
+from rft.plan.data_checks import data_problems
 from rft.plan.eval_sets import set_problems
 from rft.plan.method import METHODS
+from rft.plan.servers import server_problems
 from rft.registry import suggestion
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.dedup import TIE_BREAKS
+from rft.text.path_keys import EQUATIONS, TEXT
 from rft.text.selection import POLICIES
 
 TRACKING = ("offline", "online", "disabled")
@@ -33,12 +37,14 @@ def validate(cfg: StudyConfig) -> None:
     """Raise ValueError for the first setting that cannot work. Assigns nothing."""
     checks = (
         range_problems,
+        server_problems,
         _size_problems,
         _name_problems,
         _combination_problems,
         _choice_problems,
         _pool_problems,
         _allocation_problems,
+        data_problems,
         _method_problems,
         set_problems,
     )
@@ -98,7 +104,7 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
         ("plan.compare", cfg.plan.compare, (None, "table4")),
         ("select.tie_break", cfg.select.tie_break, (None, *TIE_BREAKS)),
-        ("select.equations", cfg.select.equations, ("annotated", "plain")),
+        ("select.equations", cfg.select.equations, EQUATIONS),
         ("tracking.mode", cfg.tracking.mode, TRACKING),
     ]
     return problems + [
@@ -134,6 +140,11 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
             f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so that "
             "portable bits need runtime.threads=1 (run more workers instead)"
         )
+    if cfg.numerics is Numerics.portable and planned_kind(cfg.runtime.device) != "cpu":
+        problems.append(
+            f"numerics=portable with runtime.device={cfg.runtime.device}: portable bits are those of processors, and no two "
+            "kinds of GPU sum alike; set runtime.device=cpu"
+        )
     if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
         problems.append(
             f"train.lora_alpha={cfg.train.lora_alpha} means nothing without train.lora_rank: set that, or leave both null"
@@ -161,6 +172,8 @@ def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
             f"select.choose={select.choose} and select.thin={select.thin.value} both cut paths down: set select.budget, "
             "and select.thin=none"
         )
+    if select.equations == TEXT and select.choose == "farthest":
+        yield "select.choose=farthest compares equations, and select.equations=text reads none: choose otherwise"
     if CHOOSERS[select.choose].needs_reward_model and select.reward_model is None:
         yield f"select.choose={select.choose} needs select.reward_model: the folder of a sequence-classification model"
 
@@ -231,6 +244,8 @@ def _pretraining_problems(cfg: StudyConfig) -> list[str]:
 def _method_problems(cfg: StudyConfig) -> Iterator[str]:
     """What the cell's method cannot work with; names have been checked before."""
     method = METHODS[cfg.method]()
+    if (cfg.tune.train.lr or cfg.tune.train.epochs) and cfg.eval.split is Split.validation:
+        yield "tune chooses on the validation split, so cells cannot be scored there: set eval.split=test"
     if method.needs_world and cfg.data.kind is not DataKind.world:
         yield (f"method={cfg.method} needs the embedded world, which alone can enumerate true paths: data=world-easy")
     yield from method.problems(cfg)

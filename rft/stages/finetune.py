@@ -7,14 +7,20 @@ so that the folder is a plain model.
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rft.stages.stage import Done, Facts, StageContext, added
+from rft.infra.manifest import MANIFEST_FILE
+from rft.stages.stage import Done, Facts, StageContext, added, counted
 from rft.stages.trainset import Trainset
-from rft.stages.weights import Weights
+from rft.stages.tuning import Tuning, Values
+from rft.stages.weights import ModelFolder, Weights
 from rft.text.prompts import asked_by
 from rft.text.templates import Template
 
@@ -48,6 +54,11 @@ class Recipe:
     dtype: str = added("float32")  # of the products (autocast)
     lora: Lora | None = added(None)
 
+    def with_values(self, values: Values) -> Recipe:
+        """With the fields that were tuned in place of these."""
+        changes: dict[str, Any] = values.given
+        return dataclasses.replace(self, **changes)
+
     def num_steps(self, *, num_reference: int) -> int:
         """Optimiser steps of `epochs` passes over the reference number of examples, rounded up; capped by `max_steps`."""
         steps = max(1, math.ceil(self.epochs * num_reference / self.batch_size - 1e-9))
@@ -77,6 +88,8 @@ class TrainingFacts(Facts):
     epochs_over_data: float
     lr: float
     num_trainable: int | None
+    num_truncated: int | None = None  # examples that were cut behind the limit, where they are
+    choice: dict[str, Any] | None = None  # where the recipe was chosen: how
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,11 +104,30 @@ class Finetune(Weights):
     seed: int
     prompt: str
     numerics: str = added("native")
+    truncate: bool = added(False)  # examples beyond the limit are cut behind it; else they are refused
     own_template: Template | None = added(None)  # of a user's file, by its content; None: the one that `prompt` names
+    choice: Tuning | None = counted(None)  # of the recipe, in place of the values that it tunes
+    epochs_times: float = added(1.0)  # passes for each of the choice's epochs
+    tries: tuple[Finetune, ...] = added(())  # of the choice, where they are this very training: the chosen one is taken
 
     def run(self, work: StageContext) -> Done:
+        choice = None if self.choice is None else work.open(self.choice)
+        recipe = self.recipe
+        if choice is not None:
+            recipe = recipe.with_values(choice.facts.chosen.times(self.epochs_times))
+        same = next((one for one in self.tries if one.recipe == recipe), None)
+        if same is None:
+            done = self._trained(recipe, work)
+        else:
+            num_examples = work.open(self.trainset).num_examples
+            done = _taken(work.open(same), recipe, num_examples=num_examples, out=work.out)
+        assert isinstance(done.facts, TrainingFacts)
+        how = None if choice is None else choice.facts.to_json()
+        return dataclasses.replace(done, facts=dataclasses.replace(done.facts, choice=how))
+
+    def _trained(self, recipe: Recipe, work: StageContext) -> Done:
         from rft.core.batching import example_steps
-        from rft.core.context import check_examples, context_of
+        from rft.core.context import check_examples, context_of, within
         from rft.core.fitting import fit
         from rft.core.lora import add_lora
         from rft.core.model import count_trainable, load_model, training_flops_per_token
@@ -103,12 +135,14 @@ class Finetune(Weights):
         from rft.core.tokenization import encode_examples, load_tokenizer
         from rft.infra.devices import resolve_device
 
-        base, recipe, trainset = work.open(self.base), self.recipe, work.open(self.trainset)
+        base, trainset = work.open(self.base), work.open(self.trainset)
         tokenizer = load_tokenizer(base.folder)
         shown = [(row.question, row.solution) for row in trainset.rows()]
         pairs = training_pairs(shown, asked_by(self.prompt, self.own_template), tokenizer)
-        examples = encode_examples(tokenizer, pairs, max_tokens=recipe.max_tokens)
-        check_examples([len(example.ids) for example in examples], context=context_of(base.folder))
+        context = context_of(base.folder)
+        limit = within(recipe.max_tokens, context) if self.truncate else recipe.max_tokens
+        examples = encode_examples(tokenizer, pairs, max_tokens=limit, truncate=self.truncate)
+        check_examples([len(example.ids) for example in examples], context=context)
         num_steps = sum(recipe.num_steps(num_reference=count) for count in trainset.references)
         model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
         if work.runtime.packing:
@@ -132,13 +166,30 @@ class Finetune(Weights):
             seed=self.seed,
             out=work.out,
             report=work.report,
+            log=work.log,
+            flops_per_step=flops_each * recipe.batch_size * sum(len(one.ids) for one in examples) / len(examples),
         )
         base.facts.write(work.out)
         passes = num_steps * recipe.batch_size / len(shown)
-        facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable)
+        num_cut = sum(example.is_cut for example in examples) if self.truncate else None
+        facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable, num_cut)
         mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
         tokens = round(mean_tokens * recipe.batch_size * num_steps)
         return Done(tokens, flops_each * tokens, facts)
+
+
+def _taken(model: ModelFolder, recipe: Recipe, *, num_examples: int, out: Path) -> Done:
+    """A training that is finished already: its files, as hard links where the disk has them."""
+    for path in model.folder.iterdir():
+        if path.name == MANIFEST_FILE:
+            continue
+        try:
+            os.link(path, out / path.name)
+        except OSError:
+            shutil.copyfile(path, out / path.name)
+    *_, last = model.curve()
+    passes = last.step * recipe.batch_size / num_examples
+    return Done(facts=TrainingFacts(last.step, last.target_tokens, passes, recipe.lr, None))
 
 
 def training_pairs(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rft.records import Problem, Sample
-from rft.stages.problems import Problems
+from rft.stages.problems import Problems, Subset
+from rft.stages.running import Counts
 from rft.stages.stage import StageContext, added
 from rft.stages.weights import ModelFolder
 from rft.text.prompts import asked_by, draw_shots
@@ -29,10 +30,27 @@ class Shots:
     pool: Problems  # they are drawn from these
     num_shots: int
     seed: int
+    # Of training questions that are sampled: only these many first problems of the order that the seed gives, the human
+    # ones of the cell, may be shown, and a question never stands among its own examples
+    among: int | None = added(None)
 
     def problems(self, work: StageContext) -> list[Problem]:
-        """The worked examples, in their order in the prompt."""
-        return draw_shots(work.open(self.pool).problems(), num_shots=self.num_shots, seed=self.seed)
+        """Those that are shown, in their order in the prompt; with `among` one more, which takes a question's own place."""
+        if self.among is None:
+            return draw_shots(work.open(self.pool).problems(), num_shots=self.num_shots, seed=self.seed)
+        human = Subset(self.pool, self.among, self.seed).problems(work)
+        return draw_shots(human, num_shots=self.num_shots + 1, seed=self.seed)
+
+    def before(self, problem: Problem, shown: Sequence[Problem]) -> list[Problem]:
+        """The examples of one question, of those that `problems` gives."""
+        if self.among is None:
+            return list(shown)
+        return [one for one in shown if not is_same(one, problem)][: self.num_shots]
+
+
+def is_same(one: Problem, other: Problem) -> bool:
+    """Whether two problems are one, by id or by words."""
+    return one.id == other.id or one.question.split() == other.question.split()
 
 
 @dataclass(frozen=True)
@@ -82,10 +100,12 @@ def generate(
     top_p: float = 1.0,
     first_draw: int = 0,
     seed: int = 0,
+    rule: str | None = None,
 ) -> Generated:
     """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1).
 
-    The engine is asked in the order of ids, so that the order of a file changes no solution. Raises ValueError when a prompt
+    The engine is asked in the order of ids, so that the order of a file changes no solution. Under `rule`, solutions are
+    graded as they come, for who looks on (rft.stages.running). Raises ValueError when a prompt
     and `max_new_tokens` exceed the model's context.
     """
     from rft.core.context import check_prompts, context_of
@@ -96,8 +116,9 @@ def generate(
         return Generated([])
     tokenizer = load_tokenizer(model.folder)
     order = sorted(range(len(problems)), key=lambda place: problems[place].id)
-    shots = how.shots.problems(work) if how.shots is not None else []
-    prompts = make_prompts(how, [problems[place] for place in order], shots=shots, tokenizer=tokenizer)
+    shown = how.shots.problems(work) if how.shots is not None else []
+    asked = [problems[place] for place in order]
+    prompts = make_prompts(how, asked, shots=shown, tokenizer=tokenizer)
     lengths = [len(ids) for ids in encode_prompts(tokenizer, prompts)]
     check_prompts(lengths, max_new_tokens=how.max_new_tokens, context=context_of(model.folder))
     greedy = num_draws is None
@@ -111,7 +132,7 @@ def generate(
             max_new_tokens=how.max_new_tokens,
             stop=how.stop_strings,
             seed=seed,
-            progress=lambda done, total: work.report(done / total),
+            progress=Counts(asked, rule=rule, clean=how.template.clean, work=work),
         )
     groups = [group for _, group in sorted(zip(order, groups, strict=True), key=lambda pair: pair[0])]
     clean = how.template.clean
@@ -127,7 +148,7 @@ def generate(
 def make_prompts(
     how: Generation, problems: Sequence[Problem], *, shots: Sequence[Problem], tokenizer: Tokenizer
 ) -> list[Prompt]:
-    """One prompt per problem in the template, after its worked examples.
+    """One prompt per problem in the template, after its worked examples, which are taken of `shots` as `how` says.
 
     Raises ValueError when a prompt is longer than `max_prompt_tokens` times (shots + 1).
     """
@@ -135,9 +156,11 @@ def make_prompts(
 
     template = how.template
     frame = chat_format(tokenizer) if template.chat else None
-    asked = (template.ask(problem.question, shots=shots, chat_format=frame) for problem in problems)
+    before = how.shots.before if how.shots is not None else lambda _, shown: list(shown)
+    asked = (template.ask(one.question, shots=before(one, shots), chat_format=frame) for one in problems)
     prompts = [Prompt(text, framed=template.chat) for text in asked]
-    _check_lengths(prompts, tokenizer=tokenizer, limit=how.max_prompt_tokens * (1 + len(shots)))
+    count = min(len(shots), how.shots.num_shots) if how.shots is not None else len(shots)
+    _check_lengths(prompts, tokenizer=tokenizer, limit=how.max_prompt_tokens * (1 + count))
     return prompts
 
 

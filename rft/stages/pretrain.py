@@ -73,7 +73,15 @@ class Pretrain(Weights):
             for part in parts
         )
         result = fit(
-            model, steps, tokenizer=tokenizer, settings=settings, seed=self.seed, out=work.out, report=work.report
+            model,
+            steps,
+            tokenizer=tokenizer,
+            settings=settings,
+            seed=self.seed,
+            out=work.out,
+            report=work.report,
+            log=work.log,
+            flops_per_step=3 * forward_flops_per_token(model) * recipe.batch_tokens,
         )
         ModelFacts.of(model).write(work.out)
         return Done(tokens=result.target_tokens, flops=3 * forward_flops_per_token(model) * result.target_tokens)

@@ -15,16 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rft.config import WorldConfig
-from rft.infra.digest import require_content
+from rft.infra.digest import require_contents
 from rft.infra.hub import HUB_PREFIX, hub_rows
 from rft.records import Problem, read_jsonl, write_jsonl
 from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
-from rft.text.gsm8k import RELEASES, Reading, checked_problems, read_file, refuse_bad_golds, release_status
+from rft.text.gsm8k import RELEASES, ReadAs, Reading, checked_problems, read_file, refuse_bad_golds, release_status
+from rft.text.mixture import mixed
 from rft.text.overlap import refuse_overlap
+from rft.text.rowmap import RowMap
 from rft.text.subsets import permutation, split
+from rft.text.tables import files_behind
 from rft.text.world import WorldSplit, world_problems
 
 PROBLEMS_FILE = "problems.jsonl"
@@ -96,6 +99,8 @@ class FileProblems(Problems):
         ()
     )  # digests of the source of a rule that is not this package's, where it drops rows
     solutions: str = added("first")  # first | all, of a training file; in others a question occurs once
+    row_map: RowMap | None = added(None)  # how a row is a problem; None: one of the known forms
+    numbers: bool = added(True)  # gold answers must be numbers
     path: str = said()
 
     def run(self, work: StageContext) -> Done:
@@ -112,18 +117,21 @@ class FileProblems(Problems):
 
     def reading(self) -> Reading:
         """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
-        checks: dict[str, Any] = {
-            "rule": self.rule,
-            "on_bad_gold": self.on_bad_gold,
-            "on_duplicate": self.on_duplicate,
-            "solutions": self.solutions if self.split == "train" else None,
-        }
+        how = ReadAs(
+            limit=self.limit,
+            rule=self.rule,
+            on_bad_gold=self.on_bad_gold,
+            on_duplicate=self.on_duplicate,
+            solutions=self.solutions if self.split == "train" else None,
+            row_map=self.row_map,
+            numbers=self.numbers,
+        )
         if not self.of_hub:
-            found = read_file(self.path, limit=self.limit, **checks)
-            require_content(Path(self.path), self.content)
+            found = read_file(self.path, how)
+            require_contents(self.path, files_behind(self.path), self.content)
             return found
-        rows = hub_rows(self.path, split=self.split)
-        found = checked_problems(rows, name=f"{self.path}, split {self.split}", limit=self.limit, **checks)
+        rows = ((f"row {number}", row) for number, row in hub_rows(self.path, split=self.split))
+        found = checked_problems(rows, how, name=f"{self.path}, split {self.split}")
         planned = RELEASES[self.split][0] if self.limit is None else self.limit
         if len(found.problems) != planned:
             raise ValueError(
@@ -131,6 +139,28 @@ class FileProblems(Problems):
                 f"data.{self.split}_limit"
             )
         return found
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mixture(Problems):
+    """Several training files as one, in the proportions of their weights (rft.text.mixture)."""
+
+    kind: ClassVar[str] = "mixture"
+    parts: tuple[FileProblems, ...]
+    weights: tuple[float, ...]  # of each, or none: every row
+    on_duplicate: str  # error | drop, of a question that two files have
+
+    def run(self, work: StageContext) -> Done:
+        found = self.of([work.open(part).problems() for part in self.parts])
+        write_problems(found.problems, work.out)
+        return Done(facts=ProblemFacts(len(found.problems), found.dropped))
+
+    def of(self, parts: Sequence[Sequence[Problem]]) -> Reading:
+        """Its problems, of those of its files."""
+        named = {
+            f"{place}. {part.label}": one for place, (part, one) in enumerate(zip(self.parts, parts, strict=True), 1)
+        }
+        return mixed(named, weights=self.weights, drop_duplicates=self.on_duplicate == "drop")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,8 +14,10 @@ from rft.stages.foreign import ImportedPool
 from rft.stages.kept import KEPT_FILE, Selection
 from rft.stages.problems import Golds, Subset
 from rft.stages.rows import Shown
+from rft.stages.served import ServedPool
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
+from rft.text.path_keys import path_equations
 from rft.text.selection import (
     POLICIES,
     KeptPath,
@@ -23,7 +25,6 @@ from rft.text.selection import (
     Selected,
     fault,
     intersections,
-    path_equations,
     policy_named,
     select,
 )
@@ -90,6 +91,7 @@ class SelectFacts(Facts):
     max_draws_per_question: int | None = None
     reached_target_frac: float | None = None  # share of questions with as many correct draws as were wanted
     imported_pools: dict[str, Any] | None = None  # by donor, what is known of pools that were drawn elsewhere
+    served_pools: dict[str, Any] | None = None  # by donor, what a server's draws have cost, and who drew
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,7 +120,8 @@ class Select(Selection):
         write_jsonl(work.out / SOLUTIONS_FILE, (row.to_json() for row in shown))
         facts, spent = select_facts(selection, problems), allocation_facts(self.pools, problems, work)
         imported = {pool.donor: pool.facts(work) for pool in self.imported}
-        facts = dataclasses.replace(facts, imported_pools=imported or None)
+        served = {pool.donor: pool.facts(work) for pool in self.pools if isinstance(pool, ServedPool)}
+        facts = dataclasses.replace(facts, imported_pools=imported or None, served_pools=served or None)
         return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
 
     @property

@@ -17,7 +17,7 @@ from rft.stages.drafts import with_drafts
 from rft.stages.evaluate import Evaluate
 from rft.stages.generation import Generation, generate
 from rft.stages.problems import Subset
-from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added
+from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added, said
 from rft.stages.weights import Weights
 from rft.text.subsets import rank
 
@@ -36,14 +36,10 @@ class ShardFile:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Shard(Stage[ShardFile]):
-    """Draws `draws[0]` up to `draws[1]` of the problems `block[0]` up to `block[1]` of a subset."""
+class DrawnShard(Stage[ShardFile]):
+    """Draws `draws[0]` up to `draws[1]` of the problems `block[0]` up to `block[1]` of a subset, whoever draws."""
 
-    kind: ClassVar[str] = "shard"
-    version: ClassVar[int] = 2  # 2: draws in an order that does not depend on their content
     samples: ClassVar[bool] = True
-    weights: Weights
-    generation: Generation
     subset: Subset
     block: tuple[int, int]
     draws: tuple[int, int]
@@ -51,6 +47,26 @@ class Shard(Stage[ShardFile]):
     top_p: float
     seed: int
     stream: str  # name of its random stream: donors that share a stream would draw alike
+    shown_rule: str = said("")  # under which draws are graded while they come, for who looks on
+
+    def read(self, folder: Path) -> ShardFile:
+        return ShardFile(folder)
+
+    @property
+    def random_seed(self) -> int:
+        """The seed of this shard alone: other models, problems and draws take other random numbers."""
+        place = (self.stream, self.subset.source.split, *self.block, *self.draws)
+        return rank(f"shard-{self.seed}", *place) >> (64 - SEED_BITS)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Shard(DrawnShard):
+    """Drawn by a model that is here."""
+
+    kind: ClassVar[str] = "shard"
+    version: ClassVar[int] = 2  # 2: draws in an order that does not depend on their content
+    weights: Weights
+    generation: Generation
     drafts: Evaluate | None = added(None)
 
     def run(self, work: StageContext) -> Done:
@@ -69,6 +85,7 @@ class Shard(Stage[ShardFile]):
             top_p=self.top_p,
             first_draw=first_draw,
             seed=self.random_seed,
+            rule=self.shown_rule or None,
         )
         expected = (last - first) * (last_draw - first_draw)
         if len(made.samples) != expected:
@@ -76,22 +93,13 @@ class Shard(Stage[ShardFile]):
         write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in made.samples))
         return Done(made.tokens, made.flops)
 
-    def read(self, folder: Path) -> ShardFile:
-        return ShardFile(folder)
-
-    @property
-    def random_seed(self) -> int:
-        """The seed of this shard alone: other models, problems and draws take other random numbers."""
-        place = (self.stream, self.subset.source.split, *self.block, *self.draws)
-        return rank(f"shard-{self.seed}", *place) >> (64 - SEED_BITS)
-
 
 @dataclass(frozen=True)
 class Pool:
     """The first `num_draws` solutions of one donor to every question of a subset."""
 
-    donor: str  # its model's name
-    shards: tuple[Shard, ...]
+    donor: str  # its model's name, or that of a server
+    shards: tuple[DrawnShard, ...]
     num_draws: int  # the shards may hold more
 
     def samples(self, work: StageContext) -> Iterator[Sample]:

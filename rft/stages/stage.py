@@ -92,6 +92,7 @@ class StageContext:
     report: Callable[[float], None]  # share of the work done, in [0, 1]
     sampler: HeldSampler  # the one that this process keeps open; for stages that sample
     folder_of: Callable[[Stage[Any]], Path]  # of a finished input
+    log: Callable[[Mapping[str, Any]], None] | None = None  # what it says while it runs, for people (rft.infra.live)
 
     def open(self, stage: Stage[R]) -> R:
         """A finished input, read as what it is. Raises RuntimeError for the input of an input: make it a field."""
@@ -116,9 +117,13 @@ def added(value: Any) -> Any:
     return field(default=value, metadata={"added": True})
 
 
-def counted() -> Any:
-    """An input of which only a number is read (a control's size): part of the identity, but the output is not made of it."""
-    return field(metadata={"counted": True})
+def counted(default: Any = dataclasses.MISSING) -> Any:
+    """An input of which only a number is read (a control's size): part of the identity, but the output is not made of it.
+
+    With a default it came later, as `added` has it.
+    """
+    later = {} if default is dataclasses.MISSING else {"added": True}
+    return field(default=default, metadata={"counted": True, **later})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

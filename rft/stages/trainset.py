@@ -93,6 +93,7 @@ class TrainsetFacts(Facts):
     num_human: int
     num_augmented: int
     num_examples: int
+    num_too_long: int | None = None  # left out beyond the limit of tokens, where they are
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -62,7 +62,7 @@ def vote_rows(problems: Sequence[Problem], samples: Mapping[str, Sequence[Sample
         outcomes, answers = "".join(row.outcome for row in rows), [row.answer for row in rows]
         kinds = "".join(row.kind or "" for row in rows) if problem.spec is not None else None
         paths = path_indices([sample.text for sample in own])
-        yield Voted(problem.id, problem.gold, outcomes, answers, rivals(outcomes, answers), paths, kinds)
+        yield Voted(problem.id, problem.gold, outcomes, answers, rivals(outcomes, answers, rule=rule), paths, kinds)
 
 
 def path_indices(texts: Sequence[str]) -> list[int | None]:

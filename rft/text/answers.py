@@ -13,7 +13,7 @@ A rule that comes from another project keeps that project's definition, both of 
 how it reads a gold answer. The two rules of this project, `last_number` and `answer_line`, compare numbers:
 
     >>> texts = ("A: 7", "#### $694", "so 10.\\n#### 10.")
-    >>> for rule in RULES:
+    >>> for rule in (name for name, rule in RULES.items() if rule.numbers):
     ...     print(f"{rule:<17}", *(f"{extract(rule, text)!s:<5}" for text in texts), equal(rule, "10.40", "10.4"))
     gsm8k             None  None  10.   False
     strict_match      None  None  10    False
@@ -22,6 +22,8 @@ how it reads a gold answer. The two rules of this project, `last_number` and `an
     answer_line       7     694   10    True
     paper             None  None  10.   True
     paper_select      None  None  10.   True
+
+Rules on other answers than numbers (rft.text.other_answers) read whatever they can compare: fractions, intervals, letters.
 
 The gold answer given to a rule is the text of the data file. The rule compares an answer with it as its own project would:
 '2.50' stays '2.50', and lm-evaluation-harness takes the '$' off '$18.00'. Where the project would find no number ('+5') the
@@ -32,14 +34,17 @@ under that rule.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rft.records import Outcome
 from rft.registry import Registry
 from rft.text.numbers import Found, canonical_number, first_number, last_number
+from rft.text.other_answers import OTHER_RULES
+from rft.text.rows import Row, gold_field, text_field
+from rft.text.rule import Rule
 
 _MARKED = re.compile(r"#### (\-?[0-9\.\,]+)")  # openai/grade-school-math, lm-evaluation-harness and OFA-Sys/gsm8k-ScRel
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")  # lm-evaluation-harness, task gsm8k version 3.0
@@ -119,25 +124,8 @@ def _same_float(a: str, b: str) -> bool:
     return _distance(a, b) == 0.0
 
 
-def _as_it_is(gold: str) -> str:
-    return gold
-
-
 def _as_number(gold: str) -> str:
     return canonical_number(gold) or gold
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One named grading rule."""
-
-    name: str
-    find: Callable[[str], Found | None]  # the answer as the rule compares it; None: no answer
-    equal: Callable[[str, str], bool]  # answer, gold; both as the rule finds them
-    source: str  # where the definition comes from
-    written: Callable[[str], str] = (
-        _as_it_is  # prepares the gold answer of the data file for `find`, as the project does
-    )
 
 
 RULES: Registry[Rule] = Registry(
@@ -158,6 +146,7 @@ RULES: Registry[Rule] = Registry(
             Rule(
                 "paper_select", _paper, _same_float, "OFA-Sys/gsm8k-ScRel collect_rejection_sampling.py: float equality"
             ),
+            *OTHER_RULES,
         )
     },
 )
@@ -186,11 +175,20 @@ def equal(rule: str, answer: str, gold: str) -> bool:
     return rule_named(rule).equal(answer, _gold_form(rule, gold))
 
 
-def same_gold(rule: str, one: str, other: str) -> bool:
-    """Whether two gold answers are one number and equal under the rule (gsm8k compares text: '7' and '7.0' are not).
+def gold_of(rule: str, row: Row, *, where: str) -> str:
+    """The gold answer of a row as it is written. Raises ValueError when it is missing, or no number where one is needed."""
+    if rule_named(rule).numbers:
+        return gold_field(row, "gold", where=where)
+    return text_field(row, "gold", where=where).strip()
 
-    Raises as `equal` does.
+
+def same_gold(rule: str, one: str, other: str) -> bool:
+    """Whether two gold answers are equal under the rule (gsm8k compares text: '7' and '7.0' are not), and one number.
+
+    The latter of rules on numbers; under others one must equal the other in either order. Raises as `equal` does.
     """
+    if not rule_named(rule).numbers:
+        return _alike(rule_named(rule), _gold_form(rule, one), _gold_form(rule, other))
     return canonical_number(one) == canonical_number(other) and equal(rule, _gold_form(rule, one), other)
 
 
@@ -200,7 +198,9 @@ def gold_fault(rule: str, gold: str) -> str:
     Raises ValueError for an unknown rule.
     """
     named, number = rule_named(rule), canonical_number(gold)
-    found = named.find(f"#### {named.written(gold.strip())}")
+    found = _found_in_gold(named, gold)
+    if not named.numbers:
+        return "" if found else f"rule {rule} finds no answer in the gold answer {gold[:40]!r}: {named.expects}"
     if found is None or canonical_number(found.answer) == number:
         return ""
     ways_out = f"write it as {number}" if number else "expected one number"
@@ -212,14 +212,51 @@ def _gold_form(rule: str, gold: str) -> str:
     """A gold answer as the rule's project compares it; see the module."""
     if fault := gold_fault(rule, gold):
         raise ValueError(fault)
-    named = rule_named(rule)
-    found = named.find(f"#### {named.written(gold.strip())}")
+    found = _found_in_gold(rule_named(rule), gold)
     return found.answer if found is not None else canonical_number(gold) or gold
 
 
-def vote_number(answer: str | None) -> str | None:
-    """An extracted answer as the number it votes for; None (no vote) when there is none or it is not a number."""
-    return None if answer is None else canonical_number(answer)
+def _found_in_gold(rule: Rule, gold: str) -> Found | None:
+    written = rule.written(gold.strip())
+    return rule.find(f"#### {written}" if rule.numbers else written)
+
+
+def vote_classes(rule: str, answers: Sequence[str | None]) -> list[int | None]:
+    """For each answer the number of the answer it votes for, by first appearance; None where it votes for none.
+
+    Rules on numbers: equal numbers are one answer, and what is no number votes for nothing. Other rules: answers are one if
+    the rule finds one equal to the other in either order, or if a chain of such answers joins them. A rule's relation need be
+    neither symmetric nor transitive (math_verify's is not); of this closure the classes do not depend on the order of draws.
+
+    >>> vote_classes("gsm8k", ["7", "7.0", None, "x", "8"])
+    [0, 0, None, None, 1]
+    """
+    named = rule_named(rule)
+    if named.numbers:
+        keys = [None if answer is None else canonical_number(answer) for answer in answers]
+    else:
+        keys = _joined(named, answers)
+    numbers: dict[str, int] = {}
+    return [None if key is None else numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+def _joined(rule: Rule, answers: Sequence[str | None]) -> list[str | None]:
+    """For each answer one that stands for its class."""
+    stands = {answer: answer for answer in dict.fromkeys(answers) if answer is not None}
+
+    def root(answer: str) -> str:
+        while stands[answer] != answer:
+            answer = stands[answer]
+        return answer
+
+    for one, other in itertools.combinations(stands, 2):
+        if root(one) != root(other) and _alike(rule, one, other):
+            stands[root(other)] = root(one)
+    return [None if answer is None else root(answer) for answer in answers]
+
+
+def _alike(rule: Rule, one: str, other: str) -> bool:
+    return rule.equal(one, other) or rule.equal(other, one)
 
 
 def grade(rule: str, text: str, gold: str, truncated: bool) -> Outcome:

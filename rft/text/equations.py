@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,18 +49,37 @@ class Check:
     num_equations: int
 
 
-def equation_list(text: str) -> list[str]:
-    """Contents of every `<<...>>` in order, spaces removed: what re.findall(r"<<([^>]*)>>") gives, in linear time."""
-    found, start = [], text.find("<<")
+def equation_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where the contents of every `<<...>>` stand, in order: what re.finditer(r"<<([^>]*)>>") finds, in linear time."""
+    start = text.find("<<")
     while start >= 0:
         close = text.find(">", start + 2)
         if close < 0:
-            break
+            return
         if text.startswith(">>", close):
-            found.append(text[start + 2 : close].replace(" ", ""))
+            yield start + 2, close
             close += 1
         start = text.find("<<", close + 1)  # no other start before `close` can match either: it meets the same '>'
-    return found
+
+
+def equation_list(text: str) -> list[str]:
+    """Contents of every `<<...>>` in order, spaces removed."""
+    return [text[start:end].replace(" ", "") for start, end in equation_spans(text)]
+
+
+def equation_parts(text: str) -> list[tuple[str, bool | None]]:
+    """The whole text in pieces: each `<<...>>` with whether its equation holds, what lies between with None.
+
+    >>> equation_parts("3*5=<<3*5=14>>14")
+    [('3*5=', None), ('<<3*5=14>>', False), ('14', None)]
+    """
+    parts: list[tuple[str, bool | None]] = []
+    done = 0
+    for start, end in equation_spans(text):
+        holds = equation_fault(text[start:end].replace(" ", "")) is None
+        parts += [(text[done : start - 2], None), (text[start - 2 : end + 2], holds)]
+        done = end + 2
+    return [part for part in (*parts, (text[done:], None)) if part[0]]
 
 
 def equation_key(text: str) -> str:

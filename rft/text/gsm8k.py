@@ -31,11 +31,11 @@ from rft.records import Outcome, Problem
 from rft.text.answers import extract, gold_fault, grade
 from rft.text.numbers import canonical_number
 from rft.text.overlap import normalise
-from rft.text.rows import EXPECTED, BadGold, Row, gold_field, numbered_rows, text_field
+from rft.text.rowmap import ANSWER_LINE, RowMap
+from rft.text.rows import EXPECTED, BadGold, Row, gold_field, text_field
+from rft.text.tables import placed_rows
 
 Adapter = Callable[[Row], tuple[str, str, str]]  # row -> question, solution (last line '#### gold'), gold as written
-
-_ANSWER_LINE = re.compile(r"####\s*[-+$]?\s*[0-9.]")  # `#### Step 1` is a heading
 
 # sha256 over `question NUL answer LF` of all rows in order, of openai/grade-school-math at commit 3101c7d
 RELEASES = {
@@ -66,7 +66,7 @@ def gsm8k_row(row: Row) -> tuple[str, str, str]:
 def triple_row(row: Row) -> tuple[str, str, str]:
     """{"question", "solution", "gold"}: the line `#### gold` is appended to solutions without such a line."""
     question, solution, gold = text_field(row, "question"), text_field(row, "solution"), gold_field(row, "gold")
-    return question, solution if _ANSWER_LINE.search(solution) else f"{solution}\n#### {gold}", gold
+    return question, solution if ANSWER_LINE.search(solution) else f"{solution}\n#### {gold}", gold
 
 
 def svamp_row(row: Row) -> tuple[str, str, str]:
@@ -83,6 +83,10 @@ def svamp_row(row: Row) -> tuple[str, str, str]:
 FURTHER, ALL = "further_solution", "all"
 
 ADAPTERS: dict[str, Adapter] = {"gsm8k": gsm8k_row, "triple": triple_row, "svamp": svamp_row}
+TEXT_ADAPTERS = {  # the same forms where gold answers need be no numbers
+    "gsm8k": RowMap(question="question", solution="answer").parts,
+    "triple": RowMap(question="question", solution="solution", gold="gold").parts,
+}
 
 
 def normalised_question(question: str) -> str:
@@ -104,6 +108,19 @@ class Reading:
     dropped: dict[str, int]  # 'bad_gold', 'duplicate', 'further_solution'; reasons without rows are left out
 
 
+@dataclass(frozen=True)
+class ReadAs:
+    """How a study reads the rows of a data file, and what becomes of those that it cannot use."""
+
+    limit: int | None = None  # rows; None: all
+    rule: str | None = None  # grading rule that must find each row's own solution correct
+    on_bad_gold: str = "error"  # error | drop (rft.config.OnFault)
+    on_duplicate: str = "error"
+    solutions: str | None = None  # first | all: of several to one question; None: a question occurs once
+    row_map: RowMap | None = None  # None: one of the forms in ADAPTERS, by the first row
+    numbers: bool = True  # gold answers must be numbers
+
+
 def read_problems(
     path: Path | str, *, adapter: str | Adapter | None = None, limit: int | None = None, rule: str | None = None
 ) -> list[Problem]:
@@ -113,11 +130,11 @@ def read_problems(
     repeats a question, has no parsable gold answer or (with a grading `rule`) a solution that the rule does not find correct;
     also for an unknown adapter.
     """
-    return problems_of(numbered_rows(Path(path)), name=str(path), adapter=adapter, limit=limit, rule=rule).problems
+    return problems_of(placed_rows(path), name=str(path), adapter=adapter, limit=limit, rule=rule).problems
 
 
 def problems_of(
-    rows: Iterable[tuple[int, Row]],
+    rows: Iterable[tuple[str, Row]],
     *,
     name: str,
     adapter: str | Adapter | None = None,
@@ -126,8 +143,9 @@ def problems_of(
     drop_bad_gold: bool = False,
     drop_duplicates: bool = False,
     solutions: str | None = None,
+    numbers: bool = True,
 ) -> Reading:
-    """All problems of numbered rows; `name` stands for their source in errors. Raises as `read_problems` does.
+    """All problems of rows with their places; `name` stands for their source in errors. Raises as `read_problems` does.
 
     `solutions`: where rows give a question another solution with the same answer, the `first` is kept and the others are
     counted, or `all` are; with None such rows are duplicates too.
@@ -138,27 +156,27 @@ def problems_of(
     if limit is not None and limit < 1:
         raise ValueError(f"{name}: the limit of rows is {limit}, it must be at least 1 (or none)")
     problems: list[Problem] = []
-    seen: dict[str, tuple[int, int]] = {}  # question, as the check for leaked questions compares it -> line, place
+    seen: dict[str, tuple[str, int]] = {}  # question, as the check for leaked questions compares it -> place, index
     faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": [], FURTHER: []}
     convert: Adapter | None = None
-    for number, row in itertools.islice(rows, limit):
-        convert = convert or _adapter(adapter, row)
+    for place, row in itertools.islice(rows, limit):
+        convert = convert or _adapter(adapter, row, numbers=numbers)
         try:
-            problem = _problem(convert(row))
+            problem = _problem(convert(row), numbers=numbers)
             fault = "" if rule is None else own_fault(problem, rule)
         except BadGold as error:
             if rule is None and not drop_bad_gold:
-                raise ValueError(f"{name}: line {number} {error}") from None
+                raise ValueError(f"{name}: {place} {error}") from None
             problem, fault = None, str(error)
         except ValueError as error:
-            raise ValueError(f"{name}: line {number} {error}") from None
+            raise ValueError(f"{name}: {place} {error}") from None
         if problem is None or fault:
-            faults["bad_gold"].append(f"line {number} {fault}")
+            faults["bad_gold"].append(f"{place} {fault}")
         elif (form := normalise(problem.question)) not in seen:
-            seen[form] = (number, len(problems))
+            seen[form] = (place, len(problems))
             problems.append(problem)
         elif fault := _repeat(problems[seen[form][1]], problem, solutions):
-            faults["duplicate"].append(f"line {number} {fault} of line {seen[form][0]}")
+            faults["duplicate"].append(f"{place} {fault} of {seen[form][0]}")
         elif solutions == ALL:
             first = problems[seen[form][1]]
             problems[seen[form][1]] = replace(first, more=(*first.more, problem.solution))
@@ -167,7 +185,8 @@ def problems_of(
     _refuse(name, "bad_gold", [] if drop_bad_gold else faults["bad_gold"])
     _refuse(name, "duplicate", [] if drop_duplicates else faults["duplicate"])
     if not problems:
-        raise ValueError(f"{name} holds no problem: expected one JSON object a line, with question and answer")
+        why = next((found[0] for found in faults.values() if found), "expected rows with question and answer")
+        raise ValueError(f"{name} holds no problem: {why}")
     return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
 
 
@@ -176,54 +195,31 @@ def _repeat(first: Problem, other: Problem, solutions: str | None) -> str:
     words = other.solution.split()
     if solutions is None or any(words == known.split() for known in first.solutions):
         return "repeats the problem"
-    same = canonical_number(first.gold) == canonical_number(other.gold)
+    same = _plain_gold(first.gold) == _plain_gold(other.gold)
     return "" if same else "gives another answer to the problem"
 
 
-def read_file(
-    path: Path | str,
-    *,
-    limit: int | None,
-    rule: str | None,
-    on_bad_gold: str,
-    on_duplicate: str,
-    solutions: str | None = None,
-) -> Reading:
+def _plain_gold(gold: str) -> str:
+    return canonical_number(gold) or gold
+
+
+def read_file(path: Path | str, how: ReadAs) -> Reading:
     """The problems of a data file as a study uses them. Planning and the stage both read through here, so that they agree."""
-    rows = numbered_rows(Path(path))
-    return checked_problems(
-        rows,
-        name=str(path),
-        limit=limit,
-        rule=rule,
-        on_bad_gold=on_bad_gold,
-        on_duplicate=on_duplicate,
-        solutions=solutions,
-    )
+    return checked_problems(placed_rows(path), how, name=str(path))
 
 
-def checked_problems(
-    rows: Iterable[tuple[int, Row]],
-    *,
-    name: str,
-    limit: int | None,
-    rule: str | None,
-    on_bad_gold: str,
-    on_duplicate: str,
-    solutions: str | None = None,
-) -> Reading:
-    """The same for rows read elsewhere, such as those of a hub; `on_...` is 'error' or 'drop' (rft.config.OnFault).
-
-    Raises as `read_problems` does.
-    """
+def checked_problems(rows: Iterable[tuple[str, Row]], how: ReadAs, *, name: str) -> Reading:
+    """The same for rows read elsewhere, such as those of a hub. Raises as `read_problems` does."""
     return problems_of(
         rows,
         name=name,
-        limit=limit,
-        rule=rule,
-        drop_bad_gold=on_bad_gold == "drop",
-        drop_duplicates=on_duplicate == "drop",
-        solutions=solutions,
+        adapter=None if how.row_map is None else how.row_map.parts,
+        limit=how.limit,
+        rule=how.rule,
+        drop_bad_gold=how.on_bad_gold == "drop",
+        drop_duplicates=how.on_duplicate == "drop",
+        solutions=how.solutions,
+        numbers=how.numbers,
     )
 
 
@@ -259,21 +255,25 @@ def own_fault(problem: Problem, rule: str) -> str:
     return f"has the gold answer {problem.gold[:40]!r}, but rule {rule} {read}"
 
 
-def _problem(fields: tuple[str, str, str]) -> Problem:
+def _problem(fields: tuple[str, str, str], *, numbers: bool) -> Problem:
     question, solution, gold = fields
     if not question.strip():
         raise ValueError("has an empty question")
     for text in (question, solution):
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise ValueError("holds half of a surrogate pair, which is no text: mend the file's encoding")
-    if canonical_number(gold) is None:
+    if not numbers and not gold.strip():
+        raise BadGold("has no gold answer: name its field, or end the solution in a line '#### answer'")
+    if numbers and canonical_number(gold) is None:
         raise BadGold(f"has no parsable gold answer: got {gold.strip()[:40]!r}, {EXPECTED}")
     return Problem(question_id(question), question, solution, gold.strip())
 
 
-def _adapter(adapter: str | Adapter | None, first: Row) -> Adapter:
+def _adapter(adapter: str | Adapter | None, first: Row, *, numbers: bool) -> Adapter:
     if callable(adapter):
         return adapter
+    if adapter is None and not numbers:
+        return TEXT_ADAPTERS["triple" if "gold" in first else "gsm8k"]
     if adapter is None:
         adapter = "svamp" if "Body" in first else "triple" if "gold" in first else "gsm8k"
     if adapter not in ADAPTERS:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rft.text import equations
 from rft.text.numbers import canonical_number
-from rft.text.selection import path_equations
+from rft.text.path_keys import path_equations
 
 ANSWER_MARK = "####"
 FAULTS = ("no_equation", "false_equation", "no_answer", "no_result")

@@ -60,7 +60,7 @@ def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, 
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_object)
+            row = json.loads(line, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, a million brackets
             raise ValueError(f"{name}: line {number} is not JSON: {error}") from None
         if not isinstance(row, dict):
@@ -68,7 +68,7 @@ def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, 
         yield number, row
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object. Raises ValueError for a key that occurs twice: which of its values counts is anyone's guess."""
     made = dict(pairs)
     if len(made) < len(pairs):

@@ -12,21 +12,21 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rft.records import Outcome
-from rft.text.answers import vote_number
+from rft.text.answers import vote_classes
+
+NUMBERS = "gsm8k"  # any rule on numbers: votes are counted alike under all of them
 
 
-def rivals(outcomes: str, answers: Sequence[str | None]) -> list[int | None]:
+def rivals(outcomes: str, answers: Sequence[str | None], *, rule: str = NUMBERS) -> list[int | None]:
     """For each draw the index of the wrong answer that it votes for, by first appearance; None where it votes for none.
 
-    Equal numbers are one answer ("7", "7.0", "7."). A draw that the rule calls wrong is a rival even where its number equals
-    the gold answer: the rule, and no other reading, says what is right.
+    Equal answers are one ("7", "7.0", "7."), as the rule's kind compares them. A draw that the rule calls wrong is a rival
+    even where its number equals the gold answer: the rule, and no other reading, says what is right.
     """
-    numbers: dict[str, int] = {}
-    votes = []
-    for letter, answer in zip(outcomes, answers, strict=True):
-        number = vote_number(answer) if letter == Outcome.WRONG.letter else None
-        votes.append(None if number is None else numbers.setdefault(number, len(numbers)))
-    return votes
+    wrong = [
+        answer if letter == Outcome.WRONG.letter else None for letter, answer in zip(outcomes, answers, strict=True)
+    ]
+    return vote_classes(rule, wrong)
 
 
 def string_vote(answers: Sequence[str | None]) -> str | None:

@@ -27,8 +27,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rft.records import Problem, Sample
-from rft.text import answers, equations, plain_equations
+from rft.text import answers, equations
 from rft.text.dedup import farthest_paths, random_paths, thin
+from rft.text.path_keys import TEXT, path_equations
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
 OVER_CAP = "over_cap"  # a further reason, where the policy has a cap
@@ -44,7 +45,8 @@ class Policy:
     count_human: bool = False  # True: a sample with the human path's key is a duplicate
     check_equations: bool = True
     tolerance: float = equations.TOLERANCE
-    equations: str = "annotated"  # annotated (`<<...>>`) | plain (from text, for models that write no annotations)
+    # annotated (`<<...>>`) | plain (from text, for models that write no annotations) | text (paths differ by their text)
+    equations: str = "annotated"
     rule: str = "paper_select"  # grading rule, see rft.text.answers
     tie_break: str = "others"  # of `farthest`, see rft.text.dedup.farthest_paths
     python_equations: bool = False  # equations are what Python's own syntax accepts, as in the paper's script
@@ -221,15 +223,6 @@ def _first_draws(drawn: list[Sample], max_draws: int | None) -> list[Sample]:
     return kept
 
 
-def path_equations(text: str, *, kind: str) -> list[str]:
-    """The equations of a text. `kind`: annotated | plain. Raises ValueError for another kind."""
-    if kind == "annotated":
-        return equations.equation_list(text)
-    if kind == "plain":
-        return plain_equations.extract(text)
-    raise ValueError(f"unknown kind of equations {kind!r}; allowed are annotated, plain")
-
-
 def _select_question(
     problem: Problem, drawn: Sequence[Sample], *, policy: Policy, seed: int, totals: _Totals
 ) -> list[KeptPath]:
@@ -267,7 +260,7 @@ def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy
         return "wrong_answer"
     if sample.truncated:
         return "truncated"
-    if not policy.check_equations:
+    if not policy.check_equations or policy.equations == TEXT:
         return None
     if policy.python_equations and not all(equations.holds_in_python(e, tolerance=policy.tolerance) for e in listed):
         return "false_equation"

@@ -62,7 +62,7 @@ class Template:
         """
         if self.chat:
             assert chat_format is not None, "a chat is framed by its model's tokenizer"
-            return chat_format(self._messages(question, shots)) + self.prefix
+            return chat_format(self.messages(question, shots)) + self.prefix
         before = [self.system] if self.system else []
         return self.separator.join([*before, *map(self._worked, shots), self._asked(question)])
 
@@ -88,7 +88,8 @@ class Template:
             return _filled(self.shot, shot.question, shot.solution)
         return self._asked(shot.question) + self.response(shot.solution)
 
-    def _messages(self, question: str, shots: Sequence[Problem]) -> list[Message]:
+    def messages(self, question: str, shots: Sequence[Problem] = ()) -> list[Message]:
+        """The turns of a chat before the response: system message, worked examples as earlier turns, the question."""
         messages = [{"role": "system", "content": self.system}] if self.system else []
         for shot in shots:
             answer = self.prefix + self.response(shot.solution)

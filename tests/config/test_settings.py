@@ -30,6 +30,16 @@ CELLS = {
     "sft on validation": ("method=sft", "eval.split=validation"),
     "sft_best": ("method=sft_best",),
     "sft_best without a split": ("method=sft_best", "data.num_validation=0"),
+    "sft tuned": ("method=sft", "tune.train.lr=[1e-3,3e-3]"),
+    "sft tuned on its fraction": (
+        "method=sft",
+        "data_frac=0.5",
+        "tune.train.epochs=[1,3]",
+        "tune.per=fraction",
+        "train.epoch_rule=per_fraction",
+        "data.num_validation=0",
+    ),
+    "rft tuned": ("method=rft", "data_frac=0.5", "k=3", "tune.train.lr=[1e-3,3e-3]", "tune.train.epochs=[1,3]"),
     "rft": ("method=rft", "data_frac=0.5", "k=3"),
     "rft from all": ("method=rft", "data_frac=0.5", "sample_from=all"),
     "rft of a union": ("method=rft", "union=[nano-s,nano-xs]", "select.cap=2"),
@@ -60,7 +70,7 @@ def other_value(leaf: Leaf) -> Any:
     if isinstance(value, list):
         return [*value, (value[0] + 1 if value and isinstance(value[0], int | float) else "x")]
     if isinstance(value, int | float):
-        tries = [value + 1, value - 1, value * 0.5, value * 0.75] if isinstance(value, float) else []
+        tries = [value + 1, value - 1, 0.25, value * 0.5, value * 0.75] if isinstance(value, float) else []
         tries = tries or [2 * value, value + 1, value - 1]  # a few more training problems are not always used
         tries = [number for number in tries if number != value]
         return next(number for number in tries if allowed is None or allowed.holds(number))
@@ -132,7 +142,7 @@ def check_every_field(cfg: StudyConfig, sources: Sources) -> None:
     alone = {"data.num_train", "data.eval_problems", "data_frac", "data.kind", "union"}  # tested by themselves
     alone |= {"model.arch", "model.pretrain", "data.world"}  # parts that are absent of an imported model
     alone |= {"method", "methods.sft_matched.to", "data.rule"}  # names, of which 'x' is none
-    alone |= {"select.choose", "select.policy"}
+    alone |= {"select.choose", "select.policy", "tune.train.lr", "tune.train.epochs", "data.train_mix"}
     assert {path for path in refused if not path.endswith(".source")} <= alone
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,19 +15,56 @@ import numpy as np
 import pytest
 import torch
 from core_tiny import toy_pairs, trained_folder
+from model_servers import completion, scripted_server
 
 from rft.core.model import load_model
 from rft.core.sampling.base import Solution, shuffled
 from rft.core.sampling.ctranslate2_backend import ROWS
 from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.openai_client import Endpoint
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 torch.set_num_threads(1)
 
-ENGINES = ["torch", "ctranslate2"]
+ENGINES = ["torch", "ctranslate2", "openai"]
+ASKED_ALONE = "openai", ROWS + 4
 PROMPTS = [prompt for prompt, _ in toy_pairs(48, seed=21)]
 DRAWS = 4
 NUM_PERMUTATIONS = 2000
+
+
+BANK = 64  # draws of each prompt that the server chooses from, by its seed
+
+
+@contextmanager
+def opened(engine: str, folder: Path) -> Iterator[Any]:
+    if engine != "openai":
+        yield open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=64)
+        return
+    pytest.importorskip("openai")
+    from rft.core.sampling.openai_backend import OpenAISampler
+
+    bank = bank_of(folder)
+    middle = float(np.median([len(text) for texts in bank.values() for text in texts]))
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """Independent draws; what is long comes late, so that likely texts arrive before unlikely ones."""
+        text = bank[body["prompt"]][random.Random(body["seed"]).randrange(BANK)]
+        time.sleep(0.03 * (len(text) > middle))
+        return 200, completion(text)
+
+    with scripted_server(answer) as url:
+        sampler = OpenAISampler(Endpoint(url, "m", concurrency=DRAWS))
+        yield sampler
+        sampler.close()
+
+
+@cache
+def bank_of(folder: Path) -> dict[str, list[str]]:
+    sampler = open_sampler("torch", folder, device="cpu", threads=1, dtype="float32", batch=512)
+    options = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": []}
+    groups = sampler.sample(PROMPTS, num_draws=BANK, seed=77, **options)
+    return {prompt.text: [one.text for one in row] for prompt, row in zip(PROMPTS, groups, strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +73,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def drawn(engine: str, folder: Path, *, draws: int, seed: int) -> list[list[Solution]]:
-    sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=64)
     options = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": []}
-    return sampler.sample(PROMPTS, num_draws=draws, seed=seed, **options)
+    with opened(engine, folder) as sampler:
+        return sampler.sample(PROMPTS, num_draws=draws, seed=seed, **options)
 
 
 class Judge:
@@ -73,8 +114,10 @@ def permutation_p(table: np.ndarray, *, seed: int = 0) -> float:
     return (1 + sum(other >= seen - 1e-12 for other in others)) / (1 + NUM_PERMUTATIONS)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("draws", [DRAWS, ROWS + 4])  # one pass, and more than one
+# one pass, and more than one; a server is asked for each draw alone
+@pytest.mark.parametrize(
+    ("engine", "draws"), [(e, n) for e in ENGINES for n in (DRAWS, ROWS + 4) if (e, n) != ASKED_ALONE]
+)
 def test_a_draws_place_says_nothing_of_its_content(engine: str, folder: Path, draws: int) -> None:
     """Sorted draws fail at p = 1 / 2001, the least that there is."""
     tables = [values(drawn(engine, folder, draws=draws, seed=seed), Judge(folder)) for seed in range(3)]
@@ -92,7 +135,8 @@ def test_the_first_draw_is_the_same_sample_whatever_the_size_of_its_block(engine
     judge = Judge(folder)
     means, errors = [], []
     for draws in (1, 4, 16):
-        tables = [values(drawn(engine, folder, draws=draws, seed=seed), judge) for seed in range(6)]
+        seeds = range(2 if engine == "openai" else 6)  # a request takes milliseconds
+        tables = [values(drawn(engine, folder, draws=draws, seed=seed), judge) for seed in seeds]
         first = np.concatenate([t["log-likelihood"][:, 0] for t in tables])
         means.append(first.mean())
         errors.append(first.std() / len(first) ** 0.5)

@@ -20,7 +20,8 @@ from rft.infra.entry import Entry
 from rft.infra.hub import hub_rows, parse
 from rft.infra.store import Store
 from rft.plan.cell import plan
-from rft.plan.sources import REPOSITORY, resolve
+from rft.plan.data_files import REPOSITORY
+from rft.plan.sources import resolve
 from rft.records import read_jsonl
 from rft.stages.problems import PROBLEMS_FILE
 from rft.stages.stage import Stage, in_order

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from composing import FILES, FROM_FILES, composed
+from pathlib import Path
 
+import pytest
+from byte_model import overrides
+from composing import FILES, FROM_FILES, composed, compute
+
+import rft.stages.generation as generation
 from rft.plan.cell import CellPlan, plan
+from rft.records import Problem, read_jsonl
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Shard
 from rft.stages.stage import Stage
@@ -37,3 +43,40 @@ def test_a_control_is_matched_to_the_pool_of_the_same_donor():
     wanted = {shard.key for shard in of_kind(cell("donor.sft=false"), Shard)}
     control = plan(composed(*FROM_FILES, "method=sft_matched", "k=2", "donor.sft=false"), FILES)
     assert {shard.key for shard in of_kind(control, Shard)} == wanted
+
+
+def test_worked_examples_of_a_donor_are_part_of_its_pool_and_of_nothing_else():
+    with_, without = cell("donor.sft=false", "donor.num_shots=3"), cell("donor.sft=false")
+    assert {s.generation.shots.num_shots for s in of_kind(with_, Shard)} == {3}
+    assert {s.key for s in of_kind(with_, Shard)}.isdisjoint(s.key for s in of_kind(without, Shard))
+    assert with_.read.measured.evaluate.generation.shots is None
+    assert with_.setting["donor.num_shots"] == 3
+    assert "donor.num_shots" not in without.setting
+
+
+def test_what_a_donor_here_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Seen where prompts are made: human examples of the cell's fraction, never the question itself."""
+    seen: list[tuple[Problem, list[str]]] = []
+    made = generation.make_prompts
+
+    def spied(how, problems, *, shots, tokenizer):
+        prompts = made(how, problems, shots=shots, tokenizer=tokenizer)
+        if how.shots is not None:
+            seen.extend(
+                (one, [row["question"] for row in rows if row["question"] in prompt.text])
+                for one, prompt in zip(problems, prompts, strict=True)
+            )
+            assert all(prompt.text.count("Question:") == 3 for prompt in prompts)
+        return prompts
+
+    given = overrides(tmp_path)
+    rows = list(read_jsonl(tmp_path / "data" / "train.jsonl"))
+    monkeypatch.setattr(generation, "make_prompts", spied)
+    more = ("method=rft", "k=2", "data_frac=0.5", "donor.sft=false", "donor.num_shots=2", "data.max_prompt_tokens=120")
+    compute(composed(*given, *more), study=tmp_path / "study")
+    asked = {problem.question for problem, _ in seen}
+    assert len(seen) == len(asked) == 6
+    for problem, found in seen:
+        assert len(found) == 3
+        assert problem.question in found
+        assert set(found) <= asked

@@ -17,7 +17,6 @@ from rft.core.world_tokenizer import UNK, build_world_tokenizer
 from rft.execute.stages import execute
 from rft.infra.store import Store
 from rft.methods.self_revise import ReviseSet, farthest
-from rft.methods.sft_best import Best, choose
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
 from rft.records import Problem, Record, Sample, read_json, read_jsonl, write_jsonl
@@ -31,6 +30,7 @@ from rft.stages.relabel import Relabel, World
 from rft.stages.shard import Pool
 from rft.stages.stage import SAMPLES_FILE, Stage
 from rft.stages.trainset import Trainset
+from rft.stages.tuning import Tuning, Values, best_of
 from rft.text.answers import extract
 from rft.text.equations import check, equation_list
 from rft.text.hindsight import hindsight
@@ -202,15 +202,21 @@ def test_self_revise_votes_and_counts_what_revising_changed(study: Path):
 # SFT-best: the choice
 
 
-def test_ties_go_to_the_fewest_epochs():
-    assert choose([2, 4, 8], [0.25, 0.5, 0.5]) == 1
-    assert choose([8, 2, 4], [0.5, 0.5, 0.25]) == 1
+def test_ties_go_to_the_middle():
+    def chosen(epochs: list[float], accuracy: list[float]) -> float:
+        return epochs[best_of([Values(epochs=one) for one in epochs], accuracy)]
+
+    assert chosen([2, 4, 8], [0.5, 0.5, 0.5]) == 4
+    assert chosen([2, 4, 8], [0.25, 0.5, 0.5]) == 4
+    assert chosen([2, 4, 8], [0.5, 0.25, 0.5]) == 2
+    assert chosen([2, 4, 8], [0.25, 0.25, 0.5]) == 8
 
 
-def best_of(cell: CellPlan) -> Best:
+def choice_of(cell: CellPlan) -> tuple[Finetune, Tuning]:
     weights = cell.read.trained.weights
-    assert isinstance(weights, Best)
-    return weights
+    assert isinstance(weights, Finetune)
+    assert weights.choice is not None
+    return weights, weights.choice
 
 
 def trainset_of(cell: CellPlan) -> Trainset:
@@ -221,25 +227,25 @@ def trainset_of(cell: CellPlan) -> Trainset:
 @pytest.mark.parametrize("name", ["best", "carved"])
 def test_the_choice_rests_on_validation_problems_alone(study: Path, name: str):
     cell = planned(*METHODS[name])
-    best = best_of(cell)
+    _, choice_stage = choice_of(cell)
     test_ids = {row["id"] for row in read_jsonl(folder_of(study, cell.read.measured.evaluate.problems) / PROBLEMS_FILE)}
     scores = []
-    for evaluation in best.evaluations:
+    for evaluation in choice_stage.tries:
         assert evaluation.problems.split == "validation"
         rows = list(read_jsonl(folder_of(study, evaluation) / "outcomes.jsonl.gz"))
         assert rows
         assert test_ids.isdisjoint(row["id"] for row in rows)
         scores.append(sum(row["outcome"] == "C" for row in rows) / len(rows))
-    choice = read_json(folder_of(study, best) / "choice.json")
-    assert list(choice["validation_accuracy"].values()) == scores
+    choice = read_json(folder_of(study, choice_stage) / "choice.json")
+    assert [one["accuracy"] for one in choice["tries"]] == scores
     assert choice == record(study, name).data["choice"]
-    assert cell.read.measured.evaluate not in best.evaluations
+    assert cell.read.measured.evaluate not in choice_stage.tries
 
 
 def test_the_model_is_that_of_the_choice(study: Path):
-    best = best_of(planned(*METHODS["best"]))
-    chosen = read_json(folder_of(study, best) / "choice.json")["epochs"]
-    (candidate,) = [one for one in best.candidates if one.recipe.epochs == chosen]
+    best, choice = choice_of(planned(*METHODS["best"]))
+    chosen = read_json(folder_of(study, choice) / "choice.json")["chosen"]["epochs"]
+    (candidate,) = [one for one in best.tries if one.recipe.epochs == chosen]
     weights = [(folder_of(study, stage) / "model.safetensors").read_bytes() for stage in (best, candidate)]
     assert weights[0] == weights[1]
     assert (folder_of(study, best) / "curve.jsonl").exists()
@@ -252,7 +258,7 @@ def test_a_carved_validation_split_is_unseen_by_what_is_compared(study: Path):
     human = {row["id"] for row in read_jsonl(folder_of(study, trainset_of(cell)) / "examples.jsonl")}
     assert len(held) == 4
     assert held < human
-    for evaluation in best_of(cell).evaluations:
+    for evaluation in choice_of(cell)[1].tries:
         assert isinstance(evaluation.weights, Finetune)
         seen = {row["id"] for row in read_jsonl(folder_of(study, evaluation.weights.trainset) / "examples.jsonl")}
         assert seen == human - held

@@ -13,7 +13,8 @@ from composing import FILES, FROM_FILES, composed, tiny
 
 from rft.config import DataConfig, StudyConfig
 from rft.plan.cell import CellPlan, plan
-from rft.plan.sources import SetSource, Sources, resolve
+from rft.plan.data_files import SetSource
+from rft.plan.sources import Sources, resolve
 
 IMPORTED = (*FROM_FILES, "method=rft", "k=2")
 SCORED = {"evaluate"}
@@ -33,6 +34,9 @@ OF_FILES: dict[str, set[str]] = {
     "data.on_duplicate=drop": {"file_problems", *TRAINED, *GUARDS},
     "data.solutions=all": {"file_problems", *TRAINED, *GUARDS},
     "data.on_bad_gold=drop": {"file_problems", *TRAINED, *GUARDS},
+    "++data.adapter={question:q,solution:a}": {"file_problems", *TRAINED, *GUARDS},
+    "data.on_too_long=drop": {"within_limit", *POOLS},
+    "data.on_too_long=truncate": POOLS,
     "data.max_new_tokens=50": POOLS,
     "data.prompt=plain": TRAINED - {"human_set"},
     "eval.vote_k=2": {"vote", "test shard"},
@@ -132,6 +136,10 @@ OF_FURTHER_SETS: dict[str, tuple[str, set[str]]] = {
     "on_bad_gold": ("drop", OF_SET),
     "on_duplicate": ("drop", OF_SET),
     "solutions": ("all", set()),
+    "on_too_long": ("drop", set()),
+    "recipe": ("{epochs:1}", set()),
+    "adapter": ("{question:q,solution:a}", OF_SET),
+    "train_mix": ("[{path:a.jsonl}]", set()),
 }
 
 

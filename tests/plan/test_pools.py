@@ -80,7 +80,7 @@ def test_a_file_that_changed_meanwhile_is_refused(tmp_path: Path):
         ),
         (
             ("+pools.theirs.path=FILE", "+pools.theirs.order_seed=x", "union=[theirs]"),
-            r"pools\.theirs=.*could not be conv",
+            r"pools\.theirs: .*could not be conv",
         ),
         (("+pools.nano-xs.path=FILE", "union=[nano-xs]"), "not the name of the cell's model"),
         (

@@ -54,6 +54,15 @@ def test_work_without_flops(tmp_path: Path) -> None:
     assert found.seconds(stage("evaluate", flops=1e11)) == pytest.approx(10.0, rel=0.05)
 
 
+def test_times_say_what_they_rest_on(tmp_path: Path) -> None:
+    found = estimator(tmp_path, [("finetune", 10.0, 100.0, 1e12)])
+    found.seconds(stage("finetune", flops=1e12))
+    assert "took in this store" in found.speeds()
+    found.seconds(stage("shard", flops=1e12))
+    found.seconds(stage("finetune", flops=1e17))  # of a size that nothing here was
+    assert "times of finetune, shard: at 1.0e+10 FLOP/s" in found.speeds()
+
+
 def test_numbers_for_people() -> None:
     assert [size_text(n) for n in (12, 1500, 2.5e9)] == ["12 B", "1.5 kB", "2.5 GB"]
     assert [count_text(n) for n in (12, 1500, 3e6)] == ["12", "1.5k", "3.0M"]

@@ -24,7 +24,8 @@ OTHER = {"question": "One and one?", "answer": "1+1=<<1+1=2>>2\n#### 2"}
 
 
 def read(*rows: dict[str, Any], solutions: str | None, drop: bool = False) -> Any:
-    return problems_of(enumerate(rows, start=1), name="f", rule="gsm8k", solutions=solutions, drop_duplicates=drop)
+    placed = ((f"line {number}", row) for number, row in enumerate(rows, start=1))
+    return problems_of(placed, name="f", rule="gsm8k", solutions=solutions, drop_duplicates=drop)
 
 
 def test_all_are_kept_in_their_order_or_the_first_and_the_rest_counted():

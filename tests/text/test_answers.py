@@ -36,6 +36,7 @@ TABLE: dict[str, tuple[str | None, ...]] = {
     "#### \uff11\uff18": (None, None, None, None, None, None),
     "A: 3\nThen she eats 2": (None, None, "2", "2", "3", None),
 }
+ON_NUMBERS = tuple(name for name, rule in answers.RULES.items() if rule.numbers)
 RULES = ("gsm8k", "strict_match", "flexible_extract", "last_number", "answer_line", "paper")
 
 
@@ -47,10 +48,10 @@ def test_each_rule_extracts_what_its_definition_says(text: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "gold", "equal_under"),
     [
-        ("18", "18", set(answers.RULES)),
+        ("18", "18", set(ON_NUMBERS)),
         ("18.0", "18", {"last_number", "answer_line", "paper", "paper_select"}),
         ("10.40", "10.4", {"last_number", "answer_line", "paper", "paper_select"}),
-        ("1,450,000", "1450000", set(answers.RULES)),
+        ("1,450,000", "1450000", set(ON_NUMBERS)),
         (
             "10.",
             "10",
@@ -61,7 +62,7 @@ def test_each_rule_extracts_what_its_definition_says(text: str) -> None:
     ],
 )
 def test_equality_is_the_rules_own(answer: str, gold: str, equal_under: set[str]) -> None:
-    assert {rule for rule in answers.RULES if answers.equal(rule, answer, gold)} == equal_under
+    assert {rule for rule in ON_NUMBERS if answers.equal(rule, answer, gold)} == equal_under
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_published_labels(gsm8k_dir: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("rule", answers.RULES)
+@pytest.mark.parametrize("rule", ON_NUMBERS)
 @pytest.mark.parametrize("text", ["#### " * 1_000_000, "9" * 5_000_000, "\ud800\x00#### 4\x00", ",.$-" * 1_000_000])
 def test_hostile_text_returns(rule: str, text: str) -> None:
     answers.grade(rule, text, "4", False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rft.text import equations
-from rft.text.equations import check, equation_key, equation_list, evaluate
+from rft.text.equations import check, equation_fault, equation_key, equation_list, equation_parts, evaluate
 
 
 def test_list_and_key_are_the_papers() -> None:
@@ -27,6 +27,19 @@ def test_list_equals_the_regular_expression() -> None:
     for _ in range(3000):
         text = "".join(rng.choice(["<", "<<", ">", ">>", "1+1=2", " ", "\n", "x"]) for _ in range(rng.randint(0, 12)))
         assert equation_list(text) == [found.replace(" ", "") for found in re.findall(r"<<([^>]*)>>", text)], text
+
+
+def test_parts_are_the_text_and_mark_its_equations() -> None:
+    rng = random.Random(5)
+    for _ in range(2000):
+        text = "".join(
+            rng.choices(["<<", ">>", "<", ">", "2*3=6", "2*3=7", " ", "x", "\U0001f34e"], k=rng.randrange(12))
+        )
+        parts = equation_parts(text)
+        assert "".join(part for part, _ in parts) == text
+        marked = [(part[2:-2].replace(" ", ""), holds) for part, holds in parts if holds is not None]
+        assert [equation for equation, _ in marked] == equation_list(text)
+        assert all(holds == (equation_fault(equation) is None) for equation, holds in marked)
 
 
 def test_values_equal_pythons() -> None:

@@ -14,8 +14,8 @@ from rft.text.subsets import split
 QUESTIONS = [f"Ann has {n} nails, and buys {n + 1} more. How many?" for n in range(40)]
 
 
-def rows(questions: list[str]) -> list[tuple[int, dict[str, str]]]:
-    return [(i, {"question": q, "answer": "#### 1"}) for i, q in enumerate(questions, start=1)]
+def rows(questions: list[str]) -> list[tuple[str, dict[str, str]]]:
+    return [(f"line {i}", {"question": q, "answer": "#### 1"}) for i, q in enumerate(questions, start=1)]
 
 
 def other_typography(question: str) -> str:

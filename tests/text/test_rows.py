@@ -26,8 +26,9 @@ from rft.text.overlap import normalise
 from rft.text.rows import numbered_rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ON_NUMBERS = tuple(name for name, rule in answers.RULES.items() if rule.numbers)
 OWN_RULES = ("last_number", "answer_line")
-OTHERS = tuple(name for name in answers.RULES if name not in OWN_RULES)
+OTHERS = tuple(name for name in ON_NUMBERS if name not in OWN_RULES)
 
 
 def row(question: str, answer: str) -> dict[str, str]:
@@ -57,7 +58,7 @@ def test_a_solution_that_the_rule_cannot_read_is_refused_or_dropped(tmp_path: Pa
     path = write(tmp_path / "a.jsonl", GOOD, row("Other?", answer), row("Third?", "#### 3"))
     with pytest.raises(ValueError, match=r"line 2 has the gold answer .* but rule gsm8k .*data.on_bad_gold=drop"):
         gsm8k.read_problems(path, rule="gsm8k")
-    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+    found = gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="drop", on_duplicate="error"))
     assert [problem.question for problem in found.problems] == [GOOD["question"], "Third?"]
     assert found.dropped == {"bad_gold": 1}
 
@@ -75,7 +76,7 @@ def test_what_is_no_number_is_refused_by_name(tmp_path: Path, gold: str):
 
 
 @pytest.mark.parametrize("gold", ["2.50", "5.0", ".5", "007", "18.", "1,234.50", "18.00", "-0", "1,450"])
-@pytest.mark.parametrize("rule", answers.RULES)
+@pytest.mark.parametrize("rule", ON_NUMBERS)
 def test_a_gold_answer_equals_itself_under_every_rule(tmp_path: Path, gold: str, rule: str):
     """The text of a human solution is graded as that project would grade it against its own gold answer."""
     (problem,) = gsm8k.read_problems(write(tmp_path / "a.jsonl", row("Q?", f"so\n#### {gold}")), rule=rule)
@@ -84,7 +85,7 @@ def test_a_gold_answer_equals_itself_under_every_rule(tmp_path: Path, gold: str,
     assert answers.grade(rule, wrong, problem.gold, False) is not Outcome.CORRECT
 
 
-@pytest.mark.parametrize("rule", answers.RULES)
+@pytest.mark.parametrize("rule", ON_NUMBERS)
 def test_other_projects_compare_text_and_ours_numbers(rule: str):
     same = answers.grade(rule, "#### 2.5", "2.50", False) is Outcome.CORRECT
     assert same == (rule in (*OWN_RULES, "paper", "paper_select"))
@@ -148,7 +149,7 @@ def test_duplicates_are_named_together_and_can_be_dropped(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", GOOD, row("B?", "#### 1"), GOOD, row("b? ", "#### 1"))
     with pytest.raises(ValueError, match=r"line 3 repeats the problem of line 1; line 4 repeats .* of line 2\. Remove"):
         gsm8k.read_problems(path)
-    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="error", on_duplicate="drop")
+    found = gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="error", on_duplicate="drop"))
     assert (len(found.problems), found.dropped) == (2, {"duplicate": 2})
 
 
@@ -285,7 +286,7 @@ TEXT = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("0123456789+-
 @settings(max_examples=400, deadline=None)
 @given(TEXT)
 def test_parsers_of_model_text_never_raise(text: str):
-    for rule in answers.RULES:
+    for rule in ON_NUMBERS:
         found = answers.extract(rule, text)
         assert found is None or isinstance(found, str)
         assert answers.grade(rule, text, "4", False) in Outcome
@@ -341,9 +342,9 @@ def test_only_a_bad_gold_answer_is_dropped_as_one(tmp_path: Path):
     ):
         path = write(tmp_path / "a.jsonl", good, lacking)
         with pytest.raises(ValueError, match=r"line 2 lacks the field"):
-            gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+            gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="drop", on_duplicate="error"))
     path = write(tmp_path / "a.jsonl", good, {**good, "gold": "three"})
-    found = gsm8k.read_file(path, limit=None, rule="gsm8k", on_bad_gold="drop", on_duplicate="error")
+    found = gsm8k.read_file(path, gsm8k.ReadAs(rule="gsm8k", on_bad_gold="drop", on_duplicate="error"))
     assert (len(found.problems), found.dropped) == (1, {"bad_gold": 1})
 
 

@@ -26,7 +26,7 @@ def settings(study: Reference, words: Sequence[str]) -> str:
     no_words(words)
     header, rows = results_rows(study.table, study.outcomes)
     grid = Grid("All settings", tuple(header), tuple(map(tuple, rows)))
-    return text_of(shortened(grid), ERROR_NOTE)
+    return text_of(shortened(grid), ERROR_NOTE, *study.table.notes)
 
 
 @makes("facts")

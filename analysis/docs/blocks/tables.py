@@ -27,7 +27,7 @@ def results(study: Reference, words: Sequence[str]) -> str:
     """Accuracy of every setting, without columns that say nothing."""
     no_words(words)
     grid = replace(paper_tables(study.table, study.outcomes)["table5"], title="maj1@1, % ± standard error")
-    return text_of(shortened(grid), ERROR_NOTE)
+    return text_of(shortened(grid), ERROR_NOTE, *study.table.notes)
 
 
 @makes("table")
@@ -46,7 +46,7 @@ def gains(study: Reference, words: Sequence[str]) -> str:
     found = compared(study.points, study.outcomes)
     header, rows = matched_rows(study.points, study.outcomes)
     grid = Grid(f"{matched_title(found)}, in points", tuple(header), tuple(map(tuple, rows)))
-    return text_of(shortened(grid), *matched_notes(found))
+    return text_of(shortened(grid), *matched_notes(found), *study.table.notes)
 
 
 @makes("kept")

@@ -75,12 +75,13 @@ def test_the_data_reads_back_as_it_was(report: Path) -> None:
     assert json.loads(data_block({"a": HOSTILE})) == {"a": HOSTILE}
 
 
-def test_sections_come_claims_first_and_missing_cells_have_reasons(report: Path) -> None:
+def test_what_was_found_comes_first_and_missing_cells_have_reasons(report: Path) -> None:
     text = report.read_text()
-    places = [text.index(f'<section id="{name}"') for name in ("claims", "figures", "tables", "missing", "plan", "solutions", "provenance")]  # fmt: skip # noqa: E501
+    places = [text.index(f'<section id="{name}"') for name in ("findings", "figures", "tables", "claims", "missing", "plan", "solutions", "provenance")]  # fmt: skip # noqa: E501
     assert places == sorted(places)
     assert "missing cells: 1" in text
     assert not re.search("&lt;/?(p|li|ul|td|strong)&gt;", text)  # escaped twice
+    assert "that these cells cannot test, and what to add to test them" in text
     assert text.count('<img class="plot"') == text.count("<figcaption>") >= 5
     assert "n = 40 test problems" in text
 

@@ -1,0 +1,109 @@
+"""What a study may be extended along, and its series: settings that differ in one thing alone, in the order of their size.
+
+    series_of(points, axis=AXES["model"])[0].label        # 'SFT'
+    series_of(points, axis=AXES["k"])[0].label            # 'RFT, LLaMA-7B'
+
+Points are those of one recipe (analysis.load.recipes), grouped by all that labels tell but the axis: a series holds one
+configuration with one thing varied. Models stand in the order of their pretraining compute (6 N D, or as published), else of
+their parameters, and are predicted by their loss; amounts of data and k by their logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analysis.load.labels import method_label, setting_label
+from analysis.load.names import base_names, base_order, value_text
+from analysis.load.places import TOLD
+from analysis.load.points import Point
+from analysis.stats.loss_fits import pretrain_flops, texts_differ
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that a study varies."""
+
+    name: str  # as `--hold-out` names it
+    size: Callable[[Point], float | None]  # what is larger and what is smaller
+    coordinate: Callable[[Point], float | None]  # what predictions are made from; grows with quality
+    unit: str  # of the size
+
+    @property
+    def of_models(self) -> bool:
+        """Whether its values are bases."""
+        return self.name == MODEL
+
+
+def _compute(point: Point) -> float | None:
+    flops = pretrain_flops(point.cell)
+    return flops if math.isfinite(flops) else point.cell.num_params
+
+
+def _quality(point: Point) -> float | None:
+    loss = point.loss
+    return None if loss is None else -loss
+
+
+def _log2(value: float | None) -> float | None:
+    return math.log2(value) if value else None
+
+
+AXES = {
+    MODEL: Axis(MODEL, _compute, _quality, "pretraining compute"),
+    "data_frac": Axis("data_frac", lambda p: p.cell.data_frac, lambda p: _log2(p.cell.data_frac), "data"),
+    "k": Axis("k", lambda p: p.cell.k, lambda p: _log2(p.cell.k), "k"),
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """Settings that differ on one axis alone, smallest first."""
+
+    axis: Axis
+    label: str
+    points: tuple[Point, ...]
+    names: tuple[str, ...]  # of the points on the axis: 'nano-s', '0.5', '16'
+
+
+def series_of(points: Sequence[Point], *, axis: Axis) -> list[Series]:
+    """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none."""
+    usable = [p for p in points if axis.size(p) and axis.coordinate(p) is not None and not p.cell.post_trained]
+    names = base_names(p.cell for p in points)
+    groups: dict[tuple[object, ...], list[Point]] = {}
+    for point in usable:
+        groups.setdefault(_apart(point, axis), []).append(point)
+    found = []
+    for members in groups.values():
+        if len(members) < 2 or (axis.of_models and texts_differ(members)):
+            continue
+        ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))
+        shown = tuple(names[p.cell.base] if axis.of_models else value_text(axis.size(p)) for p in ordered)
+        found.append(Series(axis, _label(ordered[0], axis, names[ordered[0].cell.base]), ordered, shown))
+    return found
+
+
+def _apart(point: Point, axis: Axis) -> tuple[object, ...]:
+    cell = point.cell
+    told = [says(cell) for key, says in TOLD.items() if key != axis.name]
+    return (cell.study_kind, cell.data, cell.test_set, None if axis.of_models else cell.base, *told)
+
+
+def _label(point: Point, axis: Axis, base: str) -> str:
+    if axis.of_models:
+        return setting_label(point.cell)
+    if axis.name == "k":
+        return f"{setting_label(point.cell).replace(f' k={point.cell.k}', '')}, {base}"
+    return f"{method_label(point.cell)}, {base}"
+
+
+def kin(series: Series, among: Sequence[Series]) -> list[Series]:
+    """The series of other bases that are otherwise the same, and itself."""
+
+    def shared(one: Series) -> tuple[object, ...]:
+        return (one.axis.name, *_apart(one.points[0], one.axis)[:3], *_apart(one.points[0], one.axis)[4:])
+
+    return [other for other in among if shared(other) == shared(series)]

@@ -1,0 +1,231 @@
+"""Held-out cells predicted from the others of their series, over every cut, and scored.
+
+    rows = every_row(points)                        # leave-largest-out first, then the two largest, ...
+    rows[0].prediction.value, rows[0].truth         # 65.6, 63.2
+    named_rows(points, HoldOut.parse("data_frac=1"))
+    scores(rows)                                    # {'this form': Score(n=12, rmse=2.1, ...), 'largest seen': ...}
+
+A prediction is a function of the fitted cells and of the place of the held-out one (its loss, size, number of problems, draws
+and replicates): tests change what held-out cells measured and get the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from analysis.load.points import Point
+from analysis.predict.axes import AXES, Axis, Series, kin, series_of
+from analysis.predict.rivals import RIVALS, Place, rivals, two_step
+from analysis.stats.fits import keep_measurable
+from analysis.stats.linear import NotEnough
+from analysis.stats.prediction import Prediction, Seen, Target, predict
+
+ONE_STEP, TWO_STEP = "one step", "two steps"
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Which cells are held out: those with these values on one axis."""
+
+    axis: Axis
+    values: tuple[str, ...]
+
+    @staticmethod
+    def parse(text: str) -> HoldOut:
+        """Of `model=a,b`, `data_frac=1` or `k=16,64`. Raises ValueError for anything else."""
+        name, separator, values = text.partition("=")
+        if name not in AXES or not separator or not values:
+            raise ValueError(
+                f"--hold-out {text!r} is none of model=NAME, data_frac=NUMBER, k=NUMBER (several values by commas)"
+            )
+        if not AXES[name].of_models:
+            for value in values.split(","):
+                _amount(value)
+        return HoldOut(AXES[name], tuple(values.split(",")))
+
+    def holds(self, series: Series, place: int) -> bool:
+        """Whether it names a point of a series."""
+        if self.axis.of_models:
+            return bool({series.names[place], series.points[place].cell.model} & set(self.values))
+        size = self.axis.size(series.points[place]) or 0.0
+        return any(math.isclose(size, _amount(value)) for value in self.values)
+
+
+def _amount(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"{text!r} is no number: give 0.5, 1/8 or 16") from error
+
+
+@dataclass(frozen=True)
+class Row:
+    """One held-out cell."""
+
+    series: Series
+    name: str  # on its axis
+    num_held: int  # cells of its series that were held out with it, itself counted; the largest ones
+    fitted: tuple[Point, ...]
+    left_out: tuple[str, ...]  # fitted cells at the floor or ceiling, in words
+    place: Place
+    prediction: Prediction | NotEnough
+    two_step: Prediction | None
+    rivals: Mapping[str, float | None]
+    truth: float | None  # None: not measured yet
+
+    @property
+    def ratio(self) -> float:
+        """Its size over the largest fitted one."""
+        return self.place.size / max(self.series.axis.size(p) or math.nan for p in self.fitted)
+
+    @property
+    def refused(self) -> str:
+        """Why these cells predict nothing; '' where they do."""
+        return self.prediction.reason if isinstance(self.prediction, NotEnough) else self.prediction.refused
+
+
+def every_row(points: Sequence[Point], *, axes: Collection[str] = tuple(AXES)) -> list[Row]:
+    """Every cut of every series by size: all cells above it are predicted from all below it. Smallest hold-outs first."""
+    rows = []
+    for name in axes:
+        found = series_of(points, axis=AXES[name])
+        most = max((len(series.points) for series in found), default=0)
+        for count in range(1, most):
+            for series in found:
+                if count < len(series.points):
+                    held = range(len(series.points) - count, len(series.points))
+                    rows += _rows(series, held, among=found)
+    return rows
+
+
+def named_rows(points: Sequence[Point], hold_out: HoldOut) -> list[Row]:
+    """The cells that a hold-out names, each from the rest of its series. Raises ValueError for a value that has no place.
+
+    An amount that no cell has is predicted, without a truth beside it; of a model the loss has to be known.
+    """
+    found = series_of(points, axis=hold_out.axis)
+    if not found:
+        raise ValueError(
+            f"no two settings of these cells differ in {hold_out.axis.name} alone: there is nothing to fit"
+        )
+    rows = []
+    for series in found:
+        held = [place for place in range(len(series.points)) if hold_out.holds(series, place)]
+        if held and len(held) < len(series.points):
+            rows += _rows(series, held, among=found)
+    known = {name for series in found for name in (*series.names, *(p.cell.model for p in series.points))}
+    for value in hold_out.values:
+        if hold_out.axis.of_models and value not in known:
+            raise ValueError(f"no base is called {value!r}; there are {', '.join(sorted(known))}")
+        if not hold_out.axis.of_models and not any(math.isclose(_amount(value), r.place.size) for r in rows):
+            rows += [_unmeasured(series, _amount(value), hold_out, among=found) for series in found]
+    if not rows:
+        raise ValueError(f"no series has {hold_out.axis.name}={','.join(hold_out.values)} beside other values")
+    return rows
+
+
+def _rows(series: Series, held: Collection[int], *, among: Sequence[Series]) -> list[Row]:
+    fitted = [point for place, point in enumerate(series.points) if place not in held]
+    gone = {series.axis.size(series.points[place]) for place in held}
+    return [
+        _row(series, series.names[place], fitted, _place(series.points[place], series.axis), gone, len(held), among,
+             held=series.points[place])
+        for place in held
+    ]  # fmt: skip
+
+
+def _place(point: Point, axis: Axis) -> Place:
+    coordinate, size = axis.coordinate(point), axis.size(point)
+    assert coordinate is not None, "series hold points that have one"
+    assert size is not None, "series hold points that have one"
+    return Place(coordinate, float(size), point.cell.num_params)
+
+
+def _unmeasured(series: Series, amount: float, hold_out: HoldOut, *, among: Sequence[Series]) -> Row:
+    fitted = [p for place, p in enumerate(series.points) if not hold_out.holds(series, place)]
+    place = Place(math.log2(amount), amount, series.points[0].cell.num_params)
+    return _row(series, f"{amount:g}", fitted, place, {amount}, 1, among, held=None)
+
+
+def _row(
+    series: Series, name: str, fitted: Sequence[Point], place: Place, gone: Collection[float | None], num_held: int,
+    among: Sequence[Series], *, held: Point | None,
+) -> Row:  # fmt: skip
+    used, left_out = keep_measurable(fitted)
+    design = fitted[-1] if held is None else held
+    target = Target(place.coordinate, _num_items(design), max(1, design.estimate.num_units))
+    seen = [Seen.of(series.axis.coordinate(p) or 0.0, p.estimate) for p in used]
+    relatives = [
+        keep_measurable([p for p in other.points if series.axis.size(p) not in gone])[0] for other in kin(series, among)
+    ]
+    found = predict(seen, target)
+    usable = not isinstance(found, NotEnough)
+    return Row(
+        series, name, num_held, tuple(fitted), left_out, place, found,
+        two_step(used, seen, series, target, place) if usable else None,
+        rivals(used, series, place, relatives=relatives) if usable else dict.fromkeys(RIVALS),
+        None if held is None else held.estimate.value,
+    )  # fmt: skip
+
+
+def _num_items(point: Point) -> int:
+    """Test problems of one cell: how it is measured, known beforehand."""
+    score = point.cell.accuracy
+    assert score is not None, "points have an accuracy"
+    return score.n
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one predictor did on held-out cells."""
+
+    n: int
+    bias: float  # mean of predicted minus measured, points
+    mean_error: float  # mean absolute
+    rmse: float
+    covered: int | None  # held-out cells within its 95 % interval; None: it has none
+
+
+def scores(rows: Iterable[Row], *, refused: bool = False) -> dict[str, Score]:
+    """By predictor, each on the measured cells that it predicts and these cells allow to predict.
+
+    `refused`: of the one step alone, on the cells that are not allowed and have a number all the same.
+    """
+    told = [row for row in rows if row.truth is not None and bool(row.refused) == refused]
+    found = {}
+    for name in (ONE_STEP,) if refused else (ONE_STEP, TWO_STEP, *RIVALS):
+        pairs = [(row, value) for row in told if (value := predicted(row, name)) is not None]
+        if pairs:
+            errors = np.array([value - (row.truth or 0.0) for row, value in pairs])
+            inside = [_covers(row, name) for row, _ in pairs]
+            covered = None if any(one is None for one in inside) else sum(map(bool, inside))
+            found[name] = Score(
+                len(pairs),
+                float(errors.mean()),
+                float(np.abs(errors).mean()),
+                float(np.sqrt(np.mean(errors**2))),
+                covered,
+            )
+    return found
+
+
+def predicted(row: Row, name: str) -> float | None:
+    """What one predictor says of a held-out cell, in percent."""
+    one = _interval_of(row, name)
+    return row.rivals[name] if name in RIVALS else None if one is None else one.value
+
+
+def _interval_of(row: Row, name: str) -> Prediction | None:
+    if name == TWO_STEP:
+        return row.two_step
+    return row.prediction if name == ONE_STEP and isinstance(row.prediction, Prediction) else None
+
+
+def _covers(row: Row, name: str) -> bool | None:
+    one = _interval_of(row, name)
+    return None if one is None or row.truth is None else one.covers(row.truth)

@@ -1,0 +1,51 @@
+"""Plans of a dry run's jobs, gathered where every job of a sweep can write, and shown as one: whichever launcher ran them.
+
+    keep_plan(cell, folder=sweep_folder)            # in a job
+    print(gathered_text(sweep_folder))              # at the end of the sweep; None where no job left a plan
+
+The folder is the one into which Hydra writes a dry run, and is removed with it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from rft.config import StudyConfig
+from rft.infra.store import Store
+from rft.plan.cell import CellPlan
+from rft.plan.paper_costs import comparison_text
+from rft.plan.show import plan_text
+from rft.plan.sources import Sources
+
+PLANS = "plans"  # folder
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A configuration, what planning looked up outside it, and the plan."""
+
+    cfg: StudyConfig
+    sources: Sources
+    plan: CellPlan
+
+
+def keep_plan(cell: PlannedCell, *, folder: Path) -> None:
+    """Leave a job's plan for the end of the sweep."""
+    (folder / PLANS).mkdir(parents=True, exist_ok=True)
+    (folder / PLANS / f"{uuid.uuid4().hex}.pickle").write_bytes(pickle.dumps(cell))
+
+
+def gathered_text(folder: Path) -> str | None:
+    """One plan for all jobs that left one, in the order in which they were planned."""
+    files = sorted((folder / PLANS).glob("*.pickle"), key=lambda path: (os.stat(path).st_mtime_ns, path.name))
+    planned: list[PlannedCell] = [pickle.loads(path.read_bytes()) for path in files]  # written by this sweep's jobs
+    if not planned:
+        return None
+    cells = list({cell.plan.cell_id: cell.plan for cell in planned}.values())
+    cfg = planned[0].cfg
+    text = plan_text(cells, store=Store(Path(cfg.store.root)), runtime=cfg.runtime, workers=1, num_jobs=len(planned))
+    return text + ("\n\n" + comparison_text(cells) if cfg.plan.compare == "table4" else "")

@@ -1,0 +1,63 @@
+"""Checks of a data set's adapter, mixture and grading rule.
+
+list(data_problems(cfg))      # ["data.adapter has neither question and solution nor messages: ..."]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rft.config import AdapterConfig, DataConfig, DataKind, StudyConfig
+from rft.infra.hub import HUB_PREFIX
+from rft.text.answers import RULES
+from rft.text.rowmap import check_path
+
+NUMBERS_ALONE = ("self_query",)  # methods that write gold answers themselves
+
+
+def data_problems(cfg: StudyConfig) -> Iterator[str]:
+    """Settings of the cell's data and of its further test sets that cannot work; names have been checked before."""
+    for place, data in (("data", cfg.data), *((f"eval_sets.{name}", one) for name, one in cfg.eval_sets.items())):
+        yield from _adapter_problems(f"{place}.adapter", data.adapter)
+        if missing := RULES[data.rule].needs():
+            yield missing
+        if data.kind is DataKind.world and not RULES[data.rule].numbers:
+            yield f"{place}.rule={data.rule} compares no numbers, which all answers of the embedded world are: use gsm8k"
+    yield from _mix_problems(cfg.data)
+    if not RULES[cfg.data.rule].numbers:
+        if cfg.eval.perturbed_seed is not None:
+            yield f"eval.perturbed_seed changes numbers, and data.rule={cfg.data.rule} is for other answers: set it to null"
+        if cfg.method in NUMBERS_ALONE:
+            yield f"method={cfg.method} computes gold answers from equations, and data.rule={cfg.data.rule} is for others"
+
+
+def _mix_problems(data: DataConfig) -> Iterator[str]:
+    parts = data.train_mix
+    if not parts:
+        return
+    if data.train_limit is not None:
+        yield "data.train_limit and data.train_mix: give each file a `limit` of its own"
+    weighted = [part.weight for part in parts if part.weight is not None]
+    if 0 < len(weighted) < len(parts):
+        yield "data.train_mix: give each file a weight, or none (then every row is taken)"
+    if any(weight <= 0 for weight in weighted) or any(part.limit is not None and part.limit < 1 for part in parts):
+        yield "data.train_mix: weights must be above 0 and limits at least 1"
+    for place, part in enumerate(parts):
+        if part.path.startswith(HUB_PREFIX):
+            yield f"data.train_mix[{place}].path={part.path}: files of a mixture are counted before it runs: fetch it first"
+        yield from _adapter_problems(f"data.train_mix[{place}].adapter", part.adapter)
+
+
+def _adapter_problems(place: str, adapter: AdapterConfig) -> Iterator[str]:
+    if adapter == AdapterConfig():
+        return
+    question, solution, messages = adapter.question, adapter.solution, adapter.messages
+    has_pair, has_either = None not in (question, solution), (question, solution) != (None, None)
+    if has_pair is (messages is not None) or has_either is not has_pair:
+        yield (
+            f"{place} needs question and solution, or messages alone; it has question={question}, solution={solution}, "
+            f"messages={messages}"
+        )
+    for path in (question, solution, messages, adapter.gold):
+        if path is not None and (fault := check_path(path)):
+            yield f"{place}: {fault}"

@@ -1,0 +1,160 @@
+"""What planning looks up of data files: where they lie, what is in them, how many problems, and that none is in the test set.
+
+path = data_path(cfg.data.train_path, "train")        # a file, or a pattern of several
+num_problems(cfg.data, path, split="train", full=7_473)
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rft.config import DataConfig
+from rft.infra.digest import files_digest
+from rft.infra.hub import HUB_PREFIX, parse
+from rft.plan.reading_rows import read_as
+from rft.text.gsm8k import ReadAs, Reading, read_file
+from rft.text.mixture import mixed
+from rft.text.overlap import refuse_overlap
+from rft.text.tables import ENDINGS, files_behind
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
+
+
+@dataclass(frozen=True)
+class SetSource:
+    """Where the problems of a further test set come from."""
+
+    content: str | None  # digest; None for the embedded world
+    path: str
+    num: int  # of problems
+
+
+def mix(data: DataConfig) -> tuple[SetSource, ...]:
+    """The training files of a mixture, looked up."""
+    paths = [data_path(part.path, "train") for part in data.train_mix]
+    return tuple(SetSource(content_of(path, "train"), path, 0) for path in paths)
+
+
+def num_mixed(data: DataConfig) -> int:
+    """Problems of a mixture, as its stage will find them."""
+    return len(_mixed(data).problems)
+
+
+def _mixed(data: DataConfig) -> Reading:
+    """The training problems of a mixture, as its stage will find them."""
+    hows = [replace(read_as(data, split="train", part=part), rule=data.rule) for part in data.train_mix]
+    paths = [data_path(part.path, "train") for part in data.train_mix]
+    found = [_problems(path, _stamp(path), how).problems for path, how in zip(paths, hows, strict=True)]
+    named = {f"{place}. {path}": one for place, (path, one) in enumerate(zip(paths, found, strict=True), 1)}
+    weights = [part.weight for part in data.train_mix if part.weight is not None]
+    return mixed(named, weights=weights, drop_duplicates=data.on_duplicate.value == "drop")
+
+
+def data_path(given: str | None, split: str) -> str:
+    """The file of a split: as given, or GSM8K from $GSM8K_DIR, else ../shared/gsm8k, else the hub."""
+    if given is None:
+        raise ValueError(f"data.{split}_path is not set: give a JSONL file, a folder with {split}.jsonl, or hub:<id>")
+    if given == GSM8K_HUB_ID:
+        for folder in (os.environ.get("GSM8K_DIR"), REPOSITORY.parent / "shared" / "gsm8k"):
+            if folder and (Path(folder) / f"{split}.jsonl").is_file():
+                return str(Path(folder) / f"{split}.jsonl")
+    if given.startswith(HUB_PREFIX):
+        _refuse_folder(given, split)
+        return given
+    path = Path(given)
+    if path.is_dir():
+        names = (path / f"{split}{ending}" for ending in ENDINGS)
+        path = next((name for name in names if name.is_file()), path / f"{split}.jsonl")
+    if not files_behind(str(path)):
+        raise ValueError(
+            f"data.{split}_path={given}: no such file. Give a JSONL file, a folder with {split}.jsonl, or hub:<id>; also "
+            ".json, .csv, .tsv, .parquet, and a pattern of several files"
+        )
+    return str(path)
+
+
+def _refuse_folder(source: str, split: str) -> None:
+    """Raise ValueError for a local folder named like the hub id: the library would read it instead, with no digest taken."""
+    name = parse(source)[0]
+    if Path(name).exists():
+        raise ValueError(
+            f"data.{split}_path={source}: there is a folder {name} here, which would be read instead of the hub: give "
+            f"its path without {HUB_PREFIX!r}, or run from another folder"
+        )
+
+
+def content_of(path: str, role: str) -> str:
+    """Digest of a file, or of several; of the hub its name. Raises ValueError where there is none."""
+    if path.startswith(HUB_PREFIX) and role != "loss":
+        return path
+    files = [Path(path)] if role == "loss" else files_behind(path)
+    if not files or not files[0].is_file():
+        raise ValueError(f"the {role} file {path} does not exist: set data.{role}_path to a local file")
+    return files_digest(files)
+
+
+def num_problems(data: DataConfig, path: str, *, split: str, full: int) -> int:
+    """Problems of a file, as the data stage will read them.
+
+    Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
+    """
+    how = read_as(data, split=split)
+    limit = how.limit
+    if path.startswith(HUB_PREFIX):
+        if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
+            return full if limit is None else min(limit, full)
+        if limit is None:
+            raise ValueError(
+                f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
+                "data.test_limit to its numbers of rows (or fewer)"
+            )
+        return limit
+    return _count(path, _stamp(path), replace(how, rule=data.rule))
+
+
+def _stamp(path: str) -> tuple[tuple[str, int, int], ...]:
+    """What shows that files have changed, cheaply."""
+    stats = ((str(file), os.stat(file)) for file in files_behind(path))
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def refuse_leaks(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
+    """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
+    if any(path.startswith(HUB_PREFIX) for path in (train, test)):
+        return
+    first, second = (
+        replace(read_as(data, split=split), rule=None, on_bad_gold="drop")
+        for split, data in (("train", trained), ("test", tested))
+    )
+    if trained.train_mix:
+        asked = tuple(problem.question for problem in _mixed(trained).problems)
+    else:
+        asked = _questions(train, _stamp(train), first)
+    _checked_apart(asked, _questions(test, _stamp(test), second))
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _questions(path: str, stamp: Stamp, how: ReadAs) -> tuple[str, ...]:
+    return tuple(problem.question for problem in _problems(path, stamp, how).problems)
+
+
+@functools.lru_cache(maxsize=8)
+def _problems(path: str, stamp: Stamp, how: ReadAs) -> Reading:  # noqa: ARG001
+    return read_file(path, how)
+
+
+@functools.lru_cache(maxsize=64)
+def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
+    refuse_overlap(train, test, name="the training file")
+
+
+@functools.lru_cache(maxsize=256)
+def _count(path: str, stamp: Stamp, how: ReadAs) -> int:  # noqa: ARG001
+    return len(read_file(path, how).problems)

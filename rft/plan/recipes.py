@@ -1,0 +1,132 @@
+"""The fine-tuning recipe in force for a model on a data set, and where each of its values is from.
+
+    found = recipe_in_force(train, model=model, data=data, origins=origins)
+    found.train.lr                     # 2e-05
+    found.lines                        # ('the train file paper: epochs 3, lr 2e-05, ...', 'set aside: lr 0.003 of ...')
+
+Who says it last wins: the command line, then a study's file, then the model's file for this data set (`recipes.DATA`), then
+the data set's file (`recipe`), then the train file; a learning rate that none of them gives is the model's own `lr`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rft.conf_path import choices
+from rft.config import DataConfig, ModelConfig, TrainConfig
+
+RATE = "lr"  # a field of the recipe that the model has a value for
+OF_TRAIN = "train."  # keys of the recipe
+COMMAND_LINE = "the command line"
+MODEL_RATE = "model.lr"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where the composed `train` is from."""
+
+    given: Mapping[str, str] = field(default_factory=dict)  # field -> who sets it, above all files of models and data
+    file: str = "the train file"
+    own_rate: str = ""  # who sets model.lr of the cell's model, where it is not its file
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A recipe and what a plan says of it."""
+
+    train: TrainConfig
+    lines: tuple[str, ...]
+
+
+def recipe_in_force(
+    train: TrainConfig, *, model: ModelConfig, data: DataConfig, origins: Origins, rate_from: str = ""
+) -> InForce:
+    """The recipe of `model` on `data`; `train` as composed. Raises ValueError for a recipe with an unknown key or value."""
+    layers = [
+        (f"the data file {data.name} (data.recipe)", _checked(data.recipe, f"data.recipe of {data.name}")),
+        (
+            f"the model file {model.name} (model.recipes.{data.name})",
+            _checked(model.recipes.get(data.name, {}), f"model.recipes.{data.name} of {model.name}"),
+        ),
+    ]
+    values = {one.name: getattr(train, one.name) for one in dataclasses.fields(TrainConfig)}
+    source = {name: origins.given.get(name, origins.file) for name in values}
+    aside = []
+    for words, layer in layers:
+        for name, value in layer.items():
+            if name in origins.given:
+                aside += _aside(name, value, words, values[name], source[name])
+            else:
+                aside += _aside(name, values[name], source[name], value, words)
+                values[name], source[name] = value, words
+    of_model = rate_from or f"the model file {model.name}"
+    found = TrainConfig(**values)
+    if found.lr is not None:
+        aside += _aside(RATE, model.lr, of_model, found.lr, source[RATE])
+        return InForce(found, tuple(_lines(values, source, aside)))
+    return InForce(found, tuple(_lines(values | {RATE: model.lr}, source | {RATE: of_model}, aside)))
+
+
+def _aside(name: str, value: Any, of: str, instead: Any, by: str) -> list[str]:
+    return [] if value is None or value == instead else [f"{name} {_text(value)} of {of} ({by} says {_text(instead)})"]
+
+
+def _lines(values: Mapping[str, object], source: Mapping[str, str], aside: Sequence[str]) -> Iterator[str]:
+    for words in dict.fromkeys(source.values()):
+        said = [
+            f"{name} {_text(values[name])}" for name in values if source[name] == words and values[name] is not None
+        ]
+        if said:
+            yield f"{words}: {', '.join(said)}"
+    if aside:
+        yield f"set aside: {'; '.join(aside)}"
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(getattr(value, "value", value))
+
+
+def _checked(given: Any, where: str) -> dict[str, Any]:
+    """Keys of `train` as typed values."""
+    known = {one.name for one in dataclasses.fields(TrainConfig)}
+    if not isinstance(given, Mapping) or not given.keys() <= known:
+        raise ValueError(f"{where} is {given}: give keys of the recipe, which are {', '.join(sorted(known))}")
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), dict(given))
+        return {name: getattr(merged, name) for name in given}
+    except OmegaConfBaseException as error:
+        raise ValueError(f"{where}: {str(error).splitlines()[0]}") from None
+
+
+def origins_of(job: DictConfig | None, folders: Sequence[Path]) -> Origins:
+    """Where `train` is from, by what Hydra knows of the job (`hydra` of a composed configuration)."""
+    if job is None:
+        return Origins()
+    chosen = job.runtime.choices
+    keys = [text.partition("=")[0].lstrip("+") for text in job.overrides.task]
+    study = chosen.get("study")
+    given = dict.fromkeys(_study_keys(study, choices("study", folders)), f"the study {study}") if study else {}
+    given |= {key.removeprefix(OF_TRAIN): COMMAND_LINE for key in keys if key.startswith(OF_TRAIN)}
+    return Origins(given, f"the train file {chosen.get('train')}", COMMAND_LINE if MODEL_RATE in keys else "")
+
+
+def _study_keys(name: str, known: Mapping[str, Path]) -> tuple[str, ...]:
+    """Fields of `train` that a study's file sets, or one that it stands on."""
+    return _keys_in(known[name], tuple(sorted(known.items()))) if name in known else ()
+
+
+@functools.cache
+def _keys_in(path: Path, known: tuple[tuple[str, Path], ...]) -> tuple[str, ...]:
+    loaded, files = OmegaConf.load(path), dict(known)
+    assert isinstance(loaded, DictConfig)
+    below = [str(one) for one in loaded.get("defaults") or [] if isinstance(one, str) and one in files]
+    own = tuple(str(key) for key in loaded.get("train") or {})
+    return tuple(dict.fromkeys([*own, *(key for one in below for key in _keys_in(files[one], known))]))

@@ -1,0 +1,65 @@
+r"""Grading rules on other answers than numbers: mathematics in LaTeX, exact text, letters of a choice.
+
+    >>> [rule.name for rule in OTHER_RULES]
+    ['math_verify', 'exact', 'choice']
+    >>> EXACT.find("Paris is on it.\n#### The  Seine").answer
+    'The Seine'
+    >>> [CHOICE.find(text).answer for text in ("The answer is (b).", "#### C", r"so \boxed{\text{D}}", "A. no\nAnswer: E")]
+    ['B', 'C', 'D', 'E']
+    >>> CHOICE.find("A good start") is None
+    True
+
+`exact` and `choice` are of this project: the answer stands behind the last `####`, in the last `\boxed{...}`, behind `A:` at
+the start of a line, or (choice) behind `answer is`, whichever is last in the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rft.text.math_answers import MATH_VERIFY
+from rft.text.numbers import Found
+from rft.text.rowmap import span_of_boxed
+from rft.text.rule import Rule
+
+_LINE = re.compile(r"(?:####|^[ \t]*(?:A|Answer):)[ \t]*(?P<answer>[^\n]*)", re.MULTILINE)
+_SAYS = re.compile(
+    r"\b(?:answer|option|choice)\s*(?:is|:)\s*:?\s*(?P<answer>\(?[A-Za-z]\)?)(?![A-Za-z])", re.IGNORECASE
+)
+_LETTER = re.compile(r"\(?\s*(?:\\text\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?\s*[.:]?")
+
+
+def _stated(text: str, *, says: bool) -> tuple[str, int] | None:
+    """(the last stated answer, the place where it ends)."""
+    found = [(match["answer"], match.end("answer")) for match in _LINE.finditer(text)]
+    box = span_of_boxed(text)
+    found += [(text[box[0] : box[1]], box[1])] if box is not None else []
+    found += [(match["answer"], match.end("answer")) for match in _SAYS.finditer(text)] if says else []
+    stated = [(answer.strip(), end) for answer, end in found if answer.strip()]
+    return max(stated, key=lambda one: one[1], default=None)
+
+
+def _exact(text: str) -> Found | None:
+    found = _stated(text, says=False)
+    return None if found is None else Found(" ".join(found[0].split()), found[1] < len(text))
+
+
+def _choice(text: str) -> Found | None:
+    found = _stated(text, says=True)
+    letter = _LETTER.fullmatch(found[0]) if found is not None else None
+    return None if found is None or letter is None else Found(letter[1].upper(), found[1] < len(text))
+
+
+def _marked(gold: str) -> str:
+    return f"#### {gold}\n"
+
+
+EXACT = Rule(
+    "exact", _exact, str.__eq__, "the last stated answer, equal as text but for spaces", _marked, False,
+    "write the text that a solution must state, on one line",
+)  # fmt: skip
+CHOICE = Rule(
+    "choice", _choice, str.__eq__, "the last stated letter, whatever its case", _marked, False,
+    "write one letter, such as B or (B)",
+)  # fmt: skip
+OTHER_RULES = (MATH_VERIFY, EXACT, CHOICE)

@@ -1,0 +1,95 @@
+"""The report's first sentences agree with planted truth, and every command that it offers plans what it says."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from synthetic_study import Truth, grid, write_study
+
+from analysis.claims.remedies import NEEDED, remedy_of
+from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.claims.run import CLAIMS, run_claims, study_view
+from analysis.load.checks import verified
+from analysis.load.points import make_points
+from analysis.load.studies import load_studies
+from analysis.report.findings import Findings, findings
+from analysis.tables.matched import compared
+
+REFERENCE = Path(__file__).parents[3] / "multirun_outputs" / "reference" / "quickstart"
+
+
+def found_of(folder: Path) -> Findings:
+    table, outcomes = verified(load_studies([folder]))
+    points = make_points(table.cells, outcomes)
+    claims = run_claims(study_view(points, outcomes))
+    return findings(table, points, against=compared(points, outcomes), claims=claims)
+
+
+def written(folder: Path, *, gain: float, draws: int, missing: dict[int, str] | None = None) -> Findings:
+    """A study of one base whose RFT lies `gain` points above both SFT and its control."""
+    truth = Truth(
+        rft_at_1=gain, rft_per_k=0.0, control={"sft_matched": 0.0}, replicate_sd=0.3, draw_sd=3.0, item_sd=0.3
+    )
+    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), draws=range(draws))
+    return found_of(write_study(folder, specs=specs, truth=truth, missing=missing))
+
+
+def test_a_planted_gain_is_told_with_its_sign(tmp_path: Path) -> None:
+    better = written(tmp_path / "better", gain=15.0, draws=6)
+    worse = written(tmp_path / "worse", gain=-15.0, draws=6)
+    assert better.separates.startswith("For new bases of this kind: RFT k=4 minus SFT at equal steps alone on nano-s +")
+    assert "claims 4a, 4b are supported" in better.separates
+    assert worse.separates.startswith("For new bases of this kind: RFT k=4 minus SFT at equal steps alone on nano-s -")
+    assert "6 draws of each" in better.run
+
+
+def test_no_gain_and_one_draw_separate_nothing(tmp_path: Path) -> None:
+    null = written(tmp_path / "null", gain=0.0, draws=6)
+    assert null.separates.startswith("Nothing separates")
+    assert "1 of 1 comparisons do not separate" in null.open
+    single = written(tmp_path / "single", gain=15.0, draws=1)
+    assert single.separates.startswith("Nothing separates for new bases of this kind; of these bases as they are")
+    assert "one draw of each" in single.run
+
+
+def test_missing_cells_are_told_first(tmp_path: Path) -> None:
+    found = written(tmp_path / "gap", gain=5.0, draws=3, missing={2: "died"})
+    assert "8 cells, 1 missing" in found.run
+
+
+def test_every_claim_has_a_remedy() -> None:
+    table, outcomes = verified(load_studies([REFERENCE]))
+    results = run_claims(study_view(make_points(table.cells, outcomes), outcomes))
+    assert {result.claim for result in results} == set(NEEDED)
+    assert len(CLAIMS) == 8
+
+
+def planned(command: str, folder: Path) -> str:
+    """What a dry run of a command says."""
+    words = shlex.split(command)
+    assert words[:3] == ["python", "-m", "rft.run"]
+    run = [sys.executable, *words[1:], "dry_run=true", f"store.root={folder}"]
+    return subprocess.run(run, cwd=REFERENCE.parents[2], text=True, capture_output=True, check=True).stdout
+
+
+def remedy_command(claim: str) -> str:
+    table, _ = verified(load_studies([REFERENCE]))
+    blank = ClaimResult(claim, "", "", Ruling.NOT_TESTABLE, "")  # nothing could be computed
+    return remedy_of(blank, cells=table.cells).command
+
+
+def test_an_offered_command_keeps_the_studys_cells_and_adds_those_it_names(tmp_path: Path) -> None:
+    text = planned(remedy_command("8a"), tmp_path)
+    assert "cells: 120 of 130 jobs" in text  # 22 cells and 2 of self-query, in five draws
+    kept = {path.name for path in tmp_path.iterdir()} if tmp_path.exists() else set()
+    assert not kept, "a dry run leaves nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", sorted(NEEDED))
+def test_every_offered_command_plans(claim: str, tmp_path: Path) -> None:
+    assert "stages, about" in planned(remedy_command(claim), tmp_path)

@@ -1,0 +1,48 @@
+"""A dry run of a sweep is one plan, whichever launcher ran its jobs, and says what each cell adds."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from composing import tiny
+
+from rft.execute.cell import plan_cell
+from rft.execute.gathered import gathered_text, keep_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+SWEEP = ["model=nano-xs,nano-s", "data_frac=0.5,1", "method=sft", "dry_run=true"]
+
+
+def dry_run(folder: Path, launcher: str) -> str:
+    command = [sys.executable, "-m", "rft.run", "-m", f"hydra/launcher={launcher}", *SWEEP]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_launchers_show_one_and_the_same_plan(tmp_path: Path) -> None:
+    plans = []
+    for launcher in ("basic", "dag_local"):
+        text = dry_run(tmp_path, launcher)
+        assert len(re.findall(r"^cells: 4 of 4 jobs$", text, re.MULTILINE)) == 1
+        assert text.count("missing: ") == 1
+        plans.append(re.findall(r"^  nano-\S+: adds .*|^\w+ +\d+ +\d+ .*", text, re.MULTILINE))
+    assert plans[0] == plans[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cells_add_sums_to_the_plan(tmp_path: Path) -> None:
+    for override in ("method=sft", "method=rft", "method=sft"):
+        keep_plan(plan_cell(tiny(override, f"store.root={tmp_path / 'store'}")), folder=tmp_path)
+    text = gathered_text(tmp_path)
+    assert text is not None
+    assert "cells: 2 of 3 jobs" in text
+    added = sum(int(number) for number in re.findall(r": adds (\d+) stage", text))
+    assert f"missing: {added} stages" in text
+
+
+def test_no_plan_is_no_text(tmp_path: Path) -> None:
+    assert gathered_text(tmp_path) is None

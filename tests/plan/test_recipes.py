@@ -1,0 +1,103 @@
+"""The recipe of a model on a data set: who wins, what the plan says of it, and which stages it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from rft.conf_path import conf_folder
+from rft.config import StudyConfig
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
+from rft.plan.typed import to_study_config
+from rft.stages.finetune import Finetune
+from tests.composing import FILES, FROM_FILES, composed
+
+BOTH = ("+model.recipes={gsm8k:{lr:3e-5,epochs:5}}", "+data.recipe={lr:4e-5,batch_size:7}")
+
+
+def typed(*keys: str, own: Path) -> StudyConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        search = f"hydra.searchpath=[file://{own}]"
+        return to_study_config(compose("config", overrides=[search, *keys, "study_name=x"], return_hydra_config=True))
+
+
+def from_files(*keys: str) -> StudyConfig:
+    return composed(*FROM_FILES, "method=sft", "train=paper", *(key.replace("+", "++", 1) for key in keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "lr", "epochs", "batch_size"),
+    [
+        ((), 2e-5, 3, 128),  # the train file
+        (BOTH[1:], 4e-5, 3, 7),  # the data file above it
+        (BOTH, 3e-5, 5, 7),  # the model's file for these data above that
+        ((*BOTH, "train.lr=9e-5"), 9e-5, 5, 7),  # the command line above all
+    ],
+)
+def test_who_says_it_last_wins(keys: tuple[str, ...], lr: float, epochs: float, batch_size: int) -> None:
+    train = from_files(*keys).train
+    assert (train.lr, train.epochs, train.batch_size) == (lr, epochs, batch_size)
+
+
+def test_a_recipe_of_other_data_is_not_in_force() -> None:
+    assert from_files("+model.recipes={svamp:{lr:3e-5}}").train == from_files("+model.recipes={}").train
+
+
+def test_the_plan_says_where_each_value_is_from_and_what_was_set_aside() -> None:
+    told = "\n".join(plan(from_files(*BOTH, "train.warmup_frac=0.1"), FILES).told)
+    assert "recipe, the command line: warmup_frac 0.1" in told
+    assert "the data file gsm8k (data.recipe): batch_size 7" in told
+    assert "the model file smollm2-135m (model.recipes.gsm8k): epochs 5, lr 3e-05" in told
+    assert "the train file paper: epoch_rule fixed" in told
+    assert "lr 4e-05 of the data file gsm8k" in told
+    nano = composed("model=nano-s", "train=paper", "method=sft")
+    assert "set aside: lr 0.003 of the model file nano-s (the train file paper says 2e-05)" in "\n".join(
+        plan(nano, resolve(nano)).told
+    )
+    alone = composed("model=nano-s", "method=sft")
+    assert "recipe, the model file nano-s: lr 0.003" in "\n".join(plan(alone, resolve(alone)).told)
+
+
+def test_a_study_file_stands_above_the_model_and_below_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    head = "# @package _global_\n"
+    (tmp_path / "study" / "low.yaml").write_text(head + "train: {epochs: 11, lr: 1.0e-4}\n")
+    (tmp_path / "study" / "top.yaml").write_text(head + "defaults: [low, _self_]\ntrain: {lr: 2.0e-4}\n")
+    keys = ("+study=top", "data=gsm8k", "model=smollm2-135m", "++model.recipes={gsm8k:{lr:3e-5,epochs:5,batch_size:6}}")
+    cfg = typed(*keys, own=tmp_path)
+    assert (cfg.train.lr, cfg.train.epochs, cfg.train.batch_size) == (2e-4, 11, 6)
+    assert "the study top: epochs 11, lr 0.0002" in cfg.model.recipe
+    assert typed(*keys, "train.lr=7e-4", own=tmp_path).train.lr == 7e-4
+
+
+def test_a_donor_has_the_recipe_of_its_own_file(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    theirs = (conf_folder() / "model" / "nano-s.yaml").read_text().replace("name: nano-s", "name: mine")
+    (tmp_path / "model" / "mine.yaml").write_text(theirs + "recipes:\n  world-easy: {epochs: 2, lr: 0.005}\n")
+    cell = ("model=nano-xs", "method=rft", "union=[mine,nano-s]", "k=2")
+    cfg = typed(*cell, own=tmp_path)
+    found = {one.model: one.recipe for one in plan(cfg, resolve(cfg)).stages if isinstance(one, Finetune)}
+    assert (found["mine"].epochs, found["mine"].lr) == (2, 0.005)
+    assert (found["nano-s"].epochs, found["nano-s"].lr) == (8, 0.003)
+    assert found["nano-xs"].epochs == 8
+
+
+def test_a_recipe_in_a_file_and_on_the_command_line_are_one_cell() -> None:
+    one, other = from_files("+model.recipes={gsm8k:{lr:3e-5}}"), from_files("+model.recipes={}", "train.lr=3e-5")
+    assert plan(one, FILES).cell_key == plan(other, FILES).cell_key
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("+data.recipe={rate:1}", r"data.recipe of gsm8k is .*give keys of the recipe, which are batch_size"),
+        ("+model.recipes={gsm8k:{epochs:many}}", "model.recipes.gsm8k of smollm2-135m"),
+        ("+model.recipes={gsm8k:{lr:-1}}", r"train.lr=-1.0 is outside \(0, inf\)"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_named(key: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_files(key)

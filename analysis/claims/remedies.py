@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.claims.rulings import ClaimResult
-from analysis.load.cells import Cell
+from analysis.load.cells import Cell, draws_of_bases
 from analysis.load.names import TOKENS
 from analysis.stats.power import VERDICT_UNITS
 
 DEFAULT_K = 16  # where a study has no RFT
-FEWEST_LOSSES = 5  # base configurations on a line of pretraining loss
-DRAW_KEYS = ("pretrain_seed", "corpus_seed", "seed", "data_seed", "train_seed", "sample_seed")
-GRIDS = "+hydra.sweeper.grids"
+OWN = 3  # python -m rft.run; then the study's own words
+GRID = "+hydra.sweeper.grids.added"  # beside those of a study's file
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,7 @@ class Cells:
     """What a claim is tested on: settings of a grid, perhaps for several base configurations."""
 
     words: str
-    grid: Mapping[
-        str, str
-    ]  # key -> values; {k} and {half} stand for the study's k and half of it, {models} for two models
+    grid: Mapping[str, str]  # key -> values; {k}, {half}: the study's k and half of it; {one}, {models}: one model, two
     losses: bool = False  # on a line of pretraining loss
 
 
@@ -71,32 +68,26 @@ class Remedy:
 def remedy_of(result: ClaimResult, *, cells: Sequence[Cell]) -> Remedy:
     """What the study of these measured cells lacks for the claim of a result that is not testable."""
     needed = NEEDED[result.claim]
-    words, extensions = [], []
     pretrained = all(cell.setting.get("model.source") == "pretrain" for cell in cells)
+    words, grid, draws = [], {}, {}
     if result.estimate is None:
         bases = {cell.base for cell in cells if cell.loss is not None}
-        more = needed.losses and len(bases) < FEWEST_LOSSES
-        words.append(needed.words + (f" on {FEWEST_LOSSES} bases of known loss" if more else ""))
-        extensions.append(_grid(needed, cells=cells, more_bases=more))
-    if _fewest_draws(cells) < VERDICT_UNITS and not (needed.losses and result.estimate is None):
+        more = needed.losses and len(bases) < VERDICT_UNITS
+        words.append(needed.words + (f" on {VERDICT_UNITS} bases of known loss" if more else ""))
+        grid = _grid(needed, cells=cells, more_bases=more)
+    fewest = min(map(len, draws_of_bases(cells).values()), default=0)
+    if fewest < VERDICT_UNITS and not (needed.losses and result.estimate is None):
         words.append(f"{VERDICT_UNITS} draws of each base" if pretrained else f"{VERDICT_UNITS} models")
-        extensions.append(_draws(cells))
-    return Remedy("; ".join(words), _command(cells, extensions) if pretrained else "")
-
-
-def _fewest_draws(cells: Sequence[Cell]) -> int:
-    by_base: dict[str, set[str]] = {}
-    for cell in cells:
-        by_base.setdefault(cell.base, set()).add(cell.draw)
-    return min(map(len, by_base.values()), default=0)
+        draws = _draws(cells)
+    command = _command(cells, grid=grid, draws=draws) if pretrained and words else ""
+    return Remedy("; ".join(words), command)
 
 
 def _grid(needed: Cells, *, cells: Sequence[Cell], more_bases: bool) -> dict[str, str]:
     """The settings of a claim, with what the study has in the places left open."""
     ks = Counter(cell.k for cell in cells if cell.method == "rft" and cell.k)
     k = max(ks, key=lambda k: (ks[k], k), default=DEFAULT_K)
-    models = sorted({cell.model for cell in cells}, key=lambda name: [c.model for c in cells].index(name))
-    two = (models * 2)[:2]
+    two = (list(dict.fromkeys(cell.model for cell in cells)) * 2)[:2]
     places = {"k": str(k), "half": str(max(1, k // 2)), "models": f"[{','.join(two)}]", "one": f"[{two[0]}]"}
     grid = {key: value.format(**places) for key, value in needed.grid.items()}
     if more_bases:
@@ -119,22 +110,19 @@ def _draws(cells: Sequence[Cell]) -> dict[str, str]:
     return {"pretrain_seed": ",".join(map(str, seeds)), "seed": "${pretrain_seed}"}
 
 
-def _command(cells: Sequence[Cell], extensions: Sequence[Mapping[str, str]]) -> str:
-    """The command of the study's latest cell with what is added; '' where its records name none."""
+def _command(cells: Sequence[Cell], *, grid: Mapping[str, str], draws: Mapping[str, str]) -> str:
+    """The command of the study's latest cell with what is added in place of what it said of that; '' where its records name
+    none. Beside a study's file the settings are a grid of their own, and draws cross all grids.
+    """
     told = [cell for cell in cells if cell.provenance.get("command")]
     if not told:
         return ""
     words = list(max(told, key=lambda cell: str(cell.provenance.get("started", ""))).provenance["command"])
-    if any(word.startswith("+study=") for word in words):
-        return shlex.join([*words, *(word for one in extensions for word in _to_study(one))])
-    for one in extensions:
-        words = [word for word in words if word.partition("=")[0] not in one] + [f"{k}={v}" for k, v in one.items()]
-    words = words if {"-m", "--multirun"} & set(words) else [*words[:3], "-m", *words[3:]]
-    return shlex.join(words)
-
-
-def _to_study(one: Mapping[str, str]) -> list[str]:
-    """Draws cross all cells of a study file; other settings are a grid beside its own."""
-    if set(one) <= set(DRAW_KEYS):
-        return [f"{key}={value}" for key, value in one.items()]
-    return [f"{GRIDS}.added={{" + ", ".join(f'{key}: "{value}"' for key, value in one.items()) + "}"]
+    of_file = any(word.startswith("+study=") for word in words)
+    own = ", ".join(f'{key}: "{value}"' for key, value in grid.items())
+    new = {**(({GRID: f"{{{own}}}"} if grid else {}) if of_file else grid), **draws}
+    words = [word for word in words if word.partition("=")[0] not in new] + [
+        f"{key}={value}" for key, value in new.items()
+    ]
+    sweeps = of_file or {"-m", "--multirun"} & set(words[OWN:])
+    return shlex.join(words if sweeps else [*words[:OWN], "-m", *words[OWN:]])

@@ -270,6 +270,14 @@ def group_draws(cells: Iterable[Cell]) -> dict[Draw, list[Cell]]:
     return groups
 
 
+def draws_of_bases(cells: Iterable[Cell]) -> dict[Base, set[Draw]]:
+    """Which draws of each base configuration some cells have."""
+    draws: dict[Base, set[Draw]] = {}
+    for cell in cells:
+        draws.setdefault(cell.base, set()).add(cell.draw)
+    return draws
+
+
 def _draw_order(cell: Cell) -> tuple[Any, ...]:
     own = sorted((name, seed) for name, seed in cell.seeds.items() if name in DRAW_SEEDS)
     return (own, cell.draw, sorted(cell.seeds.items()))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from analysis.claims.remedies import remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
-from analysis.load.cells import Cell, Table
+from analysis.load.cells import Cell, Table, draws_of_bases
 from analysis.load.labels import method_label, method_rank, method_title, setting_label, studied
 from analysis.load.names import base_names
 from analysis.load.points import Point
@@ -96,10 +96,7 @@ def _range(values: Sequence[float]) -> str:
 
 def _draws_words(cells: Sequence[Cell]) -> str:
     """'one draw of each', '6 draws of each', '1 to 6 draws of each'."""
-    draws: dict[str, set[str]] = {}
-    for cell in cells:
-        draws.setdefault(cell.base, set()).add(cell.draw)
-    counts = sorted({len(found) for found in draws.values()})
+    counts = sorted({len(draws) for draws in draws_of_bases(cells).values()})
     if counts == [1]:
         return "one draw of each"
     return f"{counts[0]} draws of each" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} draws of each"

@@ -22,7 +22,7 @@ from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.report import sections
-from analysis.report.findings import Findings, findings
+from analysis.report.findings import findings
 from analysis.report.markup import Markup, escape, join, tag
 from analysis.report.solutions import solutions
 from analysis.stats.linear import NotEnough
@@ -58,12 +58,16 @@ def page(material: Material) -> str:
     study = material.table
     names = base_names(study.cells)
     shown = solutions(study.cells, names=names)
+    against = compared(material.points, material.outcomes)
+    mine = next(iter(material.claims.values()))
+    found = findings(study, material.points, against=against, claims=mine)
+    results = sections.results_section(study, material.points, material.outcomes, against=against, sets=material.sets)
     first = next((drawing for drawing in material.drawings if isinstance(drawing, Drawing)), None)
     rest = [drawing for drawing in material.drawings if drawing is not first]
     parts = {
-        "findings": ("What was found", sections.findings_section(_found(material), first)),
+        "findings": ("What was found", sections.findings_section(found, first)),
         "figures": ("Figures", sections.figures_section(rest, absent=material.absent)),
-        "tables": ("Results", sections.results_section(study, material.points, material.outcomes, sets=material.sets)),
+        "tables": ("Results", results),
         "claims": ("Claims", sections.claims_section(material.claims, cells=study.cells, notes=material.notes)),
         "fits-section": ("Fits", sections.fits_section(material.drawings)),
         "missing": ("Missing cells", sections.missing_section(study)),
@@ -84,12 +88,6 @@ def page(material: Material) -> str:
     }
     template = (HERE / "template.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)  # one pass: values are not templates
-
-
-def _found(material: Material) -> Findings:
-    against = compared(material.points, material.outcomes)
-    mine = next(iter(material.claims.values()))
-    return findings(material.table, material.points, against=against, claims=mine)
 
 
 def data_block(value: object) -> str:

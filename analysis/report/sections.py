@@ -23,10 +23,11 @@ from analysis.load.recipes import main_recipe
 from analysis.report.findings import Findings
 from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import HEADER, duration, plan_of
+from analysis.stats.controls import Against
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
 from analysis.tables.grids import Grid, paper_tables
-from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
+from analysis.tables.matched import matched_notes, matched_rows, matched_title
 from analysis.tables.noise import noise_notes, noise_rows
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
@@ -134,7 +135,9 @@ def svg_without_caption(drawing: Drawing) -> bytes:
     return buffer.getvalue()
 
 
-def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes, *, sets: Grid | None = None) -> Markup:
+def results_section(
+    study: Table, points: Sequence[Point], outcomes: Outcomes, *, against: Sequence[Against], sets: Grid | None = None
+) -> Markup:
     """Test sets side by side where there are several, all settings, RFT against its controls, the paper's tables."""
     header, rows = results_rows(study, outcomes)
     parts: list[object] = [
@@ -142,12 +145,11 @@ def results_section(study: Table, points: Sequence[Point], outcomes: Outcomes, *
         table(header, rows, name="results", caption="All settings", filters=("base", "method", "data", "k")),
         tag("p", ERROR_NOTE, class_="note"),
     ]
-    found = compared(points, outcomes)
-    if found:
-        head, body = matched_rows(points, outcomes)
-        caption = f"{matched_title(found)} [points]"
+    if against:
+        head, body = matched_rows(against)
+        caption = f"{matched_title(against)} [points]"
         parts += [table(head, body, name="matched", caption=caption, filters=("base", "verdict"))]
-        parts += [tag("p", note, class_="note") for note in matched_notes(found)]
+        parts += [tag("p", note, class_="note") for note in matched_notes(against)]
     parts += _noise(points, outcomes)
     for name, grid in paper_tables(study, outcomes).items():
         note = [tag("p", grid.note, class_="note")] if grid.note else []

@@ -1,7 +1,7 @@
 """Methods against the better SFT, at equal optimiser steps or at its validated budget, setting by setting: text and rows.
 
 print(matched_summary(points, outcomes))
-header, rows = matched_rows(points, outcomes)     # ['nano-s', '', '1', '4', '6', '18', '+1.3', '+0.06', ...]
+header, rows = matched_rows(compared(points, outcomes))     # ['nano-s', '', '1', '4', '6', '18', '+1.3', '+0.06', ...]
 
 Where a study has both controls both differences stand in a row; the verdict is on the smaller true one
 (analysis.stats.controls).
@@ -56,9 +56,8 @@ def _titles(found: Sequence[Against]) -> list[str]:
     return list(dict.fromkeys(method_title(one.point.cell) for one in found))
 
 
-def matched_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[list[str], list[list[str]]]:
+def matched_rows(found: Sequence[Against]) -> tuple[list[str], list[list[str]]]:
     """(header, rows): differences in points, and how many draws or problems would separate them."""
-    found = compared(points, outcomes)
     names = base_names(one.point.cell for one in found)
     extra = extra_columns([one.point.cell for one in found])
     place = HEADER.index("draws")
@@ -171,5 +170,5 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     found = compared(points, outcomes)
     if not found:
         return "RFT against SFT: not enough data (no RFT cell has its sft_matched or sft_best control)."
-    lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(points, outcomes), left=1)]
+    lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(found), left=1)]
     return "\n".join([*lines, *(wrap(note) for note in matched_notes(found))])

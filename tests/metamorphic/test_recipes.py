@@ -27,7 +27,7 @@ from analysis.load.studies import load_studies
 from analysis.stats.planner import TARGETS, next_runs
 from analysis.study import draw_all, draw_study
 from analysis.tables.grids import OF_ALL_SETTINGS, OF_ONE_RECIPE, paper_tables
-from analysis.tables.matched import matched_rows
+from analysis.tables.matched import compared, matched_rows
 from analysis.tables.results import results_rows
 from rft.records import read_json, write_json
 
@@ -163,7 +163,7 @@ def of_all_settings(folder: Path) -> dict[str, tuple[tuple[str, ...], list[tuple
     found = {name: (grids[name].header, grids[name].rows) for name in OF_ALL_SETTINGS if name in grids}
     found |= {
         "results": results_rows(table, Outcomes({}, {})),
-        "matched": matched_rows(make_points(table.cells, outcomes), outcomes),
+        "matched": matched_rows(compared(make_points(table.cells, outcomes), outcomes)),
     }
     return {name: (tuple(header), [tuple(row) for row in rows]) for name, (header, rows) in found.items()}
 

@@ -44,7 +44,7 @@ def gains(study: Reference, words: Sequence[str]) -> str:
     """Methods against SFT at equal optimiser steps."""
     no_words(words)
     found = compared(study.points, study.outcomes)
-    header, rows = matched_rows(study.points, study.outcomes)
+    header, rows = matched_rows(found)
     grid = Grid(f"{matched_title(found)}, in points", tuple(header), tuple(map(tuple, rows)))
     return text_of(shortened(grid), *matched_notes(found), *study.table.notes)
 

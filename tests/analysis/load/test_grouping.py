@@ -24,7 +24,7 @@ from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
 from analysis.stats.uncertainty import Kind
 from analysis.study import draw_study
-from analysis.tables.matched import matched_rows
+from analysis.tables.matched import compared, matched_rows
 from analysis.tables.results import records_csv, results_rows, results_table
 from rft.records import read_json, write_json
 
@@ -108,7 +108,7 @@ def test_adapters_are_compared_with_adapters(tmp_path: Path):
             control = same_but(rft, points, method=method)
             assert control is not None
             assert control.cell.setting["train.lora_rank"] == rft.cell.setting["train.lora_rank"]
-    header, rows = matched_rows(points, outcomes)
+    header, rows = matched_rows(compared(points, outcomes))
     assert {row[header.index("LoRA")] for row in rows} == {"null", "8"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from synthetic_study import Truth, grid, write_study
 from analysis.claims.remedies import NEEDED, remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import CLAIMS, run_claims, study_view
+from analysis.load.cells import Cell
 from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
@@ -80,6 +82,43 @@ def remedy_command(claim: str) -> str:
     table, _ = verified(load_studies([REFERENCE]))
     blank = ClaimResult(claim, "", "", Ruling.NOT_TESTABLE, "")  # nothing could be computed
     return remedy_of(blank, cells=table.cells).command
+
+
+def with_command(command: str) -> list[Cell]:
+    """The reference's cells, as if a command had made them."""
+    table, _ = verified(load_studies([REFERENCE]))
+    told = [{**cell.provenance, "command": shlex.split(command)} for cell in table.cells]
+    return [replace(cell, provenance=one) for cell, one in zip(table.cells, told, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "python -m rft.run model=nano-s method=sft",
+            "python -m rft.run -m model=nano-s method=sft,self_query k=16 pretrain_seed=0,1,2,3,4 'seed=${pretrain_seed}'",
+        ),
+        (
+            "python -m rft.run -m study_name=mine model=nano-s k=4 seed=0,1",
+            "python -m rft.run -m study_name=mine model=nano-s method=sft,self_query k=16 pretrain_seed=0,1,2,3,4 "
+            "'seed=${pretrain_seed}'",
+        ),
+    ],
+)
+def test_a_command_of_ones_own_says_each_key_once_and_sweeps(before: str, after: str) -> None:
+    blank = ClaimResult("8a", "", "", Ruling.NOT_TESTABLE, "")
+    assert remedy_of(blank, cells=with_command(before)).command == after
+
+
+def test_a_study_that_was_extended_is_extended_again(tmp_path: Path) -> None:
+    first = remedy_command("8a")
+    blank = ClaimResult("8b", "", "", Ruling.NOT_TESTABLE, "")
+    second = remedy_of(blank, cells=with_command(first)).command
+    keys = [word.partition("=")[0] for word in shlex.split(second)[3:]]
+    assert len(keys) == len(set(keys))
+    text = planned(second, tmp_path)
+    assert "self_revise" in text
+    assert "cells: 120 of 130 jobs" in text
 
 
 def test_an_offered_command_keeps_the_studys_cells_and_adds_those_it_names(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_study_with_one_control_says_which(tmp_path: Path, control: str) -> No
 def test_the_table_shows_both_differences(tmp_path: Path) -> None:
     specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=METHODS, seeds=range(5))
     points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=200)))
-    header, (row,) = matched_rows(points, outcomes)
+    header, (row,) = matched_rows(compared(points, outcomes))
     told = dict(zip(header, row, strict=True))
     at = {p.method: p.estimate.value for p in points}
     assert float(told["from matched"]) == pytest.approx(at["rft"] - at["sft_matched"], abs=0.06)

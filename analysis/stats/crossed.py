@@ -132,8 +132,9 @@ def crossed(
     seen = _seen(values.mean(axis=-1), layout, every)
     number = sum(seen[way].astype(int) << place for place, way in enumerate(every))
     units, both, df = _largest(alone)
-    nothing_seen = np.asarray(number == 0)
-    df = np.where(nothing_seen, blind.df, df)
+    crossing = sum(seen[way].astype(int) for way in single)  # seen ways that `plain` does not know
+    as_plain = np.asarray(crossing == 0)
+    df = np.where(as_plain, blind.df, df)
     for mask in np.unique(number):
         subset = tuple(way for place, way in enumerate(every) if mask >> place & 1)
         if len(subset) > 1:
@@ -142,7 +143,7 @@ def crossed(
             larger = here & (model.units > units)
             units, both = np.where(larger, model.units, units), np.where(larger, model.both, both)
     upper = np.where(
-        nothing_seen, plain.upper, 1.0
+        as_plain, plain.upper, 1.0
     )  # few classes and several components make degrees of freedom few enough
     return spread_of(replace(plain, units=units, both=both, floor=np.maximum(units, both), df=df, upper=upper))
 

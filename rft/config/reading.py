@@ -9,12 +9,15 @@
     {'window': 256}
 
 A value that changes results is noted in `setting` by its dotted path when it is read, a seed in `seeds`; names, facts and the
-rest are not noted. What is known from outside the configuration (the content behind a path) is added with `note`.
+rest are not noted, nor is a field that came later (metadata "added") while it has the value that stands for what was done
+before: cells from before keep their setting, as stages keep their keys (rft.stages.stage.added). What is known from outside
+the configuration (the content behind a path) is added with `note`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar, cast
@@ -55,11 +58,21 @@ class _View:
             inner = None if role is Role.result else role
             value = _views(value, self._reading, f"{path}.", inner)
             self._cache[name] = value
-        elif role is Role.result:
+        elif role is Role.result and not _stood_before(type(self._target), name, value):
             self._reading.setting[path] = plain_value(value)
         elif role is Role.seed and value is not None:
             self._reading.seeds[name] = value
         return value
+
+
+@functools.cache
+def _added(kind: Any) -> dict[str, Any]:
+    """Fields of a class that came later, each with the value that stands for what was done before."""
+    return {one.name: one.default for one in dataclasses.fields(kind) if "added" in one.metadata}
+
+
+def _stood_before(kind: Any, name: str, value: Any) -> bool:
+    return name in _added(kind) and value == _added(kind)[name]
 
 
 def _views(value: Any, reading: Reading, prefix: str, role: Role | None) -> Any:
@@ -86,8 +99,16 @@ def note(cfg: Any, path: str, value: Any) -> None:
 
 def values_of(part: Any, *, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
     """All fields of a flat configuration class by name, each read."""
-    kind = type(part._target) if isinstance(part, _View) else type(part)
-    return {name: getattr(part, name) for name in specs(kind) if name not in leave_out}
+    return {name: getattr(part, name) for name in specs(_kind(part)) if name not in leave_out}
+
+
+def whole(part: Any) -> Any:
+    """A flat configuration class by itself, each field read: what a stage takes as a part of its identity."""
+    return _kind(part)(**values_of(part))
+
+
+def _kind(part: Any) -> Any:
+    return type(part._target) if isinstance(part, _View) else type(part)
 
 
 def plain_value(value: Any) -> Any:

@@ -18,9 +18,8 @@ from rft.config import (
     Solutions,
     Split,
     StudyConfig,
-    WorldConfig,
 )
-from rft.config.reading import note, unnoted, values_of
+from rft.config.reading import note, unnoted, values_of, whole
 from rft.plan.data_files import SetSource
 from rft.plan.method import options_of
 from rft.plan.reading_rows import row_map
@@ -128,7 +127,7 @@ class Questions:
 
     def _world(self, split: str, *, count: int | None) -> WorldProblems:
         assert self.cfg.data.world is not None
-        world = WorldConfig(**values_of(self.cfg.data.world))
+        world = whole(self.cfg.data.world)
         size = Work(num_bytes=BYTES_PER_PROBLEM * _size(count))
         return WorldProblems(split=split, world=world, count=_size(count), label=f"{split} problems", work=size)
 

@@ -35,6 +35,7 @@ class Origins:
 
     given: Mapping[str, str] = field(default_factory=dict)  # field -> who sets it, above all files of models and data
     file: str = "the train file"
+    data: str = ""  # the data file that was chosen: recipes are for it, whatever name the data set is given
     own_rate: str = ""  # who sets model.lr of the cell's model, where it is not its file
 
 
@@ -50,11 +51,12 @@ def recipe_in_force(
     train: TrainConfig, *, model: ModelConfig, data: DataConfig, origins: Origins, rate_from: str = ""
 ) -> InForce:
     """The recipe of `model` on `data`; `train` as composed. Raises ValueError for a recipe with an unknown key or value."""
+    of = origins.data or data.name
     layers = [
-        (f"the data file {data.name} (data.recipe)", _checked(data.recipe, f"data.recipe of {data.name}")),
+        (f"the data file {of} (data.recipe)", _checked(data.recipe, f"data.recipe of {of}")),
         (
-            f"the model file {model.name} (model.recipes.{data.name})",
-            _checked(model.recipes.get(data.name, {}), f"model.recipes.{data.name} of {model.name}"),
+            f"the model file {model.name} (model.recipes.{of})",
+            _checked(model.recipes.get(of, {}), f"model.recipes.{of} of {model.name}"),
         ),
     ]
     values = {one.name: getattr(train, one.name) for one in dataclasses.fields(TrainConfig)}
@@ -115,7 +117,8 @@ def origins_of(job: DictConfig | None, folders: Sequence[Path]) -> Origins:
     study = chosen.get("study")
     given = dict.fromkeys(_study_keys(study, choices("study", folders)), f"the study {study}") if study else {}
     given |= {key.removeprefix(OF_TRAIN): COMMAND_LINE for key in keys if key.startswith(OF_TRAIN)}
-    return Origins(given, f"the train file {chosen.get('train')}", COMMAND_LINE if MODEL_RATE in keys else "")
+    own_rate = COMMAND_LINE if MODEL_RATE in keys else ""
+    return Origins(given, f"the train file {chosen.get('train')}", str(chosen.get("data") or ""), own_rate)
 
 
 def _study_keys(name: str, known: Mapping[str, Path]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from rft.config import (
     ModelConfig,
     ModelSource,
 )
-from rft.config.reading import note, unnoted, values_of
+from rft.config.reading import note, unnoted, whole
 from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
 from rft.plan.method import Task
@@ -33,7 +33,7 @@ from rft.stages.problems import Subset
 from rft.stages.select import Checks, Select
 from rft.stages.served import Served, ServedPool, ServedShard
 from rft.stages.shard import Pool, Shard
-from rft.stages.stage import Work
+from rft.stages.stage import Work, identity_of
 from rft.stages.thin import Thin
 from rft.stages.weights import Weights
 from rft.text.answers import RULES
@@ -231,12 +231,14 @@ class Sampling(Training):
     def random_stream(self, model: ModelConfig, name: str = "") -> str:
         """Which stream of random numbers samples from a base take: donors with one stream would draw alike.
 
-        From what the base is and not from a stage's key, so that it stays when stages are cut otherwise.
+        From what the base is and not from a stage's key, so that it stays when stages are cut otherwise; a field that came
+        later leaves it alone at its default, as it does a key.
         """
         if model.source is ModelSource.imported:
             parts: list[Any] = ["stream", self.sources.models[model.name].digest]
         else:
-            parts = ["stream", values_of(model.arch), values_of(model.pretrain), self.cfg.pretrain_seed]
+            base = [identity_of(whole(part)) for part in (model.arch, model.pretrain)]
+            parts = ["stream", *base, self.cfg.pretrain_seed]
             given = self.cfg.corpus_seed
             parts += [] if given is None else [f"corpus {given}"]
         return digest([*parts, name] if name else parts)

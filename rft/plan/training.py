@@ -16,7 +16,7 @@ from rft.config import (
     PretrainConfig,
     TrainConfig,
 )
-from rft.config.reading import note, unnoted, values_of
+from rft.config.reading import note, unnoted, values_of, whole
 from rft.plan.method import Task
 from rft.plan.questions import Questions
 from rft.plan.yields import (
@@ -57,8 +57,8 @@ class Training(Questions):
         assert model.pretrain is not None
         budget = model.pretrain.tokens
         return Pretrain(
-            arch=type(unnoted(model.arch))(**values_of(model.arch)),
-            recipe=type(unnoted(model.pretrain))(**values_of(model.pretrain)),
+            arch=whole(model.arch),
+            recipe=whole(model.pretrain),
             seed=self.cfg.pretrain_seed,
             corpus=self._corpus(model.pretrain),
             numerics=self.cfg.numerics.value,

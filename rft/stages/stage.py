@@ -146,7 +146,7 @@ class Stage(Generic[R]):
 
     def identity(self) -> dict[str, Any]:
         """Everything that can change the result, as JSON values; inputs by their keys."""
-        return _identity(self)
+        return identity_of(self)
 
     def key_without(self, *names: str) -> str:
         """The key as if the named fields did not exist: without its seed, all draws of a base have one key."""
@@ -195,7 +195,8 @@ def _code(kind: Any) -> tuple[Any, ...]:
     return _codes[kind]
 
 
-def _identity(value: Any) -> dict[str, Any]:
+def identity_of(value: Any) -> dict[str, Any]:
+    """The fields of a stage, or of a part of one, that make an identity, as JSON values."""
     found = ((name, getattr(value, name), left_out) for name, left_out in _identity_fields(type(value)))
     return {name: _plain(one) for name, one, left_out in found if one != left_out}
 
@@ -209,7 +210,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
-    return _identity(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    return identity_of(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _stages_in(values: Iterable[Any]) -> Iterator[Stage[Any]]:

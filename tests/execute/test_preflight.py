@@ -14,6 +14,7 @@ from composing import composed, tiny
 import rft.execute.preflight as module
 from rft.config import StudyConfig
 from rft.core.sampling import torch_backend
+from rft.core.training import StepLoss
 from rft.execute.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
 from rft.execute.stages import execute
 from rft.infra.store import Store
@@ -79,8 +80,8 @@ def test_unmasked_left_padding_is_found(ready: Any, monkeypatch: pytest.MonkeyPa
 def test_a_loss_averaged_over_micro_batches_is_found(ready: Any, monkeypatch: pytest.MonkeyPatch):
     whole = module.accumulate
 
-    def mean_of_means(model: Any, step: Any) -> float:
-        return sum(whole(model, [part]) for part in step) / len(step)
+    def mean_of_means(model: Any, step: Any) -> StepLoss:
+        return StepLoss([torch.tensor(whole(model, [part]).nats()) for part in step], len(step))
 
     monkeypatch.setattr(module, "accumulate", mean_of_means)
     assert "accumulation" in checked(ready).failed

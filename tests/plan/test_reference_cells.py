@@ -1,8 +1,8 @@
 """The committed quickstart is what its command plans today: same settings, same keys of every stage behind a cell.
 
-A setting or a stage that comes later must leave the cells from before alone at its default: else every pool is drawn anew with
-new seeds, and cells of one setting stand apart in a study that grows. This test may change with the recipe, together with the
-archive (`rft archive`).
+A setting or a stage that comes later must leave the cells from before alone at its default: else every pool is drawn anew
+with new seeds, and cells of one setting stand apart in a study that grows. This test may change with the recipe, together
+with the archive (`rft archive`).
 """
 
 from __future__ import annotations

@@ -145,6 +145,20 @@ class Score:
         return Score(m, n, math.sqrt(var / n))
 
 
+def wilson(share: float, *, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Score interval of a share of n items (Wilson 1927): not of zero width at 0 or n hits, as share ± z se is.
+
+    >>> [round(end, 3) for end in wilson(31 / 256, n=256)]
+    [0.087, 0.167]
+    """
+    from statistics import NormalDist
+
+    z2 = NormalDist().inv_cdf(0.5 + level / 2) ** 2
+    centre = share + z2 / (2 * n)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
+    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
+
+
 @dataclasses.dataclass(frozen=True)
 class StageCost:
     """What one stage of the cell cost when it was computed (by whichever cell came first)."""

@@ -27,7 +27,8 @@ from analysis.load.pairs import (
     seeds_by_unit,
     units_of,
 )
-from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean, wilson
+from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean
+from rft.records import wilson
 
 PERCENT = 100.0
 

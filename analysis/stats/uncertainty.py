@@ -211,13 +211,3 @@ def binomial(value: float, *, n: int, kind: Kind = Kind.PUBLISHED) -> Estimate:
     """A fraction of n problems, its error binomial: of one run on one drawing of problems."""
     variance = value * (1 - value) / n
     return Estimate(value, math.sqrt(variance), math.inf, 1, n, kind, math.nan, variance)
-
-
-def wilson(value: float, *, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Score interval of a fraction of n problems (Wilson 1927): not of zero width at 0 or n hits, as value ± z se is."""
-    from scipy import stats
-
-    z2 = float(stats.norm.ppf(0.5 + level / 2)) ** 2
-    centre = value + z2 / (2 * n)
-    half = math.sqrt(z2 * (value * (1 - value) + z2 / (4 * n)) / n)
-    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))

@@ -6,23 +6,18 @@
 
 Each class follows the files of one run and gives, line by line, a point or None. What a stage that starts anew says again
 gives none, so that a curve goes on where it was: reading the same lines again gives the same points, in the same order.
-
-    >>> low, high = wilson(31, 256)
-    >>> round(low, 3), round(high, 3)
-    (0.087, 0.167)
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rft.infra.live import Row
+from rft.records import wilson
 
 RATE_OVER_S = 30.0  # tokens per second are those of this last stretch
-Z = 1.959964  # of a 95 % interval
 
 
 class Follower(Protocol):
@@ -31,14 +26,6 @@ class Follower(Protocol):
     def metrics(self, source: str, row: Row) -> dict[str, Any] | None:
         """The point of a line; None where it gives none."""
         ...
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share."""
-    share, weight = hits / n, Z * Z / n
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z / (1 + weight) * math.sqrt(share * (1 - share) / n + weight / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class Training:
@@ -88,7 +75,7 @@ class Solutions:
             share = total["correct"] / total["graded"]
             if self._prefix == "sample":
                 return found | {"correct_frac": share}
-            low, high = wilson(total["correct"], total["graded"])
+            low, high = wilson(total["correct"] / total["graded"], n=total["graded"])
             found |= {"maj1@1_so_far": share, "maj1@1_low": low, "maj1@1_high": high}
         return found
 

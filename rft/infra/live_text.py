@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Row, Tail
-from rft.infra.live_metrics import wilson
 from rft.infra.progress import format_seconds
+from rft.records import wilson
 
 SILENT_S = 120.0  # after which a line says for how long it has been silent
 
@@ -58,7 +58,7 @@ def _training(row: Row) -> Iterator[str]:
 def _solutions(row: Row) -> Iterator[str]:
     yield f"{row['done']:,} of {row['total']:,} solutions"
     if row.get("graded"):
-        low, high = wilson(row["correct"], row["graded"])
+        low, high = wilson(row["correct"] / row["graded"], n=row["graded"])
         yield f"{row['correct'] / row['graded']:.1%} correct so far (95 % interval {low:.1%} to {high:.1%})"
     if "truncated" in row:
         yield f"{row['truncated'] / row['done']:.1%} cut off"

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
-from analysis.stats import uncertainty
 from rft.infra.live import Appender, Tail, live_log
-from rft.infra.live_metrics import Solutions, Training, wilson
+from rft.infra.live_metrics import Solutions, Training
+from rft.records import wilson
 
 
 def test_a_reader_sees_each_whole_line_once(tmp_path: Path) -> None:
@@ -74,5 +75,6 @@ def test_a_pool_adds_its_shards_up() -> None:
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 7), (7, 7), (412, 1319)])
-def test_the_interval_is_that_of_the_analysis(hits: int, n: int) -> None:
-    assert wilson(hits, n) == pytest.approx(uncertainty.wilson(hits / n, n=n), abs=1e-6)
+def test_the_interval_of_a_share_is_scipys(hits: int, n: int) -> None:
+    found = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson(hits / n, n=n) == pytest.approx((found.low, found.high), abs=1e-6)

@@ -24,10 +24,10 @@ from analysis.load.points import Point, accuracy_interval, make_points, score_of
 from analysis.load.studies import load_studies
 from analysis.stats.costs import Cost, cost_of, time_unit
 from analysis.stats.linear import NotEnough
-from analysis.stats.uncertainty import Kind, binomial, crossed_mean, wilson
+from analysis.stats.uncertainty import Kind, binomial, crossed_mean
 from analysis.stats.votes import curve, passed, voted
 from analysis.tables.results import results_table, score_text
-from rft.records import Score
+from rft.records import Score, wilson
 from rft.votes import Tally
 
 SMALL = Truth(num_items=60, num_full=64)

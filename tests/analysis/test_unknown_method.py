@@ -23,7 +23,7 @@ from analysis.stats.planner import next_runs
 from analysis.study import draw_all
 from analysis.style import FREE_COLOURS, FREE_MARKERS, METHODS, UNION_STYLES, method_styles
 from analysis.tables.grids import Grid, paper_tables
-from analysis.tables.matched import matched_summary
+from analysis.tables.matched import compared, matched_summary
 from analysis.tables.results import records_csv, results_rows
 
 TITLE, CONTROL = "toy method", "SFT, steps of toy method"
@@ -135,7 +135,8 @@ def test_its_gain_at_equal_steps_is_tabled_and_planned(study: Drawn):
     assert sum(f"  {TITLE}  " in line for line in text.splitlines()) == 6  # three models, two k
     options = next_runs(study.points, study.outcomes, target="rft_gain")
     assert any(TITLE in option.action for option in options)
-    html = results_section(load_studies([study.folder]), study.points, study.outcomes)
+    against = compared(study.points, study.outcomes)
+    html = results_section(load_studies([study.folder]), study.points, study.outcomes, against=against)
     assert TITLE in html
 
 

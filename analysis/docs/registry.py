@@ -89,7 +89,7 @@ class Reference:
     @functools.cached_property
     def drawings(self) -> list[Drawing | NotEnough]:
         """Its figures."""
-        return draw_all(self.points, self.outcomes)
+        return draw_all(self.points, self.outcomes, claims=next(iter(self.claims.values())))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
     page.size(width=9.4, height=4.3, rows=1, columns=2)      # inches, and how the panels stand: Grid(3.25, 5.9, 2, 1)
 
 A column and the full width are those of two-column proceedings (3.25 and 6.75 inches), a slide is 16:9 as LaTeX's beamer has
-it (16 by 9 cm): as vector graphics it fills any projector, and its type is that of a slide's footnotes and more.
+it (16 by 9 cm), with the first lines of the caption.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Page:
     width: float | None = None  # inches; None: as wide as the figure's panels ask for
     height: float | None = None  # inches; None: as high as they ask for
     most_columns: int = 3
+    caption_lines: int | None = None  # as many at most; None: all
     dpi: int = 200
 
     def columns_for(self, count: int) -> int:
         """How many of some panels stand beside one another."""
-        if count == 4:
-            return 2
-        if self.most_columns == 2 and count <= 2:
-            return 1
-        return min(count, self.most_columns)
+        if self.most_columns == 2 and count == 2:
+            return 1  # two panels over the column's whole width read better than two halves
+        rows = math.ceil(count / self.most_columns)
+        return math.ceil(count / rows)
 
     def size(self, *, width: float, height: float, rows: int, columns: int, keep_grid: bool = False) -> Grid:
         """Of a figure that asks for so many inches: a row of panels is broken where the page is narrow."""
@@ -62,6 +62,6 @@ PAGES = {
         SCREEN,
         Page("column", font=6.5, width=3.25, most_columns=2, dpi=300),
         Page("full", font=7.5, width=6.75, dpi=300),
-        Page("slide", font=8.0, width=16 * CM, height=9 * CM, most_columns=4, dpi=300),
+        Page("slide", font=8.0, width=16 * CM, height=9 * CM, most_columns=5, caption_lines=2, dpi=300),
     )
 }

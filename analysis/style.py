@@ -203,6 +203,8 @@ def headline(figure: Figure, finding: str, *, name: str, page: Page = SCREEN) ->
     lines = [(line, head, "bold", "#111111") for line in title]
     lines += [(name, page.font, "normal", "#555555")] if finding else []
     needed = PAD + sum(size * LINE / 72 for _, size, _, _ in lines) + PAD / 2
+    if page.caption_lines is not None:
+        _shorten_caption(figure, page.caption_lines)
     below = _legend_height(figure)
     notes = len(figure.get_supxlabel().splitlines()) * NOTE_SIZE * page.font * LINE / 72
     if page.height is None:
@@ -220,6 +222,13 @@ def headline(figure: Figure, finding: str, *, name: str, page: Page = SCREEN) ->
     engine = figure.get_layout_engine()
     assert engine is not None, "figures are laid out when they are saved"
     engine.set(rect=(0, 0, 1, 1 - (needed + below) / height))  # type: ignore[call-arg]
+
+
+def _shorten_caption(figure: Figure, most: int) -> None:
+    lines = figure.get_supxlabel().splitlines()
+    if len(lines) > most:
+        last = lines[most - 1].rsplit(" ", 4)[0]
+        caption(figure, " ".join([*lines[: most - 1], f"{last} … (all: fits.json)"]))
 
 
 def _legend_height(figure: Figure) -> float:

@@ -129,9 +129,16 @@ class Picture:
 
     drawing: Drawing
     study: str
+    small: bool = False  # of a gallery: in a folder of its own, under its study's name, at a lower resolution
+
+    @property
+    def file(self) -> str:
+        """Its path below docs/."""
+        return f"gallery/{self.study}-{self.drawing.name}.png" if self.small else f"{self.drawing.name}.png"
 
 
-Make = Callable[[Reference, Sequence[str]], str | Picture]
+Part = str | Picture
+Make = Callable[[Reference, Sequence[str]], Part | list[Part]]  # a list stands paragraph by paragraph
 BLOCKS: Registry[Make] = Registry("block", package="analysis.docs.blocks")
 
 

@@ -7,6 +7,7 @@ drawing.figure.savefig("accuracy_vs_data.png")
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
         left, right = axes.get_xlim()
         pad = (max(values) / min(values)) ** 0.05
         axes.set_xlim(min(left, min(values) / pad), max(right, max(values) * pad))
-    axes.set_xlabel(label)
+    axes.set_xlabel(textwrap.fill(label, int(_panel_inches(axes) * 72 / (0.58 * _font()))))
 
 
 def amount_text(value: float) -> str:
@@ -114,16 +115,22 @@ def amount_text(value: float) -> str:
 
 def _least_step(axes: Axes, values: Sequence[float]) -> float:
     """Doublings between two ticks whose labels do not run into each other."""
-    import matplotlib
+    widest = max(len(amount_text(value)) for value in values) * 0.62 * _font() / 72 + 0.05
+    return max(0.45, math.log2(max(values) / min(values)) * widest / (0.7 * _panel_inches(axes)))
 
+
+def _panel_inches(axes: Axes) -> float:
+    """Width of the part of the figure that a panel has, its labels included."""
     place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
     assert place is not None
     assert figure is not None
-    inches = 0.7 * figure.get_size_inches()[0] / place.get_gridspec().ncols
-    widest = (
-        max(len(amount_text(value)) for value in values) * 0.62 * float(matplotlib.rcParams["font.size"]) / 72 + 0.05
-    )
-    return max(0.45, math.log2(max(values) / min(values)) * widest / inches)
+    return float(figure.get_size_inches()[0]) / place.get_gridspec().ncols
+
+
+def _font() -> float:
+    import matplotlib
+
+    return float(matplotlib.rcParams["font.size"])
 
 
 def decade_ticks(axis: Any, values: Sequence[float], *, scientific: bool = False) -> None:
@@ -249,7 +256,8 @@ def legend_outside(figure: Figure, handles: Sequence[Any], labels: Sequence[str]
         width = size * sum(HANDLE + CHARACTER * max(len(name) for name, _ in row) for row in rows)
         if width < figure.get_size_inches()[0]:
             break
-    flat = [entry for row in rows for entry in row]
+    longest = int((figure.get_size_inches()[0] / size - HANDLE) / CHARACTER / count)  # of a name in one line
+    flat = [(textwrap.fill(name, longest), handle) for row in rows for name, handle in row]
     figure.legend([h for _, h in flat], [name for name, _ in flat], loc="outside upper center", ncols=count)
 
 

@@ -91,5 +91,5 @@ def draws(name: str, *, order: int, says: Says | None = None, of_paper: bool = F
 def draw_figures(supplies: Supplies, *, only: str | None = None) -> list[tuple[Figure, Drawing | NotEnough]]:
     """Every figure in order, or one by its name; those of the paper alone where all points are published."""
     wanted = [figure for figure in FIGURES.values() if supplies.published or not figure.of_paper]
-    wanted = wanted if only is None else [FIGURES[only]]
+    wanted = wanted if only is None else [figure for figure in wanted if figure.name == only]
     return [(figure, figure.draw(supplies)) for figure in sorted(wanted, key=lambda f: (f.order, f.name))]

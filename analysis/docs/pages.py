@@ -28,7 +28,7 @@ from rft.records import read_json
 PICTURES = Path("docs")
 BLOCK = re.compile(r"(<!-- generated: ([^\n]*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 OPENING = "<!-- generated:"
-SMALL_DPI, COLOURS = 90, 64  # of a gallery
+SMALL_DPI, COLOURS = 90, 160  # of a gallery
 TOLERANCE = 1e-6  # relative, of fits: processors differ in last bits
 
 

@@ -112,6 +112,11 @@ class Published(Reference):
         """Its settings, one for each place."""
         return list(published_view().points)
 
+    @functools.cached_property
+    def claims(self) -> dict[str, Sequence[ClaimResult]]:
+        """The claims on it."""
+        return {"published": published_claims()}
+
     @property
     def shown(self) -> Sequence[Point]:
         """All of them."""

@@ -6,6 +6,8 @@
     python analysis/plot_scaling.py DIR --plugins my_figures       # a module that registers figures of your own
     python analysis/plot_scaling.py DIR --test-set svamp           # on another of its test sets: DIR/figures/svamp
     python analysis/plot_scaling.py DIR --sweep latest             # of one sweep into the study: DIR/figures/sweep-latest
+    python analysis/plot_scaling.py DIR --size column              # a paper's column (or full, slide): DIR/figures/column
+    python analysis/plot_scaling.py DIR --figure accuracy_vs_k     # that figure alone, without tables and claims
 
 Prints a results table and the paths of the figures. OUT is DIR/figures by default; beside the figures it holds fits.json,
 one entry per series: {"figure": "accuracy_vs_data", "series": "nano-s, SFT", "a": 12.1, "b": 5.3, "se_b": 0.4, "n": 3}.
@@ -20,6 +22,8 @@ from pathlib import Path
 
 if __package__ in (None, ""):  # run as a script: make `analysis` and `rft` importable without installation
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from analysis.sizes import PAGES, SCREEN
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -39,6 +43,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--test-set", metavar="NAME", help="the test set to show (default: each cell's own)")
     parser.add_argument("--sweep", metavar="N", help="the cells of one sweep alone, by its number, or latest")
+    parser.add_argument(
+        "--size", choices=list(PAGES), default=SCREEN.name, help="where the figures are to be shown (default: screen)"
+    )
+    parser.add_argument("--figure", metavar="NAME", help="draw this figure alone, without tables and claims")
     options = parser.parse_args(arguments)
     if not options.folders and not options.paper:
         parser.error("give one or more study folders, or --paper")
@@ -48,6 +56,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if len(options.folders) != 1:
             parser.error("give --out OUT with --paper or with more than one folder")
         options.out = options.folders[0] / "figures" / _part_folder(options)
+    if options.figure and options.report:
+        parser.error("--report shows all figures; leave out --figure")
     if options.paper and (options.test_set or options.sweep):
         parser.error("--test-set and --sweep choose a part of a study; the published one has neither")
     return options
@@ -56,7 +66,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _part_folder(options: argparse.Namespace) -> str:
     """Where figures of a part of the study lie, below those of all of it; '' for these."""
     sweep = f"sweep-{options.sweep}" if options.sweep else ""
-    return "-".join(name for name in (options.test_set, sweep) if name)
+    size = "" if options.size == SCREEN.name else options.size
+    return "-".join(name for name in (options.test_set, sweep, size) if name)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
                 overlay=overlay,
                 report=options.report,
                 plugins=options.plugins,
-                part=Shown(options.test_set, options.sweep),
+                part=Shown(options.test_set, options.sweep, PAGES[options.size], options.figure),
             )
         )
     except (ValueError, OSError) as error:

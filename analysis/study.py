@@ -32,8 +32,9 @@ from analysis.load.points import Point, make_points, unscored_point
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_every_set, load_studies, test_sets
 from analysis.report.page import REPORT_FILE, Material, write_report
+from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
-from analysis.style import DPI, caption
+from analysis.style import caption, headline
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import matched_summary
 from analysis.tables.noise import noise_summary
@@ -47,15 +48,19 @@ OF_SETS = "outcomes-*.jsonl.gz"  # outcomes on further test sets
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, OF_SETS, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
 TABLES_LINE = "tables (.md, .tex, .csv): "  # of a summary
+FORMS: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}  # without the time
+OTHER_FORMS = " (.svg, .pdf)"
 SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Which part of a study is drawn."""
+    """Which part of a study is drawn, and for where."""
 
     test_set: str | None = None  # None: each cell's own
     sweep: str | None = None  # a number, or latest; None: all
+    page: Page = SCREEN  # where the figures are to be shown
+    figure: str | None = None  # this one alone, without tables and claims; None: all
 
 
 def draw_study(
@@ -74,7 +79,9 @@ def draw_study(
     """
     load_plugins(plugins)
     if paper_alone:
-        return draw_paper(out=out, report=report)
+        return draw_paper(out=out, report=report, part=part)
+    if part.figure is not None:
+        return draw_one(folders, out=out, overlay=overlay, part=part)
     stamp = fingerprint(folders, overlay=overlay, report=report, part=part)
     known = unchanged_summary(out, stamp=stamp)
     if known is not None:
@@ -85,6 +92,27 @@ def draw_study(
         stale.unlink(missing_ok=True)
     (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
     return text
+
+
+def draw_one(folders: Sequence[Path], *, out: Path, overlay: bool, part: Shown) -> str:
+    """One figure alone; its name is checked first. Raises ValueError where the study does not allow it, with the reason."""
+    assert part.figure is not None
+    FIGURES[part.figure]
+    table, outcomes = verified(load_studies(folders, test_set=part.test_set, sweep=part.sweep))
+    points = make_points(table.cells, outcomes)
+    if overlay:
+        points = [*points, *published_view().points]
+    return _save_one(draw_all(points, outcomes, page=part.page, only=part.figure), out=out)
+
+
+def _save_one(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> str:
+    if not drawings:
+        raise ValueError("this figure is drawn of the published study alone: give --paper")
+    (drawing,) = drawings
+    if isinstance(drawing, NotEnough):
+        raise ValueError(f"no figure: {drawing}")
+    out.mkdir(parents=True, exist_ok=True)
+    return save_figure(drawing, out=out)
 
 
 def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: bool, part: Shown) -> str:
@@ -100,11 +128,12 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     lines += [noise, ""] if noise else []
     notes = " ".join(text for text in (about, str(main_recipe(own))) if text)
     lines += [wrap(notes), ""] if notes else []
-    drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes)]
+    results = run_claims(study_view(own, outcomes))
+    drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes, claims=results, page=part.page)]
     lines += save_drawings(drawings, out=out)
     sets = sets_table(*verified(every)) if len(test_sets(every)) > 1 else None
     mine = f"this study on {', '.join(shown_sets(table))}" if sets is not None else "this study"
-    claims = {mine: run_claims(study_view(own, outcomes)), "published": published_claims()}
+    claims = {mine: results, "published": published_claims()}
     lines += write_texts(table, outcomes, claims, out=out, notes=notes, sets=sets)
     if report:
         title = ", ".join(sorted({cell.study for cell in table.cells} or {folder.name for folder in folders}))
@@ -143,12 +172,12 @@ def drawn_in(summary: str, *, out: Path) -> set[Path]:
     """Figures and tables that a summary names, in all their forms."""
     lines = summary.splitlines()
     figures = [
-        Path(line.partition(": ")[2].removesuffix(" (.svg)")).stem for line in lines if line.startswith("figure: ")
+        Path(line.partition(": ")[2].removesuffix(OTHER_FORMS)).stem for line in lines if line.startswith("figure: ")
     ]
     tables = [
         name for line in lines if line.startswith(TABLES_LINE) for name in line.removeprefix(TABLES_LINE).split(", ")
     ]
-    found = {out / f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
+    found = {out / f"{name}.{ending}" for name in figures for ending in FORMS}
     return found | {out / f"{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")}
 
 
@@ -173,17 +202,20 @@ def unchanged_summary(out: Path, *, stamp: str) -> str | None:
         return None
     known, _, text = path.read_text(encoding="utf-8").partition("\n")
     made = [
-        Path(line.partition(": ")[2].removesuffix(" (.svg)"))
+        Path(line.partition(": ")[2].removesuffix(OTHER_FORMS))
         for line in text.splitlines()
         if line.startswith(("figure: ", "report: "))
     ]
     return text.rstrip("\n") if known == stamp and all(path.is_file() for path in made) else None
 
 
-def draw_paper(*, out: Path, report: bool = False) -> str:
+def draw_paper(*, out: Path, report: bool = False, part: Shown = Shown()) -> str:
     """The published study redrawn and re-fitted."""
     view = published_view()
-    drawings = [d for d in draw_all(view.points, view.outcomes) if isinstance(d, Drawing)]
+    if part.figure is not None:
+        return _save_one(draw_all(view.points, view.outcomes, page=part.page, only=part.figure), out=out)
+    drawn = draw_all(view.points, view.outcomes, claims=published_claims(), page=part.page)
+    drawings = [d for d in drawn if isinstance(d, Drawing)]
     lines = save_drawings(drawings, out=out)
     absent = [f"{name}: {why}" for name, why in paper.NEVER_PUBLISHED.items()]
     lines += [wrap(f"no figure: {text}") for text in absent]
@@ -196,21 +228,43 @@ def draw_paper(*, out: Path, report: bool = False) -> str:
     return "\n".join(lines)
 
 
-def draw_all(points: Sequence[Point], outcomes: Outcomes) -> list[Drawing | NotEnough]:
-    """Every figure, or why there is none; of a measured study its commonest recipe."""
+def draw_all(
+    points: Sequence[Point],
+    outcomes: Outcomes,
+    *,
+    claims: Sequence[ClaimResult] | None = None,
+    page: Page = SCREEN,
+    only: str | None = None,
+) -> list[Drawing | NotEnough]:
+    """Every figure (or `only` one) under its title, or why there is none; of a measured study its commonest recipe.
+
+    `claims`: as ruled on these points, for the titles; ruled here where not given.
+    """
     main = main_recipe([point for point in points if point.cell.source is None])
     shown = [*main.points, *(point for point in points if point.cell.source is not None)]
     published = all(point.cell.source for point in shown) and bool(shown)
+    view = published_view() if published else study_view(shown, outcomes)
     supplies = Supplies(
         points=shown,
         every_recipe=points,
         outcomes=outcomes,
-        view=published_view() if published else study_view(shown, outcomes),
+        view=view,
         pools=[unscored_point(cell) for cell in paper.unused_pools()] if published else [],
         published=published,
+        page=page,
+        claims={result.claim: result for result in (run_claims(view) if claims is None else claims)},
     )
     note = str(main)
-    return [_noted(drawing, note if figure.of_one_recipe else "") for figure, drawing in draw_figures(supplies)]
+    drawn = draw_figures(supplies, only=only)
+    return [_titled(_noted(drawing, note if figure.of_one_recipe else ""), page) for figure, drawing in drawn]
+
+
+def _titled(drawing: Drawing | NotEnough, page: Page) -> Drawing | NotEnough:
+    """With its title and name above it."""
+    if isinstance(drawing, NotEnough):
+        return drawing
+    headline(drawing.figure, drawing.finding, name=drawing.title, page=page)
+    return drawing
 
 
 def _noted(drawing: Drawing | NotEnough, note: str) -> Drawing | NotEnough:
@@ -223,7 +277,7 @@ def _noted(drawing: Drawing | NotEnough, note: str) -> Drawing | NotEnough:
 
 
 def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list[str]:
-    """Write PNG, SVG and fits.json; returns one line per figure."""
+    """Write PNG, SVG, PDF and fits.json; returns one line per figure."""
     out.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     for drawing in drawings:
@@ -236,13 +290,12 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
 
 
 def save_figure(drawing: Drawing, *, out: Path) -> str:
-    """Write PNG and SVG; returns the line that says so."""
+    """Write PNG, SVG and PDF, the same bytes for the same figure; returns the line that says so."""
     drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
     drawing.figure.set_layout_engine("none")
-    for ending in ("png", "svg"):
-        metadata = {"Date": None} if ending == "svg" else {}
-        drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi=DPI, metadata=metadata)
-    return f"figure: {out / drawing.name}.png (.svg)"
+    for ending, metadata in FORMS.items():
+        drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi="figure", metadata=metadata)
+    return f"figure: {out / drawing.name}.png{OTHER_FORMS}"
 
 
 def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
@@ -252,7 +305,8 @@ def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
         if isinstance(drawing, NotEnough):
             fits.append({"not_enough_data": str(drawing)})
         else:
-            fits += [{"figure": drawing.name, "caption": drawing.caption, **entry} for entry in drawing.fits]
+            head = {"figure": drawing.name, "title": drawing.finding, "caption": drawing.caption}
+            fits += [{**head, **entry} for entry in drawing.fits]
     return {"schema_version": 1, "fits": fits}
 
 

@@ -11,9 +11,13 @@ hides them, models also differ in line style and methods in marker.
 from __future__ import annotations
 
 import hashlib
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from analysis.sizes import SCREEN, Page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8A7A00")
 LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 3)))
 MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DPI = 200
+DPI = SCREEN.dpi
 
 
 @dataclass(frozen=True)
@@ -115,41 +119,129 @@ def tint(colour: str, *, strength: float) -> str:
     return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
 
 
-def new_figure(*, width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, Any]:
-    """A figure (inches) with a 2-D array of axes, in the common style and without any global state of pyplot."""
+def legible(colour: str) -> str:
+    """The colour, darkened for text on white where it is pale (relative luminance above a third)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    light = 0.2126 * parts[0] ** 2.2 + 0.7152 * parts[1] ** 2.2 + 0.0722 * parts[2] ** 2.2
+    factor = min(1.0, math.sqrt(0.33 / light)) if light else 1.0
+    return "#" + "".join(f"{round(255 * part * factor):02x}" for part in parts)
+
+
+def new_figure(
+    *,
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    page: Page = SCREEN,
+    keep_grid: bool = False,
+    **kwargs: Any,
+) -> tuple[Figure, Any]:
+    """A figure with a 2-D array of axes, in the common style and without any global state of pyplot.
+
+    `width`, `height`: inches that its panels ask for, which a page with a width of its own scales. There a single row of
+    panels is broken into several, unless `keep_grid`; the array still has one row.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    matplotlib.rcParams.update(RC)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    matplotlib.rcParams.update(rc(page))
+    grid = page.size(width=width, height=height, rows=rows, columns=columns, keep_grid=keep_grid)
+    figure = Figure(figsize=(grid.width, grid.height), dpi=page.dpi, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+    panels = figure.subplots(grid.rows, grid.columns, squeeze=False, **kwargs)
+    for spare in panels.flat[rows * columns :]:
+        spare.remove()
+    return figure, panels.flat[: rows * columns].reshape(rows, columns)
 
 
-RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure on every machine
-    "font.size": 8.5,
-    "axes.titlesize": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.markersize": 5.5,
-    "lines.linewidth": 1.3,
-    "errorbar.capsize": 2.5,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "rft",  # the same bytes for the same figure
-}
+def rc(page: Page) -> dict[str, Any]:
+    """The settings of matplotlib on a page: sizes of type are relative to its font."""
+    scale = page.font / SCREEN.font
+    return {
+        "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure on every machine
+        "font.size": page.font,
+        "axes.titlesize": page.font + 1,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "legend.fontsize": page.font - 0.5,
+        "lines.markersize": 5.5 * scale,
+        "lines.linewidth": 1.3 * scale,
+        "errorbar.capsize": 2.5 * scale,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "rft",  # the same bytes for the same figure
+        "pdf.fonttype": 42,  # TrueType: what publishers ask for
+    }
+
+
+NOTE_SIZE, HEAD_SIZE = 0.88, 1.18  # of the caption and of the title, in the page's font
+LINE, PAD = 1.25, 0.06  # of a line of text, in its size; inches about a block of text
+HEADLINE = "headline"  # gid of the texts above a figure
 
 
 def caption(figure: Figure, text: str) -> None:
-    """A line under the figure that states n and what the intervals hold."""
-    import textwrap
+    """Lines under the figure that state n and what the intervals hold."""
+    size = NOTE_SIZE * _font()
+    columns = int(131 * figure.get_size_inches()[0] / size)
+    figure.supxlabel(textwrap.fill(text, columns), fontsize=size, color="#444444", x=0.01, ha="left")
 
-    columns = int(figure.get_size_inches()[0] * 17.5)
-    figure.supxlabel(textwrap.fill(text, columns), fontsize=7.5, color="#444444", x=0.01, ha="left")
+
+def headline(figure: Figure, finding: str, *, name: str, page: Page = SCREEN) -> None:
+    """What a figure found above it, its neutral name below that, then its legend; the figure grows by them.
+
+    With no finding the name alone is the title. On a page of a fixed height the panels shrink instead.
+    """
+    head = HEAD_SIZE * page.font
+    width, height = figure.get_size_inches()
+    title = textwrap.wrap(finding or name, int(112 * width / head))
+    lines = [(line, head, "bold", "#111111") for line in title]
+    lines += [(name, page.font, "normal", "#555555")] if finding else []
+    needed = PAD + sum(size * LINE / 72 for _, size, _, _ in lines) + PAD / 2
+    if page.caption_lines is not None:
+        _shorten_caption(figure, page.caption_lines)
+    below = _legend_height(figure)
+    notes = len(figure.get_supxlabel().splitlines()) * NOTE_SIZE * page.font * LINE / 72
+    if page.height is None:
+        height += needed + (0.0 if page.width is None else below + notes)
+        figure.set_size_inches(width, height)
+    y = height - PAD
+    for line, size, weight, colour in lines:
+        figure.text(
+            0.01, y / height, line, fontsize=size, fontweight=weight, color=colour, va="top", gid=HEADLINE
+        ).set_in_layout(False)
+        y -= size * LINE / 72
+    for legend in figure.legends:
+        legend.set_loc("upper center")
+        legend.set_bbox_to_anchor((0.5, 1 - needed / height), transform=figure.transFigure)
+    engine = figure.get_layout_engine()
+    assert engine is not None, "figures are laid out when they are saved"
+    engine.set(rect=(0, 0, 1, 1 - (needed + below) / height))  # type: ignore[call-arg]
+
+
+def _shorten_caption(figure: Figure, most: int) -> None:
+    lines = figure.get_supxlabel().splitlines()
+    if len(lines) > most:
+        last = lines[most - 1].rsplit(" ", 4)[0]
+        caption(figure, " ".join([*lines[: most - 1], f"{last} … (all: fits.json)"]))
+
+
+def _legend_height(figure: Figure) -> float:
+    """Inches of what stands above the panels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    heights = [legend.get_window_extent(canvas.get_renderer()).height / figure.dpi for legend in figure.legends]
+    return max(heights, default=0.0) + (PAD if heights else 0.0)
+
+
+def _font() -> float:
+    import matplotlib
+
+    return float(matplotlib.rcParams["font.size"])

@@ -191,7 +191,7 @@ def fit(results: Results) -> list[SeriesFit]:
 
 
 def draw(results: Results, *, out: Path | str) -> list[Path]:
-    """Draw every figure that the points allow, as PNG and SVG with fits.json; returns the PNG files."""
+    """Draw every figure that the points allow, as PNG, SVG and PDF with fits.json; returns the PNG files."""
     from analysis.figures.drawing import Drawing
     from analysis.study import draw_all, save_drawings
 

@@ -45,6 +45,9 @@ UNION_GAIN_SHRINKS = ClaimTest(
 )
 
 
+OWN_RULE = "epochs as this study set them"  # for SFT on part of the data
+
+
 def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
     """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
     ladders = sft_ladders(points, smallest=smallest).values()
@@ -80,7 +83,7 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
     if not isinstance(line, LineFit):
         return [GAIN_SHRINKS.not_testable(f"{line} (at equal epochs)")]
     details, reversed_in = [], []
-    own = "better of two (by test result)" if view.published else "own rule"
+    own = "better of two (by test result)" if view.published else OWN_RULE
     for rule, points in (*view.variants, (own, view.points)):
         for smallest in (1 / 8, 1 / 32):
             for odds in (False, True):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.docs.registry import BLOCKS, EVERY, PUBLISHED, Picture, Published, Reference
+from analysis.docs.registry import BLOCKS, EVERY, PUBLISHED, Part, Picture, Published, Reference
 from analysis.study import claims_text, fits_of
 from analysis.style import DPI
 from rft.archive.reading import ABOUT_FILE, REFERENCES
@@ -28,6 +28,7 @@ from rft.records import read_json
 PICTURES = Path("docs")
 BLOCK = re.compile(r"(<!-- generated: ([^\n]*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 OPENING = "<!-- generated:"
+SMALL_DPI, COLOURS = 90, 160  # of a gallery
 TOLERANCE = 1e-6  # relative, of fits: processors differ in last bits
 
 
@@ -74,12 +75,8 @@ class Site:
         for page in self.pages():
             for marker in markers(page):
                 made = self._made(page, marker)
-                if isinstance(made, Picture):
-                    path = self.root / PICTURES / f"{made.drawing.name}.png"
-                    if pictures.setdefault(path, made).study != made.study:
-                        raise ValueError(f"{page}: {path.name} is a figure of two studies: show one of them")
-                    made = f"![{made.drawing.title}, {made.study} study]({path.relative_to(page.parent)})"
-                blocks.setdefault(page, {})[marker] = f"{made}\n"
+                parts = [self._shown(page, part, pictures) for part in (made if isinstance(made, list) else [made])]
+                blocks.setdefault(page, {})[marker] = "\n\n".join(parts) + "\n"
         studies = [self.study(folder.name) for folder in self.studies()]
         return Wanted(
             blocks,
@@ -88,7 +85,16 @@ class Site:
             {study.folder / "fits.json": fits_of(study.drawings) for study in studies},
         )
 
-    def _made(self, page: Path, marker: str) -> str | Picture:
+    def _shown(self, page: Path, part: Part, pictures: dict[Path, Picture]) -> str:
+        """Markdown of a part; a figure is entered among the pictures to be drawn."""
+        if isinstance(part, str):
+            return part
+        path = self.root / PICTURES / part.file
+        if pictures.setdefault(path, part).study != part.study:
+            raise ValueError(f"{page}: {path.name} is a figure of two studies: show one of them")
+        return f"![{part.drawing.title}, {part.study} study]({path.relative_to(page.parent)})"
+
+    def _made(self, page: Path, marker: str) -> Part | list[Part]:
         try:
             if len(marker.split()) < 2:
                 raise ValueError("a marker is <!-- generated: STUDY BLOCK -->")
@@ -104,7 +110,7 @@ class Site:
         parts = []
         for name in (PUBLISHED, *(folder.name for folder in self.studies())):
             made = BLOCKS[block](self.study(name), words)
-            if isinstance(made, Picture):
+            if not isinstance(made, str):
                 raise ValueError("a figure is of one study: name it")
             parts.append(f"## {name[0].upper()}{name[1:]}\n\n{made}")
         return "\n\n".join(parts)
@@ -127,12 +133,24 @@ class Site:
             text = page.read_text(encoding="utf-8")
             page.write_text(filled(text, blocks), encoding="utf-8")
         for path, picture in wanted.pictures.items():
-            picture.drawing.figure.savefig(path, dpi=DPI)
+            path.parent.mkdir(exist_ok=True)
+            picture.drawing.figure.savefig(path, dpi=SMALL_DPI if picture.small else DPI)
+            if picture.small:
+                _few_colours(path)
             _write_json(path.with_suffix(".json"), sidecar(picture))
         for path, text in wanted.texts.items():
             path.write_text(text, encoding="utf-8")
         for path, fits in wanted.fits.items():
             _write_json(path, fits)
+
+
+def _few_colours(path: Path) -> None:
+    """Rewrite a PNG with a palette: a third of its size."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:
@@ -153,7 +171,7 @@ def markers(page: Path) -> list[str]:
 
 def sidecar(picture: Picture) -> dict[str, str]:
     """What a figure is of, with a digest of all that it shows."""
-    shown = [picture.drawing.caption]
+    shown = [picture.drawing.finding, picture.drawing.caption]
     for axes in picture.drawing.figure.axes:
         shown += [str(axes.get_title()), str(axes.get_xlabel()), str(axes.get_ylabel())]
         parts = [line.get_xydata() for line in axes.get_lines()]

@@ -89,7 +89,7 @@ class Reference:
     @functools.cached_property
     def drawings(self) -> list[Drawing | NotEnough]:
         """Its figures."""
-        return draw_all(self.points, self.outcomes)
+        return draw_all(self.points, self.outcomes, claims=next(iter(self.claims.values())))
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,11 @@ class Published(Reference):
         """Its settings, one for each place."""
         return list(published_view().points)
 
+    @functools.cached_property
+    def claims(self) -> dict[str, Sequence[ClaimResult]]:
+        """The claims on it."""
+        return {"published": published_claims()}
+
     @property
     def shown(self) -> Sequence[Point]:
         """All of them."""
@@ -129,9 +134,16 @@ class Picture:
 
     drawing: Drawing
     study: str
+    small: bool = False  # of a gallery: in a folder of its own, under its study's name, at a lower resolution
+
+    @property
+    def file(self) -> str:
+        """Its path below docs/."""
+        return f"gallery/{self.study}-{self.drawing.name}.png" if self.small else f"{self.drawing.name}.png"
 
 
-Make = Callable[[Reference, Sequence[str]], str | Picture]
+Part = str | Picture
+Make = Callable[[Reference, Sequence[str]], Part | list[Part]]  # a list stands paragraph by paragraph
 BLOCKS: Registry[Make] = Registry("block", package="analysis.docs.blocks")
 
 

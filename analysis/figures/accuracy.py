@@ -14,7 +14,9 @@ import numpy as np
 
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
+    MOST_LABELS,
     Drawing,
+    End,
     Looks,
     apart_words,
     bars_of,
@@ -23,16 +25,21 @@ from analysis.figures.drawing import (
     draw_points,
     grid_shape,
     kinds_caption,
+    label_ends,
+    label_rows,
     legend_outside,
     log2_axis,
     set_apart,
+    shared_words,
 )
+from analysis.figures.findings import first_of, gains_of, loss_lines, of_claims
 from analysis.figures.registry import draws
 from analysis.load.cells import NO_DEDUP
 from analysis.load.labels import familiar, series_by_label, studied
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval
 from analysis.load.query import ALL_DATA, where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
@@ -66,8 +73,8 @@ def method_series_style(point: Point, points: Sequence[Point], looks: Looks) -> 
     return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": style.colour}
 
 
-@draws("accuracy_vs_data", order=10)
-def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("accuracy_vs_data", order=10, says=first_of(of_claims("4a", "4b"), gains_of(", SFT", "data")))
+def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """A panel per base: every method against log2 of human examples, 95 % bars, a line per series of 3 or more.
 
     What was trained at one amount alone stands in a shaded strip beside the axis: at its own place it would hide the rest.
@@ -76,13 +83,14 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawin
     if not scored:
         return NotEnough("accuracy against data", "no cell with human training examples")
     looks = base_looks(scored, among=points)
-    rows, columns = grid_shape(len(looks.names))
+    rows, columns = grid_shape(len(looks.names), page=page)
     strip = strip_labels(scored)
     figure, axes = new_figure(
         width=(3.3 + 0.12 * len(strip)) * columns + 0.4,
         height=2.9 * rows + 0.8,
         rows=rows,
         columns=columns,
+        page=page,
         sharey=True,
     )
     axes[0][0].set_ylim(0, top_of(scored))
@@ -97,11 +105,10 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawin
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
-    for row in axes:
-        row[0].set_ylabel("test accuracy [%]")
+    label_rows(axes, "test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(scored) + " Lines: least squares on log2(examples), where a series has 3 points or more."
-    text += left_out_words(fits)
+    text += left_out_words(fits) + shared_words(len(looks.names), "accuracy")
     text += apart_words("amount") if len(series_by_label(scored)) > len(strip) + 1 else ""
     text += " Grey: further methods at the last amount, side by side; the thin line is SFT's height." if strip else ""
     caption(figure, text)
@@ -210,14 +217,14 @@ def top_of(points: Sequence[Point], *, fits: Sequence[Mapping[str, Any]] = ()) -
     return min(101.0, max(ends) * 1.06 + 1)
 
 
-@draws("accuracy_vs_loss", order=20)
-def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("accuracy_vs_loss", order=20, says=first_of(of_claims("2c"), loss_lines))
+def accuracy_against_loss(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """ICL, SFT and studied methods against pretraining loss, the base as the unit; every loss text gets its own panel."""
     shown = [p for group in loss_series(points).values() for p in group]
     if not shown:
         return NotEnough("accuracy against pretraining loss", "no cell of a base with a pretraining loss")
     texts = sorted({p.cell.loss_text or "unnamed text" for p in shown})
-    figure, axes = new_figure(width=5.6 * len(texts) + 0.4, height=4.2, columns=len(texts), sharey=True)
+    figure, axes = new_figure(width=5.6 * len(texts) + 0.4, height=4.2, columns=len(texts), page=page, sharey=True)
     axes[0][0].set_ylim(0, top_of(shown))
     looks = base_looks(shown, among=points)
     fits: list[dict[str, Any]] = []
@@ -225,13 +232,31 @@ def accuracy_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     for panel, text in zip(axes[0], texts, strict=True):
         mine = [p for p in shown if (p.cell.loss_text or "unnamed text") == text]
         fits += _loss_panel(panel, mine, looks=looks, text=text, legend=legend)
-    axes[0][0].set_ylabel("test accuracy [%]")
+    label_rows(axes, "test accuracy [%]")
     axes[0][0].set_ylim(0, top_of(shown, fits=fits))
-    legend_outside(figure, list(legend.values()), list(legend))
+    ends = _right_ends(loss_series(points), shown, looks)
+    if len(texts) > 1 or not 0 < len(ends) <= MOST_LABELS:
+        legend_outside(figure, list(legend.values()), list(legend))
+    else:
+        label_ends(axes[0][0], ends)
     words = kinds_caption(shown) + " Lines: least squares over bases (3 or more), shaded 95 % of the line."
     words += " Beside the lowest loss: " + HELD_OUT_WORDS + left_out_words(fits) + apart_words("base")
+    words += shared_words(len(texts), "accuracy")
     caption(figure, words)
     return Drawing("accuracy_vs_loss", figure, fits, words)
+
+
+def _right_ends(series: Mapping[str, Sequence[Point]], points: Sequence[Point], looks: Looks) -> list[End]:
+    """Each series at the lowest loss, which stands on the right; none where a series ends before it."""
+    ends = []
+    right = min(point.loss or math.inf for point in points)
+    for label, members in series.items():
+        last = min(members, key=lambda point: point.loss or math.inf)
+        if last.loss != right:
+            return []
+        style = method_series_style(last, points, looks)
+        ends.append(End(last.estimate.value, label, style["markeredgecolor"]))
+    return ends
 
 
 def left_out_words(fits: Sequence[Mapping[str, Any]]) -> str:
@@ -280,7 +305,7 @@ def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
     losses = {looks.names[p.cell.base]: p.loss or math.nan for p in points}
     panel.margins(x=0.09)  # room for the last name
     top = panel.secondary_xaxis("top")
-    top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize=7, color="#444444")
+    top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize="small", color="#444444")
     top.tick_params(length=2)
     for tick, name in zip(top.get_xticklabels(), losses, strict=True):
         tick.set_color(looks.colours[name])

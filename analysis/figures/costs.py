@@ -11,11 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures.accuracy import method_series_style, top_of
-from analysis.figures.drawing import Drawing, base_looks, draw_points, kinds_caption, legend_outside
+from analysis.figures.drawing import (
+    Drawing,
+    Looks,
+    base_looks,
+    decade_ticks,
+    draw_points,
+    kinds_caption,
+    label_rows,
+    legend_outside,
+    shared_words,
+)
+from analysis.figures.findings import costs
 from analysis.figures.registry import draws
-from analysis.load.labels import series_by_label
+from analysis.load.labels import series_by_label, setting_label, studied
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
 from analysis.style import caption, new_figure
 
@@ -28,15 +40,15 @@ LEGEND_COLUMNS = 5
 KINDS = {"cpu": "CPU", "cuda": "GPU"}  # of the devices that a record names
 
 
-@draws("accuracy_vs_cost", order=100)
-def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("accuracy_vs_cost", order=100, says=costs)
+def accuracy_against_cost(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Accuracy against what it took beyond the base model; colour by base, marker by method."""
     found = [
         (p, c) for p in where(points, data_frac=ALL_DATA) if (c := point_cost(p)) and c.flops > 0 and c.seconds > 0
     ]
     if all(cost.evaluation for _, cost in found):
         return NotEnough("accuracy against cost", "no trained cell with its cost")
-    figure, axes = new_figure(width=9.4, height=4.3, columns=2, sharey=True)
+    figure, axes = new_figure(width=9.4, height=4.3, columns=2, page=page, sharey=True)
     shown = [p for p, _ in found]
     unit, size = time_unit([cost.seconds for _, cost in found])
     amounts: dict[str, Callable[[Cost], float]] = {
@@ -58,11 +70,11 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
                     panel, x, members, linestyle="none", markersize=4.5, alpha=0.85, marker=marker, color=colour
                 )
         panel.set_xscale("log")
-        _few_ticks(panel, [amount(cost) for _, cost in found])
+        decade_ticks(panel.xaxis, [amount(cost) for _, cost in found], scientific=title.startswith("FLOPs"))
         panel.set_xlabel(title)
     for name in looks.names.values():
         legends[0][name] = axes[0][0].plot([], [], color=looks.colours[name], linewidth=5)[0]
-    axes[0][0].set_ylabel("test accuracy [%]")
+    label_rows(axes, "test accuracy [%]")
     axes[0][0].set_ylim(0, top_of(shown))
     _two_legends(figure, *legends)
     text = (
@@ -74,8 +86,22 @@ def accuracy_against_cost(points: Sequence[Point]) -> Drawing | NotEnough:
         text += " ICL trains nothing: it stands at the cost of its evaluation."
     if any(p.cell.source for p in shown):
         text += " Published: table 4 (A100 80 GB); it covers SFT on all data and RFT-U33B alone."
+    text += shared_words(2, "accuracy")
     caption(figure, text)
-    return Drawing("accuracy_vs_cost", figure, [], text)
+    return Drawing("accuracy_vs_cost", figure, [cost_entry(p, c, found, looks=looks) for p, c in found], text)
+
+
+def cost_entry(point: Point, cost: Cost, found: Sequence[tuple[Point, Cost]], *, looks: Looks) -> dict[str, Any]:
+    """A point of the figure for fits.json; of a studied method also how many times SFT's compute it takes."""
+    setting = setting_label(point.cell)
+    entry: dict[str, Any] = {"series": f"{looks.names[point.cell.base]}, {setting}", "setting": setting}
+    entry |= {"accuracy": point.estimate.value, "flops": cost.flops, "seconds": cost.seconds}
+    sft = [c.flops for p, c in found if p.method == "sft" and p.cell.base == point.cell.base]
+    return (
+        {**entry, "flops_over_sft": cost.flops / sft[0], "k": point.cell.k, "donors": len(point.cell.union)}
+        if studied(point.cell) and sft
+        else entry
+    )
 
 
 def point_cost(point: Point) -> Cost | None:
@@ -102,18 +128,3 @@ def _two_legends(figure: Figure, bases: dict[str, Any], methods: dict[str, Any])
     blanks = -len(bases) % LEGEND_COLUMNS
     filled = bases | {" " * (i + 1): Line2D([], [], linestyle="none") for i in range(blanks)} | methods
     legend_outside(figure, list(filled.values()), list(filled), columns=LEGEND_COLUMNS)
-
-
-def _few_ticks(panel: Any, values: Sequence[float]) -> None:
-    """Within a decade the ends alone: matplotlib's labels of minor ticks would run into each other."""
-    from matplotlib.ticker import NullFormatter
-
-    panel.xaxis.set_minor_formatter(NullFormatter())
-    if max(values) < 10 * min(values):
-        panel.set_xticks([min(values), max(values)], [_scientific(min(values)), _scientific(max(values))])
-
-
-def _scientific(value: float) -> str:
-    """4.9e+10 as 4.9 x 10^10 in print."""
-    digits, exponent = f"{value:.1e}".split("e")
-    return rf"${digits}\times10^{{{int(exponent)}}}$"

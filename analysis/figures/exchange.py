@@ -15,11 +15,13 @@ import numpy as np
 
 from analysis.figures.accuracy import loss_label
 from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside
+from analysis.figures.findings import rate_lines, rates
 from analysis.figures.registry import draws
 from analysis.load.cells import HUMAN_STYLE
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.recipes import main_recipe
+from analysis.sizes import SCREEN, Page
 from analysis.stats.exchange import FRESH_COUNT, Exchange, Rate, Split, exchange_rates, split_gain
 from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
@@ -47,15 +49,15 @@ def full_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange]:
     return [e for e in plain if e.rft.cell.data_frac == 1 and not e.rft.cell.union]
 
 
-@draws("exchange_rate", order=90)
-def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("exchange_rate", order=90, says=rates)
+def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Worth of one kept and of one new path in fresh human problems against k, and the parts of RFT's gain."""
     recipe = main_recipe([p for p in every_recipe if p.cell.source is None], free=(FRESH_COUNT,))
     found = full_rates(recipe.points, outcomes)
     if not found:
         return NotEnough("the exchange rate", "no RFT cell with sft_matched and three amounts of fresh human problems")
     looks = base_looks([e.rft for e in found], among=every_recipe)
-    figure, axes = new_figure(width=8.6 + 0.8 * len(looks.names), height=4.1, columns=3)
+    figure, axes = new_figure(width=8.6 + 0.8 * len(looks.names), height=4.1, columns=3, page=page)
     for panel, (name, paths) in zip(axes[0], PATHS.items(), strict=False):
         _worth_panel(panel, found, looks=looks, paths=paths)
         panel.set_ylabel(f"fresh human problems per {name}")
@@ -89,8 +91,8 @@ def _absent(found: Sequence[Exchange], looks: Looks) -> str:
     return f" Not estimable: {', '.join(names)}." if names else ""
 
 
-@draws("exchange_against", order=160)
-def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("exchange_against", order=160, says=rate_lines)
+def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """The rate of a new path at the k that most cells share (the largest such) against whatever of loss and style varies.
 
     Each axis has the commonest recipe of its own, as against style that key is shown.
@@ -109,7 +111,7 @@ def exchange_against(every_recipe: Sequence[Point], outcomes: Outcomes) -> Drawi
         return NotEnough(what, "neither varies among the cells that have a rate (of losses on one text)")
     shown = [e for rates in found.values() for e in rates]
     looks = base_looks([e.rft for e in shown], among=every_recipe)
-    figure, axes = new_figure(width=4.9 * len(found) + 0.9, height=4.2, columns=len(found), sharey=True)
+    figure, axes = new_figure(width=4.9 * len(found) + 0.9, height=4.2, columns=len(found), page=page, sharey=True)
     fits = [
         _against_panel(panel, rates, looks=looks, axis=axis)
         for panel, (axis, rates) in zip(axes[0], found.items(), strict=True)
@@ -245,5 +247,5 @@ def _split_panel(panel: Any, splits: Sequence[Split], *, looks: Looks) -> list[d
     low, high = panel.get_ylim()
     panel.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
     order = [label for _, label, _, _ in PARTS if label in legend]
-    panel.legend([legend[label] for label in order], order, fontsize=7, loc="upper left", ncols=2)
+    panel.legend([legend[label] for label in order], order, fontsize="small", loc="upper left", ncols=2)
     return entries

@@ -13,16 +13,18 @@ import numpy as np
 
 from analysis import paper
 from analysis.claims.donors import SELF
-from analysis.claims.gains import slope_estimates
+from analysis.claims.gains import OWN_RULE, slope_estimates
 from analysis.claims.rulings import StudyView
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
+from analysis.figures.findings import gain_lines, of_claims
 from analysis.figures.registry import draws
 from analysis.load.labels import setting_label
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
 from analysis.load.query import same_but, where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
@@ -34,13 +36,24 @@ RULE_LOOKS = (
     {"color": "#D55E00", "marker": "s", "line": "--", "face": "none"},
     {"color": "#009E73", "marker": "D", "line": ":", "face": "#009E73"},
 )
+RULE_WORDS = dict(
+    zip(
+        paper.RULES,
+        (
+            "better of the two below, by test result",
+            "3 epochs at every amount",
+            "3 / fraction epochs: as many steps at every amount",
+        ),
+        strict=True,
+    )
+)  # how long the published SFT was trained
 GAIN_FORMULA = "points per doubling of data = a + b * pretraining loss"
 
 
-@draws("gain_vs_loss", order=80)
-def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
+@draws("gain_vs_loss", order=80, says=gain_lines)
+def gain_against_loss(view: StudyView, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """SFT points per doubling of data (fractions of 1/8 and more) against pretraining loss, under every epoch rule."""
-    rules = [("own rule" if not view.published else paper.RULES[0], view.points), *view.variants]
+    rules = [(OWN_RULE if not view.published else paper.RULES[0], view.points), *view.variants]
     found = []
     for rule, points in rules:
         tops, slopes = slope_estimates(points, view.outcomes)
@@ -51,7 +64,7 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
         return NotEnough(what, "no base has SFT at 3 fractions of 1/8 or more")
     if texts_differ([top for _, tops, _ in found for top in tops]):
         return NotEnough(what, TEXTS_DIFFER)
-    figure, axes = new_figure(width=5.8, height=4.2)
+    figure, axes = new_figure(width=5.8, height=4.2, page=page)
     panel, fits, fitted = axes[0][0], [], False
     bars = [
         [(p.loss or math.nan, *_finite_ends(slope)) for p, slope in zip(tops, slopes, strict=True)]
@@ -64,7 +77,7 @@ def gain_against_loss(view: StudyView) -> Drawing | NotEnough:
         values = [slope.value for slope in slopes]
         line = fit_on_loss(tops, values, what=f"gain per doubling against loss, {rule}")
         fits.append({"series": rule, **line_entry(line, formula=GAIN_FORMULA), "unit": "base"})
-        label, look = rule, RULE_LOOKS[i]
+        label, look = RULE_WORDS.get(rule, rule), RULE_LOOKS[i]
         if isinstance(line, LineFit):
             fitted = True
             label += f": {line.b:+.1f} ± {line.se_b:.1f} per {unit_name(tops[0].cell)}, R² {line.r2:.2f}"
@@ -95,14 +108,14 @@ def _finite_ends(estimate: Estimate) -> tuple[float, float]:
     return estimate.interval() if math.isfinite(estimate.se) else (estimate.value, estimate.value)
 
 
-@draws("self_made", order=150)
-def self_made(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("self_made", order=150, says=of_claims("8a", "8b"))
+def self_made(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Figure 8: self-query and self-revising minus SFT."""
     mine = where(points, method=set(SELF))
     pairs = [(p, s) for p in mine if (s := same_but(p, points, method="sft"))]
     if not pairs:
         return NotEnough("self-query and self-revising", "no such cell beside SFT")
-    figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs))
+    figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs), page=page)
     panel, fits = axes[0][0], []
     names = base_names(p.cell for p in points)
     labels = []

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.drawing import Drawing
+from analysis.figures.findings import histograms
 from analysis.figures.paths import ladder_points
 from analysis.figures.registry import draws
 from analysis.load.cells import Base
@@ -20,6 +21,7 @@ from analysis.load.labels import method_title, studied_methods
 from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.query import where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 
@@ -27,14 +29,21 @@ KINDS = {"correct": "correct samples of a question", "distinct": "distinct kept 
 MOST_BARS = 25  # wider histograms are drawn in bins
 
 
-@draws("path_histograms", order=140)
-def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("path_histograms", order=140, says=histograms)
+def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Figure 7: a row per base (and studied method), correct on the left, distinct on the right; replicates added up."""
     k, pools = counted_pools(points)
     if not pools:
         return NotEnough("histograms of paths per question", "no RFT cell whose record counts questions by their paths")
     figure, axes = new_figure(
-        width=6.6, height=1.75 * len(pools) + 0.8, rows=len(pools), columns=2, sharex="col", sharey="col"
+        width=6.6,
+        height=1.75 * len(pools) + 0.8,
+        rows=len(pools),
+        columns=2,
+        page=page,
+        keep_grid=True,
+        sharex="col",
+        sharey="col",
     )
     every = base_names(p.cell for p in points)  # of the whole study, so that colours are the same in all figures
     colours = model_colours(list(every.values()))
@@ -44,7 +53,7 @@ def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
         for panel, (kind, counts) in zip(row, histograms.items(), strict=True):
             mean = float(counts @ np.arange(len(counts)) / counts.sum())
             _bars(panel, counts, colour=colour)
-            panel.set_title(f"{name}: mean {mean:.2f}", fontsize=8)
+            panel.set_title(f"{name}: mean {mean:.2f}", fontsize="medium")
             entry = {"series": f"{name}, {kind}", "k": k, "questions": int(counts.sum()), "mean": mean}
             entries.append({**entry, "histogram": counts.tolist()})
         row[0].set_ylabel("questions [%]")
@@ -52,7 +61,7 @@ def path_histograms(points: Sequence[Point]) -> Drawing | NotEnough:
         panel.set_xlabel(label)
     asked = sorted({int(p.histograms["correct"].sum()) for p in pools.values()})
     text = f"Questions by number of paths, k = {k} draws, n = {' to '.join(f'{n:,}' for n in asked)} questions (replicates "
-    text += "added up; no intervals). The human path is not counted."
+    text += "added up; no intervals). The human path is not counted. Panels of a column share both scales."
     caption(figure, text)
     return Drawing("path_histograms", figure, entries, text)
 

@@ -11,12 +11,14 @@ from itertools import combinations
 from typing import Any
 
 from analysis.figures.drawing import Drawing
+from analysis.figures.findings import overlap
 from analysis.figures.paths import ladder_points
 from analysis.figures.registry import draws
 from analysis.load.cells import Cell
 from analysis.load.names import base_names
 from analysis.load.pairs import same_seeds
 from analysis.load.points import Point
+from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
 from analysis.style import caption, model_colours, new_figure
 from rft.archive.files import present, rows_at
@@ -60,8 +62,8 @@ def regions(sets: Mapping[str, Keys]) -> Counter[tuple[str, ...]]:
     return found
 
 
-@draws("path_overlap", order=130)
-def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("path_overlap", order=130, says=overlap)
+def path_overlap(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Figure 6. The published cells were never printed, so there is none for the published study."""
     k, pools = own_pools(points)
     if len(pools) < 2:
@@ -72,7 +74,7 @@ def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
         return NotEnough("the overlap of paths", "no path was kept")
     total = sum(counts.values())
     colours = model_colours(list(base_names(p.cell for p in points).values()))
-    figure = _venn(sets, counts, colours) if len(sets) <= 3 else _bars(sets, counts, colours)
+    figure = _venn(sets, counts, colours, page) if len(sets) <= 3 else _bars(sets, counts, colours, page)
     text = f"{_paths(total, 'distinct ')} kept from k = {k} draws per question and model, one replicate (no interval); "
     text += "shares of the union."
     if len(sets) > 3 and len(counts) > MOST_BARS:
@@ -82,12 +84,12 @@ def path_overlap(points: Sequence[Point]) -> Drawing | NotEnough:
     return Drawing("path_overlap", figure, [entry], text)
 
 
-def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]], colours: Mapping[str, str]) -> Any:
+def _venn(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]], colours: Mapping[str, str], page: Page) -> Any:
     """Equal circles (areas carry no meaning; the numbers do)."""
     from matplotlib.patches import Circle
 
     two = len(sets) == 2
-    figure, axes = new_figure(width=4.6, height=3.2 if two else 4.2)
+    figure, axes = new_figure(width=4.6, height=3.2 if two else 4.2, page=page)
     panel = axes[0][0]
     panel.set_axis_off()
     names = list(sets)
@@ -129,19 +131,19 @@ def _region_centre(inside: list[tuple[float, float]], outside: list[tuple[float,
     return x, y
 
 
-def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]], colours: Mapping[str, str]) -> Any:
+def _bars(sets: Mapping[str, Keys], counts: Counter[tuple[str, ...]], colours: Mapping[str, str], page: Page) -> Any:
     """UpSet-style: a bar per intersection, the models in it as dots below (Lex et al. 2014)."""
     names = list(sets)
     shown = counts.most_common(MOST_BARS)
     figure, axes = new_figure(
-        width=1.6 + 0.36 * len(shown), height=2.6 + 0.24 * len(names), rows=2, sharex=True,
+        width=1.6 + 0.36 * len(shown), height=2.6 + 0.24 * len(names), rows=2, page=page, sharex=True,
         height_ratios=[2.4, 0.28 * len(names)],
     )  # fmt: skip
     bars, dots = axes[0][0], axes[1][0]
     total = sum(counts.values())
     bars.bar(range(len(shown)), [100 * c / total for _, c in shown], color="#555555", width=0.65)
     for i, (_, count) in enumerate(shown):
-        bars.text(i, 100 * count / total, f"{100 * count / total:.1f}", ha="center", va="bottom", fontsize=6.5)
+        bars.text(i, 100 * count / total, f"{100 * count / total:.1f}", ha="center", va="bottom", fontsize="x-small")
     bars.set_ylabel("share of all paths [%]")
     bars.grid(visible=False, axis="x")
     for i, (members, _) in enumerate(shown):

@@ -18,20 +18,27 @@ from analysis import paper
 from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, left_out_words, loss_label, name_bases, top_of
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
+    MOST_LABELS,
     Drawing,
+    End,
     base_looks,
     draw_held_out,
     draw_points,
     kinds_caption,
+    label_ends,
+    label_rows,
     legend_outside,
     log2_axis,
     method_looks,
+    shared_words,
 )
+from analysis.figures.findings import gains_of, of_claims, published_lines
 from analysis.figures.registry import draws
 from analysis.load.labels import method_rank, setting_label, studied
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.query import where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import fit_series, line_entry, series_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
@@ -54,8 +61,8 @@ FIGURE_2_NOTE = (
 )
 
 
-@draws("all_vs_loss", order=60)
-def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("all_vs_loss", order=60, says=of_claims("5b", "5a", "4b"))
+def all_against_loss(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Every setting that two bases or more share, against pretraining loss; a panel for each text that losses are of."""
     usable = [p for p in points if p.loss is not None and not p.cell.post_trained]
     series: dict[str, list[Point]] = {}
@@ -67,7 +74,7 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
     if not series:
         return NotEnough("all settings against pretraining loss", "no setting is shared by two bases with a loss")
     texts = sorted({p.cell.loss_text or "unnamed text" for group in series.values() for p in group})
-    figure, axes = new_figure(width=6.4 * len(texts), height=5.2, columns=len(texts), sharey=True)
+    figure, axes = new_figure(width=6.4 * len(texts), height=5.2, columns=len(texts), page=page, sharey=True)
     legend: dict[str, Any] = {}
     shown = [p for group in series.values() for p in group]
     looks = _series_looks(series, method_looks(points))
@@ -81,10 +88,15 @@ def all_against_loss(points: Sequence[Point]) -> Drawing | NotEnough:
         name_bases(panel, on_it, base_looks(on_it, among=points))
         panel.invert_xaxis()
         panel.set_xlabel(loss_label(on_it))
-    axes[0][0].set_ylabel("test accuracy [%]")
+    label_rows(axes, "test accuracy [%]")
     axes[0][0].set_ylim(0, top_of(shown))
-    legend_outside(figure, list(legend.values()), list(legend), columns=5)
-    text = f"Lines join the bases of one setting. {_se_words(shown)}"
+    lasts = {label: min(group, key=_loss) for label, group in series.items()}
+    together = len({p.loss for p in lasts.values()}) == 1
+    if len(texts) > 1 or not together or len(series) > MOST_LABELS:
+        legend_outside(figure, list(legend.values()), list(legend), columns=5)
+    else:
+        label_ends(axes[0][0], [End(p.estimate.value, n, looks[n]["color"]) for n, p in lasts.items()])
+    text = f"Lines join the bases of one setting. {_se_words(shown)}{shared_words(len(texts), 'accuracy')}"
     if any(p.cell.source for p in shown):
         text += " " + FIGURE_1_NOTE
     caption(figure, text)
@@ -124,10 +136,10 @@ def _se_words(points: Sequence[Point]) -> str:
     return f"Standard errors (not drawn) are {min(errors):.1f} to {max(errors):.1f} points: {kinds}" if errors else ""
 
 
-@draws("published_fig2", order=0, of_paper=True)
-def published_loss_fits() -> Drawing:
+@draws("published_fig2", order=0, says=published_lines, of_paper=True)
+def published_loss_fits(*, page: Page = SCREEN) -> Drawing:
     """Figure 2: SFT (with GPT-3 and GPT-4) and ICL against the published losses, fitted."""
-    figure, axes = new_figure(width=5.8, height=4.6)
+    figure, axes = new_figure(width=5.8, height=4.6, page=page)
     panel, fits = axes[0][0], []
     for name, method, label in (("SFT + GPT-3 + GPT-4", "sft", "SFT"), ("ICL", "icl", "ICL")):
         x, y = paper.loss_points()[name]
@@ -148,7 +160,8 @@ def published_loss_fits() -> Drawing:
     }.items():
         value = paper.number_of(paper.find(model=model, metric="maj1@1")[0]) if "GPT" in model else paper.sft(model)
         panel.annotate(
-            model, (paper.losses()[model], value), xytext=(dx, dy), textcoords="offset points", fontsize=7, color="#444444"
+            model, (paper.losses()[model], value), xytext=(dx, dy), textcoords="offset points", fontsize="small",
+            color="#444444",
         )  # fmt: skip
     panel.set_ylim(0, 100)
     panel.invert_xaxis()
@@ -160,17 +173,17 @@ def published_loss_fits() -> Drawing:
     return Drawing("published_fig2", figure, fits, text)
 
 
-@draws("sft_vs_data", order=50)
-def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("sft_vs_data", order=50, says=gains_of(", SFT", "data"))
+def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """SFT of all bases against log2 of human examples in one panel, a line per base."""
     sft = [p for p in where(points, method="sft") if p.mean_of("num_human")]
     if not sft:
         return NotEnough("SFT against data", "no SFT cell")
     looks = base_looks(sft, among=points)
     colours, lines, markers = looks.colours, looks.lines, looks.markers
-    figure, axes = new_figure(width=5.8, height=4.4)
+    figure, axes = new_figure(width=5.8, height=4.4, page=page)
     panel = axes[0][0]
-    fits, handles = [], []
+    fits, handles, ends = [], [], []
     beside: Counter[float] = Counter()  # held-out points at each most amount
     for base, name in looks.names.items():
         members = sorted(where(sft, base=base), key=lambda p: p.mean_of("num_human") or 0)
@@ -178,11 +191,12 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
         handles.append(
             draw_points(panel, x, members, linestyle="none", color=colours[name], marker=markers[name], markersize=5)
         )
+        ends.append(End(members[-1].estimate.value, name, colours[name]))
         fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, SFT")
         entry = series_entry(fit, formula=DATA_FORMULA)
         if isinstance(fit.line, LineFit):
-            ends = np.array([min(x), max(x)])
-            panel.plot(ends, fit.line.predict(np.log2(ends)), color=colours[name], linestyle=lines[name])
+            reach = np.array([min(x), max(x)])
+            panel.plot(reach, fit.line.predict(np.log2(reach)), color=colours[name], linestyle=lines[name])
             top, look = int(fit.line.x.argmax()), {"color": colours[name], "marker": markers[name]}
             aside = 0.035 * (beside[fit.line.x[top]] + 2) * (fit.line.x[top] - fit.line.x.min())
             beside[fit.line.x[top]] += 1
@@ -191,7 +205,10 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes) -> Drawing | N
     log2_axis(panel, [p.mean_of("num_human") or 1 for p in sft], label="human training examples")
     panel.set_ylabel("test accuracy [%]")
     panel.set_ylim(0, top_of(sft, fits=fits))
-    legend_outside(figure, handles, list(looks.names.values()))
+    if len(ends) > MOST_LABELS:
+        legend_outside(figure, handles, list(looks.names.values()))
+    else:
+        label_ends(panel, ends)
     text = kinds_caption(sft) + " Lines: least squares on log2(examples). Beside the most examples: " + HELD_OUT_WORDS
     text += left_out_words(fits)
     caption(figure, text)

@@ -16,24 +16,32 @@ import numpy as np
 
 from analysis.figures.accuracy import level_line
 from analysis.figures.drawing import (
+    MOST_LABELS,
     Drawing,
+    End,
     Looks,
     apart_words,
     bars_of,
     base_looks,
+    decade_ticks,
     draw_points,
     grid_shape,
     kinds_caption,
+    label_ends,
+    label_rows,
     legend_outside,
     log2_axis,
     set_apart,
+    shared_words,
 )
+from analysis.figures.findings import first_of, gains_of, of_claims, powers
 from analysis.figures.registry import draws
 from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import Point, distinct_of
 from analysis.load.query import ALL_DATA, where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import fit_series, line_entry, power_law, series_entry
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.uncertainty import Estimate
@@ -60,17 +68,17 @@ def ladder_lineages(points: Sequence[Point]) -> list[tuple[str, bool]]:
     return [*((method, False) for method in LADDER), *((m, is_control) for m in others for is_control in (False, True))]
 
 
-@draws("accuracy_vs_k", order=30)
-def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("accuracy_vs_k", order=30, says=first_of(gains_of("RFT against k", "k"), of_claims("4a", "4b")))
+def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """A panel per base: studied methods and their controls at equal steps against log2 k; what has no k as a level line."""
     series = ladder_lineages(points)
     shown = [p for method, is_control in series for p in ladder_points(points, method=method, of_control=is_control)]
     if not any(studied(p.cell) for p in shown):
         return NotEnough("RFT accuracy against k", "no RFT cell on the full data with its own pool")
     looks = base_looks(shown, among=points)
-    rows, columns = grid_shape(len(looks.names))
+    rows, columns = grid_shape(len(looks.names), page=page)
     figure, axes = new_figure(
-        width=3.3 * columns + 0.4, height=2.9 * rows + 0.9, rows=rows, columns=columns, sharey=True
+        width=3.3 * columns + 0.4, height=2.9 * rows + 0.9, rows=rows, columns=columns, page=page, sharey=True
     )
     ends = [end for _, *bar in bars_of([0.0] * len(shown), shown) for end in bar]
     room = 0.05 * (max(ends) - min(ends)) + 0.5
@@ -87,14 +95,14 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes) -> Drawing |
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
-    for row in axes:
-        row[0].set_ylabel("test accuracy [%]")
+    label_rows(axes, "test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
     text = (
         kinds_caption(shown) + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
     )
     text += "Lines: least squares on log2(k), where a series has 3 points or more."
     text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
+    text += shared_words(len(looks.names), "accuracy")
     text += "" if axes[0][0].get_ylim()[0] == 0 else " Axis not from 0."
     caption(figure, text)
     return Drawing("accuracy_vs_k", figure, fits, text)
@@ -139,8 +147,10 @@ def _k_panel(
     return fits
 
 
-@draws("distinct_vs_k", order=40)
-def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) -> Drawing | NotEnough:
+@draws("distinct_vs_k", order=40, says=powers)
+def distinct_against_k(
+    points: Sequence[Point], *, pools: Sequence[Point] = (), page: Page = SCREEN
+) -> Drawing | NotEnough:
     """Distinct sampled paths per question against k, a power law per base. `pools`: sampled but never trained on."""
     known = [*points, *pools]
     methods = studied_methods(known)
@@ -148,9 +158,10 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
     if not own:
         return NotEnough("distinct paths against k", "no RFT cell with a count of distinct paths")
     looks = base_looks(own, among=[*points, *pools])
-    figure, axes = new_figure(width=5.6, height=4.0)
+    figure, axes = new_figure(width=5.6, height=4.0, page=page)
     panel, fits, legend = axes[0][0], [], {}
     ends: list[float] = []
+    lasts: list[End] = []
     for base, method in product(looks.names, methods):
         members = where(own, base=base, method=method)
         if not members:
@@ -165,6 +176,7 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
             k, np.where(y > 0, y, np.nan), yerr=bars, linestyle="none", **look,
             markerfacecolor="none", markeredgewidth=1.4, elinewidth=0.9,
         )  # fmt: skip
+        lasts.append(End(float(y[-1]) if y[-1] > 0 else math.nan, name, look["color"]))
         ends += [*(y + np.nan_to_num(half)), *y]
         line = power_law(k, y, what=f"distinct paths against k, {name}")
         fits.append({"series": f"{name}, distinct paths", **line_entry(line, formula=PATHS_FORMULA)})
@@ -173,10 +185,13 @@ def distinct_against_k(points: Sequence[Point], *, pools: Sequence[Point] = ()) 
             line_look = {"color": look["color"], "linestyle": looks.lines[looks.names[base]]}
             panel.plot(reach, np.exp(line.predict(np.log(reach))), **line_look)
     panel.set_yscale("log")
-    plain_log_ticks(panel.yaxis, ends)
+    decade_ticks(panel.yaxis, ends)
     log2_axis(panel, [p.cell.draws or 1.0 for p in own], label=DRAWS_LABEL)
     panel.set_ylabel("distinct kept paths per question")
-    legend_outside(figure, list(legend.values()), list(legend))
+    if len(lasts) > MOST_LABELS or any(math.isnan(end.y) for end in lasts):
+        legend_outside(figure, list(legend.values()), list(legend))
+    else:
+        label_ends(panel, lasts)
     text = _distinct_words(own)
     none = [f"{looks.names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
     text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
@@ -225,28 +240,10 @@ def _human_words(points: Sequence[Point]) -> str:
     return "with the human path" if with_it == {True} else "without the human path"
 
 
-def plain_log_ticks(axis: Any, values: Sequence[float]) -> None:
-    """Of a log axis: ticks 0.1, 0.2, 0.5, 1, 2, ... in plain numbers, limits around the values."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    positive = [v for v in values if v > 0]
-    if not positive:
-        return
-    decades = range(math.floor(math.log10(min(positive))) - 1, math.ceil(math.log10(max(positive))) + 2)
-    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5)]
-    low, high = min(positive) / 1.3, max(positive) * 1.3
-    if sum(low <= t <= high for t in ticks) < 2:  # one tick alone shows no scale
-        low, high = max(t for t in ticks if t < low), min(t for t in ticks if t > high)
-    inside = [t for t in ticks if low <= t <= high]
-    axis.set_major_locator(FixedLocator(inside))
-    axis.set_minor_locator(NullLocator())
-    axis.set_ticks(inside, [f"{t:g}" for t in inside])
-    limits = axis.axes.set_ylim if axis.axis_name == "y" else axis.axes.set_xlim
-    limits(low, high)
-
-
-@draws("accuracy_vs_distinct", order=70)
-def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Drawing | NotEnough:
+@draws("accuracy_vs_distinct", order=70, says=of_claims("6a", "4b"))
+def accuracy_against_distinct(
+    points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN
+) -> Drawing | NotEnough:
     """Accuracy of studied methods against log2 of distinct paths per question, a line per base over k; hollow: unions."""
     methods = studied_methods(points)
     plain = where(points, data_frac=ALL_DATA, method=set(methods), plainly_selected=True)
@@ -259,7 +256,7 @@ def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Dr
             return NotEnough(what, f"none of {len(counted)} RFT settings kept a path beyond the human one (log axis)")
         return NotEnough(what, "no RFT cell on the full data with a count of distinct paths")
     looks = base_looks(own, among=points)
-    figure, axes = new_figure(width=5.8, height=4.2)
+    figure, axes = new_figure(width=5.8, height=4.2, page=page)
     panel = axes[0][0]
     fits, legend = [], {}
     for base, method in product(looks.names, methods):
@@ -280,7 +277,7 @@ def accuracy_against_distinct(points: Sequence[Point], outcomes: Outcomes) -> Dr
             ends = np.array([min(x), max(x)])
             panel.plot(ends, fit.line.predict(np.log2(ends)), color=look["color"], linewidth=1)
     panel.set_xscale("log", base=2)
-    plain_log_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
+    decade_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
     panel.set_xlabel(f"distinct paths per question, {_human_words(own)}")
     panel.set_ylabel("test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend))

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures.drawing import Drawing, draw_points, grid_shape, legend_outside
+from analysis.figures.findings import predicted
 from analysis.predict.rows import Row
 from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough
 from analysis.stats.prediction import Prediction, Seen, Target, predict
-from analysis.style import caption, new_figure
+from analysis.style import caption, headline, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,10 @@ def prediction_figure(rows: Sequence[Row], *, name: str = NAME) -> Drawing | Not
     more = len(shown) - len(groups)
     text = CAPTION + (f" {more} further series are in the table." if more else "")
     caption(figure, text)
-    return Drawing(name, figure, [_entry(row) for group in groups for row in group], text)
+    fits = [_entry(row) for group in groups for row in group]
+    drawing = Drawing(name, figure, fits, text, predicted(fits, {}))
+    headline(figure, drawing.finding, name=drawing.title)
+    return drawing
 
 
 def _panel(axes: Axes, group: Sequence[Row]) -> dict[str, Any]:

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
-from analysis.claims.rulings import StudyView
+from analysis.claims.rulings import ClaimResult, StudyView
 from analysis.figures.drawing import Drawing
+from analysis.figures.findings import Says
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
+from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
 from rft.registry import Registry
 
@@ -35,6 +37,8 @@ class Supplies:
     view: StudyView  # as the claims see the study
     pools: Sequence[Point] = ()  # sampled and counted, but never trained on (published study)
     published: bool = False  # whether all points are published ones
+    page: Page = SCREEN  # where it is shown
+    claims: Mapping[str, ClaimResult] = field(default_factory=dict)  # by number, for titles
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Figure:
     function: Callable[..., Drawing | NotEnough]
     needs: tuple[str, ...]  # fields of Supplies
     of_paper: bool  # drawn of the published study alone
+    says: Says | None = None  # its title, of its fits and the claims
 
     @property
     def of_one_recipe(self) -> bool:
@@ -55,15 +60,20 @@ class Figure:
     def draw(self, supplies: Supplies) -> Drawing | NotEnough:
         """The figure, or why there is none."""
         drawing = self.function(**{name: getattr(supplies, name) for name in self.needs})
-        assert isinstance(drawing, NotEnough) or drawing.name == self.name, (drawing.name, self.name)
-        return drawing
+        if isinstance(drawing, NotEnough):
+            return drawing
+        assert drawing.name == self.name, (drawing.name, self.name)
+        return replace(drawing, finding=self.says(drawing.fits, supplies.claims)) if self.says else drawing
 
 
 FIGURES: Registry[Figure] = Registry("figure", package="analysis.figures")
 
 
-def draws(name: str, *, order: int, of_paper: bool = False) -> Callable[[Draw], Draw]:
-    """Decorator that registers a figure's function. Raises ValueError for a parameter that figures cannot be given."""
+def draws(name: str, *, order: int, says: Says | None = None, of_paper: bool = False) -> Callable[[Draw], Draw]:
+    """Decorator that registers a figure's function. Raises ValueError for a parameter that figures cannot be given.
+
+    `says`: makes its title of its entries in fits.json and of the claims; without it the title is its name in words.
+    """
     add = FIGURES.add(name, home=str(sys._getframe(1).f_globals["__name__"]))
 
     def enter(function: Draw) -> Draw:
@@ -72,13 +82,14 @@ def draws(name: str, *, order: int, of_paper: bool = False) -> Callable[[Draw], 
         unknown = [need for need in needs if need not in allowed]
         if unknown:
             raise ValueError(f"figure {name!r} has the parameters {unknown}: figures are given {', '.join(allowed)}")
-        add(Figure(name, order, function, needs, of_paper))
+        add(Figure(name, order, function, needs, of_paper, says))
         return function
 
     return enter
 
 
-def draw_figures(supplies: Supplies) -> list[tuple[Figure, Drawing | NotEnough]]:
-    """Every figure in order; those of the paper alone where all points are published."""
+def draw_figures(supplies: Supplies, *, only: str | None = None) -> list[tuple[Figure, Drawing | NotEnough]]:
+    """Every figure in order, or one by its name; those of the paper alone where all points are published."""
     wanted = [figure for figure in FIGURES.values() if supplies.published or not figure.of_paper]
+    wanted = wanted if only is None else [figure for figure in wanted if figure.name == only]
     return [(figure, figure.draw(supplies)) for figure in sorted(wanted, key=lambda f: (f.order, f.name))]

@@ -14,13 +14,23 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.accuracy import method_series_style
-from analysis.figures.drawing import Drawing, base_looks, grid_shape, legend_outside, log2_axis
+from analysis.figures.drawing import (
+    Drawing,
+    base_looks,
+    grid_shape,
+    label_rows,
+    legend_outside,
+    log2_axis,
+    shared_words,
+)
+from analysis.figures.findings import emitted, votes
 from analysis.figures.registry import draws
 from analysis.load.labels import method_label, series_by_label, studied
 from analysis.load.outcomes import read_draws, read_path_draws
 from analysis.load.pairs import units_of
 from analysis.load.points import PERCENT, Point, share_interval
 from analysis.load.query import ALL_DATA, where
+from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import estimate_entry
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
@@ -56,8 +66,8 @@ def _largest_k(points: Sequence[Point]) -> list[Point]:
 DRAWN = ("icl", "sft", "sft_matched", "rft")  # and methods not known here: more hide one another; fits.json has all
 
 
-@draws("votes_vs_k", order=110)
-def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("votes_vs_k", order=110, says=votes)
+def votes_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
     found = []
     for point in _largest_k(where(points, data_frac=ALL_DATA)):
@@ -72,12 +82,12 @@ def votes_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
     if not any(curves.lines["maj"] for curves in found):
         return NotEnough("maj@k and pass@k", "no cell voted (eval.vote_k)")
     text = f"Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws. {_interval_words(found)}"
-    figure = _panels(found, points, ylabel="test problems [%]", ends=share_interval, text=text)
+    figure = _panels(found, points, ylabel="test problems [%]", ends=share_interval, text=text, page=page)
     return Drawing("votes_vs_k", figure, [curves.entry() for curves in found], text)
 
 
-@draws("emitted_paths", order=120)
-def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
+@draws("emitted_paths", order=120, says=emitted)
+def emitted_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Distinct equation lists among k test draws, full data, a panel per base."""
     found = []
     for point in _largest_k(where(points, data_frac=ALL_DATA)):
@@ -94,7 +104,7 @@ def emitted_against_k(points: Sequence[Point]) -> Drawing | NotEnough:
         "Distinct equation lists, right or wrong, among k draws of a test question; exact means over all subsets of k "
     )
     text += f"draws. {_interval_words(found)}"
-    figure = _panels(found, points, ylabel="distinct paths per question", ends=Estimate.interval, text=text)
+    figure = _panels(found, points, ylabel="distinct paths per question", ends=Estimate.interval, text=text, page=page)
     return Drawing("emitted_paths", figure, [curves.entry() for curves in found], text)
 
 
@@ -112,13 +122,13 @@ def _drawn(found: Sequence[Curves]) -> list[Curves]:
     return [curves for curves in found if curves.point.method in DRAWN or studied(curves.point.cell)] or list(found)
 
 
-def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, ends: Ends, text: str) -> Any:
+def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, ends: Ends, text: str, page: Page) -> Any:
     drawn = _drawn(found)
     shown = [curves.point for curves in drawn]
     looks = base_looks(shown, among=points)
-    rows, columns = grid_shape(len(looks.names))
+    rows, columns = grid_shape(len(looks.names), page=page)
     figure, axes = new_figure(
-        width=3.3 * columns + 0.4, height=2.8 * rows + 1.0, rows=rows, columns=columns, sharey=True
+        width=3.3 * columns + 0.4, height=2.8 * rows + 1.0, rows=rows, columns=columns, page=page, sharey=True
     )
     legend: dict[str, Any] = {}
     for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
@@ -139,9 +149,8 @@ def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, en
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
-    for row in axes:
-        row[0].set_ylabel(ylabel)
+    label_rows(axes, ylabel)
     axes[0][0].set_ylim(0, None)
     legend_outside(figure, list(legend.values()), list(legend), columns=3)
-    caption(figure, text)
+    caption(figure, text + shared_words(len(looks.names), "values"))
     return figure

@@ -26,6 +26,7 @@ from analysis.report.plan import HEADER, duration, plan_of
 from analysis.stats.controls import Against
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
+from analysis.style import HEADLINE
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import matched_notes, matched_rows, matched_title
 from analysis.tables.noise import noise_notes, noise_rows
@@ -115,22 +116,26 @@ def figures_section(drawings: Sequence[Drawing | NotEnough], *, absent: Sequence
 
 
 def _figure(drawing: Drawing) -> Markup:
-    svg = svg_without_caption(drawing)
+    svg = panels_as_svg(drawing)
     box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert box, "matplotlib writes an svg's size in points as its view box"
     width, height = (round(float(points) * PX_PER_POINT) for points in box.groups())
     image = tag(
-        "img", class_="plot", alt=f"Figure: {drawing.title}. {drawing.caption}", width=width,
+        "img", class_="plot", alt=f"Figure: {drawing.title}. {drawing.finding} {drawing.caption}", width=width,
         height=height, src=f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}",
     )  # fmt: skip
     image = Markup(image.removesuffix("</img>"))
-    return tag("figure", tag("h3", drawing.title), image, tag("figcaption", drawing.caption), id=f"fig-{drawing.name}")
+    head = tag("h3", drawing.finding or drawing.title)
+    name = [f"{drawing.title}. "] if drawing.finding else []
+    return tag("figure", head, image, tag("figcaption", *name, drawing.caption), id=f"fig-{drawing.name}")
 
 
-def svg_without_caption(drawing: Drawing) -> bytes:
-    """The figure as SVG on no ground; its caption stands in the page instead."""
+def panels_as_svg(drawing: Drawing) -> bytes:
+    """The figure as SVG on no ground; its title and its caption stand in the page instead."""
     buffer = io.BytesIO()
     drawing.figure.supxlabel("")
+    for text in drawing.figure.texts:
+        text.set_visible(text.get_gid() != HEADLINE)
     drawing.figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     return buffer.getvalue()
 

@@ -67,7 +67,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 
 
 def legend_of(drawing: Drawing) -> list[str]:
-    return [text.get_text() for legend in drawing.figure.legends for text in legend.get_texts()]
+    """What a figure names its series: in a legend, or beside the ends of their lines."""
+    listed = [text for legend in drawing.figure.legends for text in legend.get_texts()]
+    return [text.get_text() for text in (*listed, *(text for axes in drawing.figure.axes for text in axes.texts))]
 
 
 LEGENDS = {

@@ -1,0 +1,247 @@
+"""A figure's title: what it found, in words made of its own fits and of the rulings on the claims. Nothing is computed anew.
+
+    gains_of("RFT against k", "k")(fits, claims)      # 'RFT gains +0.6 to +0.9 points per doubling of k, ...'
+    of_claims("4a", "4b")(fits, claims)               # 'RFT beats SFT: +4.5 points (95 % +1.2 to +7.8)'
+
+Each function gets the entries that fits.json has of the figure, and the claims by their numbers. '' where neither says a
+thing: the figure then has its neutral name alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.stats.uncertainty import Kind
+
+Entries = Sequence[Mapping[str, Any]]
+Claims = Mapping[str, ClaimResult]
+Says = Callable[[Entries, Claims], str]
+
+# What a claim's difference is of, in a title's words: (where it holds, where the opposite holds, the difference)
+WORDS: dict[str, tuple[str, str, str]] = {
+    "2c": ("ICL is steeper in pretraining loss than SFT", "SFT is steeper in loss than ICL", "slope of ICL minus SFT"),
+    "3": ("Better models gain less per doubling of data", "Better models gain more per doubling", "gain against loss"),
+    "4a": ("RFT beats the better SFT control", "RFT trails the better SFT control", "RFT minus the better SFT"),
+    "4b": ("RFT beats SFT", "RFT trails SFT", "RFT minus SFT"),
+    "5a": ("Better models gain less from RFT", "Better models gain more from RFT", "RFT's gain against loss"),
+    "5b": ("Better models gain less from a union's paths", "Better models gain more from unions", "gain against loss"),
+    "6a": ("More distinct paths, more gain", "More distinct paths, less gain", "gain"),
+    "8a": ("Self-query does not help", "Self-query helps", "self-query minus SFT"),
+    "8b": ("Self-revising does not help", "Self-revising helps", "self-revising minus SFT"),
+}
+
+
+def of_claims(*numbers: str) -> Says:
+    """What the first of these claims that has an estimate says."""
+
+    def says(_fits: Entries, claims: Claims) -> str:
+        found = [claims[number] for number in numbers if number in claims]
+        return next((claim_words(result) for result in found if result.estimate is not None), "")
+
+    return says
+
+
+def claim_words(result: ClaimResult) -> str:
+    """A ruling as a title: what holds, or that nothing separates, with the difference and its interval."""
+    if result.estimate is None or result.claim not in WORDS:
+        return ""
+    holds, fails, what = WORDS[result.claim]
+    if result.ruling is Ruling.NOT_TESTABLE:
+        return f"No verdict on new bases: {what} {_of_these(result)}"
+    amount = _amount(result.estimate.value, result.estimate.interval(), unit=result.unit)
+    if result.ruling is Ruling.EQUIVALENT:
+        return f"{_upper(what)}: none beyond ±{result.margin:g} {result.unit} ({amount})"
+    if result.ruling is Ruling.NOT_SEPARABLE:
+        return f"Nothing separates: {what} {amount}"
+    return f"{holds if result.ruling is Ruling.SUPPORTED else fails}: {amount}"
+
+
+def _of_these(result: ClaimResult) -> str:
+    """The difference of the bases as they are."""
+    assert result.estimate is not None
+    these = result.estimate.these_bases
+    if not math.isfinite(these.half_width()):
+        return f"{result.estimate.value:+.1f} {result.unit} on these"
+    noise = "; item noise only" if these.kind is Kind.ITEMS else ""
+    return f"{_amount(these.value, these.interval(), unit=result.unit).removesuffix(')')}{noise}) on these"
+
+
+def _amount(value: float, interval: tuple[float, float], *, unit: str) -> str:
+    low, high = interval
+    return f"{value:+.1f} {unit} (95 % {low:+.1f} to {high:+.1f})"
+
+
+def gains_of(series: str, amount: str) -> Says:
+    """Slopes of the lines whose name ends in `series`: their range, and how many separate from 0."""
+    title = series.split(" against ")[0].removeprefix(", ")
+
+    def says(fits: Entries, _claims: Claims) -> str:
+        mine = [entry for entry in fits if str(entry["series"]).endswith(series) and "b" in entry]
+        if not mine:
+            return ""
+        text = f"{title} gains {span([entry['b'] for entry in mine], signed=True)} points per doubling of {amount}"
+        judged = [_separates(entry) for entry in mine if "slope_estimate" in entry]
+        if not judged:
+            return text
+        return f"{text}; {_separated(sum(judged), len(judged))}"
+
+    return says
+
+
+def _separates(entry: Mapping[str, Any]) -> bool:
+    low, high = entry["slope_estimate"]["interval_95"]
+    return low is not None and not low <= 0 <= high
+
+
+def _separated(count: int, of: int) -> str:
+    if count == 0:
+        return "none separates from 0"
+    return f"apart from 0 in {'all' if count == of and of > 1 else f'{count} of'} {of} base{'s' if of > 1 else ''}"
+
+
+def first_of(*functions: Says) -> Says:
+    """What the first of some functions says that says a thing."""
+
+    def says(fits: Entries, claims: Claims) -> str:
+        return next((text for function in functions if (text := function(fits, claims))), "")
+
+    return says
+
+
+def loss_lines(fits: Entries, _claims: Claims) -> str:
+    """Lines over bases: points lost per nat (or bit per byte), by method."""
+    lines = {str(e["series"]).rpartition(", ")[2]: e["b"] for e in fits if "b" in e}
+    told = [f"{name} {-b:.0f}" for name, b in list(lines.items())[:3]]
+    return f"A unit of pretraining loss costs points: {', '.join(told)}" if told else TOO_FEW_BASES
+
+
+TOO_FEW_BASES = "Too few bases for a line over pretraining loss"
+
+
+def powers(fits: Entries, _claims: Claims) -> str:
+    """Exponents of the power laws."""
+    found = [entry["b"] for entry in fits if "b" in entry]
+    if not found:
+        return "Too few values of k for a power law"
+    return f"Distinct paths grow as k to the power {span(found, digits=2)}"
+
+
+def gain_lines(fits: Entries, claims: Claims) -> str:
+    """The claim on gain per doubling, and whether its sign hangs on the epoch rule."""
+    signs = {entry["b"] > 0 for entry in fits if "b" in entry}
+    text = of_claims("3")(fits, claims)
+    if not text:
+        return "" if signs else TOO_FEW_BASES
+    return text + ("; the sign depends on the epoch rule" if len(signs) > 1 else "")
+
+
+def published_lines(fits: Entries, _claims: Claims) -> str:
+    """Of the original figure 2."""
+    told = [f"{str(e['series']).split(' ')[0]} loses {-e['b']:.0f}" for e in fits if "b" in e]
+    return f"Per nat of pretraining loss {' and '.join(told)} points" if told else ""
+
+
+def costs(fits: Entries, claims: Claims) -> str:
+    """What RFT costs beside SFT, at the k that most bases have, of equals the largest (as claim 4b), and whether it pays."""
+    found: dict[tuple[int, int, str], list[float]] = {}
+    for entry in fits:
+        if "flops_over_sft" in entry:
+            found.setdefault((entry["donors"], entry["k"] or 0, entry["setting"]), []).append(entry["flops_over_sft"])
+    if not found:
+        return ""
+    donors, _, setting = max(found, key=lambda kind: (kind[0] == 0, len(found[kind]), kind))
+    text = f"{setting} takes {span(found[donors, _, setting])} times the compute of SFT"
+    return text if donors else text + _pays(claims)
+
+
+def _pays(claims: Claims) -> str:
+    result = claims.get("4b")
+    if result is None or result.estimate is None:
+        return ""
+    gain = f"{result.estimate.value:+.1f} {result.unit}"
+    return {
+        Ruling.SUPPORTED: f" and beats it ({gain})",
+        Ruling.CONTRADICTED: f" and trails it ({gain})",
+        Ruling.NOT_TESTABLE: f" for {gain} on these bases, no verdict on new ones",
+    }.get(result.ruling, f"; whether it gains does not separate ({gain})")
+
+
+def rates(fits: Entries, _claims: Claims) -> str:
+    """What a new path is worth, and whether that is told from nothing."""
+    found = [worth for e in fits if (worth := (e.get("log") or {}).get("per_new_path"))]
+    if not found:
+        return ""
+    apart = sum(not worth["interval_95"][0] <= 0 <= worth["interval_95"][1] for worth in found)
+    words = "none told from 0" if not apart else f"{apart} of {len(found)} told from 0"
+    return f"A new path is worth {span([w['value'] for w in found], digits=2)} fresh human problems; {words}"
+
+
+def rate_lines(fits: Entries, _claims: Claims) -> str:
+    """Whether the worth of a path changes along an axis."""
+    lines = [e for e in fits if "b" in e]
+    apart = [e for e in lines if not e["b_interval_95"][0] <= 0 <= e["b_interval_95"][1]]
+    if not lines:
+        return "Too few rates for a line"
+    named = [str(e["series"]).rpartition(" ")[2] for e in apart]
+    return f"A path's worth changes with {' and '.join(named)}" if named else "A path's worth: no trend separates"
+
+
+def votes(fits: Entries, _claims: Claims) -> str:
+    """Majority and any of the most draws."""
+    ends = {name: [_last(e[name]) for e in fits if e.get(name)] for name in ("maj", "pass")}
+    if not all(ends.values()):
+        return ""
+    most = max(k for k, _ in ends["maj"])
+    maj, passed = (span([value for k, value in ends[name] if k == most]) for name in ("maj", "pass"))
+    return f"Of {most} draws the majority is right on {maj} %, at least one on {passed} %"
+
+
+def emitted(fits: Entries, _claims: Claims) -> str:
+    """Distinct paths among the most draws."""
+    ends = [_last(e["distinct"]) for e in fits if e.get("distinct")]
+    most = max((k for k, _ in ends), default=0)
+    return f"{most} draws of a question give {span([v for k, v in ends if k == most])} distinct paths" if ends else ""
+
+
+def _last(curve: Mapping[str, Mapping[str, float]]) -> tuple[int, float]:
+    most = max(curve, key=int)
+    return int(most), curve[most]["value"]
+
+
+def overlap(fits: Entries, _claims: Claims) -> str:
+    """Who found most alone, and what all found."""
+    (entry,) = fits
+    alone = {name: count for name, count in entry["regions"].items() if " & " not in name}
+    if not alone:
+        return "No path was found by one model alone"
+    name = max(alone, key=lambda name: alone[name])
+    shared = entry["total"] - sum(alone.values())
+    share, common = 100 * alone[name] / entry["total"], 100 * shared / entry["total"]
+    return f"{name} alone found {share:.0f} % of the paths; {common:.0f} % were found by more than one model"
+
+
+def histograms(fits: Entries, _claims: Claims) -> str:
+    """Mean correct and distinct paths."""
+    means = {kind: [e["mean"] for e in fits if str(e["series"]).endswith(kind)] for kind in ("correct", "distinct")}
+    correct, distinct = (span(values, digits=2) for values in means.values())
+    return f"{correct} correct samples of a question leave {distinct} distinct paths (means)"
+
+
+def predicted(fits: Entries, _claims: Claims) -> str:
+    """How many held-out cells lie in the interval that was given for them."""
+    known = [e for e in fits if e.get("measured") is not None]
+    inside = sum(e["low"] <= e["measured"] <= e["high"] for e in known)
+    return f"{inside} of {len(known)} held-out cells lie inside their 95 % prediction interval" if known else ""
+
+
+def span(values: Sequence[float], *, digits: int = 1, signed: bool = False) -> str:
+    """'0.3 to 7.2', or one number where both ends are written alike."""
+    ends = [f"{end:{'+' if signed else ''}.{digits}f}" for end in (min(values), max(values))]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]

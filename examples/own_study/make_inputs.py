@@ -2,11 +2,12 @@
 
 python examples/own_study/make_inputs.py multirun_outputs/own_inputs        # half a minute on one core
 
-Nothing of `rft` is used here. Each model is a plain Hugging Face folder, as `save_pretrained` writes it, with the tokenizer that
-the four share: byte-level BPE of 400 tokens. They have read some thousand stories with their sums, so that
-fine-tuning has something to begin with. A row of `train.jsonl`, in columns of its own:
+Nothing of `rft` is used here. Each model is a plain Hugging Face folder, as `save_pretrained` writes it, with the tokenizer
+that the four share: byte-level BPE of 400 tokens. They have read some thousand stories with their sums, so that fine-tuning
+has something to begin with. A row of `train.jsonl`, in columns of its own:
 
-    {"uid": "train-0", "story": {"text": "Ann has 3 red pens and 4 blue pens. Ann finds 2 more.", "ask": "How many pens are there?"},
+    {"uid": "train-0", "story": {"text": "Ann has 3 red pens and 4 blue pens. Ann finds 2 more.",
+                                 "ask": "How many pens are there?"},
      "steps": "3+4=<<3+4=7>>7 pens\\n7+2=<<7+2=9>>9 pens", "result": 9}
 """
 
@@ -61,6 +62,7 @@ class Story:
 
     @property
     def text(self) -> str:
+        """What is told."""
         first, second, *more = self.numbers
         told = [f"{self.name} has {first} {COLOURS[0]} {self.thing} and {second} {COLOURS[1]} {self.thing}."]
         told += [f"{self.name} {'finds' if n > 0 else 'loses'} {abs(n)}{' more' if n > 0 else ''}." for n in more]
@@ -68,10 +70,12 @@ class Story:
 
     @property
     def ask(self) -> str:
+        """What is asked."""
         return f"How many {self.thing} are there?"
 
     @property
     def result(self) -> int:
+        """The answer."""
         return sum(self.numbers)
 
     def steps(self, order: Iterable[int], *, marked: bool) -> str:
@@ -113,6 +117,7 @@ def corpus(rng: random.Random, *, count: int) -> list[str]:
 
 
 def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE, trained on the texts; any text can be read."""
     backend = Tokenizer(models.BPE())
     numbers = pre_tokenizers.Digits(individual_digits=False)  # 14 is one token, wherever it stands
     backend.pre_tokenizer = pre_tokenizers.Sequence([numbers, pre_tokenizers.ByteLevel(add_prefix_space=False)])
@@ -164,6 +169,7 @@ def pretrain(model: Any, ids: torch.Tensor, *, steps: int) -> float:
 
 
 def write_models(folder: Path) -> None:
+    """Every model as a folder, and its size and loss on the screen."""
     texts = corpus(random.Random(1), count=4000)
     tokenizer = make_tokenizer(texts)
     ids = torch.tensor(tokenizer("<end>".join(texts))["input_ids"])
@@ -177,6 +183,7 @@ def write_models(folder: Path) -> None:
 
 
 def row(story: Story, *, uid: str) -> dict[str, Any]:
+    """A row of train.jsonl and test.jsonl."""
     told = {"text": story.text, "ask": story.ask}
     steps = story.steps(range(len(story.numbers)), marked=True)
     return {"uid": uid, "story": told, "steps": steps, "result": story.result}
@@ -193,6 +200,7 @@ def teacher(story: Story, rng: random.Random) -> dict[str, Any]:
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """JSON lines."""
     path.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
 
 
@@ -215,6 +223,7 @@ def write_data(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
+    """Data first, which take no time."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     write_data(folder)

@@ -167,7 +167,9 @@ def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> 
 
 @functools.cache
 def _load_model(path: Path) -> ModelConfig:
-    return _model(OmegaConf.merge(OmegaConf.structured(ModelConfig), OmegaConf.load(path)), name=path.stem)
+    merged = OmegaConf.merge(OmegaConf.structured(ModelConfig), OmegaConf.load(path))
+    assert isinstance(merged, DictConfig)
+    return _model(merged, name=path.stem)
 
 
 def _model(node: DictConfig, *, name: str) -> ModelConfig:

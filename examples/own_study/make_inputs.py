@@ -1,4 +1,4 @@
-"""Makes what you bring yourself: four small base models of four families, two files of word problems, somebody's solutions.
+"""Makes what you bring yourself: four small base models of three families, two files of word problems, somebody's solutions.
 
 python examples/own_study/make_inputs.py multirun_outputs/own_inputs        # half a minute on one core
 
@@ -30,7 +30,7 @@ NAMES = ("Ann", "Ben", "Eva", "Tom", "Lea", "Max", "Ida", "Jan")
 THINGS = ("pens", "cups", "hats", "nuts", "keys", "figs")
 COLOURS = ("red", "blue", "green")
 VOCABULARY, CONTEXT = 400, 256
-BATCH, WINDOW = 32, 48  # of pretraining
+BATCH, WINDOW = 16, 80  # of pretraining
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Family:
 
 
 FAMILIES = (
-    Family("tiny-gpt2", "gpt2", 24, 2, 300),
-    Family("tiny-neox", "gpt_neox", 32, 2, 300),
-    Family("tiny-llama", "llama", 40, 2, 350),
-    Family("tiny-qwen", "qwen2", 56, 2, 500),  # comes later, when the study is there
+    Family("tiny-gpt2", "gpt2", 24, 2, 250),
+    Family("tiny-neox", "gpt_neox", 32, 2, 250),
+    Family("tiny-llama", "llama", 40, 2, 300),
+    Family("small-llama", "llama", 56, 2, 400),  # comes later, when the study is there
 )
 
 
@@ -78,15 +78,14 @@ class Story:
         """The answer."""
         return sum(self.numbers)
 
-    def steps(self, order: Iterable[int], *, marked: bool) -> str:
-        """The sums in an order of the numbers; `marked` writes them as GSM8K does, <<3+4=7>>."""
+    def steps(self, order: Iterable[int]) -> str:
+        """The sums in an order of the numbers, marked as GSM8K's are."""
         first, *rest = (self.numbers[place] for place in order)
         lines = []
         for number in rest:
             sum_ = f"{first}{number:+d}"
             first += number
-            mark = f"<<{sum_}={first}>>" if marked else ""
-            lines.append(f"{sum_}={mark}{first} {self.thing}")
+            lines.append(f"{sum_}=<<{sum_}={first}>>{first} {self.thing}")
         return "\n".join(lines)
 
 
@@ -111,9 +110,9 @@ def orders(story: Story, rng: random.Random) -> list[int]:
 
 
 def corpus(rng: random.Random, *, count: int) -> list[str]:
-    """Stories with their sums in any order, not in the form that the study asks for."""
+    """Stories with their sums in any order, without the prompt and the answer line of the study."""
     told = (story for story, _ in zip(stories(rng, terms=3), range(count), strict=False))
-    return [f"{one.text} {one.ask} {one.steps(orders(one, rng), marked=False)}.\n" for one in told]
+    return [f"{one.text} {one.ask} {one.steps(orders(one, rng))}\n" for one in told]
 
 
 def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -142,7 +141,7 @@ def make_model(family: Family, *, tokenizer: PreTrainedTokenizerFast) -> Any:
             "hidden_size": family.width, "num_hidden_layers": family.layers, "num_attention_heads": 4,
             "intermediate_size": 3 * family.width, "max_position_embeddings": CONTEXT,
         }  # fmt: skip
-    if family.kind in ("llama", "qwen2"):
+    if family.kind == "llama":
         sizes["num_key_value_heads"] = 4
     torch.manual_seed(0)
     return AutoModelForCausalLM.from_config(
@@ -185,7 +184,7 @@ def write_models(folder: Path) -> None:
 def row(story: Story, *, uid: str) -> dict[str, Any]:
     """A row of train.jsonl and test.jsonl."""
     told = {"text": story.text, "ask": story.ask}
-    steps = story.steps(range(len(story.numbers)), marked=True)
+    steps = story.steps(range(len(story.numbers)))
     return {"uid": uid, "story": told, "steps": steps, "result": story.result}
 
 
@@ -194,7 +193,7 @@ def teacher(story: Story, rng: random.Random) -> dict[str, Any]:
     solutions = []
     for _ in range(4):
         slip = rng.choice((0, 0, 0, 1))
-        steps = story.steps(orders(story, rng), marked=True)
+        steps = story.steps(orders(story, rng))
         solutions.append(f"{steps}\n#### {story.result + slip}")
     return {"question": f"{story.text} {story.ask}", "completions": solutions}
 

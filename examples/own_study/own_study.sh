@@ -10,10 +10,10 @@ rft run --config-dir examples/own_study +study=own
 rft status multirun_outputs/own
 
 # A fourth model
-rft run --config-dir examples/own_study +study=own model=tiny-qwen
+rft run --config-dir examples/own_study +study=own model=small-llama
 
 # A second test set, for all cells
-rft run --config-dir examples/own_study +study=own model=tiny-gpt2,tiny-neox,tiny-llama,tiny-qwen eval.sets=[longer]
+rft run --config-dir examples/own_study +study=own model=tiny-gpt2,tiny-neox,tiny-llama,small-llama eval.sets=[longer]
 
 # Somebody's solutions as a donor, beside the model's own, and the control of that
 rft run --config-dir examples/own_study +study=own model=tiny-llama data_frac=1 k=4 method=rft,sft_matched union=[tiny-llama,teacher] +pools.teacher.path=multirun_outputs/own_inputs/teacher.jsonl
@@ -21,7 +21,7 @@ rft run --config-dir examples/own_study +study=own model=tiny-llama data_frac=1 
 # Figures and tables, predictions of the largest cells
 rft plot multirun_outputs/own
 rft plot multirun_outputs/own --test-set longer
-rft predict multirun_outputs/own --hold-out model=tiny-qwen
+rft predict multirun_outputs/own --hold-out model=small-llama
 rft predict multirun_outputs/own --hold-out data_frac=1
 
 # One cell for others

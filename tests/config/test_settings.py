@@ -70,7 +70,7 @@ def other_value(leaf: Leaf) -> Any:
     if isinstance(value, list):
         return [*value, (value[0] + 1 if value and isinstance(value[0], int | float) else "x")]
     if isinstance(value, int | float):
-        tries = [value + 1, value - 1, value * 0.5, value * 0.75] if isinstance(value, float) else []
+        tries = [value + 1, value - 1, 0.25, value * 0.5, value * 0.75] if isinstance(value, float) else []
         tries = tries or [2 * value, value + 1, value - 1]  # a few more training problems are not always used
         tries = [number for number in tries if number != value]
         return next(number for number in tries if allowed is None or allowed.holds(number))

@@ -241,23 +241,36 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path):
     assert f"{tmp_path}/file" in text
 
 
-def test_the_offline_wandb_run_of_a_cell_reads_back(tmp_path: Path):
-    run(tmp_path, "-m", "study_name=s", "method=sft", "tracking.mode=offline")
+def wandb_rows(folder: Path, private: Path) -> list[dict[str, Any]]:
+    """What wandb's own reader finds in an offline run."""
+    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
+    places = {name: str(private) for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR")}
+    out = subprocess.check_output(inspect, text=True, env={**os.environ, **places}, timeout=60)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_the_offline_wandb_runs_of_a_study_read_back(tmp_path: Path):
+    run(tmp_path, *GRID[:4], "method=sft", "tracking.mode=offline", "tracking.finish_s=120")
     study = tmp_path / "multirun_outputs/s"
     record = read_json(next(study.glob(f"*/{RECORD_FILE}")))
-    [cell_run] = study.glob(f"wandb/offline-run-*-{record['cell_id']}-*")
-    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(cell_run)]
-    private = {name: str(tmp_path) for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR")}
-    out = subprocess.check_output(inspect, text=True, env={**os.environ, **private}, timeout=60)
-    rows = [json.loads(line) for line in out.splitlines()]
-    mirrored = next(row["run"] for row in rows if row["type"] == "run")
+    found = {}
+    for folder in study.glob("wandb/offline-run-*"):
+        rows = wandb_rows(folder, tmp_path)
+        found[next(row["run"]["job_type"] for row in rows if row["type"] == "run")] = rows
+    assert set(found) == {"sweep", "pretrain", "finetune", "cell"}
+    mirrored = next(row["run"] for row in found["cell"] if row["type"] == "run")
     assert mirrored["run_group"] == read_json(study / STUDY_FILE)["group"]
-    assert mirrored["job_type"] == "sft"
-    history = [row for row in rows if row["type"] == "history"]
-    assert len([row for row in history if "loss_nats" in json.dumps(row)]) == record["data"]["num_optimizer_steps"]
-    assert f"{record['scores']['maj1@1']['value']}"[:8] in out
-    assert '"data_frac"' in out
-    assert list(study.glob("wandb/offline-run-*pretrain*")) or len(list(study.glob("wandb/offline-run-*"))) == 2
+    assert mirrored["config"]["update"]["data_frac"] == record["setting"]["data_frac"]
+    summary: dict[str, Any] = {}
+    for row in found["cell"]:
+        summary |= row["summary"]["update"] if row["type"] == "summary" else {}
+    assert summary["eval/maj1@1"] == record["scores"]["maj1@1"]["value"]
+    points = [row["history"]["item"] for row in found["finetune"] if row["type"] == "history"]
+    assert len(points) == record["data"]["num_optimizer_steps"]
+    assert "results" in json.dumps(found["sweep"])
+    before = sorted(study.glob("wandb/offline-run-*/*.wandb"))
+    run(tmp_path, *GRID[:4], "method=sft", "tracking.mode=offline")
+    assert sorted(study.glob("wandb/offline-run-*/*.wandb")) == before
 
 
 def test_wandb_that_cannot_start_changes_nothing(finished: Path, tmp_path: Path):

@@ -23,6 +23,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 OVERRIDE = re.compile(r"\+?[a-z_]+(?:[./][a-z_0-9]+)*=\S*")
 RUNS = (["python", "-m", "rft.run"], ["rft", "run"], ["rft", "plan"])
+CONFIG_DIR = "--config-dir"
 IN_PLUGINS = ("repeated",)  # names that a recipe adds
 
 
@@ -47,13 +48,18 @@ def overrides(page: Path) -> Iterator[list[str]]:
     for words in commands(page):
         runs = any(words[: len(run)] == run for run in RUNS)
         if runs or (words and all(OVERRIDE.fullmatch(word) for word in words)):
-            yield [word for word in words if OVERRIDE.fullmatch(word) and not word.endswith("=")]
+            chosen = [words[words.index(CONFIG_DIR) + 1]] if CONFIG_DIR in words else []
+            given = [word for word in words if OVERRIDE.fullmatch(word) and not word.endswith("=")]
+            yield [*given, *(f"{CONFIG_DIR}={folder}" for folder in chosen if (REPOSITORY / folder).is_dir())]
 
 
 def problem_of(words: list[str]) -> str | None:
+    """What is wrong with key=value words; the last may be a folder of the repository that --config-dir names."""
+    own = [REPOSITORY / word.partition("=")[2] for word in words if word.startswith(CONFIG_DIR)]
+    words = [word for word in words if not word.startswith(CONFIG_DIR)]
     known = {key: [*names, *IN_PLUGINS] for key, names in named_choices().items()}
     plain = [re.sub(r"\|.*", "", word) for word in words]  # tracking.mode=online|disabled: the first of several
-    return check_overrides(plain, folders=[conf_folder()], choices=known, options=method_options())
+    return check_overrides(plain, folders=[*own, conf_folder()], choices=known, options=method_options())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

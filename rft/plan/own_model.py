@@ -48,9 +48,9 @@ class _Tensor:
 def own_model(composed: ModelConfig, *, file: ModelConfig | None, given: Collection[str] = ()) -> ModelConfig:
     """The configuration of the model in `composed.path`.
 
-    `composed` stands on the file of a model that is pretrained here (`file`): what equals that file says nothing of this
-    model and is inferred, unless it is `given` (names of fields that the command line sets); what differs stands. Raises
-    ValueError for a folder that holds no causal language model, and for a shape that nothing would read.
+    `composed` stands on the file of a model that is pretrained here (`file`; None: on none): what equals that file says
+    nothing of this model and is inferred, unless it is `given` (names of fields that somebody sets); what differs stands.
+    Raises ValueError for a folder that holds no causal language model, and for a shape that nothing would read.
     """
     assert composed.path is not None
     changed = {f.name for f in dataclasses.fields(ModelConfig) if _differs(composed, file, f.name)} | set(given)

@@ -72,7 +72,8 @@ store_schema()
 def to_study_config(cfg: DictConfig) -> StudyConfig:
     """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
     # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
-    config = StudyConfig(**{f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig)})
+    parts = {f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig) if f.name != "model"}
+    config = StudyConfig(model=_model(cfg.model, name=_chosen_model(cfg)), **parts)
     by_path = config.model.path is not None and config.model.source is ModelSource.pretrain
     known = choices("model", composed_from(cfg)) if config.union or by_path else {}
     if by_path:
@@ -146,11 +147,17 @@ def _own_prompts(config: StudyConfig, folders: Sequence[Path]) -> dict[str, Temp
 def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) -> ModelConfig:
     """The model of `model.path` alone; it was composed on top of a file that is not its own."""
     job = cfg.hydra if "hydra" in cfg else HydraConfig.get()
-    name = str(job.runtime.choices.get("model"))
+    name = _chosen_model(cfg)
     keys = [text.partition("=")[0].lstrip("+") for text in job.overrides.task]
     given = [key.removeprefix(OF_MODEL) for key in keys if key.startswith(OF_MODEL) and key.count(".") == 1]
     file = _load_model(known[name]) if name in known else None
     return own_model(composed, file=file, given=given)
+
+
+def _chosen_model(cfg: DictConfig) -> str:
+    """The file of `model/` that a job was composed with."""
+    job = _job(cfg)
+    return "" if job is None else str(job.runtime.choices.get("model"))
 
 
 def _value(cfg: DictConfig, name: str) -> Any:
@@ -184,9 +191,31 @@ def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> 
 
 @functools.cache
 def _load_model(path: Path) -> ModelConfig:
-    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), _with_defaults(path)))
+    merged = OmegaConf.merge(OmegaConf.structured(ModelConfig), _with_defaults(path))
+    assert isinstance(merged, DictConfig)
+    return _model(merged, name=path.stem)
+
+
+def _model(node: DictConfig, *, name: str) -> ModelConfig:
+    """A model as its file says; of a file with a path, what it leaves out is read from the model in that path."""
+    lacking = {f.name for f in dataclasses.fields(ModelConfig) if OmegaConf.is_missing(node, f.name)}
+    if lacking and node.path is None:
+        raise ValueError(
+            f"model={name}: its file gives neither {', '.join(sorted(lacking))} nor a path: give `path: FOLDER` (or a hub "
+            "id) of a model that is there, from which the rest is read; what a model that is made here needs is in "
+            "conf/model/nano-xs.yaml"
+        )
+    # each but the name is replaced by what the model's folder says
+    unread = {"name": name, "family": name, "source": ModelSource.imported, "lr": 1.0}
+    model = OmegaConf.to_object(OmegaConf.merge(node, {key: unread[key] for key in lacking}))
     assert isinstance(model, ModelConfig)
-    return model
+    return own_model(model, file=None, given={*_set(model) - lacking, "name"}) if lacking else model
+
+
+def _set(model: ModelConfig) -> set[str]:
+    """Fields with another value than where nothing is said of them."""
+    empty = ModelConfig(name="", family="", source=ModelSource.pretrain, lr=0.0)
+    return {f.name for f in dataclasses.fields(ModelConfig) if getattr(model, f.name) != getattr(empty, f.name)}
 
 
 def _with_defaults(path: Path) -> DictConfig:

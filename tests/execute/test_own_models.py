@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rft import api
 from rft.config import ModelSource
 from rft.core.model import count_parameters
 from rft.core.sampling.engines import choose_engine
@@ -118,3 +119,31 @@ def test_a_model_that_continues_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_model_of_the_hub_is_known_by_its_name() -> None:
     model = composed("model.path=EleutherAI/pythia-31m", "data=gsm8k").model
     assert (model.name, model.family, model.num_params) == ("pythia-31m", "pythia-31m", None)
+
+
+def test_a_file_with_a_path_alone_is_that_model_under_the_files_name(tmp_path: Path) -> None:
+    """As the cell's model and as a donor: what the file says stands, the rest is what the path alone gives."""
+    folder = write_own_model(tmp_path / "a-folder", "gpt_neox")
+    for name, lines in (("a-folder", ""), ("other", "lr: 1.0e-3\nfamily: ours\n")):
+        path = tmp_path / "conf/model" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"path: {folder}\n{lines}")
+    more = [key for key in keys(tmp_path, folder) if not key.startswith("model.path")]
+    cell = api.plan("model=a-folder", "method=rft", "union=[a-folder,other]", *more, config_dir=tmp_path / "conf")
+    assert "model a-folder: imported from" in cell.text
+    assert "family gpt_neox, lr 2e-05, engine torch" in cell.text
+    assert "model other: imported from" in cell.text
+    assert "family ours, lr 0.001, engine torch" in cell.text
+    assert "inferred: num_params" in cell.text
+    by_path = api.plan(f"model.path={folder}", "method=sft", *more)
+    by_file = api.plan("model=a-folder", "method=sft", *more, config_dir=tmp_path / "conf")
+    assert [(one.label, one.key) for one in by_file.stages] == [(one.label, one.key) for one in by_path.stages]
+
+
+def test_a_file_that_leaves_out_what_nothing_tells_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/empty.yaml").write_text("lr: 1.0e-3\n")
+    with pytest.raises(
+        ValueError, match=r"model=empty: its file gives neither family, name, source nor a path: give `path"
+    ):
+        api.plan("model=empty", config_dir=tmp_path)

@@ -4,7 +4,7 @@
     python -m analysis.wandb_workspace ENTITY/PROJECT --dry-run  # prints its specification, sends nothing
 
 Needs the extra `workspace` (the package wandb-workspaces). The metric names are those of the mirrored runs' summaries:
-{"maj1@1": 0.41, "maj1@1_se": 0.014, "data/num_human": 512, "model/pretrain_loss_nats": 1.34, "cost/flops": 2.1e12, ...};
+{"eval/maj1@1": 0.41, "eval/maj1@1_se": 0.014, "data/num_human": 512, "model/pretrain_loss_nats": 1.34, "cost/flops": 2.1e12};
 W&B shows a mirror: the study folder is the truth, and intervals and claims stand in the report (plot_scaling.py --report).
 """
 
@@ -19,12 +19,15 @@ from dataclasses import dataclass
 from typing import Any
 
 WORKSPACE_NAME = "Scaling of SFT and RFT"
-ACCURACY = "maj1@1"
+ACCURACY = "eval/maj1@1"
 LOSS, HUMAN, PARAMS = "model/pretrain_loss_nats", "data/num_human", "model/num_params_non_embedding"
 SAMPLES_TABLE = "samples"
-CURVE = ("loss_nats", "lr")  # of the training histories, by step
-STAGE_RUNS = ("stage-pretrain", "stage-finetune")  # job types of mirrored stages; cells have their method there
-LEGEND = "${config:cell.model} ${config:cell.method} k=${config:cell.k} data ${config:cell.data_frac}"
+CURVES = {
+    "Training": ("train/step", ("train/loss", "train/lr")),
+    "Sampling": ("sample/draws", ("sample/correct_frac", "sample/tokens_per_s")),
+}
+CELL_RUNS = "cell"  # their job type; stages, pools and the sweep have others
+LEGEND = "${config:model} ${config:method} k=${config:k} data ${config:data_frac}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ SECTIONS: dict[str, tuple[Scatter, ...]] = {
     "Accuracy": (
         Scatter("Accuracy against human examples, shade: pretraining loss", HUMAN, log_x=True),
         Scatter("Accuracy against pretraining loss, shade: human examples", LOSS, colour=HUMAN),
-        Scatter("Accuracy against k, shade: pretraining loss", "cell.k", log_x=True, x_is_config=True),
+        Scatter("Accuracy against k, shade: pretraining loss", "k", log_x=True, x_is_config=True),
         Scatter("Accuracy against distinct paths per question", "data/distinct_per_question", log_x=True),
         Scatter("Accuracy against parameters", PARAMS, log_x=True),
     ),
@@ -78,14 +81,15 @@ def workspace(entity: str, project: str) -> Any:
             workspaces.Section(name=name, is_open=True, panels=[_scatter(reports, scatter) for scatter in scatters])
             for name, scatters in SECTIONS.items()
         ]
-        by_model = reports.Config("cell.model")
-        curves = [reports.LinePlot(title=f"{name} by step", x="step", y=[name], groupby=by_model) for name in CURVE]
-        sections.append(workspaces.Section(name="Training curves", panels=curves))
+        by_model = reports.Config("model")
+        for name, (x, ys) in CURVES.items():
+            curves = [reports.LinePlot(title=f"{y} against {x}", x=x, y=[y], groupby=by_model) for y in ys]
+            sections.append(workspaces.Section(name=name, panels=curves))
         solutions = reports.WeavePanelSummaryTable(table_name=SAMPLES_TABLE)
         sections.append(workspaces.Section(name="Sampled solutions", is_open=True, panels=[solutions]))
         runs = workspaces.RunsetSettings(
-            filters=[expr.Metric("JobType").notin(list(STAGE_RUNS))],
-            pinned_columns=["config:cell.model", "config:cell.method", *(f"summary:{name}" for name in PINNED)],
+            filters=[expr.Metric("JobType").isin([CELL_RUNS])],
+            pinned_columns=["config:model", "config:method", *(f"summary:{name}" for name in PINNED)],
         )
         return workspaces.Workspace(
             entity=entity, project=project, name=WORKSPACE_NAME, sections=sections, runset_settings=runs

@@ -205,7 +205,10 @@ def machine_of(cell: Cell) -> str:
     origins = cell.provenance.get("origins") or [{}]
     place = next((row["origin"] for row in cell.stages if row["name"] in BASE_STAGES), 0)
     found = origins[place] if place < len(origins) else {}
-    return ", ".join(str(found[name]) for name in ("cpu", "cpu_capability", "commit") if found.get(name)) or "unknown"
+    return (
+        ", ".join(str(found[name]) for name in ("gpu", "cpu", "cpu_capability", "commit") if found.get(name))
+        or "unknown"
+    )
 
 
 def _cell_order(cell: Cell) -> tuple[Any, ...]:

@@ -65,8 +65,15 @@ class PretrainConfig:
     matrix_lr: Annotated[float | None, fields.result("(0, inf)", "muon: peak rate of hidden matrices; adamw: null")] = (
         field(default=None, metadata={"added": True})
     )
-    # Weight in the loss of the tokens that a story or an equation fixes (`determined`, rft.text.world.corpus); others have 1
-    determined_weight: Annotated[float, fields.result("(0, inf)")] = field(default=1.0, metadata={"added": True})
+    # Weight in the loss of the numbers that solutions work with, operands and results (rft.text.world.corpus); others have 1
+    worked_weight: Annotated[float, fields.result("(0, inf)")] = field(default=1.0, metadata={"added": True})
+    # Share of the budget, at its beginning, on one-step documents alone: single skills before their composition
+    singles_frac: Annotated[float, fields.result("[0, 1)")] = field(default=0.0, metadata={"added": True})
+
+    @property
+    def num_singles(self) -> int:
+        """Tokens of the budget on one-step documents."""
+        return int(self.tokens * self.singles_frac)
 
 
 @dataclass
@@ -236,6 +243,9 @@ class TrackingConfig:
     entity: str | None
     tags: list[str]
     max_samples: Annotated[int, fields.run("[0, inf)")]  # rows of the sampled-solutions table
+    finish_s: Annotated[float, fields.run("[0, inf)")]  # seconds that the end of a study waits for W&B, at most
+    figures: bool  # at the end, as images of the sweep's run
+    workspace: bool  # online: build the prepared workspace, once for a project (extra `workspace`)
 
 
 @dataclass

@@ -7,7 +7,7 @@ result = fit(model, steps, tokenizer=tokenizer, settings=settings, seed=0, out=o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,22 @@ def fit(
     seed: int,
     out: Path,
     report: Callable[[float], None],
+    log: Callable[[Mapping[str, Any]], None] | None = None,
+    flops_per_step: float = 0.0,
 ) -> TrainResult:
-    """Train over the steps; leaves a plain Hugging Face folder (adapters merged) and the curve in `out`."""
+    """Train over the steps; leaves a plain Hugging Face folder (adapters merged) and the curve in `out`.
+
+    `log` is told every row of the curve as it is made, with the steps to come and the FLOPs so far.
+    """
     seed_torch(seed)  # for what a model may draw besides dropout, such as a router's jitter
     curve: list[dict[str, Any]] = []
-    result = train(model, steps, settings=settings, log=curve.append, progress=lambda done, total: report(done / total))
+
+    def keep(row: dict[str, Any]) -> None:
+        curve.append(row)
+        if log is not None:
+            log({**row, "num_steps": settings.num_steps, "flops": row["step"] * flops_per_step})
+
+    result = train(model, steps, settings=settings, log=keep, progress=lambda done, total: report(done / total))
     save_model(merge_lora(model), tokenizer, out)
     write_jsonl(out / CURVE_FILE, curve)
     return result

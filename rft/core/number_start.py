@@ -6,7 +6,7 @@ A base with one random vector a number has to find out, number by number, that t
 how they follow each other (to add them). Embeddings of pretrained language models hold both, the value as waves of a few
 periods (Zhou et al. 2024, "Pre-trained Large Language Models Use Fourier Features to Compute Addition"). A number n starts as
 
-    std * (sqrt(0.3) common + sqrt(0.4) sum over periods p of (cos(2 pi n / p) a_p + sin(2 pi n / p) b_p) + sqrt(0.3) own)
+    std * (sqrt(0.3) common + sqrt(0.6) sum over periods p of (cos(2 pi n / p) a_p + sin(2 pi n / p) b_p) + sqrt(0.1) own)
 
 with random vectors common, a_p, b_p and own: each entry keeps the standard deviation of all other embeddings.
 """
@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import torch
 
 COMMON_SHARE = 0.3  # of the variance
-VALUE_SHARE = 0.4
+VALUE_SHARE = 0.6
 PERIODS = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 
 

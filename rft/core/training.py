@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,10 @@ import torch
 
 from rft.core import OnProgress
 from rft.core.batching import Step
+from rft.core.devices import to_device
 from rft.core.dropout import without_dropout
 from rft.core.forward import target_loss_sum
+from rft.core.fused_norms import fused_norms
 from rft.core.model import Model
 from rft.core.muon import Muon
 
@@ -100,39 +102,58 @@ def train(
     started = time.perf_counter()
     target_tokens = input_tokens = num_steps = 0
     loss = math.nan
-    for number, step in enumerate(_take(steps, settings.num_steps)):
-        lr = learning_rate(number, settings)
-        loss = _update(model, step, optimizers=optimizers, lr=lr, settings=settings, number=number)
-        num_steps = number + 1
-        target_tokens += sum(len(part.targets_N) for part in step)
-        input_tokens += sum(part.inputs_BT.numel() for part in step)
-        if log is not None:
-            elapsed_s = round(time.perf_counter() - started, 3)
-            log(
-                {"step": num_steps, "loss_nats": loss, "lr": lr, "target_tokens": target_tokens, "elapsed_s": elapsed_s}
-            )
-        if progress is not None:
-            progress(num_steps, settings.num_steps)
+    with fused_norms(model):
+        for number, step in enumerate(_take(steps, settings.num_steps)):
+            lr = learning_rate(number, settings)
+            loss = _update(model, step, optimizers=optimizers, lr=lr, settings=settings, number=number)
+            num_steps = number + 1
+            target_tokens += sum(len(part.targets_N) for part in step)
+            input_tokens += sum(part.inputs_BT.numel() for part in step)
+            if log is not None:
+                elapsed_s = round(time.perf_counter() - started, 3)
+                log(
+                    {
+                        "step": num_steps,
+                        "loss_nats": loss,
+                        "lr": lr,
+                        "target_tokens": target_tokens,
+                        "elapsed_s": elapsed_s,
+                    }
+                )
+            if progress is not None:
+                progress(num_steps, settings.num_steps)
     model.train(was_training)
     return TrainResult(num_steps, target_tokens, input_tokens, loss, time.perf_counter() - started)
 
 
-def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> float:
-    """Add the gradient of the step's mean loss over ALL its target tokens, by their weights; returns that loss in nats."""
+class StepLoss:
+    """The loss of a step whose gradients are queued: a GPU is waited for when its value is read, not before."""
+
+    def __init__(self, sums: Sequence[torch.Tensor], num_targets: float) -> None:
+        self._sums = sums
+        self._num_targets = num_targets
+
+    def nats(self) -> float:
+        """The mean over the step's target tokens, by their weights."""
+        return sum((loss_sum.item() for loss_sum in self._sums), start=0.0) / self._num_targets
+
+
+def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> StepLoss:
+    """Add the gradient of the step's mean loss over ALL its target tokens, by their weights; returns that loss."""
     device = model.device
     num_targets = sum(len(part.targets_N) if part.weights_N is None else part.weights_N.sum().item() for part in step)
-    total = 0.0
+    sums = []
     for part in step:
-        inputs_BT, index_N, targets_N = (t.to(device) for t in (part.inputs_BT, part.index_N, part.targets_N))
-        positions_BT = None if part.positions_BT is None else part.positions_BT.to(device)
-        weights_N = None if part.weights_N is None else part.weights_N.to(device)
+        inputs_BT, index_N, targets_N = (to_device(t, device) for t in (part.inputs_BT, part.index_N, part.targets_N))
+        positions_BT = None if part.positions_BT is None else to_device(part.positions_BT, device)
+        weights_N = None if part.weights_N is None else to_device(part.weights_N, device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
             loss_sum = target_loss_sum(
                 model, inputs_BT, index_N, targets_N, positions_BT=positions_BT, weights_N=weights_N
             )
         (loss_sum / num_targets).backward()
-        total += loss_sum.item()
-    return total / num_targets
+        sums.append(loss_sum.detach())
+    return StepLoss(sums, num_targets)
 
 
 def make_optimizers(model: Model, settings: TrainSettings) -> list[torch.optim.Optimizer]:
@@ -175,11 +196,6 @@ def _update(
     number: int,
 ) -> float:
     loss = accumulate(model, step, autocast=settings.autocast)
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(
-            f"the loss is {loss} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
-            "check the weights it started from"
-        )
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     if settings.grad_clip > 0:
         parameters = [parameter for group in groups for parameter in group["params"]]
@@ -189,7 +205,13 @@ def _update(
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return loss
+    nats = loss.nats()  # after the update is queued, so that a GPU never waits for the next launch
+    if not math.isfinite(nats):
+        raise TrainingDivergedError(
+            f"the loss is {nats} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
+            "check the weights it started from"
+        )
+    return nats
 
 
 def _learn_every_embedding(model: Model) -> None:

@@ -18,12 +18,13 @@ from rft.archive.seals import seal
 from rft.config import StudyConfig
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
-from rft.execute.mirror import mirror_cell
+from rft.execute.mirror import mirror_of
 from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.servers import check_servers
 from rft.execute.stages import execute
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
+from rft.infra.live import LIVE_FOLDER
 from rft.infra.numerics import require
 from rft.infra.provenance import provenance
 from rft.infra.store import Store
@@ -78,8 +79,11 @@ def run_cell(
             preflight_cell(cfg, cell.sources, planned, store=store, folder=record.parent)
         if any(not store.has(stage.kind, stage.key) for stage in planned.stages):
             log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
-        hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce)
-        return finish_cell(cell, study=study, hits=hits, command=command)
+        there = {stage.key: store.has(stage.kind, stage.key) for stage in planned.stages}
+        live = study.folder.absolute() / LIVE_FOLDER
+        with mirror_of(cfg, [planned], hits=there, store=store, study=study):
+            hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce, live=live)
+            return finish_cell(cell, study=study, hits=hits, command=command)
 
 
 def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], command: Sequence[str]) -> Path:
@@ -97,7 +101,6 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     if known is None:
         write_cell_files(planned, store=store, folder=folder)
     write_set_files(planned, store=store, folder=folder)
-    mirror_cell(cfg, planned, record, store=store, study=study, folder=folder)
     seal(folder, record=record.to_json(), files=record.all_files)
     write_json(folder / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]

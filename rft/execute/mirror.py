@@ -1,106 +1,129 @@
-"""What W&B shows of a cell: its training curve, summary metrics and a table of solutions; shared stages once, as runs of
-their own. Everything comes from files that lie on disk already.
+"""The runs of a sweep in W&B: one for each stage that says what it does, one for each pool of shards, one for each cell, and
+one for the sweep itself.
 
-    mirror_cell(cfg, cell, record, store=store, study=study, folder=folder)
+    with mirror_of(cells, hits=hits, store=store, study=study) as mirror:      # a process beside the computing
+        ...
+
+A stage's run has the settings in which all cells that rest on it agree, so that it can be grouped by any of them; a cell's
+run names the runs that it rests on.
 """
 
 from __future__ import annotations
 
-import atexit
-import functools
-import logging
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rft.config import StudyConfig
+from rft.infra.live import SWEEP_FILE, live_name
+from rft.infra.mirror_results import flat_config
 from rft.infra.store import Store
 from rft.infra.study import Study
-from rft.infra.tracking import Mirror, TrackingSettings, stable_run_id
+from rft.infra.tracking import Mirror, RunPlan, TrackingSettings, stable_run_id
 from rft.plan.cell import CellPlan
-from rft.records import CURVE_FILE, SHOWN_FILE, Record, read_jsonl
+from rft.records import CURVE_FILE
+from rft.stages.evaluate import Evaluate
+from rft.stages.shard import DrawnShard
 from rft.stages.stage import Stage
-
-log = logging.getLogger("rft")
-
-TABLE_COLUMNS = ("id", "question", "gold", "text", "outcome", "source", "model", "draw", "kept", "reason")
-MARKS = "wandb/.mirrored"  # under the study's folder: one file per shared stage that has its run
+from rft.stages.weights import Weights
 
 
-@functools.lru_cache(maxsize=1)
-def _mirror(settings: TrackingSettings) -> Mirror:
-    """One W&B process for all cells that this process finishes: starting wandb costs seconds."""
-    mirror = Mirror(settings)
-    atexit.register(mirror.close)
-    return mirror
-
-
-def mirror_cell(cfg: StudyConfig, cell: CellPlan, record: Record, *, store: Store, study: Study, folder: Path) -> None:
-    """Show a finished cell and the shared stages it rests on. Never raises because of W&B."""
-    if cfg.tracking.mode == "disabled":
-        return
+def mirror_of(
+    cfg: StudyConfig, cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Store, study: Study
+) -> Mirror:
+    """The mirror of a sweep over these cells; `hits`: its stages by key, and whether they were found finished."""
     tracking = cfg.tracking
-    mirror = _mirror(
-        TrackingSettings(
-            mode=tracking.mode,
-            project=tracking.project,
-            entity=tracking.entity,
-            tags=(*tracking.tags, study.name),
-            group=study.group(),
-            folder=study.folder,
-        )
+    settings = TrackingSettings(
+        mode=tracking.mode,
+        project=tracking.project,
+        entity=tracking.entity,
+        tags=(*tracking.tags, study.name),
+        group=study.group(),
+        folder=study.folder,
+        finish_s=tracking.finish_s,
+        max_samples=tracking.max_samples,
+        figures=tracking.figures,
+        workspace=tracking.workspace,
     )
-    model = cell.read.trained.weights
-    for stage in cell.stages:
-        if stage != model:  # by key: equal stages are planned afresh wherever they are asked for
-            _mirror_stage(mirror, stage, store=store, study=study)
-    rows = [[row.get(name) for name in TABLE_COLUMNS] for row in read_jsonl(folder / SHOWN_FILE)]
-    status = mirror.run(
+    plans = [] if tracking.mode == "disabled" else run_plans(cells, hits=hits, store=store, study=study)
+    return Mirror(settings, plans)
+
+
+def run_plans(cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Store, study: Study) -> list[RunPlan]:
+    """All runs of a sweep: itself, stages, cells."""
+    users: dict[str, list[CellPlan]] = {}  # by the name of a stage's run
+    members: dict[str, dict[str, Stage[Any]]] = {}
+    for cell in cells:
+        for stage in cell.stages:
+            name = _run_of(stage)
+            if name is not None:
+                members.setdefault(name, {})[stage.key] = stage
+                if not users.setdefault(name, []) or users[name][-1] is not cell:
+                    users[name].append(cell)
+    ids = {name: stable_run_id(study.name, name) for name in members}
+    sweep = RunPlan(
+        run_id=stable_run_id(study.name, "sweep"),
+        name=f"sweep {study.name}",
+        job_type="sweep",
+        config={"study": study.name},
+        files=(SWEEP_FILE,),
+    )
+    stages = [
+        _stage_plan(ids[name], list(own.values()), users[name], hits=hits, store=store) for name, own in members.items()
+    ]
+    return [sweep, *(one for one in stages if one is not None), *(_cell_plan(one, ids, study) for one in cells)]
+
+
+def _run_of(stage: Stage[Any]) -> str | None:
+    """What names the run that a stage is shown in: its kind and key, or its pool's for a shard; None: it says nothing."""
+    if isinstance(stage, DrawnShard):
+        return f"pool-{stage.key_without('block', 'draws')}"
+    return f"{stage.kind}-{stage.key}" if isinstance(stage, Weights | Evaluate) else None
+
+
+def _stage_plan(
+    run_id: str, own: Sequence[Stage[Any]], users: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Store
+) -> RunPlan | None:
+    """The run of a stage, or of a pool's shards; None where nothing is computed and there is no curve."""
+    first = own[0]
+    computed = [stage for stage in own if not hits.get(stage.key, False)]
+    is_trained = isinstance(first, Weights)
+    curve = store.folder(first.kind, first.key) / CURVE_FILE if is_trained else None
+    if not computed and not (curve is not None and curve.is_file()):
+        return None
+    pool = isinstance(first, DrawnShard)
+    return RunPlan(
+        run_id=run_id,
+        name=f"sample {first.model}" if pool else first.label,
+        job_type="sample" if pool else first.kind,
+        config={**agreed(flat_settings(cell) for cell in users), "stage.kind": first.kind, "stage.model": first.model},
+        files=tuple(live_name(stage.kind, stage.key) for stage in computed),
+        curve=curve,
+    )
+
+
+def _cell_plan(cell: CellPlan, ids: Mapping[str, str], study: Study) -> RunPlan:
+    named = {stage.label: _run_of(stage) for stage in cell.stages if not isinstance(stage, DrawnShard)}
+    pools = {f"sample {stage.model}": _run_of(stage) for stage in cell.stages if isinstance(stage, DrawnShard)}
+    links = {label: ids[name] for label, name in {**named, **pools}.items() if name is not None}
+    return RunPlan(
         run_id=stable_run_id(study.name, cell.cell_id),
         name=cell.cell_id,
-        job_type=cfg.method,
-        config={**cell.names, **cell.setting, **cell.seeds, "cell_key": cell.cell_key},
-        history=_curve(store, model) if model != cell.read.base else [],
-        summary=summary_metrics(record),
-        table=(TABLE_COLUMNS, rows[: tracking.max_samples]),
+        job_type="cell",
+        config={**flat_settings(cell), "cell_key": cell.cell_key, "links": links},
+        files=tuple(live_name(stage.kind, stage.key) for stage in cell.own_stages),
+        cell=study.path_of(cell.cell_id).absolute(),
+        links=links,
     )
-    log.debug("W&B: %s", status)
 
 
-def _mirror_stage(mirror: Mirror, stage: Stage[Any], *, store: Store, study: Study) -> None:
-    mark = study.folder / MARKS / stage.key
-    history = _curve(store, stage) if not mark.exists() else []
-    if not history:
-        return
-    status = mirror.run(
-        run_id=stable_run_id(study.name, stage.key),
-        name=stage.label,
-        job_type=f"stage-{stage.kind}",
-        config={"stage": stage.kind, "key": stage.key, "model": stage.model, **stage.identity()},
-        history=history,
-        summary={"final_loss_nats": history[-1]["loss_nats"]},
-    )
-    if not status.startswith("failed"):
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+def flat_settings(cell: CellPlan) -> dict[str, Any]:
+    """All that a cell was set to, by dotted key, with what people call its model, data and method."""
+    return flat_config({**cell.names, **cell.setting, **cell.seeds})
 
 
-def _curve(store: Store, stage: Stage[Any]) -> list[dict[str, Any]]:
-    path = store.folder(stage.kind, stage.key) / CURVE_FILE
-    return list(read_jsonl(path)) if path.exists() else []
-
-
-def summary_metrics(record: Record) -> dict[str, Any]:
-    """Flat metrics of a record: fractions in [0, 1] with their standard errors, counts, losses, costs."""
-    flat: dict[str, Any] = {}
-    for name, score in (record.scores | record.rates).items():
-        flat |= {name: score.value, f"{name}_se": score.se, f"{name}_n": score.n}
-    for one in record.sets:
-        for name, score in (one.scores | one.rates).items():
-            place = f"eval/{one.name}/{name}"
-            flat |= {place: score.value, f"{place}_se": score.se, f"{place}_n": score.n}
-    flat |= {f"data/{name}": value for name, value in record.data.items() if isinstance(value, int | float)}
-    flat |= {f"drop/{name}": count for name, count in record.data.get("drop_counts", {}).items()}
-    flat |= {f"model/{name}": value for name, value in record.model.items() if isinstance(value, int | float)}
-    flat["cost/flops"] = sum(cost.used * cost.flops for cost in record.cost)
-    flat["cost/seconds"] = sum(cost.used * cost.seconds for cost in record.cost)
-    return flat
+def agreed(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The keys in which all settings have one value."""
+    common: dict[str, Any] | None = None
+    for one in settings:
+        common = dict(one) if common is None else {key: v for key, v in common.items() if key in one and one[key] == v}
+    return common or {}

@@ -248,7 +248,7 @@ class _Ready:
             examples, batch_size=len(examples), num_steps=1, seed=0, micro_batch_tokens=micro_batch_tokens
         )
         self.model.zero_grad(set_to_none=True)
-        loss = accumulate(self.model, next(steps))
+        loss = accumulate(self.model, next(steps)).nats()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         self.model.zero_grad(set_to_none=True)
         return loss, float(norm)

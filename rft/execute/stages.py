@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rft.config import RuntimeConfig
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
+from rft.infra.live import live_log
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
 from rft.infra.store import Store
@@ -52,9 +53,10 @@ class Made:
 class StageRunner:
     """Computes stages whose inputs are finished."""
 
-    def __init__(self, store: Store, runtime: RuntimeConfig) -> None:
+    def __init__(self, store: Store, runtime: RuntimeConfig, *, live: Path | None = None) -> None:
         self.store = store
         self.runtime = runtime
+        self.live = live  # the folder of what stages say while they run (rft.infra.live)
         self._sampler: HeldSampler | None = None  # made when first a stage is computed: importing torch takes seconds
 
     def __call__(
@@ -79,7 +81,8 @@ class StageRunner:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
-        done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished))
+        with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
+            done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished, log))
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
@@ -123,10 +126,11 @@ def execute(
     store: Store,
     runtime: RuntimeConfig,
     on_stage: Callable[[Stage[Any], Entry], None] = lambda stage, entry: None,
+    live: Path | None = None,
 ) -> dict[str, bool]:
     """Compute what is missing, in order, in this process; returns whether each stage (by key) was found finished."""
     hits: dict[str, bool] = {}
-    with StageRunner(store, runtime) as run:
+    with StageRunner(store, runtime, live=live) as run:
         for stage in stages:
             entry = run(stage)
             hits[stage.key] = entry.cache_hit
@@ -142,6 +146,7 @@ class StagePayload:
     store_root: str
     runtime: RuntimeConfig
     plugins: tuple[str, ...]
+    live: Path | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Sent without the graph behind the stage; the cut is made when it is sent, so that a plan holds no copies."""
@@ -157,7 +162,7 @@ class StageTask:
     def __call__(self, payload: StagePayload, report: Callable[[float], None]) -> bool:
         """Compute the stage, unless it is there or computed elsewhere (rft.infra.entry.Busy)."""
         load_plugins(payload.plugins)
-        key = f"{payload.store_root} {payload.runtime}"
+        key = f"{payload.store_root} {payload.runtime} {payload.live}"
         if key not in self._runners:
-            self._runners[key] = StageRunner(Store(Path(payload.store_root)), payload.runtime)
+            self._runners[key] = StageRunner(Store(Path(payload.store_root)), payload.runtime, live=payload.live)
         return self._runners[key](payload.stage, report=report, wait=False).cache_hit

@@ -19,12 +19,15 @@ from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
+from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
+from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
-from rft.infra.scheduler import Result, Task
+from rft.infra.scheduler import Event, Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
+from rft.infra.sweep_log import SweepLog
 from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
@@ -169,7 +172,7 @@ def _run(
             id=names[stage.key],
             deps=tuple(names[one.key] for one in stage.inputs if one.key in missing),
             function=STAGE_FUNCTION,
-            payload=StagePayload(stage, str(store.root), cfg.runtime, plugins),
+            payload=StagePayload(stage, str(store.root), cfg.runtime, plugins, study.folder.absolute() / LIVE_FOLDER),
             cost_s=estimator.seconds(stage),
             group=stage.kind,
             affinity=_affinity(stage),
@@ -183,9 +186,31 @@ def _run(
         deps = tuple(names[key] for key in own if key in missing)
         payload = CellPayload(cell, own, study, tuple(command), plugins)
         tasks.append(Task(_task_id(cell), deps, CELL_FUNCTION, payload, cost_s=CELL_COST_S, group="record"))
-    with Progress(tasks, workers=executor.workers) as progress:
-        results = executor.run(tasks, on_event=progress.on_event)
-    return _failures(cells, results, names, study=study)
+    with (
+        mirror_of(cfg, [cell.plan for cell in cells], hits=hits, store=store, study=study),
+        Progress(tasks, workers=executor.workers) as progress,
+        _telling(study, tasks, progress, cfg) as log_event,
+    ):
+
+        def on_event(event: Event) -> None:
+            progress.on_event(event)
+            log_event(event)
+
+        results = executor.run(tasks, on_event=on_event)
+        return _failures(cells, results, names, study=study)
+
+
+@contextmanager
+def _telling(
+    study: Study, tasks: Sequence[Task], progress: Progress, cfg: StudyConfig
+) -> Iterator[Callable[[Event], None]]:
+    """What takes the sweep's events into its log."""
+    uses_gpu = cfg.runtime.device.startswith("cuda")
+    log_of = SweepLog(study.folder, tasks, estimate=progress.estimate, cells=len(study.cells()), uses_gpu=uses_gpu)
+    try:
+        yield log_of.on_event
+    finally:
+        log_of.close()
 
 
 def _task_id(cell: PlannedCell) -> str:

@@ -3,11 +3,16 @@
 resolve_device("auto")      # 'cuda', 'mps' or 'cpu'
 available_bytes("cpu")      # e.g. 21474836480
 num_cpus()                  # e.g. 2
+planned_kind("auto")        # 'cuda' or 'cpu', before torch is imported
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import importlib.metadata
 import os
+import sys
 from pathlib import Path
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -36,6 +41,35 @@ def resolve_device(name: str) -> str:
     if not found[kind] or int(index or 0) >= max(1, torch.cuda.device_count()):
         raise ValueError(f"runtime.device is {name!r}, but torch finds no such device here: use auto or cpu")
     return name
+
+
+def planned_kind(name: str) -> str:
+    """The kind of device that a run will take, for planning: torch is not imported, and `auto` asks CUDA's driver."""
+    if name != "auto":
+        return name.partition(":")[0]
+    if "torch" in sys.modules:
+        return resolve_device(name)
+    return "cuda" if _torch_has_cuda() and _num_gpus() > 0 else "cpu"
+
+
+def _torch_has_cuda() -> bool:
+    """Whether the installed torch is more than a build for processors."""
+    try:
+        return "+cpu" not in importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+@functools.cache
+def _num_gpus() -> int:
+    """GPUs that CUDA's driver shows to this process; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    is_told = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if is_told else 0
 
 
 def available_bytes(device: str) -> int | None:

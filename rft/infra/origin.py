@@ -2,7 +2,7 @@
 
     origin(device="cpu", threads=1, blocks={"packing": False})
     -> {"commit": "c57b31c...", "dirty": false, "versions": {"torch": "2.13.0", ...}, "cpu": "...", "python": "3.11.7",
-        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}
+        "cpu_capability": "AVX512", "numerics": "native", "limits": {}, "threads": 1, "device": "cpu", ...}; "gpu" on CUDA
 
 Kept in the stage's manifest by whoever computed it, and listed in the record of every cell that rests on it: so a stage
 made by another commit or machine can be recognised. No host, user or secret. Imports no library that is not loaded already.
@@ -35,6 +35,7 @@ def origin(*, device: str, threads: int, blocks: Mapping[str, Any]) -> dict[str,
         "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "threads": threads,
         "device": device,
+        **_gpu(device),
         "blocks": dict(blocks),
     }
 
@@ -62,6 +63,12 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _gpu(device: str) -> dict[str, str]:
+    """The graphics processor, where one computes: its kernels differ from maker to maker and from model to model."""
+    torch = sys.modules.get("torch")
+    return {"gpu": torch.cuda.get_device_name(device)} if torch is not None and device.startswith("cuda") else {}
 
 
 def _capability() -> str | None:

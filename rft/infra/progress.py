@@ -32,7 +32,7 @@ class Progress:
     """Shows an Estimate while the graph runs."""
 
     def __init__(self, tasks: Sequence[Task], *, workers: int, stream: TextIO | None = None) -> None:
-        self._estimate = Estimate(tasks, workers=workers)
+        self.estimate = Estimate(tasks, workers=workers)
         self._stream = stream or sys.stderr
         self._told: set[str | None] = set()  # faults that were shown: one that many tasks meet is told once
         self._bar: tqdm[Any] | None = None
@@ -51,7 +51,7 @@ class Progress:
     def on_event(self, event: Event) -> None:
         """For run_graph."""
         now_s = time.monotonic()
-        self._estimate.update(event, now_s=now_s)
+        self.estimate.update(event, now_s=now_s)
         if event.kind == "retried" or (event.kind == "failed" and event.error not in self._told):
             self._told.add(event.error)
             self._write(f"{event.kind}: {event.task.group} {event.task.id}: {event.error}")
@@ -62,13 +62,13 @@ class Progress:
 
     def text(self, *, now_s: float) -> str:
         """One line: stages done, time left, and what is running."""
-        estimate = self._estimate
+        estimate = self.estimate
         running = ", ".join(f"{task_id} {fraction:.0%}" for task_id, (_, fraction) in estimate.running.items())
         counts = f"{len(estimate.ended)} of {len(estimate.tasks)} stages"
         return f"{counts} | {format_seconds(estimate.remaining_s(now_s=now_s))} left | {running or 'waiting'}"
 
     def _show(self, now_s: float) -> None:
-        fraction = self._estimate.fraction(now_s=now_s)
+        fraction = self.estimate.fraction(now_s=now_s)
         if self._bar is None:
             self._write(f"{fraction:4.0%} | {self.text(now_s=now_s)}")
         else:

@@ -1,42 +1,46 @@
-"""The W&B mirror: finished cells and stages shown in Weights & Biases, offline unless asked otherwise.
+"""The W&B mirror of a sweep: a process beside the computing that follows local files and tells W&B.
 
     settings = TrackingSettings(mode="offline", project="rft", entity=None, tags=("quickstart",),
                                 group="quickstart-20261122-211500", folder=study_folder)
-    with Mirror(settings) as mirror:                                     # one helper process for many runs
-        status = mirror.run(run_id=stable_run_id("quickstart", cell_id), name=cell_id, job_type="cell",
-                            config={"k": 4}, history=[{"step": 1, "loss_nats": 2.1}], summary={"maj1@1": 0.41},
-                            table=(["question", "text", "outcome"], [["Ann ...", "3*17=...", "correct"]]))
-    status       # 'offline: wandb/offline-run-20261122_211734-nano-s_sft_f1_s0-1a2b3c4d'
+    runs = [RunPlan(run_id=stable_run_id("quickstart", key), name="finetune nano-s sft", job_type="finetune",
+                    config={"k": 4}, files=(f"finetune-{key}.jsonl",))]
+    with Mirror(settings, runs):                  # starts the process and goes on at once
+        ...                                       # the sweep; stages append to study_folder/live/*.jsonl
+    # waits for the process, at most settings.finish_s; what takes longer goes on without us, at most settings.linger_s
 
-It is a mirror of what lies on disk already, and never changes or stops anything: wandb lives in a process of its own
-that is killed when it takes too long, and whatever goes wrong there comes back as a status that starts with "failed:",
-logged once. A run mirrored again replaces its earlier offline copy.
+It never changes, slows or stops anything: nothing of the computing waits for it, and all that it shows lies on disk already.
+Where the server cannot be reached (no network, a wrong key), runs are kept offline, for `wandb sync`; when it can be
+reached again, they are sent from the local files. A point's W&B step is its number in these files, so that a mirror that is
+started again goes on where the last one ended.
 """
 
 from __future__ import annotations
 
-import contextlib
+import json
 import logging
 import os
 import re
-import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from rft.infra.digest import digest
+from rft.records import read_json
 
 log = logging.getLogger(__name__)
 
 MODES = ("offline", "online", "disabled")
-Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  # column names, rows
+STATE_FOLDER = "wandb/.mirrored"  # below the study's folder: how far each run has come
+STATUS_FILE = "status.json"  # in it: what the last mirror has to say
+LOG_FILE = "wandb/mirror.log"
 _START = "import sys; sys.path[:] = sys.argv[2:]; from rft.infra.wandb_process import main; main()"
-_STOP_S = 10.0  # for wandb to end in peace
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,25 @@ class TrackingSettings:
     tags: tuple[str, ...]
     group: str  # fixed once per multirun
     folder: Path  # the study's folder: wandb's own files go to its sub-folder 'wandb'
-    timeout_s: float = 60.0  # for one run; a mirror that hangs longer is given up
+    finish_s: float = 20.0  # the end of a study waits for the mirror no longer than this
+    linger_s: float = 600.0  # from then on the mirror ends by itself within this
+    max_samples: int = 32  # rows of a cell's table of solutions
+    figures: bool = False  # drawn at the end, as images of the sweep's run
+    workspace: bool = False  # online: build the prepared workspace
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run of W&B and the local files that it shows."""
+
+    run_id: str
+    name: str
+    job_type: str  # pretrain, finetune, ... | sample | evaluate | cell | sweep
+    config: Mapping[str, Any]
+    files: tuple[str, ...] = ()  # below the study's live folder
+    curve: Path | None = None  # a finished curve in the store, for what was not computed here
+    cell: Path | None = None  # the folder of a cell's record
+    links: Mapping[str, str] = field(default_factory=dict)  # what it rests on: run ids
 
 
 def stable_run_id(study: str, cell_id: str) -> str:
@@ -59,126 +81,111 @@ def stable_run_id(study: str, cell_id: str) -> str:
 
 
 class Mirror:
-    """A helper process that talks to wandb; started by the first run, ended by close()."""
+    """The process that tells W&B, from its start to the end of the sweep. Raises nothing for trouble with W&B."""
 
-    def __init__(self, settings: TrackingSettings) -> None:
+    def __init__(self, settings: TrackingSettings, runs: Sequence[RunPlan]) -> None:
         if settings.mode not in MODES:
             raise ValueError(f"tracking.mode is {settings.mode!r}, allowed are {', '.join(MODES)}")
         self._settings = settings
+        self._runs = tuple(runs)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
-        self._given_up: str | None = None
-        self._logged: set[str] = set()
 
     def __enter__(self) -> Mirror:
+        if self._settings.mode != "disabled":
+            try:
+                self._start()
+            except OSError as error:
+                log.warning("W&B mirror failed: %s; results are not affected", error)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(
-        self,
-        *,
-        run_id: str,
-        name: str,
-        job_type: str,
-        config: Mapping[str, Any],
-        history: Sequence[Mapping[str, Any]],
-        summary: Mapping[str, Any],
-        table: Table | None = None,
-    ) -> str:
-        """Mirror one run in full; returns 'offline: <folder>', 'online: <address>', 'disabled' or 'failed: <reason>'.
-
-        Rows of `history` become points in their order; a 'step' in them is the x axis. Raises nothing.
-        """
-        if self._settings.mode == "disabled":
-            return "disabled"
-        if self._given_up is not None:
-            return self._given_up
-        fields = {"run_id": run_id, "name": name, "job_type": job_type, "config": config}
-        try:
-            status = self._ask({**fields, "history": history, "summary": summary, "table": table})
-        except Exception as error:
-            status = self._given_up = f"failed: {type(error).__name__}: {error}"
-            self._kill()
-        if status.startswith("failed:") and status not in self._logged:
-            self._logged.add(status)
-            log.warning("W&B mirror %s; results are not affected", status)
-        return status
-
     def close(self) -> None:
-        """End the helper process, in peace if it can."""
+        """Tell the process that all is written, and wait for it, but not for long."""
         if self._process is None:
             return
         if self._pipe is not None:
             self._pipe.close()
         try:
-            self._process.wait(_STOP_S)
+            self._process.wait(self._settings.finish_s)
         except subprocess.TimeoutExpired:
-            self._kill()
+            log.info(
+                f"W&B is still being told, which goes on by itself (process {self._process.pid}, at most "
+                f"{self._settings.linger_s:g} s): results are complete"
+            )
+            self._process.returncode = 0  # it outlives us on purpose
         self._process = self._pipe = None
+        self._warn()
 
-    def _ask(self, request: Mapping[str, Any]) -> str:
-        pipe = self._pipe or self._start()
-        pipe.send(request)
-        if not pipe.poll(self._settings.timeout_s):
-            raise TimeoutError(f"no answer within {self._settings.timeout_s:g} s, given up for the rest")
-        try:
-            return str(pipe.recv())
-        except EOFError:
-            raise ChildProcessError("its process ended by itself") from None
+    def _warn(self) -> None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            status = read_json(self._settings.folder / STATE_FOLDER / STATUS_FILE)
+            if status["trouble"]:
+                log.warning("W&B mirror: %s; results are not affected", status["trouble"])
 
-    def _start(self) -> Connection:
+    def _start(self) -> None:
         folder = self._settings.folder.absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)
+        (folder / STATE_FOLDER / STATUS_FILE).unlink(missing_ok=True)
         pipe, theirs = Pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
-            pass_fds=(theirs.fileno(),),
-            env={**os.environ, **_wandb_environment(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # so that wandb's own service process can be killed with it
-        )
+        with open(folder / LOG_FILE, "ab") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, **wandb_environment(folder, is_online=self._settings.mode == "online")},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,  # Ctrl-C is for the sweep; and wandb's service process can be killed with it
+            )
         theirs.close()
         self._pipe = pipe
-        pipe.send(self._settings)
-        return pipe
+        threading.Thread(target=self._send, args=(pipe,), daemon=True).start()  # it may be slow to take it
 
-    def _kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+    def _send(self, pipe: Connection) -> None:
+        with suppress(OSError, ValueError):
+            pipe.send((self._settings, self._runs))
 
 
-def mirror_run(
-    settings: TrackingSettings,
-    *,
-    run_id: str,
-    name: str,
-    job_type: str,
-    config: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-    summary: Mapping[str, Any],
-    table: Table | None = None,
-) -> str:
-    """Mirror a single run through a helper process of its own (about a second; use Mirror for many). Raises nothing."""
-    with Mirror(settings) as mirror:
-        return mirror.run(
-            run_id=run_id, name=name, job_type=job_type, config=config, history=history, summary=summary, table=table
-        )
-
-
-def _wandb_environment(folder: Path) -> dict[str, str]:
+def wandb_environment(folder: Path, *, is_online: bool) -> dict[str, str]:
+    """Variables that keep wandb's files inside the study's folder, and wandb quiet. Online, `wandb login` counts."""
     inner = str(folder / "wandb" / "cache")
     return {
+        **({} if is_online else {"WANDB_CONFIG_DIR": inner}),
         "WANDB_DIR": str(folder),
         "WANDB_DATA_DIR": inner,
         "WANDB_CACHE_DIR": inner,
-        "WANDB_CONFIG_DIR": inner,
         "WANDB_SILENT": "true",
         "WANDB_ERROR_REPORTING": "false",
         "WANDB__SERVICE_WAIT": "20",
+        "OMP_NUM_THREADS": "1",
     }
+
+
+@dataclass
+class Sent:
+    """How far a run has come, kept on disk."""
+
+    path: Path
+    rows: int = 0
+    finished: bool = False
+    where: str = ""  # 'offline', or server and project
+    digest: str = ""  # of the record that was told, of a cell
+
+    @classmethod
+    def of(cls, folder: Path, run_id: str) -> Sent:
+        """What is known of a run."""
+        path = folder / STATE_FOLDER / f"{run_id}.json"
+        with suppress(OSError, ValueError, TypeError):
+            return cls(path, **json.loads(path.read_text(encoding="utf-8")))
+        return cls(path)
+
+    def write(self) -> None:
+        """Keep it. A disk that takes no more only means that a run is told again."""
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            beside = self.path.with_suffix(".new")
+            beside.write_text(json.dumps({name: value for name, value in vars(self).items() if name != "path"}))
+            beside.replace(self.path)

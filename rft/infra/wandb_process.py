@@ -1,108 +1,261 @@
-"""The one place that imports wandb: a helper process that writes the runs it is told to (see rft.infra.tracking).
+"""The mirror's process: follows the local files of a sweep and tells W&B (rft.infra.tracking says what it promises).
 
     python -c "from rft.infra.wandb_process import main; main()" PIPE_FD        # rft.infra.tracking starts it like this
 
-The first message is the TrackingSettings, then each message is one run, answered by its status text.
+The one message is (TrackingSettings, runs); the pipe's end, however it comes, is the end of the sweep. From then on what is
+left is told, and the process ends itself, and wandb's service with it, when that takes longer than `linger_s`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
-from rft.infra.tracking import TrackingSettings
+from filelock import FileLock
+
+from rft.infra.mirror_results import cell_extra, drawn_figures, sweep_tables
+from rft.infra.mirror_stream import Stream
+from rft.infra.tracking import STATE_FOLDER, STATUS_FILE, RunPlan, Sent, TrackingSettings
+from rft.infra.wandb_runs import Extra, OpenRun, Place, Point, Source, find_place
+from rft.infra.workspace_call import build_workspace
+from rft.records import RECORD_FILE, write_json
+
+EVERY_S = 1.0  # between two looks at the files
+PROBE_EVERY_S = 30.0  # while the server cannot be reached
+TABLE_EVERY_S = 30.0
+SHORT_S = 5.0  # an evaluation over sooner has no run of its own: its result stands in its cell's
+MOST_OPEN = 16  # runs at once
 
 
 def main() -> None:
-    """Serve until the pipe closes."""
+    """Serve until the pipe closes, and then to the end."""
     fd = int(sys.argv[1])
     os.set_inheritable(fd, False)
+    os.nice(10)  # what computes goes first
     pipe = Connection(fd)
-    settings = pipe.recv()
-    while True:
-        try:
-            request = pipe.recv()
-        except EOFError:
+    try:
+        settings, runs = pipe.recv()
+    except EOFError:
+        return
+    with FileLock(settings.folder / STATE_FOLDER / ".lock", timeout=settings.linger_s):
+        MirrorProcess(settings, runs).serve(pipe)
+    _end_group(0.0)  # wandb's service may wait for the server for ever
+
+
+def _end_group(after_s: float) -> None:
+    time.sleep(after_s)
+    sys.stdout.flush()
+    os.killpg(os.getpgrp(), signal.SIGKILL) if after_s else os._exit(0)
+
+
+class MirrorProcess:
+    """The state of the mirror."""
+
+    def __init__(self, settings: TrackingSettings, runs: Sequence[RunPlan]) -> None:
+        self._settings = settings
+        self._folder = settings.folder.absolute()
+        self._place, self._trouble = find_place(settings)
+        self._probed_s = time.monotonic()
+        self._streams = [Stream(plan, folder=self._folder) for plan in runs if plan.cell is None]
+        self._cells = [plan for plan in runs if plan.cell is not None]
+        self._sent = {plan.run_id: Sent.of(self._folder, plan.run_id) for plan in runs}
+        self._waiting: dict[str, list[Point]] = {plan.run_id: [] for plan in runs}  # of runs that are not open
+        self._open: dict[str, OpenRun] = {}
+        self._ending: dict[str, OpenRun] = {}
+        self._plans = {plan.run_id: plan for plan in runs}
+        self._table_s = 0.0
+        self._num_told = -1  # cells in the latest table
+        self._has_workspace = False
+
+    def serve(self, pipe: Connection) -> None:
+        """Look at the files every second until the sweep ends."""
+        self._write_status()
+        for stream in self._streams:
+            self._waiting[stream.plan.run_id] += stream.read_curve() if not stream.plan.files else []
+        while not _closed(pipe, EVERY_S):
+            self._look()
+        threading.Thread(target=_end_group, args=(self._settings.linger_s,), daemon=True).start()
+        self._finish()
+
+    def _look(self, *, last: bool = False) -> None:
+        self._probe()
+        for stream in self._streams:
+            self._follow(stream, last=last)
+        for plan in self._cells:
+            self._take_cell(plan)
+        self._collect()
+
+    def _follow(self, stream: Stream, *, last: bool) -> None:
+        run_id = stream.plan.run_id
+        points = stream.read()
+        if last:
+            points += stream.read_curve()
+        run = self._open.get(run_id)
+        if run is None:
+            self._waiting[run_id] += points
+            run = self._opened(stream, last=last)
+        else:
+            _tell(run, points)
+        if run is None:
             return
-        pipe.send(_answer(settings, request))
+        if stream.plan.job_type == "sweep":
+            self._tell_results(run, last=last)
+        if last or (stream.has_ended and stream.plan.job_type != "sweep"):
+            done = stream.has_ended and not stream.failed
+            self._end(run_id, exit_code=0 if done or stream.plan.job_type == "sweep" else 1)
+
+    def _opened(self, stream: Stream, *, last: bool) -> OpenRun | None:
+        """The run of a stream that has something new to say; None where it has not, or not yet."""
+        run_id, sent = stream.plan.run_id, self._sent[stream.plan.run_id]
+        known = sent.rows if sent.where == self._place.name or sent.finished else 0
+        is_new = stream.num_points > known or (last and stream.num_points > 0 and not sent.finished)
+        short = stream.plan.job_type == "evaluate" and stream.lasted_s < SHORT_S
+        if (
+            not is_new
+            or short
+            or run_id in self._ending
+            or len(self._open) + len(self._ending) >= MOST_OPEN + 64 * last
+        ):
+            return None
+        run = self._start(stream.plan, stream.source)
+        _tell(run, self._waiting.pop(run_id))
+        self._waiting[run_id] = []
+        return run
+
+    def _start(self, plan: RunPlan, source: Source, *, again: bool = False) -> OpenRun:
+        run = OpenRun(plan, self._settings, place=self._place, sent=self._sent[plan.run_id], source=source, again=again)
+        self._open[plan.run_id] = run
+        run.start()
+        return run
+
+    def _end(self, run_id: str, *, exit_code: int) -> None:
+        run = self._open.pop(run_id)
+        run.end(exit_code=exit_code)
+        self._ending[run_id] = run
+
+    def _take_cell(self, plan: RunPlan) -> None:
+        """A cell whose record is there, and was not told: its summary and solutions."""
+        assert plan.cell is not None
+        sent = self._sent[plan.run_id]
+        busy = plan.run_id in self._ending or len(self._ending) >= MOST_OPEN
+        if busy or not (plan.cell / RECORD_FILE).is_file():
+            return
+        digest, extra = cell_extra(plan, max_samples=self._settings.max_samples)
+        if extra is None or (sent.finished and sent.digest == digest):
+            return
+        sent.digest = digest
+        first = [Stream(replace(plan, job_type="evaluate"), folder=self._folder)]
+        first[0].read()
+        run = self._start(plan, Source(first[0].first_s))
+        run.tell(extra)
+        self._end(plan.run_id, exit_code=0)
+
+    def _tell_results(self, run: OpenRun, *, last: bool) -> None:
+        """The tables of the sweep's run: when cells have come, and at the end."""
+        now_s = time.monotonic()
+        if not last and now_s - self._table_s < TABLE_EVERY_S:
+            return
+        self._table_s = now_s
+        num_cells, tables = sweep_tables(self._folder)
+        if last or num_cells != self._num_told:
+            self._num_told = num_cells
+            images = drawn_figures(self._folder) if last and self._settings.figures else {}
+            run.tell(Extra(tables=tables, images=images))
+
+    def _collect(self) -> None:
+        """Runs that have ended; what went wrong with one."""
+        for run_id, run in [*self._ending.items(), *self._open.items()]:
+            if not run.is_alive():
+                self._ending.pop(run_id, None)
+                self._open.pop(run_id, None)
+                if run.trouble is not None:
+                    self._meet(run)
+
+    def _meet(self, run: OpenRun) -> None:
+        """A run that could not be told: once more, offline, from its files."""
+        self._trouble = run.trouble
+        print(f"{run.plan.run_id}: {run.trouble}", flush=True)
+        self._place = Place("offline")
+        self._write_status()
+        if not run.again:
+            self._tell_all(run.plan)
+
+    def _tell_all(self, plan: RunPlan) -> None:
+        """A run from its first point on, where runs go now."""
+        if plan.cell is not None:
+            _, extra = cell_extra(plan, max_samples=self._settings.max_samples)
+            if extra is None:
+                return
+            run = self._start(plan, Source(), again=True)
+            run.tell(extra)
+            self._end(plan.run_id, exit_code=0)
+            return
+        old = next(number for number, stream in enumerate(self._streams) if stream.plan.run_id == plan.run_id)
+        stream = Stream(plan, folder=self._folder)
+        points = stream.read() or stream.read_curve()
+        self._streams[old] = stream
+        _tell(self._start(plan, stream.source, again=True), points)
+
+    def _probe(self) -> None:
+        """Ask again for a server that could not be reached; online, build the workspace once."""
+        due = self._settings.mode == "online" and not self._place.is_online
+        if due and time.monotonic() - self._probed_s >= PROBE_EVERY_S:
+            self._place, self._trouble = find_place(self._settings)
+            self._probed_s = time.monotonic()
+            self._write_status()
+        if self._settings.workspace and self._place.is_online and not self._has_workspace:
+            self._has_workspace = True
+            build_workspace(self._settings, self._place)
+
+    def _finish(self) -> None:
+        """Tell what is left, and what was kept offline while the server could not be reached."""
+        self._look(last=True)
+        self._wait()
+        self._look(last=True)
+        self._wait()
+        if self._settings.mode == "online" and not self._place.is_online and any(s.where for s in self._sent.values()):
+            self._place, trouble = find_place(self._settings)
+            self._trouble = trouble or self._trouble
+        if self._place.is_online:
+            kept = [
+                run_id for run_id, sent in self._sent.items() if sent.where == "offline" and sent.rows + sent.finished
+            ]
+            for run_id in kept:
+                self._tell_all(self._plans[run_id])
+                if run_id in self._open:
+                    self._end(run_id, exit_code=0)
+            self._wait()
+            left = [run_id for run_id in kept if self._sent[run_id].where == "offline"]
+            self._trouble = self._trouble if left else None
+        self._write_status()
+
+    def _wait(self) -> None:
+        for run in list(self._ending.values()):
+            run.join()
+        self._collect()
+
+    def _write_status(self) -> None:
+        text = None
+        if self._trouble is not None:
+            text = f"{self._trouble}; runs are kept in {self._folder / 'wandb'} (wandb sync sends them)"
+        (self._folder / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+        write_json(self._folder / STATE_FOLDER / STATUS_FILE, {"trouble": text, "place": self._place.name})
 
 
-def _answer(settings: TrackingSettings, request: Mapping[str, Any]) -> str:
+def _tell(run: OpenRun, points: Sequence[Point]) -> None:
+    for point in points:
+        run.tell(point)
+
+
+def _closed(pipe: Connection, wait_s: float) -> bool:
+    """Whether the other side has closed the pipe."""
     try:
-        return _write_run(settings, request)
-    except Exception as error:
-        return f"failed: {type(error).__name__}: {error}"
-
-
-def _write_run(settings: TrackingSettings, request: Mapping[str, Any]) -> str:
-    import wandb
-
-    for old in (settings.folder / "wandb").glob(f"offline-run-*-{request['run_id']}"):
-        shutil.rmtree(old, ignore_errors=True)  # the whole history is written again below
-    run = wandb.init(
-        project=settings.project,
-        entity=settings.entity,
-        id=request["run_id"],
-        name=request["name"],
-        group=settings.group,
-        job_type=request["job_type"],
-        tags=list(settings.tags),
-        config=dict(request["config"]),
-        dir=str(settings.folder.absolute()),
-        resume="allow",
-        settings=_quiet_settings(settings.mode),
-    )
-    try:
-        _log(run, request)
-        address = f"online: {run.url}" if settings.mode == "online" else f"offline: {_offline_folder(settings, run)}"
-    finally:
-        run.finish()
-    return address
-
-
-def _log(run: Any, request: Mapping[str, Any]) -> None:
-    import wandb
-
-    if any("step" in row for row in request["history"]):
-        run.define_metric("*", step_metric="step")
-    index = 0
-    for row in request["history"]:
-        run.log(dict(row), step=index)
-        index += 1
-    if request["table"] is not None:
-        columns, rows = request["table"]
-        run.log({"samples": wandb.Table(columns=list(columns), data=[list(row) for row in rows])}, step=index)
-    run.summary.update(dict(request["summary"]))
-
-
-def _offline_folder(settings: TrackingSettings, run: Any) -> str:
-    folder = Path(run.settings.sync_dir)
-    return (
-        str(folder.relative_to(settings.folder.absolute())) if folder.is_relative_to(settings.folder) else folder.name
-    )
-
-
-def _quiet_settings(mode: str) -> Any:
-    """Nothing of the machine, its user or its code is collected: the record has the provenance, without host names."""
-    import wandb
-
-    return wandb.Settings(
-        mode=mode,
-        silent=True,
-        console="off",
-        host="",
-        disable_git=True,
-        disable_code=True,
-        disable_job_creation=True,
-        save_code=False,
-        symlink=False,
-        x_disable_meta=True,
-        x_disable_stats=True,
-        x_disable_machine_info=True,
-        x_save_requirements=False,
-    )
+        return pipe.poll(wait_s) and bool(pipe.recv()) and False
+    except (EOFError, OSError):
+        return True

@@ -94,6 +94,7 @@ def _shards(
             seed=p.sample_seed,
             stream=p.random_stream(model, name),
             wave=wave,
+            shown_rule=data.rule,
             label=f"sample {model.name} {deal.subset.source.split} wave {wave} blocks {part[0]}-{part[1]}",
             model=model.name,
             work=Work(tokens, 2.0 * model_size(model).num_params * (tokens + read), BYTES_PER_SAMPLE_TOKEN * tokens),

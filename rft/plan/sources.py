@@ -14,6 +14,7 @@ from pathlib import Path
 from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import Choice, choose_engine
+from rft.infra.devices import planned_kind
 from rft.infra.digest import digest, file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed
 from rft.plan.data_files import (
@@ -234,9 +235,10 @@ def _reward_model(cfg: StudyConfig) -> ModelIdentity | None:
 
 def _engine(cfg: StudyConfig, model: ModelConfig) -> Choice:
     """The engine that will run, `auto` resolved from the model's architecture and the device."""
+    device = planned_kind(cfg.runtime.device)
     if model.arch is not None:
-        return _engine_of_llama(cfg.sampling.engine, cfg.runtime.device)
-    return choose_engine(cfg.sampling.engine, Path(model.path or "").expanduser(), device=cfg.runtime.device)
+        return _engine_of_llama(cfg.sampling.engine, device)
+    return choose_engine(cfg.sampling.engine, Path(model.path or "").expanduser(), device=device)
 
 
 @functools.cache

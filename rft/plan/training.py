@@ -13,6 +13,7 @@ from rft.config import (
     ModelConfig,
     ModelSource,
     OnTooLong,
+    PretrainConfig,
     TrainConfig,
 )
 from rft.config.reading import note, unnoted, values_of
@@ -59,7 +60,7 @@ class Training(Questions):
             arch=type(unnoted(model.arch))(**values_of(model.arch)),
             recipe=type(unnoted(model.pretrain))(**values_of(model.pretrain)),
             seed=self.cfg.pretrain_seed,
-            corpus=self._corpus(budget, marked=model.pretrain.determined_weight != 1.0),
+            corpus=self._corpus(model.pretrain),
             numerics=self.cfg.numerics.value,
             label=f"pretrain {model.name} on {budget:,} tokens",
             model=model.name,
@@ -72,13 +73,15 @@ class Training(Questions):
         given = self.cfg.corpus_seed
         return self.cfg.pretrain_seed if given is None else given
 
-    def _corpus(self, num_tokens: int, *, marked: bool) -> Corpus:
+    def _corpus(self, recipe: PretrainConfig) -> Corpus:
         assert self.cfg.data.world is not None
+        num_tokens = recipe.tokens
         return Corpus(
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
             seed=self.corpus_seed,
-            marked=marked,
+            singles=recipe.num_singles,
+            marked=recipe.worked_weight != 1.0,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )

@@ -27,6 +27,7 @@ from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
 from rft.plan.own_model import own_model
+from rft.plan.recipes import Origins, origins_of, recipe_in_force
 from rft.plan.servers import OPENAI
 from rft.plan.validate import validate
 from rft.registry import load_plugins
@@ -78,6 +79,7 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
         config.model = _by_path(cfg, config.model, known)
     for name in config.models_of_union:
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
+    origins = origins_of(_job(cfg), composed_from(cfg))
     config.pools = {
         name: _part(PoolConfig, f"pools.{name}", given, {"path": "FILE"}) for name, given in config.pools.items()
     }
@@ -87,8 +89,30 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
         config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
     )
     config.prompts = _own_prompts(config, composed_from(cfg))
+    _work_in_recipes(config, origins)
     validate(config)
     return config
+
+
+def _job(cfg: DictConfig) -> Any:
+    """What Hydra knows of the job; None outside of one."""
+    return cfg.hydra if "hydra" in cfg else HydraConfig.get() if HydraConfig.initialized() else None
+
+
+def _work_in_recipes(config: StudyConfig, origins: Origins) -> None:
+    """The recipe in force for the cell's model, and of each donor that has another one."""
+    composed, data, own = config.train, config.data, config.model
+    found = recipe_in_force(composed, model=own, data=data, origins=origins, rate_from=origins.own_rate)
+    config.train = found.train
+    for name, donor in config.donors.items():
+        if name != own.name:
+            theirs = recipe_in_force(composed, model=donor, data=data, origins=origins)
+            config.donors[name] = dataclasses.replace(donor, recipes={}, recipe=list(theirs.lines))
+            config.donor_train |= {name: theirs.train} if theirs.train != found.train else {}
+    config.model = dataclasses.replace(own, recipes={}, recipe=list(found.lines))
+    config.donors |= {own.name: config.model} if own.name in config.donors else {}
+    config.data = dataclasses.replace(data, recipe={})
+    config.eval_sets = {name: dataclasses.replace(one, recipe={}) for name, one in config.eval_sets.items()}
 
 
 def composed_from(cfg: DictConfig) -> list[Path]:
@@ -144,7 +168,7 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
 
 
 def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> Part:
-    """One entry of `pools` or `servers`, as its class; keys that are `needed` must be there. Raises ValueError naming all."""
+    """One entry of `pools` or `servers`, as its class; `needed`: keys that must be there. Raises ValueError naming them."""
     known = [field.name for field in dataclasses.fields(cast(Any, kind))]
     if not isinstance(given, dict) or not set(needed) <= given.keys() <= set(known):
         asked = " ".join(f"+{key}.{name}={what}" for name, what in needed.items())
@@ -160,7 +184,22 @@ def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> 
 
 @functools.cache
 def _load_model(path: Path) -> ModelConfig:
-    loaded = OmegaConf.load(path)
-    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), loaded))
+    model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), _with_defaults(path)))
     assert isinstance(model, ModelConfig)
     return model
+
+
+def _with_defaults(path: Path) -> DictConfig:
+    """A model's file over those that its list of defaults names, as Hydra composes them: files beside it, and `_self_`."""
+    own = OmegaConf.load(path)
+    assert isinstance(own, DictConfig)
+    order = list(own.pop("defaults", ["_self_"]))
+    parts = []
+    for name in order if "_self_" in order else [*order, "_self_"]:
+        beside = path.with_name(f"{name}.yaml")
+        if name != "_self_" and not (isinstance(name, str) and beside.is_file()):
+            raise ValueError(f"{path} has the default {name!r}: as a donor's, it names a file beside it, or _self_")
+        parts.append(own if name == "_self_" else _with_defaults(beside))
+    merged = OmegaConf.merge(*parts)
+    assert isinstance(merged, DictConfig)
+    return merged

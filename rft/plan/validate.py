@@ -15,6 +15,7 @@ from rft.archive.reading import REFERENCES
 from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Split, StudyConfig, ThinTo
 from rft.config.fields import range_problems
 from rft.core.sampling.engines import AUTO, ENGINES
+from rft.infra.devices import planned_kind
 from rft.plan.allocate import nothing_left
 from rft.plan.data_checks import data_problems
 from rft.plan.eval_sets import set_problems
@@ -138,6 +139,11 @@ def _combination_problems(cfg: StudyConfig) -> list[str]:
         problems.append(
             f"numerics=portable with runtime.threads={cfg.runtime.threads}: sums depend on the number of threads, so that "
             "portable bits need runtime.threads=1 (run more workers instead)"
+        )
+    if cfg.numerics is Numerics.portable and planned_kind(cfg.runtime.device) != "cpu":
+        problems.append(
+            f"numerics=portable with runtime.device={cfg.runtime.device}: portable bits are those of processors, and no two "
+            "kinds of GPU sum alike; set runtime.device=cpu"
         )
     if cfg.train.lora_alpha is not None and cfg.train.lora_rank is None:
         problems.append(

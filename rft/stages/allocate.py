@@ -31,7 +31,7 @@ from rft.stages.foreign import ImportedPool
 from rft.stages.generation import Generation, generate
 from rft.stages.problems import Subset
 from rft.stages.shard import SEED_BITS, DrawnShard, Pool, ShardFile
-from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added
+from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added, said
 from rft.stages.weights import Weights
 from rft.text.answers import grade
 from rft.text.subsets import rank
@@ -180,6 +180,7 @@ class DealtShard(Stage[ShardFile]):
     seed: int
     stream: str  # as of ordinary shards
     wave: int
+    shown_rule: str = said("")  # under which draws are graded while they come, for who looks on
 
     def run(self, work: StageContext) -> Done:
         first, last = self.part
@@ -194,6 +195,7 @@ class DealtShard(Stage[ShardFile]):
             temperature=self.temperature,
             top_p=self.top_p,
             seed=self.random_seed,
+            rule=self.shown_rule or None,
         )
         if len(made.samples) != len(blocks) * self.num_draws:
             raise RuntimeError(

@@ -1,14 +1,15 @@
 """The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
 `Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), a marked one
-`determined.npy` besides (bool, same length); a smaller budget's tokens are a prefix of a larger one's. `Heldout` writes
-`heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`: {"num_bytes": 201734, "num_tokens": 65634}.
+`worked.npy` besides (bool, same length). Without one-step documents a smaller budget's tokens are a prefix of
+a larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`:
+{"num_bytes": 201734, "num_tokens": 65634}.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rft.config import WorldConfig
 from rft.records import read_json, write_json
 from rft.stages.stage import Done, Stage, StageContext, added
-from rft.text.world import Segment, corpus_documents
+from rft.text.world import Segment, corpus_documents, single_documents
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +41,9 @@ class CorpusFiles:
         return self.folder / "tokens.npy"
 
     @property
-    def determined(self) -> Path:
-        """File of a marked corpus: the tokens to be computed or copied from a story, bool (num_tokens + 1,)."""
-        return self.folder / "determined.npy"
+    def worked(self) -> Path:
+        """File of a marked corpus: results and operands of solutions' equations, bool (num_tokens + 1,)."""
+        return self.folder / "worked.npy"
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,15 @@ class HeldoutFiles:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Corpus(Stage[CorpusFiles]):
-    """Documents of the world until there are `num_tokens` tokens."""
+    """Documents of the world until there are `num_tokens` tokens, the first `singles` of them of one-step documents."""
 
     kind: ClassVar[str] = "corpus"
     version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
     seed: int = added(0)
-    marked: bool = added(False)  # with `determined.npy`
+    singles: int = added(0)
+    marked: bool = added(False)  # with `worked.npy`
 
     def run(self, work: StageContext) -> Done:
         import numpy as np
@@ -95,19 +97,18 @@ class Corpus(Stage[CorpusFiles]):
         tokenizer = build_world_tokenizer(world)
         tokenizer.save_pretrained(str(work.out))
         wanted = self.num_tokens + 1  # one more, as the last target of the last sequence
-        parts, marks, count = [], [], 0
-        for documents in _batches(corpus_documents(world, seed=self.seed)):
-            parts.append(_ids(tokenizer, documents))
-            if self.marked:
-                marks += [mark for document in documents for mark in (*_marked(tokenizer, document)[1], False)]
-            count += len(parts[-1])
-            work.report(min(1.0, count / wanted))
-            if count >= wanted:
-                break
+        texts = _Texts(tokenizer, marked=self.marked)
+        if self.singles:
+            texts.add(
+                single_documents(world, seed=self.seed), until=self.singles, report=lambda n: work.report(n / wanted)
+            )
+        texts.add(
+            corpus_documents(world, seed=self.seed), until=wanted, report=lambda n: work.report(min(1.0, n / wanted))
+        )
         files = CorpusFiles(work.out)
-        np.save(files.tokens, np.concatenate(parts)[:wanted])
+        np.save(files.tokens, np.concatenate(texts.ids))
         if self.marked:
-            np.save(files.determined, np.array(marks[:wanted], dtype=bool))
+            np.save(files.worked, np.concatenate(texts.marks))
         return Done(tokens=wanted)
 
     def read(self, folder: Path) -> CorpusFiles:
@@ -134,9 +135,26 @@ class Heldout(Stage[HeldoutFiles]):
         return HeldoutFiles(folder)
 
 
-def _batches(documents: Iterator[list[Segment]]) -> Iterator[list[list[Segment]]]:
-    while True:
-        yield list(itertools.islice(documents, DOCUMENTS_AT_ONCE))
+class _Texts:
+    """Token ids of documents, in parts, and whether each is a number that a solution works with."""
+
+    def __init__(self, tokenizer: Tokenizer, *, marked: bool) -> None:
+        self.tokenizer = tokenizer
+        self.marked = marked
+        self.ids: list[np.ndarray] = []
+        self.marks: list[np.ndarray] = []
+        self.count = 0
+
+    def add(self, documents: Iterator[list[Segment]], *, until: int, report: Callable[[int], None]) -> None:
+        """Take documents until there are so many tokens in all; the last is cut there."""
+        while self.count < until:
+            some = list(itertools.islice(documents, DOCUMENTS_AT_ONCE))
+            left = until - self.count
+            self.ids.append(_ids(self.tokenizer, some)[:left])
+            if self.marked:
+                self.marks.append(_worked(self.tokenizer, some)[:left])
+            self.count += len(self.ids[-1])
+            report(self.count)
 
 
 def _ids(tokenizer: Tokenizer, documents: list[list[Segment]]) -> np.ndarray:
@@ -148,6 +166,14 @@ def _ids(tokenizer: Tokenizer, documents: list[list[Segment]]) -> np.ndarray:
     return np.array([token for row in rows for token in (*row, tokenizer.eos_token_id)], dtype=np.uint16)
 
 
+def _worked(tokenizer: Tokenizer, documents: list[list[Segment]]) -> np.ndarray:
+    """For each token, ends of documents included, whether it is a result or an operand of a solution's equation."""
+    import numpy as np
+
+    rows = (_marked(tokenizer, document, [s.determined or s.operand for s in document])[1] for document in documents)
+    return np.array([mark for row in rows for mark in (*row, False)], dtype=bool)
+
+
 def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_tokens: int) -> None:
     """Held-out documents, with their results and copied operands marked."""
     import numpy as np
@@ -156,7 +182,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
     determined: list[bool] = []
     num_bytes = 0
     for document in corpus_documents(world, seed=HELD_OUT_SEED, held_out=True):
-        row, marks = _marked(tokenizer, document)
+        row, marks = _marked(tokenizer, document, [segment.determined for segment in document])
         ids += [*row, tokenizer.eos_token_id]
         determined += [*marks, False]
         num_bytes += len("".join(s.text for s in document).encode())
@@ -167,9 +193,9 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
     write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, len(ids))))
 
 
-def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:
-    """Token ids of a document, and for each whether it begins inside a determined segment."""
+def _marked(tokenizer: Tokenizer, document: list[Segment], marks: list[bool]) -> tuple[list[int], list[bool]]:
+    """Token ids of a document, and for each the mark of the segment in which it begins."""
     text = "".join(segment.text for segment in document)
-    flags = [segment.determined for segment in document for _ in segment.text]
+    flags = [mark for segment, mark in zip(document, marks, strict=True) for _ in segment.text]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False)
     return encoded["input_ids"], [flags[start] for start, _ in encoded["offset_mapping"]]

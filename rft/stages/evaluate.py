@@ -81,7 +81,9 @@ class Evaluate(Stage[Evaluation]):
         problems = everything[: self.num_problems]
         drafts = work.open(self.drafts) if self.drafts is not None else None
         asked = with_drafts(problems, self.generation.prompt, drafts.samples()) if drafts else problems
-        made = generate(self.generation, asked, num_draws=None, model=work.open(self.weights), work=work)
+        made = generate(
+            self.generation, asked, num_draws=None, model=work.open(self.weights), work=work, rule=self.rule
+        )
         write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in made.samples))
         pairs = list(zip(problems, made.samples, strict=True))
         rows = [Graded.of(problem, sample, rule=self.rule) for problem, sample in pairs]

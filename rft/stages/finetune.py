@@ -166,6 +166,8 @@ class Finetune(Weights):
             seed=self.seed,
             out=work.out,
             report=work.report,
+            log=work.log,
+            flops_per_step=flops_each * recipe.batch_size * sum(len(one.ids) for one in examples) / len(examples),
         )
         base.facts.write(work.out)
         passes = num_steps * recipe.batch_size / len(shown)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rft.records import Problem, Sample
 from rft.stages.problems import Problems, Subset
+from rft.stages.running import Counts
 from rft.stages.stage import StageContext, added
 from rft.stages.weights import ModelFolder
 from rft.text.prompts import asked_by, draw_shots
@@ -99,10 +100,12 @@ def generate(
     top_p: float = 1.0,
     first_draw: int = 0,
     seed: int = 0,
+    rule: str | None = None,
 ) -> Generated:
     """`num_draws` sampled solutions per problem (in problem order, then draw order), or the greedy one (draw -1).
 
-    The engine is asked in the order of ids, so that the order of a file changes no solution. Raises ValueError when a prompt
+    The engine is asked in the order of ids, so that the order of a file changes no solution. Under `rule`, solutions are
+    graded as they come, for who looks on (rft.stages.running). Raises ValueError when a prompt
     and `max_new_tokens` exceed the model's context.
     """
     from rft.core.context import check_prompts, context_of
@@ -114,7 +117,8 @@ def generate(
     tokenizer = load_tokenizer(model.folder)
     order = sorted(range(len(problems)), key=lambda place: problems[place].id)
     shown = how.shots.problems(work) if how.shots is not None else []
-    prompts = make_prompts(how, [problems[place] for place in order], shots=shown, tokenizer=tokenizer)
+    asked = [problems[place] for place in order]
+    prompts = make_prompts(how, asked, shots=shown, tokenizer=tokenizer)
     lengths = [len(ids) for ids in encode_prompts(tokenizer, prompts)]
     check_prompts(lengths, max_new_tokens=how.max_new_tokens, context=context_of(model.folder))
     greedy = num_draws is None
@@ -128,7 +132,7 @@ def generate(
             max_new_tokens=how.max_new_tokens,
             stop=how.stop_strings,
             seed=seed,
-            progress=lambda done, total: work.report(done / total),
+            progress=Counts(asked, rule=rule, clean=how.template.clean, work=work),
         )
     groups = [group for _, group in sorted(zip(order, groups, strict=True), key=lambda pair: pair[0])]
     clean = how.template.clean

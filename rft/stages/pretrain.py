@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,9 +45,9 @@ class Pretrain(Weights):
             pad_id=tokenizer.pad_token_id,
             numbers={index: int(token) for token, index in tokenizer.get_vocab().items() if token.isdecimal()},
         ).to(resolve_device(work.runtime.device))
-        num_steps = max(1, recipe.tokens // recipe.batch_tokens)
+        parts = _parts(recipe)
         settings = TrainSettings(
-            num_steps=num_steps,
+            num_steps=sum(part.num_steps for part in parts),
             lr=recipe.lr,
             warmup_frac=recipe.warmup_frac,
             schedule="cosine",
@@ -55,20 +56,48 @@ class Pretrain(Weights):
             beta2=recipe.beta2,
             matrix_lr=recipe.matrix_lr if recipe.optimizer is Optimizer.muon else None,
         )
+        tokens = np.load(corpus.tokens, mmap_mode="r")
         weights = None
-        if recipe.determined_weight != 1.0:
-            weights = np.where(np.load(corpus.determined), np.float32(recipe.determined_weight), np.float32(1.0))
-        steps = packed_steps(
-            np.load(corpus.tokens, mmap_mode="r"),
-            sequence=recipe.sequence,
-            batch_tokens=recipe.batch_tokens,
-            num_steps=num_steps,
-            seed=self.seed,
-            micro_batch_tokens=work.runtime.micro_batch_tokens,
-            weights=weights,
+        if recipe.worked_weight != 1.0:
+            weights = np.where(np.load(corpus.worked), np.float32(recipe.worked_weight), np.float32(1.0))
+        steps = itertools.chain.from_iterable(
+            packed_steps(
+                tokens[part.start : part.end + 1],
+                sequence=recipe.sequence,
+                batch_tokens=recipe.batch_tokens,
+                num_steps=part.num_steps,
+                seed=self.seed,
+                micro_batch_tokens=work.runtime.micro_batch_tokens,
+                weights=None if weights is None else weights[part.start : part.end + 1],
+            )
+            for part in parts
         )
         result = fit(
-            model, steps, tokenizer=tokenizer, settings=settings, seed=self.seed, out=work.out, report=work.report
+            model,
+            steps,
+            tokenizer=tokenizer,
+            settings=settings,
+            seed=self.seed,
+            out=work.out,
+            report=work.report,
+            log=work.log,
+            flops_per_step=3 * forward_flops_per_token(model) * recipe.batch_tokens,
         )
         ModelFacts.of(model).write(work.out)
         return Done(tokens=result.target_tokens, flops=3 * forward_flops_per_token(model) * result.target_tokens)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Tokens that are trained on in an order of their own, and in how many steps."""
+
+    start: int
+    end: int  # of its inputs; one more token is its last target
+    num_steps: int
+
+
+def _parts(recipe: PretrainConfig) -> list[_Part]:
+    """The one-step documents, where there are some, and all others."""
+    border = recipe.num_singles
+    spans = [(0, border), (border, recipe.tokens)] if border else [(0, recipe.tokens)]
+    return [_Part(start, end, max(1, (end - start) // recipe.batch_tokens)) for start, end in spans]

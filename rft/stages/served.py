@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rft.core.sampling.openai_client import Endpoint, Report, report
 from rft.records import Problem, Sample, read_json, write_json, write_jsonl
 from rft.stages.generation import Shots
+from rft.stages.running import Counts
 from rft.stages.shard import DrawnShard, Pool, ShardFile
 from rft.stages.stage import SAMPLES_FILE, Done, StageContext, said
 from rft.text.prompts import asked_by
@@ -145,7 +146,12 @@ class ServedShard(DrawnShard):
             max_new_tokens=self.served.max_new_tokens,
             stop=[*self.served.template.stop, *self.served.stop],
             seed=self.random_seed,
-            progress=lambda done, total: work.report(done / total),
+            progress=Counts(
+                [problems[place] for place in order],
+                rule=self.shown_rule or None,
+                clean=self.served.template.clean,
+                work=work,
+            ),
         )
         clean, donor = self.served.template.clean, self.served.donor
         return [

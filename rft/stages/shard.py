@@ -17,7 +17,7 @@ from rft.stages.drafts import with_drafts
 from rft.stages.evaluate import Evaluate
 from rft.stages.generation import Generation, generate
 from rft.stages.problems import Subset
-from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added
+from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added, said
 from rft.stages.weights import Weights
 from rft.text.subsets import rank
 
@@ -47,6 +47,7 @@ class DrawnShard(Stage[ShardFile]):
     top_p: float
     seed: int
     stream: str  # name of its random stream: donors that share a stream would draw alike
+    shown_rule: str = said("")  # under which draws are graded while they come, for who looks on
 
     def read(self, folder: Path) -> ShardFile:
         return ShardFile(folder)
@@ -84,6 +85,7 @@ class Shard(DrawnShard):
             top_p=self.top_p,
             first_draw=first_draw,
             seed=self.random_seed,
+            rule=self.shown_rule or None,
         )
         expected = (last - first) * (last_draw - first_draw)
         if len(made.samples) != expected:

@@ -92,6 +92,7 @@ class StageContext:
     report: Callable[[float], None]  # share of the work done, in [0, 1]
     sampler: HeldSampler  # the one that this process keeps open; for stages that sample
     folder_of: Callable[[Stage[Any]], Path]  # of a finished input
+    log: Callable[[Mapping[str, Any]], None] | None = None  # what it says while it runs, for people (rft.infra.live)
 
     def open(self, stage: Stage[R]) -> R:
         """A finished input, read as what it is. Raises RuntimeError for the input of an input: make it a field."""

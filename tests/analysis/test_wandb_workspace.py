@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from synthetic_study import Truth, make_record
 
-from analysis.wandb_workspace import STAGE_RUNS, main, metrics_used
-from rft.execute.mirror import summary_metrics
+from analysis.wandb_workspace import CURVES, main, metrics_used
+from rft.infra.live_metrics import Solutions, Training
+from rft.infra.mirror_results import summary_metrics
 from rft.records import Score
-from rft.stages.finetune import Finetune
-from rft.stages.pretrain import Pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,8 +23,17 @@ def test_every_metric_is_in_a_mirrored_summary() -> None:
     spec = {"model": "nano-m", "method": "rft", "data_frac": 1.0, "k": 4, "seed": 0}
     record = make_record(spec, cell_id="c", score=Score.binomial(4, 10), truth=Truth())
     assert metrics_used() <= set(summary_metrics(record))
-    trained = {Pretrain.kind, Finetune.kind}  # stages with a curve are mirrored
-    assert {f"stage-{kind}" for kind in trained} == set(STAGE_RUNS)
+
+
+def test_every_curve_is_of_points_that_stages_give() -> None:
+    step = {"time": 1.0, "step": 1, "loss_nats": 2.0, "lr": 0.1}
+    drawn = [
+        {"time": t, "done": t, "total": 9, "tokens": 5 * t, "graded": t, "correct": 1, "truncated": 0} for t in (1, 2)
+    ]
+    given = set(Training().metrics("a", step) or {})
+    pool = Solutions("sample")
+    given |= {name for row in drawn for name in pool.metrics("a", row) or {}}
+    assert {name for x, ys in CURVES.values() for name in (x, *ys)} <= given
 
 
 def test_the_specification_is_built_offline() -> None:
@@ -35,13 +43,13 @@ def test_the_specification_is_built_offline() -> None:
     view = json.loads(done.stdout)
     assert (view["entity"], view["project"]) == ("team", "project")
     sections = {s["name"]: s for s in view["spec"]["section"]["panelBankConfig"]["sections"]}
-    assert set(sections) == {"Accuracy", "Cost", "Training curves", "Sampled solutions"}
+    assert set(sections) == {"Accuracy", "Cost", "Training", "Sampling", "Sampled solutions"}
     axes = {(p["config"]["xAxis"], p["config"]["yAxis"]) for p in sections["Accuracy"]["panels"]}
-    assert ("summary:data/num_human", "summary:maj1@1") in axes
-    assert ("summary:model/pretrain_loss_nats", "summary:maj1@1") in axes
-    assert ("config:cell.value.k", "summary:maj1@1") in axes
+    assert ("summary:data/num_human", "summary:eval/maj1@1") in axes
+    assert ("summary:model/pretrain_loss_nats", "summary:eval/maj1@1") in axes
+    assert ("config:k.value", "summary:eval/maj1@1") in axes
     assert "samples" in json.dumps(sections["Sampled solutions"])
-    assert "NIN" in json.dumps(view["spec"]["section"]["runSets"])
+    assert '"cell"' in json.dumps(view["spec"]["section"]["runSets"])
 
 
 def test_a_bad_target_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:

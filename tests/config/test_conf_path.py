@@ -98,3 +98,14 @@ def test_without_a_flag_they_are_not(mine: Path):
         )
         is not None
     )
+
+
+def test_a_donors_file_with_defaults_is_read_as_hydra_composes_it(mine: Path):
+    donor = typed("model=nano-xs", "union=[nano-s-half,nano-xs]", own=None).donors["nano-s-half"]
+    alone = typed("model=nano-s-half", own=None).model
+    assert donor.pretrain is not None
+    assert (donor.arch, donor.pretrain) == (alone.arch, alone.pretrain)
+    assert donor.pretrain.tokens == typed("model=nano-s", own=None).model.pretrain.tokens // 2
+    (mine / "model" / "nano-own.yaml").write_text("defaults: [nano-gone, _self_]\nname: nano-own\n")
+    with pytest.raises(ValueError, match=r"'nano-gone'.*a file beside it"):
+        typed("union=[nano-own,nano-s]", own=mine)

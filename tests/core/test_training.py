@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from rft.config import ArchConfig
 from rft.core.batching import bucket, epoch_order, example_steps, packed_steps
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
+from rft.core.fused_norms import fused_norm, fused_norms, plain_norms
 from rft.core.tokenization import Encoded, Prompt, encode_examples
 from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizers, train
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
@@ -100,7 +102,7 @@ def test_end_of_sequence_stays_in_the_loss_when_it_is_the_padding_too() -> None:
         (step,) = example_steps(examples, batch_size=24, num_steps=1, seed=0, micro_batch_tokens=4096)
         ends = sum(int((part.targets_N == 1).sum()) for part in step)
         assert ends == 24
-        losses.append(accumulate(model, step))
+        losses.append(accumulate(model, step).nats())
     assert losses[0] == losses[1]
 
 
@@ -117,7 +119,7 @@ def test_micro_batches_and_padding_change_neither_loss_nor_gradient(tokens: int)
     reference.backward()
     expected = gradients(model)
     (step,) = example_steps(examples, batch_size=24, num_steps=1, seed=0, micro_batch_tokens=tokens)
-    loss = accumulate(model, step)
+    loss = accumulate(model, step).nats()
     assert loss == pytest.approx(reference.item(), abs=1e-5)
     assert largest_gap(gradients(model), expected) < 1e-5
 
@@ -207,16 +209,17 @@ def test_weights_of_packed_sequences_go_with_their_targets() -> None:
 @pytest.mark.parametrize("lean", [True, False])
 def test_a_weighted_loss_is_the_weighted_mean_over_the_whole_step(lean: bool) -> None:
     model = roughened(tiny_llama())
+    model.model.embed_tokens.padding_idx = None  # Hugging Face drops the gradient of that row, training does not
     if not lean:
         model.config.attention_dropout = 0.1  # rules the lean path out
         model.eval()
     assert runs_lean(model) is lean
     rng = np.random.default_rng(0)
-    tokens, weights = rng.integers(0, 28, 400), rng.choice([1.0, 4.0], 400)
+    tokens, weights = rng.integers(1, 28, 400), rng.choice([1.0, 4.0], 400)
     (step,) = packed_steps(
         tokens, sequence=40, batch_tokens=320, num_steps=1, seed=0, micro_batch_tokens=80, weights=weights
     )
-    loss = accumulate(model, step)
+    loss = accumulate(model, step).nats()
     ours = gradients(model)
     inputs = torch.cat([part.inputs_BT for part in step])
     targets, weights_N = (torch.cat([getattr(part, name) for part in step]) for name in ("targets_N", "weights_N"))
@@ -278,3 +281,29 @@ def test_bad_input_is_named() -> None:
         )
     with pytest.raises(ValueError, match="schedule"):
         train(tiny_llama(), [], settings=settings(1, schedule="step"))
+
+
+def test_fused_norms_compute_what_the_modules_compute_in_value_and_gradient() -> None:
+    """What a GPU trains with, held to transformers' own module on the processor."""
+    model = roughened(tiny_llama())
+    norms = plain_norms(model)
+    assert len(norms) == 2 * model.config.num_hidden_layers + 1
+    for norm in norms:
+        x = torch.randn(3, 5, norm.weight.shape[0], generator=torch.Generator().manual_seed(0), requires_grad=True)
+        found = []
+        for compute in (norm, functools.partial(fused_norm, norm)):
+            norm.weight.grad = x.grad = None
+            out = compute(x)
+            out.square().sum().backward()
+            found.append((out.detach(), x.grad, norm.weight.grad))
+        assert largest_gap(*found) < 1e-4
+
+
+def test_fused_norms_leave_no_trace_and_processors_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_llama()
+    with fused_norms(model):
+        assert "forward" not in vars(plain_norms(model)[0])
+    monkeypatch.setattr(type(model), "device", torch.device("cuda"))
+    with fused_norms(model):
+        assert "forward" in vars(plain_norms(model)[0])
+    assert "forward" not in vars(plain_norms(model)[0])

@@ -19,7 +19,7 @@ from analysis.study import Shown, draw_study
 from analysis.tables.sets import sets_table
 from rft.archive.writing import write_archive
 from rft.config import StudyConfig
-from rft.execute.mirror import summary_metrics
+from rft.infra.mirror_results import summary_metrics
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.plan.cell import plan
@@ -223,7 +223,7 @@ def test_figures_and_tables_name_the_set(place: Path, both: Path, tmp_path: Path
 
 def test_each_set_has_its_names_in_wandb(both: Path):
     metrics, found = summary_metrics(record(both)), record(both)
-    assert metrics["maj1@1_n"] == 6
+    assert metrics["eval/maj1@1_n"] == 6
     assert metrics["eval/pens/maj1@1"] == found.sets[1].scores["maj1@1"].value
     assert metrics["eval/eggs/maj1@2_n"] == 4
 

@@ -1,8 +1,9 @@
-"""The W&B mirror: what is written can be read back with wandb's own reader, and no trouble there reaches us."""
+"""The W&B mirror: what stages wrote can be read back with wandb's own reader, and no trouble there reaches us."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,22 +15,33 @@ from typing import Any
 
 import pytest
 
-from rft.infra.tracking import Mirror, TrackingSettings, mirror_run, stable_run_id
+from rft.infra.live import LIVE_FOLDER, Appender
+from rft.infra.tracking import Mirror, RunPlan, TrackingSettings, stable_run_id
 
-RUN: dict[str, Any] = {
-    "run_id": stable_run_id("quickstart", "nano-s_sft_f1_s0-1a2b3c4d"),
-    "name": "nano-s_sft_f1_s0",
-    "job_type": "cell",
-    "config": {"method": "sft", "data_frac": 0.5, "train": {"lr": 0.001}},
-    "history": [{"step": 10 * i, "loss_nats": 2.0 / (i + 1)} for i in range(20)],
-    "summary": {"maj1@1": 0.41, "maj1@1_se": 0.01},
-    "table": (["question", "text", "outcome"], [["Ann has 3?", "3*17=<<3*17=51>>51\n#### 51", "correct"]]),
-}
+RUN_ID = stable_run_id("quickstart", "finetune-1")
+PLAN = RunPlan(RUN_ID, "finetune nano-s", "finetune", {"method": "sft", "train.lr": 0.001}, files=("finetune-1.jsonl",))
+START_S = 1764302400.0  # all times of the files: long before today
 
 
 def settings(folder: Path, **changes: Any) -> TrackingSettings:
     fields: dict[str, Any] = {"mode": "offline", "project": "rft", "entity": None, "tags": ("quick",)}
-    return TrackingSettings(**{**fields, "group": "quickstart-20261122", "folder": folder, **changes})
+    return TrackingSettings(**{**fields, "group": "quickstart-20261122", "folder": folder, "finish_s": 60.0, **changes})
+
+
+def say(folder: Path, first: int, last: int, *, end: str | None = "done") -> None:
+    """A training stage that runs from one step to another."""
+    log = Appender(folder / LIVE_FOLDER / PLAN.files[0])
+    log({"time": START_S, "event": "start", "pid": 1, "host": "elsewhere"})
+    for step in range(first, last + 1):
+        log({"time": START_S + step, "step": step, "loss_nats": 2.0 / step, "target_tokens": 10 * step})
+    if end is not None:
+        log({"time": START_S + last, "event": end})
+    log.close()
+
+
+def mirrored(folder: Path, *plans: RunPlan, **changes: Any) -> None:
+    with Mirror(settings(folder, **changes), plans or (PLAN,)):
+        pass
 
 
 def read_back(run_folder: Path) -> list[dict[str, Any]]:
@@ -39,31 +51,61 @@ def read_back(run_folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_offline_run_reads_back(tmp_path: Path) -> None:
-    with Mirror(settings(tmp_path)) as mirror:
-        first = mirror.run(**{**RUN, "history": RUN["history"][:12]})  # the cell was interrupted here
-        status = mirror.run(**RUN)
-    assert first.startswith("offline: wandb/offline-run-")
-    runs = list((tmp_path / "wandb").glob("offline-run-*"))
-    assert [f"offline: wandb/{run.name}" for run in runs] == [status]  # the resumed cell is the same, single run
-    records = read_back(runs[0])
+def history(folder: Path) -> list[dict[str, Any]]:
+    (run,) = (folder / "wandb").glob(f"offline-run-*-{RUN_ID}")
+    return [record["history"]["item"] for record in read_back(run) if record["type"] == "history"]
+
+
+def test_a_curve_reads_back_with_its_own_times(tmp_path: Path) -> None:
+    say(tmp_path, 1, 20)
+    mirrored(tmp_path)
+    (folder,) = (tmp_path / "wandb").glob(f"offline-run-*-{RUN_ID}")
+    records = read_back(folder)
     run = next(record["run"] for record in records if record["type"] == "run")
-    assert (run["run_id"], run["run_group"], run["job_type"]) == (RUN["run_id"], "quickstart-20261122", "cell")
-    assert (run["display_name"], run["project"], run["tags"]) == (RUN["name"], "rft", ["quick"])
+    assert (run["run_id"], run["run_group"], run["job_type"]) == (RUN_ID, "quickstart-20261122", "finetune")
+    assert (run["display_name"], run["project"], run["tags"]) == (PLAN.name, "rft", ["quick"])
     assert "host" not in run
-    assert {key: run["config"]["update"][key] for key in RUN["config"]} == RUN["config"]
-    items = [record["history"]["item"] for record in records if record["type"] == "history"]
-    curve = [{"step": item["step"], "loss_nats": item["loss_nats"]} for item in items if "loss_nats" in item]
-    assert curve == RUN["history"]
-    summary: dict[str, Any] = {}
-    for record in records:
-        if record["type"] == "summary":
-            summary.update(record["summary"]["update"])
-    assert {key: summary[key] for key in RUN["summary"]} == RUN["summary"]
-    assert summary["samples.nrows"] == 1
-    table = json.loads((runs[0] / "files" / summary["samples.path"]).read_text())
-    assert table["columns"] == RUN["table"][0]
-    assert table["data"] == RUN["table"][1]
+    assert {key: run["config"]["update"][key] for key in PLAN.config} == PLAN.config
+    points = history(tmp_path)
+    assert [point["train/step"] for point in points] == list(range(1, 21))
+    assert [point["_step"] for point in points] == list(range(20))
+    assert [point["_timestamp"] for point in points] == [START_S + step for step in range(1, 21)]
+    assert [point["_runtime"] for point in points] == [pytest.approx(step) for step in range(1, 21)]
+    assert points[4]["train/loss"] == 0.4
+
+
+def test_a_killed_and_resumed_stage_is_one_curve_and_a_third_look_adds_nothing(tmp_path: Path) -> None:
+    say(tmp_path, 1, 12, end=None)
+    mirrored(tmp_path)
+    assert [point["train/step"] for point in history(tmp_path)] == list(range(1, 13))
+    say(tmp_path, 1, 20)
+    mirrored(tmp_path)
+    assert [point["train/step"] for point in history(tmp_path)] == list(range(1, 21))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "wandb").glob("offline-run-*/*.wandb")}
+    mirrored(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "wandb").glob("offline-run-*/*.wandb")} == before
+
+
+def test_a_curve_that_was_computed_elsewhere_is_shown_from_the_store(tmp_path: Path) -> None:
+    curve = tmp_path / "store" / "curve.jsonl"
+    curve.parent.mkdir()
+    rows = [{"step": n, "loss_nats": 1 / n, "lr": 0.1, "target_tokens": n, "elapsed_s": 2.0 * n} for n in (1, 2, 3)]
+    curve.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    curve.with_name("manifest.json").write_text(json.dumps({"created": START_S + 6.0}))
+    mirrored(tmp_path, RunPlan(RUN_ID, "base", "pretrain", {}, curve=curve))
+    assert [point["_timestamp"] - START_S for point in history(tmp_path)] == [2.0, 4.0, 6.0]
+
+
+def test_a_failed_stage_raises_one_alert(tmp_path: Path) -> None:
+    log = Appender(tmp_path / LIVE_FOLDER / "sweep.jsonl")
+    log({"time": START_S, "sweep/cells_done": 0})
+    log({"time": START_S + 1, "event": "alert", "title": "finetune a diverged", "text": "the loss is nan"})
+    log.close()
+    sweep = RunPlan(RUN_ID, "sweep", "sweep", {}, files=("sweep.jsonl",))
+    mirrored(tmp_path, sweep)
+    (folder,) = (tmp_path / "wandb").glob(f"offline-run-*-{RUN_ID}")
+    alerts = [record["alert"] for record in read_back(folder) if record["type"] == "alert"]
+    assert [(one["title"], one["text"]) for one in alerts] == [("finetune a diverged", "the loss is nan")]
 
 
 def test_nothing_is_written_outside_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +113,9 @@ def test_nothing_is_written_outside_the_folder(tmp_path: Path, monkeypatch: pyte
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
-    assert mirror_run(settings(tmp_path / "study"), **RUN).startswith("offline:")
+    say(tmp_path / "study", 1, 3)
+    mirrored(tmp_path / "study")
+    assert len(history(tmp_path / "study")) == 3
     assert list(home.rglob("*")) == []
 
 
@@ -79,36 +123,78 @@ def test_secrets_in_the_environment_stay_out(tmp_path: Path, monkeypatch: pytest
     secret = "0123456789abcdef0123456789abcdef01234567"
     monkeypatch.setenv("WANDB_API_KEY", secret)
     monkeypatch.setenv("SOME_TOKEN", secret)
-    assert mirror_run(settings(tmp_path), **RUN).startswith("offline:")
+    say(tmp_path, 1, 3)
+    mirrored(tmp_path)
     assert not [f for f in tmp_path.rglob("*") if f.is_file() and secret.encode() in f.read_bytes()]
 
 
 @pytest.mark.parametrize(
-    ("fake_wandb", "reason"),
+    "fake_wandb",
     [
-        ("raise ImportError('no wandb here')", "no wandb here"),
-        ("import time; time.sleep(60)", "no answer within 1.5 s"),
-        ("import os; os._exit(3)", "ended by itself"),
-        ("def init(**_): raise OSError(28, 'No space left on device')\nSettings = dict", "No space left"),
+        "raise ImportError('no wandb here')",
+        "import time; time.sleep(600)",
+        "import os; os._exit(3)",
+        "def init(**_): raise OSError(28, 'No space left on device')\nSettings = dict",
     ],
 )
-def test_trouble_is_a_status_logged_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fake_wandb: str, reason: str
+def test_trouble_delays_the_end_by_no_more_than_was_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_wandb: str
 ) -> None:
     (tmp_path / "fake").mkdir()
     (tmp_path / "fake" / "wandb.py").write_text(fake_wandb)
     monkeypatch.syspath_prepend(str(tmp_path / "fake"))
+    say(tmp_path / "study", 1, 3)
     started_s = time.monotonic()
-    with Mirror(settings(tmp_path / "study", timeout_s=1.5)) as mirror:
-        statuses = [mirror.run(**RUN) for _ in range(3)]
-    assert time.monotonic() - started_s < 5
-    assert all(status.startswith("failed: ") and reason in status for status in statuses)
-    assert len(caplog.records) == 1
+    mirrored(tmp_path / "study", finish_s=4.0, linger_s=8.0)
+    assert time.monotonic() - started_s < 6
 
 
-def test_unwritable_folder_is_a_status(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_an_unwritable_folder_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert mirror_run(settings(tmp_path / "file" / "study"), **RUN).startswith("failed: ")
+    with caplog.at_level(logging.WARNING):
+        mirrored(tmp_path / "file" / "study", mode=mode)
+    assert len(caplog.records) == 1
+    assert "results are not affected" in caplog.text
+
+
+def test_online_without_network_is_kept_offline_at_once_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    say(tmp_path, 1, 5)
+    with caplog.at_level(logging.WARNING):
+        mirrored(tmp_path, mode="online")
+    assert len(history(tmp_path)) == 5
+    assert "cannot be reached" in caplog.text
+
+
+def test_disabled_starts_nothing(tmp_path: Path) -> None:
+    mirrored(tmp_path / "study", mode="disabled")
+    assert not (tmp_path / "study").exists()
+    with pytest.raises(ValueError, match=r"tracking\.mode is 'on', allowed are offline, online, disabled"):
+        Mirror(settings(tmp_path, mode="on"), ())
+
+
+def test_run_ids_are_stable_and_distinct() -> None:
+    assert stable_run_id("study", "a/b c=1") == stable_run_id("study", "a/b c=1")
+    ids = {stable_run_id(s, c) for s in ("x", "y") for c in ("a/b", "a_b", "q" * 300, "q" * 301)}
+    assert len(ids) == 8
+    assert all(len(run_id) <= 100 and not set(run_id) & set("/\\#?%: ") for run_id in ids)
+
+
+def test_mirror_does_not_import_wandb_here() -> None:
+    code = textwrap.dedent(
+        """
+        import sys
+        from rft.infra.tracking import Mirror
+        assert "wandb" not in sys.modules and "torch" not in sys.modules
+        """
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.fixture
@@ -123,42 +209,8 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_full_folder_neither_raises_nor_hangs(full_disk: Path) -> None:
+def test_a_full_folder_neither_raises_nor_hangs(full_disk: Path) -> None:
+    say(full_disk, 1, 3)
     started_s = time.monotonic()
-    status = mirror_run(settings(full_disk, timeout_s=20.0), **RUN)
-    assert time.monotonic() - started_s < 40
-    assert status.startswith("failed: "), status
-
-
-def test_online_without_network_is_a_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123456789abcdef01234567")
-    started_s = time.monotonic()
-    status = mirror_run(settings(tmp_path, mode="online", timeout_s=4.0), **RUN)
-    assert status.startswith("failed: ")
-    assert time.monotonic() - started_s < 20
-
-
-def test_disabled_starts_nothing(tmp_path: Path) -> None:
-    assert mirror_run(settings(tmp_path / "study", mode="disabled"), **RUN) == "disabled"
-    assert not (tmp_path / "study").exists()
-    with pytest.raises(ValueError, match=r"tracking\.mode is 'on', allowed are offline, online, disabled"):
-        Mirror(settings(tmp_path, mode="on"))
-
-
-def test_run_ids_are_stable_and_distinct() -> None:
-    assert stable_run_id("study", "a/b c=1") == stable_run_id("study", "a/b c=1")
-    ids = {stable_run_id(s, c) for s in ("x", "y") for c in ("a/b", "a_b", "q" * 300, "q" * 301)}
-    assert len(ids) == 8
-    assert all(len(run_id) <= 100 and not set(run_id) & set("/\\#?%: ") for run_id in ids)
-
-
-def test_mirror_does_not_import_wandb_here(tmp_path: Path) -> None:
-    code = textwrap.dedent(
-        """
-        import sys
-        from rft.infra.tracking import Mirror
-        assert "wandb" not in sys.modules and "torch" not in sys.modules
-        """
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    mirrored(full_disk, finish_s=20.0, linger_s=20.0)
+    assert time.monotonic() - started_s < 25

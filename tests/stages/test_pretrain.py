@@ -31,7 +31,7 @@ MUON = replace(ADAMW, optimizer=Optimizer.muon, matrix_lr=0.03)
 CORPUS = Corpus(world={"seed": 0}, num_tokens=6_400)
 
 
-WEIGHTED = replace(MUON, determined_weight=4.0)
+WEIGHTED = replace(MUON, worked_weight=4.0)
 
 
 def stage(recipe: PretrainConfig, arch: ArchConfig = ARCH) -> Pretrain:
@@ -45,7 +45,7 @@ def pretrained(recipe: PretrainConfig, folder: Path) -> tuple[Path, list[float]]
     tiny_tokenizer().save_pretrained(str(corpus))
     pairs = np.random.default_rng(0).integers(4, 9, (2_200, 2))
     np.save(corpus / "tokens.npy", np.column_stack((pairs, pairs.sum(1))).ravel()[:6_401].astype(np.uint16))
-    np.save(corpus / "determined.npy", np.arange(6_401) % 3 == 2)
+    np.save(corpus / "worked.npy", np.arange(6_401) % 3 == 2)
     run_stage(stage(recipe), out=folder / "out", inputs={CORPUS: corpus})
     return folder / "out", [row["loss_nats"] for row in read_jsonl(folder / "out" / CURVE_FILE)]
 

@@ -83,7 +83,7 @@ def test_no_marked_token_is_trivial() -> None:
     marked = trivial = 0
     for document in documents(500, held_out=True):
         text = text_of(document)
-        ids, marks = _marked(tokenizer, document)
+        ids, marks = _marked(tokenizer, document, [s.determined for s in document])
         assert len(ids) == len(marks)
         starts = [
             start
@@ -165,11 +165,11 @@ def test_a_marked_corpus_holds_the_same_tokens_and_a_mark_for_each(tmp_path: Pat
         made.append(stage.read(tmp_path / f"{on}"))
     plain, marked = made
     tokenizer = build_world_tokenizer(EASY)
-    tokens, marks = np.load(marked.tokens), np.load(marked.determined)
+    tokens, marks = np.load(marked.tokens), np.load(marked.worked)
     assert np.array_equal(np.load(plain.tokens), tokens)
-    assert not plain.determined.exists()
+    assert not plain.worked.exists()
     expected = [
-        (word, segment.determined)
+        (word, segment.determined or segment.operand)
         for document in itertools.islice(corpus_documents(EASY, seed=4), 200)
         for segment in [*document, Segment("<eos>", False)]
         for word in ([segment.text] if segment.text == "<eos>" else tokenizer.tokenize(segment.text))

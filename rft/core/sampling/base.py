@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from rft.core import OnProgress
 from rft.core.seeding import numpy_generator
 from rft.core.tokenization import Prompt
 
@@ -34,6 +33,14 @@ class Solution:
     truncated: bool  # the token limit was hit before an end
 
 
+class OnSolutions(Protocol):
+    """Called now and then while an engine samples."""
+
+    def __call__(self, done: int, total: int, fresh: Sequence[tuple[int, Solution]] = ()) -> None:
+        """Solutions done, number of all, and those that came since the last call, by the number of their prompt."""
+        ...
+
+
 class Sampler(Protocol):
     """A model opened in one engine."""
 
@@ -47,7 +54,7 @@ class Sampler(Protocol):
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: OnProgress | None = None,
+        progress: OnSolutions | None = None,
     ) -> list[list[Solution]]:
         """`num_draws` solutions of every prompt, prompts in order; see the module for the order of draws.
 

@@ -24,12 +24,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rft.core import OnProgress
 from rft.core.checkpoints import CONFIG_FILE, check_folder
 from rft.core.context import context_of
 from rft.core.model import Model, load_model
 from rft.core.sampling.agreement import measure_agreement
-from rft.core.sampling.base import Solution, check_request, end_ids, finish, shuffled
+from rft.core.sampling.base import OnSolutions, Solution, check_request, end_ids, finish, shuffled
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, Tokenizer, encode_prompts, load_tokenizer
 
@@ -64,14 +63,14 @@ class CTranslate2Sampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: OnProgress | None = None,
+        progress: OnSolutions | None = None,
     ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`."""
         ids = encode_prompts(self._tokenizer, prompts)
         check_request(ids, num_draws=num_draws, temperature=temperature, top_p=top_p)
         tokens = [self._tokenizer.convert_ids_to_tokens(row) for row in ids]
         generator = self._seeded(seed)
-        rows: list[list[list[int]]] = [[] for _ in prompts]
+        solutions: list[list[Solution]] = [[] for _ in prompts]
         # Longest first keeps batches even; the sort is stable and depends on the prompts alone.
         order = sorted(range(len(prompts)), key=lambda number: -len(ids[number]))
         options = _options(temperature, top_p=top_p, max_new_tokens=max_new_tokens, ends=self._ends)
@@ -81,14 +80,16 @@ class CTranslate2Sampler:
             for at in range(0, len(order), per_batch):
                 chosen = order[at : at + per_batch]
                 results = generator.generate_batch([tokens[i] for i in chosen], num_hypotheses=draws, **options)
+                fresh: list[tuple[int, Solution]] = []
                 for number, result in zip(chosen, results, strict=True):
                     drawn = shuffled(result.sequences_ids, seed=seed, place=f"{number}/{block}")
-                    rows[number] += [list(sequence) for sequence in drawn]
+                    ended = finish(self._tokenizer, drawn, ends=self._ends, stop=stop)
+                    solutions[number] += ended
+                    fresh += [(number, one) for one in ended]
                 done += draws * len(chosen)
                 if progress is not None:
-                    progress(done, num_draws * len(prompts))
-        flat = finish(self._tokenizer, [row for group in rows for row in group], ends=self._ends, stop=stop)
-        return [flat[i * num_draws : (i + 1) * num_draws] for i in range(len(prompts))]
+                    progress(done, num_draws * len(prompts), fresh)
+        return solutions
 
     def close(self) -> None:
         """Remove the converted model."""

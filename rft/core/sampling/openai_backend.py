@@ -20,8 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
-from rft.core import OnProgress
-from rft.core.sampling.base import Solution, check_request, first_stop
+from rft.core.sampling.base import OnSolutions, Solution, check_request, first_stop
 from rft.core.sampling.openai_client import Endpoint, ServerError, told
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt
@@ -106,7 +105,7 @@ class OpenAISampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: OnProgress | None = None,
+        progress: OnSolutions | None = None,
     ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`. Raises ServerError for what fails for good, RuntimeError for greedy draws."""
         # the server holds the tokenizer: each prompt counts as one token here, or as none where it is empty
@@ -127,7 +126,7 @@ class OpenAISampler:
                 self._count(reply)
                 groups[number][draw] = reply.solution(stop)
                 if progress is not None:
-                    progress(done, len(places))
+                    progress(done, len(places), [(number, groups[number][draw])])
         finally:
             pool.shutdown(cancel_futures=True)
         _refuse_greedy(groups, temperature=temperature, place=self._endpoint.base_url)

@@ -17,14 +17,14 @@ from typing import Any
 
 import torch
 
-from rft.core import OnProgress
 from rft.core.model import load_model
-from rft.core.sampling.base import Solution, check_request, end_ids, finish, first_stop
+from rft.core.sampling.base import OnSolutions, Solution, check_request, end_ids, finish, first_stop
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
 DEFAULT_BATCH = 64  # rows at once
 STOP_EVERY = 8  # steps between looks for stop strings
+LOOK_EVERY = 8  # steps between looks for finished rows on a GPU, which stands still while it is asked
 KEEP_SHARE = 0.75  # rows leave the batch once fewer than this share is unfinished
 
 
@@ -50,7 +50,7 @@ class TorchSampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: OnProgress | None = None,
+        progress: OnSolutions | None = None,
     ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`."""
         ids = encode_prompts(self._tokenizer, prompts)
@@ -67,12 +67,16 @@ class TorchSampler:
             for place, number in enumerate(chosen):
                 solutions[number] = flat[place * num_draws : (place + 1) * num_draws]
             if progress is not None:
-                progress(min(at + per_batch, len(order)) * num_draws, num_draws * len(prompts))
+                fresh = [(number, one) for number in chosen for one in solutions[number]]
+                progress(min(at + per_batch, len(order)) * num_draws, num_draws * len(prompts), fresh)
         return solutions
 
     def close(self) -> None:
-        """Drop the model."""
+        """Drop the model, and leave its memory to the processes that share the GPU."""
+        is_on_gpu = self._model.device.type == "cuda"
         del self._model
+        if is_on_gpu:
+            torch.cuda.empty_cache()
 
 
 def left_padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -127,6 +131,7 @@ class _Decoding:
     ) -> list[list[int]]:
         """Generated ids of every row, anything after the end left in."""
         device = self._model.device
+        look_every = LOOK_EVERY if device.type == "cuda" else 1
         num_rows, length = uniform.shape
         draws = num_rows // len(prompts)
         uniform = uniform.to(device)
@@ -144,12 +149,14 @@ class _Decoding:
         result = torch.full((num_rows, length), int(self._ends[0]), device=device)
         for step in range(length):
             token_B = choose(logits_BV, uniform_B=uniform[alive_B, step], temperature=temperature, top_p=top_p)
-            result[alive_B[unfinished_B], step] = token_B[unfinished_B]
+            result[alive_B, step] = torch.where(unfinished_B, token_B, result[alive_B, step])
             unfinished_B = unfinished_B & ~torch.isin(token_B, self._ends)
             if self._stop and step % STOP_EVERY == STOP_EVERY - 1:
                 unfinished_B = unfinished_B & ~self._has_stop(result[alive_B, : step + 1])
-            num_left = int(unfinished_B.sum())
-            if num_left == 0 or step == length - 1:
+            if step == length - 1:
+                break
+            num_left = int(unfinished_B.sum()) if (step + 1) % look_every == 0 else len(alive_B)
+            if num_left == 0:
                 break
             if num_left < KEEP_SHARE * len(alive_B):
                 kept = unfinished_B.nonzero().squeeze(1)

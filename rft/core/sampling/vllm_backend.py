@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rft.core import OnProgress
 from rft.core.checkpoints import check_folder
-from rft.core.sampling.base import Solution, check_request, end_ids, finish
+from rft.core.sampling.base import OnSolutions, Solution, check_request, end_ids, finish
 from rft.core.seeding import derive_seed
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
@@ -49,7 +48,7 @@ class VllmSampler:
         max_new_tokens: int,
         stop: Sequence[str],
         seed: int,
-        progress: OnProgress | None = None,
+        progress: OnSolutions | None = None,
     ) -> list[list[Solution]]:
         """See `rft.core.sampling.base.Sampler`. Progress is reported once, at the end."""
         from vllm import SamplingParams
@@ -80,7 +79,7 @@ class VllmSampler:
         rows = [list(output.outputs[0].token_ids) for output in outputs]
         flat = finish(self._tokenizer, rows, ends=self._ends, stop=stop)
         if progress is not None:
-            progress(len(flat), len(flat))
+            progress(len(flat), len(flat), [(at // num_draws, one) for at, one in enumerate(flat)])
         return [flat[i * num_draws : (i + 1) * num_draws] for i in range(len(prompts))]
 
     def close(self) -> None:

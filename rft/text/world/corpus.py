@@ -20,7 +20,10 @@ operand order, style), so that the first items tell how the next will look.
 A document is a list of segments. `determined` ones are what has to be understood or computed: the result of an equation, and
 an operand that is copied from the item's own story. All else is not marked: words, the choice of an operation, operands of
 bare facts and of earlier results, and what the format alone tells (`>>`, a result said again, the answer's line).
-Segments end at token borders.
+Segments end at token borders. A solution's operands from earlier results are marked apart, for the loss in training: with the
+determined tokens they are all that its equations consist of.
+
+`single_documents` is a stream of the simplest of these, one-step questions with some facts, to begin a pretraining with.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from rft.text.world.scenarios import supported
 FACTS_PER_DOCUMENT = 10
 READINGS_PER_DOCUMENT = 5
 PROBLEMS_PER_DOCUMENT = 4
+SINGLE_FACT_FRAC = 0.05  # of single documents: bare arithmetic
 FACT_FRAC = 0.25  # of component documents: bare arithmetic
 ONE_STEP_FRAC = 0.4  # of the other component documents: as a question with an answer
 STORY_FRAC = 0.6  # of the readings: the first equation of a whole story, the rest of its solution left out
@@ -54,6 +58,7 @@ class Segment:
 
     text: str
     determined: bool  # a result, or an operand copied from the story
+    operand: bool = False  # of an equation of a solution, wherever it is from
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,32 @@ def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) 
         if rng.random() < config.composed_frac:
             yield _joined((_solved(next(composed), config, shape, rng) for _ in range(PROBLEMS_PER_DOCUMENT)), "\n\n")
         elif rng.random() < FACT_FRAC:
-            yield _joined((_fact(config.max_value, shape, rng) for _ in range(FACTS_PER_DOCUMENT)), "\n")
+            yield _facts(config, shape, rng)
         elif rng.random() < ONE_STEP_FRAC:
-            yield _joined((_solved(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n\n")
+            yield _one_steps(single, config, shape, rng)
         else:
             told = composed if rng.random() < STORY_FRAC else single
             yield _joined((_reading(next(told), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n")
+
+
+def single_documents(config: WorldConfig, *, seed: int) -> Iterator[list[Segment]]:
+    """Endless documents of one step an item: questions of one relation with their answers, some bare facts."""
+    rng = Random(f"singles {config.seed} {seed}")
+    single = _single_steps(config, WorldSplit.CORPUS, rng)
+    while True:
+        shape = Shape(rng.randrange(2), rng.random() < 0.5, rng.choice((0.0, 1.0)))
+        if rng.random() < SINGLE_FACT_FRAC:
+            yield _facts(config, shape, rng)
+        else:
+            yield _one_steps(single, config, shape, rng)
+
+
+def _facts(config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
+    return _joined((_fact(config.max_value, shape, rng) for _ in range(FACTS_PER_DOCUMENT)), "\n")
+
+
+def _one_steps(single: Iterator[Draft], config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:
+    return _joined((_solved(next(single), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n\n")
 
 
 def _joined(items: Iterator[list[Segment]], separator: str) -> list[Segment]:
@@ -100,9 +125,9 @@ def _line(equation: tuple[int, str, int, int], wording: int, *, story: str) -> l
     told = {int(number) for number in NUMBER.findall(story)}
     return [
         Segment(f"{LABELS[wording][op]} <<", False),
-        Segment(str(a), a in told),
+        Segment(str(a), a in told, operand=bool(story)),
         Segment(op, False),
-        Segment(str(b), b in told),
+        Segment(str(b), b in told, operand=bool(story)),
         Segment("=", False),
         Segment(str(result), True),
         Segment(f">>{result}", False),

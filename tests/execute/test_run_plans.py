@@ -1,0 +1,55 @@
+"""Which runs a sweep has in W&B, and by what they can be grouped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from composing import tiny
+
+from rft.execute.cell import plan_cell
+from rft.execute.mirror import run_plans
+from rft.infra.store import Store
+from rft.infra.study import Study
+from rft.infra.tracking import RunPlan
+
+
+def plans(folder: Path, *methods: str) -> dict[str, list[RunPlan]]:
+    cells = [plan_cell(tiny(f"method={name}", "k=2", f"store.root={folder}/store")).plan for name in methods]
+    found: dict[str, list[RunPlan]] = {}
+    for one in run_plans(cells, hits={}, store=Store(folder / "store"), study=Study(folder / "s", "s")):
+        found.setdefault(one.job_type, []).append(one)
+    return found
+
+
+def test_a_stage_that_cells_share_is_one_run_and_they_link_to_it(tmp_path: Path):
+    runs = plans(tmp_path, "sft", "rft")
+    (base,) = runs["pretrain"]
+    assert len(runs["finetune"]) == 2  # SFT is the donor of RFT too
+    (sft,) = [one for one in runs["finetune"] if one.name == "finetune nano-s sft 1"]
+    assert all({base.run_id, sft.run_id} <= set(cell.links.values()) for cell in runs["cell"] if "_rft_" in cell.name)
+    assert all(base.run_id in cell.links.values() for cell in runs["cell"])
+    assert len({one.run_id for group in runs.values() for one in group}) == sum(map(len, runs.values()))
+
+
+def test_shards_of_a_pool_are_one_run(tmp_path: Path):
+    (pool,) = plans(tmp_path, "rft")["sample"]
+    assert len(pool.files) > 1
+    assert all(name.startswith("shard-") for name in pool.files)
+
+
+def test_a_run_is_grouped_by_what_its_cells_agree_in(tmp_path: Path):
+    runs = plans(tmp_path, "sft", "rft")
+    (base,) = runs["pretrain"]
+    assert base.config["data_frac"] == 1
+    assert "method" not in base.config
+    own = {cell.config["method"]: cell.config for cell in runs["cell"]}
+    assert set(own) == {"sft", "rft"}
+    assert own["rft"]["k"] == 2
+    assert all(not isinstance(value, dict) or key == "links" for key, value in own["rft"].items())
+
+
+def test_what_is_finished_and_has_no_curve_has_no_run(tmp_path: Path):
+    cell = plan_cell(tiny("method=sft", f"store.root={tmp_path}/store")).plan
+    hits = {stage.key: True for stage in cell.stages}
+    found = run_plans([cell], hits=hits, store=Store(tmp_path / "store"), study=Study(tmp_path / "s", "s"))
+    assert [one.job_type for one in found] == ["sweep", "cell"]

@@ -1,0 +1,77 @@
+"""What stages say while they run: whole lines, in order; curves that go on where they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.stats import uncertainty
+from rft.infra.live import Appender, Tail, live_log
+from rft.infra.live_metrics import Solutions, Training, wilson
+
+
+def test_a_reader_sees_each_whole_line_once(tmp_path: Path) -> None:
+    path = tmp_path / "live" / "finetune-1.jsonl"
+    log, tail = Appender(path), Tail(path)
+    assert tail.fresh() == []
+    log({"step": 1, "loss_nats": 2.5})
+    with open(path, "a") as file:
+        file.write('{"step": 2, "lo')
+    assert [row["step"] for row in tail.fresh()] == [1]
+    with open(path, "a") as file:
+        file.write('ss_nats": 2.0}\nnot json\n')
+    assert [row["step"] for row in tail.fresh()] == [2]
+    log({"step": 3, "loss_nats": float("nan")})  # is no JSON: left out, and the line stays readable
+    (row,) = tail.fresh()
+    assert "loss_nats" not in row
+
+
+def test_start_and_end_are_said(tmp_path: Path) -> None:
+    def breaks() -> None:
+        with live_log(tmp_path, kind="finetune", key="1", label="a") as log:
+            assert log is not None
+            log({"step": 1})
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        breaks()
+    rows = [json.loads(line) for line in (tmp_path / "finetune-1.jsonl").read_text().splitlines()]
+    assert [row.get("event") for row in rows] == ["start", None, "failed"]
+    assert rows[-1]["error"] == "RuntimeError: boom"
+    with live_log(None, kind="finetune", key="1", label="a") as log:
+        assert log is None
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with live_log(tmp_path / "file" / "live", kind="finetune", key="1", label="a") as log:
+        assert log is not None
+        log({"step": 1})
+
+
+def test_a_stage_that_starts_anew_gives_no_point_twice() -> None:
+    steps = [*range(1, 6), *range(1, 9)]  # killed after five steps
+    follow = Training()
+    found = [follow.metrics("a", {"time": float(n), "step": step, "loss_nats": 1.0}) for n, step in enumerate(steps)]
+    assert [point["train/step"] for point in found if point] == list(range(1, 9))
+
+
+def test_a_pool_adds_its_shards_up() -> None:
+    follow = Solutions("sample")
+    told = [("a", 4, 2, 40), ("b", 4, 0, 40), ("a", 8, 3, 80), ("a", 4, 1, 40), ("b", 8, 1, 100)]
+    points = []
+    for time_s, (name, done, correct, tokens) in enumerate(told):
+        row = {"time": time_s, "done": done, "graded": done, "correct": correct, "truncated": 1, "tokens": tokens}
+        points.append(follow.metrics(name, row))
+    assert points[3] is None  # shard a starts anew: nothing goes back
+    last = points[-1]
+    assert last is not None
+    assert (last["sample/draws"], last["sample/correct_frac"], last["sample/truncated_frac"]) == (16, 4 / 16, 2 / 16)
+    assert last["sample/tokens_per_s"] == pytest.approx((180 - 40) / 4)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 7), (7, 7), (412, 1319)])
+def test_the_interval_is_that_of_the_analysis(hits: int, n: int) -> None:
+    assert wilson(hits, n) == pytest.approx(uncertainty.wilson(hits / n, n=n), abs=1e-6)

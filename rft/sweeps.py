@@ -36,6 +36,20 @@ class Sweep:
         return ", ".join(part for part in (f"sweep {self.number}: {len(self.cells)} cells", when, self.command) if part)
 
 
+def entries_of(manifest: Any, *, path: Path) -> list[dict[str, Any]]:
+    """The cells of a manifest that was read from `path`. Raises ValueError for no manifest and cells outside the study."""
+    cells = manifest.get("cells") if isinstance(manifest, dict) else None
+    if not isinstance(cells, list):
+        raise ValueError(f"{path} is no manifest of a study: it lists no cells")
+    for entry in cells:
+        folder = entry.get("folder") if isinstance(entry, dict) else None
+        if not isinstance(folder, str) or Path(folder).name != folder or folder in ("", "..") or "cell_id" not in entry:
+            raise ValueError(
+                f"{path} lists {entry!r}: a cell has a cell_id, and a folder directly in the study, no path"
+            )
+    return cells
+
+
 def sweeps_of(manifest: Mapping[str, Any]) -> list[Sweep]:
     """The sweeps of a manifest, oldest first; none where it was written before they were noted."""
     return [Sweep(**{**row, "cells": tuple(row["cells"])}) for row in manifest.get("sweeps", [])]

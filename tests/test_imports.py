@@ -92,6 +92,7 @@ OF_ANALYSIS = {
     "rft.sweeps",
     "rft.archive.files",
     "rft.archive.reading",
+    "rft.archive.seals",
     "rft.records",
     "rft.votes",
     "rft.registry",

@@ -29,9 +29,10 @@ from analysis.load.names import base_order
 from analysis.load.pairs import Unit, units_of
 from analysis.load.records import load_cells, with_one_unit
 from analysis.stats.sharing import alone_words, one_value
-from rft.archive.files import json_at, present
+from rft.archive.files import archive_of, json_at, present
+from rft.archive.seals import fault, sealed
 from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE
-from rft.sweeps import sweep_named
+from rft.sweeps import entries_of, sweep_named
 
 
 def load_studies(folders: Sequence[Path], *, test_set: str | None = None, sweep: str | None = None) -> Table:
@@ -91,6 +92,7 @@ def load_every_set(folders: Sequence[Path], *, sweep: str | None = None) -> Tabl
         notes.append(f"{len(repeats)} cells were found again with the same results and count once (in {places}).")
     notes += _unlike_bases(kept)
     notes += _shared_seeds(kept)
+    notes += _unsealed(kept)
     here = {cell.cell_id for cell in kept}
     gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
     return Table(with_one_unit(_with_control_titles(kept)), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
@@ -184,6 +186,16 @@ def _unlike_bases(cells: Sequence[Cell]) -> list[str]:
     return notes
 
 
+def _unsealed(cells: Sequence[Cell]) -> list[str]:
+    """A note on cells that nothing can be compared with: they are from before digests were kept."""
+    folders = {cell.folder for cell in cells if cell.folder is not None}
+    without = {folder for folder in folders if not sealed(folder) and archive_of(folder / RECORD_FILE) is None}
+    if not without:
+        return []
+    places = ", ".join(sorted({str(folder.parent) for folder in without}))
+    return [f"{len(without)} cells of {places} have no digests.json: whether they were edited since cannot be told."]
+
+
 def _place(cell: Cell) -> str:
     return str(cell.folder.parent) if cell.folder else cell.study
 
@@ -259,12 +271,11 @@ def _load_folder(folder: Path, *, sweep: str | None) -> Table:
 
 def _load_manifest(folder: Path, *, sweep: str | None) -> Table:
     manifest = json_at(folder / STUDY_FILE)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells"), list):
-        raise ValueError(f"{folder / STUDY_FILE} is no manifest of a study: it lists no cells")
+    entries = entries_of(manifest, path=folder / STUDY_FILE)
     cells: list[Cell] = []
     missing: list[Missing] = []
     chosen = None if sweep is None else sweep_named(manifest, sweep, folder=folder).cells
-    for entry in manifest["cells"]:
+    for entry in entries:
         if chosen is not None and entry["cell_id"] not in chosen:
             continue
         place = folder / entry["folder"]
@@ -291,6 +302,8 @@ def _cells_or_reason(place: Path, *, cell_id: str) -> list[Cell] | str:
         found = load_cells(place)
     except ValueError as error:
         return f"unreadable record: {error}"
+    if (edited := fault(place)) is not None:
+        return f"{place}: {edited}; run the study again, which makes it anew"
     if found[0].cell_id != cell_id:
         return f"its folder holds another cell ({found[0].cell_id}); run the study again"
     return found

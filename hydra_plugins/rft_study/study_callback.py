@@ -40,7 +40,8 @@ class StudyCallback(Callback):
         if config.study_replace and (there := study.cells()):
             names = ", ".join(str(entry["cell_id"]) for entry in there)
             print(
-                f"study_replace=true: {study.folder} no longer lists {len(there)} cells (their folders stay): {names}"
+                f"study_replace=true: once this sweep is planned, {study.folder} no longer lists {len(there)} cells (their "
+                f"folders stay): {names}"
             )
         study.begin(replace=bool(config.study_replace), command=sys.argv[1:])
         atexit.register(print_summary, study)  # also when a launcher raises because a cell failed

@@ -22,6 +22,7 @@ from typing import Any
 from rft.archive.columns import Column, leaves, pack, replaced
 from rft.archive.files import json_at, present, rows_at
 from rft.archive.reading import ABOUT_FILE, CELLS_PART, About, Part, part_of
+from rft.archive.seals import fault
 from rft.records import FAILURE_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, Record, write_json
 
 MOST_BYTES = 10_000_000
@@ -70,6 +71,8 @@ def _cell_of(study: Path, entry: Mapping[str, Any], gone: Mapping[str, str], *, 
         return _Cell(entry["folder"], {FAILURE_FILE: row})
     if not present(folder / RECORD_FILE):
         raise ValueError(f"{folder} has no {RECORD_FILE}: finish the study, or name the cell as missing")
+    if (edited := fault(folder)) is not None:
+        raise ValueError(f"{folder}: {edited}: run the study again, which makes it anew, or name the cell as missing")
     record = json_at(folder / RECORD_FILE)
     files = [file for file in Record.from_json(record).all_files if present(folder / file)]
     rows = {file: list(rows_at(folder / file)) for file in files}

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rft.archive.seals import seal
 from rft.config import StudyConfig
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
@@ -100,6 +101,7 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     if known is None:
         write_cell_files(planned, store=store, folder=folder)
     write_set_files(planned, store=store, folder=folder)
+    seal(folder, record=record.to_json(), files=record.all_files)
     write_json(folder / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
     without = record.data.get("no_equation_frac") or 0.0

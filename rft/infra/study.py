@@ -10,8 +10,9 @@
      "cells": [{"cell_id": "nano-s_sft_f1_s0-1a2b3c4d", "folder": "nano-s_sft_f1_s0-1a2b3c4d"}],
      "sweeps": [{"number": 1, "started": "...", "command": "-m method=sft", "cells": ["nano-s_sft_f1_s0-1a2b3c4d"]}]}
 
-A job that could not be planned is no cell. It stands in the list with `"invalid": true` until the next multirun begins, so
-that nobody takes the study for complete.
+A job that could not be planned is no cell. It stands in the list with `"invalid": true` until a cell of the next multirun is
+planned, so that nobody takes the study for complete. What a multirun drops waits under `"begun"` until then too: one that is
+refused changes nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from typing import Any
 from filelock import FileLock
 
 from rft.archive.files import json_at, present
+from rft.archive.seals import fault
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
-from rft.sweeps import Sweep, sweeps_of
+from rft.sweeps import Sweep, entries_of, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
 
@@ -42,17 +44,15 @@ class Study:
     folder: Path
     name: str
 
-    def begin(self, *, replace: bool = False, command: Sequence[str] = ()) -> list[str]:
-        """Start a multirun; returns the cells that the study has. Invalid jobs of the last one are forgotten, and all cells
-        with `replace`: their folders stay. The cells that register from now on are those of this sweep."""
-        dropped = [entry for entry in self.cells() if replace or entry.get("invalid")]
-        gone = {entry["cell_id"] for entry in dropped}
-        self._update(lambda manifest: _without(manifest, gone))
-        after = self._update(lambda manifest: _with_sweep(manifest, " ".join(command)))
-        for entry in dropped:
-            if entry.get("invalid"):
-                shutil.rmtree(self.folder / entry["folder"], ignore_errors=True)
-        return [str(entry["cell_id"]) for entry in after["cells"]]
+    def begin(self, *, replace: bool = False, command: Sequence[str] = ()) -> None:
+        """Start a multirun, whose cells are those that register from now on. With the first, in one write, invalid jobs
+        of the last multirun are forgotten, and with `replace` all cells: their folders stay."""
+
+        def change(manifest: dict[str, Any]) -> dict[str, Any]:
+            gone = [entry["cell_id"] for entry in manifest["cells"] if replace or entry.get("invalid")]
+            return manifest | {"begun": {"command": " ".join(command), "drop": gone}}
+
+        self._update(change)
 
     def drop(self, cell_ids: Collection[str]) -> None:
         """Take cells off the list. Their folders stay, and all that the store holds."""
@@ -70,7 +70,7 @@ class Study:
     def cells(self) -> list[dict[str, Any]]:
         """The cells of the manifest: `cell_id`, `folder`, and `invalid` for jobs that could not be planned."""
         path = self.folder / STUDY_FILE
-        return list(json_at(path)["cells"]) if path.exists() else []
+        return entries_of(json_at(path), path=path) if path.exists() else []
 
     def path_of(self, cell_id: str) -> Path:
         """The folder of a cell."""
@@ -78,14 +78,20 @@ class Study:
 
     def register(self, cell_ids: Sequence[str]) -> None:
         """Enter cells that are not there yet, in one write."""
+        forgotten: list[str] = []
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
+            invalid = {entry["folder"] for entry in manifest["cells"] if entry.get("invalid")}
+            manifest = _begun(manifest)
+            forgotten.extend(invalid - {entry["folder"] for entry in manifest["cells"]})
             known = {entry["cell_id"] for entry in manifest["cells"]}
             new = [name for name in dict.fromkeys(cell_ids) if name not in known]
             listed = manifest | {"cells": [*manifest["cells"], *({"cell_id": name, "folder": name} for name in new)]}
             return _in_latest_sweep(listed, cell_ids)
 
         self._update(add)
+        for folder in forgotten:
+            shutil.rmtree(self.folder / folder, ignore_errors=True)
 
     def register_invalid(self, job: str, *, reason: str) -> None:
         """Enter a job that could not be planned, with the reason; `job` names it by its overrides."""
@@ -95,16 +101,16 @@ class Study:
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
             others = [one for one in manifest["cells"] if one["cell_id"] != name]
-            return manifest | {"cells": [*others, entry]}
+            return _keeping(manifest, name) | {"cells": [*others, entry]}
 
         self._update(add)
         self._write_failure(folder, {"cell_id": name, "reason": reason, "stage": None})
 
     def record(self, cell_id: str, *, cell_key: str) -> Record | None:
-        """The finished record of exactly this cell; None where there is none that can be read."""
+        """The finished record of exactly this cell; None where there is none that can be read, or it was edited since."""
         path = self.path_of(cell_id) / RECORD_FILE
         try:
-            found = Record.from_json(read_json(path)) if path.exists() else None
+            found = Record.from_json(read_json(path)) if path.exists() and fault(path.parent) is None else None
         except (ValueError, TypeError, KeyError, AttributeError, OSError):
             return None
         return found if found is not None and found.cell_key == cell_key else None
@@ -144,6 +150,8 @@ class Study:
         for entry in cells:
             folder = self.folder / entry["folder"]
             if present(folder / RECORD_FILE):
+                if (edited := fault(folder)) is not None:
+                    missing[entry["cell_id"]] = edited
                 continue
             failure = folder / FAILURE_FILE
             missing[entry["cell_id"]] = json_at(failure)["reason"] if present(failure) else "not finished"
@@ -173,6 +181,7 @@ class Study:
         path = self.folder / STUDY_FILE
         with FileLock(self.folder / f".{STUDY_FILE}.lock", timeout=LOCK_TIMEOUT_S):
             before = read_json(path) if path.exists() else self._fresh()
+            entries_of(before, path=path)
             after = change(before)
             if after != before or not path.exists():
                 write_json(path, after)
@@ -187,6 +196,23 @@ def _missing_line(cell_ids: Sequence[str], reason: str) -> str:
     if len(cell_ids) == 1:
         return f"  missing: {cell_ids[0]}: {reason}"
     return f"  missing: {len(cell_ids)} cells: {reason} ({', '.join(cell_ids)})"
+
+
+def _begun(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest once the multirun that has begun has a cell: what it drops is gone, its sweep is there."""
+    if "begun" not in manifest:
+        return manifest
+    begun = manifest["begun"]
+    rest = {key: value for key, value in manifest.items() if key != "begun"}
+    return _with_sweep(_without(rest, begun["drop"]), begun["command"])
+
+
+def _keeping(manifest: dict[str, Any], cell_id: str) -> dict[str, Any]:
+    """The manifest whose multirun, if one has begun, does not drop this entry."""
+    if "begun" not in manifest:
+        return manifest
+    begun = manifest["begun"]
+    return manifest | {"begun": {**begun, "drop": [name for name in begun["drop"] if name != cell_id]}}
 
 
 def _without(manifest: dict[str, Any], gone: Collection[str]) -> dict[str, Any]:

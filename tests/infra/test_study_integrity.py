@@ -1,0 +1,119 @@
+"""A study folder against refused sweeps, edits and paths that lead out of it."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+from synthetic_study import Truth, grid, write_study
+
+from analysis.load.studies import load_studies
+from rft.archive.seals import fault, seal, sealed
+from rft.infra.study import Study
+from rft.records import OUTCOMES_FILE, RECORD_FILE, STUDY_FILE, Record, read_json, write_json
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A study of sealed cells."""
+    folder = write_study(tmp_path / "s", specs=grid(models=["nano-s"], fracs=[1.0]), truth=Truth(num_items=20))
+    for path in folder.glob(f"*/{RECORD_FILE}"):
+        record = Record.from_json(read_json(path))
+        seal(path.parent, record=record.to_json(), files=record.all_files)
+    return folder
+
+
+def edit_score(place: Path) -> None:
+    row = read_json(place / RECORD_FILE)
+    row["scores"]["maj1@1"]["value"] += 0.1
+    write_json(place / RECORD_FILE, row)
+
+
+def edit_letter(place: Path) -> None:
+    path = place / OUTCOMES_FILE
+    text = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(text + text.splitlines(keepends=True)[0]))
+
+
+def remove_outcomes(place: Path) -> None:
+    (place / OUTCOMES_FILE).unlink()
+
+
+def edit_digests(place: Path) -> None:
+    (place / "digests.json").write_text("[]")
+
+
+def names(study: Study) -> list[str]:
+    return [entry["cell_id"] for entry in study.cells()]
+
+
+@pytest.mark.parametrize("edit", [edit_score, edit_letter, remove_outcomes, edit_digests])
+def test_an_edited_cell_is_named_by_the_analysis_and_unfinished_for_a_rerun(folder: Path, edit):  # type: ignore[no-untyped-def]
+    place = folder / "0"
+    record, before = Record.from_json(read_json(place / RECORD_FILE)), load_studies([folder])
+    shutil.copytree(place, folder / record.cell_id)  # where a run keeps the cell
+    edit(place)
+    edit(folder / record.cell_id)
+    after = load_studies([folder])
+    assert [gap.cell_id for gap in after.missing] == [record.cell_id]
+    assert len(after.cells) == len(before.cells) - 1
+    study = Study(folder, "s")
+    assert study.record(record.cell_id, cell_key=record.cell_key) is None
+    assert list(study.summary()[1]) == [record.cell_id]
+    study.clear(record.cell_id, cell_key=record.cell_key)
+    assert not (folder / record.cell_id / RECORD_FILE).exists()
+
+
+def test_layout_and_order_of_a_record_do_not_count(folder: Path):
+    row = read_json(folder / "0" / RECORD_FILE)
+    write_json(folder / "0" / RECORD_FILE, dict(reversed(row.items())))
+    assert fault(folder / "0") is None
+
+
+def test_a_study_from_before_digests_is_read_with_a_note(folder: Path):
+    assert not any("digests" in note for note in load_studies([folder]).notes)
+    (folder / "0" / "digests.json").unlink()
+    table = load_studies([folder])
+    assert not table.missing
+    assert not sealed(folder / "0")
+    assert any("1 cells" in note and "digests.json" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("place", ["../other/0", "/etc", "..", "a/b", ""])
+def test_a_manifest_that_leads_out_of_the_study_is_refused(folder: Path, place: str):
+    manifest = read_json(folder / STUDY_FILE)
+    manifest["cells"][0] |= {"folder": place, "invalid": True}
+    write_json(folder / STUDY_FILE, manifest)
+    with pytest.raises(ValueError, match="no path"):
+        load_studies([folder])
+    with pytest.raises(ValueError, match="no path"):
+        Study(folder, "s").begin()
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_refused_sweep_changes_no_list(tmp_path: Path, replaces: bool):
+    study = Study(tmp_path / "s", "s")
+    study.begin()
+    study.register(["a-1", "b-2"])
+    study.register_invalid("k=0", reason="k=0 is outside [1, inf)")
+    before = study.cells()
+    study.begin(replace=replaces)  # and refused: nothing registers
+    assert study.cells() == before
+    assert [one.cells for one in study.sweeps()] == [("a-1", "b-2")]
+
+
+def test_a_replacing_sweep_swaps_the_list_with_its_first_cell(tmp_path: Path):
+    study = Study(tmp_path / "s", "s")
+    study.begin()
+    study.register(["a-1", "b-2"])
+    study.register_invalid("k=0", reason="bad")
+    study.begin(replace=True, command=["again"])
+    study.register_invalid("k=0", reason="still bad")
+    study.register(["b-2", "c-3"])
+    assert names(study) == ["invalid job (k=0)", "b-2", "c-3"]
+    study.begin()
+    study.register(["c-3"])
+    assert names(study) == ["b-2", "c-3"]
+    assert not list(study.folder.glob("invalid-*"))

@@ -5,8 +5,8 @@
     python -m rft.store pin STUDY_FOLDER_OR_KEY ...            # and unpin
 
 `gc` lists (with --delete: removes) the finished stages that no record of the given study folders rests on and that are not
-pinned; stages with model weights only with --weights. While any process computes in the store nothing is removed, since
-nobody can tell what that process will read next. Pins lie in the store's `pins.json`:
+pinned; stages with model weights, and the checkpoints of unfinished trainings, only with --weights. While any process
+computes in the store nothing is removed, since nobody can tell what that process will read next. Pins lie in the store's `pins.json`:
     {"5f0c4a1e77...": "multirun_outputs/quickstart"}           # key -> what was pinned
 """
 
@@ -27,7 +27,7 @@ from rft.archive.files import json_at, present, record_paths
 from rft.infra.disk import StoreError
 from rft.infra.entry import EntryInfo
 from rft.infra.manifest import read_manifest
-from rft.infra.removal import live_stages, remove_stage
+from rft.infra.removal import live_stages, remove_checkpoints, remove_stage
 from rft.infra.store import Store
 from rft.infra.units import age_text, size_text
 from rft.records import RECORD_FILE, STUDY_FILE, read_json, write_json
@@ -178,6 +178,8 @@ def collect(store: Store, studies: Sequence[Path], *, weights: bool, delete: boo
             f"nothing removed: {len(busy)} stages are being computed now ({', '.join(busy[:3])}). Wait for them to end."
         )
         return 1
+    if weights and (count := remove_checkpoints(store)):
+        print(f"removed the checkpoints of {count} unfinished stages")
     removed = [one for one in going if remove_stage(store, one.info.name, one.info.key)]
     print(f"freed {size_text(_bytes(removed))} in {len(removed)} stages")
     for one in going:

@@ -2,6 +2,7 @@
 
 live_stages(store)                      # ['finetune-5f0c4a1e...'] whose owners are alive
 remove_stage(store, "shard", key)       # False when a live process holds it
+remove_checkpoints(store)               # of stages that nobody computes now; how many stages
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 
 from rft.infra.disk import children, disk_errors
 from rft.infra.leases import try_lease
-from rft.infra.store import Store
+from rft.infra.store import RESUME_FOLDER, Store
 
 
 def live_stages(store: Store) -> list[str]:
@@ -44,3 +45,17 @@ def remove_stage(store: Store, name: str, key: str) -> bool:
         os.rename(folder, scratch)
         shutil.rmtree(scratch)
     return True
+
+
+def remove_checkpoints(store: Store) -> int:
+    """Remove the checkpoints of unfinished stages (rft.infra.resume), but of those that a live process is computing.
+
+    Returns of how many stages. Raises StoreError.
+    """
+    busy, removed = set(live_stages(store)), 0
+    with disk_errors(store.root, "removing checkpoints"):
+        for folder in children(store.root / RESUME_FOLDER):
+            if folder.name not in busy:
+                shutil.rmtree(folder)
+                removed += 1
+    return removed

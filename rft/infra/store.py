@@ -57,6 +57,7 @@ _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs
 
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
+RESUME_FOLDER = ".resume"  # below the root: checkpoints, a folder for each unfinished stage
 EARLIER_S = "earlier_s"  # of what `fill` returns: seconds that count as the stage's too, spent in killed processes
 
 IDENTITY_FILE = ".identity"  # below the root: the generation of identities that its keys are digests of
@@ -275,7 +276,7 @@ class Store:
     def resume_points(self, name: str, key: str) -> ResumePoints:
         """The stage's checkpoints, which only its owner may touch; removed when it is finished."""
         check_name(name, key)
-        return ResumePoints(self.root / ".resume" / f"{name}-{key}", name=name, key=key)
+        return ResumePoints(self.root / RESUME_FOLDER / f"{name}-{key}", name=name, key=key)
 
     @contextmanager
     def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:

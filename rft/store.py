@@ -6,7 +6,7 @@
 
 `gc` lists (with --delete: removes) the finished stages that no record of the given study folders rests on and that are not
 pinned; stages with model weights, and the checkpoints of unfinished trainings, only with --weights. While any process
-computes in the store nothing is removed, since nobody can tell what that process will read next. Pins lie in the store's `pins.json`:
+computes in the store nothing is removed, since nobody can tell what that process will read next. Pins lie in `pins.json`:
     {"5f0c4a1e77...": "multirun_outputs/quickstart"}           # key -> what was pinned
 """
 

@@ -43,7 +43,7 @@ def test_shares_are_the_whole_step(size: int, packing: bool) -> None:
 
 
 def test_shards_of_one_process_are_refused() -> None:
-    with pytest.raises(ValueError, match="runtime.processes=1 is one: raise it"):
+    with pytest.raises(ValueError, match=r"runtime.processes=1 is one: raise it"):
         tiny("runtime.shard=true")
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
+TRAINING_BLOCKS = {"processes": 1, "shard": False, "gradient_checkpointing": False}  # the same; told where otherwise
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class StageRunner:
                 done = alone.run(context)
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
+        training = {name: getattr(self.runtime, name) for name in TRAINING_BLOCKS}
+        blocks |= {name: value for name, value in training.items() if value != TRAINING_BLOCKS[name]}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
         return {**vars(Made(done.tokens, done.flops, facts, made)), EARLIER_S: done.earlier_s}

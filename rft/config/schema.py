@@ -225,6 +225,10 @@ class RuntimeConfig:
     packing: bool  # fine-tuning: several examples in a row, each blind to the others; same loss, less padding
     sample_batch: Annotated[int, fields.run("[1, inf)")]  # sequences decoded at once
     flops_per_s: Annotated[float, fields.run("(0, inf)")]  # of one worker, for time estimates only
+    processes: Annotated[int, fields.run("[1, inf)")]  # that train one model together, each on a share of every step
+    shard: bool  # weights, gradients and moments in shards over those processes (FSDP2), else a copy in each (DDP)
+    gradient_checkpointing: bool  # activations of a layer are computed again for its gradient: less memory, more time
+    checkpoint_minutes: Annotated[float, fields.run("(0, inf)")]  # of training, after which a killed one goes on
 
 
 @dataclass

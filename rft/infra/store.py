@@ -14,6 +14,7 @@ Below the root (which may be moved or copied):
     timings.jsonl                                           what each computation took, for estimates
     failed/select-5f0c4a1e....log                           traceback of the last failure of a stage
     .locks/ .scratch/ .quarantine/                          owners' leases, unfinished work, damaged entries
+    .resume/                                                checkpoints of stages that are not finished
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from rft.infra.manifest import (
     read_manifest,
     write_manifest,
 )
+from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing, append_timing, read_timings
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs
 
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
+EARLIER_S = "earlier_s"  # of what `fill` returns: seconds that count as the stage's too, spent in killed processes
 
 IDENTITY_FILE = ".identity"  # below the root: the generation of identities that its keys are digests of
 IDENTITY_VERSION = 2
@@ -208,9 +211,9 @@ class Store:
         try:
             with disk_errors(self.root, f"computing {name}-{key}"):
                 scratch.mkdir(parents=True)
-                found = fill(scratch)
-                seconds = time.perf_counter() - started
-                all_meta = {**meta, **(found or {})}
+                found = dict(fill(scratch) or {})
+                seconds = time.perf_counter() - started + found.pop(EARLIER_S, 0.0)
+                all_meta = {**meta, **found}
                 manifest = write_manifest(scratch, name=name, key=key, seconds=seconds, meta=all_meta)
                 if not still_ours(lease):
                     return None
@@ -239,6 +242,7 @@ class Store:
         mark_verified(target, manifest)
         append_timing(self.root / "timings.jsonl", manifest)
         self._failure_log(manifest.name, manifest.key).unlink(missing_ok=True)
+        shutil.rmtree(self.resume_points(manifest.name, manifest.key).folder, ignore_errors=True)
         return True
 
     def _failure_log(self, name: str, key: str) -> Path:
@@ -267,6 +271,11 @@ class Store:
     def lock_path(self, name: str, key: str) -> Path:
         """The marker of the stage's owner."""
         return self.root / ".locks" / f"{name}-{key}.lock"
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """The stage's checkpoints, which only its owner may touch; removed when it is finished."""
+        check_name(name, key)
+        return ResumePoints(self.root / ".resume" / f"{name}-{key}", name=name, key=key)
 
     @contextmanager
     def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:

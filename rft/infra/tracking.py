@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.infra.digest import digest
+from rft.infra.masking import PRIVATE
 from rft.records import read_json
 
 log = logging.getLogger(__name__)
@@ -132,10 +133,10 @@ class Mirror:
 
     def _start(self) -> None:
         folder = self._settings.folder.absolute()
-        (folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)
+        (folder / LOG_FILE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / STATE_FOLDER / STATUS_FILE).unlink(missing_ok=True)
         pipe, theirs = Pipe()
-        with open(folder / LOG_FILE, "ab") as said:
+        with open(folder / LOG_FILE, "ab", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
                 pass_fds=(theirs.fileno(),),

@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 SCHEMA_VERSION = 2
@@ -250,6 +250,9 @@ class Record:
         _refuse_beyond_one(self.scores, self.rates)
         for one in self.sets:
             _refuse_beyond_one(one.scores, one.rates)
+        for file in self.all_files:
+            if PurePath(file).name != file or file in ("", ".."):
+                raise ValueError(f"files: {file!r} is no name of a file directly in the cell's folder")
         for name in LOSSES:
             loss = self.model.get(name)
             if loss is not None and not (isinstance(loss, int | float) and math.isfinite(loss) and loss > 0):

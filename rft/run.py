@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rft.conf_path import conf_folder, search_folders
 from rft.config.overrides import check_overrides, named_plugins
+from rft.infra.interrupts import stopped_by_signals
 from rft.infra.masking import mask_text
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def run(cfg: DictConfig) -> None:
 
     from rft.execute.cell import plan_cell, run_cell
     from rft.execute.configuration import keep_configuration
+    from rft.infra.disk import StoreError
     from rft.infra.study import Study
     from rft.plan.typed import to_study_config
 
@@ -57,7 +59,7 @@ def run(cfg: DictConfig) -> None:
     try:
         gather = folder if swept else None
         record = run_cell(cell, study_folder=folder, command=[*PROGRAM, *sys.argv[1:]], gather=gather)
-    except ValueError as error:
+    except (ValueError, StoreError) as error:  # a StoreError is a full or refusing disk
         if swept:
             raise
         sys.exit(mask_text(f"error: {error}"))
@@ -84,7 +86,8 @@ def main() -> None:
     if problem is not None:
         sys.exit(mask_text(problem))
     try:
-        _compose_and_run()
+        with stopped_by_signals():
+            _compose_and_run()
     except KeyboardInterrupt:
         print("stopped; what was finished stays finished: run the same command again to continue", file=sys.stderr)
         sys.exit(130)

@@ -48,6 +48,7 @@ class DagLauncher(Launcher):
         configs = [_numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
         from rft.execute.configuration import keep_configuration
         from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
+        from rft.infra.disk import StoreError
         from rft.infra.masking import mask_text
         from rft.plan.typed import to_study_config
         from rft.run import PROGRAM
@@ -57,7 +58,7 @@ class DagLauncher(Launcher):
             jobs = [to_study_config(config) for config in configs]
             command = [*PROGRAM, *sys.argv[1:]]
             results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
-        except ValueError as error:  # a configuration that cannot work: nothing has run yet
+        except (ValueError, StoreError) as error:  # a configuration that cannot work, a disk that takes nothing
             sys.exit(mask_text(f"error: {error}"))
         if not self.config.dry_run:
             for config, (cell_id, reason) in zip(configs, results, strict=True):

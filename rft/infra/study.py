@@ -22,7 +22,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,14 @@ from filelock import FileLock
 
 from rft.archive.files import json_at, present
 from rft.archive.seals import fault
-from rft.infra.disk import children
+from rft.infra.disk import children, disk_errors
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.masking import mask_arguments, mask_tree
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
+FOLDER_SETTING = "hydra.sweep.dir"
 OWN_FOLDERS = (LIVE_FOLDER, "wandb")  # written into while a sweep runs
 
 
@@ -147,9 +148,11 @@ class Study:
     def failing(self, cell_id: str) -> Iterator[None]:
         """Context of work on a cell: an exception is written down as the reason why it has no record, and raised again."""
         try:
-            yield
+            with disk_errors(self.folder, f"writing {cell_id}", setting=FOLDER_SETTING):
+                yield
         except BaseException as error:
-            self.fail(cell_id, reason=f"{type(error).__name__}: {error}".removesuffix(": "), stage=None)
+            with suppress(OSError):  # the disk may be what failed; the error itself still reaches the caller
+                self.fail(cell_id, reason=f"{type(error).__name__}: {error}".removesuffix(": "), stage=None)
             raise
 
     def _write_failure(self, folder: str, row: Mapping[str, Any]) -> None:
@@ -193,6 +196,10 @@ class Study:
                 yield entry["cell_id"], json_at(failure)["reason"]
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        with disk_errors(self.folder, "writing the list of cells", setting=FOLDER_SETTING):
+            return self._locked_update(change)
+
+    def _locked_update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / STUDY_FILE
         for inner in (path, *(self.folder / name for name in OWN_FOLDERS)):

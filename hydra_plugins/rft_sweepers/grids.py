@@ -14,11 +14,13 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
@@ -60,6 +62,21 @@ class GridsSweeper(BasicSweeper):
     def __init__(self, max_batch_size: int | None, params: Any = None, grids: DictConfig | None = None) -> None:
         super().__init__(max_batch_size=max_batch_size, params=_texts(params))
         self.grids = {name: _texts(grid) for name, grid in (grids or {}).items()}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """The launcher gets the configuration as it is; here it is only written down, without secrets."""
+        from rft.execute.configuration import masked  # Hydra imports every plugin at every start
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.config = masked(config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from rft.infra.masking import private_file
+
+        folder = Path(str(self.config.hydra.sweep.dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        private_file(folder / "multirun.yaml").close()  # what fills it keeps its mode
+        return super().sweep(arguments)
 
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""

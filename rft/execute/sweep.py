@@ -10,7 +10,7 @@ import gc
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
+from rft.infra.disk import StoreError
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
 from rft.infra.scheduler import Event, Result, Task
@@ -38,6 +39,7 @@ log = logging.getLogger("rft")
 
 STAGE_FUNCTION = "rft.execute.stages:StageTask"
 CELL_FUNCTION = "rft.execute.sweep:finish"
+TOLD = tuple(f"{kind.__name__}: " for kind in (ValueError, StoreError))  # their messages say what to mend
 CELL_COST_S = 0.3  # measured: 440 records in 53 s on two workers
 
 
@@ -240,7 +242,8 @@ def _failures(
         stage, found = failed[0] if failed else (None, result)
         reason = str(found.error if found is not None else result.error)
         reasons[cell.plan.cell_id] = reason
-        study.fail(cell.plan.cell_id, reason=reason, stage=stage)
+        with suppress(OSError):  # on a full disk, the sweep's end says it
+            study.fail(cell.plan.cell_id, reason=reason, stage=stage)
     return reasons
 
 
@@ -248,11 +251,11 @@ def _tell_faults(results: Mapping[str, Result]) -> None:
     """Where each fault came from, once however many tasks met it.
 
     Progress has shown the faults as they came, and the study's summary lists the cells: what is left is the traceback, which
-    a ValueError needs none of: its message says what to mend.
+    those need none of whose message says what to mend.
     """
     by_fault = {str(result.error): (name, result) for name, result in results.items() if result.status == "failed"}
     for fault, (name, result) in by_fault.items():
-        if result.traceback and not fault.startswith(f"{ValueError.__name__}: "):
+        if result.traceback and not fault.startswith(TOLD):
             log.error(f"failed: {name}: {fault}\n{result.traceback}")
 
 

@@ -46,6 +46,7 @@ from rft.infra.manifest import (
     read_manifest,
     write_manifest,
 )
+from rft.infra.masking import mask_text
 from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing, append_timing, read_timings
 
@@ -252,7 +253,7 @@ class Store:
         path = self._failure_log(name, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            path.write_text(mask_text("".join(traceback.format_exception(error))), encoding="utf-8")
         except OSError as problem:  # the disk may be what failed; the error itself still reaches the caller
             log.warning("cannot write %s: %s", path, problem)
 

@@ -27,6 +27,7 @@ from rft.infra.entry import Entry
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.numerics import require
 from rft.infra.provenance import provenance
+from rft.infra.reservations import reserved
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.plan.cell import plan
@@ -72,7 +73,8 @@ def run_cell(
         log.info(f"{planned.cell_id} is finished: {record}")
         return record
     study.clear(planned.cell_id, cell_key=planned.cell_key)
-    with study.failing(planned.cell_id):
+    needed = [stage.key for stage in planned.stages]
+    with study.failing(planned.cell_id), reserved(store, needed, study=study_folder, tell=log.info):
         if cfg.preflight:
             from rft.execute.preflight import preflight_cell  # imports torch
 

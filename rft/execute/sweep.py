@@ -25,6 +25,7 @@ from rft.execute.stages import StagePayload
 from rft.infra.disk import StoreError
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
+from rft.infra.reservations import reserved
 from rft.infra.scheduler import Event, Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
@@ -86,9 +87,11 @@ def run_sweep(
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
     open_cells = _registered(cells, study=study)
-    errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
-    cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
-    errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
+    needed = {stage.key for cell in open_cells for stage in cell.plan.stages}
+    with reserved(store, needed, study=study_folder, tell=log.info):
+        errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
+        cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
+        errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rft.execute.code import behind
 from rft.execute.curve import write_curve
-from rft.execute.stages import Made
+from rft.execute.made import Made
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.store import Store
@@ -88,7 +89,7 @@ def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
         rates=_rates(outcomes),
         stages=rows,
         cost=_costs(cell.own_stages, done, makers=set(cell.makers)),
-        provenance={**done.provenance, "origins": origins},
+        provenance={**done.provenance, "origins": origins, "code": _codes_now(cell.own_stages)},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
 
@@ -107,7 +108,7 @@ def _set_record(one: FurtherSet, own: set[Stage[Any]], done: _Finished) -> SetRe
         data=data | _perturbed_facts(one.measured, done, outcomes),
         stages=rows,
         cost=_costs(stages, done),
-        provenance={**done.provenance, "origins": origins},
+        provenance={**done.provenance, "origins": origins, "code": _codes_now(stages)},
         files={"outcomes": set_file(OUTCOMES_FILE, one), "samples": set_file(SHOWN_FILE, one)},
     )
 
@@ -166,22 +167,29 @@ class _Finished:
 
     def facts(self, stage: Stage[Any]) -> dict[str, Any]:
         """The facts that a finished stage gives to the record."""
-        return Made.of(self.entry(stage)).facts
+        return Made.of(self.entry(stage).meta).facts
 
 
 def _stage_origins(stages: Sequence[Stage[Any]], done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(a row per stage with the index of its origin and the digest of the weights it made, the distinct origins)."""
+    """(a row per stage with the index of its origin and the digests of its code and of the weights it made, the distinct
+    origins)."""
     origins: list[dict[str, Any]] = []
     rows = []
     for stage in stages:
         entry = done.entry(stage)
-        origin = Made.of(entry).origin
-        if origin not in origins:
-            origins.append(origin)
-        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(origin)}
+        made = Made.of(entry.meta)
+        if made.origin not in origins:
+            origins.append(made.origin)
+        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(made.origin), "code": made.code}
         weights = weights_digest(entry)
         rows.append(row | ({"weights": weights} if weights else {}))
     return rows, origins
+
+
+def _codes_now(stages: Sequence[Stage[Any]]) -> dict[str, str]:
+    """Digest of the code of each kind of stage as it stands while the record is written."""
+    kinds = {stage.kind: behind(stage) for stage in stages}
+    return {kind: code.digest for kind, code in kinds.items() if code is not None}
 
 
 def weights_digest(entry: Entry) -> str | None:
@@ -316,5 +324,5 @@ def _costs(stages: Sequence[Stage[Any]], done: _Finished, *, makers: Collection[
 
 def _cost(stage: Stage[Any], done: _Finished, *, used: float, makes: bool) -> StageCost:
     entry = done.entry(stage)
-    made, hit = Made.of(entry), done.hits.get(stage.key, True)
+    made, hit = Made.of(entry.meta), done.hits.get(stage.key, True)
     return StageCost(stage.kind, stage.key, entry.seconds, made.flops, made.tokens, hit, used, makes)

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rft.config import RuntimeConfig
+from rft.execute import code
+from rft.execute.made import Made
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
 from rft.infra.live import live_log
@@ -33,21 +35,6 @@ if TYPE_CHECKING:
 
 
 BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
-
-
-@dataclass(frozen=True)
-class Made:
-    """What the store keeps beside a stage's files: what the computation took, found and ran on."""
-
-    tokens: int
-    flops: float
-    facts: dict[str, Any]
-    origin: dict[str, Any] = field(default_factory=dict)  # of stages from before it was kept: nothing
-
-    @staticmethod
-    def of(entry: Entry) -> Made:
-        """Of a finished stage."""
-        return Made(**{one.name: entry.meta[one.name] for one in fields(Made) if one.name in entry.meta})
 
 
 class StageRunner:
@@ -80,6 +67,7 @@ class StageRunner:
         if not stage.samples:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
+        by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
         with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
             done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished, log))
@@ -87,7 +75,7 @@ class StageRunner:
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
-        return vars(Made(done.tokens, done.flops, facts, made))
+        return vars(Made(done.tokens, done.flops, facts, made, by))
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:

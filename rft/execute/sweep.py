@@ -17,6 +17,7 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
+from rft.execute.code import drift_lines
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
@@ -83,6 +84,8 @@ def run_sweep(
         )
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
+    for line in drift_lines(in_order(target for cell in cells for target in cell.plan.targets), store):
+        log.warning(line)
     open_cells = _registered(cells, study=study)
     errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
     cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -55,19 +55,20 @@ class StageRunner:
         """
 
         def fill(out: Path) -> dict[str, Any]:
-            return self._fill(stage, out, report)
+            by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
+            return vars(replace(self.run(stage, out, report), code=by))
 
         meta = {"identity": stage.identity(), "inputs": [[one.kind, one.key] for one in stage.inputs]}
         return self.store.compute(stage.kind, stage.key, fill, meta=meta, wait=wait)
 
-    def _fill(self, stage: Stage[Any], out: Path, report: Callable[[float], None]) -> dict[str, Any]:
+    def run(self, stage: Stage[Any], out: Path, report: Callable[[float], None] = lambda share: None) -> Made:
+        """Compute into an empty folder, beside the store; returns what would be kept with the files."""
         require(getattr(stage, "numerics", current()))  # before a library is loaded
         limit_threads(self.runtime.threads)
         sampler = self._held()  # imports torch, so that the next call sets its threads, which decide last bits
         if not stage.samples:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
-        by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
         with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
             done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished, log))
@@ -75,7 +76,7 @@ class StageRunner:
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
-        return vars(Made(done.tokens, done.flops, facts, made, by))
+        return Made(done.tokens, done.flops, facts, made)
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from rft.archive.seals import seal
 from rft.config import StudyConfig
+from rft.execute.code import drift_lines
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_of
@@ -67,6 +68,8 @@ def run_cell(
     require(cfg.numerics.value)
     check_servers(planned.targets, store=store)
     store.announce(log.info)
+    for line in drift_lines(planned.stages, store):
+        log.warning(line)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
     if study.complete(planned.cell_id, cell_key=planned.cell_key, sets=planned.set_keys):

@@ -17,6 +17,7 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
+from rft.execute.code import drift_lines
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
@@ -86,6 +87,8 @@ def run_sweep(
         )
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
+    for line in drift_lines(in_order(target for cell in cells for target in cell.plan.targets), store):
+        log.warning(line)
     open_cells = _registered(cells, study=study)
     needed = {stage.key for cell in open_cells for stage in cell.plan.stages}
     with reserved(store, needed, study=study_folder, tell=log.info):

@@ -10,16 +10,22 @@ Overrides on the command line apply to every grid and replace its values of the 
 one cell. A single number needs no quotes: `k: 4`.
 """
 
+import contextlib
 import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
+
+from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
+
+if TYPE_CHECKING:
+    from rft.execute.ahead import Ahead
 
 
 @dataclass
@@ -60,6 +66,7 @@ class GridsSweeper(BasicSweeper):
     def __init__(self, max_batch_size: int | None, params: Any = None, grids: DictConfig | None = None) -> None:
         super().__init__(max_batch_size=max_batch_size, params=_texts(params))
         self.grids = {name: _texts(grid) for name, grid in (grids or {}).items()}
+        self.ahead: Ahead | None = None
 
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""
@@ -73,7 +80,35 @@ class GridsSweeper(BasicSweeper):
             jobs += [job for job in itertools.chain.from_iterable(batches) if job not in jobs]
         return [jobs]
 
+    def sweep(self, arguments: list[str]) -> Any:
+        """All jobs, and then what is told once for all of them."""
+        try:
+            return super().sweep(arguments)
+        finally:
+            if self.ahead is not None and not self.config.dry_run:
+                self.ahead.tell_edges()
+
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Compose every job to find bad overrides early, unless the launcher does so itself before it runs any."""
-        if not getattr(self.launcher, "composes_before_running", False):
-            super().validate_batch_is_legal(batch)
+        """Compose every job to find bad overrides early, and plan them together: but for a launcher that does both itself."""
+        if getattr(self.launcher, "composes_before_running", False):
+            return
+        composer = JobComposer(self.hydra_context.config_loader, self.config)
+        configs = [numbered(composer.compose(job), number) for number, job in enumerate(batch)]
+        if self.ahead is None:  # batches after the first are told what the first ones are
+            self._plan_ahead(configs)
+
+    def _plan_ahead(self, configs: Sequence[DictConfig]) -> None:
+        from rft.execute.ahead import plan_ahead  # Hydra imports every plugin at every start
+        from rft.plan.typed import to_study_config
+
+        jobs = []
+        for config in configs:
+            with contextlib.suppress(ValueError):  # the job itself says what is wrong with it
+                jobs.append(to_study_config(config))
+        self.ahead = plan_ahead(jobs)
+        if self.ahead is None:
+            return
+        if not self.config.dry_run:
+            print(self.ahead.text())
+        with read_write(self.config), open_dict(self.config):
+            self.config.hydra.overrides.hydra += self.ahead.overrides

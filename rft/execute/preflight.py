@@ -28,7 +28,7 @@ from rft.core.batching import example_steps
 from rft.core.context import context_of
 from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
 from rft.execute.memory import memory_to_train
 from rft.execute.stages import execute
@@ -253,15 +253,8 @@ class _Ready:
         return loss, float(norm)
 
     def _sampler(self) -> Sampler:
-        runtime = self.cfg.runtime
-        return open_sampler(
-            self.engine,
-            self.folder,
-            device=self.device,
-            threads=runtime.threads,
-            dtype=self.cfg.sampling.dtype,
-            batch=runtime.sample_batch,
-        )
+        place = Place.of(self.cfg.runtime, device=self.device, dtype=self.cfg.sampling.dtype)
+        return open_sampler(self.engine, self.folder, place)
 
     def _greedy(self, sampler: Sampler, prompts: Sequence[Prompt], *, max_new_tokens: int) -> list[str]:
         groups = sampler.sample(

@@ -17,6 +17,11 @@ from typing import Any
 import pytest
 from faults.sweeps import Running, Sweep
 
+from rft.archive.seals import fault
+from rft.infra.entry import EntryInfo
+from rft.infra.store import Store
+from rft.infra.study import Study
+
 COUNT = int(os.environ.get("RFT_FAULTS", "0"))
 SEED = int(os.environ.get("RFT_FAULTS_SEED", "20261128"))
 KINDS = ("pretrain", "finetune", "shard", "select", "evaluate", "loss")  # worth aiming at: the others take milliseconds
@@ -110,3 +115,39 @@ def test_kills_at_random_moments(tmp_path: Path, expected):  # type: ignore[no-u
         assert sweep.essence() == expected
         assert sweep.left_behind() == []
     print(f"{done} kills over {round_} sweeps: {dict(hit)}", flush=True)
+
+
+def damage(path: Path, draw: random.Random, way: str) -> None:
+    content = bytearray(path.read_bytes())
+    if way == "one bit" and content:
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    path.write_bytes(content if way == "one bit" else content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("way", ["one bit", "truncated"])
+def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path_factory, expected, way):  # type: ignore[no-untyped-def]
+    """One file of each name in each kind of stage, and each name beside a record, are damaged at once."""
+    sweep, draw = Sweep(tmp_path_factory.getbasetemp() / "stopped"), random.Random(SEED)
+    store, study = Store(sweep.store), Study(sweep.study, "s")
+    stages = {(entry.name, path.name): (entry, path) for entry in store.entries() for path in files(entry.path)}
+    for _, path in stages.values():
+        damage(path, draw, way)
+    found = {(name, key) for (name, key) in stages_of(stages) if store.get(name, key, verify=True) is None}
+    assert found == stages_of(stages)
+    cells = sorted(path.parent for path in sweep.study.glob("*/record.json"))
+    beside = {path.name: path for cell in cells for path in files(cell) if path.parent.name != ".hydra"}
+    for path in beside.values():
+        damage(path, draw, way)
+        assert fault(path.parent) is not None, path
+    assert {entry["cell_id"] for entry in study.cells()} >= set(study.summary()[1]) > set()
+    sweep.finish()
+    assert sweep.essence() == expected
+    print(f"{way}: {len(stages)} kinds of files in stages, {len(beside)} beside records: all found, records equal")
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def stages_of(stages: dict[tuple[str, str], tuple[EntryInfo, Path]]) -> set[tuple[str, str]]:
+    return {(entry.name, entry.key) for entry, _ in stages.values()}

@@ -67,7 +67,13 @@ def _numbers(text: str) -> list[Fraction]:
         before = plain[: match.start()].rstrip(" $")
         sign = -1 if before.endswith(("-", "\N{MINUS SIGN}", "\N{EN DASH}")) else 1
         bare = match[0].replace("$", "").replace(",", "").rstrip(".").replace(" ", "")
-        for one in {bare, bare.lstrip("."), bare.partition(".")[0], bare.partition("/")[0], ".".join(bare.split(".")[:2])}:
+        for one in {
+            bare,
+            bare.lstrip("."),
+            bare.partition(".")[0],
+            bare.partition("/")[0],
+            ".".join(bare.split(".")[:2]),
+        }:
             with suppress(ValueError, ZeroDivisionError):
                 found += [Fraction(one), sign * Fraction(one)]
     return found

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 HEADER = """\
-# What the two commands of README.md need, with digests: Linux x86-64, Python 3.11. Made by .ci/make_lock.py; use: SECURITY.md.
+# What the two commands of README.md need, with digests: Linux x86-64, Python 3.11. By .ci/make_lock.py; see SECURITY.md.
 # Not in it: torch (its CPU wheel comes from another index), the extras of pyproject.toml, pip itself.
 """
 LEFT_OUT = ("torch", "rft-scaling")

@@ -212,10 +212,11 @@ class Record:
     data: dict[str, Any]  # num_human, num_augmented, correct_per_question, distinct_per_question, drop_counts, ...
     scores: dict[str, Score]  # 'maj1@1' (greedy), 'maj1@K', 'pass@K', ...
     rates: dict[str, Score]  # 'no_answer', 'truncated', and in the embedded world 'arithmetic_error', 'plan_error', ...
-    # of every stage the cell rests on: name, key, index in provenance.origins, digest of weights
+    # of every stage the cell rests on: name, key, index in provenance.origins, digests of code (null: unknown) and weights
     stages: list[dict[str, Any]]
     cost: list[StageCost]
-    # of the process that wrote the record: commit, dirty, versions, device, command, started; and origins of the stages
+    # of the process that wrote the record: commit, dirty, versions, device, command, started; origins of the stages, and the
+    # code of each kind of stage as it stood then
     provenance: dict[str, Any]
     files: dict[str, str]  # role -> file name relative to the record's folder
     schema_version: int = SCHEMA_VERSION

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rft")
 
 PROGRAM = ("python", "-m", "rft.run")
+OF_SWEEP = "plan."  # keys that a sweep adds to those of its jobs
 
 
 def study_folder() -> Path:
@@ -52,7 +53,7 @@ def run(cfg: DictConfig) -> None:
         cell = plan_cell(to_study_config(cfg))
     except ValueError as error:  # the job is no cell; written down, so that nobody takes the sweep for complete
         if swept:
-            job = " ".join(HydraConfig.get().overrides.task)
+            job = " ".join(word for word in HydraConfig.get().overrides.task if not word.startswith(OF_SWEEP))
             Study(folder, str(cfg.study_name)).register_invalid(job, reason=str(error))
             raise  # the other cells go on; the launcher reports at the end
         sys.exit(mask_text(f"error: {error}"))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
-from hydra_plugins.rft_launchers.job_composing import JobComposer
+from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -45,7 +45,7 @@ class DagLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         composer = JobComposer(self.hydra_context.config_loader, self.config)
-        configs = [_numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
+        configs = [numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
         from rft.execute.configuration import keep_configuration
         from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
         from rft.infra.disk import StoreError
@@ -74,13 +74,3 @@ def _returned(config: DictConfig) -> JobReturn:
     returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned
-
-
-def _numbered(config: DictConfig, number: int) -> DictConfig:
-    """The job's configuration with its number; names that hold a time are resolved here, so that all workers agree."""
-    with read_write(config), read_write(config.hydra), open_dict(config):
-        config.hydra.job.id = number
-        config.hydra.job.num = number
-        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
-        config.study_name = str(config.study_name)
-    return config

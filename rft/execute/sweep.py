@@ -17,6 +17,8 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
+from rft.execute.code import drift_lines
+from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
@@ -25,6 +27,7 @@ from rft.execute.stages import StagePayload
 from rft.infra.disk import StoreError
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
+from rft.infra.reservations import reserved
 from rft.infra.scheduler import Event, Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
@@ -32,6 +35,7 @@ from rft.infra.sweep_log import SweepLog
 from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
+from rft.plan.sweep_engine import with_one_engine
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, in_order
 
@@ -70,7 +74,7 @@ def run_sweep(
     Raises ValueError when a job's configuration is invalid: before anything runs.
     """
     with _no_garbage():
-        planned = [plan_cell(cfg) for cfg in jobs]
+        planned = [plan_cell(cfg) for cfg in with_one_engine(jobs)]
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
@@ -85,10 +89,15 @@ def run_sweep(
         )
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
+    for line in drift_lines(in_order(target for cell in cells for target in cell.plan.targets), store):
+        log.warning(line)
     open_cells = _registered(cells, study=study)
-    errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
-    cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
-    errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
+    needed = {stage.key for cell in open_cells for stage in cell.plan.stages}
+    with reserved(store, needed, study=study_folder, tell=log.info):
+        errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
+        cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
+        errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
+    tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
 

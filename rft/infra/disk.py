@@ -49,6 +49,11 @@ def children(folder: Path) -> list[Path]:
         return []
 
 
+def own_children(folder: Path) -> list[Path]:
+    """The same, and nothing where the folder is a link: what it leads to belongs to somebody else."""
+    return [] if folder.is_symlink() else children(folder)
+
+
 def fsync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
     fd = os.open(folder, os.O_RDONLY)

@@ -57,7 +57,7 @@ def stop(running: Running, *numbers: int) -> None:
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
 def test_a_stopped_sweep_leaves_nothing_and_goes_on(tmp_path_factory, expected, numbers):  # type: ignore[no-untyped-def]
-    sweep = Sweep(tmp_path_factory.getbasetemp() / "stopped")  # one sweep through all stops
+    sweep = Sweep(tmp_path_factory.getbasetemp() / "stopped", "tracking.mode=offline")  # one sweep through all stops
     running = sweep.start()
     if sweep.wait_for_stage(running) is None:
         running.ended(60)

@@ -16,7 +16,7 @@ from byte_model import overrides
 from composing import composed, compute
 from core_tiny import toy_pairs
 from model_servers import wait_for
-from vllm_model import served_folder
+from vllm_model import CONTEXT, served_folder
 
 from rft.config import ServerKind
 from rft.core.sampling.engines import Place, open_sampler
@@ -65,7 +65,7 @@ def sampler(url: str) -> Iterator[OpenAISampler]:
 
 def test_the_server_says_what_it_serves_and_its_kind_must_be_named(url: str, folder: Path):
     found = report(Endpoint(url, "m", ServerKind.vllm), chat=False)
-    assert (found.model, found.root, found.context, found.owner) == ("m", str(folder), 128, "vllm")
+    assert (found.model, found.root, found.context, found.owner) == ("m", str(folder), CONTEXT, "vllm")
     with pytest.raises(ValueError, match="set kind=vllm"):
         report(Endpoint(url, "m"), chat=False)
     with pytest.raises(ValueError, match="does not know the model other"):

@@ -15,11 +15,13 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
@@ -68,6 +70,27 @@ class GridsSweeper(BasicSweeper):
         self.grids = {name: _texts(grid) for name, grid in (grids or {}).items()}
         self.ahead: Ahead | None = None
 
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """The launcher gets the configuration as it is; here it is only written down, without secrets."""
+        from rft.execute.configuration import masked  # Hydra imports every plugin at every start
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.config = masked(config)
+        self.launched = config  # the launcher's own
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """All jobs, and then what is told once for all of them."""
+        from rft.infra.masking import private_file
+
+        folder = Path(str(self.config.hydra.sweep.dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        private_file(folder / "multirun.yaml").close()  # what fills it keeps its mode
+        try:
+            return super().sweep(arguments)
+        finally:
+            if self.ahead is not None and not self.config.dry_run:
+                self.ahead.tell_edges()
+
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""
         if not self.grids:
@@ -80,19 +103,11 @@ class GridsSweeper(BasicSweeper):
             jobs += [job for job in itertools.chain.from_iterable(batches) if job not in jobs]
         return [jobs]
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """All jobs, and then what is told once for all of them."""
-        try:
-            return super().sweep(arguments)
-        finally:
-            if self.ahead is not None and not self.config.dry_run:
-                self.ahead.tell_edges()
-
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose every job to find bad overrides early, and plan them together: but for a launcher that does both itself."""
         if getattr(self.launcher, "composes_before_running", False):
             return
-        composer = JobComposer(self.hydra_context.config_loader, self.config)
+        composer = JobComposer(self.hydra_context.config_loader, self.launched)
         configs = [numbered(composer.compose(job), number) for number, job in enumerate(batch)]
         if self.ahead is None:  # batches after the first are told what the first ones are
             self._plan_ahead(configs)
@@ -110,5 +125,5 @@ class GridsSweeper(BasicSweeper):
             return
         if not self.config.dry_run:
             print(self.ahead.text())
-        with read_write(self.config), open_dict(self.config):
-            self.config.hydra.overrides.hydra += self.ahead.overrides
+        with read_write(self.launched), open_dict(self.launched):
+            self.launched.hydra.overrides.hydra += self.ahead.overrides

@@ -228,6 +228,10 @@ class RuntimeConfig:
     gpu_memory_utilization: Annotated[float | None, fields.run("(0, 1]")]
     tensor_parallel: Annotated[int, fields.run("[1, inf)")]  # vLLM: GPUs over which one model is spread
     flops_per_s: Annotated[float, fields.run("(0, inf)")]  # of one worker, for time estimates only
+    processes: Annotated[int, fields.run("[1, inf)")]  # that train one model together, each on a share of every step
+    shard: bool  # weights, gradients and moments in shards over those processes (FSDP2), else a copy in each (DDP)
+    gradient_checkpointing: bool  # activations of a layer are computed again for its gradient: less memory, more time
+    checkpoint_minutes: Annotated[float, fields.run("(0, inf)")]  # of training, after which a killed one goes on
 
 
 @dataclass

@@ -16,6 +16,7 @@ from typing import Any
 
 from rft.archive.seals import seal
 from rft.config import StudyConfig
+from rft.execute.code import drift_lines
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
@@ -28,6 +29,7 @@ from rft.infra.entry import Entry
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.numerics import require
 from rft.infra.provenance import provenance
+from rft.infra.reservations import reserved
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.plan.cell import plan
@@ -67,13 +69,16 @@ def run_cell(
     require(cfg.numerics.value)
     check_servers(planned.targets, store=store)
     store.announce(log.info)
+    for line in drift_lines(planned.stages, store):
+        log.warning(line)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
     if study.complete(planned.cell_id, cell_key=planned.cell_key, sets=planned.set_keys):
         log.info(f"{planned.cell_id} is finished: {record}")
         return record
     study.clear(planned.cell_id, cell_key=planned.cell_key)
-    with study.failing(planned.cell_id):
+    needed = [stage.key for stage in planned.stages]
+    with study.failing(planned.cell_id), reserved(store, needed, study=study_folder, tell=log.info):
         if cfg.preflight:
             from rft.execute.preflight import preflight_cell  # imports torch
 

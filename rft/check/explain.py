@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from rft.archive.files import json_at, present
+from rft.changes import changed_values
 from rft.check.rebuild import Rebuilder
 from rft.check.stored import stages_of
-from rft.check.why import KEY_DIGITS, StageView, changed_values, changes
+from rft.check.why import KEY_DIGITS, StageView, changes
 from rft.execute import code
 from rft.infra.code import changed_parts
 from rft.infra.store import Store

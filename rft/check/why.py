@@ -1,7 +1,6 @@
 """Why stages would run again: another configuration or another cell, stage by stage, with the fields that differ.
 
-    changes(before, after)                # [Change("finetune", "1a2b...", "5e6f...", ("recipe.lr 0.001 -> 0.002",))]
-    changed_values(a.setting, b.setting)  # ['train.lr 0.001 -> 0.002']
+    changes(before, after)     # [Change("finetune", "1a2b...", "5e6f...", ("recipe.lr 0.001 -> 0.002",))]
 
 A stage of the second side that the first has not is set beside the one of its kind that it is most like, inputs that were set
 beside each other counted as equal.
@@ -14,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-NONE = "none"
 KEY_DIGITS = 8
 MOST_TEXT = 60
 
@@ -80,20 +78,6 @@ def _change(
     if None not in (old.version, new.version) and old.version != new.version:
         own.append(f"version {old.version} -> {new.version}")
     return Change(new.kind, old.key, new.key, tuple(own), tuple(inputs))
-
-
-def changed_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Keys of a configuration with other values: 'train.lr 0.001 -> 0.002'."""
-    names = [*before, *(name for name in after if name not in before)]
-    return [
-        f"{name} {_value(before, name)} -> {_value(after, name)}"
-        for name in names
-        if _value(before, name) != _value(after, name)
-    ]
-
-
-def _value(of: Mapping[str, Any], name: str) -> str:
-    return json.dumps(of[name], ensure_ascii=False) if name in of else NONE
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

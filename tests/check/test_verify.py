@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import compute, tiny
 
 from rft import cli
 from rft.archive.seals import seal
@@ -33,16 +32,6 @@ from rft.records import (
 Row = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study of two cells and its store."""
-    folder = tmp_path_factory.mktemp("verify")
-    for more in (("method=sft", "train_seed=1"), ("method=rft",)):  # another seed: this tiny model keeps no path
-        cfg = tiny(*more, "k=2", "temperature=1.5", "eval.vote_k=2", f"store.root={folder / '.store'}")
-        compute(cfg, study=folder / "study")
-    return folder
-
-
 @pytest.fixture
 def place(made: Path, tmp_path: Path) -> Path:
     """A copy to edit."""
@@ -55,12 +44,12 @@ def found(place: Path, *kinds: str, store: bool = True) -> list[Finding]:
 
 
 def bad(place: Path, *kinds: str, store: bool = True) -> dict[str, str]:
-    """Reason by check of what differs."""
-    return {
-        one.check: f"{one.place}: {one.why}"
-        for one in found(place, *kinds, store=store)
-        if one.verdict is Verdict.DIFFERS
-    }
+    """What differs, by check, a line each."""
+    lines: dict[str, list[str]] = {}
+    for one in found(place, *kinds, store=store):
+        if one.verdict is Verdict.DIFFERS:
+            lines.setdefault(one.check, []).append(f"{one.place}: {one.why}")
+    return {check: "\n".join(own) for check, own in lines.items()}
 
 
 def cell(place: Path, method: str = "rft") -> Path:

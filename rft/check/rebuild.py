@@ -103,9 +103,8 @@ class _Decoder:
             raise TypeError(f"{kind.__name__} has no {', '.join(sorted(row.keys() - fields.keys()))}")
         hints = _hints(kind)
         given = {name: self.value(hints[name], value) for name, value in row.items()}
-        if PATH in fields and not fields[PATH].compare and PATH not in given:
-            given[PATH] = ""  # not kept, and no part of the key
-        return kind(**given)
+        unkept = (name for name, one in fields.items() if not one.compare and one.default is dataclasses.MISSING)
+        return kind(**{**dict.fromkeys(unkept, ""), **given})  # names and places are not kept, and no part of the key
 
     def value(self, hint: Any, value: Any) -> Any:
         """A value of a declared type."""

@@ -67,10 +67,13 @@ def test_the_configuration_of_every_committed_cell_plans_that_cell_again():
 
 def test_stages_pair_with_what_they_stand_for():
     """Two trainings of one recipe: the second is told by its training set, though that is another too."""
-    before = [StageView("set", "s1", 1, {"n": 1}), StageView("set", "s2", 1, {"n": 2}),
-              StageView("train", "t1", 1, {"set": "s1", "lr": 1}), StageView("train", "t2", 1, {"set": "s2", "lr": 1})]  # fmt: skip
-    after = [before[0], StageView("set", "s3", 1, {"n": 3}),
-             StageView("train", "t3", 1, {"set": "s1", "lr": 2}), StageView("train", "t4", 1, {"set": "s3", "lr": 2})]  # fmt: skip
+
+    def view(kind: str, key: str, **fields: object) -> StageView:
+        return StageView(kind, key, 1, fields)
+
+    one = view("set", "s1", n=1)
+    before = [one, view("set", "s2", n=2), view("train", "t1", set="s1", lr=1), view("train", "t2", set="s2", lr=1)]
+    after = [one, view("set", "s3", n=3), view("train", "t3", set="s1", lr=2), view("train", "t4", set="s3", lr=2)]
     found = {one.key: one for one in changes(before, after)}
     assert found["s3"].own == ("n 2 -> 3",)
     assert (found["t3"].before, found["t3"].own, found["t3"].inputs) == ("t1", ("lr 1 -> 2",), ())

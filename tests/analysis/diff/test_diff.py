@@ -73,10 +73,8 @@ def test_a_value_that_all_cells_of_one_side_have_otherwise_parts_no_pair(tmp_pat
 
 
 def test_other_outcomes_are_a_row_of_the_table(tmp_path: Path):
-    a, b = (
-        study(tmp_path / "a"),
-        write_study(tmp_path / "b", specs=grid(models=["nano-s"], fracs=[0.5, 1.0]), truth=Truth(num_items=40), seed=9),
-    )
+    a, specs = study(tmp_path / "a"), grid(models=["nano-s"], fracs=[0.5, 1.0])
+    b = write_study(tmp_path / "b", specs=specs, truth=Truth(num_items=40), rng_seed=9)
     text = diff_text(a, b, flips=0)
     assert "p (Holm)" in text
     assert text.count("\n") > 4

@@ -72,6 +72,9 @@ class About:
             raise ValueError(f"{path} differs from its own digest: it is damaged or was edited; {RESTORE}")
         if body["format_version"] != FORMAT_VERSION:
             raise ValueError(f"{path} is of format {body['format_version']}, this code reads {FORMAT_VERSION}")
+        for name in body["parts"]:
+            if Path(name).name != name or name in ("", ".."):
+                raise ValueError(f"{path} names the part {name!r}: a part lies directly in the archive; {RESTORE}")
         for name in ("commands", "commits", "machines", "started"):
             body[name] = tuple(body[name])
         return About(**{**body, "parts": {name: Part(**part) for name, part in body["parts"].items()}})

@@ -19,6 +19,7 @@ class Made:
     facts: dict[str, Any]
     origin: dict[str, Any] = field(default_factory=dict)  # of stages from before it was kept: nothing
     code: str | None = None  # digest of the code that ran (rft.execute.code)
+    earlier_s: float = 0.0  # spent in killed processes; the store adds it to the stage's seconds (its EARLIER_S)
 
     @classmethod
     def of(cls, meta: dict[str, Any]) -> Self:

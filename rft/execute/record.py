@@ -217,6 +217,7 @@ def _model_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
         **cell.model_facts,
         **dataclasses.asdict(done.open(cell.read.base).facts),
         **dataclasses.asdict(done.open(cell.read.loss)),
+        **done.facts(cell.read.base),
         "base_weights": weights_digest(done.entry(cell.read.base).digests),
     }
 

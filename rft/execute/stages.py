@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 from rft.config import RuntimeConfig
 from rft.execute import code
 from rft.execute.made import Made
+from rft.execute.team import run_together
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
-from rft.infra.live import live_log
+from rft.infra.live import live_log, live_name
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
 from rft.infra.store import Store
@@ -70,13 +71,19 @@ class StageRunner:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
+        points = self.store.resume_points(stage.kind, stage.key)
         with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
-            done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished, log))
+            context = StageContext(out, self.runtime, report, sampler, self._finished, log, points)
+            if stage.trains and self.runtime.processes > 1:
+                live = None if self.live is None else self.live / live_name(stage.kind, stage.key)
+                done = run_together(alone, context, live_file=live)
+            else:
+                done = alone.run(context)
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
-        return Made(done.tokens, done.flops, facts, made)
+        return Made(done.tokens, done.flops, facts, made, earlier_s=done.earlier_s)
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:

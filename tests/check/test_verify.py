@@ -163,7 +163,7 @@ def test_a_turned_letter_is_found_also_where_the_record_was_made_to_fit(place: P
     alone = bad(place, store=False)
     assert "scores" not in alone
     assert "answers" in alone or "texts" in alone
-    assert "evaluate outcomes are not those of" in bad(place)["record against stages"]
+    assert "outcomes are not those of" in bad(place)["record against stages"]
 
 
 def test_an_outcome_file_of_another_cell_is_found(place: Path):
@@ -171,7 +171,7 @@ def test_an_outcome_file_of_another_cell_is_found(place: Path):
     assert "digests" in bad(place, store=False)
     fitting_scores(cell(place))
     reseal(cell(place))
-    assert "evaluate outcomes are not those of" in bad(place)["record against stages"]
+    assert "outcomes are not those of" in bad(place)["record against stages"]
 
 
 @pytest.mark.parametrize("name", [SHOWN_FILE, PATHS_FILE])

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
+from hydra_plugins.rft_launchers.study_configs import StudyConfigs
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -44,50 +45,38 @@ class DagLauncher(Launcher):
         """One JobReturn per job, in order. Exits with status 1 when a cell failed, after all others are finished."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        composer = JobComposer(self.hydra_context.config_loader, self.config)
-        configs = [_numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
+        configs = StudyConfigs(JobComposer(self.hydra_context.config_loader, self.config))
         from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
-        from rft.plan.typed import to_study_config
         from rft.run import PROGRAM
 
         folder = Path(str(self.config.hydra.sweep.dir))
+        numbered = list(enumerate(job_overrides, start=initial_job_idx))
         try:
-            jobs = [to_study_config(config) for config in configs]
+            jobs = [configs.of(job, number=number) for number, job in numbered]
             command = [*PROGRAM, *sys.argv[1:]]
             results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
         except ValueError as error:  # a configuration that cannot work: nothing has run yet
             sys.exit(f"error: {error}")
-        if not self.config.dry_run:
-            for config, (cell_id, reason) in zip(configs, results, strict=True):
-                if reason is None:
-                    _keep_configuration(config, folder / cell_id)
+        subdir = self.config.hydra.output_subdir
+        if not self.config.dry_run and subdir is not None:
+            for (number, job), (cell_id, reason) in zip(numbered, results, strict=True):
+                if reason is None and not (folder / cell_id / str(subdir)).exists():
+                    _keep_configuration(configs.composed(number, job), folder / cell_id / str(subdir))
         gone = {cell_id for cell_id, reason in results if reason is not None}
         if gone:  # told above, each fault once: Hydra would tell the first again, with a traceback of its own
             sys.exit(f"error: {len(gone)} of {len({cell_id for cell_id, _ in results})} cells have no record")
-        return [_returned(config) for config in configs]
+        return [_returned(job) for job in job_overrides]
 
 
-def _returned(config: DictConfig) -> JobReturn:
-    returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
+def _returned(job: Sequence[str]) -> JobReturn:
+    """Without its configuration, which nobody reads: those of a hundred thousand jobs are 20 GB."""
+    returned = JobReturn(overrides=job)
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned
 
 
-def _numbered(config: DictConfig, number: int) -> DictConfig:
-    """The job's configuration with its number; names that hold a time are resolved here, so that all workers agree."""
-    with read_write(config), read_write(config.hydra), open_dict(config):
-        config.hydra.job.id = number
-        config.hydra.job.num = number
-        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
-        config.study_name = str(config.study_name)
-    return config
-
-
-def _keep_configuration(config: DictConfig, cell: Path) -> None:
+def _keep_configuration(config: DictConfig, folder: Path) -> None:
     """What Hydra writes for a job, into the cell's folder: its configuration, its overrides, and Hydra's own."""
-    folder = cell / str(config.hydra.output_subdir)
-    if config.hydra.output_subdir is None or folder.exists():
-        return
     folder.mkdir(parents=True)
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     OmegaConf.save(own, folder / "config.yaml")

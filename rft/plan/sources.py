@@ -69,6 +69,25 @@ class Sources:
         return replace(self, data_digest=contents, data_paths=paths, num_test=test.num, sets={})
 
 
+class Resolver:
+    """`resolve` for many cells: those that share the parts of the configuration which it reads are looked up once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, ...], tuple[list[object], Sources]] = {}  # with the parts, so that ids stay theirs
+
+    def resolve(self, cfg: StudyConfig) -> Sources:
+        """What `resolve` gives. Raises ValueError for a missing file or model folder."""
+        parts: list[object] = [getattr(cfg, name) for name in LOOKED_UP]
+        key = (*map(id, parts), cfg.dry_run)
+        if key not in self._found:
+            self._found[key] = (parts, resolve(cfg))
+        return self._found[key][1]
+
+
+# All that is read below; their objects are shared by the jobs of a sweep that differ in plain numbers alone
+LOOKED_UP = ("model", "donors", "union", "pools", "servers", "data", "eval_sets", "select", "sampling", "runtime")
+
+
 def resolve(cfg: StudyConfig) -> Sources:
     """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
     return replace(_resolved(cfg), pools={name: _pool_content(name, pool) for name, pool in cfg.pools.items()})

@@ -4,7 +4,7 @@
     python -m tests.bench start analysis       # tests/bench/bench_start.py and bench_analysis.py
     python -m tests.bench plan --out multirun_outputs/reference/bench/2026-11-28.jsonl
 
-Every line gets date, commit and machine. Rows of the committed files are shown by docs/performance.md (`python -m analysis.docs`),
+Every line gets date, commit and machine. docs/performance.md shows the rows of the committed files (`python -m analysis.docs`),
 of each name the latest.
 """
 

@@ -5,8 +5,8 @@
     {"name": "corpus", "ours": 262000.0, "peer": 65000.0, "unit": "tokens/cpu_s", "ratio": 4.03, "limit": null, ...}
 
 `ratio` is ours over peer, the median of the pairs' ratios; `of_limit` is ours over the limit. In units of a rate more is
-better, in seconds less. Processor seconds (`cpu_s`: of a process with its threads and children) are compared wherever a machine
-that others use would make wall time a matter of luck; wall seconds (`s`) where waiting is what is measured.
+better, in seconds less. Processor seconds (`cpu_s`: of a process, its threads and children) are compared wherever a machine that
+others use would make wall time a matter of luck; wall seconds (`s`) where waiting is what is measured.
 """
 
 from __future__ import annotations
@@ -126,7 +126,13 @@ def row(
 
 
 def alone(
-    name: str, values: Sequence[float], *, unit: str, limit: float | None = None, must: float | None = None, **words: str
+    name: str,
+    values: Sequence[float],
+    *,
+    unit: str,
+    limit: float | None = None,
+    must: float | None = None,
+    **words: str,
 ) -> Row:
     """The row of something that has no peer but what it should reach."""
     ours = statistics.median(values)

@@ -4,9 +4,9 @@
     configs.of(["model=nano-s", "method=sft", "seed=7"])     # equal to to_study_config of the composed job
     configs.composed(3, ["model=nano-s", ...])               # Hydra's own form of job 3, for who needs it
 
-A job costs 12 ms the long way. What is free (`method`, `data_frac`, `k`, seeds: numbers and names of the top level, from which
-no other value of the configuration follows) is set on a copy of the first job with the same other overrides; the copy shares its
-parts. A sweep whose files make values of others (`seed: ${pretrain_seed}`) takes the long way for all jobs.
+A job costs 12 ms the long way. What is free (`method`, `data_frac`, `k`, seeds: numbers and names of the top level, from
+which no other value of the configuration follows) is set on a copy of the first job with the same other overrides; the copy
+shares its parts. A sweep whose files make values of others (`seed: ${pretrain_seed}`) takes the long way for all jobs.
 """
 
 from __future__ import annotations

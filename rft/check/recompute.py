@@ -68,7 +68,9 @@ class Again:
 
     def _runner(self, runtime: RuntimeConfig) -> StageRunner:
         """One for all stages that ran with these settings, so that a model is opened once."""
-        return self._runners.setdefault(str(runtime), StageRunner(AsItIs(self.stages.store.root, self.scratch), runtime))
+        return self._runners.setdefault(
+            str(runtime), StageRunner(AsItIs(self.stages.store.root, self.scratch), runtime)
+        )
 
     def close(self) -> None:
         """Free what is held open."""

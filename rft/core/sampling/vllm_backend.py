@@ -181,7 +181,7 @@ class VllmSampler:
 
 @contextmanager
 def _woken(core: Any, error: type[Exception]) -> Iterator[None]:
-    """vLLM's client notes that its process was killed, and yet waits for its answer for ever (0.32): it is given the error."""
+    """vLLM's client (0.32) notes that its process was killed and yet waits for its answer for ever: it is given the error."""
     finished = threading.Event()
 
     def watch() -> None:

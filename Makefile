@@ -58,15 +58,21 @@ mwp:
 	@test -f "$(MWP)/train.jsonl" -a -f "$(MWP)/test.jsonl" || { \
 	echo "make: no $(MWP)/train.jsonl and test.jsonl. Say where the word problems lie: make real-study MWP=FOLDER (rows as GSM8K has them; docs/usage.md)"; exit 1; }
 
+# Speed beside peers, each benchmark in a process of its own; its rows are kept for docs/performance.md (make docs).
 bench: $(DEV)
-	@for file in tests/bench/bench_*.py; do $(RUN) $$file; done
+	$(RUN) -m tests.bench --out multirun_outputs/reference/bench/$$(date +%F).jsonl
 
-# What a study needs. torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
+# What a study needs; `make study LOCKED=1` checks the digest of every file but torch's. torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --upgrade pip
 	$(RUN) -m pip install -q -c constraints.txt torch
+ifdef LOCKED
+	$(RUN) -m pip install -q --require-hashes --no-deps -r requirements.lock
+	$(RUN) -m pip install -q --no-deps -e .
+else
 	$(RUN) -m pip install -q -c constraints.txt -e .
+endif
 	touch $@
 
 # lm-evaluation-harness in an environment of its own, for the slow test that asks it for a record's score.

@@ -22,11 +22,10 @@ from rft.check.rebuild import Rebuilder, outside
 from rft.check.stored import Named
 from rft.config import RuntimeConfig
 from rft.execute.made import Made
-from rft.execute.stages import StageRunner
+from rft.execute.stages import TRAINING_BLOCKS, StageRunner
 from rft.infra.digest import content_digest
 from rft.infra.entry import Entry
 from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest
-from rft.infra.resume import ResumePoints
 from rft.infra.store import Store
 from rft.records import CURVE_FILE, read_json, read_jsonl
 
@@ -41,15 +40,7 @@ NEEDS_STORE = "it cannot be computed again from here"
 
 
 class AsItIs(Store):
-    """A store that is looked at: what is damaged stays where it is, and nothing goes on from a checkpoint."""
-
-    def __init__(self, root: Path, scratch: Path) -> None:
-        super().__init__(root)
-        self._scratch = scratch
-
-    def resume_points(self, name: str, key: str) -> ResumePoints:
-        """Of a training that is computed again: beside the store, and none is there."""
-        return ResumePoints(self._scratch / ".resume" / f"{name}-{key}", name=name, key=key)
+    """A store that is looked at: what is damaged stays where it is."""
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, or None. Raises RuntimeError for a damaged one."""
@@ -68,9 +59,7 @@ class Again:
 
     def _runner(self, runtime: RuntimeConfig) -> StageRunner:
         """One for all stages that ran with these settings, so that a model is opened once."""
-        return self._runners.setdefault(
-            str(runtime), StageRunner(AsItIs(self.stages.store.root, self.scratch), runtime)
-        )
+        return self._runners.setdefault(str(runtime), StageRunner(AsItIs(self.stages.store.root), runtime))
 
     def close(self) -> None:
         """Free what is held open."""
@@ -111,7 +100,8 @@ def unlike_machine(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
 
 def _runtime(origin: Mapping[str, Any]) -> RuntimeConfig:
     """Execution settings as they were, as far as they are known."""
-    blocks = {"micro_batch_tokens": 8192, "packing": False, "sample_batch": 256, **origin.get("blocks", {})}
+    usual = {"micro_batch_tokens": 8192, "packing": False, "sample_batch": 256, **TRAINING_BLOCKS}
+    blocks = {**usual, **origin.get("blocks", {})}
     device = "auto" if str(origin.get("device", "cpu")).startswith("cuda") else "cpu"
     return RuntimeConfig(
         device=device,
@@ -119,9 +109,6 @@ def _runtime(origin: Mapping[str, Any]) -> RuntimeConfig:
         gpu_memory_utilization=None,
         tensor_parallel=1,
         flops_per_s=1.0,
-        processes=1,
-        shard=False,
-        gradient_checkpointing=False,
         checkpoint_minutes=NEVER_MINUTES,
         **blocks,
     )

@@ -3,9 +3,10 @@
     needed = training_memory(model, part, micro_batch_tokens=8192)
     needed.total, needed.activations        # bytes
 
-Activations are counted, not guessed: one forward pass over a small micro-batch, with a hook on whatever autograd saves,
-scaled to the micro-batch of the training. So they hold for any architecture, for adapters, mixed precision and the loss's
-logits. What the backward pass holds for a moment is taken as twice the largest saved tensor.
+Activations are counted, not guessed: forward passes over a small micro-batch and half of it, with a hook on whatever
+autograd saves; the straight line through the two leads to the micro-batch of the training. So they hold for any
+architecture, for adapters, mixed precision and the loss's logits. What the backward pass holds for a moment is taken as twice
+the largest saved tensor.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rft.core.batching import MicroBatch
+from rft.core.batching import MicroBatch, take_rows
 from rft.core.model import Model, count_parameters, count_trainable
 from rft.core.team import ALONE
 
@@ -46,12 +47,16 @@ def training_memory(
     """
     trained = FLOAT * count_trainable(model) // shards
     saved, largest = _saved_bytes(model, part, autocast=autocast)
-    times = max(1.0, micro_batch_tokens / part.inputs_BT.numel())
+    half = take_rows(part, range((len(part.inputs_BT) + 1) // 2))
+    fewer, _ = _saved_bytes(model, half, autocast=autocast)
+    num_tokens, num_half = part.inputs_BT.numel(), half.inputs_BT.numel()
+    each = (saved - fewer) / (num_tokens - num_half) if num_half < num_tokens else saved / num_tokens
+    more = max(0, micro_batch_tokens - num_tokens)
     return TrainingMemory(
         weights=FLOAT * count_parameters(model).total // shards,
         gradients=trained,
         moments=MOMENTS * trained,
-        activations=int(times * (saved + 2 * largest)),
+        activations=int(saved + each * more + 2 * largest * (1 + more / num_tokens)),
     )
 
 

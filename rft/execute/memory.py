@@ -12,6 +12,7 @@ from rft.core.batching import cut_step
 from rft.core.lora import add_lora, without_lora
 from rft.core.memory import TrainingMemory, training_memory
 from rft.core.model import Model
+from rft.core.recomputing import recompute_layers
 from rft.core.tokenization import Encoded
 
 NUM_EXAMPLES = 8
@@ -29,7 +30,7 @@ def memory_to_train(model: Model, examples: Sequence[Encoded], cfg: StudyConfig)
     if train.lora_rank is not None:
         learner = add_lora(model, rank=train.lora_rank, alpha=train.lora_alpha or 2 * train.lora_rank, seed=0)
     if runtime.gradient_checkpointing:
-        learner.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_layers(learner, on=True)
     try:
         return training_memory(
             learner,
@@ -40,5 +41,5 @@ def memory_to_train(model: Model, examples: Sequence[Encoded], cfg: StudyConfig)
         )
     finally:
         if runtime.gradient_checkpointing:
-            learner.gradient_checkpointing_disable()
+            recompute_layers(learner, on=False)
         without_lora(learner)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
 from hydra_plugins.rft_launchers.study_configs import StudyConfigs
@@ -46,7 +46,10 @@ class DagLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         configs = StudyConfigs(JobComposer(self.hydra_context.config_loader, self.config))
+        from rft.execute.configuration import KEPT_FOLDER, keep_configuration
         from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
+        from rft.infra.disk import StoreError
+        from rft.infra.masking import mask_text
         from rft.run import PROGRAM
 
         folder = Path(str(self.config.hydra.sweep.dir))
@@ -55,13 +58,13 @@ class DagLauncher(Launcher):
             jobs = [configs.of(job, number=number) for number, job in numbered]
             command = [*PROGRAM, *sys.argv[1:]]
             results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
-        except ValueError as error:  # a configuration that cannot work: nothing has run yet
-            sys.exit(f"error: {error}")
-        subdir = self.config.hydra.output_subdir
-        if not self.config.dry_run and subdir is not None:
+        except (ValueError, StoreError) as error:  # a configuration that cannot work, a disk that takes nothing
+            sys.exit(mask_text(f"error: {error}"))
+        if not self.config.dry_run:
             for (number, job), (cell_id, reason) in zip(numbered, results, strict=True):
-                if reason is None and not (folder / cell_id / str(subdir)).exists():
-                    _keep_configuration(configs.composed(number, job), folder / cell_id / str(subdir))
+                if reason is None and not (folder / cell_id / KEPT_FOLDER).exists():
+                    config = configs.composed(number, job)
+                    keep_configuration(config, hydra=config.hydra, folder=folder / cell_id)
         gone = {cell_id for cell_id, reason in results if reason is not None}
         if gone:  # told above, each fault once: Hydra would tell the first again, with a traceback of its own
             sys.exit(f"error: {len(gone)} of {len({cell_id for cell_id, _ in results})} cells have no record")
@@ -70,15 +73,6 @@ class DagLauncher(Launcher):
 
 def _returned(job: Sequence[str]) -> JobReturn:
     """Without its configuration, which nobody reads: those of a hundred thousand jobs are 20 GB."""
-    returned = JobReturn(overrides=job)
+    returned = JobReturn(overrides=list(job))
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned
-
-
-def _keep_configuration(config: DictConfig, folder: Path) -> None:
-    """What Hydra writes for a job, into the cell's folder: its configuration, its overrides, and Hydra's own."""
-    folder.mkdir(parents=True)
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    OmegaConf.save(own, folder / "config.yaml")
-    OmegaConf.save(OmegaConf.create({"hydra": config.hydra}), folder / "hydra.yaml")
-    OmegaConf.save(config.hydra.overrides.task, folder / "overrides.yaml")

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
+
 if TYPE_CHECKING:
-    from hydra_plugins.rft_launchers.job_composing import JobComposer
     from rft.config import StudyConfig
 
 SEEDS = ("seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed", "corpus_seed")  # any integer is valid
@@ -49,13 +50,7 @@ class StudyConfigs:
 
     def composed(self, number: int, job: Sequence[str]) -> DictConfig:
         """The job as Hydra has it, with its number; names that hold a time are resolved here, so that all workers agree."""
-        config = self.composer.compose(job)
-        with read_write(config), read_write(config.hydra), open_dict(config):
-            config.hydra.job.id = number
-            config.hydra.job.num = number
-            config.hydra.sweep.dir = str(config.hydra.sweep.dir)
-            config.study_name = str(config.study_name)
-        return config
+        return numbered(self.composer.compose(job), number)
 
     def of(self, job: Sequence[str], *, number: int = 0) -> StudyConfig:
         """The job's configuration. Raises what Hydra raises for an override that does not fit, ValueError for what cannot

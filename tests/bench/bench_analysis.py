@@ -3,7 +3,8 @@
     python tests/bench/bench_analysis.py [--cells 10000] [--pairs 5] [--study FOLDER]
 
 Beside the analysis before, on the same records, each run in a process of its own; figures have equal bytes. The limit is
-reading the same files: unpacking the outcomes and parsing the records. `--study`: records that an earlier run has written there.
+reading the same files: unpacking the outcomes and parsing the records. `--study`: records that were
+written before.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from transformers import (
 
 from rft.core.sampling import ctranslate2_backend
 from rft.core.sampling.agreement import TOLERANCE_NATS, Agreement
-from rft.core.sampling.engines import open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.sampling.forms import disagreement
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.byte_model import byte_tokenizer
@@ -185,7 +185,7 @@ def test_forms_that_differ(tmp_path: Path, make: Made, changes: dict[str, Any], 
         resolve_engine("ctranslate2", folder, device="cpu")
     if on_opening:
         with pytest.raises(ValueError, match=rf"(?s){on_opening}.*sampling.engine=torch"):
-            open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+            open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
 
 
 def test_the_table_says_the_same_of_files_in_the_older_spelling(tmp_path: Path) -> None:
@@ -224,7 +224,26 @@ def test_tokenizers_with_gaps_in_their_ids(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no token has the id 102, the highest is 263"):
         resolve_engine("ctranslate2", folder, device="cpu")
     with pytest.raises(ValueError, match="257 tokens with ids up to 263: use"):
-        open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+        open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
+
+
+def word_tokenizer() -> Any:
+    """As a user makes one: without Qwen2's own `<|endoftext|>`, which transformers adds when it loads it for a Qwen2."""
+    backend = Tokenizer(models.WordLevel({f"w{i}": i for i in range(60)} | {"<eos>": 60}, unk_token="<eos>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
+
+
+def test_a_token_that_transformers_adds_on_loading_is_counted_before_anything_runs(tmp_path: Path) -> None:
+    folder = written(tmp_path / "model", qwen2(vocab_size=61), tokenizer=word_tokenizer())
+    assert resolve_engine("auto", folder, device="cpu") == "torch"
+    with pytest.raises(ValueError, match="vocab_size is 61, but its tokenizer has 62 tokens"):
+        resolve_engine("ctranslate2", folder, device="cpu")
+    with pytest.raises(ValueError, match=r"cannot convert.*size 62"):
+        converted(folder, tmp_path / "converted")
+    roomy = written(tmp_path / "roomy", qwen2(vocab_size=64), tokenizer=word_tokenizer())
+    assert resolve_engine("auto", roomy, device="cpu") == "ctranslate2"
+    assert converted(roomy, tmp_path / "copy").gap_nats < TOLERANCE_NATS / 20
 
 
 def test_added_tokens_count_as_ids(tmp_path: Path) -> None:
@@ -264,7 +283,7 @@ PROMPTS = [Prompt(text) for text in ("Question: Ann has 13 red nails. " * 3 + "A
 
 
 def samples(folder: Path) -> Any:
-    sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+    sampler = open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
     drawn = sampler.sample(
         PROMPTS, num_draws=4, temperature=1.0, top_p=0.95, max_new_tokens=20, stop=[], seed=3
     )  # fmt: skip
@@ -291,7 +310,7 @@ def test_the_comparison_changes_neither_the_copy_nor_a_sample(
 def test_an_engine_that_is_taken_writes_what_transformers_writes(tmp_path: Path) -> None:
     """Greedy, token by token, without cache or batch."""
     folder = made(llama, {"rope_parameters": LINEAR}, tmp_path / "model")
-    sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+    sampler = open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
     options = {"num_draws": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 24, "stop": [], "seed": 0}
     found = [group[0].text for group in sampler.sample(PROMPTS, **options)]
     tokenizer = load_tokenizer(folder)

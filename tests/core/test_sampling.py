@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ import torch
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler, Solution, finish
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
-from rft.core.sampling.engines import open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.sampling.torch_backend import choose, left_padded
+from rft.core.sampling.vllm_forms import head_size, vllm_refusal
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.core_tiny import tiny_tokenizer, toy_pairs, trained_folder
 
@@ -30,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(engine: str, folder: Path, *, threads: int = 1, batch: int | None = None) -> Sampler:
-    return open_sampler(engine, folder, device="cpu", threads=threads, dtype="float32", batch=batch)
+    return open_sampler(engine, folder, Place(device="cpu", threads=threads, dtype="float32", batch=batch))
 
 
 def draw(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[list[Solution]]:
@@ -131,9 +133,9 @@ def test_samples_are_the_same_in_a_fresh_process(engine: str, folder: Path) -> N
     here = [[solution.text for solution in row] for row in draw(opened(engine, folder), PROMPTS[:6])]
     script = (
         "import json, sys; from pathlib import Path\n"
-        "from rft.core.sampling.engines import open_sampler\n"
+        "from rft.core.sampling.engines import Place, open_sampler\n"
         "from rft.core.tokenization import Prompt\n"
-        f"s = open_sampler({engine!r}, Path(sys.argv[1]), device='cpu', threads=1, dtype='float32')\n"
+        f"s = open_sampler({engine!r}, Path(sys.argv[1]), Place(device='cpu', threads=1, dtype='float32'))\n"
         "prompts = [Prompt(text) for text in json.loads(sys.argv[2])]\n"
         "rows = s.sample(prompts, num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=24,"
         " stop=[], seed=5)\n"
@@ -236,3 +238,21 @@ def test_vllm_absent_is_said_plainly(folder: Path) -> None:
         resolve_engine("vllm", folder, device="cuda")
     with pytest.raises(ValueError, match="vLLM, which is not installed"):
         opened("vllm", folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        ({"hidden_size": 32, "num_attention_heads": 4}, 8),
+        ({"hidden_size": 32, "num_attention_heads": 4, "head_dim": 64}, 64),
+        ({"n_embd": 64, "n_head": 2}, 32),
+        ({"model_type": "mamba"}, None),
+    ],
+)
+def test_vllm_on_a_processor_takes_heads_of_known_sizes(
+    tmp_path: Path, config: dict[str, Any], size: int | None
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert head_size(tmp_path) == size
+    assert vllm_refusal(size, device="cuda") is None
+    assert (vllm_refusal(size, device="cpu") is None) == (size != 8)

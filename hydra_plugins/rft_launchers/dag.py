@@ -73,6 +73,6 @@ class DagLauncher(Launcher):
 
 def _returned(job: Sequence[str]) -> JobReturn:
     """Without its configuration, which nobody reads: those of a hundred thousand jobs are 20 GB."""
-    returned = JobReturn(overrides=job)
+    returned = JobReturn(overrides=list(job))
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned

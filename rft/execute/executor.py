@@ -2,7 +2,7 @@
 
     executor.run(tasks, on_event=print)      # {"sft ...": Result("done", ...), ...}
 
-Tasks name what they depend on, what they cost and what they would share with others (rft.infra.scheduler.Task). An executor
+Tasks name what they depend on, what they cost and what they would share with others (rft.infra.graph.Task). An executor
 runs each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here
 uses local processes. Another one is a single file: a class with this method, and a launcher that gives it to
 rft.execute.sweep (hydra_plugins/rft_launchers/dag.py).
@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rft.infra.scheduler import Event, Result, Task, run_graph
+from rft.infra.graph import Event, Result, Task
+from rft.infra.scheduler import run_graph
 
 
 class Executor(Protocol):

@@ -22,9 +22,9 @@ from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
+from rft.infra.graph import Event, Result, Task
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
-from rft.infra.scheduler import Event, Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.infra.sweep_log import SweepLog

@@ -4,8 +4,9 @@ the cells finish.
     python -m rft.run -m hydra/launcher=dag_local hydra.launcher.workers=2 data_frac=0.25,1 method=sft,rft
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 
@@ -22,6 +23,7 @@ class DagLocalConfig:
     _target_: str = "hydra_plugins.rft_launchers.dag_local.DagLocalLauncher"
     workers: int = 2
     threads: int = 1  # of each worker
+    resources: dict[str, Any] = field(default_factory=dict)  # for other launchers: here every stage takes one worker
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagLocalConfig, provider="rft_launchers")
@@ -30,11 +32,11 @@ ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagL
 class DagLocalLauncher(DagLauncher):
     """Over processes of this machine."""
 
-    def __init__(self, workers: int, threads: int) -> None:
+    def __init__(self, workers: int, threads: int, resources: Any = None) -> None:
         self.workers = workers
         self.threads = threads
 
-    def executor(self) -> "Executor":
+    def executor(self, folder: Path) -> "Executor":
         from rft.execute.executor import LocalProcesses
 
         return LocalProcesses(workers=self.workers, threads=self.threads)

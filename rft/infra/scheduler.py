@@ -57,7 +57,7 @@ class _Run:
         self.num_stillborn = 0
 
     def run(self) -> dict[str, Result]:
-        with _terminate_is_interrupt():
+        with terminate_is_interrupt():
             try:
                 while not self.graph.is_finished:
                     self._wake_postponed()
@@ -187,7 +187,7 @@ def _affinity_rank(affinity: str, own: str, others: set[str]) -> int:
 
 
 @contextmanager
-def _terminate_is_interrupt() -> Iterator[None]:
+def terminate_is_interrupt() -> Iterator[None]:
     """Let SIGTERM stop the run as Ctrl-C does (only the main thread may set signal handlers)."""
     if threading.current_thread() is not threading.main_thread():
         yield

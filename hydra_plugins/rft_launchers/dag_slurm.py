@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.config_store import ConfigStore
 
 from hydra_plugins.rft_launchers.dag import DagLauncher
+from hydra_plugins.rft_launchers.plain import plain
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
-
-SLURM_FOLDER = ".slurm"  # below the study's folder
 
 
 @dataclass
@@ -48,6 +47,7 @@ class DagSlurmLauncher(DagLauncher):
         self.said = DagSlurmConfig(**said)
 
     def executor(self, folder: Path) -> "Executor":
+        from rft.infra.cluster.register import SLURM_FOLDER
         from rft.infra.cluster.resources import ResourceTable
         from rft.infra.cluster.sbatch import Sbatch
         from rft.infra.cluster.slurm import SlurmJobs
@@ -72,11 +72,3 @@ class DagSlurmLauncher(DagLauncher):
             max_jobs=said.max_jobs,
             poll_s=said.poll_s,
         )
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """A part of Hydra's configuration as a dictionary."""
-    from omegaconf import DictConfig, OmegaConf
-
-    found = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
-    return {str(key): value for key, value in dict(found or {}).items()}  # type: ignore[arg-type]

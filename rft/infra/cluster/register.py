@@ -8,7 +8,6 @@ register.all(), register.next_number()
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from rft.infra.live import Appender, Tail
 
+SLURM_FOLDER = ".slurm"  # below the study's folder
 NAME_FILE, JOBS_FILE = "name", "jobs.jsonl"
 
 
@@ -69,8 +69,3 @@ class Register:
 def is_there(folder: Path) -> bool:
     """Whether a sweep of the study has submitted jobs."""
     return (folder / JOBS_FILE).exists()
-
-
-def text(job: Submitted) -> str:
-    """For messages."""
-    return json.dumps(list(job.tasks[:3]), ensure_ascii=False) + (" ..." if len(job.tasks) > 3 else "")

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from rft.infra.cluster import slurm_queue
 from rft.infra.cluster.bundles import Bundle, bundles_of, needs_of
@@ -39,6 +40,8 @@ GRACE_S = 10.0  # for what a node wrote to reach this one
 @dataclass(frozen=True)
 class SlurmJobs:
     """An executor (rft.execute.executor)."""
+
+    engine: ClassVar[str] = "SLURM jobs"
 
     folder: Path  # of the study, on a disk that all nodes share
     table: ResourceTable
@@ -223,9 +226,10 @@ class _Run:
                 self.graph.fail(task_id, reason)
 
     def _tick(self) -> None:
-        running = [one for one in self.running if one not in self.graph.results]
-        if running:
-            self.graph.tell("tick", running[0])
+        """Let whoever listens have its turn, whether or not a job runs."""
+        left = next((one for one in (*self.running, *self.graph.tasks) if one not in self.graph.results), None)
+        if left is not None:
+            self.graph.tell("tick", left)
 
 
 def _done(ended: Mapping[str, Note], task_id: str) -> bool:

@@ -2,7 +2,7 @@
 
     python tests/cluster/stub_sweep.py slurm FOLDER --width 6 --seconds 1      # {"results": {"first": ["done", null], ...}}
 
-`first`, then `width` stages that need it, then `last` and `record`, which need those. FOLDER/computed.txt has a line for every
+`first`, then `width` stages that need it, then `last` and `record`, which need those. FOLDER/computed.txt has a line for each
 stage that was really computed, FOLDER/begun.txt one for every beginning.
 """
 

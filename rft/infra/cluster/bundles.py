@@ -9,8 +9,8 @@
     >>> [len(one.tasks) for one in found], [sorted(one) for one in needs_of(found)]
     ([1, 3, 2], [[], [0], [0]])
 
-Of one level means that no task of a bundle waits for another: bundles wait for each other without a circle. A bundle that
-waits for one other alone, which nothing else waits for, joins it.
+Of one level means that no task of a bundle waits for another: bundles wait for each other without a circle. A bundle joins one
+that nothing else waits for, where it would start right after that one anyhow.
 """
 
 from __future__ import annotations
@@ -88,21 +88,24 @@ def _packed(tasks: Sequence[Task], table: ResourceTable, most_tasks: int, most_s
 
 
 def _chained(bundles: Sequence[Bundle], most_tasks: int, most_s: float) -> list[Bundle]:
-    """Join each bundle to the only one that it waits for, where nothing else waits for that one."""
+    """Join each bundle to one that it alone waits for, if all else that it waits for has to end before that one too."""
     needs = needs_of(bundles)
-    followers = [0] * len(bundles)
-    for one in needs:
-        for number in one:
-            followers[number] += 1
-    merged, into = dict(enumerate(bundles)), list(range(len(bundles)))
+    followers: list[set[int]] = [set() for _ in bundles]
+    for number, own in enumerate(needs):
+        for one in own:
+            followers[one].add(number)
+    merged, members = dict(enumerate(bundles)), [{number} for number in range(len(bundles))]
+    into, before = list(range(len(bundles))), [set(own) for own in needs]  # of the bundle that each became part of
     for number, bundle in enumerate(bundles):
-        if len(needs[number]) != 1:
-            continue
-        before = next(iter(needs[number]))
-        first = merged[into[before]]
-        fits = len(first.tasks) + len(bundle.tasks) <= most_tasks and first.cost_s + bundle.cost_s <= most_s
-        if followers[before] == 1 and first.resources == bundle.resources and fits:
-            into[number] = into[before]
-            merged[into[before]] = Bundle((*first.tasks, *bundle.tasks), first.resources)
-            del merged[number]
+        roots = {into[one] for one in needs[number]}
+        for root in (one for one in roots if roots - {one} <= {into[two] for two in before[one]}):
+            first = merged[root]
+            alone = set().union(*(followers[one] for one in members[root])) - members[root] == {number}
+            fits = len(first.tasks) + len(bundle.tasks) <= most_tasks and first.cost_s + bundle.cost_s <= most_s
+            if alone and fits and first.resources == bundle.resources:
+                into[number] = root
+                members[root].add(number)
+                merged[root] = Bundle((*first.tasks, *bundle.tasks), first.resources)
+                del merged[number]
+                break
     return list(merged.values())

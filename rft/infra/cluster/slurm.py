@@ -91,6 +91,7 @@ class _Run:
                 while not self.graph.is_finished:
                     self._submit()
                     self._read()
+                    self._forget_settled()
                     self._look()
                     self._tick()
                     time.sleep(self.how.poll_s)
@@ -182,8 +183,18 @@ class _Run:
         for note in self.journals.fresh():
             if note.task in self.graph.tasks and note.task not in self.graph.results:
                 self._take(note)
-        for number in [n for n, job in self.jobs.items() if all(self._is_settled(one) for one in job.tasks)]:
-            del self.jobs[number]
+
+    def _forget_settled(self) -> None:
+        """Take jobs off the list that have nothing more to say; those that would wait for a failed one are cancelled."""
+        settled = [job for job in self.jobs.values() if all(map(self._is_settled, job.tasks))]
+        for job in settled:
+            del self.jobs[job.number]
+        vain = [job.slurm_id for job in settled if all(map(self._is_skipped, job.tasks))]
+        if vain:
+            slurm_queue.cancel(self.name, vain)
+        for number, bundle in list(self.plan.waiting.items()):
+            if all(self._is_skipped(task.id) for task in bundle.tasks):
+                del self.plan.waiting[number]
 
     def _take(self, note: Note) -> None:
         if note.kind == "done":
@@ -200,6 +211,9 @@ class _Run:
 
     def _is_settled(self, task_id: str) -> bool:
         return task_id not in self.graph.tasks or task_id in self.graph.results
+
+    def _is_skipped(self, task_id: str) -> bool:
+        return task_id in self.graph.results and self.graph.results[task_id].status == "skipped"
 
     def _look(self) -> None:
         """Fail the tasks of jobs that have left the queue without a word of them."""

@@ -29,19 +29,19 @@ class Engine:
     arguments: list[str] = field(default_factory=list)
     nodes: Any = None  # of Ray: the process that holds the nodes
 
-    def start(self, folder: Path, *more: str) -> subprocess.Popen[str]:
+    def start(self, folder: Path, *more: str) -> subprocess.Popen[bytes]:
         folder.mkdir(parents=True, exist_ok=True)
         command = [self.python, str(HERE / "stub_sweep.py"), self.name, str(folder), *self.arguments, *more]
-        with open(folder / "driver.err", "a") as told:
-            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True)
+        with open(folder / "driver.err", "a") as told, open(folder / "results.json", "w") as out:
+            return subprocess.Popen(command, stdout=out, stderr=told)
 
-    def results(self, sweep: subprocess.Popen[str]) -> dict[str, list[str | None]]:
+    def results(self, sweep: subprocess.Popen[bytes], folder: Path) -> dict[str, list[str | None]]:
         """By task: how it ended, and why."""
-        out, _ = sweep.communicate(timeout=PATIENCE_S)
-        return json.loads(out)["results"] if out else {}
+        sweep.wait(timeout=PATIENCE_S)
+        return json.loads((folder / "results.json").read_text())["results"]
 
     def run(self, folder: Path, *more: str) -> dict[str, list[str | None]]:
-        return self.results(self.start(folder, *more))
+        return self.results(self.start(folder, *more), folder)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,7 @@ def ray_nodes() -> Iterator[Engine]:
     assert nodes.stdout is not None
     address = next(line.strip() for line in nodes.stdout if line[0].isdigit() and line.strip()[-1].isdigit())
     yield Engine("ray", str(RAY_PYTHON), ["--address", address], nodes)
-    nodes.communicate("end\n", timeout=60)
+    nodes.communicate("end\n", timeout=120)
 
 
 def lines(path: Path) -> list[str]:

@@ -34,7 +34,7 @@ def test_stages_of_a_lost_node_are_run_again(ray_nodes: Engine, tmp_path: Path):
     wait_until(lambda: wide_begun(tmp_path) >= 3)  # all nodes have one
     ray_nodes.nodes.stdin.write("kill\n")
     ray_nodes.nodes.stdin.flush()
-    assert ray_nodes.results(sweep) == DONE
+    assert ray_nodes.results(sweep, tmp_path) == DONE
     assert lines(tmp_path / "computed.txt") == ALL
     assert len(lines(tmp_path / "begun.txt")) == len(ALL) + 1  # nothing twice but what was killed
 
@@ -46,7 +46,7 @@ def test_a_killed_worker_costs_its_stage_alone(ray_nodes: Engine, tmp_path: Path
     wait_until(lambda: wide_begun(tmp_path) >= 1)
     begun = [line for line in (tmp_path / "begun.txt").read_text().splitlines() if line.startswith("wide")]
     os.kill(int(begun[0].split()[-1]), signal.SIGKILL)
-    assert ray_nodes.results(sweep) == DONE
+    assert ray_nodes.results(sweep, tmp_path) == DONE
     assert lines(tmp_path / "computed.txt") == ALL
     assert len(lines(tmp_path / "begun.txt")) == len(ALL) + 1
 

@@ -55,7 +55,7 @@ def test_a_cancelled_job_is_a_missing_stage_with_a_reason(slurm: Engine, tmp_pat
     sweep = slurm.start(tmp_path, "--seconds", "20")
     job = wait_until(lambda: running(tmp_path))
     subprocess.run(["scancel", job.slurm_id], check=True)
-    results = slurm.results(sweep)
+    results = slurm.results(sweep, tmp_path)
     assert results["wide 0"][0] == "failed"
     assert "CANCELLED" in str(results["wide 0"][1])
     assert results["record"][0] == "skipped"
@@ -67,7 +67,7 @@ def test_a_killed_job_is_told_and_computed_by_the_next_sweep(slurm: Engine, tmp_
     sweep = slurm.start(tmp_path, "--seconds", "20")
     job = wait_until(lambda: running(tmp_path))
     subprocess.run(["scancel", "--signal=KILL", job.slurm_id], check=True)
-    assert slurm.results(sweep)["wide 0"][0] == "failed"
+    assert slurm.results(sweep, tmp_path)["wide 0"][0] == "failed"
     assert {one for one, _ in slurm.run(tmp_path).values()} == {"done"}
     assert lines(tmp_path / "computed.txt") == ALL
 
@@ -77,7 +77,7 @@ def test_a_preempted_job_is_requeued_and_goes_on(slurm: Engine, tmp_path: Path):
     job = wait_until(lambda: running(tmp_path))
     wait_until(lambda: "wide 0" in lines(tmp_path / "computed.txt"))
     subprocess.run(["scancel", "--signal=USR2", job.slurm_id], check=True)  # as SLURM does before it ends a job
-    assert slurm.results(sweep) == DONE
+    assert slurm.results(sweep, tmp_path) == DONE
     assert lines(tmp_path / "computed.txt") == ALL
     begun = lines(tmp_path / "begun.txt")
     assert len(begun) == len(ALL) + 1  # the stage that was cut off began twice, what was done before it once
@@ -122,8 +122,8 @@ def test_a_controller_that_is_started_again_is_waited_for(slurm: Engine, tmp_pat
     started = Path(folder) / "slurmctld.started"
     os.kill(int(started.read_text()), signal.SIGKILL)
     assert slurm_queue.jobs("anything") is None
-    log = open(Path(folder) / "log/slurmctld.out", "a")  # noqa: SIM115 (the daemon's)
-    again = subprocess.Popen(["slurmctld-wlm", "-D"], stdout=log, stderr=log, start_new_session=True)
+    with open(Path(folder) / "log/slurmctld.out", "a") as log:
+        again = subprocess.Popen(["slurmctld-wlm", "-D"], stdout=log, stderr=log, start_new_session=True)
     started.write_text(str(again.pid))
-    assert slurm.results(sweep) == DONE
+    assert slurm.results(sweep, tmp_path) == DONE
     assert lines(tmp_path / "computed.txt") == ALL

@@ -9,8 +9,8 @@
     >>> [len(one.tasks) for one in found], [sorted(one) for one in needs_of(found)]
     ([1, 3, 2], [[], [0], [0]])
 
-Of one level means that no task of a bundle waits for another: bundles wait for each other without a circle. A bundle joins one
-that nothing else waits for, where it would start right after that one anyhow.
+Of one level means that no task of a bundle waits for another: bundles wait for each other without a circle. A bundle joins
+one that nothing else waits for, where it would start right after that one anyhow.
 """
 
 from __future__ import annotations

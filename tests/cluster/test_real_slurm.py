@@ -122,8 +122,7 @@ def test_a_controller_that_is_started_again_is_waited_for(slurm: Engine, tmp_pat
     started = Path(folder) / "slurmctld.started"
     os.kill(int(started.read_text()), signal.SIGKILL)
     assert slurm_queue.jobs("anything") is None
-    with open(Path(folder) / "log/slurmctld.out", "a") as log:
-        again = subprocess.Popen(["slurmctld-wlm", "-D"], stdout=log, stderr=log, start_new_session=True)
-    started.write_text(str(again.pid))
+    begin = f"setsid slurmctld-wlm -D >>{folder}/log/slurmctld.out 2>&1 & echo $!"
+    started.write_text(subprocess.run(["sh", "-c", begin], capture_output=True, text=True, check=True).stdout)
     assert slurm.results(sweep, tmp_path) == DONE
     assert lines(tmp_path / "computed.txt") == ALL

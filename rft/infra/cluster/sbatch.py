@@ -32,7 +32,6 @@ class Sbatch:
     qos: str | None = None
     setup: tuple[str, ...] = ()  # shell commands before the job's own: modules to load
     more: dict[str, Any] = field(default_factory=dict)  # further options of sbatch by their names: {"exclude": "node7"}
-    array_size: int = 1000  # most elements of an array; the cluster's MaxArraySize is never passed
     array_parallelism: int = 256  # elements of one array that may run at once
     requeues: int = 20  # of a job that ran out of time
 

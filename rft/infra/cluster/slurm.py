@@ -80,6 +80,7 @@ class _Run:
         self.running: set[str] = set()
         self.gone_s: dict[int, float] = {}  # jobs that the queue does not list: since when
         self.looked_s = 0.0
+        self.most_elements = slurm_queue.max_array_size()
         first = self.register.next_number()
         self._take_up(slurm_queue.jobs(self.name) or {})
         self.plan = self._planned(tasks, first)
@@ -137,7 +138,7 @@ class _Run:
     def _submit(self) -> None:
         """Put as many jobs into the queue as may be there, like ones as arrays."""
         while self.plan.waiting and len(self.jobs) < self.how.max_jobs:
-            numbers = self._alike(min(self.how.max_jobs - len(self.jobs), self.how.sbatch.array_size))
+            numbers = self._alike(min(self.how.max_jobs - len(self.jobs), self.most_elements))
             bundle, needs = self.plan.waiting[numbers[0]], self.plan.needs[numbers[0]]
             calls = []
             for number in numbers:

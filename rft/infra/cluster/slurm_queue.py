@@ -61,7 +61,7 @@ def cancel(name: str, job_ids: Sequence[str] = ()) -> bool:
 
 
 def max_array_size() -> int:
-    """The largest array that this cluster takes; its largest index is one less."""
+    """Most elements of an array on this cluster, which allows indices below MaxArraySize."""
     for line in (_said(["scontrol", "show", "config"]) or "").splitlines():
         name, _, value = line.partition("=")
         if name.strip() == "MaxArraySize" and value.strip().isdigit():

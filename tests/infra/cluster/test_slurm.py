@@ -135,6 +135,13 @@ def test_a_cap_on_jobs_holds_back_the_rest(start: Callable[..., Any]):
     assert most == 1
 
 
+def test_an_array_is_no_longer_than_the_cluster_allows(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(slurm_queue, "max_array_size", lambda: 3)
+    fake, jobs = start()
+    assert len(run(fake, jobs, [Task(str(n), (), "m:f", None) for n in range(8)])) == 8
+    assert [len(calls) for calls, _ in fake.calls] == [3, 3, 2]
+
+
 def test_a_failure_is_told_with_its_root_and_the_rest_goes_on(start: Callable[..., Any]):
     fake, jobs = start({"b": "failed"})
     results = run(fake, jobs)
@@ -173,8 +180,11 @@ def test_a_sweep_that_starts_again_takes_up_what_is_queued(start: Callable[..., 
     assert len(new) <= 1  # c, if it was done: b and d are still in the queue
 
 
-def test_a_queued_job_whose_input_was_lost_is_submitted_anew(start: Callable[..., Any]):
+def test_a_queued_job_whose_input_was_lost_is_submitted_anew(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
     fake, jobs = start({"b": "gone", "d": "never"})
+    monkeypatch.setattr(slurm, "GRACE_S", 60.0)  # its driver is killed before it can notice
     with pytest.raises(SystemExit):
         run(fake, jobs, turns=4)
     fake.play.clear()

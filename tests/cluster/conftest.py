@@ -38,7 +38,8 @@ class Engine:
     def results(self, sweep: subprocess.Popen[bytes], folder: Path) -> dict[str, list[str | None]]:
         """By task: how it ended, and why."""
         sweep.wait(timeout=PATIENCE_S)
-        return json.loads((folder / "results.json").read_text())["results"]
+        told = (folder / "results.json").read_text().splitlines()  # Ray tells of killed workers in lines of its own
+        return json.loads(next(line for line in told if line.startswith("{")))["results"]
 
     def run(self, folder: Path, *more: str) -> dict[str, list[str | None]]:
         return self.results(self.start(folder, *more), folder)

@@ -24,6 +24,9 @@ class DagLocalConfig:
     workers: int = 2
     threads: int = 1  # of each worker
     resources: dict[str, Any] = field(default_factory=dict)  # for other launchers: here every stage takes one worker
+    # A watchdog for engines that hang: seconds in which a stage reports no progress, after which its worker is ended and the
+    # stage is tried again, once. null: off. Loading a large model is no progress: give minutes
+    stall_s: float | None = None
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagLocalConfig, provider="rft_launchers")
@@ -32,11 +35,12 @@ ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagL
 class DagLocalLauncher(DagLauncher):
     """Over processes of this machine."""
 
-    def __init__(self, workers: int, threads: int, resources: Any = None) -> None:
+    def __init__(self, workers: int, threads: int, stall_s: float | None = None, resources: Any = None) -> None:
         self.workers = workers
         self.threads = threads
+        self.stall_s = stall_s
 
     def executor(self, folder: Path) -> "Executor":
         from rft.execute.executor import LocalProcesses
 
-        return LocalProcesses(workers=self.workers, threads=self.threads)
+        return LocalProcesses(workers=self.workers, threads=self.threads, stall_s=self.stall_s)

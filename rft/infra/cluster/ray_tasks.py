@@ -25,9 +25,9 @@ from rft.infra.cluster.journal import Journals
 from rft.infra.cluster.ray_worker import Call, perform_there
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.graph import Event, Graph, Result, Task
+from rft.infra.interrupts import stopped_by_signals
 from rft.infra.numerics import VARIABLES as NUMERICS
 from rft.infra.process import THREAD_VARIABLES
-from rft.infra.scheduler import terminate_is_interrupt
 
 log = logging.getLogger("rft")
 
@@ -98,7 +98,7 @@ class _Run:
 
     def run(self) -> dict[str, Result]:
         self._check_demands()
-        with terminate_is_interrupt():
+        with stopped_by_signals():
             try:
                 while not self.graph.is_finished:
                     self._submit()

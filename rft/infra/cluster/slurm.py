@@ -5,9 +5,9 @@
 
 Jobs are submitted beforehand, each waiting for the end of those that it rests on (`afterany`; whether they succeeded it then
 looks itself: rft.infra.cluster.job), like ones as arrays, up to `max_jobs` at once. So they go on when whoever submitted them
-is gone; started again, it takes up those that are queued and computes what is missing. Ctrl-C and `rft stop` cancel them.
-What became of tasks stands in journals on the shared disk (rft.infra.cluster.journal); the queue is asked only for jobs that
-ended without a word. Neither slurmdbd nor an answer at every moment is needed.
+is gone; started again, it takes up those that are queued and computes what is missing. Ctrl-C and `rft stop` cancel them, a
+closed terminal does not. What became of tasks stands in journals on the shared disk (rft.infra.cluster.journal); the queue is
+asked only for jobs that ended without a word. Neither slurmdbd nor an answer at every moment is needed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rft.infra.cluster.register import Register, Submitted
 from rft.infra.cluster.resources import ResourceTable
 from rft.infra.cluster.sbatch import Sbatch, submit
 from rft.infra.graph import Event, Graph, Result, Task
-from rft.infra.scheduler import terminate_is_interrupt
+from rft.infra.interrupts import is_hang_up, stopped_by_signals
 
 log = logging.getLogger("rft")
 
@@ -87,7 +87,7 @@ class _Run:
         self.journals = Journals(how.folder, wanted=self._is_ours)
 
     def run(self) -> dict[str, Result]:
-        with terminate_is_interrupt():
+        with stopped_by_signals():
             try:
                 while not self.graph.is_finished:
                     self._submit()
@@ -96,8 +96,9 @@ class _Run:
                     self._look()
                     self._tick()
                     time.sleep(self.how.poll_s)
-            except KeyboardInterrupt:
-                slurm_queue.cancel(self.name)
+            except KeyboardInterrupt as stop:
+                if not is_hang_up(stop):  # jobs go on when a connection to the login node is lost
+                    slurm_queue.cancel(self.name)
                 raise
         return self.graph.results
 

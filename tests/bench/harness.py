@@ -126,13 +126,7 @@ def row(
 
 
 def alone(
-    name: str,
-    values: Sequence[float],
-    *,
-    unit: str,
-    limit: float | None = None,
-    must: float | None = None,
-    **words: str,
+    name: str, values: Sequence[float], *, unit: str, limit: float | None = None, must: float | None = None, **words: str
 ) -> Row:
     """The row of something that has no peer but what it should reach."""
     ours = statistics.median(values)

@@ -80,7 +80,7 @@ class Training(Questions):
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
             seed=self.corpus_seed,
-            singles=recipe.num_singles,
+            components=recipe.num_components,
             marked=recipe.worked_weight != 1.0,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),

@@ -68,13 +68,13 @@ class PretrainConfig:
     )
     # Weight in the loss of determined tokens, results and operands copied from a story (rft.text.world.corpus); others have 1
     determined_weight: Annotated[float, fields.result("(0, inf)")] = field(default=1.0, metadata={"added": True})
-    # Share of the budget, at its beginning, on components alone: no whole problems before their parts are learnt
-    components_frac: Annotated[float, fields.result("[0, 1)")] = field(default=0.0, metadata={"added": True})
+    # Share of the budget, at its beginning, on one-step documents alone: single skills before their composition
+    singles_frac: Annotated[float, fields.result("[0, 1)")] = field(default=0.0, metadata={"added": True})
 
     @property
-    def num_components(self) -> int:
-        """Tokens of the budget on components of solutions alone."""
-        return int(self.tokens * self.components_frac)
+    def num_singles(self) -> int:
+        """Tokens of the budget on one-step documents."""
+        return int(self.tokens * self.singles_frac)
 
 
 @dataclass

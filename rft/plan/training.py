@@ -80,7 +80,7 @@ class Training(Questions):
             world=values_of(self.cfg.data.world, leave_out=("human_style",)),
             num_tokens=num_tokens,
             seed=self.corpus_seed,
-            components=recipe.num_components,
+            singles=recipe.num_singles,
             determined=recipe.determined_weight != 1.0,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),

@@ -1,7 +1,7 @@
 """The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
 `Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), if asked for
-`determined.npy` besides (bool, same length). Where no components come first, a smaller budget's tokens are a prefix of a
+`determined.npy` besides (bool, same length). Without one-step documents a smaller budget's tokens are a prefix of a
 larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`:
 {"num_bytes": 201734, "num_tokens": 65634}.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rft.config import WorldConfig
 from rft.records import read_json, write_json
 from rft.stages.stage import Done, Stage, StageContext, added
-from rft.text.world import Segment, component_documents, corpus_documents
+from rft.text.world import Segment, corpus_documents, single_documents
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,14 +78,14 @@ class HeldoutFiles:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Corpus(Stage[CorpusFiles]):
-    """Documents of the world until there are `num_tokens` tokens, the first `components` of them without whole problems."""
+    """Documents of the world until there are `num_tokens` tokens, the first `singles` of them of one-step documents."""
 
     kind: ClassVar[str] = "corpus"
     version: ClassVar[int] = 2  # 2: every amount that a question means is named
     world: Mapping[str, Any]  # WorldConfig without human_style, on which no document depends: bases are shared
     num_tokens: int
     seed: int = added(0)
-    components: int = added(0)
+    singles: int = added(0)
     determined: bool = added(False)  # with `determined.npy`
 
     def run(self, work: StageContext) -> Done:
@@ -98,11 +98,9 @@ class Corpus(Stage[CorpusFiles]):
         tokenizer.save_pretrained(str(work.out))
         wanted = self.num_tokens + 1  # one more, as the last target of the last sequence
         texts = _Texts(tokenizer, marked=self.determined)
-        if self.components:
+        if self.singles:
             texts.add(
-                component_documents(world, seed=self.seed),
-                until=self.components,
-                report=lambda n: work.report(n / wanted),
+                single_documents(world, seed=self.seed), until=self.singles, report=lambda n: work.report(n / wanted)
             )
         texts.add(
             corpus_documents(world, seed=self.seed), until=wanted, report=lambda n: work.report(min(1.0, n / wanted))

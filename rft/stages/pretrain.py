@@ -97,7 +97,7 @@ class _Part:
 
 
 def _parts(recipe: PretrainConfig) -> list[_Part]:
-    """The components alone, where they come first, and what follows."""
-    border = recipe.num_components
+    """The one-step documents, where there are some, and all others."""
+    border = recipe.num_singles
     spans = [(0, border), (border, recipe.tokens)] if border else [(0, recipe.tokens)]
     return [_Part(start, end, max(1, (end - start) // recipe.batch_tokens)) for start, end in spans]

@@ -55,8 +55,8 @@ def test_an_unchanged_recipe_keeps_its_key_and_each_new_field_makes_another() ->
     assert "optimizer" not in identity
     assert "matrix_lr" not in identity
     assert stage(MUON).identity()["recipe"] == identity | {"optimizer": "muon", "matrix_lr": 0.03}
-    parts_first = replace(MUON, components_frac=0.5)
-    assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02), WEIGHTED, parts_first)}) == 5
+    singles_first = replace(MUON, singles_frac=0.5)
+    assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02), WEIGHTED, singles_first)}) == 5
     assert "number_start" not in stage(ADAMW).identity()["arch"]
     assert stage(ADAMW, replace(ARCH, number_start=0.4)).key != stage(ADAMW).key
     assert "determined" not in CORPUS.identity()

@@ -14,15 +14,7 @@ from world_settings import EASY
 from rft.core.world_tokenizer import build_world_tokenizer
 from rft.records import Problem
 from rft.stages.corpus import Corpus, _marked
-from rft.text.world import (
-    WorldSplit,
-    component_documents,
-    corpus_documents,
-    equation_key,
-    paths_of,
-    verdict,
-    world_problems,
-)
+from rft.text.world import WorldSplit, corpus_documents, equation_key, paths_of, verdict, world_problems
 from rft.text.world.corpus import Segment
 from rft.text.world.problems import drafts, tell
 from tests.lone_stage import run_stage
@@ -184,28 +176,3 @@ def test_a_marked_corpus_holds_the_same_tokens_and_a_mark_for_each(tmp_path: Pat
     ]
     words = tokenizer.convert_ids_to_tokens(tokens.tolist())
     assert list(zip(words, marks.tolist(), strict=True)) == expected[: len(words)]
-
-
-def test_components_that_come_first_hold_no_whole_problem_and_the_rest_is_the_corpus(tmp_path: Path) -> None:
-    """Whole problems have several equations in one item; the part behind the border is what a corpus begins with."""
-    world = {name: value for name, value in vars(EASY).items() if name != "human_style"}
-    made = []
-    for first in (0, 4_000):
-        stage = Corpus(world=world, num_tokens=9_000, seed=4, components=first)
-        run_stage(stage, out=tmp_path / f"{first}", inputs={})
-        made.append(np.load(stage.read(tmp_path / f"{first}").tokens))
-    plain, split = made
-    assert len(plain) == len(split) == 9_001
-    assert np.array_equal(split[4_000:], plain[:5_001])
-    components, corpus = (
-        [text_of(d) for d in itertools.islice(stream, 1500)]
-        for stream in (component_documents(EASY, seed=4), corpus_documents(EASY, seed=4))
-    )
-    assert max_equations_of_composed(components) < max_equations_of_composed(corpus)
-    assert not {t for t in components if "\n\n" in t} & set(corpus)
-
-
-def max_equations_of_composed(texts: list[str]) -> int:
-    """The most equations of one question's solution."""
-    items = [item for text in texts if text.startswith("Question:") for item in text.split("\n\n")]
-    return max(len(EQUATION.findall(item)) for item in items)

@@ -22,7 +22,7 @@ Everything is a function of the configuration and of named seeds, the same on ev
 """
 
 from rft.text.world.checker import Verdict, verdict
-from rft.text.world.corpus import Segment, component_documents, corpus_documents
+from rft.text.world.corpus import Segment, corpus_documents, single_documents
 from rft.text.world.graphs import WorldSplit
 from rft.text.world.paths import Path, Paths
 from rft.text.world.problems import alternative_paths, equation_key, paths_of, world_problems
@@ -34,10 +34,10 @@ __all__ = [
     "Verdict",
     "WorldSplit",
     "alternative_paths",
-    "component_documents",
     "corpus_documents",
     "equation_key",
     "paths_of",
+    "single_documents",
     "verdict",
     "world_problems",
 ]

@@ -22,14 +22,14 @@ an operand that is copied from the item's own story. All else is not marked: wor
 bare facts and of earlier results, and what the format alone tells (`>>`, a result said again, the answer's line).
 Segments end at token borders.
 
-`component_documents` is a stream without whole problems, to begin a pretraining with.
+`single_documents` is a stream of the simplest of these, one-step questions with some facts, to begin a pretraining with.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from rft.config import WorldConfig
@@ -43,6 +43,7 @@ from rft.text.world.scenarios import supported
 FACTS_PER_DOCUMENT = 10
 READINGS_PER_DOCUMENT = 5
 PROBLEMS_PER_DOCUMENT = 4
+SINGLE_FACT_FRAC = 0.05  # of single documents: bare arithmetic
 FACT_FRAC = 0.25  # of component documents: bare arithmetic
 ONE_STEP_FRAC = 0.4  # of the other component documents: as a question with an answer
 STORY_FRAC = 0.6  # of the readings: the first equation of a whole story, the rest of its solution left out
@@ -70,17 +71,9 @@ class Shape:
 def corpus_documents(config: WorldConfig, *, seed: int, held_out: bool = False) -> Iterator[list[Segment]]:
     """Endless documents; another seed gives another stream. `held_out` gives the slice that measures pretraining loss:
     its solved problems come from a split of their own, and its random stream is another one."""
-    return _documents(config, WorldSplit.HELD_OUT if held_out else WorldSplit.CORPUS, name="corpus", seed=seed)
-
-
-def component_documents(config: WorldConfig, *, seed: int) -> Iterator[list[Segment]]:
-    """Endless documents of components alone, other ones than those of `corpus_documents` with the same seed."""
-    return _documents(replace(config, composed_frac=0.0), WorldSplit.CORPUS, name="components", seed=seed)
-
-
-def _documents(config: WorldConfig, split: WorldSplit, *, name: str, seed: int) -> Iterator[list[Segment]]:
-    rng = Random(f"{name} {config.seed} {split.value} {seed}")
-    composed = drafts(config, split=split, stream=f"{name} {seed}")
+    split = WorldSplit.HELD_OUT if held_out else WorldSplit.CORPUS
+    rng = Random(f"corpus {config.seed} {split.value} {seed}")
+    composed = drafts(config, split=split, stream=f"corpus {seed}")
     single = _single_steps(config, split, rng)
     while True:
         shape = Shape(rng.randrange(2), rng.random() < 0.5, rng.choice((0.0, 1.0)))
@@ -93,6 +86,18 @@ def _documents(config: WorldConfig, split: WorldSplit, *, name: str, seed: int) 
         else:
             told = composed if rng.random() < STORY_FRAC else single
             yield _joined((_reading(next(told), config, shape, rng) for _ in range(READINGS_PER_DOCUMENT)), "\n")
+
+
+def single_documents(config: WorldConfig, *, seed: int) -> Iterator[list[Segment]]:
+    """Endless documents of one step an item: questions of one relation with their answers, some bare facts."""
+    rng = Random(f"singles {config.seed} {seed}")
+    single = _single_steps(config, WorldSplit.CORPUS, rng)
+    while True:
+        shape = Shape(rng.randrange(2), rng.random() < 0.5, rng.choice((0.0, 1.0)))
+        if rng.random() < SINGLE_FACT_FRAC:
+            yield _facts(config, shape, rng)
+        else:
+            yield _one_steps(single, config, shape, rng)
 
 
 def _facts(config: WorldConfig, shape: Shape, rng: Random) -> list[Segment]:

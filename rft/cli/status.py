@@ -58,14 +58,13 @@ def study_text(folder: Path) -> str:
 def store_text(root: Path) -> str:
     """Stages that live processes compute now, as far as the store's leases tell."""
     from rft.infra.disk import StoreError
-    from rft.infra.removal import live_stages
     from rft.infra.store import Store
 
     if not root.is_dir():
         return f"there is no store in {root}: what is being computed now is not known (--root says where it lies)"
     try:
-        stages = live_stages(Store(root))
+        stages = Store(root).computing()
     except StoreError as error:
         return f"what is being computed now is not known: {error}"
-    names = [f"{kind} {key[:8]}" for kind, _, key in (stage.rpartition("-") for stage in stages)]
+    names = [f"{kind} {key[:8]}" for kind, key in stages]
     return f"being computed now in {root}: {', '.join(names) or 'nothing'}"

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,21 @@ class EntryInfo:
     bytes: int
     seconds: float
     created: float  # seconds since the epoch
-    path: Path
+    files: tuple[str, ...]  # by their path in its folder
+    identity: Mapping[str, Any]  # its fields, inputs by their keys; empty where nobody said
+
+    @staticmethod
+    def of(manifest: Manifest) -> EntryInfo:
+        """Of a finished stage."""
+        return EntryInfo(
+            manifest.name,
+            manifest.key,
+            manifest.num_bytes,
+            manifest.seconds,
+            manifest.created,
+            tuple(manifest.files),
+            manifest.meta.get("identity", {}),
+        )
 
 
 def digests_of(manifest: Manifest) -> dict[str, str]:

@@ -14,6 +14,8 @@ Below the root (which may be moved or copied):
     timings.jsonl                                           what each computation took, for estimates
     failed/select-5f0c4a1e....log                           traceback of the last failure of a stage
     .locks/ .scratch/ .quarantine/                          owners' leases, unfinished work, damaged entries
+    .resume/                                                checkpoints of stages that are not finished
+    .sweeps/ .studies/                                      what live sweeps need, who rests on it (rft.infra.reservations)
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ from typing import Any
 from filelock import SoftFileLease
 
 from rft.infra.digest import canonical
-from rft.infra.disk import children, disk_errors, fsync_folder
+from rft.infra.disk import children, disk_errors, fsync_folder, own_children
 from rft.infra.entry import Busy, Entry, EntryInfo, check_name, digests_of
+from rft.infra.identity_mark import announce
 from rft.infra.leases import still_ours, try_lease
 from rft.infra.manifest import (
     MANIFEST_FILE,
@@ -45,6 +48,11 @@ from rft.infra.manifest import (
     read_manifest,
     write_manifest,
 )
+from rft.infra.masking import mask_text
+from rft.infra.objects import FolderObjects
+from rft.infra.removal import computing, finished_folders, remove_folder
+from rft.infra.resume import ResumePoints
+from rft.infra.stage_store import Fill
 from rft.infra.timings import Timing, append_timing, read_timings
 
 log = logging.getLogger(__name__)
@@ -53,11 +61,7 @@ LEASE_S = 60.0  # every process on one store must agree on it
 _POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
 _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs ten times a look at the key
 
-Fill = Callable[[Path], Mapping[str, Any] | None]
-
-
-IDENTITY_FILE = ".identity"  # below the root: the generation of identities that its keys are digests of
-IDENTITY_VERSION = 2
+EARLIER_S = "earlier_s"  # of what `fill` returns: seconds that count as the stage's too, spent in killed processes
 
 
 class Store:
@@ -68,23 +72,10 @@ class Store:
         self.lease_s = lease_s
 
     def announce(self, tell: Callable[[str], None]) -> None:
-        """Mark the store with today's kind of keys; `tell` once if it holds stages under older ones, which are not reused.
-
-        Keys are digests of identities. A store from before identities were declared by typed stages holds right results
-        under keys that nothing asks for any more.
-        """
-        mark = self.root / IDENTITY_FILE
-        if mark.exists():
-            return
-        others = [name.name for name in children(self.root) if name.is_dir() and not name.name.startswith(".")]
-        if others:
-            tell(
-                f"the store {self.root} was made by an earlier version: its stages have other keys and are computed again "
-                "(rft store gc removes what no study uses)"
-            )
+        """See rft.infra.identity_mark."""
         with disk_errors(self.root, "marking the store"):
-            self.root.mkdir(parents=True, exist_ok=True)
-            mark.write_text(f"{IDENTITY_VERSION}\n", encoding="utf-8")
+            names = [path.name for path in children(self.root) if path.is_dir()]
+            announce(self.objects, where=self.root, holds=names, tell=tell)
 
     def folder(self, name: str, key: str) -> Path:
         """Where the stage lies once it is finished."""
@@ -143,22 +134,43 @@ class Store:
 
     def sweep(self) -> int:
         """Remove the scratch folders of dead owners; returns how many. Safe at any time beside running processes."""
-        owners = {path.name.rsplit(".", 1)[0] for path in children(self.root / ".scratch")}
+        owners = {path.name.rsplit(".", 1)[0] for path in own_children(self.root / ".scratch")}
         with disk_errors(self.root, "removing scratch folders"):
             return sum(self._sweep_owner(owner) for owner in owners)
 
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage, by name and key; damaged ones are left out with a warning."""
-        for folder in sorted(self.root.glob(f"[!.]*/??/*/{MANIFEST_FILE}")):
+        for folder in finished_folders(self.root):
             try:
-                manifest = read_manifest(folder.parent)
+                manifest = read_manifest(folder)
+                if manifest is not None and folder != self.root / manifest.name / manifest.key[:2] / manifest.key:
+                    raise CorruptError(f"{MANIFEST_FILE}: belongs to {manifest.name}-{manifest.key}")
             except CorruptError as error:
-                log.warning("damaged stage %s: %s", folder.parent, error)
+                log.warning("damaged stage %s: %s", folder, error)
                 continue
             if manifest is not None:
-                yield EntryInfo(
-                    manifest.name, manifest.key, manifest.num_bytes, manifest.seconds, manifest.created, folder.parent
-                )
+                yield EntryInfo.of(manifest)
+
+    def computing(self) -> list[tuple[str, str]]:
+        """Kind and key of every stage that a live process is computing now. Raises StoreError."""
+        return computing(self.root, lease_s=self.lease_s)
+
+    def remove(self, name: str, key: str) -> bool:
+        """Remove a finished stage under its lease. False when a live process holds it, when it is not there, or when a link
+        leads to it. Raises StoreError."""
+        with disk_errors(self.root, f"removing {name}-{key}"), self._lease(name, key) as lease:
+            return lease.is_locked and remove_folder(self.root, name, key)
+
+    @property
+    def objects(self) -> FolderObjects:
+        """What processes tell each other in the store."""
+        return FolderObjects(self.root)
+
+    @contextmanager
+    def try_gate(self) -> Iterator[Callable[[], bool] | None]:
+        """Try once to be the only one who removes or reserves stages; gives whether that still holds, or None."""
+        with try_lease(self.root / ".sweeps" / "gate.lock", lease_s=self.lease_s) as lease:
+            yield (lambda: still_ours(lease)) if lease.is_locked else None
 
     def timings(self) -> dict[str, list[Timing]]:
         """What past computations took, by stage name, oldest first."""
@@ -208,9 +220,9 @@ class Store:
         try:
             with disk_errors(self.root, f"computing {name}-{key}"):
                 scratch.mkdir(parents=True)
-                found = fill(scratch)
-                seconds = time.perf_counter() - started
-                all_meta = {**meta, **(found or {})}
+                found = dict(fill(scratch) or {})
+                seconds = time.perf_counter() - started + found.pop(EARLIER_S, 0.0)
+                all_meta = {**meta, **found}
                 manifest = write_manifest(scratch, name=name, key=key, seconds=seconds, meta=all_meta)
                 if not still_ours(lease):
                     return None
@@ -239,6 +251,7 @@ class Store:
         mark_verified(target, manifest)
         append_timing(self.root / "timings.jsonl", manifest)
         self._failure_log(manifest.name, manifest.key).unlink(missing_ok=True)
+        shutil.rmtree(self.resume_points(manifest.name, manifest.key).folder, ignore_errors=True)
         return True
 
     def _failure_log(self, name: str, key: str) -> Path:
@@ -248,13 +261,13 @@ class Store:
         path = self._failure_log(name, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            path.write_text(mask_text("".join(traceback.format_exception(error))), encoding="utf-8")
         except OSError as problem:  # the disk may be what failed; the error itself still reaches the caller
             log.warning("cannot write %s: %s", path, problem)
 
     def _sweep_owner(self, owner: str, *, held: bool = False) -> int:
         """Remove scratch folders of `<name>-<key>` if no live process owns it (`held`: we do, before we make ours)."""
-        old = [path for path in children(self.root / ".scratch") if path.name.rsplit(".", 1)[0] == owner]
+        old = [path for path in own_children(self.root / ".scratch") if path.name.rsplit(".", 1)[0] == owner]
         if not old:
             return 0
         if held:
@@ -267,6 +280,11 @@ class Store:
     def lock_path(self, name: str, key: str) -> Path:
         """The marker of the stage's owner."""
         return self.root / ".locks" / f"{name}-{key}.lock"
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """The stage's checkpoints, which only its owner may touch; removed when it is finished."""
+        check_name(name, key)
+        return ResumePoints(self.root / ".resume" / f"{name}-{key}", name=name, key=key)
 
     @contextmanager
     def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:

@@ -27,10 +27,10 @@ from rft.archive.writing import write_archive
 from rft.cli import call
 from rft.cli.archive import archive
 from rft.cli.status import study_text
+from rft.infra.holdings import study_keys, unfinished
 from rft.infra.study import Study
 from rft.plan.validate import validate
 from rft.records import read_json, read_jsonl, write_json, write_jsonl
-from rft.store import study_keys, unfinished
 
 CELLS = (
     ("method=icl",),

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from rft.infra.digest import digest
+from rft.infra.holdings import PINS_FILE
 from rft.infra.store import Store
 from rft.records import RECORD_FILE, STUDY_FILE, write_json
-from rft.store import PINS_FILE, main
+from rft.store import main
 
 KEYS = {name: digest(name) for name in ("pretrain", "finetune", "shard", "evaluate", "lonely", "weights")}
 
@@ -101,13 +102,13 @@ def test_every_given_study_is_kept(store: Store):
 def test_what_is_pinned_stays_until_it_is_unpinned(store: Store):
     make_study(store.root.parent / "empty", [])
     assert run(store, "pin", str(store.root.parent / "first"), KEYS["lonely"][:10]) == 0
-    run(store, "gc", str(store.root.parent / "empty"), "--delete", "--weights")
+    run(store, "gc", str(store.root.parent / "empty"), "--only", "--delete", "--weights")
     assert keys(store) == set(KEYS.values()) - {KEYS["weights"]}
     run(store, "unpin", KEYS["lonely"])
-    run(store, "gc", str(store.root.parent / "empty"), "--delete", "--weights")
+    run(store, "gc", str(store.root.parent / "empty"), "--only", "--delete", "--weights")
     assert keys(store) == set(KEYS.values()) - {KEYS["weights"], KEYS["lonely"]}
     run(store, "unpin", str(store.root.parent / "first"))
-    run(store, "gc", str(store.root.parent / "empty"), "--delete", "--weights")
+    run(store, "gc", str(store.root.parent / "empty"), "--only", "--delete", "--weights")
     assert keys(store) == set()
     assert (store.root / PINS_FILE).is_file()
 

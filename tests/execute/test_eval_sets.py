@@ -19,6 +19,7 @@ from analysis.study import Shown, draw_study
 from analysis.tables.sets import sets_table
 from rft.archive.writing import write_archive
 from rft.config import StudyConfig
+from rft.infra.holdings import held_stages
 from rft.infra.mirror_results import summary_metrics
 from rft.infra.store import Store
 from rft.infra.study import Study
@@ -26,7 +27,6 @@ from rft.plan.cell import plan
 from rft.plan.show import plan_text
 from rft.plan.sources import resolve
 from rft.records import Record, read_json, read_jsonl
-from rft.store import held_stages
 
 SFT = ("method=sft", "eval.vote_k=2")
 

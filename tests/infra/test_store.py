@@ -140,6 +140,15 @@ def test_frozen_owner_loses_its_lease_and_throws_its_work_away(tmp_path: Path) -
     assert not (tmp_path / "store" / "failed").exists()
 
 
+def test_a_stage_longer_than_its_lease_is_kept_by_heartbeats(tmp_path: Path) -> None:
+    owner = start_child(tmp_path / "store", tmp_path / "calls", seconds=5.0, lease_s=2.0)
+    wait_for(tmp_path / "calls")
+    heir = start_child(tmp_path / "store", tmp_path / "calls", seconds=0, lease_s=2.0)
+    assert finish(owner) == f"False content of {KEY}"
+    assert finish(heir) == f"True content of {KEY}"
+    assert (tmp_path / "calls").read_text().splitlines() == [KEY]
+
+
 def test_busy_instead_of_waiting(tmp_path: Path) -> None:
     owner = start_child(tmp_path / "store", tmp_path / "calls", seconds=0.5)
     wait_for(tmp_path / "calls")

@@ -1,0 +1,66 @@
+"""Processes named so that another one can tell whether they are still there.
+
+    me = Owner.this()                       # Owner(machine='5f0c...', host='gpu1', pid=4711, start=887123)
+    me.gone()                               # True only where this machine can prove that the process has ended
+
+A process is looked up by its number and the moment it started, since numbers are used again, and only on its own machine: the
+same boot of the same kernel, and the same view of its processes (two containers of one host name are two machines).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from rft.infra.digest import digest
+
+
+@dataclass(frozen=True)
+class Owner:
+    """One process."""
+
+    machine: str  # digest of host name, boot and process namespace
+    host: str  # its name, for people
+    pid: int
+    start: int  # clock ticks between boot and its start; 0 where that cannot be read
+
+    @staticmethod
+    def this() -> Owner:
+        """The process that asks."""
+        return Owner(_machine(), socket.gethostname(), os.getpid(), _start_of(os.getpid()))
+
+    def gone(self) -> bool:
+        """Whether it has certainly ended; False where it lives, or lives elsewhere, or cannot be looked up."""
+        if self.machine != _machine():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:  # it is another user's
+            pass
+        now = _start_of(self.pid)
+        return 0 not in (now, self.start) and now != self.start
+
+    def text(self) -> str:
+        """For people."""
+        return f"process {self.pid} on {self.host}"
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        processes = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # not Linux: the name alone
+        boot, processes = "", 0
+    return digest([socket.gethostname(), boot, processes])
+
+
+def _start_of(pid: int) -> int:
+    try:
+        line = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return int(line.rpartition(")")[2].split()[19])  # its name, in brackets, may hold anything
+    except (OSError, ValueError, IndexError):
+        return 0

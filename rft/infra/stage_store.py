@@ -1,0 +1,78 @@
+"""What a store of finished stages offers, whether its stages lie in a folder (rft.infra.store) or in a bucket
+(rft.infra.bucket_store).
+
+    store = open_store("multirun_outputs/.store")
+    entry = store.get("select", key)             # None, or the finished stage with a local folder to read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from rft.infra.entry import Entry, EntryInfo
+from rft.infra.objects import Objects
+from rft.infra.timings import Timing
+
+Fill = Callable[[Path], Mapping[str, Any] | None]
+
+
+class StageStore(Protocol):
+    """Finished stages by kind and key, each computed once. See rft.infra.store.Store for what each method promises."""
+
+    @property
+    def root(self) -> Path | str:
+        """Where it is: a folder or a URL."""
+        ...
+
+    @property
+    def objects(self) -> Objects:
+        """What processes tell each other in it."""
+        ...
+
+    def announce(self, tell: Callable[[str], None]) -> None:
+        """Mark the store as one of today's."""
+        ...
+
+    def has(self, name: str, key: str) -> bool:
+        """Whether the stage is finished."""
+        ...
+
+    def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
+        """The finished stage, or None."""
+        ...
+
+    def compute(
+        self,
+        name: str,
+        key: str,
+        fill: Fill,
+        *,
+        meta: Mapping[str, Any],
+        wait: bool = True,
+        on_wait: Callable[[float], None] | None = None,
+    ) -> Entry:
+        """The finished stage, computed when it is not there."""
+        ...
+
+    def entries(self) -> Iterator[EntryInfo]:
+        """Every finished stage."""
+        ...
+
+    def timings(self) -> dict[str, list[Timing]]:
+        """What past computations took."""
+        ...
+
+    def try_gate(self) -> AbstractContextManager[Callable[[], bool] | None]:
+        """Try once to be the only one who removes or reserves stages; gives whether that still holds, or None."""
+        ...
+
+    def computing(self) -> list[tuple[str, str]]:
+        """Kind and key of every stage that a live process computes now."""
+        ...
+
+    def remove(self, name: str, key: str) -> bool:
+        """Remove a finished stage; False when a live process holds it, or when it is not the store's own."""
+        ...

@@ -26,6 +26,7 @@ from rft.infra.process import Worker
 _RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
 _MAX_ATTEMPTS = 2  # of a task whose worker died
 _AFFINITY_SLACK = 0.8  # a task that fits this worker's warm caches goes first from this share of the top priority on
+_AGAIN = "run the same command again, and it is tried again"
 _STOP_S = 3.0  # workers' time for cleaning up when interrupted
 
 
@@ -194,3 +195,9 @@ class _Run:
         for worker in self.workers:
             worker.join(deadline)
         self.workers = []
+
+
+def _affinity_rank(affinity: str, own: str, others: set[str]) -> int:
+    if affinity and affinity == own:
+        return 0
+    return 2 if affinity in others else 1

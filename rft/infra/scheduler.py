@@ -26,7 +26,6 @@ from rft.infra.process import Worker
 _RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
 _MAX_ATTEMPTS = 2  # of a task whose worker died
 _AFFINITY_SLACK = 0.8  # a task that fits this worker's warm caches goes first from this share of the top priority on
-_AGAIN = "run the same command again, and it is tried again"
 _STOP_S = 3.0  # workers' time for cleaning up when interrupted
 
 
@@ -92,7 +91,8 @@ class _Run:
         others = {other.affinity for other in self.workers if other is not worker}
 
         def order(task_id: str) -> tuple[int, float, str]:
-            rank = _affinity_rank(self.graph.tasks[task_id].affinity, worker.affinity, others)
+            affinity = self.graph.tasks[task_id].affinity
+            rank = 0 if affinity and affinity == worker.affinity else 2 if affinity in others else 1
             return rank, -self.graph.priority[task_id], task_id
 
         return min(near, key=order)
@@ -186,7 +186,10 @@ class _Run:
             self.graph.ready.add(task_id)
             self.graph.tell("retried", task_id, error=cause)
         else:
-            self.graph.fail(task_id, f"its worker process ended {_MAX_ATTEMPTS} times ({cause}); {_AGAIN}")
+            error = (
+                f"its worker process ended {_MAX_ATTEMPTS} times ({cause}); run the same command again to try it again"
+            )
+            self.graph.fail(task_id, error)
 
     def _stop_workers(self) -> None:
         deadline = time.monotonic() + _STOP_S
@@ -195,9 +198,3 @@ class _Run:
         for worker in self.workers:
             worker.join(deadline)
         self.workers = []
-
-
-def _affinity_rank(affinity: str, own: str, others: set[str]) -> int:
-    if affinity and affinity == own:
-        return 0
-    return 2 if affinity in others else 1

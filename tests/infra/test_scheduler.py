@@ -226,7 +226,7 @@ def test_progress_reaches_the_parent(tmp_path: Path) -> None:
 
 def test_busy_stage_gives_its_worker_to_other_work(tmp_path: Path) -> None:
     """Two graphs, one worker each, one store: the shared stage is computed once and nobody's worker waits for it."""
-    payload = {"root": str(tmp_path / "store"), "key": "0123456789abcdef", "seconds": 1.0}
+    payload = {"root": str(tmp_path / "store"), "key": "0123456789abcdef", "seconds": 4.0}
     shared = task("shared", function="compute", log=tmp_path / "calls", payload=payload, cost_s=100.0)
     code = textwrap.dedent(
         f"""

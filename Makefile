@@ -100,7 +100,7 @@ lm-eval-env:
 
 # vLLM's build for processors in an environment of its own (4 GB), and the tests of the engine `vllm` and of its server there.
 vllm-test: .venv-vllm/.installed
-	.venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py
+	OMP_NUM_THREADS=1 .venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py
 
 .venv-vllm/.installed: pyproject.toml
 	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm

@@ -1,4 +1,4 @@
-# make study | test | test-all | vllm-test | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
+# make study | test | test-all | test-cluster | vllm-test | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env vllm-test bench faults fuzz clean
+.PHONY: study test test-all test-cluster check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env vllm-test bench faults fuzz clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -16,7 +16,24 @@ test: $(DEV)
 	$(RUN) -m pytest
 
 test-all: $(DEV)
-	$(RUN) -m pytest -m "slow or not slow"
+	$(RUN) -m pytest -m "not cluster"
+
+# Executors on a real Ray (in an environment of its own) and a real SLURM: the one whose commands are on PATH, else one of one
+# node from the script SLURM_LOCAL, started here and stopped again. Minutes long.
+SLURM_LOCAL ?= ../shared/slurm/slurm-local
+SLURM_DIR := $(CURDIR)/.slurm-local
+
+test-cluster: $(DEV) .venv-ray/.installed
+	@set -e; if ! command -v sbatch >/dev/null && test -x "$(SLURM_LOCAL)"; then \
+	trap '"$(SLURM_LOCAL)" stop "$(SLURM_DIR)"' EXIT; "$(SLURM_LOCAL)" start "$(SLURM_DIR)"; . "$(SLURM_DIR)/env"; \
+	export RFT_SLURM_FOLDER="$(SLURM_DIR)"; fi; \
+	$(RUN) -m pytest -n 0 -m cluster tests/cluster
+
+.venv-ray/.installed: pyproject.toml constraints.txt
+	test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install -q -c constraints.txt torch
+	.venv-ray/bin/python -m pip install -q -c constraints.txt -e ".[ray]"
+	touch $@
 
 check: test lint types
 
@@ -83,7 +100,7 @@ lm-eval-env:
 
 # vLLM's build for processors in an environment of its own (4 GB), and the tests of the engine `vllm` and of its server there.
 vllm-test: .venv-vllm/.installed
-	.venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py
+	OMP_NUM_THREADS=1 .venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py
 
 .venv-vllm/.installed: pyproject.toml
 	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm

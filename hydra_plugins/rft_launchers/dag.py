@@ -1,7 +1,7 @@
 """What launchers have in common that plan a whole sweep as one graph: they differ in the executor that runs it.
 
     class DagRayLauncher(DagLauncher):                      # one file: settings, and which executor
-        def executor(self) -> Executor: ...
+        def executor(self, folder: Path) -> Executor: ...
 
 Hydra composes the jobs; from there on the sweep is the project's own (rft.execute.sweep), and no worker needs Hydra.
 """
@@ -33,8 +33,8 @@ class DagLauncher(Launcher):
     composes_before_running = True  # a sweeper need not compose all jobs beforehand to find bad overrides
 
     @abstractmethod
-    def executor(self) -> "Executor":
-        """What runs the graph."""
+    def executor(self, folder: Path) -> "Executor":
+        """What runs the graph; below `folder`, the study's, it may keep what it needs."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -57,7 +57,7 @@ class DagLauncher(Launcher):
         try:
             jobs = [configs.of(job, number=number) for number, job in numbered]
             command = [*PROGRAM, *sys.argv[1:]]
-            results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
+            results = run_sweep(jobs, study_folder=folder, executor=self.executor(folder), command=command)
         except (ValueError, StoreError) as error:  # a configuration that cannot work, a disk that takes nothing
             sys.exit(mask_text(f"error: {error}"))
         if not self.config.dry_run:
@@ -73,6 +73,6 @@ class DagLauncher(Launcher):
 
 def _returned(job: Sequence[str]) -> JobReturn:
     """Without its configuration, which nobody reads: those of a hundred thousand jobs are 20 GB."""
-    returned = JobReturn(overrides=job)
+    returned = JobReturn(overrides=list(job))
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned

@@ -30,6 +30,7 @@ COMMANDS = (
     Command("run", "compute a cell, or with -m a whole sweep"),
     Command("plan", "what a run would compute: stages, tokens, time; nothing is written"),
     Command("status", "progress of a study: cells done, cells missing and why, stages being computed now"),
+    Command("stop", "end a sweep that runs, from any shell: its workers, Ray tasks or SLURM jobs"),
     Command("study", "take cells off a study's list; nothing is deleted"),
     Command("plot", "figures, tables, fits and claims of a study (or of the published one: --paper)"),
     Command("predict", "predict the larger cells of a study from the smaller ones, then look"),

@@ -45,8 +45,9 @@ class ArchConfig:
     # Output projections of attention start as the transposed value projections: a token looked at becomes likelier
     # to be said. It came later: where it is false, a base is stored under the name that it had before
     copying_start: bool = field(default=False, metadata={"added": True})
-    # Embeddings of number tokens start alike in part, and with waves of their value (rft.core.number_start). Added as above
-    number_start: bool = field(default=False, metadata={"added": True})
+    # Share of waves of their value in the embeddings of number tokens at the start, beside a part common to them all
+    # (rft.core.number_start); 0: they start as any token. Added as above
+    number_start: Annotated[float, fields.result("[0, 0.7]")] = field(default=0.0, metadata={"added": True})
 
 
 @dataclass
@@ -65,8 +66,8 @@ class PretrainConfig:
     matrix_lr: Annotated[float | None, fields.result("(0, inf)", "muon: peak rate of hidden matrices; adamw: null")] = (
         field(default=None, metadata={"added": True})
     )
-    # Weight in the loss of the numbers that solutions work with, operands and results (rft.text.world.corpus); others have 1
-    worked_weight: Annotated[float, fields.result("(0, inf)")] = field(default=1.0, metadata={"added": True})
+    # Weight in the loss of determined tokens, results and operands copied from a story (rft.text.world.corpus); others have 1
+    determined_weight: Annotated[float, fields.result("(0, inf)")] = field(default=1.0, metadata={"added": True})
     # Share of the budget, at its beginning, on one-step documents alone: single skills before their composition
     singles_frac: Annotated[float, fields.result("[0, 1)")] = field(default=0.0, metadata={"added": True})
 

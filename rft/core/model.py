@@ -75,8 +75,9 @@ def build_llama(
         if arch.copying_start:
             for layer in model.model.layers:
                 _start_copying(layer.self_attn)
-        if arch.number_start:
-            start_numbers(model.get_input_embeddings().weight, numbers or {}, std=arch.embedding_std)
+        if arch.number_start > 0:
+            embeddings_VD = model.get_input_embeddings().weight
+            start_numbers(embeddings_VD, numbers or {}, std=arch.embedding_std, value_share=arch.number_start)
     return model
 
 

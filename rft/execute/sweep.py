@@ -25,10 +25,11 @@ from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
 from rft.infra.disk import StoreError
+from rft.infra.driver import Driver
+from rft.infra.graph import Event, Result, Task
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
 from rft.infra.reservations import reserved
-from rft.infra.scheduler import Event, Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.infra.sweep_log import SweepLog
@@ -203,11 +204,13 @@ def _run(
         mirror_of(cfg, [cell.plan for cell in cells], hits=hits, store=store, study=study),
         Progress(tasks, workers=executor.workers) as progress,
         _telling(study, tasks, progress, cfg) as log_event,
+        Driver.at_work(study.folder, engine=executor.engine) as driver,
     ):
 
         def on_event(event: Event) -> None:
             progress.on_event(event)
             log_event(event)
+            driver.heed()
 
         results = executor.run(tasks, on_event=on_event)
         return _failures(cells, results, names, study=study)

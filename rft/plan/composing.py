@@ -43,12 +43,11 @@ def overrides_of(record: Record) -> list[str]:
     """The words that compose a record's cell again."""
     from rft.plan.typed import to_study_config
 
-    names = [f"{group}={record.names[group]}" for group in ("model", "data")]
-    start = [*names, f"method={record.setting['method']}", f"study_name={record.study}"]
+    start = [*(f"{group}={record.names[group]}" for group in ("model", "data")), f"study_name={record.study}"]
     places = list(_places(record))
     parts = {leaf.path: leaf.spec.role for leaf in leaves(to_study_config(composed([*start, *places])))}
     given = {**record.setting, **record.seeds}
-    words = [f"{key}={_word(value)}" for key, value in given.items() if key in parts and key not in ("method",)]
+    words = [f"{key}={_word(value)}" for key, value in given.items() if key in parts]
     return [*start, *words, *places]
 
 

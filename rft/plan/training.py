@@ -81,7 +81,7 @@ class Training(Questions):
             num_tokens=num_tokens,
             seed=self.corpus_seed,
             singles=recipe.num_singles,
-            marked=recipe.worked_weight != 1.0,
+            determined=recipe.determined_weight != 1.0,
             label=f"corpus {num_tokens:,} tokens",
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )

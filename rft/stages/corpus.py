@@ -1,8 +1,8 @@
 """The embedded world's pretraining text as token ids, with its tokenizer; and a held-out slice for the measured loss.
 
-`Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), a marked one
-`worked.npy` besides (bool, same length). Without one-step documents a smaller budget's tokens are a prefix of
-a larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`:
+`Corpus` writes a Hugging Face tokenizer and `tokens.npy` (uint16, documents ended by the end-of-sequence token), if asked for
+`determined.npy` besides (bool, same length). Without one-step documents a smaller budget's tokens are a prefix of a
+larger one's. `Heldout` writes `heldout.npy`, `heldout_determined.npy` (bool, same length) and `heldout.json`:
 {"num_bytes": 201734, "num_tokens": 65634}.
 """
 
@@ -41,9 +41,9 @@ class CorpusFiles:
         return self.folder / "tokens.npy"
 
     @property
-    def worked(self) -> Path:
-        """File of a marked corpus: results and operands of solutions' equations, bool (num_tokens + 1,)."""
-        return self.folder / "worked.npy"
+    def determined(self) -> Path:
+        """File that marks the tokens to be computed or copied from a story, if asked for, bool (num_tokens + 1,)."""
+        return self.folder / "determined.npy"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Corpus(Stage[CorpusFiles]):
     num_tokens: int
     seed: int = added(0)
     singles: int = added(0)
-    marked: bool = added(False)  # with `worked.npy`
+    determined: bool = added(False)  # with `determined.npy`
 
     def run(self, work: StageContext) -> Done:
         import numpy as np
@@ -97,7 +97,7 @@ class Corpus(Stage[CorpusFiles]):
         tokenizer = build_world_tokenizer(world)
         tokenizer.save_pretrained(str(work.out))
         wanted = self.num_tokens + 1  # one more, as the last target of the last sequence
-        texts = _Texts(tokenizer, marked=self.marked)
+        texts = _Texts(tokenizer, marked=self.determined)
         if self.singles:
             texts.add(
                 single_documents(world, seed=self.seed), until=self.singles, report=lambda n: work.report(n / wanted)
@@ -107,8 +107,8 @@ class Corpus(Stage[CorpusFiles]):
         )
         files = CorpusFiles(work.out)
         np.save(files.tokens, np.concatenate(texts.ids))
-        if self.marked:
-            np.save(files.worked, np.concatenate(texts.marks))
+        if self.determined:
+            np.save(files.determined, np.concatenate(texts.marks))
         return Done(tokens=wanted)
 
     def read(self, folder: Path) -> CorpusFiles:
@@ -136,7 +136,7 @@ class Heldout(Stage[HeldoutFiles]):
 
 
 class _Texts:
-    """Token ids of documents, in parts, and whether each is a number that a solution works with."""
+    """Token ids of documents, in parts, and whether each is determined."""
 
     def __init__(self, tokenizer: Tokenizer, *, marked: bool) -> None:
         self.tokenizer = tokenizer
@@ -159,7 +159,7 @@ class _Texts:
 
 
 def _encoded(tokenizer: Tokenizer, documents: list[list[Segment]], *, marked: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids of documents, each with its end, and whether each is a result or an operand of a solution's equation.
+    """Token ids of documents, each with its end, and whether each is determined.
 
     Without `marked` the marks are empty. Texts are encoded once and together.
     """
@@ -174,15 +174,15 @@ def _encoded(tokenizer: Tokenizer, documents: list[list[Segment]], *, marked: bo
     ids = np.array([token for row in found["input_ids"] for token in (*row, end)], dtype=np.uint16)
     if not marked:
         return ids, np.zeros(0, dtype=bool)
-    flags = [_flags(document, [s.determined or s.operand for s in document]) for document in documents]
+    flags = map(_flags, documents)
     rows = zip(flags, found["offset_mapping"], strict=True)
     marks = [mark for own, places in rows for mark in (*(own[start] for start, _ in places), False)]
     return ids, np.array(marks, dtype=bool)
 
 
-def _flags(document: list[Segment], marks: list[bool]) -> list[bool]:
-    """The mark of the segment that each character is in."""
-    return [mark for segment, mark in zip(document, marks, strict=True) for _ in segment.text]
+def _flags(document: list[Segment]) -> list[bool]:
+    """Whether the segment that each character is in is determined."""
+    return [segment.determined for segment in document for _ in segment.text]
 
 
 def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_tokens: int) -> None:
@@ -193,7 +193,7 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
     determined: list[bool] = []
     num_bytes = 0
     for document in corpus_documents(world, seed=HELD_OUT_SEED, held_out=True):
-        row, marks = _marked(tokenizer, document, [segment.determined for segment in document])
+        row, marks = _marked(tokenizer, document)
         ids += [*row, tokenizer.eos_token_id]
         determined += [*marks, False]
         num_bytes += len("".join(s.text for s in document).encode())
@@ -204,9 +204,9 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
     write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, len(ids))))
 
 
-def _marked(tokenizer: Tokenizer, document: list[Segment], marks: list[bool]) -> tuple[list[int], list[bool]]:
-    """Token ids of a document, and for each the mark of the segment in which it begins."""
+def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:
+    """Token ids of a document, and for each whether the segment in which it begins is determined."""
     text = "".join(segment.text for segment in document)
-    flags = _flags(document, marks)
+    flags = _flags(document)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False)
     return encoded["input_ids"], [flags[start] for start, _ in encoded["offset_mapping"]]

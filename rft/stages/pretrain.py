@@ -69,8 +69,8 @@ class Pretrain(Weights):
         )
         tokens = np.load(corpus.tokens, mmap_mode="r")
         weights = None
-        if recipe.worked_weight != 1.0:
-            weights = np.where(np.load(corpus.worked), np.float32(recipe.worked_weight), np.float32(1.0))
+        if recipe.determined_weight != 1.0:
+            weights = np.where(np.load(corpus.determined), np.float32(recipe.determined_weight), np.float32(1.0))
 
         def steps_from(first: int) -> Iterator[Step]:
             for part in parts:

@@ -22,7 +22,7 @@ def mine(tmp_path: Path) -> Path:
     """A folder as a user has it: a model that is nano-xs with another learning rate, and a study."""
     (tmp_path / "model").mkdir()
     theirs = (conf_folder() / "model" / "nano-xs.yaml").read_text()
-    own = theirs.replace("name: nano-xs", "name: nano-own").replace("lr: 3.0e-3", "lr: 0.0123", 1)
+    own = theirs.replace("name: nano-xs", "name: nano-own").replace("lr: 1.0e-3", "lr: 0.0123", 1)
     assert "0.0123" in own
     (tmp_path / "model" / "nano-own.yaml").write_text(own)
     (tmp_path / "study").mkdir()

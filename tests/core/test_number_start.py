@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from rft.core.model import build_llama
-from rft.core.number_start import COMMON_SHARE, VALUE_SHARE, start_numbers
+from rft.core.number_start import COMMON_SHARE, start_numbers
 from tests.core_tiny import ARCH
 
+VALUE_SHARE = 0.4
 NUMBERS = {10 + n: n for n in range(60)}
 WIDE = 4_096  # many columns: averages over the random vectors are then near their expectations
 
@@ -17,7 +18,7 @@ WIDE = 4_096  # many columns: averages over the random vectors are then near the
 def rows(seed: int = 0) -> torch.Tensor:
     torch.manual_seed(seed)
     table = 0.25 * torch.randn(100, WIDE)
-    start_numbers(table, NUMBERS, std=0.25)
+    start_numbers(table, NUMBERS, std=0.25, value_share=VALUE_SHARE)
     return table
 
 
@@ -45,8 +46,8 @@ def test_two_numbers_are_alike_by_their_common_part_and_their_distance(first: in
 
 def test_only_the_named_tokens_of_a_new_model_change() -> None:
     plain, told = (
-        build_llama(replace(ARCH, number_start=on), vocab_size=28, seed=3, eos_id=1, pad_id=0, numbers={8: 0, 9: 1})
-        for on in (False, True)
+        build_llama(replace(ARCH, number_start=share), vocab_size=28, seed=3, eos_id=1, pad_id=0, numbers={8: 0, 9: 1})
+        for share in (0.0, 0.4)
     )
     changed = {
         name

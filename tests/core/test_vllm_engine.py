@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from composing import tiny
 from core_tiny import toy_pairs
 from scipy import stats
 from vllm_model import served_folder
@@ -19,6 +20,9 @@ from vllm_model import served_folder
 from rft.core.sampling.base import Solution
 from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.tokenization import Prompt
+from rft.execute.executor import LocalProcesses
+from rft.execute.sweep import run_sweep
+from rft.records import read_json
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # its own imports warn
 pytest.importorskip("vllm", reason="vLLM is not installed here: make vllm-test")
@@ -174,3 +178,24 @@ def test_an_engine_that_dies_is_opened_for_half_as_many_and_no_draw_changes(fold
     assert (len(died), sampler._batch) == (1, 32)  # type: ignore[attr-defined]
     sampler.close()
     sampler.close()
+
+
+def test_a_sweep_samples_in_its_workers_from_weights_of_the_store(tmp_path: Path) -> None:
+    """The embedded world end to end, and again: finished shards are drawn by nobody."""
+    one_head = ("model.arch.width=32", "model.arch.num_heads=1", "model.arch.num_kv_heads=1")
+    how = ("sampling.engine=vllm", "runtime.device=cpu", "runtime.sample_batch=64", "preflight=false")
+    cfg = tiny("method=rft", "k=2", *one_head, *how, f"store.root={tmp_path}/store")
+    executor = LocalProcesses(workers=1, threads=1)
+    ((cell, reason),) = run_sweep([cfg], study_folder=tmp_path / "study", executor=executor)
+    assert reason is None
+    record = read_json(tmp_path / "study" / cell / "record.json")
+    assert record["setting"]["sampling.engine"] == "vllm"
+    assert record["data"]["drawn_per_question"] == 2
+    files = sorted((tmp_path / "store" / "shard").rglob("samples.jsonl.gz"))
+    before = [path.stat().st_mtime_ns for path in files]
+    assert len(files) == 2
+    more = tiny("method=rft", "k=4", *one_head, *how, f"store.root={tmp_path}/store")
+    ((_, reason),) = run_sweep([more], study_folder=tmp_path / "study", executor=executor)
+    assert reason is None
+    assert [path.stat().st_mtime_ns for path in files] == before
+    assert len(list((tmp_path / "store" / "shard").rglob("samples.jsonl.gz"))) == 4

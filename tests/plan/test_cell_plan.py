@@ -54,7 +54,7 @@ def test_k_below_a_shard_uses_the_same_shards():
         "runtime.sample_batch=8",
         "store.root=elsewhere",
         "tracking.project=other",
-        "train.lr=3e-3",  # the model's own value, written out
+        "train.lr=1e-3",  # the model's own value, written out
         "train.epochs=2.0",
     ],
 )

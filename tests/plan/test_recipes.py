@@ -54,11 +54,11 @@ def test_the_plan_says_where_each_value_is_from_and_what_was_set_aside() -> None
     assert "the train file paper: epoch_rule fixed" in told
     assert "lr 4e-05 of the data file gsm8k" in told
     nano = composed("model=nano-s", "train=paper", "method=sft")
-    assert "set aside: lr 0.003 of the model file nano-s (the train file paper says 2e-05)" in "\n".join(
+    assert "set aside: lr 0.001 of the model file nano-s (the train file paper says 2e-05)" in "\n".join(
         plan(nano, resolve(nano)).told
     )
     alone = composed("model=nano-s", "method=sft")
-    assert "recipe, the model file nano-s: lr 0.003" in "\n".join(plan(alone, resolve(alone)).told)
+    assert "recipe, the model file nano-s: lr 0.001" in "\n".join(plan(alone, resolve(alone)).told)
 
 
 def test_a_study_file_stands_above_the_model_and_below_the_command_line(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_donor_has_the_recipe_of_its_own_file(tmp_path: Path) -> None:
     cfg = typed(*cell, own=tmp_path)
     found = {one.model: one.recipe for one in plan(cfg, resolve(cfg)).stages if isinstance(one, Finetune)}
     assert (found["mine"].epochs, found["mine"].lr) == (2, 0.005)
-    assert (found["nano-s"].epochs, found["nano-s"].lr) == (8, 0.003)
+    assert (found["nano-s"].epochs, found["nano-s"].lr) == (8, 0.001)
     assert found["nano-xs"].epochs == 8
 
 

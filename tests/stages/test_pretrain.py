@@ -31,7 +31,7 @@ MUON = replace(ADAMW, optimizer=Optimizer.muon, matrix_lr=0.03)
 CORPUS = Corpus(world={"seed": 0}, num_tokens=6_400)
 
 
-WEIGHTED = replace(MUON, worked_weight=4.0)
+WEIGHTED = replace(MUON, determined_weight=4.0)
 
 
 def stage(recipe: PretrainConfig, arch: ArchConfig = ARCH) -> Pretrain:
@@ -45,7 +45,7 @@ def pretrained(recipe: PretrainConfig, folder: Path) -> tuple[Path, list[float]]
     tiny_tokenizer().save_pretrained(str(corpus))
     pairs = np.random.default_rng(0).integers(4, 9, (2_200, 2))
     np.save(corpus / "tokens.npy", np.column_stack((pairs, pairs.sum(1))).ravel()[:6_401].astype(np.uint16))
-    np.save(corpus / "worked.npy", np.arange(6_401) % 3 == 2)
+    np.save(corpus / "determined.npy", np.arange(6_401) % 3 == 2)
     run_stage(stage(recipe), out=folder / "out", inputs={CORPUS: corpus})
     return folder / "out", [row["loss_nats"] for row in read_jsonl(folder / "out" / CURVE_FILE)]
 
@@ -55,10 +55,11 @@ def test_an_unchanged_recipe_keeps_its_key_and_each_new_field_makes_another() ->
     assert "optimizer" not in identity
     assert "matrix_lr" not in identity
     assert stage(MUON).identity()["recipe"] == identity | {"optimizer": "muon", "matrix_lr": 0.03}
-    assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02), WEIGHTED)}) == 4
+    singles_first = replace(MUON, singles_frac=0.5)
+    assert len({stage(one).key for one in (ADAMW, MUON, replace(MUON, matrix_lr=0.02), WEIGHTED, singles_first)}) == 5
     assert "number_start" not in stage(ADAMW).identity()["arch"]
-    assert stage(ADAMW, replace(ARCH, number_start=True)).key != stage(ADAMW).key
-    assert "marked" not in CORPUS.identity()
+    assert stage(ADAMW, replace(ARCH, number_start=0.4)).key != stage(ADAMW).key
+    assert "determined" not in CORPUS.identity()
 
 
 def test_identical_runs_of_muon_write_identical_bases(tmp_path: Path) -> None:

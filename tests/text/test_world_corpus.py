@@ -83,7 +83,7 @@ def test_no_marked_token_is_trivial() -> None:
     marked = trivial = 0
     for document in documents(500, held_out=True):
         text = text_of(document)
-        ids, marks = _marked(tokenizer, document, [s.determined for s in document])
+        ids, marks = _marked(tokenizer, document)
         assert len(ids) == len(marks)
         starts = [
             start
@@ -160,16 +160,16 @@ def test_a_marked_corpus_holds_the_same_tokens_and_a_mark_for_each(tmp_path: Pat
     world = {name: value for name, value in vars(EASY).items() if name != "human_style"}
     made = []
     for on in (False, True):
-        stage = Corpus(world=world, num_tokens=5_000, seed=4, marked=on)
+        stage = Corpus(world=world, num_tokens=5_000, seed=4, determined=on)
         run_stage(stage, out=tmp_path / f"{on}", inputs={})
         made.append(stage.read(tmp_path / f"{on}"))
     plain, marked = made
     tokenizer = build_world_tokenizer(EASY)
-    tokens, marks = np.load(marked.tokens), np.load(marked.worked)
+    tokens, marks = np.load(marked.tokens), np.load(marked.determined)
     assert np.array_equal(np.load(plain.tokens), tokens)
-    assert not plain.worked.exists()
+    assert not plain.determined.exists()
     expected = [
-        (word, segment.determined or segment.operand)
+        (word, segment.determined)
         for document in itertools.islice(corpus_documents(EASY, seed=4), 200)
         for segment in [*document, Segment("<eos>", False)]
         for word in ([segment.text] if segment.text == "<eos>" else tokenizer.tokenize(segment.text))

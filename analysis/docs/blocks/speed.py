@@ -26,9 +26,11 @@ NOTE = (
 def speed(study: Reference, words: Sequence[str]) -> str:
     """The table, and where it was measured. Raises ValueError for a benchmark that no committed row has."""
     rows = latest(study)
+    if not rows:
+        return "No row is committed yet: `make bench` measures."
     unknown = [name for name in words if name not in rows]
-    if unknown or not rows:
-        raise ValueError(f"no benchmark {unknown}; there are {', '.join(rows) or 'none'}")
+    if unknown:
+        raise ValueError(f"no benchmark {unknown}; there are {', '.join(rows)}")
     shown = [rows[name] for name in words or rows]
     grid = Grid("Speed", HEADER, tuple(map(_cells, shown)))
     details = [] if words else ["\n".join(f"- `{row['name']}`: {_told(row)}" for row in shown)]

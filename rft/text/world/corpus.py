@@ -20,8 +20,7 @@ operand order, style), so that the first items tell how the next will look.
 A document is a list of segments. `determined` ones are what has to be understood or computed: the result of an equation, and
 an operand that is copied from the item's own story. All else is not marked: words, the choice of an operation, operands of
 bare facts and of earlier results, and what the format alone tells (`>>`, a result said again, the answer's line).
-Segments end at token borders. A solution's operands from earlier results are marked apart, for the loss in training: with the
-determined tokens they are all that its equations consist of.
+Segments end at token borders.
 
 `single_documents` is a stream of the simplest of these, one-step questions with some facts, to begin a pretraining with.
 """
@@ -58,7 +57,6 @@ class Segment:
 
     text: str
     determined: bool  # a result, or an operand copied from the story
-    operand: bool = False  # of an equation of a solution, wherever it is from
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,9 @@ def _line(equation: tuple[int, str, int, int], wording: int, *, story: str) -> l
     told = {int(number) for number in NUMBER.findall(story)}
     return [
         Segment(f"{LABELS[wording][op]} <<", False),
-        Segment(str(a), a in told, operand=bool(story)),
+        Segment(str(a), a in told),
         Segment(op, False),
-        Segment(str(b), b in told, operand=bool(story)),
+        Segment(str(b), b in told),
         Segment("=", False),
         Segment(str(result), True),
         Segment(f">>{result}", False),

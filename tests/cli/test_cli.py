@@ -116,7 +116,7 @@ def test_the_added_override_stands_behind_the_others_and_beside_them():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("rft st", {"status", "store", "study"}),
+        ("rft st", {"status", "stop", "store", "study"}),
         ("rft run model=nano-", {f"model=nano-{size}" for size in ("l", "m", "s", "s-double", "s-half", "xs", "own")}),
         ("rft plan +study=qui", {"+study=quickstart"}),
         ("rft status mi", {"mine"}),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.infra.graph import Event
-from rft.infra.live import Appender, Tail
+from rft.infra.live import Appender, Row, Tail
 
 ENDED = ("done", "failed", "skipped")
 PROGRESS_EVERY_S = 5.0
@@ -103,5 +103,5 @@ def outcomes(paths: Iterable[Path]) -> dict[str, Note]:
 _NAMES = {one.name for one in fields(Note)}
 
 
-def _note(row: dict[str, Any]) -> Note:
+def _note(row: Row) -> Note:
     return Note(**{name: value for name, value in row.items() if name in _NAMES})

@@ -13,7 +13,7 @@ What is said later wins: `all`, then the kind, then the model's `all`, then the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -63,7 +63,7 @@ class ResourceTable:
             yield from ((f"resources.models.{model}.{kind}", row) for kind, row in kinds.items())
 
 
-def _check(row: Mapping[str, Any], allowed: Any, *, where: str) -> None:
-    unknown = sorted(set(row) - set(allowed))
+def _check(names: Iterable[str], allowed: Sequence[str], *, where: str) -> None:
+    unknown = sorted(set(names) - set(allowed))
     if unknown:
         raise ValueError(f"{where} has {', '.join(unknown)}; allowed are {', '.join(allowed)}")

@@ -22,7 +22,7 @@ from rft.check.rebuild import Rebuilder, outside
 from rft.check.stored import Named
 from rft.config import RuntimeConfig
 from rft.execute.made import Made
-from rft.execute.stages import StageRunner
+from rft.execute.stages import TRAINING_BLOCKS, StageRunner
 from rft.infra.digest import content_digest
 from rft.infra.entry import Entry
 from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest
@@ -33,6 +33,7 @@ AGAIN = "computed again"
 NUMBERS = 0.01  # relative difference of numbers on another machine
 TEXTS = 0.05  # share of rows that may differ there
 TIME = "elapsed_s"  # in a training curve
+NEVER_MINUTES = 1e9  # between checkpoints: none is kept
 LIKE = ("cpu", "cpu_capability", "gpu", "platform", "numerics", "limits", "threads", "device", "blocks", "python")
 LIBRARIES = ("torch", "ctranslate2", "vllm", "transformers", "tokenizers", "safetensors", "numpy", "rapidfuzz")
 NEEDS_STORE = "it cannot be computed again from here"
@@ -99,9 +100,18 @@ def unlike_machine(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
 
 def _runtime(origin: Mapping[str, Any]) -> RuntimeConfig:
     """Execution settings as they were, as far as they are known."""
-    blocks = {"micro_batch_tokens": 8192, "packing": False, "sample_batch": 256, **origin.get("blocks", {})}
+    usual = {"micro_batch_tokens": 8192, "packing": False, "sample_batch": 256, **TRAINING_BLOCKS}
+    blocks = {**usual, **origin.get("blocks", {})}
     device = "auto" if str(origin.get("device", "cpu")).startswith("cuda") else "cpu"
-    return RuntimeConfig(device=device, threads=int(origin.get("threads", 1)), flops_per_s=1.0, **blocks)
+    return RuntimeConfig(
+        device=device,
+        threads=int(origin.get("threads", 1)),
+        gpu_memory_utilization=None,
+        tensor_parallel=1,
+        flops_per_s=1.0,
+        checkpoint_minutes=NEVER_MINUTES,
+        **blocks,
+    )
 
 
 def _facts_fault(manifest: Manifest, made: Made, *, exact: bool) -> Iterator[str]:

@@ -30,6 +30,7 @@ COMMANDS = (
     Command("run", "compute a cell, or with -m a whole sweep"),
     Command("plan", "what a run would compute: stages, tokens, time; nothing is written"),
     Command("status", "progress of a study: cells done, cells missing and why, stages being computed now"),
+    Command("stop", "end a sweep that runs, from any shell: its workers, Ray tasks or SLURM jobs"),
     Command("study", "take cells off a study's list; nothing is deleted"),
     Command("plot", "figures, tables, fits and claims of a study (or of the published one: --paper)"),
     Command("predict", "predict the larger cells of a study from the smaller ones, then look"),
@@ -42,6 +43,8 @@ COMMANDS = (
     Command(
         "verify", "check a study: digests, scores and grades computed again, chosen stages too; 1 if anything differs"
     ),
+    Command("explain", "from a cell back to its stages, code, packages and machine; why a stage would run again"),
+    Command("diff", "what two studies or two cells differ in, and which problems flipped between them"),
     Command("grade", "grade stored solutions under a named rule"),
     Command("select", "choose correct and distinct solutions from a stored pool"),
     Command("store", "list what the stage store holds; remove what no study needs"),

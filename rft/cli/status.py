@@ -4,11 +4,14 @@
     multirun_outputs/quickstart: 17 of 18 cells have a record
       missing: nano-s_rft_f1_k16_s0-1a2b3c4d: not finished
       sweep 1: 18 cells, 2026-11-27T10:00:00+0000, +study=quickstart
+      run by SLURM jobs: process 4711 on login1, since 2026-11-27 10:00
+      SLURM: 14 jobs not ended: 2 RUNNING on node1 node2, 12 PENDING
       evaluate nano-s rft: 512 of 1,319 solutions, 31.2% correct so far (95 % interval 27.4% to 35.4%)
     being computed now in multirun_outputs/.store: shard 5f0c4a1e
 
-Cells, and what running stages say of themselves, are read from the study folder, so a copied one needs no store. The stages
-being computed are those of the store, for whichever study.
+From any shell, also after a lost connection, on any machine that sees the folder. Cells, and what running stages say of
+themselves, are read from the study folder, so a copied one needs no store. The stages being computed are those of the store,
+for whichever study.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def study_text(folder: Path) -> str:
     """Cells of one study. Raises ValueError for another folder."""
+    from rft.infra.cluster.queue_text import driver_lines
     from rft.infra.live_text import running_lines
     from rft.infra.study import Study
 
@@ -52,7 +56,9 @@ def study_text(folder: Path) -> str:
         )
     study = Study(folder, folder.name)
     sweeps = [f"  {one.text()}" for one in study.sweeps()]
-    return "\n".join([study.summary_text() or f"{folder}: no cells yet", *sweeps, *running_lines(folder)])
+    return "\n".join(
+        [study.summary_text() or f"{folder}: no cells yet", *sweeps, *driver_lines(folder), *running_lines(folder)]
+    )
 
 
 def store_text(root: Path) -> str:

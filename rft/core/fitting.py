@@ -20,6 +20,7 @@ from rft.core.batching import Step
 from rft.core.divergence import TrainingDivergedError
 from rft.core.lora import merge_lora
 from rft.core.model import Model, save_model
+from rft.core.recomputing import recompute_layers
 from rft.core.resuming import Optimizers, SavedState, Standing, state_tensors, write_state
 from rft.core.seeding import seed_torch
 from rft.core.team import ALONE, Team, unshard
@@ -83,7 +84,7 @@ def fit(
     team = Team.join(sharded=upkeep.shard, device=model.device.type) if upkeep.processes > 1 else ALONE
     seed_torch(seed)  # for what a model may draw besides dropout, such as a router's jitter
     if upkeep.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_layers(model, on=True)
     start = _found(model, upkeep.points)
     curve = _Curve(upkeep, settings, start)
     keeper = _Keeper(model, upkeep, curve.rows, team)

@@ -2,23 +2,30 @@
 
     executor.run(tasks, on_event=print)      # {"sft ...": Result("done", ...), ...}
 
-Tasks name what they depend on, what they cost and what they would share with others (rft.infra.scheduler.Task). An executor
-runs each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here
-uses local processes. Another one is a single file: a class with this method, and a launcher that gives it to
-rft.execute.sweep (hydra_plugins/rft_launchers/dag.py).
+Tasks name what they depend on, what they cost and what they would share with others (rft.infra.graph.Task). An executor
+runs each once, as soon as what it depends on is done, and lets the others go on when one fails. The one here uses local
+processes; rft.infra.cluster has SLURM jobs and Ray tasks. Another one is a single file: a class with this method, and a
+launcher that gives it to rft.execute.sweep (hydra_plugins/rft_launchers/dag.py). An executor tells `on_event` of something,
+a `tick` if need be, about every second: that is when a sweep sees that it was asked to stop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from rft.infra.scheduler import Event, Result, Task, run_graph
+from rft.infra.graph import Event, Result, Task
+from rft.infra.scheduler import run_graph
 
 
 class Executor(Protocol):
     """Runs graphs of tasks."""
+
+    @property
+    def engine(self) -> str:
+        """What runs the tasks, in words."""
+        ...
 
     @property
     def workers(self) -> int:
@@ -33,6 +40,8 @@ class Executor(Protocol):
 @dataclass(frozen=True)
 class LocalProcesses:
     """Processes of this machine."""
+
+    engine: ClassVar[str] = "local processes"
 
     workers: int
     threads: int  # of each

@@ -25,16 +25,18 @@ from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
 from rft.infra.disk import StoreError
+from rft.infra.driver import Driver
+from rft.infra.graph import Event, Result, Task
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
 from rft.infra.reservations import reserved
-from rft.infra.scheduler import Event, Result, Task
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.infra.sweep_log import SweepLog
 from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
+from rft.plan.sources import Resolver
 from rft.plan.sweep_engine import with_one_engine
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, in_order
@@ -74,7 +76,8 @@ def run_sweep(
     Raises ValueError when a job's configuration is invalid: before anything runs.
     """
     with _no_garbage():
-        planned = [plan_cell(cfg) for cfg in with_one_engine(jobs)]
+        resolver = Resolver()
+        planned = [plan_cell(cfg, resolver=resolver) for cfg in with_one_engine(jobs)]
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
@@ -201,11 +204,13 @@ def _run(
         mirror_of(cfg, [cell.plan for cell in cells], hits=hits, store=store, study=study),
         Progress(tasks, workers=executor.workers) as progress,
         _telling(study, tasks, progress, cfg) as log_event,
+        Driver.at_work(study.folder, engine=executor.engine) as driver,
     ):
 
         def on_event(event: Event) -> None:
             progress.on_event(event)
             log_event(event)
+            driver.heed()
 
         results = executor.run(tasks, on_event=on_event)
         return _failures(cells, results, names, study=study)

@@ -39,12 +39,21 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def is_hang_up(stop: KeyboardInterrupt) -> bool:
+    """Whether it came from a closed terminal or a lost connection, not from somebody's wish."""
+    return str(stop) == _text(signal.SIGHUP)
+
+
+def _text(number: int) -> str:
+    return f"stopped by {signal.Signals(number).name}"
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
     _asked.append(number)
     if number == signal.SIGHUP:
         _leave_terminal()
     if len(_asked) == 1:
-        raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+        raise KeyboardInterrupt(_text(number))
     if len(_asked) > 2:
         os._exit(128 + number)
     with suppress(OSError):

@@ -7,6 +7,7 @@ running_lines(Path("multirun_outputs/quickstart"))
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,14 +36,25 @@ def _sweep_text(rows: Sequence[Row]) -> str:
     last = next((row for row in reversed(rows) if "sweep/stages_all" in row), None)
     if last is None or last["sweep/stages_done"] >= last["sweep/stages_all"]:
         return ""
-    left = format_seconds(last["sweep/remaining_s"])
-    return f"sweep: {last['sweep/stages_done']} of {last['sweep/stages_all']} stages done, {left} left"
+    done, whole = last["sweep/stages_done"], last["sweep/stages_all"]
+    running = last.get("sweep/stages_running", 0)
+    hours = [f"{value:.2f} {name.removeprefix('cost/').replace('_', ' ')}" for name, value in _hours(last)]
+    now = [f"{running} running", f"{whole - done - running} waiting"] if running else []
+    left = f"{format_seconds(last['sweep/remaining_s'])} left"
+    return f"sweep: {', '.join([f'{done} of {whole} stages done', *now, left, *hours])}"
+
+
+def _hours(row: Row) -> Iterator[tuple[str, float]]:
+    """What the sweep has spent, by the name of its unit."""
+    return ((name, value) for name, value in row.items() if name.startswith("cost/"))
 
 
 def _stage_text(rows: Sequence[Row]) -> str:
     begun = max((i for i, row in enumerate(rows) if row.get("event") == "start"), default=0)
     own = rows[begun:]
+    elsewhere = (host := own[0].get("host")) is not None and host != socket.gethostname()
     label, said = own[0].get("label", "a stage"), [row for row in own if "event" not in row]
+    label += f" on {host}" if elsewhere else ""
     if not said:
         return f"{label}: begun"
     parts = list(_training(said[-1]) if "step" in said[-1] else _solutions(said[-1]))

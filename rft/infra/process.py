@@ -19,7 +19,7 @@ import time
 from multiprocessing import Pipe
 from typing import Any
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _START = "import sys; sys.path[:] = sys.argv[4:]; from rft.infra.worker import main; main()"
 
 
@@ -31,7 +31,7 @@ class Worker:
         life, self._life = os.pipe()  # the worker ends when our end closes, that is when we end, however we end
         environment = {
             **os.environ,
-            **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+            **dict.fromkeys(THREAD_VARIABLES, str(threads)),
             "TOKENIZERS_PARALLELISM": "false",
         }
         self._process = subprocess.Popen(

@@ -20,8 +20,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from rft.infra.graph import Event, Task
 from rft.infra.remaining import Estimate
-from rft.infra.scheduler import Event, Task
 
 _LINE_EVERY_S = 10.0
 _BAR_EVERY_S = 0.3

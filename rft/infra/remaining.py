@@ -21,7 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rft.infra.scheduler import Event, Task, priorities
+from rft.infra.graph import Event, Task, priorities
 
 PRIOR_TASKS = 1.0  # weight of the wider factor, as a number of average tasks of the kind (or of the kind's model)
 MODEL_PRIOR = 4.0  # times that, for a model within its kind: it takes more to hold that a model differs

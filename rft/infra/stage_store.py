@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from rft.infra.entry import Entry, EntryInfo
 from rft.infra.objects import Objects
+from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing
 
 Fill = Callable[[Path], Mapping[str, Any] | None]
@@ -71,6 +72,14 @@ class StageStore(Protocol):
 
     def computing(self) -> list[tuple[str, str]]:
         """Kind and key of every stage that a live process computes now."""
+        ...
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """The checkpoints of a stage that is not finished."""
+        ...
+
+    def remove_checkpoints(self, *, spare: Collection[str]) -> int:
+        """Remove all checkpoints but those of stages that are computed now, and of these keys; of how many stages."""
         ...
 
     def remove(self, name: str, key: str) -> bool:

@@ -15,10 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rft.infra.graph import Event, Task
 from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Appender
 from rft.infra.masking import mask_text
 from rft.infra.remaining import Estimate
-from rft.infra.scheduler import Event, Task
 
 EVERY_S = 5.0
 SHARE = 0.02  # most of the run time that an estimate over many tasks may take

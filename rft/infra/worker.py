@@ -44,7 +44,7 @@ def main() -> None:
             function, payload = pipe.recv()
         except EOFError:
             return
-        _send(pipe, _run(function, payload, pipe))
+        _send(pipe, perform(function, payload, _reporter(pipe)))
 
 
 @functools.cache
@@ -62,10 +62,11 @@ def resolve(function: str) -> Callable[[Any, Callable[[float], None]], Any]:
     return found() if isinstance(found, type) else found  # type: ignore[no-any-return]
 
 
-def _run(function: str, payload: Any, pipe: Connection) -> tuple[Any, ...]:
+def perform(function: str, payload: Any, report: Callable[[float], None]) -> tuple[Any, ...]:
+    """Call a task's function: ("done", value, seconds), ("failed", reason, traceback, seconds) or ("busy", reason)."""
     started = time.perf_counter()
     try:
-        value = resolve(function)(payload, _reporter(pipe))
+        value = resolve(function)(payload, report)
     except Busy as busy:
         return ("busy", str(busy))
     except Exception as error:

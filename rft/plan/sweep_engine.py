@@ -21,14 +21,20 @@ def with_one_engine(jobs: Sequence[StudyConfig]) -> list[StudyConfig]:
     engine = shared_engine(jobs)
     if engine is None:
         return list(jobs)
-    return [replace(cfg, plan=replace(cfg.plan, engine=engine)) for cfg in jobs]
+    plans = {id(cfg.plan): replace(cfg.plan, engine=engine) for cfg in jobs}  # jobs that shared one go on sharing
+    return [replace(cfg, plan=plans[id(cfg.plan)]) for cfg in jobs]
 
 
 def shared_engine(jobs: Sequence[StudyConfig]) -> str | None:
     """The engine that serves every model of the jobs that leave the choice open; None where each choice is that one."""
-    asked = [cfg for cfg in jobs if cfg.sampling.engine == AUTO]
-    chosen = {choice_of(cfg, model).engine for cfg in asked for model in _models(cfg)}
-    return REFERENCE if len(chosen) > 1 else None
+    chosen: dict[tuple[int, str], str] = {}  # by model and device: jobs of a sweep share the objects of their models
+    for cfg in jobs:
+        if cfg.sampling.engine == AUTO:
+            for model in _models(cfg):
+                place = id(model), cfg.runtime.device
+                if place not in chosen:
+                    chosen[place] = choice_of(cfg, model).engine
+    return REFERENCE if len(set(chosen.values())) > 1 else None
 
 
 def _models(cfg: StudyConfig) -> Iterator[ModelConfig]:

@@ -73,13 +73,21 @@ class Scored:
 
     @staticmethod
     def from_json(row: dict[str, Any]) -> Scored:
-        """From a row of a cell's outcomes. Raises KeyError or TypeError for what is none."""
-        name, gold = row["id"], row["gold"]
-        copy, draws = row.get("perturbed"), row.get("draws")
+        """From a row of a cell's outcomes. Raises TypeError for what is none."""
+        return Scored._of(**row)
+
+    @staticmethod
+    def _of(
+        id: str,
+        gold: str,
+        greedy: dict[str, Any],
+        perturbed: dict[str, Any] | None = None,
+        draws: dict[str, Any] | None = None,
+    ) -> Scored:
         return Scored(
-            Graded(name, gold, **row["greedy"]),
-            None if copy is None else Graded(name, **copy),
-            None if draws is None else Voted(name, gold, **draws),
+            Graded(id, gold, **greedy),
+            None if perturbed is None else Graded(id, **perturbed),
+            None if draws is None else Voted(id, gold, **draws),
         )
 
     def to_json(self) -> dict[str, Any]:

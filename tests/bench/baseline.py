@@ -1,7 +1,7 @@
 """The package as it was before its speed was worked on: the peer of what has no other, on the same work in the same run.
 
-    with code_before() as folder:                       # a folder with rft/, analysis/, conf/, tests/ of that commit
-        of_command(python("-c", "import rft"), folder=folder)
+with code_before() as folder:                       # a folder with rft/, analysis/, conf/, tests/ of that commit
+    of_command(python("-c", "import rft"), folder=folder)
 """
 
 from __future__ import annotations

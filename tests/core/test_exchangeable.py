@@ -165,7 +165,7 @@ class Engine:
 
     def __call__(self, **options: Any) -> Any:
         self.seen.setdefault("options", []).append(options)
-        core = SimpleNamespace(shutdown=lambda: None)
+        core = SimpleNamespace(shutdown=lambda: None, resources=SimpleNamespace(engine_dead=False))
         engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=128), engine_core=core)
         return SimpleNamespace(generate=self.generate, llm_engine=engine)
 

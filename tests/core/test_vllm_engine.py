@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from composing import tiny
 from core_tiny import toy_pairs
 from scipy import stats
 from vllm_model import served_folder
@@ -19,6 +20,9 @@ from vllm_model import served_folder
 from rft.core.sampling.base import Solution
 from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.tokenization import Prompt
+from rft.execute.executor import LocalProcesses
+from rft.execute.sweep import run_sweep
+from rft.records import read_json
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # its own imports warn
 pytest.importorskip("vllm", reason="vLLM is not installed here: make vllm-test")
@@ -130,7 +134,7 @@ def test_progress_comes_by_the_chunk_and_chunks_change_no_draw(vllm: Any) -> Non
 
 
 def test_a_prompt_is_read_once_for_its_draws(vllm: Any) -> None:
-    long = Prompt("q " + " ".join(str(n % 20) for n in range(60)) + " =")
+    long = Prompt("q " + " ".join(str(n % 20) for n in range(300)) + " =")
     cached: list[int] = []
     generate = vllm._llm.generate
 
@@ -144,12 +148,12 @@ def test_a_prompt_is_read_once_for_its_draws(vllm: Any) -> None:
     again = len(cached)
     vllm.sample([long], num_draws=6, temperature=1.0, seed=2, **{**OPTIONS, "max_new_tokens": 4})
     vllm._llm.generate = generate
-    assert min(cached[again:]) >= 16, "whole blocks of the prompt come from the cache"
+    assert set(cached[again:]) == {256}, "two whole blocks of 128 tokens come from the cache"
 
 
 def test_what_does_not_fit_is_said(vllm: Any) -> None:
-    with pytest.raises(ValueError, match=r"need up to \d+ tokens, and vLLM has room for 128"):
-        vllm.sample(PROMPTS, num_draws=1, temperature=0.0, seed=0, **{**OPTIONS, "max_new_tokens": 500})
+    with pytest.raises(ValueError, match=r"need up to \d+ tokens, and vLLM has room for 512"):
+        vllm.sample(PROMPTS, num_draws=1, temperature=0.0, seed=0, **{**OPTIONS, "max_new_tokens": 600})
 
 
 def test_an_engine_that_dies_is_opened_for_half_as_many_and_no_draw_changes(folder: Path, vllm: Any) -> None:
@@ -174,3 +178,24 @@ def test_an_engine_that_dies_is_opened_for_half_as_many_and_no_draw_changes(fold
     assert (len(died), sampler._batch) == (1, 32)  # type: ignore[attr-defined]
     sampler.close()
     sampler.close()
+
+
+def test_a_sweep_samples_in_its_workers_from_weights_of_the_store(tmp_path: Path) -> None:
+    """The embedded world end to end, and again: finished shards are drawn by nobody."""
+    one_head = ("model.arch.width=32", "model.arch.num_heads=1", "model.arch.num_kv_heads=1")
+    how = ("sampling.engine=vllm", "runtime.device=cpu", "runtime.sample_batch=64", "preflight=false")
+    cfg = tiny("method=rft", "k=2", *one_head, *how, f"store.root={tmp_path}/store")
+    executor = LocalProcesses(workers=1, threads=1)
+    ((cell, reason),) = run_sweep([cfg], study_folder=tmp_path / "study", executor=executor)
+    assert reason is None
+    record = read_json(tmp_path / "study" / cell / "record.json")
+    assert record["setting"]["sampling.engine"] == "vllm"
+    assert record["data"]["drawn_per_question"] == 2
+    files = sorted((tmp_path / "store" / "shard").rglob("samples.jsonl.gz"))
+    before = [path.stat().st_mtime_ns for path in files]
+    assert len(files) == 2
+    more = tiny("method=rft", "k=4", *one_head, *how, f"store.root={tmp_path}/store")
+    ((_, reason),) = run_sweep([more], study_folder=tmp_path / "study", executor=executor)
+    assert reason is None
+    assert [path.stat().st_mtime_ns for path in files] == before
+    assert len(list((tmp_path / "store" / "shard").rglob("samples.jsonl.gz"))) == 4

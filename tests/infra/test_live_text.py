@@ -25,15 +25,15 @@ def test_stages_that_run_are_shown_with_how_far_they_are(tmp_path: Path):
     say(tmp_path, "evaluate-2.jsonl", START | {"label": "finished"}, drawn, {"event": "done"})
     say(tmp_path, "sweep.jsonl", {"sweep/stages_done": 3, "sweep/stages_all": 9, "sweep/remaining_s": 70.0})
     assert running_lines(tmp_path, now_s=60.0) == [
-        "  evaluate: 50 of 100 solutions, 20.0% correct so far (95 % interval 11.2% to 33.0%), 2.0% cut off",
-        "  sft: step 3 of 9, loss 0.667, 100 tokens a second",
+        "  evaluate on x: 50 of 100 solutions, 20.0% correct so far (95 % interval 11.2% to 33.0%), 2.0% cut off",
+        "  sft on x: step 3 of 9, loss 0.667, 100 tokens a second",
         "  sweep: 3 of 9 stages done, 1 min 10 s left",
     ]
 
 
 def test_a_stage_that_is_silent_says_so(tmp_path: Path):
     say(tmp_path, "finetune-1.jsonl", START | {"label": "sft"})
-    assert running_lines(tmp_path, now_s=600.0) == ["  sft: begun (silent for 10 min 00 s)"]
+    assert running_lines(tmp_path, now_s=600.0) == ["  sft on x: begun (silent for 10 min 00 s)"]
 
 
 def test_a_study_that_says_nothing_has_no_line(tmp_path: Path):

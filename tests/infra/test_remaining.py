@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from rft.infra.graph import Event, Task, priorities
 from rft.infra.remaining import Estimate
-from rft.infra.scheduler import Event, Task, priorities
 
 TRUE_FACTORS = {"corpus": 2.6, "pretrain": 1.2, "finetune": 0.75, "shard": 1.25, "evaluate": 1.25, "record": 1.0}
 TRUE_MODEL_FACTORS = {"": 1.0, "xs": 1.4, "s": 1.0, "m": 0.8}

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from rft.infra.graph import Event, Result, Task, priorities
 from rft.infra.progress import Progress, format_seconds
-from rft.infra.scheduler import Event, Result, Task, priorities, run_graph
+from rft.infra.scheduler import run_graph
 
 FUNCTIONS = textwrap.dedent(
     """
@@ -225,12 +226,13 @@ def test_progress_reaches_the_parent(tmp_path: Path) -> None:
 
 def test_busy_stage_gives_its_worker_to_other_work(tmp_path: Path) -> None:
     """Two graphs, one worker each, one store: the shared stage is computed once and nobody's worker waits for it."""
-    payload = {"root": str(tmp_path / "store"), "key": "0123456789abcdef", "seconds": 1.0}
+    payload = {"root": str(tmp_path / "store"), "key": "0123456789abcdef", "seconds": 4.0}
     shared = task("shared", function="compute", log=tmp_path / "calls", payload=payload, cost_s=100.0)
     code = textwrap.dedent(
         f"""
         import sys; sys.path[:0] = {[str(tmp_path), os.getcwd()]!r}
-        from rft.infra.scheduler import Task, run_graph
+        from rft.infra.graph import Task
+        from rft.infra.scheduler import run_graph
         run_graph([Task("shared", (), {shared.function!r}, {shared.payload!r})], workers=1, threads=1, on_event=print)
         """
     )
@@ -251,7 +253,8 @@ def start_parent(tmp_path: Path, payload: dict[str, Any]) -> subprocess.Popen[by
         f"""
         import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
         import sys; sys.path[:0] = {[str(tmp_path), os.getcwd()]!r}
-        from rft.infra.scheduler import Task, run_graph
+        from rft.infra.graph import Task
+        from rft.infra.scheduler import run_graph
         task = Task("t", (), "task_functions:endless", {payload!r})
         run_graph([task], workers=1, threads=1, on_event=lambda event: None)
         """

@@ -15,8 +15,8 @@ from analysis.plot_scaling import parse
 from hydra_plugins.rft_sweepers.grids import _texts
 from rft import cli
 from rft.execute.sweep import _tell_faults
+from rft.infra.graph import Event, Result, Task
 from rft.infra.progress import Progress
-from rft.infra.scheduler import Event, Result, Task
 from rft.infra.study import Study
 from rft.records import STUDY_FILE, read_json, write_json
 from rft.sweeps import sweep_named, sweeps_of

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ DEFAULT_BATCH = 256  # sequences at once
 CHUNK = 8  # batches; the last sequences of a chunk run alone, which costs little beside so many
 FEWEST = 8  # sequences at once, below which a death has another cause than their memory
 CPU_CACHE_BYTES = 1 << 30  # of keys and values on a processor, where no share of its memory is asked for
+LOOK_S = 1.0  # between looks whether its process lives
 LONGEST_THAT_FITS = -1  # vLLM's max_model_len: the model's context, or less where the cache holds less
 # Read by vLLM when it starts; a user's own values stand
 ENVIRONMENT = {
@@ -102,7 +105,8 @@ class VllmSampler:
         while True:
             try:
                 requests = [{"prompt_token_ids": list(ids)} for ids in prompts]
-                outputs = self._llm.generate(requests, params, use_tqdm=False)
+                with _woken(self._llm.llm_engine.engine_core, EngineDeadError):
+                    outputs = self._llm.generate(requests, params, use_tqdm=False)
                 return [list(output.outputs[0].token_ids) for output in outputs]
             except EngineDeadError as error:
                 self._back_off(error)
@@ -173,6 +177,26 @@ class VllmSampler:
                 f"prompts and solutions need up to {needed} tokens, and vLLM has room for {fits}: lower data.max_new_tokens, "
                 "or raise runtime.gpu_memory_utilization (or runtime.tensor_parallel) where the model itself can read more"
             )
+
+
+@contextmanager
+def _woken(core: Any, error: type[Exception]) -> Iterator[None]:
+    """vLLM's client (0.32) notes that its process was killed and yet waits for its answer for ever: it is given the error."""
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(LOOK_S):
+            if core.resources.engine_dead:
+                core.outputs_queue.put_nowait(error())
+                return
+
+    watcher = threading.Thread(target=watch, name="vllm-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
 
 
 def _prepare(place: Place) -> None:

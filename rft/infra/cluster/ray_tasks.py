@@ -1,0 +1,199 @@
+"""A graph of tasks over a Ray cluster: each task a Ray task with its own CPUs, GPUs or shares of one, and memory.
+
+    tasks = RayTasks(folder=Path("multirun_outputs/mine/.ray"), table=table, address="auto")
+    tasks.run(graph, on_event=print)
+
+A task is handed to Ray once what it rests on is done, the longest chain of work first, so that none holds a CPU or GPU
+while it waits. Ray places it, and runs it again elsewhere when its node or process is lost (`max_retries`). Its data goes
+through the store, on a disk that all nodes share; Ray's own object store carries the description of a task and a few words of
+its end. Code is found on the shared disk, at the same path, or (`ship_code`) travels as Ray's `runtime_env`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rft.infra.cluster.journal import Journals
+from rft.infra.cluster.ray_worker import Call, perform_there
+from rft.infra.cluster.resources import Resources, ResourceTable
+from rft.infra.graph import Event, Graph, Result, Task
+from rft.infra.interrupts import stopped_by_signals
+from rft.infra.numerics import VARIABLES as NUMERICS
+from rft.infra.process import THREAD_VARIABLES
+
+log = logging.getLogger("rft")
+
+PAUSE_S = 1.0  # before a task is tried again whose stage another process computes
+STOP_S = 5.0  # for tasks to clean up when the sweep is stopped
+
+
+@dataclass(frozen=True)
+class RayTasks:
+    """An executor (rft.execute.executor)."""
+
+    engine: ClassVar[str] = "Ray tasks"
+
+    folder: Path  # of the study, on a disk that all nodes share
+    table: ResourceTable
+    address: str | None = None  # of a cluster, or auto; None: a cluster on this machine for as long as the sweep runs
+    workers: int = 2  # tasks that will run at once, for estimates of time; of a cluster made here: its CPUs
+    threads: int = 1
+    gpus: int | None = None  # of a cluster made here; None: what Ray finds
+    max_retries: int = 5  # of a task whose node or process is lost
+    scheduling_strategy: str = "DEFAULT"  # or SPREAD
+    custom: Mapping[str, float] = field(default_factory=dict)  # of Ray's own named resources, asked for by every task
+    ship_code: bool = False
+
+    def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:
+        """See rft.execute.executor. Raises ValueError where Ray is not installed or no cluster answers."""
+        ray = _ray()
+        try:
+            ray.init(
+                **self._where(), log_to_driver=False, logging_level=logging.WARNING, runtime_env=self._environment()
+            )
+        except ConnectionError as error:
+            raise ValueError(
+                f"hydra.launcher.address={self.address}: no Ray cluster answers ({error}); start one (`ray start --head`), "
+                "give its address, or leave the address out for one on this machine"
+            ) from error
+        try:
+            return _Run(self, ray, tasks, on_event).run()
+        finally:
+            ray.shutdown()
+
+    def _where(self) -> dict[str, Any]:
+        if self.address is not None:
+            return {"address": self.address}
+        gpus = {} if self.gpus is None else {"num_gpus": self.gpus}
+        return {"address": "local", "num_cpus": self.workers * self.threads, "include_dashboard": False, **gpus}
+
+    def _environment(self) -> dict[str, Any]:
+        """What a worker's process starts with: threads, numerics and paths of this one; the code where it is shipped."""
+        kept = {name: os.environ[name] for name in (*NUMERICS, "RFT_NUMERICS", "PYTHONPATH") if name in os.environ}
+        variables = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), "TOKENIZERS_PARALLELISM": "false", **kept}
+        shipped = {"py_modules": [str(Path(__file__).resolve().parents[2])]} if self.ship_code else {}
+        return {"env_vars": variables, **shipped}
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(self, how: RayTasks, ray: Any, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> None:
+        self.how, self.ray = how, ray
+        self.graph = Graph(tasks, on_event=on_event)
+        self.remote = ray.remote(perform_there)
+        self.folder = how.folder.absolute() / secrets.token_hex(4)
+        self.journals = Journals(self.folder)
+        self.running: set[str] = set()
+        self.refs: dict[Any, str] = {}  # of tasks that Ray has
+        self.postponed: dict[str, float] = {}  # busy task -> monotonic time to try it again
+
+    def run(self) -> dict[str, Result]:
+        self._check_demands()
+        with stopped_by_signals():
+            try:
+                while not self.graph.is_finished:
+                    self._submit()
+                    self._listen()
+                    self._read()
+            except KeyboardInterrupt:
+                self._cancel()
+                raise
+        return self.graph.results
+
+    def _submit(self) -> None:
+        due = {name for name, at_s in self.postponed.items() if at_s <= time.monotonic()}
+        self.postponed = {name: at_s for name, at_s in self.postponed.items() if name not in due}
+        for task_id in sorted(self.graph.ready | due, key=lambda one: -self.graph.priority[one]):
+            task = self.graph.tasks[task_id]
+            self.graph.ready.discard(task_id)
+            call = Call(task_id, task.function, str(self.folder), os.getcwd())
+            remote = self.remote.options(**self._options(self.how.table.of(task), name=f"{task.group} {task_id}"))
+            self.refs[remote.remote(call, pickle.dumps(task.payload))] = task_id
+
+    def _options(self, resources: Resources, *, name: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "num_cpus": resources.cpus,
+            "num_gpus": resources.gpus,
+            "memory": resources.memory_gb * 2**30,
+            "resources": dict(self.how.custom) or None,
+            "max_retries": self.how.max_retries,
+            "scheduling_strategy": self.how.scheduling_strategy,
+        }
+
+    def _listen(self) -> None:
+        """Take what has ended, waiting a second for the first."""
+        if not self.refs:
+            time.sleep(PAUSE_S / 10)
+            return
+        first, rest = self.ray.wait(list(self.refs), num_returns=1, timeout=1.0)
+        more = self.ray.wait(rest, num_returns=len(rest), timeout=0)[0] if first and rest else []
+        for ref in [*first, *more]:
+            self._take(self.refs.pop(ref), ref)
+        if not first:
+            self.graph.tell("tick", next(iter(self.running or self.refs.values())))
+
+    def _take(self, task_id: str, ref: Any) -> None:
+        self.running.discard(task_id)
+        try:
+            outcome = self.ray.get(ref)
+        except Exception as error:
+            self.graph.fail(task_id, self._reason(error))
+            return
+        if outcome[0] == "done":
+            self.graph.finish(task_id, outcome[1], outcome[2])
+        elif outcome[0] == "failed":
+            self.graph.fail(task_id, outcome[1], trace=outcome[2], seconds=outcome[3])
+        else:
+            self.postponed[task_id] = time.monotonic() + PAUSE_S
+            self.graph.tell("waiting", task_id, error=outcome[1])
+
+    def _reason(self, error: Exception) -> str:
+        """Why a task has no outcome: Ray has given up, or it could not even be taken out of its envelope."""
+        told = getattr(error, "cause", None) or error
+        text = f"{type(told).__name__}: {str(told).strip().splitlines()[0]}"
+        if isinstance(error, self.ray.exceptions.RayTaskError):
+            return text
+        return f"Ray gave up after {self.how.max_retries} retries: {text}"
+
+    def _read(self) -> None:
+        """Who has begun, and how far it is; a second beginning is a retry by Ray."""
+        for note in self.journals.fresh():
+            if note.task in self.graph.results or note.kind not in ("started", "progress"):
+                continue
+            if note.kind == "started" and note.task in self.running:
+                self.graph.tell("retried", note.task, error="Ray lost its process or node")
+            self.running.add(note.task)
+            self.graph.tell(note.kind, note.task, fraction=note.fraction)
+
+    def _check_demands(self) -> None:
+        """Say what no node can ever give: Ray would wait for such a node, which is right only where nodes can be added."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        for asked in {self.how.table.of(task) for task in self.graph.tasks.values()}:
+            wanted = {"CPU": asked.cpus, "GPU": asked.gpus, "memory": asked.memory_gb * 2**30, **self.how.custom}
+            if not any(all(node.get(name, 0) >= much for name, much in wanted.items()) for node in nodes):
+                log.warning(f"no node of the Ray cluster has {asked}: such stages wait until one is added")
+
+    def _cancel(self) -> None:
+        """Interrupt what runs, so that it gives up its place in the store."""
+        for ref in self.refs:
+            self.ray.cancel(ref)
+        if self.refs:
+            self.ray.wait(list(self.refs), num_returns=len(self.refs), timeout=STOP_S)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise ValueError("hydra/launcher=dag_ray needs Ray: pip install 'rft-scaling[ray]'") from error
+    return ray

@@ -1,0 +1,81 @@
+"""Real engines: a SLURM whose commands are on PATH, a Ray in an environment of its own: `make test-cluster` has both."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+RAY_PYTHON = Path(os.environ.get("RFT_RAY_PYTHON", HERE.parents[1] / ".venv-ray/bin/python")).absolute()
+PATIENCE_S = 240.0
+
+
+@dataclass
+class Engine:
+    """Where stub sweeps (stub_sweep.py) run."""
+
+    name: str
+    python: str = sys.executable
+    arguments: list[str] = field(default_factory=list)
+    nodes: Any = None  # of Ray: the process that holds the nodes
+
+    def start(self, folder: Path, *more: str) -> subprocess.Popen[bytes]:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [self.python, str(HERE / "stub_sweep.py"), self.name, str(folder), *self.arguments, *more]
+        with open(folder / "driver.err", "a") as told, open(folder / "results.json", "w") as out:
+            return subprocess.Popen(command, stdout=out, stderr=told)
+
+    def results(self, sweep: subprocess.Popen[bytes], folder: Path) -> dict[str, list[str | None]]:
+        """By task: how it ended, and why."""
+        sweep.wait(timeout=PATIENCE_S)
+        told = (folder / "results.json").read_text().splitlines()  # Ray tells of killed workers in lines of its own
+        return json.loads(next(line for line in told if line.startswith("{")))["results"]
+
+    def run(self, folder: Path, *more: str) -> dict[str, list[str | None]]:
+        return self.results(self.start(folder, *more), folder)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Engine:
+    if shutil.which("sbatch") is None:
+        pytest.skip("no SLURM on PATH: `make test-cluster` starts one of one node")
+    return Engine("slurm")
+
+
+@pytest.fixture
+def ray_nodes() -> Iterator[Engine]:
+    """Three nodes on this machine, of one CPU each."""
+    if not RAY_PYTHON.exists():
+        pytest.skip("no environment with Ray: `make test-cluster` makes it")
+    command = [str(RAY_PYTHON), str(HERE / "ray_nodes.py"), "3"]
+    environment = {**os.environ, "RAY_worker_niceness": "0"}
+    nodes = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
+    assert nodes.stdout is not None
+    address = next(line.strip() for line in nodes.stdout if line[0].isdigit() and line.strip()[-1].isdigit())
+    yield Engine("ray", str(RAY_PYTHON), ["--address", address], nodes)
+    nodes.communicate("end\n", timeout=120)
+
+
+def lines(path: Path) -> list[str]:
+    """Names of stages in a file of stub_sweep.py."""
+    return sorted(line.rpartition(" ")[0] for line in path.read_text().splitlines()) if path.exists() else []
+
+
+def wait_until(is_so: Callable[[], Any], *, seconds: float = PATIENCE_S) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := is_so()):
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.1)
+    return found

@@ -1,0 +1,66 @@
+"""A real Ray cluster of three nodes: every stage once, whatever is killed."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from cluster.conftest import Engine, lines, wait_until
+
+from rft.cli.stop import stop
+
+pytestmark = pytest.mark.cluster
+
+ALL = sorted(["first", "wide 0", "wide 1", "wide 2", "wide 3", "last", "record"])
+DONE = {name: ["done", None] for name in ALL}
+
+
+def wide_begun(folder: Path) -> int:
+    return sum(name.startswith("wide") for name in lines(folder / "begun.txt"))
+
+
+def test_every_stage_runs_once_and_a_failure_stops_only_what_rests_on_it(ray_nodes: Engine, tmp_path: Path):
+    results = ray_nodes.run(tmp_path, "--fails", "wide 1")
+    assert results["wide 1"] == ["failed", "RuntimeError: it broke"]
+    assert results["record"] == ["skipped", "needs wide 1, which failed: RuntimeError: it broke"]
+    (tmp_path / "mended").touch()
+    assert {one for one, _ in ray_nodes.run(tmp_path).values()} == {"done"}
+    assert lines(tmp_path / "computed.txt") == ALL
+
+
+def test_stages_of_a_lost_node_are_run_again(ray_nodes: Engine, tmp_path: Path):
+    sweep = ray_nodes.start(tmp_path, "--seconds", "8")
+    wait_until(lambda: wide_begun(tmp_path) >= 3)  # all nodes have one
+    ray_nodes.nodes.stdin.write("kill\n")
+    ray_nodes.nodes.stdin.flush()
+    assert ray_nodes.results(sweep, tmp_path) == DONE
+    assert lines(tmp_path / "computed.txt") == ALL
+    assert len(lines(tmp_path / "begun.txt")) == len(ALL) + 1  # nothing twice but what was killed
+
+
+def test_a_killed_worker_costs_its_stage_alone(ray_nodes: Engine, tmp_path: Path):
+    import os
+
+    sweep = ray_nodes.start(tmp_path, "--seconds", "5")
+    wait_until(lambda: wide_begun(tmp_path) >= 1)
+    begun = [line for line in (tmp_path / "begun.txt").read_text().splitlines() if line.startswith("wide")]
+    os.kill(int(begun[0].split()[-1]), signal.SIGKILL)
+    assert ray_nodes.results(sweep, tmp_path) == DONE
+    assert lines(tmp_path / "computed.txt") == ALL
+    assert len(lines(tmp_path / "begun.txt")) == len(ALL) + 1
+
+
+def test_a_killed_driver_and_a_stopped_one_are_gone_on_with(ray_nodes: Engine, tmp_path: Path):
+    sweep = ray_nodes.start(tmp_path, "--seconds", "4")
+    wait_until(lambda: wide_begun(tmp_path) >= 1)
+    sweep.send_signal(signal.SIGKILL)
+    sweep.wait()
+    again = ray_nodes.start(tmp_path, "--seconds", "4")
+    wait_until(lambda: "wide 0" in lines(tmp_path / "computed.txt"))
+    ended, text = stop(tmp_path / "study", wait_s=60.0)
+    assert ended
+    assert "the sweep by Ray tasks" in text
+    assert again.wait(timeout=30) != 0
+    assert {one for one, _ in ray_nodes.run(tmp_path).values()} == {"done"}
+    assert lines(tmp_path / "computed.txt") == ALL

@@ -203,7 +203,7 @@ def test_a_draw_of_a_base_has_documents_of_its_own_and_old_keys_stay():
 
 def test_a_default_and_its_value_written_out_are_one_setting():
     plain = plan(*settings_of("sft"))
-    for override in ("train.lr=3e-3", "pretrain_tokens=8192", "model.prompt=world", "sampling.engine=ctranslate2"):
+    for override in ("train.lr=1e-3", "pretrain_tokens=8192", "model.prompt=world", "sampling.engine=ctranslate2"):
         cfg = tiny("sampling.problems_per_shard=3", *CELLS["sft"], override)
         assert plan(cfg, resolve(cfg)).setting == plain.setting, override
 

@@ -92,7 +92,7 @@ def test_what_is_said_of_a_model_stands(tmp_path: Path) -> None:
     assert (model.lr, model.name, model.prompt, model.family) == (1e-4, "other", "plain", "llama")
     assert not any(text.startswith(("lr", "name")) for text in model.inferred)
     said = composed(f"model.path={folder}", "model.lr=1.0e-3").model  # nano-xs has the same
-    assert said.lr == 3e-3
+    assert said.lr == 1e-3
     with pytest.raises(ValueError, match=r"model.arch is set, but model.path=.* shape of its own"):
         composed(f"model.path={folder}", "model.arch.width=64")
 

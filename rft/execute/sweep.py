@@ -26,7 +26,8 @@ from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
 from rft.infra.reservations import reserved
 from rft.infra.scheduler import Event, Result, Task
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
+from rft.infra.stores import absolute, open_store
 from rft.infra.study import Study
 from rft.infra.sweep_log import SweepLog
 from rft.plan.cell import CellPlan
@@ -72,7 +73,7 @@ def run_sweep(
         planned = [plan_cell(cfg) for cfg in jobs]
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
-    store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
+    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
     log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
     if cfg.plan.compare == "table4":
         log.info("\n" + comparison_text([cell.plan for cell in cells]))
@@ -134,7 +135,7 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _preflight(cells: Sequence[PlannedCell], *, store: Store, study: Study) -> dict[str, str]:
+def _preflight(cells: Sequence[PlannedCell], *, store: StageStore, study: Study) -> dict[str, str]:
     """Check every cell's model and data, once for all cells that share them; the reason by cell id where a check failed."""
     from rft.execute.preflight import PREFLIGHT_FILE, preflight_cell, report_key  # imports torch
 
@@ -158,7 +159,7 @@ def _preflight(cells: Sequence[PlannedCell], *, store: Store, study: Study) -> d
 
 
 def _run(
-    cells: Sequence[PlannedCell], *, store: Store, study: Study, executor: Executor, command: Sequence[str]
+    cells: Sequence[PlannedCell], *, store: StageStore, study: Study, executor: Executor, command: Sequence[str]
 ) -> dict[str, str]:
     """Run the graph; the reason by cell id of every cell without a record."""
     if not cells:
@@ -169,13 +170,13 @@ def _run(
     hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
     names = {stage.key: f"{stage.label} [{stage.key[:8]}]" for stage in stages}  # one a key: equal stages are one task
     missing = {stage.key for stage in stages if not hits[stage.key]}
-    plugins = tuple(cfg.plugins)
+    plugins, where = tuple(cfg.plugins), absolute(cfg.store)
     tasks = [
         Task(
             id=names[stage.key],
             deps=tuple(names[one.key] for one in stage.inputs if one.key in missing),
             function=STAGE_FUNCTION,
-            payload=StagePayload(stage, str(store.root), cfg.runtime, plugins, study.folder.absolute() / LIVE_FOLDER),
+            payload=StagePayload(stage, where, cfg.runtime, plugins, study.folder.absolute() / LIVE_FOLDER),
             cost_s=estimator.seconds(stage),
             group=stage.kind,
             affinity=_affinity(stage),

@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env bench clean
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test bench clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -74,6 +74,14 @@ lm-eval-env:
 	test -x .venv-lm-eval/bin/python || $(PYTHON) -m venv .venv-lm-eval
 	.venv-lm-eval/bin/python -m pip install -q -c constraints.txt torch
 	.venv-lm-eval/bin/python -m pip install -q -c constraints.txt transformers accelerate lm-eval==0.4.13
+
+# S3's adapter and its stand-in on the loopback address, in an environment of their own: botocore needs an older dateutil.
+s3-env:
+	test -x .venv-s3/bin/python || $(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip install -q "s3fs>=2025.2" "moto[server]>=5.1" "filelock>=3.30" omegaconf pytest
+
+s3-test: s3-env
+	.venv-s3/bin/python -m pytest -o addopts="-ra" -k s3 tests/infra/test_bucket_store.py
 
 # What tests, lint and types need on top.
 $(DEV): $(STAMP)

@@ -42,7 +42,9 @@ class Bucket:
         self.url = url.rstrip("/")
         try:
             core: Any = importlib.import_module("fsspec.core")
-            self._fs, base = core.url_to_fs(self.url, use_listings_cache=False, skip_instance_cache=True)
+            self._fs, base = core.url_to_fs(
+                self.url, use_listings_cache=False, skip_instance_cache=True, **_timeouts(self.url)
+            )
         except ImportError as error:
             protocol = self.url.partition(":")[0]
             package = _EXTRAS.get(protocol, "fsspec")
@@ -123,11 +125,19 @@ class Bucket:
 
     def upload(self, source: Path, name: str) -> None:
         """A file in parts, so that no more than PARTS_AT_ONCE of them are in memory."""
-        parts = max(PART_BYTES, math.ceil(source.stat().st_size / _MOST_PARTS))
+        size = source.stat().st_size
+        parts = max(PART_BYTES, math.ceil(size / _MOST_PARTS))
         path = self._path(name)
         if self._is_local:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self._asked(f"upload {source.name} to", lambda: self._fs.put_file(str(source), path, **self._in_parts(parts)))
+        with _refusals(self.url, f"upload {source.name} to", passes=()):
+            try:
+                self._fs.put_file(str(source), path, **self._in_parts(parts))
+            except Exception:
+                # A last request that came through, but whose answer came too late, is refused when it is sent again. Whether
+                # all is there is seen by its size, whether it is right by whoever brings it.
+                if not self._fs.exists(path) or self._fs.info(path)["size"] != size:
+                    raise
 
     def download(self, name: str, target: Path) -> None:
         """A file in parts."""
@@ -152,17 +162,22 @@ class Bucket:
 
 
 @contextmanager
-def _refusals(url: str, doing: str) -> Iterator[None]:
-    """Adapters raise what their libraries raise, of no common class; what is not there passes."""
+def _refusals(url: str, doing: str, *, passes: tuple[type[Exception], ...] = (FileNotFoundError,)) -> Iterator[None]:
+    """Adapters raise what their libraries raise, of no common class."""
     try:
         yield
-    except FileNotFoundError:
+    except passes:
         raise
     except Exception as error:
         raise StoreError(
             f"cannot {doing} {url} ({type(error).__name__}: {error}): check that the bucket is there, its endpoint and your "
             "credentials; finished stages are kept, so run the same command again"
         ) from error
+
+
+def _timeouts(url: str) -> dict[str, Any]:
+    """s3fs gives up on an answer after 15 s, which joining the parts of a large file can take."""
+    return {"config_kwargs": {"connect_timeout": 20, "read_timeout": 120}} if url.startswith(("s3:", "s3a:")) else {}
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

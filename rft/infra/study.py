@@ -31,10 +31,11 @@ from filelock import FileLock
 
 from rft.archive.files import json_at, present
 from rft.archive.seals import fault
-from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
+from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, whole_file, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # made once: json.dumps makes one a call
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ class Study:
             entries_of(before, path=path)
             after = change(before)
             if after != before or not path.exists():
-                write_json(path, after)
+                with whole_file(path) as file:
+                    file.write(_text(after))
         return after
 
     def _fresh(self) -> dict[str, Any]:
@@ -243,4 +245,20 @@ def _in_latest_sweep(manifest: dict[str, Any], cell_ids: Sequence[str]) -> dict[
 
 
 def _noted(manifest: dict[str, Any], sweeps: Sequence[Sweep]) -> dict[str, Any]:
-    return manifest | {"sweeps": [json.loads(json.dumps(one.to_json())) for one in sweeps]}
+    return manifest | {"sweeps": [one.to_json() for one in sweeps]}
+
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    """A line for each cell and sweep: jobs that are launched one by one write it all anew each time, and the encoder that
+    indents takes ten times as long."""
+    return "{\n" + ",\n".join(f" {_plain(key)}: {_value_text(value)}" for key, value in manifest.items()) + "\n}\n"
+
+
+def _value_text(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _plain(value)
+    return "[\n" + ",\n".join(f"  {_plain(one)}" for one in value) + "\n ]"
+
+
+def _plain(value: Any) -> str:
+    return _ENCODER.encode(value)

@@ -1,4 +1,4 @@
-# make study | test | test-all | check | smollm2 | real-study | docs | coverage | bench      (PYTHON=python3.12 make study  for another interpreter)
+# make study | test | test-all | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test bench clean
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test bench faults fuzz clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -87,6 +87,17 @@ s3-test: s3-env
 $(DEV): $(STAMP)
 	$(RUN) -m pip install -q -c constraints.txt -e ".[dev]"
 	touch $@
+
+# Faults done to a small sweep: kills at random moments, stops, full disks, damage. RFT_FAULTS: how many kills.
+FAULTS ?= 100
+faults: $(DEV)
+	RFT_FAULTS=$(FAULTS) $(RUN) -m pytest -n 0 -s tests/faults tests/infra/test_store.py tests/infra/test_scheduler.py
+
+# Every parser of outside text, SECONDS each; with atheris where FUZZ_PYTHON has it (tests/fuzz/README.md).
+SECONDS ?= 60
+FUZZ_PYTHON ?= $(RUN)
+fuzz: $(DEV)
+	$(FUZZ_PYTHON) tests/fuzz/run.py --seconds $(SECONDS)
 
 clean:
 	rm -rf $(VENV)

@@ -292,7 +292,7 @@ def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list
 def save_figure(drawing: Drawing, *, out: Path) -> str:
     """Write PNG, SVG and PDF, the same bytes for the same figure; returns the line that says so."""
     drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
-    drawing.figure.set_layout_engine("none")
+    drawing.figure.set_layout_engine(None)  # and not "none": with that placeholder matplotlib draws twice for each save
     for ending, metadata in FORMS.items():
         drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi="figure", metadata=metadata)
     return f"figure: {out / drawing.name}.png{OTHER_FORMS}"

@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 SCHEMA_VERSION = 2
@@ -212,10 +212,11 @@ class Record:
     data: dict[str, Any]  # num_human, num_augmented, correct_per_question, distinct_per_question, drop_counts, ...
     scores: dict[str, Score]  # 'maj1@1' (greedy), 'maj1@K', 'pass@K', ...
     rates: dict[str, Score]  # 'no_answer', 'truncated', and in the embedded world 'arithmetic_error', 'plan_error', ...
-    # of every stage the cell rests on: name, key, index in provenance.origins, digest of weights
+    # of every stage the cell rests on: name, key, index in provenance.origins, digests of code (null: unknown) and weights
     stages: list[dict[str, Any]]
     cost: list[StageCost]
-    # of the process that wrote the record: commit, dirty, versions, device, command, started; and origins of the stages
+    # of the process that wrote the record: commit, dirty, versions, device, command, started; origins of the stages, and the
+    # code of each kind of stage as it stood then
     provenance: dict[str, Any]
     files: dict[str, str]  # role -> file name relative to the record's folder
     schema_version: int = SCHEMA_VERSION
@@ -228,7 +229,15 @@ class Record:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Record:
-        """From a parsed record.json. Raises ValueError when the schema version is another one or a field is missing."""
+        """From a parsed record.json. Raises ValueError when the schema version is another one, or a field is missing or of
+        another kind."""
+        try:
+            return Record._from_json(row)
+        except (TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise ValueError(f"no record: {type(error).__name__}: {error}") from error
+
+    @staticmethod
+    def _from_json(row: Mapping[str, Any]) -> Record:
         version = row.get("schema_version")
         if version == 1:
             raise ValueError(
@@ -241,6 +250,9 @@ class Record:
         missing = [name for name in names if name not in row]
         if missing:
             raise ValueError(f"record lacks the fields {missing}")
+        odd = [name for name, kind in KINDS.items() if not isinstance(row[name], kind)]
+        if odd:
+            raise ValueError(f"record has {odd[0]} {row[odd[0]]!r:.80}, which is no {KINDS[odd[0]].__name__}")
         values = {name: row[name] for name in names} | {kind: _scores(kind, row[kind]) for kind in SCORE_KINDS}
         values["cost"] = [StageCost(**cost) for cost in row["cost"]]
         return Record(**values, sets=[SetRecord.from_json(one) for one in row.get("sets", [])])
@@ -250,6 +262,9 @@ class Record:
         _refuse_beyond_one(self.scores, self.rates)
         for one in self.sets:
             _refuse_beyond_one(one.scores, one.rates)
+        for file in self.all_files:
+            if PurePath(file).name != file or file in ("", ".."):
+                raise ValueError(f"files: {file!r} is no name of a file directly in the cell's folder")
         for name in LOSSES:
             loss = self.model.get(name)
             if loss is not None and not (isinstance(loss, int | float) and math.isfinite(loss) and loss > 0):
@@ -265,6 +280,11 @@ class Record:
         return dataclasses.asdict(self)
 
 
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("study", "cell_id", "cell_key"), str),
+    **dict.fromkeys(("names", "setting", "seeds", "model", "data", "scores", "rates", "provenance", "files"), dict),
+    **dict.fromkeys(("stages", "cost"), list),
+}
 LOSSES = ("pretrain_loss_nats", "bits_per_byte")
 SCORE_KINDS = ("scores", "rates")
 
@@ -313,9 +333,10 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows as JSON lines (gzipped, without a time stamp, when the name ends in .gz); returns how many."""
+    """Write rows as JSON lines (gzipped, without a time stamp, when the name ends in .gz), whole or not at all; returns how
+    many."""
     count = 0
-    with open(path, "wb") as raw:
+    with _beside(path) as scratch, open(scratch, "wb") as raw:
         binary = gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.name.endswith(".gz") else raw
         with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as file:  # type: ignore[arg-type]
             for row in rows:
@@ -342,13 +363,18 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         with open(path, "a", encoding="utf-8") as file:  # "w" would empty the file that standard output appends to
             yield file
         return
-    target = path.resolve()
+    with _beside(path.resolve()) as scratch, open(scratch, "w", encoding="utf-8") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A file's name beside its own while it is written; it takes its place at the end, and is gone after an error."""
     scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with open(scratch, "w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield scratch
         os.replace(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)

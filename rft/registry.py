@@ -101,6 +101,14 @@ def import_modules(package: str) -> None:
         importlib.import_module(f"{package}.{module.name}")
 
 
+_named: dict[str, None] = {}  # plug-ins that were loaded by name, in order
+
+
+def named_plugins() -> tuple[str, ...]:
+    """The names that `load_plugins` was given in this process: another process that does its work needs them too."""
+    return tuple(_named)
+
+
 def load_plugins(names: Iterable[str]) -> None:
     """Import the named modules and those of installed packages. Raises ValueError for a name that cannot be imported."""
     for point in _entry_points():
@@ -108,6 +116,7 @@ def load_plugins(names: Iterable[str]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
+            _named[name] = None
         except ImportError as error:
             raise ValueError(
                 f"plugins names {name!r}, which cannot be imported ({error}): give a module on PYTHONPATH"

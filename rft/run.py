@@ -10,13 +10,14 @@ What is slow to import (Hydra, torch) is imported where it is needed: `--help` a
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rft.conf_path import conf_folder, search_folders
 from rft.config.overrides import check_overrides, named_plugins
+from rft.infra.interrupts import stopped_by_signals
+from rft.infra.masking import mask_text
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rft")
 
 PROGRAM = ("python", "-m", "rft.run")
+OF_SWEEP = "plan."  # keys that a sweep adds to those of its jobs
 
 
 def study_folder() -> Path:
@@ -41,6 +43,8 @@ def run(cfg: DictConfig) -> None:
     from hydra.types import RunMode
 
     from rft.execute.cell import plan_cell, run_cell
+    from rft.execute.configuration import keep_configuration
+    from rft.infra.disk import StoreError
     from rft.infra.study import Study
     from rft.plan.typed import to_study_config
 
@@ -49,26 +53,19 @@ def run(cfg: DictConfig) -> None:
         cell = plan_cell(to_study_config(cfg))
     except ValueError as error:  # the job is no cell; written down, so that nobody takes the sweep for complete
         if swept:
-            job = " ".join(HydraConfig.get().overrides.task)
+            job = " ".join(word for word in HydraConfig.get().overrides.task if not word.startswith(OF_SWEEP))
             Study(folder, str(cfg.study_name)).register_invalid(job, reason=str(error))
             raise  # the other cells go on; the launcher reports at the end
-        sys.exit(f"error: {error}")
+        sys.exit(mask_text(f"error: {error}"))
     try:
         gather = folder if swept else None
         record = run_cell(cell, study_folder=folder, command=[*PROGRAM, *sys.argv[1:]], gather=gather)
-    except ValueError as error:
+    except (ValueError, StoreError) as error:  # a StoreError is a full or refusing disk
         if swept:
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(mask_text(f"error: {error}"))
     if record is not None:
-        hydra_cfg = HydraConfig.get()
-        keep_configuration(Path(hydra_cfg.runtime.output_dir) / str(hydra_cfg.output_subdir), record.parent)
-
-
-def keep_configuration(written: Path, cell: Path) -> None:
-    """Hydra writes a job's configuration where the job runs, which later jobs do too: each cell keeps its own."""
-    if written.is_dir() and not (cell / written.name).exists():
-        shutil.copytree(written, cell / written.name)
+        keep_configuration(cfg, hydra=HydraConfig.get(), folder=record.parent)
 
 
 def main() -> None:
@@ -85,12 +82,13 @@ def main() -> None:
     try:
         store_schema(named_plugins(arguments))
     except ValueError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(mask_text(f"error: {error}"))
     problem = check_overrides(arguments, folders=folders, choices=named_choices(), options=method_options())
     if problem is not None:
-        sys.exit(problem)
+        sys.exit(mask_text(problem))
     try:
-        _compose_and_run()
+        with stopped_by_signals():
+            _compose_and_run()
     except KeyboardInterrupt:
         print("stopped; what was finished stays finished: run the same command again to continue", file=sys.stderr)
         sys.exit(130)

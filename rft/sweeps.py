@@ -54,8 +54,11 @@ def entries_of(manifest: Any, *, path: Path) -> list[dict[str, Any]]:
 
 
 def sweeps_of(manifest: Mapping[str, Any]) -> list[Sweep]:
-    """The sweeps of a manifest, oldest first; none where it was written before they were noted."""
-    return [Sweep(**{**row, "cells": tuple(row["cells"])}) for row in manifest.get("sweeps", [])]
+    """The sweeps of a manifest, oldest first; none where it was written before they were noted. Raises ValueError."""
+    try:
+        return [Sweep(**{**row, "cells": tuple(row["cells"])}) for row in manifest.get("sweeps", [])]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"the manifest's sweeps are none: {type(error).__name__}: {error}") from error
 
 
 def sweep_named(manifest: Mapping[str, Any], name: str, *, folder: Path) -> Sweep:

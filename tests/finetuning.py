@@ -50,7 +50,13 @@ def write_trainset(folder: Path) -> Path:
 
 
 def finetuned(
-    folder: Path, *, base: Path | None = None, seed: int = 0, runtime: tuple[str, ...] = (), **recipe: Any
+    folder: Path,
+    *,
+    base: Path | None = None,
+    seed: int = 0,
+    runtime: tuple[str, ...] = (),
+    points: Any = None,
+    **recipe: Any,
 ) -> tuple[Done, list[dict[str, Any]]]:
     """(what the stage returns, curve); its output lies in `folder / "out"`."""
     folder.mkdir(exist_ok=True)
@@ -58,5 +64,5 @@ def finetuned(
     inputs = {weights: base or write_base(folder / "base"), examples: write_trainset(folder / "trainset")}
     how = dataclasses.replace(RECIPE, **recipe)
     stage = Finetune(base=weights, trainset=examples, recipe=how, seed=seed, prompt="plain")
-    done = run_stage(stage, out=folder / "out", inputs=inputs, runtime=runtime)
+    done = run_stage(stage, out=folder / "out", inputs=inputs, runtime=runtime, points=points)
     return done, list(read_jsonl(folder / "out" / CURVE_FILE))

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from composing import tiny
 
 from rft.core.sampling.held import HeldSampler
+from rft.infra.resume import ResumePoints
 from rft.stages.imported import Import
 from rft.stages.kept import Selection
 from rft.stages.problems import FileProblems, Subset
@@ -49,20 +50,27 @@ class GivenPaths(Selection):
 
 
 @contextmanager
-def working(out: Path, inputs: Mapping[Stage[Any], Path], *runtime: str) -> Iterator[StageContext]:
+def working(
+    out: Path, inputs: Mapping[Stage[Any], Path], *runtime: str, points: ResumePoints | None = None
+) -> Iterator[StageContext]:
     """What a stage is given; `runtime` are overrides of a tiny configuration."""
     sampler = HeldSampler()
     try:
         settings = tiny("runtime.device=cpu", *runtime).runtime
-        yield StageContext(out, settings, lambda share: None, sampler, inputs.__getitem__)
+        yield StageContext(out, settings, lambda share: None, sampler, inputs.__getitem__, points=points)
     finally:
         sampler.close()
 
 
 def run_stage(
-    stage: Stage[Any], *, out: Path, inputs: Mapping[Stage[Any], Path], runtime: tuple[str, ...] = ()
+    stage: Stage[Any],
+    *,
+    out: Path,
+    inputs: Mapping[Stage[Any], Path],
+    runtime: tuple[str, ...] = (),
+    points: ResumePoints | None = None,
 ) -> Done:
     """Run a stage into a new folder."""
     out.mkdir()
-    with working(out, inputs, *runtime) as work:
+    with working(out, inputs, *runtime, points=points) as work:
         return stage.run(work)

@@ -12,7 +12,6 @@ A row of `outcomes.jsonl.gz`:
 from __future__ import annotations
 
 import gzip
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from rft.archive.files import archive_of, present, rows_at
 from rft.records import Outcome
 from rft.votes import Tally
 
-# Quotes inside JSON strings are escaped, so these patterns cannot match inside an answer or an id.
-_ID = re.compile(rb'"id": ?"((?:[^"\\]|\\.)*)"')
-_GREEDY = re.compile(rb'"greedy": ?\{"outcome": ?"([CWNT])"')
+# Rows as this project writes them. Quotes inside JSON strings are escaped, so these cannot stand inside an answer or an id.
+_ROW = b'\n{"id": "'
+_GREEDY = b'"greedy": {"outcome": "'
+_LETTERS = "".join(outcome.letter for outcome in Outcome).encode("ascii")
 
 
 Known = dict[tuple[str, ...] | bytes, tuple[str, ...]]  # ids that were read, each list of them once
@@ -80,15 +80,32 @@ def read_greedy(path: Path, *, known: Known | None = None) -> Greedy:
     """One file's greedy results. Raises ValueError when a problem stands twice or a row has no greedy outcome."""
     if archive_of(path) is not None:
         return _read_slowly(path, known=known)
-    raw = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
-    ids, letters = _ID.findall(raw), _GREEDY.findall(raw)
-    if not len(ids) == len(letters) == raw.count(b"\n") or b"\\" in b"".join(ids):
+    raw = _bytes_of(path)
+    laid_out = _as_written(raw)
+    if laid_out is None:
         return _read_slowly(path, known=known)
-    key = b"\n".join(ids)
+    key, letters = laid_out
     names = None if known is None else known.get(key)
     if names is None:
-        names = _checked(path, tuple(i.decode() for i in ids), key=key, known=known)
-    return _greedy(names, b"".join(letters).decode("ascii"))
+        names = _checked(path, tuple(i.decode() for i in key.split(b"\n")), key=key, known=known)
+    return _greedy(names, letters.decode("ascii"))
+
+
+def _as_written(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Ids, one a line, and outcome letters of a file laid out as this project writes it, at a tenth of what a parser costs.
+
+    None for any other layout: a row that begins otherwise, an id with an escape, a row without a greedy outcome.
+    """
+    rows = (b"\n" + raw).split(_ROW)
+    if rows[0] or len(rows) - 1 != raw.count(b"\n"):
+        return None
+    parts = [row.partition(b'"') for row in rows[1:]]
+    outcomes = [part.partition(_GREEDY)[2][:2] for _, _, part in parts]
+    letters = b"".join(outcomes)[::2]
+    if any(len(outcome) < 2 for outcome in outcomes) or b"".join(outcomes)[1::2].strip(b'"') or letters.strip(_LETTERS):
+        return None
+    ids = b"\n".join([name for name, _, _ in parts])
+    return None if b"\\" in ids or not ids else (ids, letters)
 
 
 def _checked(
@@ -128,8 +145,23 @@ def read_draws(cell: Cell) -> dict[str, Tally] | None:
     path = cell.outcomes_path
     if path is None or not present(path):
         return None
+    if not _may_have_draws(path):
+        return None
     found = {row["id"]: tally_of(row["draws"]) for row in rows_at(path) if row.get("draws")}
     return found or None
+
+
+def _may_have_draws(path: Path) -> bool:
+    """Whether a row can have draws: false where the bytes cannot hold any, which costs a thirtieth of parsing the rows."""
+    if archive_of(path) is not None:
+        return True
+    raw = _bytes_of(path)
+    return b'"draws"' in raw or b"\\u" in raw  # an escape may spell it
+
+
+def _bytes_of(path: Path) -> bytes:
+    raw = path.read_bytes()
+    return gzip.decompress(raw) if path.name.endswith(".gz") else raw
 
 
 def tally_of(draws: Mapping[str, Any]) -> Tally:

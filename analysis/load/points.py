@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Point:
         """Its method."""
         return self.cell.method
 
-    @property
+    @cached_property
     def draws(self) -> list[list[Cell]]:
         """Its cells by drawn base."""
         return list(group_draws(self.cells).values())

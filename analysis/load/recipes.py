@@ -21,6 +21,8 @@ from analysis.load.names import value_text
 from analysis.load.places import place_of, told, untold_keys
 from analysis.load.points import Point
 
+ENGINE = "sampling.engine"  # all draw from the model's distribution: which one did sets no two models apart
+
 
 @dataclass(frozen=True)
 class MainRecipe:
@@ -46,8 +48,8 @@ def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainR
 
     `free`: keys that the reader of the points shows besides. Of equally common values the one with more replicates, then
     null (which most keys are by themselves), then the least: the order of the points decides nothing. How models are trained
-    (`train.`) is chosen for each base, as every model may have a learning rate of its own; all else once. Settings on part
-    of their examples are left out.
+    (`train.`) and the engine that samples from them are chosen for each base, as every model may have a learning rate of its
+    own and not every engine serves every model; all else once. Settings on part of their examples are left out.
     """
     kept = [point for point in points if point.cell.on_all_examples]
     left_out: dict[str, Counter[str]] = {}
@@ -73,7 +75,7 @@ def _shown(cell: Cell, free: Collection[str]) -> tuple[Any, ...]:
 
 
 def _group(cell: Cell, key: str) -> tuple[Any, ...]:
-    return (cell.base if key.startswith("train.") else "", told(cell, key))
+    return (cell.base if key.startswith("train.") or key == ENGINE else "", told(cell, key))
 
 
 def _uncommon(points: Sequence[Point], key: str) -> list[Point]:

@@ -25,6 +25,7 @@ from analysis.load.cells import (
     group_draws,
     group_settings,
 )
+from analysis.load.code import code_notes
 from analysis.load.names import base_order
 from analysis.load.pairs import Unit, units_of
 from analysis.load.records import load_cells, with_one_unit
@@ -93,6 +94,7 @@ def load_every_set(folders: Sequence[Path], *, sweep: str | None = None) -> Tabl
     notes += _unlike_bases(kept)
     notes += _shared_seeds(kept)
     notes += _unsealed(kept)
+    notes += code_notes(kept)
     here = {cell.cell_id for cell in kept}
     gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
     return Table(with_one_unit(_with_control_titles(kept)), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig
 
-from hydra_plugins.rft_launchers.job_composing import JobComposer
+from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -45,8 +45,11 @@ class DagLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         composer = JobComposer(self.hydra_context.config_loader, self.config)
-        configs = [_numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
+        configs = [numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
+        from rft.execute.configuration import keep_configuration
         from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
+        from rft.infra.disk import StoreError
+        from rft.infra.masking import mask_text
         from rft.plan.typed import to_study_config
         from rft.run import PROGRAM
 
@@ -55,12 +58,12 @@ class DagLauncher(Launcher):
             jobs = [to_study_config(config) for config in configs]
             command = [*PROGRAM, *sys.argv[1:]]
             results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
-        except ValueError as error:  # a configuration that cannot work: nothing has run yet
-            sys.exit(f"error: {error}")
+        except (ValueError, StoreError) as error:  # a configuration that cannot work, a disk that takes nothing
+            sys.exit(mask_text(f"error: {error}"))
         if not self.config.dry_run:
             for config, (cell_id, reason) in zip(configs, results, strict=True):
                 if reason is None:
-                    _keep_configuration(config, folder / cell_id)
+                    keep_configuration(config, hydra=config.hydra, folder=folder / cell_id)
         gone = {cell_id for cell_id, reason in results if reason is not None}
         if gone:  # told above, each fault once: Hydra would tell the first again, with a traceback of its own
             sys.exit(f"error: {len(gone)} of {len({cell_id for cell_id, _ in results})} cells have no record")
@@ -71,25 +74,3 @@ def _returned(config: DictConfig) -> JobReturn:
     returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned
-
-
-def _numbered(config: DictConfig, number: int) -> DictConfig:
-    """The job's configuration with its number; names that hold a time are resolved here, so that all workers agree."""
-    with read_write(config), read_write(config.hydra), open_dict(config):
-        config.hydra.job.id = number
-        config.hydra.job.num = number
-        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
-        config.study_name = str(config.study_name)
-    return config
-
-
-def _keep_configuration(config: DictConfig, cell: Path) -> None:
-    """What Hydra writes for a job, into the cell's folder: its configuration, its overrides, and Hydra's own."""
-    folder = cell / str(config.hydra.output_subdir)
-    if config.hydra.output_subdir is None or folder.exists():
-        return
-    folder.mkdir(parents=True)
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    OmegaConf.save(own, folder / "config.yaml")
-    OmegaConf.save(OmegaConf.create({"hydra": config.hydra}), folder / "hydra.yaml")
-    OmegaConf.save(config.hydra.overrides.task, folder / "overrides.yaml")

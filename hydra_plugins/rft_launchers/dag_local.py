@@ -22,6 +22,9 @@ class DagLocalConfig:
     _target_: str = "hydra_plugins.rft_launchers.dag_local.DagLocalLauncher"
     workers: int = 2
     threads: int = 1  # of each worker
+    # A watchdog for engines that hang: seconds in which a stage reports no progress, after which its worker is ended and the
+    # stage is tried again, once. null: off. Loading a large model is no progress: give minutes
+    stall_s: float | None = None
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagLocalConfig, provider="rft_launchers")
@@ -30,11 +33,12 @@ ConfigStore.instance().store(group="hydra/launcher", name="dag_local", node=DagL
 class DagLocalLauncher(DagLauncher):
     """Over processes of this machine."""
 
-    def __init__(self, workers: int, threads: int) -> None:
+    def __init__(self, workers: int, threads: int, stall_s: float | None = None) -> None:
         self.workers = workers
         self.threads = threads
+        self.stall_s = stall_s
 
     def executor(self) -> "Executor":
         from rft.execute.executor import LocalProcesses
 
-        return LocalProcesses(workers=self.workers, threads=self.threads)
+        return LocalProcesses(workers=self.workers, threads=self.threads, stall_s=self.stall_s)

@@ -14,7 +14,7 @@ from typing import Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 
 class JobComposer:
@@ -64,3 +64,13 @@ class JobComposer:
             config.hydra.job.override_dirname = get_overrides_dirname(
                 overrides=task, kv_sep=naming.kv_sep, item_sep=naming.item_sep, exclude_keys=naming.exclude_keys
             )
+
+
+def numbered(config: DictConfig, number: int) -> DictConfig:
+    """The job's configuration with its number; names that hold a time are resolved here, so that all workers agree."""
+    with read_write(config), read_write(config.hydra), open_dict(config):
+        config.hydra.job.id = number
+        config.hydra.job.num = number
+        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
+        config.study_name = str(config.study_name)
+    return config

@@ -27,10 +27,12 @@ class StudyCallback(Callback):
     """Keeps the study's manifest; registered in conf/config.yaml."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        _write_nothing(config)
         if config.dry_run:
             _redirect(config, "run")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        _write_nothing(config)
         if config.dry_run:
             _redirect(config, "sweep")
             return
@@ -62,6 +64,14 @@ def _redirect(config: DictConfig, mode: str) -> None:
     with read_write(config), open_dict(config):
         config.hydra[mode].dir = folder
         config.hydra.overrides.hydra.append(f"hydra.{mode}.dir='{folder}'")
+
+
+def _write_nothing(config: DictConfig) -> None:
+    """Hydra would write configurations as they are, secrets included: rft.execute.configuration does it instead."""
+    if config.hydra.output_subdir is not None:
+        with read_write(config), open_dict(config):
+            config.hydra.output_subdir = None
+            config.hydra.overrides.hydra.append("hydra.output_subdir=null")
 
 
 def print_summary(study: Study) -> None:

@@ -10,16 +10,24 @@ Overrides on the command line apply to every grid and replace its values of the 
 one cell. A single number needs no quotes: `k: 4`.
 """
 
+import contextlib
 import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
+
+from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
+
+if TYPE_CHECKING:
+    from rft.execute.ahead import Ahead
 
 
 @dataclass
@@ -60,6 +68,28 @@ class GridsSweeper(BasicSweeper):
     def __init__(self, max_batch_size: int | None, params: Any = None, grids: DictConfig | None = None) -> None:
         super().__init__(max_batch_size=max_batch_size, params=_texts(params))
         self.grids = {name: _texts(grid) for name, grid in (grids or {}).items()}
+        self.ahead: Ahead | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """The launcher gets the configuration as it is; here it is only written down, without secrets."""
+        from rft.execute.configuration import masked  # Hydra imports every plugin at every start
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.config = masked(config)
+        self.launched = config  # the launcher's own
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """All jobs, and then what is told once for all of them."""
+        from rft.infra.masking import private_file
+
+        folder = Path(str(self.config.hydra.sweep.dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        private_file(folder / "multirun.yaml").close()  # what fills it keeps its mode
+        try:
+            return super().sweep(arguments)
+        finally:
+            if self.ahead is not None and not self.config.dry_run:
+                self.ahead.tell_edges()
 
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""
@@ -74,6 +104,26 @@ class GridsSweeper(BasicSweeper):
         return [jobs]
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Compose every job to find bad overrides early, unless the launcher does so itself before it runs any."""
-        if not getattr(self.launcher, "composes_before_running", False):
-            super().validate_batch_is_legal(batch)
+        """Compose every job to find bad overrides early, and plan them together: but for a launcher that does both itself."""
+        if getattr(self.launcher, "composes_before_running", False):
+            return
+        composer = JobComposer(self.hydra_context.config_loader, self.launched)
+        configs = [numbered(composer.compose(job), number) for number, job in enumerate(batch)]
+        if self.ahead is None:  # batches after the first are told what the first ones are
+            self._plan_ahead(configs)
+
+    def _plan_ahead(self, configs: Sequence[DictConfig]) -> None:
+        from rft.execute.ahead import plan_ahead  # Hydra imports every plugin at every start
+        from rft.plan.typed import to_study_config
+
+        jobs = []
+        for config in configs:
+            with contextlib.suppress(ValueError):  # the job itself says what is wrong with it
+                jobs.append(to_study_config(config))
+        self.ahead = plan_ahead(jobs)
+        if self.ahead is None:
+            return
+        if not self.config.dry_run:
+            print(self.ahead.text())
+        with read_write(self.launched), open_dict(self.launched):
+            self.launched.hydra.overrides.hydra += self.ahead.overrides

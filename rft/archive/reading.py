@@ -72,6 +72,9 @@ class About:
             raise ValueError(f"{path} differs from its own digest: it is damaged or was edited; {RESTORE}")
         if body["format_version"] != FORMAT_VERSION:
             raise ValueError(f"{path} is of format {body['format_version']}, this code reads {FORMAT_VERSION}")
+        for name in body["parts"]:
+            if Path(name).name != name or name in ("", ".."):
+                raise ValueError(f"{path} names the part {name!r}: a part lies directly in the archive; {RESTORE}")
         for name in ("commands", "commits", "machines", "started"):
             body[name] = tuple(body[name])
         return About(**{**body, "parts": {name: Part(**part) for name, part in body["parts"].items()}})
@@ -145,11 +148,18 @@ class Archive:
 
 
 def _check(path: Path, part: Part) -> None:
+    if why := part_fault(path, part):
+        raise ValueError(f"{path} {why}; {RESTORE}")
+
+
+def part_fault(path: Path, part: Part) -> str | None:
+    """What is wrong with one file of an archive; None where nothing is."""
     if not path.is_file():
-        raise ValueError(f"{path} is absent, which {ABOUT_FILE} names: {RESTORE}")
+        return f"is absent, which {ABOUT_FILE} names"
     content = path.read_bytes()
     if len(content) != part.bytes or hashlib.sha256(content).hexdigest() != part.sha256:
-        raise ValueError(f"{path} differs from its digest in {ABOUT_FILE}: it is damaged or was edited; {RESTORE}")
+        return f"differs from its digest in {ABOUT_FILE}: it is damaged or was edited"
+    return None
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -34,6 +34,8 @@ def sealed(folder: Path) -> bool:
 
 def fault(folder: Path) -> str | None:
     """What is not as it was written, in words; None where all is, or where no digests were kept."""
+    if (links := _links(folder)) is not None:
+        return links
     if not sealed(folder):
         return None
     try:
@@ -42,6 +44,14 @@ def fault(folder: Path) -> str | None:
     except (ValueError, OSError, AttributeError, RecursionError) as error:
         return f"its digests cannot be compared: {error}"
     return f"{', '.join(differing)} is not what was written (it was edited or damaged)" if differing else None
+
+
+def _links(folder: Path) -> str | None:
+    """What leads out of the study, in words: a cell is a plain folder of plain files."""
+    if folder.is_symlink():
+        return "its folder is a link, and may be another study's: copy what it points to"
+    names = [path.name for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
+    return f"{', '.join(sorted(names))} is a link, where a cell has plain files" if names else None
 
 
 def _found(folder: Path, name: str) -> str | None:

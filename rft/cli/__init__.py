@@ -39,6 +39,9 @@ COMMANDS = (
     ),
     Command("export", "a finished cell for others: training set and model, as other tools read them"),
     Command("archive", "keep a finished study in a few megabytes, for version control"),
+    Command(
+        "verify", "check a study: digests, scores and grades computed again, chosen stages too; 1 if anything differs"
+    ),
     Command("grade", "grade stored solutions under a named rule"),
     Command("select", "choose correct and distinct solutions from a stored pool"),
     Command("store", "list what the stage store holds; remove what no study needs"),

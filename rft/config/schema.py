@@ -224,7 +224,14 @@ class RuntimeConfig:
     micro_batch_tokens: Annotated[int, fields.run("[1, inf)")]  # padded tokens of one forward pass
     packing: bool  # fine-tuning: several examples in a row, each blind to the others; same loss, less padding
     sample_batch: Annotated[int, fields.run("[1, inf)")]  # sequences decoded at once
+    # vLLM: the share of a device's memory that one engine reserves; null: its own. Workers on one GPU share it out
+    gpu_memory_utilization: Annotated[float | None, fields.run("(0, 1]")]
+    tensor_parallel: Annotated[int, fields.run("[1, inf)")]  # vLLM: GPUs over which one model is spread
     flops_per_s: Annotated[float, fields.run("(0, inf)")]  # of one worker, for time estimates only
+    processes: Annotated[int, fields.run("[1, inf)")]  # that train one model together, each on a share of every step
+    shard: bool  # weights, gradients and moments in shards over those processes (FSDP2), else a copy in each (DDP)
+    gradient_checkpointing: bool  # activations of a layer are computed again for its gradient: less memory, more time
+    checkpoint_minutes: Annotated[float, fields.run("(0, inf)")]  # of training, after which a killed one goes on
 
 
 @dataclass
@@ -263,6 +270,10 @@ class PlanConfig:
     """What a plan shows besides its stages."""
 
     compare: str | None  # published costs to set beside the plan's: table4 (the paper's); null: none
+    engine: str | None = (
+        None  # filled by a sweep: what sampling.engine=auto is for all its models (rft.plan.sweep_engine)
+    )
+    is_shown: bool = False  # filled by a sweep that has shown one plan for all its cells
 
 
 @dataclass

@@ -11,6 +11,7 @@ Shapes: B sequences, T tokens, N target tokens.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -56,8 +57,9 @@ def example_steps(
     seed: int,
     micro_batch_tokens: int,
     packing: bool = False,
+    first: int = 0,
 ) -> Iterator[Step]:
-    """`num_steps` steps of `batch_size` examples each, cycling through the examples in seeded order.
+    """Steps `first` to `num_steps` of `batch_size` examples each, cycling through the examples in seeded order.
 
     Packing changes no result, but not every model can read packed rows: see rft.core.packing. Raises ValueError without
     examples, or when an example has no target token.
@@ -67,8 +69,8 @@ def example_steps(
     empty = sum(example.num_targets < 1 for example in examples)
     if empty:
         raise ValueError(f"{empty} of {len(examples)} training examples have no response token to learn from")
-    order = epoch_order(len(examples), seed=seed)
-    for _ in range(num_steps):
+    order = itertools.islice(epoch_order(len(examples), seed=seed), first * batch_size, None)
+    for _ in range(first, num_steps):
         chosen = [examples[next(order)] for _ in range(batch_size)]
         yield cut_step(chosen, micro_batch_tokens=micro_batch_tokens, packing=packing)
 
@@ -120,8 +122,9 @@ def packed_steps(
     seed: int,
     micro_batch_tokens: int,
     weights: np.ndarray | None = None,
+    first: int = 0,
 ) -> Iterator[Step]:
-    """`num_steps` steps of about `batch_tokens` tokens, in full sequences cut from one token array (1-D, integer).
+    """Steps `first` to `num_steps` of about `batch_tokens` tokens, in full sequences cut from one token array (1-D, integer).
 
     Every token of a sequence is a target. Documents follow each other without a mask between them; the end-of-sequence
     token tells them apart. `weights` (same length) are the tokens' in the loss. Raises ValueError when
@@ -132,13 +135,28 @@ def packed_steps(
         raise ValueError(f"the corpus has {len(tokens)} tokens, fewer than one sequence of {sequence} + 1")
     rows_per_step = max(1, batch_tokens // sequence)
     rows_per_pass = max(1, micro_batch_tokens // sequence)
-    order = epoch_order(num_sequences, seed=seed)
+    order = itertools.islice(epoch_order(num_sequences, seed=seed), first * rows_per_step, None)
     offsets = np.arange(sequence + 1)
-    for _ in range(num_steps):
+    for _ in range(first, num_steps):
         starts = np.array([next(order) * sequence for _ in range(rows_per_step)])
         cells = starts[:, None] + offsets
         parts = [cells[i : i + rows_per_pass] for i in range(0, rows_per_step, rows_per_pass)]
         yield [_packed(tokens[part], None if weights is None else weights[part]) for part in parts]
+
+
+def take_rows(part: MicroBatch, rows: Sequence[int]) -> MicroBatch:
+    """Some rows of a micro-batch, in ascending order, with their targets."""
+    width, chosen = part.inputs_BT.shape[1], torch.tensor(rows)
+    place = torch.full((len(part.inputs_BT),), -1).index_put_((chosen,), torch.arange(len(rows)))
+    row_N = place[part.index_N // width]
+    is_in = row_N >= 0
+    return MicroBatch(
+        part.inputs_BT[chosen],
+        row_N[is_in] * width + part.index_N[is_in] % width,
+        part.targets_N[is_in],
+        None if part.positions_BT is None else part.positions_BT[chosen],
+        None if part.weights_N is None else part.weights_N[is_in],
+    )
 
 
 def _packed(tokens: np.ndarray, weights: np.ndarray | None) -> MicroBatch:

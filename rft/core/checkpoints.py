@@ -61,6 +61,11 @@ def _check_index(folder: Path) -> None:
     if not index.is_file():
         return
     named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    outside = sorted(name for name in named if Path(name).name != name)
+    if outside:
+        raise ValueError(
+            f"model folder {folder} has an index that names {outside[0]!r}: weights lie directly in the folder"
+        )
     missing = sorted(name for name in named if not (folder / name).is_file())
     if missing:
         raise ValueError(

@@ -125,6 +125,8 @@ def runs_lean(model: Model) -> bool:
         and config.hidden_act == "silu"
         and config.attention_dropout == 0.0
         and not torch.is_autocast_enabled("cpu")
+        and type(model.model.layers[0]).__name__ == "LlamaDecoderLayer"  # its weights are not in shards
+        and not getattr(model.model.layers[0], "gradient_checkpointing", False)
         and all(type(part) is nn.Linear for layer in model.model.layers for part in _projections(layer))
     )
 

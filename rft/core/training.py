@@ -12,30 +12,30 @@ A row of the curve:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from rft.core import OnProgress
+from rft.core.accumulation import Accumulator, OutOfMemoryError, is_out_of_memory, no_memory
 from rft.core.batching import Step
-from rft.core.devices import to_device
+from rft.core.divergence import LossWatch, TrainingDivergedError
 from rft.core.dropout import without_dropout
-from rft.core.forward import target_loss_sum
 from rft.core.fused_norms import fused_norms
 from rft.core.model import Model
 from rft.core.muon import Muon
+from rft.core.resuming import Optimizers, SavedState, Standing
+from rft.core.team import ALONE, Team
 
 Log = Callable[[dict[str, Any]], None]
+Keep = Callable[[Standing, Optimizers], None]  # told where training stands after each step but the last
 
 SCHEDULES = ("cosine", "linear", "constant")
-
-
-class TrainingDivergedError(RuntimeError):
-    """The loss became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class TrainResult:
     input_tokens: int  # padded positions of all forward passes
     final_loss_nats: float  # mean over the last step's target tokens, before its update
     elapsed_s: float
+    halvings: int = 0  # how often micro-batches were cut in two because memory ran out
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
@@ -87,73 +88,67 @@ def train(
     settings: TrainSettings,
     log: Log | None = None,
     progress: OnProgress | None = None,
+    start: SavedState | None = None,
+    keep: Keep | None = None,
+    team: Team = ALONE,
 ) -> TrainResult:
     """Train in place, without dropout, over exactly `settings.num_steps` steps. Deterministic: all randomness is in the
-    steps' order.
+    steps' order. From `start` on it trains as if it had never stopped; `steps` are then those that are left.
 
-    Raises ValueError for settings out of range, TrainingDivergedError when a loss is not finite.
+    Raises ValueError for settings out of range, TrainingDivergedError when the loss explodes, OutOfMemoryError.
     """
     _check(settings)
     was_training = model.training
     model.train()
     without_dropout(model)
     _learn_every_embedding(model)
+    accumulate = Accumulator(model, autocast=settings.autocast, team=team)  # shards weights, before they have moments
     optimizers = make_optimizers(model, settings)
-    started = time.perf_counter()
-    target_tokens = input_tokens = num_steps = 0
-    loss = math.nan
+    watch, now = LossWatch(), Standing()
+    if start is not None:
+        start.restore(model, optimizers)
+        now = dataclasses.replace(start.standing)
+        for row in start.curve:
+            watch.fault(row["loss_nats"])
+    accumulate.halvings = now.halvings
+    started = time.perf_counter() - now.elapsed_s
     with fused_norms(model):
-        for number, step in enumerate(_take(steps, settings.num_steps)):
-            lr = learning_rate(number, settings)
-            loss = _update(model, step, optimizers=optimizers, lr=lr, settings=settings, number=number)
-            num_steps = number + 1
-            target_tokens += sum(len(part.targets_N) for part in step)
-            input_tokens += sum(part.inputs_BT.numel() for part in step)
+        for step in _take(steps, settings.num_steps - now.num_steps):
+            lr = learning_rate(now.num_steps, settings)
+            now.loss_nats = _update(step, accumulate, optimizers=optimizers, lr=lr, settings=settings)
+            now.num_steps += 1
+            _refuse_explosion(watch.fault(now.loss_nats), now, lr=lr, settings=settings)
+            now.target_tokens += sum(len(part.targets_N) for part in step)
+            now.input_tokens += sum(part.inputs_BT.numel() for part in step)
+            now.elapsed_s, now.halvings = time.perf_counter() - started, accumulate.halvings
             if log is not None:
-                elapsed_s = round(time.perf_counter() - started, 3)
-                log(
-                    {
-                        "step": num_steps,
-                        "loss_nats": loss,
-                        "lr": lr,
-                        "target_tokens": target_tokens,
-                        "elapsed_s": elapsed_s,
-                    }
-                )
+                log(_row(now, lr=lr))
             if progress is not None:
-                progress(num_steps, settings.num_steps)
+                progress(now.num_steps, settings.num_steps)
+            if keep is not None and now.num_steps < settings.num_steps and not watch.num_high:
+                keep(now, optimizers)
     model.train(was_training)
-    return TrainResult(num_steps, target_tokens, input_tokens, loss, time.perf_counter() - started)
+    return TrainResult(
+        now.num_steps, now.target_tokens, now.input_tokens, now.loss_nats, now.elapsed_s, accumulate.halvings
+    )
 
 
-class StepLoss:
-    """The loss of a step whose gradients are queued: a GPU is waited for when its value is read, not before."""
+def _row(now: Standing, *, lr: float) -> dict[str, Any]:
+    """A row of the curve."""
+    return {
+        "step": now.num_steps,
+        "loss_nats": now.loss_nats,
+        "lr": lr,
+        "target_tokens": now.target_tokens,
+        "elapsed_s": round(now.elapsed_s, 3),
+    }
 
-    def __init__(self, sums: Sequence[torch.Tensor], num_targets: float) -> None:
-        self._sums = sums
-        self._num_targets = num_targets
 
-    def nats(self) -> float:
-        """The mean over the step's target tokens, by their weights."""
-        return sum((loss_sum.item() for loss_sum in self._sums), start=0.0) / self._num_targets
-
-
-def accumulate(model: Model, step: Step, *, autocast: str | None = None) -> StepLoss:
-    """Add the gradient of the step's mean loss over ALL its target tokens, by their weights; returns that loss."""
-    device = model.device
-    num_targets = sum(len(part.targets_N) if part.weights_N is None else part.weights_N.sum().item() for part in step)
-    sums = []
-    for part in step:
-        inputs_BT, index_N, targets_N = (to_device(t, device) for t in (part.inputs_BT, part.index_N, part.targets_N))
-        positions_BT = None if part.positions_BT is None else to_device(part.positions_BT, device)
-        weights_N = None if part.weights_N is None else to_device(part.weights_N, device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
-            loss_sum = target_loss_sum(
-                model, inputs_BT, index_N, targets_N, positions_BT=positions_BT, weights_N=weights_N
-            )
-        (loss_sum / num_targets).backward()
-        sums.append(loss_sum.detach())
-    return StepLoss(sums, num_targets)
+def _refuse_explosion(fault: str | None, now: Standing, *, lr: float, settings: TrainSettings) -> None:
+    if fault is not None:
+        raise TrainingDivergedError(
+            f"the loss is {now.loss_nats:.4g} at step {now.num_steps} of {settings.num_steps} (lr {lr:.3g}): it {fault}"
+        )
 
 
 def make_optimizers(model: Model, settings: TrainSettings) -> list[torch.optim.Optimizer]:
@@ -187,15 +182,15 @@ def _hidden_matrices(model: Model) -> list[torch.nn.Parameter]:
 
 
 def _update(
-    model: Model,
     step: Step,
+    accumulate: Accumulator,
     *,
     optimizers: list[torch.optim.Optimizer],
     lr: float,
     settings: TrainSettings,
-    number: int,
 ) -> float:
-    loss = accumulate(model, step, autocast=settings.autocast)
+    """Move the weights by one step; returns the mean loss before it."""
+    loss = accumulate(step)
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     if settings.grad_clip > 0:
         parameters = [parameter for group in groups for parameter in group["params"]]
@@ -203,15 +198,14 @@ def _update(
     for group in groups:
         group["lr"] = lr * group["lr_ratio"]
     for optimizer in optimizers:
-        optimizer.step()
+        try:
+            optimizer.step()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(no_memory("the optimiser's moments, two numbers a trained weight")) from error
         optimizer.zero_grad(set_to_none=True)
-    nats = loss.nats()  # after the update is queued, so that a GPU never waits for the next launch
-    if not math.isfinite(nats):
-        raise TrainingDivergedError(
-            f"the loss is {nats} at step {number + 1} of {settings.num_steps} (lr {lr:.3g}): lower the learning rate, or "
-            "check the weights it started from"
-        )
-    return nats
+    return loss.nats()  # after the update is queued, so that a GPU never waits for the next launch
 
 
 def _learn_every_embedding(model: Model) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 from rft.archive.seals import seal
 from rft.config import StudyConfig
+from rft.execute.code import drift_lines
+from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_of
@@ -67,6 +69,8 @@ def run_cell(
     require(cfg.numerics.value)
     check_servers(planned.targets, store=store)
     store.announce(log.info)
+    for line in drift_lines(planned.stages, store):
+        log.warning(line)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
     if study.complete(planned.cell_id, cell_key=planned.cell_key, sets=planned.set_keys):
@@ -79,13 +83,17 @@ def run_cell(
             from rft.execute.preflight import preflight_cell  # imports torch
 
             preflight_cell(cfg, cell.sources, planned, store=store, folder=record.parent)
-        if any(not store.has(stage.kind, stage.key) for stage in planned.stages):
+        missing = any(not store.has(stage.kind, stage.key) for stage in planned.stages)
+        if missing and not cfg.plan.is_shown:
             log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         there = {stage.key: store.has(stage.kind, stage.key) for stage in planned.stages}
         live = study.folder.absolute() / LIVE_FOLDER
         with mirror_of(cfg, [planned], hits=there, store=store, study=study):
             hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce, live=live)
-            return finish_cell(cell, study=study, hits=hits, command=command)
+            finished = finish_cell(cell, study=study, hits=hits, command=command)
+    if not cfg.plan.is_shown:  # a sweep tells it once for all its cells
+        tell_edges([planned], store=store, say=log.warning)
+    return finished
 
 
 def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], command: Sequence[str]) -> Path:
@@ -112,8 +120,6 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
             f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them per "
             "question is kept; select.equations=plain reads equations from the text"
         )
-    for edge in (record.data.get("choice") or {}).get("at_edge", ()):
-        log.warning(f"{planned.cell_id}: of the recipes that were tried {edge}: a better one may lie beyond the grid")
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
     log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
     for one in record.sets:

@@ -36,7 +36,8 @@ class LocalProcesses:
 
     workers: int
     threads: int  # of each
+    stall_s: float | None = None  # without progress, after which a worker is taken for dead
 
     def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:
         """See rft.infra.scheduler.run_graph."""
-        return run_graph(tasks, workers=self.workers, threads=self.threads, on_event=on_event)
+        return run_graph(tasks, workers=self.workers, threads=self.threads, on_event=on_event, stall_s=self.stall_s)

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft.core.checkpoints import CONFIG_FILE
-from rft.core.context import context_of
+from rft.core.context import check_window, context_of
 from rft.plan.cell import CellPlan
 from rft.plan.sources import Sources
 from rft.records import Problem
 from rft.stages.evaluate import Evaluate
 from rft.stages.finetune import Finetune, training_pairs
+from rft.stages.pretrain import Pretrain
 from rft.stages.problems import FileProblems, Mixture, Part, Problems, Subset, chosen
 from rft.stages.shard import Shard
 from rft.stages.trainset import Trainset
@@ -60,7 +61,8 @@ class _Limit:
 
 
 def check_lengths(cell: CellPlan, sources: Sources) -> None:
-    """Raise ValueError for the first limit that rows of the cell exceed."""
+    """Raise ValueError for the first limit that rows of the cell exceed, and for a loss in windows that no row can fill."""
+    check_window(cell.read.loss.window, context=_context_of_base(cell, sources))
     if not sources.models or "train" not in sources.data_digest:  # all is made here: a plan of it stays quick
         return
     for limit in dict.fromkeys(_limits(cell)):
@@ -72,6 +74,16 @@ def check_lengths(cell: CellPlan, sources: Sources) -> None:
         lengths = lengths_of(source, folder, identity.digest, limit.template)
         mine = chosen(problems_of(source), num_problems=limit.subset.num_problems, seed=limit.subset.seed)
         _check(limit, lengths, [problem.id for problem in mine], context=context_of(folder))
+
+
+def _context_of_base(cell: CellPlan, sources: Sources) -> int | None:
+    """The context of the model whose loss is measured; None where it names none, or is not here."""
+    base = cell.read.loss.base
+    if isinstance(base, Pretrain):
+        return base.arch.context
+    identity = sources.models.get(base.model)
+    folder = None if identity is None else Path(identity.path)
+    return context_of(folder) if folder is not None and (folder / CONFIG_FILE).is_file() else None
 
 
 def _limits(cell: CellPlan) -> Iterator[_Limit]:

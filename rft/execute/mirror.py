@@ -15,6 +15,7 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.infra.live import SWEEP_FILE, live_name
+from rft.infra.masking import mask_text
 from rft.infra.mirror_results import flat_config
 from rft.infra.stage_store import StageStore
 from rft.infra.study import Study
@@ -36,7 +37,7 @@ def mirror_of(
         mode=tracking.mode,
         project=tracking.project,
         entity=tracking.entity,
-        tags=(*tracking.tags, study.name),
+        tags=(*map(mask_text, tracking.tags), study.name),
         group=study.group(),
         folder=study.folder,
         finish_s=tracking.finish_s,
@@ -126,7 +127,8 @@ def _cell_plan(cell: CellPlan, ids: Mapping[str | None, str], study: Study) -> R
 
 def flat_settings(cell: CellPlan) -> dict[str, Any]:
     """All that a cell was set to, by dotted key, with what people call its model, data and method."""
-    return flat_config({**cell.names, **cell.setting, **cell.seeds})
+    flat = flat_config({**cell.names, **cell.setting, **cell.seeds})
+    return {key: mask_text(v) if isinstance(v, str) else v for key, v in flat.items()}
 
 
 def agreed(cells: Sequence[CellPlan]) -> dict[str, Any]:

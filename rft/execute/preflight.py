@@ -23,13 +23,13 @@ from typing import Any
 import torch
 
 from rft.config import StudyConfig
+from rft.core.accumulation import accumulate
 from rft.core.batching import example_steps
 from rft.core.context import context_of
 from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
-from rft.core.training import accumulate
 from rft.execute.stages import execute
 from rft.infra.devices import available_bytes, resolve_device
 from rft.infra.digest import digest
@@ -254,15 +254,8 @@ class _Ready:
         return loss, float(norm)
 
     def _sampler(self) -> Sampler:
-        runtime = self.cfg.runtime
-        return open_sampler(
-            self.engine,
-            self.folder,
-            device=self.device,
-            threads=runtime.threads,
-            dtype=self.cfg.sampling.dtype,
-            batch=runtime.sample_batch,
-        )
+        place = Place.of(self.cfg.runtime, device=self.device, dtype=self.cfg.sampling.dtype)
+        return open_sampler(self.engine, self.folder, place)
 
     def _greedy(self, sampler: Sampler, prompts: Sequence[Prompt], *, max_new_tokens: int) -> list[str]:
         groups = sampler.sample(

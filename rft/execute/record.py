@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rft.execute.code import behind
 from rft.execute.curve import write_curve
-from rft.execute.stages import Made
+from rft.execute.made import Made
+from rft.execute.scoring import change_of_copies, rates_of, scores_of
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.stage_store import StageStore
@@ -25,9 +27,7 @@ from rft.records import (
     OUTCOMES_FILE,
     PATHS_FILE,
     SHOWN_FILE,
-    Outcome,
     Record,
-    Score,
     SetRecord,
     StageCost,
     write_jsonl,
@@ -35,17 +35,15 @@ from rft.records import (
 from rft.stages.allocate import DealtShard
 from rft.stages.foreign import NUM_USED
 from rft.stages.problems import FileProblems, Mixture, Part, Problems
-from rft.stages.rows import Graded, Scored
+from rft.stages.rows import Scored
 from rft.stages.select import Select, SelectFacts
 from rft.stages.shard import DrawnShard, used_shares
 from rft.stages.stage import Stage, in_order
 from rft.text.perturb import original_id
-from rft.votes import Tally, pool_scores
 
 R = TypeVar("R")
 TAKEN = ("num_optimizer_steps", "target_tokens")  # add up over the models that one goes on from
 
-ERROR_KINDS = {"a": "arithmetic_error", "p": "plan_error", "l": "lucky"}  # the embedded world's verdicts
 MAX_SOLUTIONS = 64  # of each source in the cell's sample file
 
 
@@ -84,11 +82,11 @@ def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
         seeds=dict(cell.seeds),
         model=_model_facts(cell, done),
         data=_data_facts(cell.read, done) | _draw_facts(cell, done) | _perturbed_facts(measured, done, outcomes),
-        scores=_scores(outcomes) | _perturbed_scores(outcomes),
-        rates=_rates(outcomes),
+        scores=scores_of(outcomes),
+        rates=rates_of(outcomes),
         stages=rows,
         cost=_costs(cell.own_stages, done, makers=set(cell.makers)),
-        provenance={**done.provenance, "origins": origins},
+        provenance={**done.provenance, "origins": origins, "code": _codes_now(cell.own_stages)},
         files=files | ({"paths": PATHS_FILE} if cell.read.trained.selections else {}),
     )
 
@@ -102,12 +100,12 @@ def _set_record(one: FurtherSet, own: set[Stage[Any]], done: _Finished) -> SetRe
         name=one.name,
         key=one.key,
         setting=dict(one.setting),
-        scores=_scores(outcomes) | _perturbed_scores(outcomes),
-        rates=_rates(outcomes),
+        scores=scores_of(outcomes),
+        rates=rates_of(outcomes),
         data=data | _perturbed_facts(one.measured, done, outcomes),
         stages=rows,
         cost=_costs(stages, done),
-        provenance={**done.provenance, "origins": origins},
+        provenance={**done.provenance, "origins": origins, "code": _codes_now(stages)},
         files={"outcomes": set_file(OUTCOMES_FILE, one), "samples": set_file(SHOWN_FILE, one)},
     )
 
@@ -166,27 +164,34 @@ class _Finished:
 
     def facts(self, stage: Stage[Any]) -> dict[str, Any]:
         """The facts that a finished stage gives to the record."""
-        return Made.of(self.entry(stage)).facts
+        return Made.of(self.entry(stage).meta).facts
 
 
 def _stage_origins(stages: Sequence[Stage[Any]], done: _Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(a row per stage with the index of its origin and the digest of the weights it made, the distinct origins)."""
+    """(a row per stage with the index of its origin and the digests of its code and of the weights it made, the distinct
+    origins)."""
     origins: list[dict[str, Any]] = []
     rows = []
     for stage in stages:
         entry = done.entry(stage)
-        origin = Made.of(entry).origin
-        if origin not in origins:
-            origins.append(origin)
-        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(origin)}
-        weights = weights_digest(entry)
+        made = Made.of(entry.meta)
+        if made.origin not in origins:
+            origins.append(made.origin)
+        row = {"name": stage.kind, "key": stage.key, "origin": origins.index(made.origin), "code": made.code}
+        weights = weights_digest(entry.digests)
         rows.append(row | ({"weights": weights} if weights else {}))
     return rows, origins
 
 
-def weights_digest(entry: Entry) -> str | None:
-    """One digest of a stage's weight files; None where it holds none."""
-    found = {name: value for name, value in entry.digests.items() if name.endswith(".safetensors")}
+def _codes_now(stages: Sequence[Stage[Any]]) -> dict[str, str]:
+    """Digest of the code of each kind of stage as it stands while the record is written."""
+    kinds = {stage.kind: behind(stage) for stage in stages}
+    return {kind: code.digest for kind, code in kinds.items() if code is not None}
+
+
+def weights_digest(digests: Mapping[str, str]) -> str | None:
+    """One digest of the weights among a stage's files, of those by name; None where it holds none."""
+    found = {name: value for name, value in digests.items() if name.endswith(".safetensors")}
     return digest(found) if found else None
 
 
@@ -200,49 +205,11 @@ def _outcome_rows(read: Measured, done: _Finished) -> Iterator[Scored]:
         yield Scored(row, copies.get(row.id), draws[row.id] if draws else None)
 
 
-def _copied(outcomes: Sequence[Scored]) -> list[tuple[Graded, Graded]]:
-    """(copy, original) of every problem that has a copy."""
-    return [(row.perturbed, row.greedy) for row in outcomes if row.perturbed is not None]
-
-
-def _perturbed_scores(outcomes: Sequence[Scored]) -> dict[str, Score]:
-    """Accuracy on the copies, and on the originals of just these problems, which lean towards plain equations."""
-    pairs = _copied(outcomes)
-    if not pairs:
-        return {}
-    return {
-        "maj1@1_perturbed": Score.binomial(sum(copy.is_right for copy, _ in pairs), len(pairs)),
-        "maj1@1_originals_of_perturbed": Score.binomial(sum(original.is_right for _, original in pairs), len(pairs)),
-    }
-
-
 def _perturbed_facts(read: Measured, done: _Finished, outcomes: Sequence[Scored]) -> dict[str, Any]:
     """Counts of the copy, and copy minus original over the same problems, with its paired standard error."""
     if read.perturbed is None:
         return {}
-    change = Score.mean([float(copy.is_right) - float(original.is_right) for copy, original in _copied(outcomes)])
-    counts = done.facts(read.perturbed.problems)
-    return {"perturbed": counts | {"difference": change.value, "difference_se": change.se}}
-
-
-def _scores(outcomes: Sequence[Scored]) -> dict[str, Score]:
-    scores = {"maj1@1": Score.binomial(sum(row.greedy.is_right for row in outcomes), len(outcomes))}
-    tallies = {row.greedy.id: Tally.of(row.draws.outcomes, row.draws.rivals) for row in outcomes if row.draws}
-    return scores | (pool_scores(tallies) if tallies else {})
-
-
-def _rates(outcomes: Sequence[Scored]) -> dict[str, Score]:
-    """Shares of the greedy solutions, of all test problems."""
-    n = len(outcomes)
-    letters = [row.greedy.outcome for row in outcomes]
-    rates = {
-        "no_answer": Score.binomial(letters.count(Outcome.NO_ANSWER.letter), n),
-        "truncated": Score.binomial(letters.count(Outcome.TRUNCATED.letter), n),
-    }
-    kinds = [row.greedy.kind for row in outcomes]
-    if kinds[0] is not None:
-        rates |= {name: Score.binomial(kinds.count(letter), n) for letter, name in ERROR_KINDS.items()}
-    return rates
+    return {"perturbed": done.facts(read.perturbed.problems) | change_of_copies(outcomes)}
 
 
 def _model_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
@@ -250,7 +217,8 @@ def _model_facts(cell: CellPlan, done: _Finished) -> dict[str, Any]:
         **cell.model_facts,
         **dataclasses.asdict(done.open(cell.read.base).facts),
         **dataclasses.asdict(done.open(cell.read.loss)),
-        "base_weights": weights_digest(done.entry(cell.read.base)),
+        **done.facts(cell.read.base),
+        "base_weights": weights_digest(done.entry(cell.read.base).digests),
     }
 
 
@@ -316,5 +284,5 @@ def _costs(stages: Sequence[Stage[Any]], done: _Finished, *, makers: Collection[
 
 def _cost(stage: Stage[Any], done: _Finished, *, used: float, makes: bool) -> StageCost:
     entry = done.entry(stage)
-    made, hit = Made.of(entry), done.hits.get(stage.key, True)
+    made, hit = Made.of(entry.meta), done.hits.get(stage.key, True)
     return StageCost(stage.kind, stage.key, entry.seconds, made.flops, made.tokens, hit, used, makes)

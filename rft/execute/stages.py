@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rft.config import RuntimeConfig, StoreConfig
+from rft.execute import code
+from rft.execute.made import Made
+from rft.execute.team import run_together
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
-from rft.infra.live import live_log
+from rft.infra.live import live_log, live_name
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
 from rft.infra.stage_store import StageStore
@@ -34,21 +37,6 @@ if TYPE_CHECKING:
 
 
 BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
-
-
-@dataclass(frozen=True)
-class Made:
-    """What the store keeps beside a stage's files: what the computation took, found and ran on."""
-
-    tokens: int
-    flops: float
-    facts: dict[str, Any]
-    origin: dict[str, Any] = field(default_factory=dict)  # of stages from before it was kept: nothing
-
-    @staticmethod
-    def of(entry: Entry) -> Made:
-        """Of a finished stage."""
-        return Made(**{one.name: entry.meta[one.name] for one in fields(Made) if one.name in entry.meta})
 
 
 class StageRunner:
@@ -69,12 +57,14 @@ class StageRunner:
         """
 
         def fill(out: Path) -> dict[str, Any]:
-            return self._fill(stage, out, report)
+            by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
+            return vars(replace(self.run(stage, out, report), code=by))
 
         meta = {"identity": stage.identity(), "inputs": [[one.kind, one.key] for one in stage.inputs]}
         return self.store.compute(stage.kind, stage.key, fill, meta=meta, wait=wait)
 
-    def _fill(self, stage: Stage[Any], out: Path, report: Callable[[float], None]) -> dict[str, Any]:
+    def run(self, stage: Stage[Any], out: Path, report: Callable[[float], None] = lambda share: None) -> Made:
+        """Compute into an empty folder, beside the store; returns what would be kept with the files."""
         require(getattr(stage, "numerics", current()))  # before a library is loaded
         limit_threads(self.runtime.threads)
         sampler = self._held()  # imports torch, so that the next call sets its threads, which decide last bits
@@ -82,13 +72,19 @@ class StageRunner:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
+        points = self.store.resume_points(stage.kind, stage.key)
         with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
-            done = alone.run(StageContext(out, self.runtime, report, sampler, self._finished, log))
+            context = StageContext(out, self.runtime, report, sampler, self._finished, log, points)
+            if stage.trains and self.runtime.processes > 1:
+                live = None if self.live is None else self.live / live_name(stage.kind, stage.key)
+                done = run_together(alone, context, live_file=live)
+            else:
+                done = alone.run(context)
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
-        return vars(Made(done.tokens, done.flops, facts, made))
+        return Made(done.tokens, done.flops, facts, made, earlier_s=done.earlier_s)
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:

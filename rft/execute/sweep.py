@@ -10,18 +10,21 @@ import gc
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
+from rft.execute.code import drift_lines
+from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
+from rft.infra.disk import StoreError
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
 from rft.infra.reservations import reserved
@@ -33,6 +36,7 @@ from rft.infra.sweep_log import SweepLog
 from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
+from rft.plan.sweep_engine import with_one_engine
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, in_order
 
@@ -40,6 +44,7 @@ log = logging.getLogger("rft")
 
 STAGE_FUNCTION = "rft.execute.stages:StageTask"
 CELL_FUNCTION = "rft.execute.sweep:finish"
+TOLD = tuple(f"{kind.__name__}: " for kind in (ValueError, StoreError))  # their messages say what to mend
 CELL_COST_S = 0.3  # measured: 440 records in 53 s on two workers
 
 
@@ -70,7 +75,7 @@ def run_sweep(
     Raises ValueError when a job's configuration is invalid: before anything runs.
     """
     with _no_garbage():
-        planned = [plan_cell(cfg) for cfg in jobs]
+        planned = [plan_cell(cfg) for cfg in with_one_engine(jobs)]
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
@@ -85,12 +90,15 @@ def run_sweep(
         )
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
+    for line in drift_lines(in_order(target for cell in cells for target in cell.plan.targets), store):
+        log.warning(line)
     open_cells = _registered(cells, study=study)
     needed = {stage.key for cell in open_cells for stage in cell.plan.stages}
     with reserved(store, needed, study=study_folder, tell=log.info):
         errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
         cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
         errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
+    tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
 
@@ -244,7 +252,8 @@ def _failures(
         stage, found = failed[0] if failed else (None, result)
         reason = str(found.error if found is not None else result.error)
         reasons[cell.plan.cell_id] = reason
-        study.fail(cell.plan.cell_id, reason=reason, stage=stage)
+        with suppress(OSError):  # on a full disk, the sweep's end says it
+            study.fail(cell.plan.cell_id, reason=reason, stage=stage)
     return reasons
 
 
@@ -252,11 +261,11 @@ def _tell_faults(results: Mapping[str, Result]) -> None:
     """Where each fault came from, once however many tasks met it.
 
     Progress has shown the faults as they came, and the study's summary lists the cells: what is left is the traceback, which
-    a ValueError needs none of: its message says what to mend.
+    those need none of whose message says what to mend.
     """
     by_fault = {str(result.error): (name, result) for name, result in results.items() if result.status == "failed"}
     for fault, (name, result) in by_fault.items():
-        if result.traceback and not fault.startswith(f"{ValueError.__name__}: "):
+        if result.traceback and not fault.startswith(TOLD):
             log.error(f"failed: {name}: {fault}\n{result.traceback}")
 
 

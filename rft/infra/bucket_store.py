@@ -13,7 +13,7 @@ Below the root (which may be copied):
     select/manifests/5f0c4a1e....json                      finished stages
     select/files/5f0c4a1e.../9e10.../kept.jsonl.gz         their files, below the digest of the manifest
     .claims/ .sweeps/ .studies/ .quarantine/               who computes what, what live sweeps need, damaged manifests
-Timings and logs of failures are those of this machine and lie in the cache.
+Timings, checkpoints and logs of failures are those of this machine and lie in the cache.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from rft.infra.digest import canonical
 from rft.infra.entry import Busy, Entry, EntryInfo, check_name
 from rft.infra.identity_mark import announce
 from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest, parse_manifest
+from rft.infra.resume import ResumePoints
 from rft.infra.stage_store import Fill
 from rft.infra.store import LEASE_S, Store
 from rft.infra.timings import Timing
@@ -115,6 +116,10 @@ class BucketStore:
                 on_wait(time.monotonic() - started)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _POLL_S[1])
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """Checkpoints of a stage that is not finished: on this machine, whose next process goes on from them."""
+        return self.cache.resume_points(name, key)
 
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage; damaged ones are left out with a warning."""

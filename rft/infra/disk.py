@@ -18,8 +18,11 @@ class StoreError(RuntimeError):
 
 
 @contextmanager
-def disk_errors(root: Path, doing: str) -> Iterator[None]:
-    """Raise StoreError for a full disk, or for a refused write below `root`; all else passes unchanged."""
+def disk_errors(root: Path, doing: str, *, setting: str = "store.root") -> Iterator[None]:
+    """Raise StoreError for a full disk, or for a refused write below `root`; all else passes unchanged.
+
+    `setting` names the folder. A full disk has one message, whatever was being done: many stages meet it.
+    """
     try:
         yield
     except StoreError:
@@ -27,12 +30,12 @@ def disk_errors(root: Path, doing: str) -> Iterator[None]:
     except Exception as error:
         if _is_disk_full(error):
             raise StoreError(
-                f"no space left in {root} while {doing}: free some, or set store.root to a folder on another disk; "
-                "finished stages are kept, so run the same command again"
+                f"no space left in {root}: free some, or set {setting} to a folder on another disk; finished stages are "
+                "kept, so run the same command again"
             ) from error
         if _is_refusal(error, root):
             raise StoreError(
-                f"cannot write in {root} while {doing} ({error}): set store.root to a folder that you may write to, or "
+                f"cannot write in {root} while {doing} ({error}): set {setting} to a folder that you may write to, or "
                 "correct its permissions"
             ) from error
         raise
@@ -61,10 +64,11 @@ def fsync_folder(folder: Path) -> None:
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    """Also looks at causes and texts: libraries in other languages pass the system's message on as plain text."""
+    """A full disk, a quota, a limit of a file's size; also by causes and texts: libraries in other languages pass on
+    the system's message as plain text."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         if "No space left on device" in str(seen):
             return True

@@ -26,6 +26,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from rft.infra.masking import mask_text
+
 LIVE_FOLDER = "live"  # below the study's folder
 SWEEP_FILE = "sweep.jsonl"  # in it: the sweep itself
 
@@ -45,7 +47,7 @@ class Appender:
         self._fd = -1
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
 
     def __call__(self, row: Mapping[str, Any]) -> None:
         """One line, with the time."""
@@ -76,7 +78,7 @@ def live_log(folder: Path | None, *, kind: str, key: str, label: str) -> Iterato
     try:
         yield log
     except BaseException as error:
-        log({"event": "failed", "error": f"{type(error).__name__}: {error}", "seconds": _since(started)})
+        log({"event": "failed", "error": mask_text(f"{type(error).__name__}: {error}"), "seconds": _since(started)})
         raise
     else:
         log({"event": "done", "seconds": _since(started)})

@@ -46,6 +46,7 @@ class Worker:
         self.is_ready = False  # it has started up
         self.task_id: str | None = None
         self.affinity = ""  # of its last task
+        self.heard_s = time.monotonic()  # when it last said something, or was given a task
 
     @property
     def idle(self) -> bool:
@@ -60,6 +61,7 @@ class Worker:
     def send(self, task_id: str, affinity: str, message: Any) -> None:
         """Give it a task. Raises OSError when it is dead, or what pickle raises for the message."""
         self.task_id = task_id
+        self.heard_s = time.monotonic()
         self.affinity = affinity or self.affinity
         self.pipe.send(message)
 

@@ -5,10 +5,7 @@
         "versions": {"torch": "2.13.0+cpu", "transformers": "5.1.0", "vllm": null, ...}, "device": "cpu",
         "command": ["rft/run.py", "model=nano-s", "hub.token=***"], "started": "2026-11-22T21:15:00+00:00"}
 
-Environment variables are never recorded; arguments that look like a key or token are masked:
-
-    >>> mask_secrets(["rft/run.py", "model=nano-s", "hub.token=abc"])
-    ['rft/run.py', 'model=nano-s', 'hub.token=***']
+Environment variables are never recorded; arguments that look like a key or token are masked (rft.infra.masking).
 """
 
 from __future__ import annotations
@@ -17,12 +14,13 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from rft.infra.masking import mask_arguments
 
 PACKAGES = (
     "rft-scaling",
@@ -42,20 +40,7 @@ PACKAGES = (
     "wandb",
 )
 
-_MASK = "***"
 _GIT_TIMEOUT_S = 10.0
-# A name that says it holds a secret. 'max_new_tokens=96', 'tokenizer=...' and 'pretrain_tokens=1e6' do not.
-_SECRET_NAME = re.compile(
-    r"(?:^|[^a-z0-9])(?:api[-_]?key|access[-_]?key|private[-_]?key|key|token|secret|password|passwd|credentials?|auth)$",
-    re.IGNORECASE,
-)
-# Values of known make (hub, W&B, cloud and forge tokens), URLs with a password, and long opaque strings of mixed kind.
-_SECRET_VALUE = re.compile(
-    r"hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|github_pat_\w{8,}|glpat-[\w-]{8,}|xox[abpr]-[\w-]{8,}"
-    r"|AKIA[0-9A-Z]{12,}|wandb_v\d_\w{8,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
-    r"|(?<![0-9A-Za-z/._-])(?:[0-9a-f]{40}|(?=[A-Za-z0-9+_-]*[0-9])(?=[A-Za-z0-9+_-]*[A-Z])[A-Za-z0-9+_-]{32,}={0,2})(?![0-9A-Za-z/._-])"
-)
-_URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def provenance(*, device: str, argv: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -68,7 +53,7 @@ def provenance(*, device: str, argv: Sequence[str], folder: Path) -> dict[str, A
         "platform": f"{sys.platform}-{platform.machine()}",
         "versions": package_versions(),
         "device": device,
-        "command": mask_secrets(argv),
+        "command": mask_arguments(argv),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
@@ -94,23 +79,6 @@ def package_versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
     return versions
-
-
-def mask_secrets(argv: Sequence[str]) -> list[str]:
-    """A command line with every value that looks like a secret replaced by '***'."""
-    masked: list[str] = []
-    hide_next = False
-    for argument in argv:
-        name, equals, value = argument.partition("=")
-        names_secret = _SECRET_NAME.search(name) is not None
-        if hide_next:
-            masked.append(_MASK)
-        elif equals and names_secret and value not in ("", "null", "None"):
-            masked.append(f"{name}={_MASK}")
-        else:
-            masked.append(_URL_PASSWORD.sub(f"{_MASK}@", _SECRET_VALUE.sub(_MASK, argument)))
-        hide_next = not hide_next and not equals and names_secret and argument.startswith("-")
-    return masked
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -8,28 +8,27 @@
     >>> priorities([Task("base", (), "m:f", None, cost_s=60.0), Task("sft", ("base",), "m:f", None, cost_s=20.0)])
     {'sft': 20.0, 'base': 80.0}
 
-The task with the longest chain of work that starts with it goes first (`priorities`, in seconds). A failed task's
-dependents are skipped with the root cause, all others go on. A worker that dies fails only its task, after one retry. A
-task whose stage another process is computing (rft.infra.entry.Busy) gives its worker back and is tried again later. Ctrl-C
-and SIGTERM stop all workers within seconds; what they had finished stays finished.
+The task with the longest chain of work that starts with it goes first (`priorities`, in seconds). A failed task's dependents
+are skipped with the root cause, all others go on. A worker that dies, or is silent for `stall_s` seconds, fails only its
+task, after one retry. A task whose stage another process computes (rft.infra.entry.Busy) gives its worker back and is tried
+later. Ctrl-C, SIGTERM and SIGHUP stop all workers within seconds; what they had finished stays finished.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
+from rft.infra.interrupts import stopped_by_signals
 from rft.infra.process import Worker
 
 _RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
 _MAX_ATTEMPTS = 2  # of a task whose worker died
 _AFFINITY_SLACK = 0.8  # a task that fits this worker's warm caches goes first from this share of the top priority on
+_AGAIN = "run the same command again, and it is tried again"
 _STOP_S = 3.0  # workers' time for cleaning up when interrupted
 
 
@@ -69,17 +68,23 @@ class Event:
     error: str | None = None  # for failed, skipped, retried, waiting
 
 
+OnEvent = Callable[[Event], None]
+
+
 def run_graph(
-    tasks: Sequence[Task], *, workers: int, threads: int, on_event: Callable[[Event], None]
+    tasks: Sequence[Task], *, workers: int, threads: int, on_event: OnEvent, stall_s: float | None = None
 ) -> dict[str, Result]:
     """Run all tasks over up to `workers` processes of `threads` threads each; results by task id, for every task.
 
-    Raises ValueError for repeated ids, unknown dependencies, a cycle or workers < 1; KeyboardInterrupt on Ctrl-C or
-    SIGTERM, after stopping the workers; RuntimeError when worker processes cannot start at all.
+    A worker that says nothing of its task for `stall_s` seconds is taken for dead (None: waited for without end).
+    Raises ValueError for repeated ids, unknown dependencies, a cycle or workers < 1; KeyboardInterrupt on Ctrl-C, SIGTERM or
+    SIGHUP, after stopping the workers; RuntimeError when worker processes cannot start at all.
     """
     if workers < 1 or threads < 1:
         raise ValueError(f"workers and threads must be at least 1, got {workers} and {threads}")
-    return _Run(tasks, workers=workers, threads=threads, on_event=on_event).run()
+    if stall_s is not None and not stall_s > 0:
+        raise ValueError(f"stall_s={stall_s} is outside (0, inf): seconds without progress, or null")
+    return _Run(tasks, workers=workers, threads=threads, on_event=on_event, stall_s=stall_s).run()
 
 
 def priorities(tasks: Sequence[Task]) -> dict[str, float]:
@@ -117,7 +122,9 @@ def _dependents(tasks: Sequence[Task]) -> dict[str, list[str]]:
 class _Run:
     """The state of one run_graph call."""
 
-    def __init__(self, tasks: Sequence[Task], *, workers: int, threads: int, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], *, workers: int, threads: int, on_event: OnEvent, stall_s: float | None
+    ) -> None:
         self.priority = priorities(tasks)
         self.tasks = {task.id: task for task in tasks}
         self.dependents = _dependents(tasks)
@@ -130,16 +137,18 @@ class _Run:
         self.num_workers = min(workers, len(tasks))
         self.threads = threads
         self.on_event = on_event
+        self.stall_s = stall_s
         self.workers: list[Worker] = []
         self.num_stillborn = 0
 
     def run(self) -> dict[str, Result]:
-        with _terminate_is_interrupt():
+        with stopped_by_signals():
             try:
                 while len(self.results) < len(self.tasks):
                     self._wake_postponed()
                     self._dispatch()
                     self._listen()
+                    self._watch()
             finally:
                 self._stop_workers()
         return self.results
@@ -199,7 +208,16 @@ class _Run:
             if not worker.pipe.poll():
                 self._bury(worker)
 
+    def _watch(self) -> None:
+        """Give up on workers that have said nothing for too long: an engine may hang."""
+        if self.stall_s is None:
+            return
+        oldest_s = time.monotonic() - self.stall_s
+        for worker in [w for w in self.workers if w.task_id is not None and w.heard_s < oldest_s]:
+            self._bury(worker, cause=f"no progress in {self.stall_s:g} s")
+
     def _handle(self, worker: Worker, message: tuple[Any, ...]) -> None:
+        worker.heard_s = time.monotonic()
         if message[0] == "ready":
             worker.is_ready = True
             self.num_stillborn = 0
@@ -249,10 +267,11 @@ class _Run:
             del self.postponed[task_id]
             self.ready.add(task_id)
 
-    def _bury(self, worker: Worker) -> None:
-        """A worker died: its task is retried once, a new worker takes its place when there is work."""
+    def _bury(self, worker: Worker, *, cause: str | None = None) -> None:
+        """A worker died, or hangs: its task is retried once, a new worker takes its place when there is work."""
         self.workers.remove(worker)
-        cause = worker.bury()
+        ended = worker.bury()
+        cause = cause or ended
         if worker.task_id is None:
             self.num_stillborn += not worker.is_ready
             if self.num_stillborn > 2 * self.num_workers:
@@ -266,7 +285,7 @@ class _Run:
             self.ready.add(task_id)
             self.on_event(Event("retried", self.tasks[task_id], error=cause))
         else:
-            self._fail(task_id, f"its worker process died {_MAX_ATTEMPTS} times ({cause})", None, 0.0)
+            self._fail(task_id, f"its worker process ended {_MAX_ATTEMPTS} times ({cause}); {_AGAIN}", None, 0.0)
 
     def _stop_workers(self) -> None:
         deadline = time.monotonic() + _STOP_S
@@ -281,20 +300,3 @@ def _affinity_rank(affinity: str, own: str, others: set[str]) -> int:
     if affinity and affinity == own:
         return 0
     return 2 if affinity in others else 1
-
-
-@contextmanager
-def _terminate_is_interrupt() -> Iterator[None]:
-    """Let SIGTERM stop the run as Ctrl-C does (only the main thread may set signal handlers)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signum: int, _frame: Any) -> None:
-        raise KeyboardInterrupt(f"stopped by {signal.Signals(signum).name}")
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

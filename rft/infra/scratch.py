@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rft.infra.disk import own_children
+from rft.infra.masking import mask_text
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def write_failure(root: Path, name: str, key: str, error: Exception) -> None:
     path = _failure_log(root, name, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path.write_text(mask_text("".join(traceback.format_exception(error))), encoding="utf-8")
     except OSError as problem:  # the disk may be what failed; the error itself still reaches the caller
         log.warning("cannot write %s: %s", path, problem)
 

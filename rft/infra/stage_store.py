@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from rft.infra.entry import Entry, EntryInfo
 from rft.infra.objects import Objects
+from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing
 
 Fill = Callable[[Path], Mapping[str, Any] | None]
@@ -59,6 +60,10 @@ class StageStore(Protocol):
         on_wait: Callable[[float], None] | None = None,
     ) -> Entry:
         """The finished stage, computed when it is not there."""
+        ...
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """Checkpoints of a stage that is not finished."""
         ...
 
     def entries(self) -> Iterator[EntryInfo]:

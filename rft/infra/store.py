@@ -14,6 +14,7 @@ Below the root (which may be moved or copied):
     timings.jsonl                                           what each computation took, for estimates
     failed/select-5f0c4a1e....log                           traceback of the last failure of a stage
     .locks/ .scratch/ .quarantine/                          owners' leases, unfinished work, damaged entries
+    .resume/                                                checkpoints of stages that are not finished
     .sweeps/ .studies/                                      what live sweeps need, who rests on it (rft.infra.reservations)
 """
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -46,6 +48,7 @@ from rft.infra.manifest import (
 )
 from rft.infra.objects import FolderObjects
 from rft.infra.removal import computing, finished_folders, remove_folder
+from rft.infra.resume import ResumePoints
 from rft.infra.scratch import clear, forget_failure, owners, scratch, write_failure
 from rft.infra.stage_store import Fill
 from rft.infra.timings import Timing, append_timing, read_timings
@@ -55,6 +58,8 @@ log = logging.getLogger(__name__)
 LEASE_S = 60.0  # every process on one store must agree on it
 _POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
 _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs ten times a look at the key
+
+EARLIER_S = "earlier_s"  # of what `fill` returns: seconds that count as the stage's too, spent in killed processes
 
 
 class Store:
@@ -223,9 +228,9 @@ class Store:
         started = time.perf_counter()
         with disk_errors(self.root, f"computing {name}-{key}"), scratch(self.root, name, key) as folder:
             try:
-                found = fill(folder)
-                seconds = time.perf_counter() - started
-                all_meta = {**meta, **(found or {})}
+                found = dict(fill(folder) or {})
+                seconds = time.perf_counter() - started + found.pop(EARLIER_S, 0.0)
+                all_meta = {**meta, **found}
                 manifest = write_manifest(folder, name=name, key=key, seconds=seconds, meta=all_meta)
                 if not still_ours(lease) or not self._commit(folder, manifest):
                     return None
@@ -263,6 +268,7 @@ class Store:
             raise
         fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
         mark_verified(target, manifest)
+        shutil.rmtree(self.resume_points(manifest.name, manifest.key).folder, ignore_errors=True)
         return True
 
     def _sweep_owner(self, owner: str) -> int:
@@ -272,6 +278,11 @@ class Store:
     def lock_path(self, name: str, key: str) -> Path:
         """The marker of the stage's owner."""
         return self.root / ".locks" / f"{name}-{key}.lock"
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """The stage's checkpoints, which only its owner may touch; removed when it is finished."""
+        check_name(name, key)
+        return ResumePoints(self.root / ".resume" / f"{name}-{key}", name=name, key=key)
 
     @contextmanager
     def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:

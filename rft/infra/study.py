@@ -22,7 +22,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,15 @@ from filelock import FileLock
 
 from rft.archive.files import json_at, present
 from rft.archive.seals import fault
+from rft.infra.disk import children, disk_errors
+from rft.infra.live import LIVE_FOLDER
+from rft.infra.masking import mask_arguments, mask_tree
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, whole_file, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
+FOLDER_SETTING = "hydra.sweep.dir"
+OWN_FOLDERS = (LIVE_FOLDER, "wandb")  # written into while a sweep runs
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # made once: json.dumps makes one a call
 
 
@@ -51,7 +56,7 @@ class Study:
 
         def change(manifest: dict[str, Any]) -> dict[str, Any]:
             gone = [entry["cell_id"] for entry in manifest["cells"] if replace or entry.get("invalid")]
-            return manifest | {"begun": {"command": " ".join(command), "drop": gone}}
+            return manifest | {"begun": {"command": " ".join(mask_arguments(command)), "drop": gone}}
 
         self._update(change)
 
@@ -74,8 +79,13 @@ class Study:
         return entries_of(json_at(path), path=path) if path.exists() else []
 
     def path_of(self, cell_id: str) -> Path:
-        """The folder of a cell."""
-        return self.folder / cell_id
+        """The folder of a cell. Raises ValueError for one that would lie elsewhere."""
+        folder = self.folder / cell_id
+        if Path(cell_id).name != cell_id or cell_id in ("", "..") or folder.is_symlink():
+            raise ValueError(
+                f"{folder} is a link, or no folder directly in the study: remove it, or copy what it points to"
+            )
+        return folder
 
     def register(self, cell_ids: Sequence[str]) -> None:
         """Enter cells that are not there yet, in one write."""
@@ -96,6 +106,7 @@ class Study:
 
     def register_invalid(self, job: str, *, reason: str) -> None:
         """Enter a job that could not be planned, with the reason; `job` names it by its overrides."""
+        job = " ".join(mask_arguments(job.split(" ")))
         folder = f"invalid-{hashlib.sha256(job.encode()).hexdigest()[:8]}"
         name = f"invalid job ({job})"
         entry = {"cell_id": name, "folder": folder, "invalid": True}
@@ -123,9 +134,12 @@ class Study:
 
     def clear(self, cell_id: str, *, cell_key: str) -> None:
         """Take a failure, and the record of another cell, out of the way; a record of this one is about to be extended."""
+        folder = self.path_of(cell_id)
+        for link in [path for path in children(folder) if path.is_symlink()]:
+            link.unlink()  # the link alone: what it points to is somebody else's
         if self.record(cell_id, cell_key=cell_key) is None:
-            (self.path_of(cell_id) / RECORD_FILE).unlink(missing_ok=True)
-        (self.path_of(cell_id) / FAILURE_FILE).unlink(missing_ok=True)
+            (folder / RECORD_FILE).unlink(missing_ok=True)
+        (folder / FAILURE_FILE).unlink(missing_ok=True)
 
     def fail(self, cell_id: str, *, reason: str, stage: str | None) -> None:
         """Write why a cell has no record."""
@@ -135,14 +149,19 @@ class Study:
     def failing(self, cell_id: str) -> Iterator[None]:
         """Context of work on a cell: an exception is written down as the reason why it has no record, and raised again."""
         try:
-            yield
+            with disk_errors(self.folder, f"writing {cell_id}", setting=FOLDER_SETTING):
+                yield
         except BaseException as error:
-            self.fail(cell_id, reason=f"{type(error).__name__}: {error}".removesuffix(": "), stage=None)
+            with suppress(OSError):  # the disk may be what failed; the error itself still reaches the caller
+                self.fail(cell_id, reason=f"{type(error).__name__}: {error}".removesuffix(": "), stage=None)
             raise
 
     def _write_failure(self, folder: str, row: Mapping[str, Any]) -> None:
-        (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / folder / FAILURE_FILE, {**row, "time": time.strftime("%FT%T%z")})
+        place = self.path_of(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        if (place / FAILURE_FILE).is_symlink():
+            (place / FAILURE_FILE).unlink()
+        write_json(place / FAILURE_FILE, {**mask_tree(row), "time": time.strftime("%FT%T%z")})
 
     def summary(self) -> tuple[int, dict[str, str]]:
         """(finished cells, reason by cell id of every cell of the manifest without a record)."""
@@ -150,7 +169,7 @@ class Study:
         cells = self.cells()
         for entry in cells:
             folder = self.folder / entry["folder"]
-            if present(folder / RECORD_FILE):
+            if present(folder / RECORD_FILE) or folder.is_symlink():
                 if (edited := fault(folder)) is not None:
                     missing[entry["cell_id"]] = edited
                 continue
@@ -178,8 +197,15 @@ class Study:
                 yield entry["cell_id"], json_at(failure)["reason"]
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        with disk_errors(self.folder, "writing the list of cells", setting=FOLDER_SETTING):
+            return self._locked_update(change)
+
+    def _locked_update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / STUDY_FILE
+        for inner in (path, *(self.folder / name for name in OWN_FOLDERS)):
+            if inner.is_symlink():
+                raise ValueError(f"{inner} is a link: what a study writes lies in its own folder; remove the link")
         with FileLock(self.folder / f".{STUDY_FILE}.lock", timeout=LOCK_TIMEOUT_S):
             before = read_json(path) if path.exists() else self._fresh()
             entries_of(before, path=path)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Appender
+from rft.infra.masking import mask_text
 from rft.infra.remaining import Estimate
 from rft.infra.scheduler import Event, Task
 
@@ -46,7 +47,7 @@ class SweepLog:
         if event.kind == "failed" and event.error not in self._told:  # a fault that many tasks meet is told once
             self._told.add(event.error)
             end = "diverged" if DIVERGED in str(event.error) else "failed"
-            self._write({"event": "alert", "title": f"{event.task.id} {end}", "text": str(event.error)})
+            self._write({"event": "alert", "title": f"{event.task.id} {end}", "text": mask_text(str(event.error))})
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._say(now_s)

@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.infra.digest import digest
+from rft.infra.masking import PRIVATE
 from rft.records import read_json
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ MODES = ("offline", "online", "disabled")
 STATE_FOLDER = "wandb/.mirrored"  # below the study's folder: how far each run has come
 STATUS_FILE = "status.json"  # in it: what the last mirror has to say
 LOG_FILE = "wandb/mirror.log"
+STOPPED_S = 0.5  # that a stopped run gives the process to end
 _START = "import sys; sys.path[:] = sys.argv[2:]; from rft.infra.wandb_process import main; main()"
 
 
@@ -101,8 +104,20 @@ class Mirror:
                 log.warning("W&B mirror failed: %s; results are not affected", error)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            self._abandon()
         self.close()
+
+    def _abandon(self) -> None:
+        """When a run is stopped: the process ends now, and what it has not told, the next one tells."""
+        if self._process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOPPED_S)
 
     def close(self) -> None:
         """Tell the process that all is written, and wait for it, but not for long."""
@@ -132,10 +147,10 @@ class Mirror:
 
     def _start(self) -> None:
         folder = self._settings.folder.absolute()
-        (folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)
+        (folder / LOG_FILE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / STATE_FOLDER / STATUS_FILE).unlink(missing_ok=True)
         pipe, theirs = Pipe()
-        with open(folder / LOG_FILE, "ab") as said:
+        with open(folder / LOG_FILE, "ab", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
                 pass_fds=(theirs.fileno(),),

@@ -38,6 +38,7 @@ def main() -> None:
     fd = int(sys.argv[1])
     os.set_inheritable(fd, False)
     os.nice(10)  # what computes goes first
+    os.umask(0o077)  # wandb's own files
     pipe = Connection(fd)
     try:
         settings, runs = pipe.recv()

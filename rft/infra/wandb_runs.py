@@ -148,7 +148,8 @@ class OpenRun(threading.Thread):
         )
         self._next = self._first(run)
         self.sent.rows, self.sent.where, self.sent.finished = self._next, self.place.name, False
-        _define_axes(run)
+        if self.plan.cell is None:  # a cell has one point, drawn as a bar: no axis
+            _define_axes(run)
         if self.place.is_online and self.plan.links:
             run.notes = _notes(self.plan.links, url=run.url)
         return run
@@ -181,8 +182,10 @@ class OpenRun(threading.Thread):
             for name, (columns, rows) in extra.tables.items()
         }
         images = {f"figures/{name}": wandb.Image(str(path)) for name, path in extra.images.items()}
-        if tables or images:
-            run.log({**tables, **images}, commit=True)  # takes a step of its own, after the last point
+        # W&B's default workspace has panels for what is logged, none for what stands in the summary alone
+        scores = {name: value for name, value in extra.summary.items() if type(value) in (int, float)}
+        if scores or tables or images:
+            run.log({**scores, **tables, **images}, commit=True)  # takes a step of its own, after the last point
             self._next = max(self._next, int(run.step))
         run.summary.update(dict(extra.summary))
 

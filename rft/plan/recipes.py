@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,18 @@ class InForce:
 
 
 def recipe_in_force(
-    train: TrainConfig, *, model: ModelConfig, data: DataConfig, origins: Origins, rate_from: str = ""
+    train: TrainConfig,
+    *,
+    model: ModelConfig,
+    data: DataConfig,
+    origins: Origins,
+    rate_from: str = "",
+    tuned: Collection[str] = (),
 ) -> InForce:
-    """The recipe of `model` on `data`; `train` as composed. Raises ValueError for a recipe with an unknown key or value."""
+    """The recipe of `model` on `data`; `train` as composed. Of values that are `tuned` nothing is said.
+
+    Raises ValueError for a recipe with an unknown key or value.
+    """
     of = origins.data or data.name
     layers = [
         (f"the data file {of} (data.recipe)", _checked(data.recipe, f"data.recipe of {of}")),
@@ -71,10 +80,13 @@ def recipe_in_force(
                 values[name], source[name] = value, words
     of_model = rate_from or f"the model file {model.name}"
     found = TrainConfig(**values)
-    if found.lr is not None:
+    if found.lr is None:
+        values, source = values | {RATE: model.lr}, source | {RATE: of_model}
+    else:
         aside += _aside(RATE, model.lr, of_model, found.lr, source[RATE])
-        return InForce(found, tuple(_lines(values, source, aside)))
-    return InForce(found, tuple(_lines(values | {RATE: model.lr}, source | {RATE: of_model}, aside)))
+    told = {name: value for name, value in values.items() if name not in tuned}
+    aside = [text for text in aside if text.partition(" ")[0] not in tuned]
+    return InForce(found, tuple(_lines(told, source, aside)))
 
 
 def _aside(name: str, value: Any, of: str, instead: Any, by: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
-from rft.core.sampling.engines import Choice, choose_engine
+from rft.core.sampling.engines import AUTO, Choice, choose_engine
 from rft.infra.devices import planned_kind
 from rft.infra.digest import digest, file_digest
 from rft.infra.hub import HUB_PREFIX, check_installed
@@ -234,13 +234,24 @@ def _reward_model(cfg: StudyConfig) -> ModelIdentity | None:
 
 
 def _engine(cfg: StudyConfig, model: ModelConfig) -> Choice:
-    """The engine that will run, `auto` resolved from the model's architecture and the device."""
+    """The engine that will run: of a sweep whose models `auto` would give several, the one for all of them."""
+    own = choice_of(cfg, model)
+    shared = cfg.plan.engine if cfg.sampling.engine == AUTO else None
+    if shared is None or shared == own.engine:
+        return own
+    return Choice(
+        shared, (*own.passed, (own.engine, "it does not serve all models of this sweep, which take one engine"))
+    )
+
+
+def choice_of(cfg: StudyConfig, model: ModelConfig) -> Choice:
+    """The engine for a model alone, `auto` resolved from its architecture and the device."""
     device = planned_kind(cfg.runtime.device)
     if model.arch is not None:
-        return _engine_of_llama(cfg.sampling.engine, device)
+        return _engine_of_llama(cfg.sampling.engine, device, model.arch.width // model.arch.num_heads)
     return choose_engine(cfg.sampling.engine, Path(model.path or "").expanduser(), device=device)
 
 
 @functools.cache
-def _engine_of_llama(engine: str, device: str) -> Choice:
-    return choose_engine(engine, "LlamaForCausalLM", device=device)
+def _engine_of_llama(engine: str, device: str, head: int) -> Choice:
+    return choose_engine(engine, "LlamaForCausalLM", device=device, head=head)

@@ -22,7 +22,7 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
     donors = [cfg.donors[name] for name in cfg.models_of_union if name != cfg.model.name]
     for model in (cfg.model, *donors):
         yield (
-            f"model {model.name}: {_origin(model, sources)}, family {model.family}, lr {model.lr:g}, "
+            f"model {model.name}: {_origin(model, sources)}, family {model.family}, {_rate(cfg, model)}, "
             f"engine {sources.engines[model.name]}"
         )
         if model.source is ModelSource.imported and not model.num_params:
@@ -46,11 +46,15 @@ def _server(name: str, server: ServerConfig) -> str:
     return f"server {name}: {where}, {what}, prompt {server.prompt}, {seeds}"
 
 
+def _rate(cfg: StudyConfig, model: ModelConfig) -> str:
+    return "lr chosen on validation" if cfg.tune.train.lr else f"lr {model.lr:g}"
+
+
 def _tuned(cfg: StudyConfig) -> Iterator[str]:
     grid = {"lr": cfg.tune.train.lr, "epochs": cfg.tune.train.epochs}
     tried = [f"{name} of {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items() if values]
     if tried:
-        yield f"  recipe, chosen on validation per {cfg.tune.per.value} (in place of the values above): {'; '.join(tried)}"
+        yield f"  recipe, chosen on validation per {cfg.tune.per.value}: {'; '.join(tried)}"
 
 
 def _origin(model: ModelConfig, sources: Sources) -> str:

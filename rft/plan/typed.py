@@ -103,11 +103,12 @@ def _job(cfg: DictConfig) -> Any:
 def _work_in_recipes(config: StudyConfig, origins: Origins) -> None:
     """The recipe in force for the cell's model, and of each donor that has another one."""
     composed, data, own = config.train, config.data, config.model
-    found = recipe_in_force(composed, model=own, data=data, origins=origins, rate_from=origins.own_rate)
+    tuned = [name for name, values in vars(config.tune.train).items() if values]
+    found = recipe_in_force(composed, model=own, data=data, origins=origins, rate_from=origins.own_rate, tuned=tuned)
     config.train = found.train
     for name, donor in config.donors.items():
         if name != own.name:
-            theirs = recipe_in_force(composed, model=donor, data=data, origins=origins)
+            theirs = recipe_in_force(composed, model=donor, data=data, origins=origins, tuned=tuned)
             config.donors[name] = dataclasses.replace(donor, recipes={}, recipe=list(theirs.lines))
             config.donor_train |= {name: theirs.train} if theirs.train != found.train else {}
     config.model = dataclasses.replace(own, recipes={}, recipe=list(found.lines))

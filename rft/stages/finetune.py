@@ -8,6 +8,7 @@ so that the folder is a plain model.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 import shutil
@@ -90,6 +91,7 @@ class TrainingFacts(Facts):
     num_trainable: int | None
     num_truncated: int | None = None  # examples that were cut behind the limit, where they are
     choice: dict[str, Any] | None = None  # where the recipe was chosen: how
+    micro_batch_halvings: int | None = None  # where memory ran out: how often micro-batches were cut in two
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,6 +99,7 @@ class Finetune(Weights):
     """See the module."""
 
     kind: ClassVar[str] = "finetune"
+    trains: ClassVar[bool] = True
     version: ClassVar[int] = 2  # 2: without dropout, which models such as GPT-2 bring along
     base: Weights
     trainset: Trainset
@@ -150,7 +153,9 @@ class Finetune(Weights):
         if recipe.lora is not None:
             model = add_lora(model, rank=recipe.lora.rank, alpha=recipe.lora.alpha, seed=self.seed)
         num_trainable, flops_each = count_trainable(model), training_flops_per_token(model)
-        steps = example_steps(
+        mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
+        steps_from = functools.partial(
+            example_steps,
             examples,
             batch_size=recipe.batch_size,
             num_steps=num_steps,
@@ -158,24 +163,29 @@ class Finetune(Weights):
             micro_batch_tokens=work.runtime.micro_batch_tokens,
             packing=work.runtime.packing,
         )
-        result = fit(
+        fitted = fit(
             model,
-            steps,
+            lambda first: steps_from(first=first),
             tokenizer=tokenizer,
             settings=recipe.settings(num_steps=num_steps),
             seed=self.seed,
             out=work.out,
-            report=work.report,
-            log=work.log,
-            flops_per_step=flops_each * recipe.batch_size * sum(len(one.ids) for one in examples) / len(examples),
+            upkeep=self.upkeep(work, rate_key="train.lr", flops_per_step=flops_each * recipe.batch_size * mean_tokens),
         )
         base.facts.write(work.out)
         passes = num_steps * recipe.batch_size / len(shown)
         num_cut = sum(example.is_cut for example in examples) if self.truncate else None
-        facts = TrainingFacts(num_steps, result.target_tokens, passes, recipe.lr, num_trainable, num_cut)
-        mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
+        facts = TrainingFacts(
+            num_optimizer_steps=num_steps,
+            target_tokens=fitted.result.target_tokens,
+            epochs_over_data=passes,
+            lr=recipe.lr,
+            num_trainable=num_trainable,
+            num_truncated=num_cut,
+            micro_batch_halvings=fitted.result.halvings or None,
+        )
         tokens = round(mean_tokens * recipe.batch_size * num_steps)
-        return Done(tokens, flops_each * tokens, facts)
+        return Done(tokens, flops_each * tokens, facts, fitted.earlier_s)
 
 
 def _taken(model: ModelFolder, recipe: Recipe, *, num_examples: int, out: Path) -> Done:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rft.config import ArchConfig, Optimizer, PretrainConfig
 from rft.stages.corpus import Corpus
-from rft.stages.stage import Done, StageContext, added
+from rft.stages.stage import Done, Facts, StageContext, added
 from rft.stages.weights import ModelFacts, Weights
 
+if TYPE_CHECKING:
+    from rft.core.batching import Step
+
 GRAD_CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class PretrainFacts(Facts):
+    """What the record is told of a pretraining that ran out of memory."""
+
+    base_micro_batch_halvings: int  # how often micro-batches were cut in two
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -19,6 +29,7 @@ class Pretrain(Weights):
     """See the module."""
 
     kind: ClassVar[str] = "pretrain"
+    trains: ClassVar[bool] = True
     arch: ArchConfig
     recipe: PretrainConfig
     seed: int
@@ -60,31 +71,35 @@ class Pretrain(Weights):
         weights = None
         if recipe.worked_weight != 1.0:
             weights = np.where(np.load(corpus.worked), np.float32(recipe.worked_weight), np.float32(1.0))
-        steps = itertools.chain.from_iterable(
-            packed_steps(
-                tokens[part.start : part.end + 1],
-                sequence=recipe.sequence,
-                batch_tokens=recipe.batch_tokens,
-                num_steps=part.num_steps,
-                seed=self.seed,
-                micro_batch_tokens=work.runtime.micro_batch_tokens,
-                weights=None if weights is None else weights[part.start : part.end + 1],
-            )
-            for part in parts
-        )
-        result = fit(
+
+        def steps_from(first: int) -> Iterator[Step]:
+            for part in parts:
+                yield from packed_steps(
+                    tokens[part.start : part.end + 1],
+                    sequence=recipe.sequence,
+                    batch_tokens=recipe.batch_tokens,
+                    num_steps=part.num_steps,
+                    seed=self.seed,
+                    micro_batch_tokens=work.runtime.micro_batch_tokens,
+                    weights=None if weights is None else weights[part.start : part.end + 1],
+                    first=min(first, part.num_steps),
+                )
+                first = max(0, first - part.num_steps)
+
+        flops_each = 3 * forward_flops_per_token(model)
+        fitted = fit(
             model,
-            steps,
+            steps_from,
             tokenizer=tokenizer,
             settings=settings,
             seed=self.seed,
             out=work.out,
-            report=work.report,
-            log=work.log,
-            flops_per_step=3 * forward_flops_per_token(model) * recipe.batch_tokens,
+            upkeep=self.upkeep(work, rate_key="model.pretrain.lr", flops_per_step=flops_each * recipe.batch_tokens),
         )
         ModelFacts.of(model).write(work.out)
-        return Done(tokens=result.target_tokens, flops=3 * forward_flops_per_token(model) * result.target_tokens)
+        tokens_seen, halvings = fitted.result.target_tokens, fitted.result.halvings
+        facts = PretrainFacts(halvings) if halvings else None
+        return Done(tokens_seen, flops_each * tokens_seen, facts, fitted.earlier_s)
 
 
 @dataclass(frozen=True)

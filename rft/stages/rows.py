@@ -71,6 +71,17 @@ class Scored:
     perturbed: Graded | None  # on the numbers-changed copy of the problem
     draws: Voted | None
 
+    @staticmethod
+    def from_json(row: dict[str, Any]) -> Scored:
+        """From a row of a cell's outcomes. Raises KeyError or TypeError for what is none."""
+        name, gold = row["id"], row["gold"]
+        copy, draws = row.get("perturbed"), row.get("draws")
+        return Scored(
+            Graded(name, gold, **row["greedy"]),
+            None if copy is None else Graded(name, **copy),
+            None if draws is None else Voted(name, gold, **draws),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The row of a cell's outcomes; the parts repeat no id, and no gold answer but the copy's, which is its own."""
         row = {"id": self.greedy.id, "gold": self.greedy.gold, "greedy": _less(self.greedy.to_json(), "id", "gold")}

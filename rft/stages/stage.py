@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from rft.config import RuntimeConfig
 from rft.infra.digest import digest
+from rft.infra.resume import ResumePoints
 from rft.registry import foreign_source
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Done:
     tokens: int = 0  # trained on, generated or scored; padding not counted
     flops: float = 0.0  # 6 N per trained token, 2 N per generated or scored token
     facts: Facts | None = None  # for the record
+    earlier_s: float = 0.0  # that it took in processes which were killed, as far as their work was kept
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class StageContext:
     sampler: HeldSampler  # the one that this process keeps open; for stages that sample
     folder_of: Callable[[Stage[Any]], Path]  # of a finished input
     log: Callable[[Mapping[str, Any]], None] | None = None  # what it says while it runs, for people (rft.infra.live)
+    points: ResumePoints | None = None  # where it may keep what it needs to go on in another process; None: nowhere
 
     def open(self, stage: Stage[R]) -> R:
         """A finished input, read as what it is. Raises RuntimeError for the input of an input: make it a field."""
@@ -133,6 +136,7 @@ class Stage(Generic[R]):
     kind: ClassVar[str]  # its folder in the store
     version: ClassVar[int] = 1  # of its output: raised whenever that changes for the same identity
     samples: ClassVar[bool] = False  # runs a sampling engine, which then stays open for the next stage
+    trains: ClassVar[bool] = False  # moves weights: `run` may be called in several processes at once, as they are told
 
     label: str = said("")  # for people
     model: str = said("")  # name of the model it trains or runs, for people and estimates

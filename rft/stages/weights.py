@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rft.records import CURVE_FILE, read_json, read_jsonl, write_json
-from rft.stages.stage import Stage
+from rft.stages.stage import Stage, StageContext
 
 if TYPE_CHECKING:
+    from rft.core.fitting import Upkeep
     from rft.core.model import Model
 
 MODEL_FACTS_FILE = "model_facts.json"
@@ -72,6 +73,23 @@ class ModelFolder:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Weights(Stage[ModelFolder]):
     """A stage that makes a model."""
+
+    def upkeep(self, work: StageContext, *, rate_key: str, flops_per_step: float) -> Upkeep:
+        """What its training tells and keeps (rft.core.fitting)."""
+        from rft.core.fitting import Upkeep
+
+        return Upkeep(
+            stage=f"stage {self.kind} {self.key[:8]} ({self.label})",
+            rate_key=rate_key,
+            report=work.report,
+            log=work.log,
+            points=work.points,
+            checkpoint_s=60.0 * work.runtime.checkpoint_minutes,
+            flops_per_step=flops_per_step,
+            processes=work.runtime.processes,
+            shard=work.runtime.shard,
+            gradient_checkpointing=work.runtime.gradient_checkpointing,
+        )
 
     def read(self, folder: Path) -> ModelFolder:
         return ModelFolder(folder)

@@ -70,9 +70,9 @@ def measure(folder: Path) -> dict[str, float]:
     table, outcomes = verified(load_studies([folder]))
     marks["load"] = time.perf_counter()
     points = make_points(table.cells, outcomes)
-    run_claims(study_view(points, outcomes))
+    claims = run_claims(study_view(points, outcomes))
     marks["fit"] = time.perf_counter()
-    save_drawings(draw_all(points, outcomes), out=folder / "figures")
+    save_drawings(draw_all(points, outcomes, claims=claims), out=folder / "figures")
     marks["draw"] = time.perf_counter()
     names = list(marks)
     return {name: marks[name] - marks[before] for before, name in pairwise(names)}

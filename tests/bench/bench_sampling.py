@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, load_tokenizer
 from tests.bench.tiny_model import bench_model, paired, timed
 
@@ -81,7 +81,7 @@ def main() -> None:
     best = max(found, key=lambda batch: found[batch])
     peer = peer_work(folder, prompts, args.draws, best)
     for engine in ("ctranslate2", "torch"):
-        sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=512)
+        sampler = open_sampler(engine, folder, Place(device="cpu", threads=1, dtype="float32", batch=512))
         ours, theirs, ratio = paired(our_work(sampler, prompts, args.draws), peer, rounds=args.rounds)
         row = {
             "name": f"sampling-{engine}",

@@ -12,7 +12,7 @@ from composing import composed
 from tokenizers.processors import TemplateProcessing
 
 from rft.core.checkpoints import MODEL_PATTERNS, model_files
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, chat_format, encode_examples, encode_prompts, load_tokenizer
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
@@ -85,7 +85,7 @@ def test_every_engine_reads_the_ids_of_the_one_function(tmp_path: Path, engine: 
     tokenizer.save_pretrained(folder)
     framed, bare = Prompt("<eos>" + QUESTION, framed=True), Prompt(QUESTION)
     assert encode_prompts(load_tokenizer(folder), [framed]) == encode_prompts(load_tokenizer(folder), [bare])
-    sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=4)
+    sampler = open_sampler(engine, folder, Place(device="cpu", threads=1, dtype="float32", batch=4))
     options: dict[str, Any] = {"num_draws": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 6, "stop": []}
     one, other = (sampler.sample([prompt], seed=0, **options) for prompt in (framed, bare))
     assert one == other

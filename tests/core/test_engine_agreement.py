@@ -29,7 +29,7 @@ from transformers import (
 
 from rft.core.sampling import ctranslate2_backend
 from rft.core.sampling.agreement import TOLERANCE_NATS, Agreement
-from rft.core.sampling.engines import open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.sampling.forms import disagreement
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.byte_model import byte_tokenizer
@@ -185,7 +185,7 @@ def test_forms_that_differ(tmp_path: Path, make: Made, changes: dict[str, Any], 
         resolve_engine("ctranslate2", folder, device="cpu")
     if on_opening:
         with pytest.raises(ValueError, match=rf"(?s){on_opening}.*sampling.engine=torch"):
-            open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+            open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
 
 
 def test_the_table_says_the_same_of_files_in_the_older_spelling(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_tokenizers_with_gaps_in_their_ids(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no token has the id 102, the highest is 263"):
         resolve_engine("ctranslate2", folder, device="cpu")
     with pytest.raises(ValueError, match="257 tokens with ids up to 263: use"):
-        open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+        open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
 
 
 def test_added_tokens_count_as_ids(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ PROMPTS = [Prompt(text) for text in ("Question: Ann has 13 red nails. " * 3 + "A
 
 
 def samples(folder: Path) -> Any:
-    sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+    sampler = open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
     drawn = sampler.sample(
         PROMPTS, num_draws=4, temperature=1.0, top_p=0.95, max_new_tokens=20, stop=[], seed=3
     )  # fmt: skip
@@ -291,7 +291,7 @@ def test_the_comparison_changes_neither_the_copy_nor_a_sample(
 def test_an_engine_that_is_taken_writes_what_transformers_writes(tmp_path: Path) -> None:
     """Greedy, token by token, without cache or batch."""
     folder = made(llama, {"rope_parameters": LINEAR}, tmp_path / "model")
-    sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")
+    sampler = open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
     options = {"num_draws": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 24, "stop": [], "seed": 0}
     found = [group[0].text for group in sampler.sample(PROMPTS, **options)]
     tokenizer = load_tokenizer(folder)

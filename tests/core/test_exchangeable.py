@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from model_servers import completion, scripted_server
 from rft.core.model import load_model
 from rft.core.sampling.base import Solution, shuffled
 from rft.core.sampling.ctranslate2_backend import ROWS
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.sampling.openai_client import Endpoint
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
@@ -39,7 +40,7 @@ BANK = 64  # draws of each prompt that the server chooses from, by its seed
 @contextmanager
 def opened(engine: str, folder: Path) -> Iterator[Any]:
     if engine != "openai":
-        yield open_sampler(engine, folder, device="cpu", threads=1, dtype="float32", batch=64)
+        yield open_sampler(engine, folder, Place(device="cpu", threads=1, dtype="float32", batch=64))
         return
     pytest.importorskip("openai")
     from rft.core.sampling.openai_backend import OpenAISampler
@@ -61,7 +62,7 @@ def opened(engine: str, folder: Path) -> Iterator[Any]:
 
 @cache
 def bank_of(folder: Path) -> dict[str, list[str]]:
-    sampler = open_sampler("torch", folder, device="cpu", threads=1, dtype="float32", batch=512)
+    sampler = open_sampler("torch", folder, Place(device="cpu", threads=1, dtype="float32", batch=512))
     options = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": []}
     groups = sampler.sample(PROMPTS, num_draws=BANK, seed=77, **options)
     return {prompt.text: [one.text for one in row] for prompt, row in zip(PROMPTS, groups, strict=True)}
@@ -156,27 +157,82 @@ def test_shuffling_is_uniform_and_follows_from_seed_and_place_alone() -> None:
     assert shuffled("abcdefgh", seed=3, place="1/0") != shuffled("abcdefgh", seed=3, place="2/0")
 
 
-def test_vllm_gets_a_request_and_a_seed_for_every_draw(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """The adapter beside a stand-in of vLLM's interface: nothing that the engine sorts within a request can matter."""
+class Engine:
+    """A stand-in of vLLM's interface, as test_vllm_engine.py has found it; dies as often as it is told."""
+
+    def __init__(self, seen: dict[str, Any], deaths: int, error: type[Exception]) -> None:
+        self.seen, self.deaths, self.error = seen, deaths, error
+
+    def __call__(self, **options: Any) -> Any:
+        self.seen.setdefault("options", []).append(options)
+        core = SimpleNamespace(shutdown=lambda: None)
+        engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=128), engine_core=core)
+        return SimpleNamespace(generate=self.generate, llm_engine=engine)
+
+    def generate(self, requests: list[Any], params: list[Any], use_tqdm: bool) -> list[Any]:
+        if self.deaths:
+            self.deaths -= 1
+            raise self.error
+        self.seen.setdefault("params", []).extend(params)
+        outputs = [SimpleNamespace(token_ids=[3 + number % 5, 1]) for number in range(len(requests))]
+        return [SimpleNamespace(outputs=[output]) for output in outputs]
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, *, deaths: int = 0) -> dict[str, Any]:
+    """What the adapter asks of vLLM."""
+
+    class EngineDeadError(Exception):
+        pass
+
     seen: dict[str, Any] = {}
+    parts = {
+        "vllm": SimpleNamespace(
+            LLM=Engine(seen, deaths, EngineDeadError), SamplingParams=lambda **options: SimpleNamespace(**options)
+        ),
+        "vllm.platforms": SimpleNamespace(current_platform=SimpleNamespace(device_type="cuda")),
+        "vllm.v1": SimpleNamespace(),
+        "vllm.v1.engine": SimpleNamespace(),
+        "vllm.v1.engine.exceptions": SimpleNamespace(EngineDeadError=EngineDeadError),
+    }
+    for name, part in parts.items():
+        monkeypatch.setitem(sys.modules, name, part)
+    return seen
 
-    class LLM:
-        def __init__(self, **options: Any) -> None:
-            seen["options"] = options
 
-        def generate(self, requests: list[Any], params: list[Any], use_tqdm: bool) -> list[Any]:
-            seen["params"] = params
-            outputs = [SimpleNamespace(token_ids=[3 + number % 5, 1]) for number in range(len(requests))]
-            return [SimpleNamespace(outputs=[output]) for output in outputs]
+VLLM_OPTIONS: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 8, "stop": [], "seed": 1}
 
-    module = SimpleNamespace(LLM=LLM, SamplingParams=lambda **options: SimpleNamespace(**options))
-    monkeypatch.setitem(__import__("sys").modules, "vllm", module)
-    sampler = open_sampler("vllm", folder, device="cuda", threads=1, dtype="float32")
-    options: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 8, "stop": []}
-    rows = sampler.sample(PROMPTS[:3], num_draws=4, seed=1, **options)
+
+def test_vllm_gets_a_request_and_a_seed_for_every_draw(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The adapter beside a stand-in: nothing that the engine sorts within a request can matter."""
+    seen = stand_in(monkeypatch)
+    place = Place(device="cuda", threads=1, dtype="float32", gpu_memory_utilization=0.4, tensor_parallel=2)
+    sampler = open_sampler("vllm", folder, place)
+    rows = sampler.sample(PROMPTS[:3], num_draws=4, **VLLM_OPTIONS)
     assert [len(row) for row in rows] == [4, 4, 4]
     assert {p.n for p in seen["params"]} == {1}
     assert len({p.seed for p in seen["params"]}) == 12
-    assert seen["options"]["generation_config"] == "vllm", "or the model's own top_k and penalties would be applied"
+    (options,) = seen["options"]
+    assert options["generation_config"] == "vllm", "or the model's own top_k and penalties would be applied"
+    assert (options["gpu_memory_utilization"], options["tensor_parallel_size"]) == (0.4, 2)
+    assert options["enable_prefix_caching"]
     for param in seen["params"]:
         assert (param.temperature, param.top_p, param.top_k, param.repetition_penalty) == (0.7, 0.9, 0, 1.0)
+
+
+def test_vllm_is_opened_for_fewer_sequences_where_it_dies_and_gives_up_at_last(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    place = Place(device="cuda", threads=1, dtype="float32", batch=64)
+    seen = stand_in(monkeypatch, deaths=2)
+    rows = open_sampler("vllm", folder, place).sample(PROMPTS[:3], num_draws=2, **VLLM_OPTIONS)
+    assert [len(row) for row in rows] == [2, 2, 2]
+    assert [options["max_num_seqs"] for options in seen["options"]] == [64, 32, 16]
+    stand_in(monkeypatch, deaths=4)
+    with pytest.raises(RuntimeError, match=r"died with 8 sequences.*gpu_memory_utilization"):
+        open_sampler("vllm", folder, place).sample(PROMPTS[:3], num_draws=2, **VLLM_OPTIONS)
+
+
+def test_vllm_of_another_device_is_refused(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    stand_in(monkeypatch)
+    with pytest.raises(ValueError, match=r"built for cuda, but runtime.device is cpu"):
+        open_sampler("vllm", folder, Place(device="cpu", threads=1, dtype="float32"))

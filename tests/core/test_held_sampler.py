@@ -12,7 +12,7 @@ import torch
 from composing import tiny
 
 from rft.core.sampling import ctranslate2_backend, held
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.sampling.held import HeldSampler
 from tests.core_tiny import toy_pairs, trained_folder
 
@@ -100,7 +100,7 @@ def test_a_kept_sampler_draws_as_a_new_one(engine: str, folder: Path, keeper: He
     kept = [samples(ask(keeper, folder, engine=engine), seed=seed) for seed in (1, 2, 1)]
     new = []
     for seed in (1, 2):
-        sampler = open_sampler(engine, folder, **settings)
+        sampler = open_sampler(engine, folder, Place(**settings))
         new.append(samples(sampler, seed=seed))
         sampler.close()
     assert kept == [new[0], new[1], new[0]]

@@ -13,7 +13,7 @@ from core_tiny import toy_pairs, trained_folder
 from model_servers import served_by_transformers, transformers_server
 
 from rft.config import ServerKind
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt
 
 pytest.importorskip("openai")
@@ -47,7 +47,7 @@ def sampler(url: str, folder: Path) -> Iterator[OpenAISampler]:
 
 
 def test_greedy_decoding_is_that_of_the_torch_engine(sampler: OpenAISampler, folder: Path):
-    here = open_sampler("torch", folder, device="cpu", threads=1, dtype="float32", batch=8)
+    here = open_sampler("torch", folder, Place(device="cpu", threads=1, dtype="float32", batch=8))
     wanted = here.sample(PROMPTS, num_draws=1, temperature=0.0, seed=0, **OPTIONS)
     found = sampler.sample(PROMPTS, num_draws=1, temperature=0.0, seed=0, **OPTIONS)
     assert found == wanted
@@ -99,7 +99,7 @@ def chatty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_chat_is_framed_by_the_servers_template_and_stop_strings_end_it(chatty: Path):
     framed = Prompt("user: How many?\nassistant: ", framed=True)
-    here = open_sampler("torch", chatty, device="cpu", threads=1, dtype="float32", batch=1)
+    here = open_sampler("torch", chatty, Place(device="cpu", threads=1, dtype="float32", batch=1))
     options: dict[str, Any] = {"num_draws": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 12, "seed": 0}
     ((whole,),) = here.sample([framed], stop=[], **options)
     end = whole.text[4]

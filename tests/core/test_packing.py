@@ -10,13 +10,14 @@ import torch
 from composing import composed
 
 from rft.core import batching
+from rft.core.accumulation import accumulate
 from rft.core.batching import cut_step, example_steps, pack
 from rft.core.forward import block_mask, runs_lean
 from rft.core.lora import add_lora
 from rft.core.model import Model
 from rft.core.packing import check_packing
 from rft.core.tokenization import Encoded, encode_examples
-from rft.core.training import accumulate, train
+from rft.core.training import train
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from tests.core_families import tiny_bloom, tiny_gpt2, tiny_mistral, tiny_mpt, tiny_neox

@@ -13,7 +13,7 @@ import torch
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler, Solution, finish
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
-from rft.core.sampling.engines import open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.sampling.torch_backend import choose, left_padded
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.core_tiny import tiny_tokenizer, toy_pairs, trained_folder
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(engine: str, folder: Path, *, threads: int = 1, batch: int | None = None) -> Sampler:
-    return open_sampler(engine, folder, device="cpu", threads=threads, dtype="float32", batch=batch)
+    return open_sampler(engine, folder, Place(device="cpu", threads=threads, dtype="float32", batch=batch))
 
 
 def draw(sampler: Sampler, prompts: list[Prompt], **changes: object) -> list[list[Solution]]:
@@ -131,9 +131,9 @@ def test_samples_are_the_same_in_a_fresh_process(engine: str, folder: Path) -> N
     here = [[solution.text for solution in row] for row in draw(opened(engine, folder), PROMPTS[:6])]
     script = (
         "import json, sys; from pathlib import Path\n"
-        "from rft.core.sampling.engines import open_sampler\n"
+        "from rft.core.sampling.engines import Place, open_sampler\n"
         "from rft.core.tokenization import Prompt\n"
-        f"s = open_sampler({engine!r}, Path(sys.argv[1]), device='cpu', threads=1, dtype='float32')\n"
+        f"s = open_sampler({engine!r}, Path(sys.argv[1]), Place(device='cpu', threads=1, dtype='float32'))\n"
         "prompts = [Prompt(text) for text in json.loads(sys.argv[2])]\n"
         "rows = s.sample(prompts, num_draws=3, temperature=1.0, top_p=1.0, max_new_tokens=24,"
         " stop=[], seed=5)\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rft.core.model import count_parameters, load_model
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.smollm2 import convert_smollm2, find_gguf
 from rft.core.tokenization import Prompt, load_tokenizer
 
@@ -36,7 +36,7 @@ def test_it_answers_the_same_in_both_engines(folder: Path) -> None:
     options = {"num_draws": 1, "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 32, "stop": [], "seed": 0}
     answers = []
     for engine in ("torch", "ctranslate2"):
-        sampler = open_sampler(engine, folder, device="cpu", threads=1, dtype="float32")
+        sampler = open_sampler(engine, folder, Place(device="cpu", threads=1, dtype="float32"))
         answers.append(sampler.sample([Prompt(prompt), Prompt(prompt[:-1])], **options)[0][0])
         sampler.close()
     assert answers[0] == answers[1]

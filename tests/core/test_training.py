@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 
 from rft.config import ArchConfig
+from rft.core.accumulation import accumulate
 from rft.core.batching import bucket, epoch_order, example_steps, packed_steps
+from rft.core.divergence import TrainingDivergedError
 from rft.core.forward import hidden_states, runs_lean, target_loss_sum
 from rft.core.fused_norms import fused_norm, fused_norms, plain_norms
 from rft.core.tokenization import Encoded, Prompt, encode_examples
-from rft.core.training import TrainingDivergedError, accumulate, learning_rate, make_optimizers, train
+from rft.core.training import learning_rate, make_optimizers, train
 from tests.core_tiny import settings, tiny_llama, tiny_tokenizer, toy_pairs
 
 torch.set_num_threads(1)

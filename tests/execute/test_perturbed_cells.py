@@ -14,7 +14,8 @@ from composing import composed, compute, tiny
 from analysis.load.outcomes import Outcomes
 from analysis.load.studies import load_studies
 from analysis.tables.grids import paper_tables
-from rft.execute.record import _perturbed_facts, _perturbed_scores
+from rft.execute.record import _perturbed_facts
+from rft.execute.scoring import scores_of
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Record, Score, read_json, read_jsonl
@@ -122,8 +123,9 @@ def test_problems_without_a_copy_are_left_out_of_both_accuracies():
     letters = [("C", "W"), ("C", "C"), ("W", "W"), ("C", None)]  # original, copy
     graded = [[Graded("p", "1", letter, None) if letter else None for letter in pair] for pair in letters]
     rows = [Scored(original, copy, None) for original, copy in graded if original is not None]
-    scores = _perturbed_scores(rows)
-    assert scores == {PERTURBED: Score.binomial(1, 3), ORIGINALS: Score.binomial(2, 3)}
+    scores = scores_of(rows)
+    assert scores[PERTURBED] == Score.binomial(1, 3)
+    assert scores[ORIGINALS] == Score.binomial(2, 3)
     read: Any = SimpleNamespace(perturbed=SimpleNamespace(problems="the copy"))
     done: Any = SimpleNamespace(facts={"the copy": {"seed": 3}}.__getitem__)
     facts = _perturbed_facts(read, done, rows)["perturbed"]

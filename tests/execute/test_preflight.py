@@ -13,8 +13,8 @@ from composing import composed, tiny
 
 import rft.execute.preflight as module
 from rft.config import StudyConfig
+from rft.core.accumulation import StepLoss
 from rft.core.sampling import torch_backend
-from rft.core.training import StepLoss
 from rft.execute.preflight import PREFLIGHT_FILE, PreflightError, Report, preflight_cell, run_preflight
 from rft.execute.stages import execute
 from rft.infra.store import Store

@@ -19,7 +19,7 @@ from sizes import Sizes
 from transformers import GenerationConfig
 
 from rft.core.model import load_model
-from rft.core.sampling.engines import open_sampler
+from rft.core.sampling.engines import Place, open_sampler
 from rft.core.sampling.torch_backend import left_padded
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 
@@ -86,7 +86,9 @@ def _tried(sizes: Sizes, attempt: Callable[[int], tuple[int, float]]) -> tuple[i
 
 def _engine(sizes: Sizes, engine: str, folder: Path, prompts: list[Prompt]) -> dict[str, Any]:
     dtype = "float32" if sizes.device == "cpu" else "bfloat16"
-    sampler: Any = open_sampler(engine, folder, device=sizes.device, threads=1, dtype=dtype, batch=sizes.batches[0])
+    sampler: Any = open_sampler(
+        engine, folder, Place(device=sizes.device, threads=1, dtype=dtype, batch=sizes.batches[0])
+    )
 
     def measure(asked: list[Prompt], new_tokens: int) -> tuple[int, float]:
         made: list[Any] = []

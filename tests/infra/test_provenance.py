@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rft.infra.devices import available_bytes, num_cpus, resolve_device
-from rft.infra.provenance import git_state, mask_secrets, provenance
+from rft.infra.masking import mask_arguments
+from rft.infra.provenance import git_state, provenance
 
 PLANTED = "q8Xv2LmT0ZbR4nKc7WyE1uJdS6hPfG3a"
 
@@ -30,7 +31,7 @@ PLANTED = "q8Xv2LmT0ZbR4nKc7WyE1uJdS6hPfG3a"
     ],
 )
 def test_secrets_are_masked(argv: list[str]) -> None:
-    text = " ".join(mask_secrets(argv))
+    text = " ".join(mask_arguments(argv))
     assert "***" in text
     for secret in (PLANTED, "0123456789abcdef", "short"):
         assert secret not in text
@@ -49,7 +50,7 @@ def test_ordinary_arguments_stay() -> None:
         "hub.token=null",
         "union=[nano-s,nano-m]",
     ]
-    assert mask_secrets(argv) == argv
+    assert mask_arguments(argv) == argv
 
 
 def test_environment_is_not_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

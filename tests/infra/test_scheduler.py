@@ -183,7 +183,7 @@ def test_dead_worker_fails_its_task_alone(tmp_path: Path) -> None:
         [task("dies", function="die", log=log), task("next", "dies", log=log), task("good", log=log)], workers=1
     )
     assert (results["dies"].status, results["next"].status, results["good"].status) == ("failed", "skipped", "done")
-    assert "died 2 times (SIGKILL, the machine may be out of memory)" in str(results["dies"].error)
+    assert "ended 2 times (SIGKILL, the machine may be out of memory)" in str(results["dies"].error)
     assert [e.kind for e in events if e.task.id == "dies" and e.kind != "tick"] == [
         "started",
         "retried",
@@ -275,7 +275,7 @@ def test_killed_parent_leaves_no_orphan(tmp_path: Path, c_call: bool) -> None:
     parent.communicate()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stop_is_quick_and_clean(tmp_path: Path, signum: signal.Signals) -> None:
     parent = start_parent(tmp_path, {"log": str(tmp_path / "pid")})
     pid = int(wait_for(tmp_path / "pid"))
@@ -286,6 +286,31 @@ def test_stop_is_quick_and_clean(tmp_path: Path, signum: signal.Signals) -> None
     assert b"KeyboardInterrupt" in stderr
     assert not is_alive(pid)
     assert (tmp_path / "pid.cleaned").exists()  # finally blocks ran: scratch folders and leases are given up
+
+
+def test_asking_twice_does_not_disturb_the_clean_up(tmp_path: Path) -> None:
+    parent = start_parent(tmp_path, {"log": str(tmp_path / "pid")})
+    pid = int(wait_for(tmp_path / "pid"))
+    for _ in range(2):
+        parent.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    _, stderr = parent.communicate(timeout=10)
+    assert not is_alive(pid)
+    assert (tmp_path / "pid.cleaned").exists()
+    assert stderr.count(b"Traceback") == 1  # that of the interrupt, none of the clean-up
+
+
+def test_a_task_that_hangs_is_named_and_tried_again(tmp_path: Path) -> None:
+    hangs = task("hangs", function="endless", log=tmp_path / "pid", payload={"c_call": True})
+    tasks = [hangs, task("halves", function="halves", log=tmp_path / "log")]  # the other one reports for as long
+    events: list[Event] = []
+    results = run_graph(tasks, workers=2, threads=1, on_event=events.append, stall_s=1.0)
+    assert results["halves"].status == "done"
+    assert [(e.task.id, e.error) for e in events if e.kind == "retried"] == [("hangs", "no progress in 1 s")]
+    assert "ended 2 times (no progress in 1 s); run the same command again" in str(results["hangs"].error)
+    assert not is_alive(int(wait_for(tmp_path / "pid")))
+    with pytest.raises(ValueError, match="stall_s=0"):
+        run_graph(tasks, workers=1, threads=1, on_event=events.append, stall_s=0)
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,8 @@ def test_the_offline_wandb_runs_of_a_study_read_back(tmp_path: Path):
     for row in found["cell"]:
         summary |= row["summary"]["update"] if row["type"] == "summary" else {}
     assert summary["eval/maj1@1"] == record["scores"]["maj1@1"]["value"]
+    logged = [row["history"]["item"] for row in found["cell"] if row["type"] == "history"]
+    assert [point["eval/maj1@1"] for point in logged] == [summary["eval/maj1@1"]]  # a panel of the default workspace
     points = [row["history"]["item"] for row in found["finetune"] if row["type"] == "history"]
     assert len(points) == record["data"]["num_optimizer_steps"]
     assert "results" in json.dumps(found["sweep"])

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from rft.config import fields
 from rft.core import OnProgress
 from rft.core.sampling.base import Solution
-from rft.core.sampling.engines import ENGINES
+from rft.core.sampling.engines import ENGINES, Place
 from rft.core.tokenization import Prompt
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
@@ -68,7 +68,7 @@ class Echo:
 
 
 @ENGINES.add("echo")
-def _echo(folder: Path, device: str, threads: int, dtype: str, batch: int | None) -> Echo:
+def _echo(folder: Path, place: Place) -> Echo:
     return Echo()
 
 

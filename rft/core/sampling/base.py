@@ -1,6 +1,6 @@
 """What every sampling engine offers, and what they share: the end of a solution, stop strings, truncation.
 
-    sampler = open_sampler("ctranslate2", folder, device="cpu", threads=1, dtype="float32")     # rft.core.sampling.engines
+    sampler = open_sampler("torch", folder, Place(device="cpu", threads=1, dtype="float32"))     # rft.core.sampling.engines
     solutions = sampler.sample(prompts, num_draws=4, temperature=0.7, top_p=1.0, max_new_tokens=256, stop=[], seed=1)
     solutions[0][2]      # prompt 0, draw 2: Solution(text=" 3*17=<<3*17=51>>51\\n#### 51", num_tokens=23, truncated=False)
 

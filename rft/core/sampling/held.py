@@ -17,16 +17,14 @@ from pathlib import Path
 
 from rft.config import RuntimeConfig
 from rft.core.sampling.base import Sampler
-from rft.core.sampling.engines import open_sampler
-
-_Key = tuple[str, Path, str, str, int, int]
+from rft.core.sampling.engines import Place, open_sampler
 
 
 class HeldSampler:
     """At most one open sampler."""
 
     def __init__(self) -> None:
-        self._key: _Key | None = None
+        self._key: tuple[str, Path, Place] | None = None
         self._sampler: Sampler | None = None
 
     @contextmanager
@@ -34,12 +32,10 @@ class HeldSampler:
         self, engine: str, model_folder: Path, *, dtype: str, device: str, runtime: RuntimeConfig
     ) -> Iterator[Sampler]:
         """The open sampler of exactly these settings, or a new one in its place. The folder's content must not change."""
-        key = (engine, model_folder, dtype, device, runtime.threads, runtime.sample_batch)
+        key = (engine, model_folder, Place.of(runtime, device=device, dtype=dtype))
         if key != self._key or self._sampler is None:
             self.close()
-            self._sampler = open_sampler(
-                engine, model_folder, device=device, threads=runtime.threads, dtype=dtype, batch=runtime.sample_batch
-            )
+            self._sampler = open_sampler(*key)
             self._key = key
         try:
             yield self._sampler

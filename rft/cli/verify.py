@@ -1,0 +1,54 @@
+"""`rft verify DIR`: does a study still say what its files give: digests, scores, grades, and stages computed again.
+
+    rft verify multirun_outputs/mine                              # all that needs no model
+    rft verify multirun_outputs/mine --stages select,human_set    # these kinds of stages computed again and compared
+    rft verify multirun_outputs/mine --sample 2                   # two stages of every kind, training among them
+    rft verify multirun_outputs/reference/quickstart              # an archive: all that it holds
+
+Exit status 0: nothing differs; 1: something does, each thing named; 2: DIR is no study. What could not be checked is listed
+with the reason. Neither the study nor its store is written to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rft.store import DEFAULT_ROOT
+
+STORE_FOLDER = ".store"  # beside the studies, unless store.root says otherwise
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse the command line, check, print."""
+    parser = argparse.ArgumentParser(prog="rft verify", description="Check a study against its own files and stages.")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the study, live or archived")
+    parser.add_argument(
+        "--stages", default="", metavar="KIND,...", help="kinds of stages to compute again; all: every kind"
+    )
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="compute again at most N stages of each (of every) kind"
+    )
+    parser.add_argument("--store", type=Path, help="the stage store (default: .store beside DIR)")
+    options = parser.parse_args(arguments)
+    from rft.check.finding import failed, summary_text
+    from rft.check.verify import Asked, verify
+
+    kinds = tuple(word for word in options.stages.split(",") if word)
+    try:
+        if options.sample is not None and options.sample < 1:
+            raise ValueError(f"--sample {options.sample}: give a number from 1")
+        found = verify(options.folder, Asked(options.store or store_of(options.folder), kinds, options.sample))
+    except (ValueError, OSError) as error:
+        print(f"rft verify: {error}", file=sys.stderr)
+        return 2
+    print(summary_text(found))
+    return int(failed(found))
+
+
+def store_of(folder: Path) -> Path | None:
+    """The store of a study: beside it, else the project's; None where neither is there."""
+    places = (folder.resolve().parent / STORE_FOLDER, Path(DEFAULT_ROOT))
+    return next((place for place in places if place.is_dir()), None)

@@ -1,0 +1,69 @@
+"""A sweep whose jobs a launcher runs one by one, planned before the first of them: one plan, one engine for its models.
+
+    ahead = plan_ahead(jobs)           # of all jobs that can be planned; what is wrong with another it says itself
+    print(ahead.text())                # the plan of the whole sweep
+    ahead.overrides                    # ['plan.engine=torch', 'plan.is_shown=true']: what each job must be told
+    ahead.tell_edges()                 # when they have run
+
+Launchers that run a sweep as one graph (rft.execute.sweep) need none of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rft.config import StudyConfig
+from rft.execute.cell import plan_cell
+from rft.execute.edges import tell_edges
+from rft.execute.gathered import PlannedCell
+from rft.infra.stage_store import StageStore
+from rft.infra.stores import open_store
+from rft.plan.show import plan_text
+from rft.plan.sweep_engine import shared_engine, with_one_engine
+
+log = logging.getLogger("rft")
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The cells of a sweep, each once."""
+
+    cells: tuple[PlannedCell, ...]
+    num_jobs: int
+    engine: str | None  # that `auto` is for all models; None: what it is for each
+
+    @property
+    def overrides(self) -> list[str]:
+        """Of every job."""
+        engine = [] if self.engine is None else [f"plan.engine={self.engine}"]
+        return engine if self._cfg.dry_run else [*engine, "plan.is_shown=true"]
+
+    def text(self) -> str:
+        """The plan."""
+        plans = [cell.plan for cell in self.cells]
+        return plan_text(plans, store=self._store, runtime=self._cfg.runtime, workers=1, num_jobs=self.num_jobs)
+
+    def tell_edges(self) -> None:
+        """Warn of tuned values at an end of their grid."""
+        tell_edges([cell.plan for cell in self.cells], store=self._store, say=log.warning)
+
+    @property
+    def _cfg(self) -> StudyConfig:
+        return self.cells[0].cfg
+
+    @property
+    def _store(self) -> StageStore:
+        return open_store(self._cfg.store)
+
+
+def plan_ahead(jobs: Sequence[StudyConfig]) -> Ahead | None:
+    """The sweep of these jobs; None where none can be planned."""
+    cells: dict[str, PlannedCell] = {}
+    for cfg in with_one_engine(jobs):
+        with contextlib.suppress(ValueError):  # the job meets it again, and enters it into the study
+            cell = plan_cell(cfg)
+            cells.setdefault(cell.plan.cell_id, cell)
+    return Ahead(tuple(cells.values()), len(jobs), shared_engine(jobs)) if cells else None

@@ -1,0 +1,79 @@
+"""Checkpoints of a stage that takes long: the newest whole one, kept until the stage is finished.
+
+    points = ResumePoints(store.resume_folder("finetune", key), name="finetune", key=key)
+    points.save(write, number=400)        # write(folder) makes the files; beside, flushed, then renamed
+    folder = points.latest()              # files as written, by their digests; None where there is no such checkpoint
+
+They lie below the store's root, in `.resume/finetune-5f0c.../000000400-9e10a2b4/`, each with a manifest, so that a stage
+whose process was killed goes on in another one, on another machine too. One that cannot be written (a full disk) is a
+warning, and the stage goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rft.infra.disk import StoreError, children, disk_errors, fsync_folder
+from rft.infra.manifest import CorruptError, find_fault, read_manifest, write_manifest
+
+PART = ".part"  # ends the name of one that is being written
+
+log = logging.getLogger("rft")
+
+
+class ResumePoints:
+    """See the module."""
+
+    def __init__(self, folder: Path, *, name: str, key: str) -> None:
+        self.folder = folder
+        self._name, self._key = name, key
+
+    def latest(self) -> Path | None:
+        """The newest one whose files are as they were written; what a killed process left half done is removed."""
+        for point in sorted(children(self.folder), reverse=True):
+            fault = "half written" if point.suffix == PART else self._fault(point)
+            if fault is None:
+                return point
+            if point.suffix != PART:
+                log.warning(f"damaged checkpoint {point} ({fault}): removed")
+            shutil.rmtree(point, ignore_errors=True)
+        return None
+
+    def save(self, write: Callable[[Path], None], *, number: int) -> bool:
+        """Replace the checkpoint by a newer one, which `write` fills; False where the disk refuses."""
+        started = time.perf_counter()
+        target = self.folder / f"{number:09d}-{secrets.token_hex(4)}"
+        part = target.with_name(target.name + PART)
+        try:
+            with disk_errors(self.folder, "writing a checkpoint"):
+                part.mkdir(parents=True)
+                write(part)
+                seconds = time.perf_counter() - started
+                write_manifest(part, name=self._name, key=self._key, seconds=seconds, meta={"number": number})
+                os.rename(part, target)
+                fsync_folder(self.folder)
+        except (StoreError, OSError) as error:
+            log.warning(f"no checkpoint of {self._name}-{self._key} at {number}, which goes on without: {error}")
+            shutil.rmtree(part, ignore_errors=True)
+            return False
+        for point in children(self.folder):
+            if point.name < target.name and point.suffix != PART:
+                shutil.rmtree(point, ignore_errors=True)
+        return True
+
+    def _fault(self, point: Path) -> str | None:
+        try:
+            manifest = read_manifest(point)
+            if manifest is None:
+                return "no manifest"
+            if (manifest.name, manifest.key) != (self._name, self._key):
+                return f"belongs to {manifest.name}-{manifest.key}"
+            return find_fault(point, manifest, reread=True)
+        except CorruptError as error:
+            return str(error)

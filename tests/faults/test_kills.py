@@ -1,0 +1,112 @@
+"""Kills and stops of a sweep: nothing is lost, nothing is left behind, and the records equal an undisturbed run's.
+
+The short version is one sweep through every fault. `make faults` sets RFT_FAULTS=N for N kills at random moments
+(RFT_FAULTS_SEED seeds them), and prints what was hit.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.sweeps import Running, Sweep
+
+COUNT = int(os.environ.get("RFT_FAULTS", "0"))
+SEED = int(os.environ.get("RFT_FAULTS_SEED", "20261128"))
+KINDS = ("pretrain", "finetune", "shard", "select", "evaluate", "loss")  # worth aiming at: the others take milliseconds
+STOP_S = 5.0  # issue 14; a machine with other work on it may need more
+SLACK_S = 10.0 if os.getloadavg()[0] > (os.cpu_count() or 1) else 0.0
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An undisturbed run's records."""
+    sweep = Sweep(tmp_path_factory.mktemp("undisturbed"))
+    sweep.finish()
+    assert sweep.left_behind() == []
+    found = sweep.essence()
+    assert len(found) == 2
+    return found
+
+
+def stop(running: Running, *numbers: int) -> None:
+    """It ends in time, with everything that it started."""
+    for number in numbers:
+        running.signal(number)
+        time.sleep(0.05)
+    took_s, said = running.ended(60)
+    assert took_s < STOP_S + SLACK_S
+    assert "stopped; what was finished stays finished" in said
+    assert running.process.returncode == 130
+    assert running.orphans() == []
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
+def test_a_stopped_sweep_leaves_nothing_and_goes_on(tmp_path_factory, expected, numbers):  # type: ignore[no-untyped-def]
+    sweep = Sweep(tmp_path_factory.getbasetemp() / "stopped")  # one sweep through all stops
+    running = sweep.start()
+    if sweep.wait_for_stage(running) is None:
+        running.ended(60)
+    else:
+        stop(running, *numbers)
+    assert sweep.left_behind() == []
+
+
+def test_a_killed_sweep_goes_on_to_the_same_records(tmp_path_factory, expected):  # type: ignore[no-untyped-def]
+    sweep = Sweep(tmp_path_factory.getbasetemp() / "stopped")
+    for victim in ("worker twice", "launcher", "all"):
+        running = sweep.start()
+        if sweep.wait_for_stage(running) is None:
+            break
+        kill(running, victim)
+        assert running.orphans() == []
+    sweep.finish()
+    assert sweep.essence() == expected
+    assert sweep.left_behind() == []
+
+
+def kill(running: Running, victim: str) -> None:
+    """SIGKILL: to all, to the launcher (whose workers end with it), or to each worker until its task has failed."""
+    if victim == "launcher":
+        running.signal(signal.SIGKILL)
+    elif victim == "all":
+        running.signal(signal.SIGKILL, running.all())
+    elif victim == "worker":
+        running.signal(signal.SIGKILL, running.workers()[:1])
+    else:
+        until_s = time.monotonic() + 60
+        while running.process.poll() is None and time.monotonic() < until_s:
+            running.signal(signal.SIGKILL, running.workers())
+            time.sleep(0.2)
+    running.ended(600)
+
+
+@pytest.mark.skipif(COUNT == 0, reason="`make faults` sets RFT_FAULTS, the number of kills")
+def test_kills_at_random_moments(tmp_path: Path, expected):  # type: ignore[no-untyped-def]
+    draw, hit, done, round_ = random.Random(SEED), Counter[str](), 0, 0
+    while done < COUNT:
+        sweep, round_ = Sweep(tmp_path / f"round-{round_}"), round_ + 1
+        while done < COUNT:
+            running = sweep.start()
+            aim = draw.choice([None, *KINDS])
+            if sweep.wait_for_stage(running, aim) is None:
+                break
+            time.sleep(draw.choice([0.0, draw.uniform(0, 0.05), draw.uniform(0, 1.0)]))
+            victim = draw.choice(["all", "launcher", "worker"])
+            kinds = sweep.in_flight()
+            kill(running, victim)
+            assert running.orphans() == []
+            hit.update([f"victim {victim}", *(kinds or ["between stages"])])
+            done += 1
+            print(f"kill {done}: {victim} during {kinds or 'no stage'}", flush=True)
+        running.ended(600)
+        sweep.finish()
+        assert sweep.essence() == expected
+        assert sweep.left_behind() == []
+    print(f"{done} kills over {round_} sweeps: {dict(hit)}", flush=True)

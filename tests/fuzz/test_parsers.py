@@ -1,0 +1,115 @@
+"""Each parser of outside text on some hundred odd inputs; what fuzzing found is in the tables. `make fuzz` runs millions."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from fuzz.targets import RECORD, SEEDS, TARGETS, _exact
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from rft.records import Record
+from rft.sweeps import sweeps_of
+
+PIECES = [
+    b"#### ",
+    b"<<",
+    b">>",
+    b"=",
+    b"-",
+    b",",
+    b".",
+    b"$",
+    b"1",
+    b"72",
+    b"/",
+    b"*",
+    b"(",
+    b")",
+    b"%",
+    b"^",
+    b"e",
+    b"\n",
+]
+PIECES += [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b'"',
+    b":",
+    b"null",
+    b"NaN",
+    b"1e999",
+    b"\\boxed{",
+    b"\xed\xa0\x80",
+    "½٣−".encode(),
+    b"\0",
+]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_parser_refuses_or_reads(name: str, data: st.DataObject):
+    piece = st.one_of(st.sampled_from(PIECES), st.sampled_from(SEEDS[name]), st.binary(max_size=8))
+    TARGETS[name](b"".join(data.draw(st.lists(piece, max_size=24))))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_hundred_kilobytes_are_read_soon(name: str):
+    """Of every piece and of pairs of them, repeated: what makes an expression backtrack."""
+    for piece in [*PIECES, *(one + other for one in PIECES[:9] for other in PIECES[:9]), *SEEDS[name]]:
+        started_s = time.process_time()
+        TARGETS[name]((piece * (100_000 // len(piece)))[:100_000])
+        assert time.process_time() - started_s < 1.0, piece
+
+
+@given(st.binary(max_size=40))
+@example(b"<<")
+def test_seeds_alone_pass(data: bytes):
+    for name, seeds in SEEDS.items():
+        TARGETS[name](seeds[0][: len(data)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": []},
+        {"scores": {"maj1@1": None}},
+        {"scores": 1},
+        {"rates": {"no_answer": {"value": "a", "n": 1, "se": 0}}},
+        {"cost": ["finetune"]},
+        {"cost": [{"name": "finetune"}]},
+        {"sets": ["svamp"]},
+        {"sets": [{"name": "svamp"}]},
+        {"files": {"outcomes": {}}},
+        {"files": {"outcomes": "../../etc/passwd"}},
+        {"model": None},
+        {"cell_id": 7},
+    ],
+)
+def test_a_damaged_record_is_refused_in_words(change: dict[str, object]):
+    Record.from_json(RECORD)
+    with pytest.raises(ValueError, match=r"\w"):
+        Record.from_json(RECORD | change)
+
+
+@pytest.mark.parametrize("row", [[], None, 1, "a", True])
+def test_what_is_no_record_at_all_is_refused(row: object):
+    with pytest.raises(ValueError, match="no record"):
+        Record.from_json(row)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sweeps", [1, [1], [{"number": 1}], [{"number": 1, "cells": 3}], [{"cells": [], "odd": 1}]])
+def test_damaged_sweeps_are_refused(sweeps: object):
+    with pytest.raises(ValueError, match="sweeps"):
+        sweeps_of({"cells": [], "sweeps": sweeps})
+
+
+def test_the_oracle_sees_a_false_equation():
+    assert _exact("3*17=51") is True
+    assert _exact("3*17=52") is False
+    assert _exact("1/3=0.333") is True
+    assert _exact("2^3=8") is None  # not Python's power

@@ -31,9 +31,8 @@ from rft.infra.reservations import reserved
 from rft.infra.scheduler import Event, Result, Task
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import absolute, open_store
-from rft.infra.study import Study
+from rft.infra.study import Study, holds
 from rft.infra.sweep_log import SweepLog
-from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
 from rft.plan.sweep_engine import with_one_engine
@@ -108,25 +107,19 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
     if there:
         new = sum(cell.plan.cell_id not in there for cell in cells)
         log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
-    grown = sum(_lacks_sets(cell.plan, study) for cell in cells)
+    found = {  # each record is read once
+        cell.plan.cell_id: study.record(cell.plan.cell_id, cell_key=cell.plan.cell_key) for cell in cells
+    }
+    open_cells = [cell for cell in cells if not holds(found[cell.plan.cell_id], cell.plan.set_keys)]
+    grown = sum(found[cell.plan.cell_id] is not None for cell in open_cells)
     if grown:
         log.info(f"{grown} finished cells are extended by test sets; their own numbers stay")
     study.register([cell.plan.cell_id for cell in cells])
-    open_cells = [cell for cell in cells if not _complete(cell.plan, study)]
     for cell in open_cells:
         study.clear(cell.plan.cell_id, cell_key=cell.plan.cell_key)
     if len(open_cells) < len(cells):
         log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
     return open_cells
-
-
-def _complete(cell: CellPlan, study: Study) -> bool:
-    return study.complete(cell.cell_id, cell_key=cell.cell_key, sets=cell.set_keys)
-
-
-def _lacks_sets(cell: CellPlan, study: Study) -> bool:
-    """Whether a cell is finished but for further test sets."""
-    return study.complete(cell.cell_id, cell_key=cell.cell_key) and not _complete(cell, study)
 
 
 @contextmanager

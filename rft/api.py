@@ -17,12 +17,11 @@ imported before it is needed, and the analysis only by the functions that need i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rft.conf_path import conf_folder, search_folders
 from rft.records import Record, read_json
 
 if TYPE_CHECKING:
@@ -88,10 +87,11 @@ def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | N
     """
     from rft.execute.cell import plan_cell
     from rft.infra.stores import open_store
+    from rft.plan.composing import composed
     from rft.plan.show import plan_text
     from rft.plan.typed import to_study_config
 
-    cfg = to_study_config(_composed([*overrides, f"study_name={study}"], config_dir=config_dir))
+    cfg = to_study_config(composed([*overrides, f"study_name={study}"], config_dir=config_dir))
     planned, store = plan_cell(cfg), open_store(cfg.store)
     return Plan(
         cell_id=planned.plan.cell_id,
@@ -198,20 +198,3 @@ def draw(results: Results, *, out: Path | str) -> list[Path]:
     drawings = draw_all(results.points, results.outcomes)
     save_drawings(drawings, out=Path(out))
     return [Path(out) / f"{drawing.name}.png" for drawing in drawings if isinstance(drawing, Drawing)]
-
-
-def _composed(overrides: Sequence[str], *, config_dir: Path | str | None) -> Any:
-    """The configuration as Hydra composes it, its own part included: that says where the files were found."""
-    from hydra import compose, initialize_config_dir
-
-    from rft.config.overrides import check_overrides, named_plugins
-    from rft.plan.typed import method_options, named_choices, store_schema
-
-    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
-    store_schema(named_plugins(overrides))
-    folders = search_folders([*search, *overrides])
-    problem = check_overrides(overrides, folders=folders, choices=named_choices(), options=method_options())
-    if problem is not None:
-        raise ValueError(problem)
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        return compose("config", overrides=[*search, *overrides], return_hydra_config=True)

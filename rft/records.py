@@ -376,6 +376,9 @@ def _beside(target: Path) -> Iterator[Path]:
     try:
         yield scratch
         os.replace(scratch, target)
+    except OSError as error:
+        error.filename = error.filename or str(target)  # a full disk's own message names no file
+        raise
     finally:
         scratch.unlink(missing_ok=True)
 

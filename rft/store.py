@@ -5,9 +5,10 @@
     python -m rft.store pin STUDY_FOLDER_OR_KEY ...            # and unpin
 
 `gc` lists (with --delete: removes) the finished stages that no record of a known study rests on, that are not pinned, and
-that no live sweep has reserved; stages with model weights only with --weights. Known are the studies beside the store, those
-whose sweeps have used it, and those given; with --only, those given alone. Nothing behind a link is listed or removed. While
-a process computes a stage that no sweep has reserved nothing is removed: nobody can tell what that process will read next.
+that no live sweep has reserved; stages with model weights, and checkpoints, only with --weights. Known are the studies beside
+the store, those whose sweeps have used it, and those given; with --only, those given alone. Nothing behind a link is listed
+or removed. While a process computes a stage that no sweep has reserved nothing is removed: nobody can tell what that process
+will read next.
 """
 
 from __future__ import annotations

@@ -95,14 +95,15 @@ def transformers_server(folder: Path) -> Iterator[str]:
         port = one.getsockname()[1]
     server = Serve(str(folder), device="cpu", dtype="float32", host="127.0.0.1", port=port, non_blocking=True)
     try:
-        _wait(f"http://127.0.0.1:{port}/health")
+        wait_for(f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.kill_server()
 
 
-def _wait(url: str) -> None:
-    until = time.monotonic() + WAIT_S
+def wait_for(url: str, *, until_s: float = WAIT_S) -> None:
+    """Until the address answers."""
+    until = time.monotonic() + until_s
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5) as found:

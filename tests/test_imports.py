@@ -78,7 +78,8 @@ ABOVE_TEXT = ("rft.core", "rft.infra", *ABOVE_CORE)
         ("rft/plan", ("rft.methods", "rft.execute", "rft.run", "analysis", "torch")),
         ("rft/methods", ("rft.execute", "rft.run", "analysis", "hydra", "wandb", "torch")),
         ("rft/export", ABOVE_STAGES),
-        ("rft/execute", ("rft.methods", "rft.run", "analysis", "hydra")),
+        ("rft/check", ("rft.run", "analysis", "wandb")),
+        ("rft/execute", ("rft.check", "rft.methods", "rft.run", "analysis", "hydra")),
         ("analysis", ("rft.config", "rft.text", *(name for name in ABOVE_TEXT if name != "analysis"), "torch")),
     ],
 )
@@ -89,6 +90,7 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
 
 
 OF_ANALYSIS = {
+    "rft.changes",
     "rft.sweeps",
     "rft.archive.files",
     "rft.archive.reading",
@@ -106,7 +108,11 @@ def test_analysis_imports_of_rft_only_what_both_share():
 
 def test_archives_and_sweeps_need_the_standard_library_and_records_alone():
     """Every start of the analysis loads them."""
-    for path in [*(REPOSITORY / "rft" / "archive").glob("*.py"), REPOSITORY / "rft" / "sweeps.py"]:
+    for path in [
+        *(REPOSITORY / "rft" / "archive").glob("*.py"),
+        REPOSITORY / "rft" / "sweeps.py",
+        REPOSITORY / "rft" / "changes.py",
+    ]:
         own = {name for name in imported(path) if name == "rft.records" or name.startswith("rft.archive")}
         others = {name.split(".")[0] for name in imported(path) - own}
         assert others <= sys.stdlib_module_names, path

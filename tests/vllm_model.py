@@ -15,7 +15,8 @@ from rft.core.model import save_model
 from rft.core.tokenization import encode_examples
 from rft.core.training import train
 
-ONE_HEAD = dataclasses.replace(ARCH, num_heads=1, num_kv_heads=1)
+CONTEXT = 512  # several of the blocks of 128 tokens by which vLLM remembers a prompt on a processor
+ONE_HEAD = dataclasses.replace(ARCH, num_heads=1, num_kv_heads=1, context=CONTEXT)
 
 
 def served_folder(folder: Path, *, num_steps: int = 60) -> Path:

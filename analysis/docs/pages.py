@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.docs.registry import BLOCKS, EVERY, PUBLISHED, Part, Picture, Published, Reference
+from analysis.docs.registry import BENCH, BLOCKS, EVERY, PUBLISHED, Benchmarks, Part, Picture, Published, Reference
 from analysis.study import claims_text, fits_of
 from analysis.style import DPI
 from rft.archive.reading import ABOUT_FILE, REFERENCES
@@ -59,10 +59,12 @@ class Site:
         return sorted(path.parent for path in (self.root / REFERENCES).glob(f"*/{ABOUT_FILE}"))
 
     def study(self, name: str) -> Reference:
-        """A committed study by name, or the published one. Raises ValueError where there is none."""
+        """A committed study by name, the published one, or the benchmarks. Raises ValueError where there is none."""
         if name == PUBLISHED:
             return self._read.setdefault(Path(name), Published())
         folder = self.root / REFERENCES / name
+        if name == BENCH:
+            return self._read.setdefault(folder, Benchmarks(folder))
         if folder not in self.studies():
             known = ", ".join(path.name for path in self.studies()) or "none"
             raise ValueError(f"{name} is no study of {REFERENCES} (there are: {known}): archive it with rft archive")

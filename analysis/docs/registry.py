@@ -35,6 +35,7 @@ from rft.archive.reading import About, open_archive
 from rft.registry import Registry
 
 PUBLISHED = "published"  # the name of the paper's own study in a marker
+BENCH = "bench"  # the name of the benchmarks' rows in a marker
 EVERY = "every"  # in place of a name: the published study, then each committed one
 
 
@@ -126,6 +127,20 @@ class Published(Reference):
     def notes(self) -> str:
         """Which epochs its fractions have."""
         return "SFT on part of the data: the better of two epoch rules by test result, as in the paper's figures."
+
+
+@dataclass(frozen=True)
+class Benchmarks(Reference):
+    """Committed rows of benchmarks, as blocks see them: files of JSON lines in a folder, and no records."""
+
+    @functools.cached_property
+    def about(self) -> About:
+        """None: raises ValueError."""
+        raise ValueError("benchmarks have no records")
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Table, Outcomes]:
+        raise ValueError("benchmarks have no records: of them there is the block speed")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def verified(table: Table) -> tuple[Table, Outcomes]:
     """
     by_path: dict[Path, Greedy] = {}
     unreadable: dict[Path, str] = {}
-    known: Known = {}
+    known = Known()
     kept, gone = [], []
     for cell in table.cells:
         path = cell.outcomes_path

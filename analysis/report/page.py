@@ -73,7 +73,7 @@ def page(material: Material) -> str:
         "missing": ("Missing cells", sections.missing_section(study)),
         "plan": ("Plan and cost", sections.plan_section(study, material.points, material.outcomes)),
         "solutions": ("Sampled solutions", _browser(shown)),
-        "provenance": ("Provenance", sections.provenance_section(study.cells)),
+        "provenance": ("Provenance", sections.provenance_section(study)),
     }
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     values = {

@@ -247,9 +247,9 @@ def _options(points: Sequence[Point], outcomes: Outcomes) -> list[list[str]]:
     return rows
 
 
-def provenance_section(cells: Sequence[Cell]) -> Markup:
-    """Where the numbers come from: code, versions, devices and commands, and of how many cells each."""
-    rows = []
+def provenance_section(study: Table) -> Markup:
+    """Where the numbers come from: notes of loading; code, versions, devices and commands, and of how many cells."""
+    cells, rows = study.cells, []
     for field in ("commit", "dirty", "device", "python", "platform", "command", "versions"):
         found = Counter(_plain(cell.provenance[field]) for cell in cells if field in cell.provenance)
         rows += [[field, value, f"{count:,}"] for value, count in found.most_common()]
@@ -260,7 +260,8 @@ def provenance_section(cells: Sequence[Cell]) -> Markup:
     rows += [["published in", source, f"{count:,}"] for source, count in sources.items()]
     if not rows:
         return tag("p", "The records hold no provenance.")
-    return table(("what", "value", "cells"), rows, name="provenance-table", caption="Provenance", sortable=False)
+    shown = table(("what", "value", "cells"), rows, name="provenance-table", caption="Provenance", sortable=False)
+    return join([*(tag("p", note, class_="note") for note in study.notes), shown])
 
 
 def _plain(value: Any) -> str:

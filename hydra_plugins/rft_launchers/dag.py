@@ -18,7 +18,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
+from hydra_plugins.rft_launchers.job_composing import JobComposer
+from hydra_plugins.rft_launchers.study_configs import StudyConfigs
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -44,33 +45,34 @@ class DagLauncher(Launcher):
         """One JobReturn per job, in order. Exits with status 1 when a cell failed, after all others are finished."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        composer = JobComposer(self.hydra_context.config_loader, self.config)
-        configs = [numbered(composer.compose(job), initial_job_idx + i) for i, job in enumerate(job_overrides)]
-        from rft.execute.configuration import keep_configuration
+        configs = StudyConfigs(JobComposer(self.hydra_context.config_loader, self.config))
+        from rft.execute.configuration import KEPT_FOLDER, keep_configuration
         from rft.execute.sweep import run_sweep  # torch-free, but after Hydra's own start-up
         from rft.infra.disk import StoreError
         from rft.infra.masking import mask_text
-        from rft.plan.typed import to_study_config
         from rft.run import PROGRAM
 
         folder = Path(str(self.config.hydra.sweep.dir))
+        numbered = list(enumerate(job_overrides, start=initial_job_idx))
         try:
-            jobs = [to_study_config(config) for config in configs]
+            jobs = [configs.of(job, number=number) for number, job in numbered]
             command = [*PROGRAM, *sys.argv[1:]]
             results = run_sweep(jobs, study_folder=folder, executor=self.executor(), command=command)
         except (ValueError, StoreError) as error:  # a configuration that cannot work, a disk that takes nothing
             sys.exit(mask_text(f"error: {error}"))
         if not self.config.dry_run:
-            for config, (cell_id, reason) in zip(configs, results, strict=True):
-                if reason is None:
+            for (number, job), (cell_id, reason) in zip(numbered, results, strict=True):
+                if reason is None and not (folder / cell_id / KEPT_FOLDER).exists():
+                    config = configs.composed(number, job)
                     keep_configuration(config, hydra=config.hydra, folder=folder / cell_id)
         gone = {cell_id for cell_id, reason in results if reason is not None}
         if gone:  # told above, each fault once: Hydra would tell the first again, with a traceback of its own
             sys.exit(f"error: {len(gone)} of {len({cell_id for cell_id, _ in results})} cells have no record")
-        return [_returned(config) for config in configs]
+        return [_returned(job) for job in job_overrides]
 
 
-def _returned(config: DictConfig) -> JobReturn:
-    returned = JobReturn(cfg=config, overrides=list(config.hydra.overrides.task))
+def _returned(job: Sequence[str]) -> JobReturn:
+    """Without its configuration, which nobody reads: those of a hundred thousand jobs are 20 GB."""
+    returned = JobReturn(overrides=job)
     returned.status, returned.return_value = JobStatus.COMPLETED, None
     return returned

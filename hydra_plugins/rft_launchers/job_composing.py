@@ -27,6 +27,7 @@ class JobComposer:
         self.parsed: dict[str, Override] = {}
         self.templates: dict[tuple[str, ...], bytes] = {}
         self.groups: dict[str, bool] = {}
+        self.plain: dict[str, bool] = {}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The job's configuration. Raises what Hydra raises for an override that does not fit."""
@@ -40,6 +41,22 @@ class JobComposer:
         self._describe(config, parsed)
         OmegaConf.copy_cache(from_config=self.master, to_config=config)
         return config
+
+    def unfinished(self, overrides: Sequence[str]) -> DictConfig:
+        """The job as its files have it, its plain overrides left out; to look at, not to change."""
+        rest = tuple(text for text in overrides if not self.is_plain(text))
+        config: DictConfig = pickle.loads(self.templates[rest])
+        return config
+
+    def is_plain(self, text: str) -> bool:
+        """Whether an override sets a value of the user's own configuration and nothing else."""
+        if text not in self.plain:
+            self.plain[text] = self._is_plain(self._parse(text))
+        return self.plain[text]
+
+    def value(self, text: str) -> Any:
+        """What an override sets."""
+        return self._parse(text).value()
 
     def _parse(self, text: str) -> Override:
         if text not in self.parsed:

@@ -96,12 +96,12 @@ class GridsSweeper(BasicSweeper):
         if not self.grids:
             return super().split_arguments(overrides, max_batch_size)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        jobs: list[list[str]] = []
+        jobs: dict[tuple[str, ...], None] = {}
         for grid in self.grids.values():
             own = parser.parse_overrides([f"{key}={value}" for key, value in grid.items()])
             batches = super().split_arguments([*own, *overrides], None)
-            jobs += [job for job in itertools.chain.from_iterable(batches) if job not in jobs]
-        return [jobs]
+            jobs |= dict.fromkeys(map(tuple, itertools.chain.from_iterable(batches)))
+        return [[list(job) for job in jobs]]
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose every job to find bad overrides early, and plan them together: but for a launcher that does both itself."""

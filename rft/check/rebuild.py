@@ -24,6 +24,10 @@ from rft.stages.stage import Stage
 PATH = "path"  # a field that says where something lies outside the store
 
 
+class LackingError(ValueError):
+    """A stage that another one rests on is not there or is damaged."""
+
+
 class Rebuilder:
     """Stages of one store, each made once."""
 
@@ -36,9 +40,9 @@ class Rebuilder:
         try:
             found = read_manifest(self.store.folder(kind, key))
         except CorruptError as error:
-            raise ValueError(str(error)) from None
+            raise LackingError(f"{kind} {key[:8]} is damaged: {error}") from None
         if found is None:
-            raise ValueError(f"{kind} {key[:8]} is not in the store")
+            raise LackingError(f"{kind} {key[:8]} is not in the store")
         return found
 
     def stage(self, kind: str, key: str) -> Stage[Any]:
@@ -53,7 +57,7 @@ class Rebuilder:
         for known in stage_classes().get(kind, ()):
             try:
                 made = _Decoder(self, kinds).instance(known, identity)
-            except (TypeError, KeyError, AttributeError) as error:
+            except (TypeError, KeyError, AttributeError, IndexError) as error:
                 raise ValueError(f"its fields are not those of a {kind} today ({error})") from None
             if isinstance(made, Stage) and made.key == key:
                 return made
@@ -99,9 +103,8 @@ class _Decoder:
             raise TypeError(f"{kind.__name__} has no {', '.join(sorted(row.keys() - fields.keys()))}")
         hints = _hints(kind)
         given = {name: self.value(hints[name], value) for name, value in row.items()}
-        if PATH in fields and not fields[PATH].compare and PATH not in given:
-            given[PATH] = ""  # not kept, and no part of the key
-        return kind(**given)
+        unkept = (name for name, one in fields.items() if not one.compare and one.default is dataclasses.MISSING)
+        return kind(**{**dict.fromkeys(unkept, ""), **given})  # names and places are not kept, and no part of the key
 
     def value(self, hint: Any, value: Any) -> Any:
         """A value of a declared type."""
@@ -128,7 +131,9 @@ class _Decoder:
         for hint in hints:
             try:
                 return self.value(hint, value)
-            except (TypeError, ValueError, KeyError):
+            except LackingError:
+                raise
+            except (TypeError, ValueError, KeyError, IndexError):
                 continue
         raise TypeError(f"{value!r} is none of {hints}")
 

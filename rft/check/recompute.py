@@ -26,6 +26,7 @@ from rft.execute.stages import StageRunner
 from rft.infra.digest import content_digest
 from rft.infra.entry import Entry
 from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest
+from rft.infra.resume import ResumePoints
 from rft.infra.store import Store
 from rft.records import CURVE_FILE, read_json, read_jsonl
 
@@ -33,13 +34,22 @@ AGAIN = "computed again"
 NUMBERS = 0.01  # relative difference of numbers on another machine
 TEXTS = 0.05  # share of rows that may differ there
 TIME = "elapsed_s"  # in a training curve
+NEVER_MINUTES = 1e9  # between checkpoints: none is kept
 LIKE = ("cpu", "cpu_capability", "gpu", "platform", "numerics", "limits", "threads", "device", "blocks", "python")
 LIBRARIES = ("torch", "ctranslate2", "vllm", "transformers", "tokenizers", "safetensors", "numpy", "rapidfuzz")
 NEEDS_STORE = "it cannot be computed again from here"
 
 
 class AsItIs(Store):
-    """A store that is looked at: what is damaged stays where it is."""
+    """A store that is looked at: what is damaged stays where it is, and nothing goes on from a checkpoint."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        super().__init__(root)
+        self._scratch = scratch
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """Of a training that is computed again: beside the store, and none is there."""
+        return ResumePoints(self._scratch / ".resume" / f"{name}-{key}", name=name, key=key)
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, or None. Raises RuntimeError for a damaged one."""
@@ -58,7 +68,9 @@ class Again:
 
     def _runner(self, runtime: RuntimeConfig) -> StageRunner:
         """One for all stages that ran with these settings, so that a model is opened once."""
-        return self._runners.setdefault(str(runtime), StageRunner(AsItIs(self.stages.store.root), runtime))
+        return self._runners.setdefault(
+            str(runtime), StageRunner(AsItIs(self.stages.store.root, self.scratch), runtime)
+        )
 
     def close(self) -> None:
         """Free what is held open."""
@@ -101,7 +113,18 @@ def _runtime(origin: Mapping[str, Any]) -> RuntimeConfig:
     """Execution settings as they were, as far as they are known."""
     blocks = {"micro_batch_tokens": 8192, "packing": False, "sample_batch": 256, **origin.get("blocks", {})}
     device = "auto" if str(origin.get("device", "cpu")).startswith("cuda") else "cpu"
-    return RuntimeConfig(device=device, threads=int(origin.get("threads", 1)), flops_per_s=1.0, **blocks)
+    return RuntimeConfig(
+        device=device,
+        threads=int(origin.get("threads", 1)),
+        gpu_memory_utilization=None,
+        tensor_parallel=1,
+        flops_per_s=1.0,
+        processes=1,
+        shard=False,
+        gradient_checkpointing=False,
+        checkpoint_minutes=NEVER_MINUTES,
+        **blocks,
+    )
 
 
 def _facts_fault(manifest: Manifest, made: Made, *, exact: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from the stored draws, and compared whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rft.check.cell import WRONG
@@ -16,11 +17,12 @@ from rft.check.finding import Finding, compared, differs, unchecked
 from rft.check.rebuild import Rebuilder
 from rft.check.recompute import Again
 from rft.check.stored import Named
-from rft.records import OUTCOMES_FILE, Sample, read_jsonl
+from rft.records import OUTCOMES_FILE, Problem, Sample, read_jsonl
 from rft.stages.evaluate import Evaluate
 from rft.stages.problems import ProblemFile
 from rft.stages.rows import Graded
 from rft.stages.stage import SAMPLES_FILE
+from rft.text.answers import RULES
 
 GRADED = "graded again"
 FROM_POOLS = ("vote", "select")
@@ -36,21 +38,27 @@ def regrade_findings(stages: Sequence[Named], rebuilt: Rebuilder, again: Again) 
 
 
 def _evaluation(one: Named, rebuilt: Rebuilder) -> list[Finding]:
+    """Of its fields the rule and the problems are needed alone: a stage that cannot be rebuilt is graded too."""
     try:
-        stage = rebuilt.stage(one.kind, one.key)
+        meta = rebuilt.manifest(one.kind, one.key).meta
     except ValueError as error:
         return [unchecked(GRADED, one.place, str(error))]
-    assert isinstance(stage, Evaluate)
+    identity, kinds = meta["identity"], {key: kind for kind, key in meta["inputs"]}
+    rule, problems = identity["rule"], identity["problems"]
+    if rule not in RULES:
+        return [unchecked(GRADED, one.place, f"its rule {rule} is of a plug-in that is not loaded")]
+    store = rebuilt.store
+    folder, source = store.folder(one.kind, one.key), store.folder(kinds[problems], problems)
+    if not source.is_dir():
+        return [unchecked(GRADED, one.place, "its problems are not in the store")]
     try:
-        return compared(GRADED, one.place, _faults(stage, rebuilt))
+        asked = ProblemFile(source).problems()[: identity["num_problems"]]
+        return compared(GRADED, one.place, _faults(folder, asked, rule=rule))
     except WRONG as error:
         return [differs(GRADED, one.place, f"cannot be read: {type(error).__name__}: {error}")]
 
 
-def _faults(stage: Evaluate, rebuilt: Rebuilder) -> Iterator[str]:
-    store = rebuilt.store
-    folder, source = (store.folder(each.kind, each.key) for each in (stage, stage.problems))
-    problems = ProblemFile(source).problems()[: stage.num_problems]
+def _faults(folder: Path, problems: Sequence[Problem], *, rule: str) -> Iterator[str]:
     samples = [Sample.from_json(row) for row in read_jsonl(folder / SAMPLES_FILE)]
     stored = list(read_jsonl(folder / OUTCOMES_FILE))
     if not len(problems) == len(samples) == len(stored):
@@ -60,6 +68,6 @@ def _faults(stage: Evaluate, rebuilt: Rebuilder) -> Iterator[str]:
         if sample.id != problem.id:
             yield f"{problem.id}: its solution is that of {sample.id}"
             continue
-        found: dict[str, Any] = Graded.of(problem, sample, rule=stage.rule).to_json()
+        found: dict[str, Any] = Graded.of(problem, sample, rule=rule).to_json()
         if found != row:
             yield f"{problem.id}: {row['outcome']} {row['answer']}, graded again {found['outcome']} {found['answer']}"

@@ -148,9 +148,17 @@ def _loss_faults(record: Record, manifests: dict[str, Manifest], store: StageSto
     for row in record.stages:
         path = store.folder(row["name"], row["key"]) / LOSS_FILE
         if row["name"] == "loss" and row["key"] in manifests and path.is_file():
-            for name, value in read_json(path).items():
+            for name, value in _facts_in(path).items():
                 if record.model.get(name) != value:
                     yield f"model.{name} is {record.model.get(name)!r}, the measured loss says {value!r}"
+
+
+def _facts_in(path: Path) -> dict[str, Any]:
+    try:
+        found = read_json(path)
+    except (ValueError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _row_faults(part: Part, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
@@ -171,9 +179,10 @@ def _row_faults(part: Part, manifests: dict[str, Manifest], store: StageStore) -
             yield f"its {kind} outcomes are not those of {' or '.join(one.place for one in stages)}{_first(said, found)}"
 
 
-def _stored_rows(store: StageStore, one: Named) -> list[dict[str, Any]]:
+def _stored_rows(store: StageStore, one: Named, name: str = OUTCOMES_FILE) -> list[dict[str, Any]]:
+    """Of a file of a stage; none where it is damaged, which its digest tells."""
     try:
-        return list(read_jsonl(store.folder(one.kind, one.key) / OUTCOMES_FILE))
+        return list(read_jsonl(store.folder(one.kind, one.key) / name))
     except (ValueError, OSError):
         return []
 
@@ -190,10 +199,10 @@ def _paths_finding(record: Record, folder: Path, manifests: dict[str, Manifest],
     if not present(path):
         return differs(RECORDED, record.cell_id, f"{path.name} is absent")
     said = [{key: value for key, value in row.items() if key != "seed"} for row in rows_at(path)]
-    places = [store.folder(row["name"], row["key"]) / KEPT_FILE for row in record.stages if row["key"] in manifests]
-    files = [place for place in places if place.is_file()]
-    if not files:
+    stages = [Named(row["name"], row["key"]) for row in record.stages if row["key"] in manifests]
+    keepers = [one for one in stages if KEPT_FILE in manifests[one.key].files]
+    if not keepers:
         return unchecked(RECORDED, f"{record.cell_id}, paths", "the stage that kept its paths is not in the store")
-    if any(said == list(read_jsonl(one)) for one in files):
+    if any(said == _stored_rows(store, one, KEPT_FILE) for one in keepers):
         return same(RECORDED, f"{record.cell_id}, paths")
     return differs(RECORDED, record.cell_id, "its kept paths are those of no stage that it rests on")

@@ -42,6 +42,8 @@ COMMANDS = (
     Command(
         "verify", "check a study: digests, scores and grades computed again, chosen stages too; 1 if anything differs"
     ),
+    Command("explain", "from a cell back to its stages, code, packages and machine; why a stage would run again"),
+    Command("diff", "what two studies or two cells differ in, and which problems flipped between them"),
     Command("grade", "grade stored solutions under a named rule"),
     Command("select", "choose correct and distinct solutions from a stored pool"),
     Command("store", "list what the stage store holds; remove what no study needs"),

@@ -41,3 +41,10 @@ def add_lora(model: Model, *, rank: int, alpha: int, seed: int) -> Model:
 def merge_lora(model: Model) -> Model:
     """The base model with the adapters added into its weights; a model without adapters as it is."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
+def without_lora(model: Model) -> Model:
+    """The base model as it was before `add_lora`, all its weights trainable; a model without adapters as it is."""
+    if not hasattr(model, "unload"):
+        return model
+    return model.unload().requires_grad_(True)

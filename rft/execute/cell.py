@@ -34,7 +34,7 @@ from rft.infra.stores import open_store
 from rft.infra.study import Study
 from rft.plan.cell import plan
 from rft.plan.show import plan_text
-from rft.plan.sources import resolve
+from rft.plan.sources import Resolver
 from rft.records import RECORD_FILE, write_json
 from rft.stages.stage import Stage
 
@@ -43,9 +43,9 @@ log = logging.getLogger("rft")
 MANY_WITHOUT_EQUATIONS = 0.5
 
 
-def plan_cell(cfg: StudyConfig) -> PlannedCell:
+def plan_cell(cfg: StudyConfig, *, resolver: Resolver | None = None) -> PlannedCell:
     """Look up files, models and engines, plan, and count tokens. Raises ValueError before anything is computed or written."""
-    sources = resolve(cfg)
+    sources = (resolver or Resolver()).resolve(cfg)
     cell = plan(cfg, sources)
     check_lengths(cell, sources)
     return PlannedCell(cfg, sources, cell)

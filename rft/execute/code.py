@@ -25,7 +25,8 @@ from rft.registry import foreign_source
 from rft.stages.stage import Stage
 
 CODE_FOLDER = ".code"  # below the store's root: a file a digest
-BORDER = ("rft.stages.stage",)  # what every stage is and is given: it changes no result
+# What every stage is and is given, and what is counted for who looks on: no result depends on it
+BORDER = ("rft.stages.stage", "rft.stages.running")
 SAMPLER = "rft.core.sampling.held:HeldSampler"
 MOST_READ = 300  # manifests of each kind that are read for a drift
 MOST_NAMED = 3  # definitions

@@ -30,6 +30,7 @@ from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
+from rft.execute.memory import memory_to_train
 from rft.execute.stages import execute
 from rft.infra.devices import available_bytes, resolve_device
 from rft.infra.digest import digest
@@ -52,10 +53,6 @@ TIE_NATS = 1e-3  # top-2 logit gap below which the order of float operations may
 NUM_EXAMPLES = 8  # in the step whose loss is accumulated
 NUM_SHOTS = 2  # before the question that must parse: a base model has to be shown the format
 TOLERANCE = 1e-4  # relative, of loss and gradient norm in float32
-ACTIVATIONS_PER_TOKEN = (
-    18  # saved floats per layer and unit of width: inputs of products, norms, gate and up (about 3 each)
-)
-ADAM_COPIES = 4  # weights, gradients, two moments
 
 log = logging.getLogger("rft")
 
@@ -162,13 +159,15 @@ class _Ready:
 
     def memory(self) -> Check:
         """Fine-tuning's weights, gradients, moments and activations, against what is free now (this model is loaded)."""
-        needed = training_bytes(self.model, micro_batch_tokens=self.cfg.runtime.micro_batch_tokens, cfg=self.cfg)
-        free = available_bytes(self.device)
+        memory = memory_to_train(self.model, self._examples(self.train), self.cfg)
+        needed, free = memory.total, available_bytes(self.device)
+        detail = f"fine-tuning needs about {needed / 1e9:.1f} GB, {memory.activations / 1e9:.1f} GB of it activations"
         if free is None:
-            return Check("memory", True, f"needs about {needed / 1e9:.1f} GB; free memory cannot be told", {})
+            return Check("memory", True, f"{detail}; free memory cannot be told", {})
         free += 4 * count_parameters(self.model).total  # held by this check itself
-        detail = f"fine-tuning needs about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free on {self.device}"
-        return Check("memory", needed <= free, detail, {"needed_bytes": needed, "free_bytes": free})
+        detail += f"; {free / 1e9:.1f} GB are free on {self.device}"
+        numbers = {"needed_bytes": needed, "activation_bytes": memory.activations, "free_bytes": free}
+        return Check("memory", needed <= free, detail, numbers)
 
     def tokenizer_round_trip(self) -> Check:
         """Text to ids and back, for every question and solution; white space at the ends is not compared."""
@@ -278,14 +277,3 @@ def first_difference_gap(model: Model, tokenizer: Tokenizer, prompt: Prompt, one
     ids = [*encode_prompts(tokenizer, [prompt])[0], *common]
     top = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1].float().topk(2).values
     return float(top[0] - top[1])
-
-
-def training_bytes(model: Model, *, micro_batch_tokens: int, cfg: StudyConfig) -> int:
-    """Rough memory of a fine-tuning step in float32: weights, gradients, AdamW's moments, activations of a micro-batch.
-
-    With LoRA the adapters' own share is left out: it is small beside the frozen weights.
-    """
-    config = model.config
-    copies = 1 if cfg.train.lora_rank is not None else ADAM_COPIES
-    activations = micro_batch_tokens * config.num_hidden_layers * config.hidden_size * ACTIVATIONS_PER_TOKEN
-    return 4 * (copies * count_parameters(model).total + activations)

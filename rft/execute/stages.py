@@ -26,6 +26,7 @@ from rft.infra.entry import Entry
 from rft.infra.live import live_log, live_name
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
+from rft.infra.resume import ResumePoints
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import open_store
 from rft.infra.threads import limit_threads
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 BLOCKS = ("micro_batch_tokens", "packing", "sample_batch")  # fields of RuntimeConfig that change the last bits of sums
+TRAINING_BLOCKS = {"processes": 1, "shard": False, "gradient_checkpointing": False}  # the same; told where otherwise
 
 
 class StageRunner:
@@ -58,13 +60,24 @@ class StageRunner:
 
         def fill(out: Path) -> dict[str, Any]:
             by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
-            return vars(replace(self.run(stage, out, report), code=by))
+            points = self.store.resume_points(stage.kind, stage.key)
+            return vars(replace(self.run(stage, out, report, points=points), code=by))
 
         meta = {"identity": stage.identity(), "inputs": [[one.kind, one.key] for one in stage.inputs]}
         return self.store.compute(stage.kind, stage.key, fill, meta=meta, wait=wait)
 
-    def run(self, stage: Stage[Any], out: Path, report: Callable[[float], None] = lambda share: None) -> Made:
-        """Compute into an empty folder, beside the store; returns what would be kept with the files."""
+    def run(
+        self,
+        stage: Stage[Any],
+        out: Path,
+        report: Callable[[float], None] = lambda share: None,
+        *,
+        points: ResumePoints | None = None,
+    ) -> Made:
+        """Compute into an empty folder, beside the store; returns what would be kept with the files.
+
+        `points`: of the stage's owner, who may go on from a checkpoint.
+        """
         require(getattr(stage, "numerics", current()))  # before a library is loaded
         limit_threads(self.runtime.threads)
         sampler = self._held()  # imports torch, so that the next call sets its threads, which decide last bits
@@ -72,7 +85,6 @@ class StageRunner:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
-        points = self.store.resume_points(stage.kind, stage.key)
         with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
             context = StageContext(out, self.runtime, report, sampler, self._finished, log, points)
             if stage.trains and self.runtime.processes > 1:
@@ -82,6 +94,8 @@ class StageRunner:
                 done = alone.run(context)
         device = resolve_device(self.runtime.device) if "torch" in sys.modules else "cpu"
         blocks = {name: getattr(self.runtime, name) for name in BLOCKS}
+        training = {name: getattr(self.runtime, name) for name in TRAINING_BLOCKS}
+        blocks |= {name: value for name, value in training.items() if value != TRAINING_BLOCKS[name]}
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
         return Made(done.tokens, done.flops, facts, made, earlier_s=done.earlier_s)

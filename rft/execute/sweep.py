@@ -35,6 +35,7 @@ from rft.infra.study import Study, holds
 from rft.infra.sweep_log import SweepLog
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
+from rft.plan.sources import Resolver
 from rft.plan.sweep_engine import with_one_engine
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, in_order
@@ -74,7 +75,8 @@ def run_sweep(
     Raises ValueError when a job's configuration is invalid: before anything runs.
     """
     with _no_garbage():
-        planned = [plan_cell(cfg) for cfg in with_one_engine(jobs)]
+        resolver = Resolver()
+        planned = [plan_cell(cfg, resolver=resolver) for cfg in with_one_engine(jobs)]
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,10 @@ class BucketStore:
     def resume_points(self, name: str, key: str) -> ResumePoints:
         """Checkpoints of a stage that is not finished: on this machine, whose next process goes on from them."""
         return self.cache.resume_points(name, key)
+
+    def remove_checkpoints(self, *, spare: Collection[str]) -> int:
+        """Those of this machine; of how many stages."""
+        return self.cache.remove_checkpoints(spare={*spare, *(key for _, key in self.computing())})
 
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage; damaged ones are left out with a warning."""

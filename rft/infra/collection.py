@@ -82,6 +82,8 @@ def _delete(store: StageStore, wanted: Wanted, ours: Callable[[], bool], tell: T
         else:
             tell(f"left alone: {one.info.name} {one.info.key[:8]} is in use or no longer there")
     tell(f"freed {size_text(_bytes(removed))} in {len(removed)} stages")
+    if wanted.weights and (count := store.remove_checkpoints(spare=_live_keys(reservations(store)))):
+        tell(f"removed the checkpoints of {count} trainings that were not finished")
     return 0
 
 

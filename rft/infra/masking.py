@@ -33,7 +33,7 @@ _GLUED = r"secret|password|passwd|passphrase|pwd"  # also at the end of a longer
 # A name that says it holds a secret. 'max_new_tokens=96', 'tokenizer=...' and 'pretrain_tokens=1e6' do not.
 _SECRET_NAME = re.compile(rf"(?:(?:^|[^a-z0-9])(?:{_WORDS}|key)|{_GLUED})$", re.IGNORECASE)
 _VARIABLES = re.compile(r"(?:^|\.)env_set(?:\.|$)")  # Hydra's: nobody can say which of them is a secret
-# Within a text: "name=value", "name:value" without a space, quoted JSON. Begins at the word itself, so that it is linear
+# Within a text: 'name=value', 'name:value' without a space, and "name": value. Begins at the word itself: linear
 _PAIR = re.compile(
     rf"((?:(?<![A-Za-z0-9])(?:{_WORDS})|{_GLUED})(?:['\"]?\s*=\s*|['\"]\s*:\s*|:(?=\S)))"
     r"(?!null\b|None\b|\*\*\*)(\"[^\"]+\"|'[^']+'|[^\s,;)\]}'\"]+)",

@@ -1,6 +1,6 @@
 """Checkpoints of a stage that takes long: the newest whole one, kept until the stage is finished.
 
-    points = ResumePoints(store.resume_folder("finetune", key), name="finetune", key=key)
+    points = ResumePoints(root / ".resume" / f"finetune-{key}", name="finetune", key=key)
     points.save(write, number=400)        # write(folder) makes the files; beside, flushed, then renamed
     folder = points.latest()              # files as written, by their digests; None where there is no such checkpoint
 
@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from rft.infra.disk import StoreError, children, disk_errors, fsync_folder
@@ -25,6 +25,20 @@ from rft.infra.manifest import CorruptError, find_fault, read_manifest, write_ma
 PART = ".part"  # ends the name of one that is being written
 
 log = logging.getLogger("rft")
+
+
+def remove_points(folder: Path, *, spare: Collection[str]) -> int:
+    """Remove the checkpoints below the folder of a store's checkpoints but those of stages with these keys.
+
+    Returns of how many stages. Links are left alone.
+    """
+    removed = 0
+    with disk_errors(folder, "removing checkpoints"):
+        for path in [] if folder.is_symlink() else children(folder):
+            if path.name.rpartition("-")[2] not in spare and not path.is_symlink():
+                shutil.rmtree(path)
+                removed += 1
+    return removed
 
 
 class ResumePoints:

@@ -16,6 +16,7 @@ later. Ctrl-C, SIGTERM and SIGHUP stop all workers within seconds; what they had
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,6 @@ from rft.infra.process import Worker
 _RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
 _MAX_ATTEMPTS = 2  # of a task whose worker died
 _AFFINITY_SLACK = 0.8  # a task that fits this worker's warm caches goes first from this share of the top priority on
-_AGAIN = "run the same command again, and it is tried again"
 _STOP_S = 3.0  # workers' time for cleaning up when interrupted
 
 
@@ -168,7 +168,8 @@ class _Run:
         others = {other.affinity for other in self.workers if other is not worker}
 
         def order(task_id: str) -> tuple[int, float, str]:
-            rank = _affinity_rank(self.tasks[task_id].affinity, worker.affinity, others)
+            affinity = self.tasks[task_id].affinity
+            rank = 0 if affinity and affinity == worker.affinity else 2 if affinity in others else 1
             return rank, -self.priority[task_id], task_id
 
         return min(near, key=order)
@@ -202,19 +203,17 @@ class _Run:
                 message = worker.pipe.recv()
             except (EOFError, OSError):
                 self._bury(worker)
-                continue
-            self._handle(worker, message)
+            else:
+                self._handle(worker, message)
         for worker in [w for w in self.workers if w.is_dead]:  # its pipe may be held open by a process it started
             if not worker.pipe.poll():
                 self._bury(worker)
 
     def _watch(self) -> None:
         """Give up on workers that have said nothing for too long: an engine may hang."""
-        if self.stall_s is None:
-            return
-        oldest_s = time.monotonic() - self.stall_s
+        oldest_s = time.monotonic() - (self.stall_s or math.inf)
         for worker in [w for w in self.workers if w.task_id is not None and w.heard_s < oldest_s]:
-            self._bury(worker, cause=f"no progress in {self.stall_s:g} s")
+            self._bury(worker, cause=f"no progress in {self.stall_s or math.inf:g} s")
 
     def _handle(self, worker: Worker, message: tuple[Any, ...]) -> None:
         worker.heard_s = time.monotonic()
@@ -262,8 +261,7 @@ class _Run:
         self.on_event(Event("waiting", self.tasks[task_id], error=reason))
 
     def _wake_postponed(self) -> None:
-        due = [task_id for task_id, at in self.postponed.items() if at <= time.monotonic()]
-        for task_id in due:
+        for task_id in [task_id for task_id, at in self.postponed.items() if at <= time.monotonic()]:
             del self.postponed[task_id]
             self.ready.add(task_id)
 
@@ -285,7 +283,10 @@ class _Run:
             self.ready.add(task_id)
             self.on_event(Event("retried", self.tasks[task_id], error=cause))
         else:
-            self._fail(task_id, f"its worker process ended {_MAX_ATTEMPTS} times ({cause}); {_AGAIN}", None, 0.0)
+            error = (
+                f"its worker process ended {_MAX_ATTEMPTS} times ({cause}); run the same command again to try it again"
+            )
+            self._fail(task_id, error, None, 0.0)
 
     def _stop_workers(self) -> None:
         deadline = time.monotonic() + _STOP_S
@@ -294,9 +295,3 @@ class _Run:
         for worker in self.workers:
             worker.join(deadline)
         self.workers = []
-
-
-def _affinity_rank(affinity: str, own: str, others: set[str]) -> int:
-    if affinity and affinity == own:
-        return 0
-    return 2 if affinity in others else 1

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,10 +62,6 @@ class StageStore(Protocol):
         """The finished stage, computed when it is not there."""
         ...
 
-    def resume_points(self, name: str, key: str) -> ResumePoints:
-        """Checkpoints of a stage that is not finished."""
-        ...
-
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage."""
         ...
@@ -80,6 +76,14 @@ class StageStore(Protocol):
 
     def computing(self) -> list[tuple[str, str]]:
         """Kind and key of every stage that a live process computes now."""
+        ...
+
+    def resume_points(self, name: str, key: str) -> ResumePoints:
+        """The checkpoints of a stage that is not finished."""
+        ...
+
+    def remove_checkpoints(self, *, spare: Collection[str]) -> int:
+        """Remove all checkpoints but those of stages that are computed now, and of these keys; of how many stages."""
         ...
 
     def remove(self, name: str, key: str) -> bool:

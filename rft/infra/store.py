@@ -25,7 +25,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ from rft.infra.manifest import (
 )
 from rft.infra.objects import FolderObjects
 from rft.infra.removal import computing, finished_folders, remove_folder
-from rft.infra.resume import ResumePoints
+from rft.infra.resume import ResumePoints, remove_points
 from rft.infra.scratch import clear, forget_failure, owners, scratch, write_failure
 from rft.infra.stage_store import Fill
 from rft.infra.timings import Timing, append_timing, read_timings
@@ -59,6 +59,7 @@ LEASE_S = 60.0  # every process on one store must agree on it
 _POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
 _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs ten times a look at the key
 
+RESUME_FOLDER = ".resume"  # below the root: checkpoints, a folder for each unfinished stage
 EARLIER_S = "earlier_s"  # of what `fill` returns: seconds that count as the stage's too, spent in killed processes
 
 
@@ -279,10 +280,14 @@ class Store:
         """The marker of the stage's owner."""
         return self.root / ".locks" / f"{name}-{key}.lock"
 
+    def remove_checkpoints(self, *, spare: Collection[str]) -> int:
+        """Remove the checkpoints of stages that nobody computes now, but of these keys; of how many stages."""
+        return remove_points(self.root / RESUME_FOLDER, spare={*spare, *(key for _, key in self.computing())})
+
     def resume_points(self, name: str, key: str) -> ResumePoints:
         """The stage's checkpoints, which only its owner may touch; removed when it is finished."""
         check_name(name, key)
-        return ResumePoints(self.root / ".resume" / f"{name}-{key}", name=name, key=key)
+        return ResumePoints(self.root / RESUME_FOLDER / f"{name}-{key}", name=name, key=key)
 
     @contextmanager
     def _lease(self, name: str, key: str) -> Iterator[SoftFileLease]:

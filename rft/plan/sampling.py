@@ -181,38 +181,36 @@ class Sampling(Training):
         generation = self.generation(model=model, task=task, shots=shots, name=name)
         if temperature is None:
             temperature = self.cfg.temperature
-        shards = tuple(
-            self._shard(
-                weights,
-                model=model,
-                subset=subset,
-                block=block,
-                draws=draws,
-                generation=generation,
-                temperature=temperature,
-                stream=self.random_stream(model, name),
-                drafts=drafts,
-            )
+        places = [
+            self._place(draws, block, model=model, split=subset.source.split)
             for draws, block in self._places(num_draws, subset)
-        )
-        return Pool(name or model.name, shards, num_draws)
-
-    def _shard(
-        self, weights: Weights, *, model: ModelConfig, block: tuple[int, int], draws: tuple[int, int], **identity: Any
-    ) -> Shard:
-        split = identity["subset"].source.split
-        return Shard(
+        ]
+        first = Shard(
             weights=weights,
-            block=block,
-            draws=draws,
+            subset=subset,
+            generation=generation,
+            temperature=temperature,
+            stream=self.random_stream(model, name),
+            drafts=drafts,
             top_p=self.cfg.sampling.top_p,
             seed=self.sample_seed,
             shown_rule=unnoted(self.cfg).data.rule,
-            **identity,
-            label=f"sample {model.name} {split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
             model=model.name,
-            work=self._drawing(block, draws, num_params=model_size(model).num_params),
+            **places[0],
         )
+        shards = (first, *first.variants(places[1:]))
+        return Pool(name or model.name, shards, num_draws)
+
+    def _place(
+        self, draws: tuple[int, int], block: tuple[int, int], *, model: ModelConfig, split: str
+    ) -> dict[str, Any]:
+        """The fields by which shards of one pool differ."""
+        return {
+            "block": block,
+            "draws": draws,
+            "label": f"sample {model.name} {split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
+            "work": self._drawing(block, draws, num_params=model_size(model).num_params),
+        }
 
     def _places(self, num_draws: int, subset: Subset) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
         """(draws, block of problems) of every shard."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
@@ -67,6 +67,28 @@ class Sources:
         contents = self.data_digest if test.content is None else {**self.data_digest, "test": test.content}
         paths = {**self.data_paths, "test": test.path}
         return replace(self, data_digest=contents, data_paths=paths, num_test=test.num, sets={})
+
+
+class Resolver:
+    """`resolve` for many cells: those that share the parts of the configuration which it reads are looked up once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, ...], tuple[list[object], Sources]] = {}  # with the parts, so that ids stay theirs
+
+    def resolve(self, cfg: StudyConfig) -> Sources:
+        """What `resolve` gives. Raises ValueError for a missing file or model folder."""
+        parts: list[object] = [getattr(cfg, name) for name in LOOKED_UP]
+        key = tuple(map(id, parts))  # the jobs of a sweep that differ in what is not looked up share these objects
+        if key not in self._found:
+            self._found[key] = (parts, resolve(cfg))
+        return self._found[key][1]
+
+
+SEEDS = ("seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed", "corpus_seed")
+# All of the configuration but what no file, model or engine depends on: whatever is added to it counts
+LOOKED_UP = tuple(
+    one.name for one in fields(StudyConfig) if one.name not in {"method", "data_frac", "k", "temperature", *SEEDS}
+)
 
 
 def resolve(cfg: StudyConfig) -> Sources:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterator
+from importlib.util import find_spec
 
 from rft.archive.reading import REFERENCES
 from rft.config import Allocate, DataKind, ModelSource, Numerics, Optimizer, Split, StudyConfig, ThinTo
@@ -44,6 +45,7 @@ def validate(cfg: StudyConfig) -> None:
         _choice_problems,
         _pool_problems,
         _allocation_problems,
+        _process_problems,
         data_problems,
         _method_problems,
         set_problems,
@@ -211,6 +213,15 @@ def _allocation_problems(cfg: StudyConfig) -> Iterator[str]:
             f"allocation.cap={cfg.allocation.cap} is less than k={cfg.k}: most draws to a question cannot be fewer than "
             "those to the average one"
         )
+
+
+def _process_problems(cfg: StudyConfig) -> Iterator[str]:
+    """Training in several processes."""
+    runtime = cfg.runtime
+    if runtime.shard and runtime.processes == 1:
+        yield "runtime.shard=true spreads weights over processes, and runtime.processes=1 is one: raise it, or shard=false"
+    if runtime.processes > 1 and find_spec("accelerate") is None:
+        yield f"runtime.processes={runtime.processes} needs accelerate, which is not installed: pip install '.[accelerate]'"
 
 
 def _pretraining_problems(cfg: StudyConfig) -> list[str]:

@@ -150,28 +150,39 @@ class _Texts:
         while self.count < until:
             some = list(itertools.islice(documents, DOCUMENTS_AT_ONCE))
             left = until - self.count
-            self.ids.append(_ids(self.tokenizer, some)[:left])
+            ids, marks = _encoded(self.tokenizer, some, marked=self.marked)
+            self.ids.append(ids[:left])
             if self.marked:
-                self.marks.append(_worked(self.tokenizer, some)[:left])
+                self.marks.append(marks[:left])
             self.count += len(self.ids[-1])
             report(self.count)
 
 
-def _ids(tokenizer: Tokenizer, documents: list[list[Segment]]) -> np.ndarray:
+def _encoded(tokenizer: Tokenizer, documents: list[list[Segment]], *, marked: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids of documents, each with its end, and whether each is a result or an operand of a solution's equation.
+
+    Without `marked` the marks are empty. Texts are encoded once and together.
+    """
     import numpy as np
 
     assert len(tokenizer) <= np.iinfo(np.uint16).max
     texts = ["".join(segment.text for segment in document) for document in documents]
-    rows = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-    return np.array([token for row in rows for token in (*row, tokenizer.eos_token_id)], dtype=np.uint16)
+    found = tokenizer(
+        texts, add_special_tokens=False, return_attention_mask=False, return_offsets_mapping=marked
+    )  # fmt: skip
+    end = tokenizer.eos_token_id
+    ids = np.array([token for row in found["input_ids"] for token in (*row, end)], dtype=np.uint16)
+    if not marked:
+        return ids, np.zeros(0, dtype=bool)
+    flags = [_flags(document, [s.determined or s.operand for s in document]) for document in documents]
+    rows = zip(flags, found["offset_mapping"], strict=True)
+    marks = [mark for own, places in rows for mark in (*(own[start] for start, _ in places), False)]
+    return ids, np.array(marks, dtype=bool)
 
 
-def _worked(tokenizer: Tokenizer, documents: list[list[Segment]]) -> np.ndarray:
-    """For each token, ends of documents included, whether it is a result or an operand of a solution's equation."""
-    import numpy as np
-
-    rows = (_marked(tokenizer, document, [s.determined or s.operand for s in document])[1] for document in documents)
-    return np.array([mark for row in rows for mark in (*row, False)], dtype=bool)
+def _flags(document: list[Segment], marks: list[bool]) -> list[bool]:
+    """The mark of the segment that each character is in."""
+    return [mark for segment, mark in zip(document, marks, strict=True) for _ in segment.text]
 
 
 def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_tokens: int) -> None:
@@ -196,6 +207,6 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
 def _marked(tokenizer: Tokenizer, document: list[Segment], marks: list[bool]) -> tuple[list[int], list[bool]]:
     """Token ids of a document, and for each the mark of the segment in which it begins."""
     text = "".join(segment.text for segment in document)
-    flags = [mark for segment, mark in zip(document, marks, strict=True) for _ in segment.text]
+    flags = _flags(document, marks)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False)
     return encoded["input_ids"], [flags[start] for start, _ in encoded["offset_mapping"]]

@@ -94,7 +94,12 @@ class Pretrain(Weights):
             settings=settings,
             seed=self.seed,
             out=work.out,
-            upkeep=self.upkeep(work, rate_key="model.pretrain.lr", flops_per_step=flops_each * recipe.batch_tokens),
+            upkeep=self.upkeep(
+                work,
+                rate_key="model.pretrain.lr",
+                flops_per_step=flops_each * recipe.batch_tokens,
+                whole_matrices=recipe.optimizer is Optimizer.muon,
+            ),
         )
         ModelFacts.of(model).write(work.out)
         tokens_seen, halvings = fitted.result.target_tokens, fitted.result.halvings

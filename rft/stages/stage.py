@@ -157,6 +157,18 @@ class Stage(Generic[R]):
         left = {name: value for name, value in self.identity().items() if name not in names}
         return _digest([self.kind, *_code(type(self)), left])
 
+    def variants(self, changes: Iterable[Mapping[str, Any]]) -> Iterator[Self]:
+        """Copies with other values of fields that hold no stages, at a fifth of the price of new stages: a pool has many
+        shards that differ in their place alone.
+        """
+        identity = self.identity()
+        for values in changes:
+            twin = copy.copy(self)
+            twin.__dict__.update(values)
+            own = {name: _plain(value) for name, value in values.items() if name in identity}
+            twin.__dict__["key"] = _digest([self.kind, *_code(type(self)), {**identity, **own}])
+            yield twin
+
     def run(self, work: StageContext) -> Done:
         """Compute into `work.out`. Raises ValueError for what the user gave, RuntimeError for what went wrong."""
         raise NotImplementedError
@@ -205,7 +217,14 @@ def identity_of(value: Any) -> dict[str, Any]:
     return {name: _plain(one) for name, one, left_out in found if one != left_out}
 
 
+_ATOMS = frozenset(
+    (str, int, float, bool, type(None))
+)  # by far the most values, and quickest told apart by their exact type
+
+
 def _plain(value: Any) -> Any:
+    if type(value) in _ATOMS:
+        return value
     if isinstance(value, Stage):
         return value.key
     if isinstance(value, Enum):
@@ -219,6 +238,8 @@ def _plain(value: Any) -> Any:
 
 def _stages_in(values: Iterable[Any]) -> Iterator[Stage[Any]]:
     for value in values:
+        if type(value) in _ATOMS:
+            continue
         if isinstance(value, Stage):
             yield value
         elif isinstance(value, tuple):

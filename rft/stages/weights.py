@@ -74,8 +74,10 @@ class ModelFolder:
 class Weights(Stage[ModelFolder]):
     """A stage that makes a model."""
 
-    def upkeep(self, work: StageContext, *, rate_key: str, flops_per_step: float) -> Upkeep:
-        """What its training tells and keeps (rft.core.fitting)."""
+    def upkeep(
+        self, work: StageContext, *, rate_key: str, flops_per_step: float, whole_matrices: bool = False
+    ) -> Upkeep:
+        """What its training tells and keeps (rft.core.fitting). `whole_matrices`: its optimiser cannot move shards."""
         from rft.core.fitting import Upkeep
 
         return Upkeep(
@@ -87,7 +89,7 @@ class Weights(Stage[ModelFolder]):
             checkpoint_s=60.0 * work.runtime.checkpoint_minutes,
             flops_per_step=flops_per_step,
             processes=work.runtime.processes,
-            shard=work.runtime.shard,
+            shard=work.runtime.shard and not whole_matrices,
             gradient_checkpointing=work.runtime.gradient_checkpointing,
         )
 

@@ -2,10 +2,10 @@
 
     python -m tests.bench                      # all
     python -m tests.bench start analysis       # tests/bench/bench_start.py and bench_analysis.py
-    python -m tests.bench plan --out multirun_outputs/reference/bench/2026-11-28.jsonl
+    python -m tests.bench plan --with '--seeds 1' --out multirun_outputs/reference/bench/2026-11-28.jsonl
 
-Every line gets date, commit and machine. Rows of the committed files are shown by docs/performance.md (`python -m analysis.docs`),
-of each name the latest.
+Every line gets date, commit and machine. docs/performance.md shows the rows of the committed files, of each name the latest
+(`python -m analysis.docs`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import argparse
 import datetime
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rft.infra.origin import cpu_model
@@ -31,17 +33,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Benchmarks beside their peers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="append the rows to this file")
+    parser.add_argument("--with", dest="more", default="", help="arguments for the benchmark, in quotes")
     options = parser.parse_args()
     unknown = set(options.names) - set(names)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    return sum(not run(name, out=options.out) for name in options.names or names)
+    return sum(not run(name, shlex.split(options.more), out=options.out) for name in options.names or names)
 
 
-def run(name: str, *, out: Path | None) -> bool:
+def run(name: str, more: Sequence[str] = (), *, out: Path | None = None) -> bool:
     """One benchmark, its lines shown as they come; whether it went well."""
     variables = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"}
-    command = [sys.executable, str(HERE / f"bench_{name}.py")]
+    command = [sys.executable, str(HERE / f"bench_{name}.py"), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables, cwd=REPOSITORY) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -1,20 +1,19 @@
-"""10,000 records with 1,319 outcomes each: loaded, fitted, drawn. Under 60 s and 4 GiB.
+"""10,000 records with 1,319 outcomes each: loaded, fitted, drawn. Under 20 s.
 
-    python tests/bench/bench_analysis.py [--cells 10000]
+    python tests/bench/bench_analysis.py [--cells 10000] [--pairs 5] [--study FOLDER]
 
-Prints one JSON object per line: {"name": "analysis", "ours": 31.2, "peer": 60, "unit": "s", ...} and the parts' times.
+Beside the analysis before, on the same records, each run in a process of its own; figures have equal bytes. The limit is to
+read the same files: outcomes unpacked and records parsed. `--study`: records that an earlier run has written there.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
-import resource
-import shutil
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 from synthetic_study import Truth, cell_name, grid, item_chances, make_record  # noqa: E402
 
 from rft.records import Score, write_json, write_jsonl  # noqa: E402
+from tests.bench.baseline import code_before  # noqa: E402
+from tests.bench.harness import REPOSITORY, Cost, alternate, of_command, python, row, tell  # noqa: E402
 
 NUM_ITEMS = 1319
 
@@ -58,42 +59,60 @@ def write_records(folder: Path, *, num_cells: int) -> None:
     write_json(folder / "study.json", {"schema_version": 2, "study": "bench", "group": "bench", "cells": entries})
 
 
-def measure(folder: Path) -> dict[str, float]:
-    """Seconds of each part, in one fresh process' worth of work."""
-    marks = {"start": time.perf_counter()}
-    from analysis.claims.run import run_claims, study_view
-    from analysis.load.checks import verified
-    from analysis.load.points import make_points
-    from analysis.load.studies import load_studies
-    from analysis.study import draw_all, save_drawings
+def analysed(code: Path, study: Path, *, out: Path) -> Cost:
+    """The analysis of the code in a folder, figures written to `out`."""
+    return of_command(python(str(Path(__file__).with_name("analysis_work.py")), str(study), str(out)), folder=code)
 
-    table, outcomes = verified(load_studies([folder]))
-    marks["load"] = time.perf_counter()
-    points = make_points(table.cells, outcomes)
-    claims = run_claims(study_view(points, outcomes))
-    marks["fit"] = time.perf_counter()
-    save_drawings(draw_all(points, outcomes, claims=claims), out=folder / "figures")
-    marks["draw"] = time.perf_counter()
-    names = list(marks)
-    return {name: marks[name] - marks[before] for before, name in pairwise(names)}
+
+def read_alone(study: Path) -> float:
+    """Processor seconds of unpacking and parsing all files."""
+    started_s = time.process_time()
+    for path in study.glob("*/record.json"):
+        json.loads(path.read_bytes())
+        gzip.decompress((path.parent / "outcomes.jsonl.gz").read_bytes())
+    return time.process_time() - started_s
+
+
+def refuse_unequal(ours: Path, theirs: Path) -> None:
+    """Raise RuntimeError for a figure whose bytes differ, or that one side lacks."""
+    names = {path.name for path in (*ours.iterdir(), *theirs.iterdir())}
+    unequal = [name for name in sorted(names) if (ours / name).read_bytes() != (theirs / name).read_bytes()]
+    if unequal:
+        raise RuntimeError(f"these files differ from those of the code before: {', '.join(unequal)}")
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Time and memory of the analysis at 10,000 records.")
     parser.add_argument("--cells", type=int, default=10_000)
-    cells = parser.parse_args().cells
-    scratch = Path(tempfile.mkdtemp(prefix="bench-analysis-"))
-    try:
-        write_records(scratch / "study", num_cells=cells)
-        parts = measure(scratch / "study")
-    finally:
-        shutil.rmtree(scratch)
-    total = sum(parts.values())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"name": "analysis", "ours": round(total, 1), "peer": 60, "unit": "s", "ratio": round(60 / total, 2), "n": cells}))  # fmt: skip # noqa: E501
-    print(json.dumps({"name": "analysis-memory", "ours": round(memory, 2), "peer": 4, "unit": "GiB", "ratio": round(4 / memory, 2), "n": cells}))  # fmt: skip # noqa: E501
-    print(json.dumps({"name": "analysis-parts", "unit": "s", **{k: round(v, 1) for k, v in parts.items()}}))
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--study", type=Path, default=None)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-analysis-") as folder, code_before() as before:
+        study, ours, theirs = options.study or Path(folder, "study"), Path(folder, "ours"), Path(folder, "theirs")
+        if options.study is None:
+            write_records(study, num_cells=options.cells)
+        costs = alternate(
+            lambda: analysed(REPOSITORY, study, out=ours),
+            lambda: analysed(before, study, out=theirs),
+            pairs=options.pairs,
+        )
+        refuse_unequal(ours, theirs)
+        limit = read_alone(study)
+    words = {"work": f"load, fit and draw {options.cells:,} records", "against": "the analysis before; equal figures"}
+    tell(
+        row(
+            "analysis",
+            costs,
+            figure=lambda c: c.cpu_s,
+            unit="CPU s",
+            limit=limit,
+            must_be=20.0,
+            limit_is="reading the files",
+            **words,
+        )
+    )
+    tell(row("analysis-memory", costs, figure=lambda c: c.peak_bytes / 2**30, unit="GiB", **words))
 
 
 if __name__ == "__main__":

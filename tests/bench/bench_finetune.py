@@ -1,6 +1,7 @@
 """Target tokens per second of one epoch of fine-tuning beside Hugging Face `Trainer` with its padding collator, one thread.
 
-    python tests/bench/bench_finetune.py [MODEL_FOLDER] [--examples 512] [--batch 32] [--rounds 3]
+    python tests/bench/bench_finetune.py [MODEL_FOLDER] [--examples 512] [--batch 32] [--rounds 3] [--only finetune]
+        [--cpu-time]     # processor seconds of this process in place of wall clock: for a machine that others use too
 
 Same examples, effective batch, steps, optimiser and schedule; both report their last loss. Prints one JSON object per line:
 `finetune` against Trainer, `packing` against one example a row, `pretrain` against a plain loop over Hugging Face's
@@ -15,6 +16,7 @@ import json
 import math
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +129,8 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=512)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("finetune", "packing", "pretrain"))
+    parser.add_argument("--cpu-time", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     folder, pairs = bench_model(args.folder)
@@ -143,8 +147,11 @@ def main() -> None:
         ),
         "pretrain": (our_pretrain(folder, tokens, num_steps=12), plain_pretrain(folder, tokens, num_steps=12)),
     }
+    clock = time.process_time if args.cpu_time else time.perf_counter
     for name, (ours, peer) in works.items():
-        a, b, ratio = paired(ours, peer, rounds=args.rounds)
+        if args.only not in (None, name):
+            continue
+        a, b, ratio = paired(ours, peer, rounds=args.rounds, clock=clock)
         row = {"name": name, "ours": round(a), "peer": round(b), "unit": "target tokens/s", "ratio": round(ratio, 2)}
         print(json.dumps({**row, "n": args.rounds, **({"losses": last} if name == "finetune" else {})}), flush=True)
 

@@ -1,17 +1,18 @@
 """Useful tokens per second of the samplers beside Hugging Face `generate` at its best batch size, one thread each.
 
-    python tests/bench/bench_sampling.py [MODEL_FOLDER] [--problems 64] [--draws 32] [--rounds 3]
+    python tests/bench/bench_sampling.py [MODEL_FOLDER] [--problems 64] [--draws 1 4 16 32 64 256] [--pairs 5]
 
 Useful: tokens of finished solutions; padding, dead rows and truncated solutions are not counted. Opening a model (and
-converting it) is left out on both sides. Prints one JSON object per line.
+converting it) is left out on both sides. Rates are of processor seconds. The limit: tokens whose products of matrices, each
+token's 2 FLOPs a parameter, the machine could compute at a decoder's shapes with 512 rows; attention and all else left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,9 +23,13 @@ from rft.core.model import load_model
 from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, load_tokenizer
-from tests.bench.tiny_model import bench_model, paired, timed
+from tests.bench.harness import PAIRS, alternate, in_process, row, tell
+from tests.bench.limits import matmul_flops
+from tests.bench.tiny_model import bench_model
 
 MAX_NEW_TOKENS = 96
+ROWS = 512  # decoded at once
+MAIN_DRAWS = 32
 PEER_BATCHES = (32, 64, 128, 256, 512, 1024)
 
 
@@ -68,29 +73,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--problems", type=int, default=64)
-    parser.add_argument("--draws", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--draws", type=int, nargs="+", default=[32])
+    parser.add_argument("--pairs", type=int, default=PAIRS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     folder, pairs = bench_model(args.folder)
     prompts = [prompt for prompt, _ in pairs[: args.problems]]
-    num_rows = len(prompts) * args.draws
+    limit = tokens_limit(folder)
+    for draws in args.draws:
+        peer, batch = best_peer(folder, prompts, draws)
+        for engine in ("ctranslate2", "torch"):
+            sampler = open_sampler(engine, folder, Place("cpu", threads=1, dtype="float32", batch=ROWS))
+            ours = our_work(sampler, prompts, draws)
+            costs = alternate(partial(in_process, ours), partial(in_process, peer), pairs=args.pairs)
+            found = row(
+                f"sampling-{engine}-k{draws}", costs, figure=lambda c: c.per_cpu_s, unit="useful tokens/CPU s",
+                limit=limit, must=10.0 if draws == MAIN_DRAWS else None,
+                work=f"{len(prompts)} questions, k = {draws}, one thread",
+                against=f"Hugging Face generate, batch {batch}", limit_is="products of matrices alone",
+            )  # fmt: skip
+            tell(found)
+            sampler.close()
+
+
+def best_peer(folder: Path, prompts: list[Prompt], draws: int) -> tuple[Callable[[], int], int]:
+    """The peer at the batch size that is quickest for it, found on part of the work, and that size."""
+    num_rows = len(prompts) * draws
     batches = [batch for batch in PEER_BATCHES if batch <= num_rows] or [num_rows]
-    few = prompts[: max(1, 1024 // args.draws)]
-    found = {batch: timed(peer_work(folder, few, args.draws, batch)) for batch in batches}
-    best = max(found, key=lambda batch: found[batch])
-    peer = peer_work(folder, prompts, args.draws, best)
-    for engine in ("ctranslate2", "torch"):
-        sampler = open_sampler(engine, folder, Place(device="cpu", threads=1, dtype="float32", batch=512))
-        ours, theirs, ratio = paired(our_work(sampler, prompts, args.draws), peer, rounds=args.rounds)
-        row = {
-            "name": f"sampling-{engine}",
-            "ours": round(ours),
-            "peer": round(theirs),
-            "unit": "useful tokens/s",
-        }
-        print(json.dumps({**row, "ratio": round(ratio, 2), "n": args.rounds, "peer_batch": best}), flush=True)
-        sampler.close()
+    few = prompts[: max(1, 1024 // draws)]
+    best = max(batches, key=lambda batch: in_process(peer_work(folder, few, draws, batch)).per_cpu_s)
+    return peer_work(folder, prompts, draws, best), best
+
+
+def tokens_limit(folder: Path) -> float:
+    """Tokens a second whose products of matrices this machine could compute."""
+    model = load_model(folder, device="cpu", dtype="float32")
+    width = model.config.hidden_size
+    return matmul_flops(rows=ROWS, inner=width, columns=4 * width) / (2.0 * sum(p.numel() for p in model.parameters()))
 
 
 if __name__ == "__main__":

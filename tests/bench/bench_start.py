@@ -1,66 +1,57 @@
-"""Seconds until the first line of help, and of other short commands, beside importing torch and transformers.
+"""Processor seconds of short commands beside importing torch and transformers.
 
-    python tests/bench/bench_start.py [--rounds 5]
+    python tests/bench/bench_start.py [--pairs 5]
 
-Prints one JSON object per line: {"name": "start-run-help", "ours": 0.06, "peer": 2.0, "unit": "s", "ratio": 0.03}. Each is
-the best of several rounds, in turn; run it on an idle machine. Target: help at a ratio of 0.1.
+The limit is the bare interpreter.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
+import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.bench.harness import Cost, alternate, of_command, python, row, tell
+
 RFT = ("-c", "import rft.cli; rft.cli.main()")
-PEER = ("-c", "import torch, transformers; print(torch.__version__)")
-OURS = {
-    "start-rft-help": (*RFT, "--help"),
-    "start-run-help": ("-m", "rft.run", "--help"),
-    "start-grade-help": (*RFT, "grade", "--help"),
-    "start-plot-help": (*RFT, "plot", "--help"),
-    "start-completion": (*RFT, "-sc", "query=bash"),
-    "start-plan": (*RFT, "plan"),
+PEER = ("-c", "import torch, transformers")
+OURS = {  # name -> (command, most that the ratio may be)
+    "start": (("-m", "rft.run", "--help"), 0.1),
+    "start-plot-help": (("analysis/plot_scaling.py", "--help"), 0.03),
+    "start-rft-help": ((*RFT, "--help"), None),
+    "start-completion": ((*RFT, "-sc", "query=bash"), None),
+    "start-plan": ((*RFT, "plan"), None),
 }
 
 
-def first_line_s(arguments: tuple[str, ...]) -> float:
-    """Seconds from the start of the process to the end of its first line."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COMP_LINE": "rft run model=n"}
-    started = time.perf_counter()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(
-            [sys.executable, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process,
-    ):
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        seconds = time.perf_counter() - started
-        process.stdout.read()
-    assert line.strip(), f"{arguments} printed nothing"
-    return seconds
+def cost(arguments: tuple[str, ...]) -> Cost:
+    """Of one command."""
+    with tempfile.TemporaryDirectory() as scratch:
+        completion = {"COMP_LINE": "rft run model=n", "RFT_SCRATCH": scratch}
+        return of_command(python(*arguments), environment=completion)
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Time to the first line.")
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    times: dict[str, list[float]] = {name: [] for name in ("peer", *OURS)}
-    for _ in range(rounds + 1):  # the first fills the caches of the disk
-        for name, arguments in {"peer": PEER, **OURS}.items():
-            times[name].append(first_line_s(arguments))
-    best = {name: min(seconds[1:]) for name, seconds in times.items()}
-    for name in OURS:
-        row = {"name": name, "ours": round(best[name], 3), "peer": round(best["peer"], 3), "unit": "s"}
-        print(json.dumps({**row, "ratio": round(best[name] / best["peer"], 3)}))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--only", nargs="*", choices=OURS, default=list(OURS))
+    options = parser.parse_args()
+    pairs = options.pairs
+    cost(PEER)  # fills the caches of the disk
+    bare = statistics.median(cost(("-c", "pass")).cpu_s for _ in range(pairs))
+    for name in options.only:
+        arguments, most = OURS[name]
+        costs = alternate(lambda: cost(arguments), lambda: cost(PEER), pairs=pairs)  # noqa: B023 (called at once)
+        found = row(
+            name, costs, figure=lambda c: c.cpu_s, unit="CPU s", limit=bare, must=most,
+            work=" ".join(arguments), against="import torch, transformers", limit_is="the bare interpreter",
+        )  # fmt: skip
+        tell(found)
 
 
 if __name__ == "__main__":

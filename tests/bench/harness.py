@@ -5,8 +5,8 @@
     {"name": "corpus", "ours": 262000.0, "peer": 65000.0, "unit": "tokens/cpu_s", "ratio": 4.03, "limit": null, ...}
 
 `ratio` is ours over peer, the median of the pairs' ratios; `of_limit` is ours over the limit. In units of a rate more is
-better, in seconds less. Processor seconds (`cpu_s`: of a process with its threads and children) are compared wherever a machine
-that others use would make wall time a matter of luck; wall seconds (`s`) where waiting is what is measured.
+better, in seconds less. Processor seconds (`cpu_s`: of a process, its threads and children) are compared wherever others on
+the machine would make wall time a matter of luck; wall seconds (`s`) where waiting is what is measured.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Row:
     limit: float | None  # what the machine could do, in the same unit, measured in the same run
     of_limit: float | None  # ours over the limit
     n: int  # pairs
-    must: float | None = None  # what the ratio (without a peer: the figure) should reach
+    must: float | None = None  # what the ratio should reach
+    must_be: float | None = None  # what our figure should reach
     work: str = ""  # what both sides did
     against: str = ""  # what the peer is
     limit_is: str = ""  # what the limit is
@@ -116,27 +117,20 @@ def row(
     unit: str,
     limit: float | None = None,
     must: float | None = None,
+    must_be: float | None = None,
     **words: str,
 ) -> Row:
     """The row of pairs of costs; `figure`: what is compared of a cost."""
     values = [(figure(ours), figure(peer)) for ours, peer in costs]
     ours, peer = (statistics.median(side) for side in zip(*values, strict=True))
     ratio = statistics.median(one / other for one, other in values)
-    return Row(name, ours, peer, unit, ratio, limit, None if limit is None else ours / limit, len(costs), must, **words)
+    of_limit = None if limit is None else ours / limit
+    return Row(name, ours, peer, unit, ratio, limit, of_limit, len(costs), must, must_be, **words)
 
 
-def alone(
-    name: str,
-    values: Sequence[float],
-    *,
-    unit: str,
-    limit: float | None = None,
-    must: float | None = None,
-    **words: str,
-) -> Row:
+def alone(name: str, values: Sequence[float], *, unit: str, must_be: float | None = None, **words: str) -> Row:
     """The row of something that has no peer but what it should reach."""
-    ours = statistics.median(values)
-    return Row(name, ours, None, unit, None, limit, None if limit is None else ours / limit, len(values), must, **words)
+    return Row(name, statistics.median(values), None, unit, None, None, None, len(values), None, must_be, **words)
 
 
 def tell(found: Row) -> None:

@@ -1,6 +1,6 @@
 """What this machine can do, measured where a benchmark runs: products of matrices and reading of memory, on one thread.
 
-matmul_flops(rows=32, inner=96, columns=96)       # 3.1e10: FLOP/s of (32 x 96) @ (96 x 96) in float32, the shapes of a decoder
+matmul_flops(rows=32, inner=96, columns=96)       # 3.1e10: FLOP/s of (32 x 96) @ (96 x 96) in float32
 memory_bytes_per_s()                              # 1.2e10: sum of an array far larger than the caches
 """
 

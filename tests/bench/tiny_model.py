@@ -72,15 +72,17 @@ def bench_model(folder: Path | None) -> tuple[Path, list[tuple[str, str]]]:
     return out, pairs
 
 
-def timed(work: Callable[[], int]) -> float:
+def timed(work: Callable[[], int], *, clock: Callable[[], float] = time.perf_counter) -> float:
     """Units a second of one run; `work` returns how many units it did."""
-    started = time.perf_counter()
+    started = clock()
     units = work()
-    return units / (time.perf_counter() - started)
+    return units / (clock() - started)
 
 
-def paired(ours: Callable[[], int], peer: Callable[[], int], *, rounds: int) -> tuple[float, float, float]:
+def paired(
+    ours: Callable[[], int], peer: Callable[[], int], *, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, float, float]:
     """Medians of ours and peer in units a second, and the median of the rounds' ratios; the two alternate."""
-    rates = [(timed(ours), timed(peer)) for _ in range(rounds)]
+    rates = [(timed(ours, clock=clock), timed(peer, clock=clock)) for _ in range(rounds)]
     first, second = zip(*rates, strict=True)
     return statistics.median(first), statistics.median(second), statistics.median(a / b for a, b in rates)

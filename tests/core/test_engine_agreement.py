@@ -227,6 +227,25 @@ def test_tokenizers_with_gaps_in_their_ids(tmp_path: Path) -> None:
         open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
 
 
+def word_tokenizer() -> Any:
+    """As a user makes one: without Qwen2's own `<|endoftext|>`, which transformers adds when it loads it for a Qwen2."""
+    backend = Tokenizer(models.WordLevel({f"w{i}": i for i in range(60)} | {"<eos>": 60}, unk_token="<eos>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
+
+
+def test_a_token_that_transformers_adds_on_loading_is_counted_before_anything_runs(tmp_path: Path) -> None:
+    folder = written(tmp_path / "model", qwen2(vocab_size=61), tokenizer=word_tokenizer())
+    assert resolve_engine("auto", folder, device="cpu") == "torch"
+    with pytest.raises(ValueError, match="vocab_size is 61, but its tokenizer has 62 tokens"):
+        resolve_engine("ctranslate2", folder, device="cpu")
+    with pytest.raises(ValueError, match=r"cannot convert.*size 62"):
+        converted(folder, tmp_path / "converted")
+    roomy = written(tmp_path / "roomy", qwen2(vocab_size=64), tokenizer=word_tokenizer())
+    assert resolve_engine("auto", roomy, device="cpu") == "ctranslate2"
+    assert converted(roomy, tmp_path / "copy").gap_nats < TOLERANCE_NATS / 20
+
+
 def test_added_tokens_count_as_ids(tmp_path: Path) -> None:
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|a|>", "<|b|>"]})

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from rft.core.sampling.base import Sampler, Solution, finish
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
 from rft.core.sampling.engines import Place, open_sampler, resolve_engine
 from rft.core.sampling.torch_backend import choose, left_padded
+from rft.core.sampling.vllm_forms import head_size, vllm_refusal
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.core_tiny import tiny_tokenizer, toy_pairs, trained_folder
 
@@ -236,3 +238,21 @@ def test_vllm_absent_is_said_plainly(folder: Path) -> None:
         resolve_engine("vllm", folder, device="cuda")
     with pytest.raises(ValueError, match="vLLM, which is not installed"):
         opened("vllm", folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        ({"hidden_size": 32, "num_attention_heads": 4}, 8),
+        ({"hidden_size": 32, "num_attention_heads": 4, "head_dim": 64}, 64),
+        ({"n_embd": 64, "n_head": 2}, 32),
+        ({"model_type": "mamba"}, None),
+    ],
+)
+def test_vllm_on_a_processor_takes_heads_of_known_sizes(
+    tmp_path: Path, config: dict[str, Any], size: int | None
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert head_size(tmp_path) == size
+    assert vllm_refusal(size, device="cuda") is None
+    assert (vllm_refusal(size, device="cpu") is None) == (size != 8)

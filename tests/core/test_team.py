@@ -42,6 +42,11 @@ def test_shares_are_the_whole_step(size: int, packing: bool) -> None:
     assert all(len(part.inputs_BT) for part in shares)  # nobody is missing from a pass
 
 
+def test_shards_of_one_process_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"runtime.processes=1 is one: raise it"):
+        tiny("runtime.shard=true")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "shard"), [((), "false"), ((), "true"), (("train.lora_rank=4", "train.lora_alpha=8"), "false")]

@@ -9,6 +9,7 @@ import pytest
 from composing import compute, tiny
 
 from analysis.load.studies import load_studies
+from analysis.report.sections import provenance_section
 from rft.config import StudyConfig
 from rft.execute import code
 from rft.infra.code import Code
@@ -63,7 +64,9 @@ def test_other_code_under_the_same_keys_is_told_by_the_sweep_and_by_the_analysis
         compute(cell(place), study=tmp_path / "again")
     assert "evaluate: 1 of 1 were made by other code than today's (rft.text.answers:grade)" in caplog.text
     assert "human_set:" not in caplog.text
-    (note,) = load_studies([tmp_path / "again"]).notes
+    table = load_studies([tmp_path / "again"])
+    (note,) = table.notes
+    assert "evaluate (1 of 1 cells)" in provenance_section(table)
     assert "evaluate (1 of 1 cells)" in note
     assert "human_set" not in note
     keys = [{row["key"] for row in record(folder).stages} for folder in (place / "study", tmp_path / "again")]

@@ -11,15 +11,23 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faults.sweeps import Running, Sweep
 
+from rft.archive.seals import DIGESTS_FILE, fault
+from rft.infra.manifest import CorruptError, find_fault, read_manifest
+from rft.infra.store import Store
+from rft.infra.study import Study
+
 COUNT = int(os.environ.get("RFT_FAULTS", "0"))
 SEED = int(os.environ.get("RFT_FAULTS_SEED", "20261128"))
 KINDS = ("pretrain", "finetune", "shard", "select", "evaluate", "loss")  # worth aiming at: the others take milliseconds
+WAYS = ("one bit", "truncated")
 STOP_S = 5.0  # issue 14; a machine with other work on it may need more
 SLACK_S = 10.0 if os.getloadavg()[0] > (os.cpu_count() or 1) else 0.0
 
@@ -49,7 +57,7 @@ def stop(running: Running, *numbers: int) -> None:
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
 def test_a_stopped_sweep_leaves_nothing_and_goes_on(tmp_path_factory, expected, numbers):  # type: ignore[no-untyped-def]
-    sweep = Sweep(tmp_path_factory.getbasetemp() / "stopped")  # one sweep through all stops
+    sweep = Sweep(tmp_path_factory.getbasetemp() / "stopped", "tracking.mode=offline")  # one sweep through all stops
     running = sweep.start()
     if sweep.wait_for_stage(running) is None:
         running.ended(60)
@@ -110,3 +118,57 @@ def test_kills_at_random_moments(tmp_path: Path, expected):  # type: ignore[no-u
         assert sweep.essence() == expected
         assert sweep.left_behind() == []
     print(f"{done} kills over {round_} sweeps: {dict(hit)}", flush=True)
+
+
+def damage(path: Path, draw: random.Random, way: str) -> None:
+    content = bytearray(path.read_bytes())
+    if way == "one bit" and content:
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    path.write_bytes(content if way == "one bit" else content[: len(content) // 2])
+
+
+def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path_factory, expected):  # type: ignore[no-untyped-def]
+    """One file of each name in each kind of stage, and each name beside a record: each alone in both ways, then all."""
+    sweep, draw = Sweep(tmp_path_factory.getbasetemp() / "stopped"), random.Random(SEED)
+    if not sweep.essence():
+        sweep.finish()
+    store, study = Store(sweep.store), Study(sweep.study, "s")
+    stages = {(entry.name, path.name): (entry.path, path) for entry in store.entries() for path in files(entry.path)}
+    cells = sorted(path.parent for path in sweep.study.glob("*/record.json"))
+    beside = {path.name: path for cell in cells for path in files(cell) if path.parent.name != ".hydra"}
+    for way in WAYS:
+        for folder, path in stages.values():
+            with damaged(path, draw, way):
+                assert str(stage_fault(folder)).startswith(path.relative_to(folder).as_posix())
+        for path in beside.values():
+            with damaged(path, draw, way):
+                found = str(fault(path.parent))
+                assert path.name in found or "digests cannot be compared" in found or path.name == DIGESTS_FILE, path
+    assert not study.summary()[1]
+    for path in [*(path for _, path in stages.values()), *beside.values()]:
+        damage(path, draw, draw.choice(WAYS))
+    assert set(study.summary()[1]) == {path.parent.name for path in beside.values()}
+    sweep.finish()
+    assert sweep.essence() == expected
+    print(f"{len(stages)} kinds of files in stages, {len(beside)} beside records: all found, records equal")
+
+
+@contextmanager
+def damaged(path: Path, draw: random.Random, way: str) -> Iterator[None]:
+    """For the block alone."""
+    before = path.read_bytes()
+    damage(path, draw, way)
+    yield
+    path.write_bytes(before)
+
+
+def stage_fault(folder: Path) -> str | None:
+    try:
+        manifest = read_manifest(folder)
+        return "manifest.json" if manifest is None else find_fault(folder, manifest, reread=True)
+    except CorruptError as error:
+        return str(error)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -21,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LONGEST = {"short": 512, "long": 100_000}
 LIMIT_S, LIMIT_MB = 1, 500
+STARVED = 10  # times as long by the wall clock, which is what libFuzzer has, on a machine with other work
 
 
 def main() -> int:
@@ -60,7 +61,7 @@ def _fuzz(name: str, seconds: float, most: int, found: Path) -> tuple[int, str |
     limits = [
         f"-max_total_time={max(1, round(seconds))}",
         f"-max_len={most}",
-        f"-timeout={LIMIT_S}",
+        f"-timeout={STARVED * LIMIT_S}",
         f"-rss_limit_mb={LIMIT_MB}",
     ]
     libfuzzer = [*limits, "-print_final_stats=1", f"-artifact_prefix={found}/{name}-"]
@@ -104,10 +105,10 @@ def _mutate(name: str, seconds: float) -> int:
                 (1, 1, 1, max(1, most // max(1, len(other))))
             )
         data = data[:most]
-        started_s = time.monotonic()
+        started_s = time.process_time()
         try:
             TARGETS[name](bytes(data))
-            assert time.monotonic() - started_s < LIMIT_S, "TimeoutError"
+            assert time.process_time() - started_s < LIMIT_S, "TimeoutError"
         except BaseException:
             (Path(os.environ["FUZZ_FOUND"]) / f"{name}-crash").write_bytes(data)
             raise

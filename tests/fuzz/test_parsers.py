@@ -47,10 +47,11 @@ PIECES += [
     "½٣−".encode(),
     b"\0",
 ]
+PAIRS = [b"1,", b"1.", b"-1", b"<<1", b"1=", b"1/", b"$1", b"(1", b"token=", b"1 ", b"{a"]
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_parser_refuses_or_reads(name: str, data: st.DataObject):
     piece = st.one_of(st.sampled_from(PIECES), st.sampled_from(SEEDS[name]), st.binary(max_size=8))
@@ -60,7 +61,7 @@ def test_a_parser_refuses_or_reads(name: str, data: st.DataObject):
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_hundred_kilobytes_are_read_soon(name: str):
     """Of every piece and of pairs of them, repeated: what makes an expression backtrack."""
-    for piece in [*PIECES, *(one + other for one in PIECES[:9] for other in PIECES[:9]), *SEEDS[name]]:
+    for piece in [*PIECES, *PAIRS, *SEEDS[name]]:
         started_s = time.process_time()
         TARGETS[name]((piece * (100_000 // len(piece)))[:100_000])
         assert time.process_time() - started_s < 1.0, piece

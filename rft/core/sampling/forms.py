@@ -4,7 +4,8 @@
     is_known(folder)           # True: an architecture of the table, and no file of the folder speaks against it
 
 The table holds what tests/core/test_engine_agreement.py has compared; an architecture outside it may agree, which opening a
-sampler finds out (`rft.core.sampling.agreement`). Reads config.json and tokenizer.json alone, torch is not imported.
+sampler finds out (`rft.core.sampling.agreement`). Reads config.json and tokenizer.json alone, without torch; only where
+one token more would make the difference is the tokenizer loaded.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _disagreement(folder: Path, stamps: tuple[tuple[int, int], ...]) -> str | No
             None if name in CONVERTED else f"CTranslate2's converter knows no {name or 'model without architectures'}"
         )
     return _in_config(config, FORMS[name], context=context_of(folder)) or _in_tokenizer(
-        _token_ids(folder), FORMS[name], num_rows=config.get("vocab_size")
+        folder, FORMS[name], num_rows=config.get("vocab_size")
     )
 
 
@@ -111,17 +112,29 @@ def _in_config(config: Mapping[str, Any], form: Form, *, context: int | None) ->
     return None
 
 
-def _in_tokenizer(ids: set[int], form: Form, *, num_rows: int | None) -> str | None:
+def _in_tokenizer(folder: Path, form: Form, *, num_rows: int | None) -> str | None:
     """CTranslate2 numbers the tokens anew, in order and without gaps."""
+    ids = _token_ids(folder)
     if not ids:
         return None
     if ids != set(range(len(ids))):
         missing = min(set(range(len(ids))) - ids)
         return f"the ids of its tokenizer have gaps (no token has the id {missing}, the highest is {max(ids)})"
-    extra = 0 if num_rows is None else num_rows - len(ids)
+    count = len(ids)
+    if count == num_rows and not form.cuts_vocabulary:  # one more than the files list would be too many
+        count = _num_loaded(folder)
+    extra = 0 if num_rows is None else num_rows - count
     if (extra > 0 and not form.pads_vocabulary) or (extra < 0 and not form.cuts_vocabulary):
-        return f"vocab_size is {num_rows}, but its tokenizer has {len(ids)} tokens"
+        return f"vocab_size is {num_rows}, but its tokenizer has {count} tokens"
     return None
+
+
+def _num_loaded(folder: Path) -> int:
+    """Tokens once transformers has loaded the tokenizer: the class of an architecture may add a token of its own that the
+    files lack (Qwen2's `<|endoftext|>`)."""
+    from rft.core.tokenization import load_tokenizer
+
+    return len(load_tokenizer(folder).get_vocab())
 
 
 def _token_ids(folder: Path) -> set[int]:

@@ -155,6 +155,17 @@ def test_learning_rates_of_their_own_keep_all_models(tmp_path: Path):
     assert len(main_recipe(points).points) == len(points) == 2
 
 
+def test_an_engine_that_not_every_model_has_keeps_all_models_and_parts_two_of_one_model(tmp_path: Path):
+    specs = grid(models=("nano-s", "nano-m"), fracs=(1.0,), methods=("sft",), seeds=range(2))
+    specs = [{**s, "sampling.engine": "torch" if s["model"] == "nano-m" else "ctranslate2"} for s in specs]
+    points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
+    assert len(main_recipe(points).points) == len(points) == 2
+    again = [{**spec, "sampling.engine": "torch", "seed": 0} for spec in specs[:1]]
+    points, _ = loaded(write_study(tmp_path / "t", specs=[*specs, *again], truth=SMALL))
+    assert len(points) == 3
+    assert main_recipe(points).left_out == {"sampling.engine": {"torch": 1}}
+
+
 def test_a_study_given_twice_counts_once_and_says_so(tmp_path: Path):
     folder = write_study(tmp_path / "s", specs=specs_of(), truth=SMALL)
     shutil.copytree(folder, tmp_path / "copy")

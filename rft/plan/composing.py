@@ -1,0 +1,76 @@
+"""A configuration composed outside of Hydra's command line: from overrides, or again from what a record says.
+
+    cfg = to_study_config(composed(["model=nano-xs", "method=sft"]))
+    composed(overrides_of(record))         # the configuration that the record's cell was planned with, as far as it is known
+
+A record holds every value that its cell rests on, by dotted path, but no place of a file: those are taken from the command
+that wrote it. Whether the result is the cell is told by its key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rft.conf_path import conf_folder, search_folders
+from rft.config.fields import Role, leaves
+from rft.records import Record
+
+
+def composed(overrides: Sequence[str], *, config_dir: Path | str | None = None) -> Any:
+    """The configuration as Hydra composes it, its own part included: that says where the files were found.
+
+    Raises ValueError for a word that is misspelt.
+    """
+    from hydra import compose, initialize_config_dir
+
+    from rft.config.overrides import check_overrides, named_plugins
+    from rft.plan.typed import method_options, named_choices, store_schema
+
+    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
+    store_schema(named_plugins(overrides))
+    folders = search_folders([*search, *overrides])
+    problem = check_overrides(overrides, folders=folders, choices=named_choices(), options=method_options())
+    if problem is not None:
+        raise ValueError(problem)
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
+
+
+def overrides_of(record: Record) -> list[str]:
+    """The words that compose a record's cell again."""
+    from rft.plan.typed import to_study_config
+
+    names = [f"{group}={record.names[group]}" for group in ("model", "data")]
+    start = [*names, f"method={record.setting['method']}", f"study_name={record.study}"]
+    places = list(_places(record))
+    parts = {leaf.path: leaf.spec.role for leaf in leaves(to_study_config(composed([*start, *places])))}
+    given = {**record.setting, **record.seeds}
+    words = [f"{key}={_word(value)}" for key, value in given.items() if key in parts and key not in ("method",)]
+    return [*start, *words, *places]
+
+
+def _places(record: Record) -> Iterator[str]:
+    """Words of its command that say where files lie; of several values none is known to be this cell's."""
+    from rft.config import DataConfig, ModelConfig
+    from rft.config.fields import specs
+
+    parts = {"data": DataConfig, "model": ModelConfig}
+    known = {
+        f"{of}.{name}" for of, kind in parts.items() for name, spec in specs(kind).items() if spec.role is Role.place
+    }
+    for word in record.provenance.get("command", ()):
+        key, equals, value = str(word).lstrip("+").partition("=")
+        if equals and key in known and "," not in value:
+            yield f"{key}={value}"
+
+
+def _word(value: Any) -> str:
+    """A value as Hydra reads it: JSON, which its grammar takes but for quotes of a text."""
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,132 @@
+"""Typed configurations of a sweep's jobs are those of the long way, job by job."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException
+from hydra.types import RunMode
+
+from hydra_plugins.rft_launchers.job_composing import JobComposer
+from hydra_plugins.rft_launchers.study_configs import FREE, SEEDS, StudyConfigs
+from rft.conf_path import conf_folder
+from rft.config import StudyConfig
+from rft.plan.cell import plan
+from rft.plan.sources import Resolver, resolve
+from rft.plan.typed import to_study_config
+from rft.plan.validate import validate
+
+
+@contextmanager
+def configs_of() -> Iterator[StudyConfigs]:
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        loader = GlobalHydra.instance().config_loader()
+        assert isinstance(loader, ConfigLoaderImpl)
+        yield StudyConfigs(JobComposer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)))
+
+
+def test_every_job_is_what_the_long_way_gives_in_any_order():
+    axes = (
+        ["study_name=s"],
+        ["model=nano-xs", "model=nano-s"],
+        ["method=sft", "method=rft"],
+        ["k=2", "k=16"],
+        ["data_frac=0.5", "data_frac=1"],
+        ["seed=0", "seed=3"],
+        ["train_seed=null", "train_seed=5"],
+        ["train.epochs=2", "temperature=1"],
+    )
+    jobs = [list(job) for job in itertools.product(*axes)]
+    random.Random(0).shuffle(jobs)
+    with configs_of() as configs:
+        for number, job in enumerate(jobs[:48]):
+            quick, long = configs.of(job), to_study_config(configs.composed(number, job))
+            assert quick == long
+            assert type(quick.data_frac) is type(long.data_frac) is float
+
+
+def test_a_copy_shares_its_parts_and_its_sources_are_looked_up_once():
+    with configs_of() as configs:
+        one, other = configs.of(["seed=1", "method=sft"]), configs.of(["seed=2", "method=sft"])
+        assert one.model is other.model
+        resolver = Resolver()
+        assert resolver.resolve(one) is resolver.resolve(other)
+        assert resolver.resolve(one) == resolve(one)
+        more = configs.of(["seed=2", "method=sft", "model=nano-s"])
+        assert set(resolver.resolve(more).engines) == {"nano-s"}
+
+
+def test_values_that_follow_from_others_follow_in_every_job():
+    with configs_of() as configs:
+        linked = ["+study=claims"]  # its file says seed: ${pretrain_seed}
+        found = [configs.of([*linked, f"pretrain_seed={seed}"]).seed for seed in (3, 4, 5)]
+    assert found == [3, 4, 5]
+
+
+@pytest.mark.parametrize("bad", ["k=0", "data_frac=1.5", "method=stf", "temperature=0"])
+def test_a_value_that_cannot_work_is_refused_in_later_jobs_too(bad: str):
+    with configs_of() as configs:
+        key = bad.partition("=")[0]
+        configs.of(
+            [{"k": "k=4", "data_frac": "data_frac=1", "method": "method=sft", "temperature": "temperature=1"}[key]]
+        )
+        with pytest.raises(ValueError, match=bad):
+            configs.of([bad])
+
+
+@pytest.mark.parametrize("bad", ["k=four", "seed=1.5", "kk=4"])
+def test_a_value_of_another_type_is_refused_as_by_hydra(bad: str):
+    with configs_of() as configs:
+        configs.of(["k=4", "seed=1"])
+        with pytest.raises(ConfigCompositionException):
+            configs.of([bad, *(["k=4"] if bad.startswith("seed") else ["seed=1"])])
+
+
+def test_the_last_of_two_values_counts():
+    with configs_of() as configs:
+        configs.of(["k=4"])
+        assert configs.of(["k=4", "k=8"]).k == 8
+
+
+class _Seedless(StudyConfig):
+    """Refuses to be asked for a seed."""
+
+    def __getattribute__(self, name: str) -> object:
+        assert name not in SEEDS, f"{name} was read"
+        return super().__getattribute__(name)
+
+
+def test_what_is_free_is_of_the_top_level_and_seeds_are_not_looked_at_when_settings_are_checked():
+    assert set(StudyConfig.__dataclass_fields__) >= FREE
+    with configs_of() as configs:
+        for method in ("sft", "rft", "sft_matched", "self_query", "expert_iteration"):
+            cfg = configs.of([f"method={method}"])
+            cfg.__class__ = _Seedless
+            from rft.plan import validate as module
+
+            module._method_problems(cfg)
+            for check in (module._size_problems, module._combination_problems, module._allocation_problems):
+                list(check(cfg))
+            cfg.__class__ = StudyConfig
+            validate(cfg)
+
+
+def test_shards_of_a_pool_are_what_a_pool_of_one_shard_each_gives():
+    """Variants of the first shard have the keys of shards that are made from nothing."""
+    with configs_of() as configs:
+        cfg = configs.of(["k=12"])
+        cell = plan(cfg, resolve(cfg))
+        shards = [stage for stage in cell.stages if stage.kind == "shard"]
+        assert len({shard.key for shard in shards}) == len(shards) > 3
+        for shard in shards:
+            fields = {one.name: getattr(shard, one.name) for one in dataclasses.fields(shard) if one.init}
+            fresh = type(shard)(**fields)
+            assert (fresh.key, fresh.inputs) == (shard.key, shard.inputs)

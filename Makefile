@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all test-cluster check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env vllm-test bench faults fuzz clean
+.PHONY: study test test-all test-cluster check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test vllm-test bench faults fuzz clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -97,6 +97,14 @@ lm-eval-env:
 	test -x .venv-lm-eval/bin/python || $(PYTHON) -m venv .venv-lm-eval
 	.venv-lm-eval/bin/python -m pip install -q -c constraints.txt torch
 	.venv-lm-eval/bin/python -m pip install -q -c constraints.txt transformers accelerate lm-eval==0.4.13
+
+# S3's adapter and its stand-in on the loopback address, in an environment of their own: botocore needs an older dateutil.
+s3-env:
+	test -x .venv-s3/bin/python || $(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip install -q "s3fs>=2025.2" "moto[server]>=5.1" "filelock>=3.30" omegaconf pytest
+
+s3-test: s3-env
+	.venv-s3/bin/python -m pytest -o addopts="-ra" -k s3 tests/infra/test_bucket_store.py
 
 # vLLM's build for processors in an environment of its own (4 GB), and the tests of the engine `vllm` and of its server there.
 vllm-test: .venv-vllm/.installed

@@ -86,13 +86,13 @@ def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | N
     `config_dir` has configuration files of your own. Raises ValueError for what cannot work, with what is allowed.
     """
     from rft.execute.cell import plan_cell
-    from rft.infra.store import Store
+    from rft.infra.stores import open_store
     from rft.plan.composing import composed
     from rft.plan.show import plan_text
     from rft.plan.typed import to_study_config
 
     cfg = to_study_config(composed([*overrides, f"study_name={study}"], config_dir=config_dir))
-    planned, store = plan_cell(cfg), Store(Path(cfg.store.root))
+    planned, store = plan_cell(cfg), open_store(cfg.store)
     return Plan(
         cell_id=planned.plan.cell_id,
         folder=OUTPUTS / study / planned.plan.cell_id,

@@ -359,7 +359,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     Written beside the target and renamed over it; a link stays a link. A stream (a pipe, /dev/stdout) is written as it comes,
     at its end.
     """
-    if path.is_relative_to("/dev") or path.is_fifo():
+    if (path.is_relative_to("/dev") and not path.is_relative_to("/dev/shm")) or path.is_fifo():
         with open(path, "a", encoding="utf-8") as file:  # "w" would empty the file that standard output appends to
             yield file
         return

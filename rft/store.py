@@ -25,7 +25,7 @@ from rft.infra.collection import Wanted, collect
 from rft.infra.disk import StoreError
 from rft.infra.holdings import Held, change_pins, held_stages, known_studies, read_pins, study_keys
 from rft.infra.stage_store import StageStore
-from rft.infra.stores import open_store
+from rft.infra.stores import named_store
 from rft.infra.units import age_text, size_text
 
 DEFAULT_ROOT = "multirun_outputs/.store"
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
-        return _run(open_store(given.root), given)
+        return _run(named_store(given.root), given)
     except (ValueError, StoreError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2

@@ -20,7 +20,7 @@ from rft.execute.made import Made
 from rft.execute.record import weights_digest
 from rft.infra.entry import digests_of
 from rft.infra.manifest import CorruptError, Manifest, find_fault, read_manifest
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.records import OUTCOMES_FILE, Record, SetRecord, StageCost, read_json, read_jsonl
 from rft.stages.kept import KEPT_FILE
 from rft.stages.loss import LOSS_FILE
@@ -53,7 +53,7 @@ def stages_of(record: Record) -> list[Named]:
     return list(dict.fromkeys(Named(row["name"], row["key"]) for row in rows))
 
 
-def digest_findings(stages: Sequence[Named], store: Store) -> Iterator[Finding]:
+def digest_findings(stages: Sequence[Named], store: StageStore) -> Iterator[Finding]:
     """Every file of every stage is read anew."""
     for one in stages:
         folder = store.folder(one.kind, one.key)
@@ -92,7 +92,7 @@ def _manifests(record: Record, stages: Rebuilder) -> dict[str, Manifest]:
     return found
 
 
-def _part_faults(part: Part, manifests: dict[str, Manifest], store: Store) -> Iterator[str]:
+def _part_faults(part: Part, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
     record = part.record
     origins = record.provenance.get("origins", [])
     for row in record.stages:
@@ -123,7 +123,7 @@ def _cost_faults(cost: StageCost, manifest: Manifest) -> Iterator[str]:
             yield f"{cost.name} {cost.key[:8]}: {name} are {found!r}, the record says {said!r}"
 
 
-def _fact_faults(record: Record | SetRecord, manifests: dict[str, Manifest], store: Store) -> Iterator[str]:
+def _fact_faults(record: Record | SetRecord, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
     """Facts that no stage of the record gives; of one that several give any is right, and so is their sum (a model that
     goes on from another)."""
     known: dict[str, list[Any]] = {}
@@ -144,7 +144,7 @@ def _is_sum(value: Any, found: Sequence[Any]) -> bool:
     return isinstance(value, int | float) and value in (sum(numbers), sum(set(numbers)))
 
 
-def _loss_faults(record: Record, manifests: dict[str, Manifest], store: Store) -> Iterator[str]:
+def _loss_faults(record: Record, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
     for row in record.stages:
         path = store.folder(row["name"], row["key"]) / LOSS_FILE
         if row["name"] == "loss" and row["key"] in manifests and path.is_file():
@@ -161,7 +161,7 @@ def _facts_in(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _row_faults(part: Part, manifests: dict[str, Manifest], store: Store) -> Iterator[str]:
+def _row_faults(part: Part, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
     """The cell's outcomes, against those of the stages that graded them."""
     try:
         rows = part.rows()
@@ -179,7 +179,7 @@ def _row_faults(part: Part, manifests: dict[str, Manifest], store: Store) -> Ite
             yield f"its {kind} outcomes are not those of {' or '.join(one.place for one in stages)}{_first(said, found)}"
 
 
-def _stored_rows(store: Store, one: Named, name: str = OUTCOMES_FILE) -> list[dict[str, Any]]:
+def _stored_rows(store: StageStore, one: Named, name: str = OUTCOMES_FILE) -> list[dict[str, Any]]:
     """Of a file of a stage; none where it is damaged, which its digest tells."""
     try:
         return list(read_jsonl(store.folder(one.kind, one.key) / name))
@@ -194,7 +194,7 @@ def _first(said: Sequence[dict[str, Any]], found: Sequence[Sequence[dict[str, An
     return f": {len(different)} of {len(said)} differ, first {different[0]}" if different else ": their numbers differ"
 
 
-def _paths_finding(record: Record, folder: Path, manifests: dict[str, Manifest], store: Store) -> Finding:
+def _paths_finding(record: Record, folder: Path, manifests: dict[str, Manifest], store: StageStore) -> Finding:
     path = folder / record.files["paths"]
     if not present(path):
         return differs(RECORDED, record.cell_id, f"{path.name} is absent")

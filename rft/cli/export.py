@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--adapter", action="store_true", help="the LoRA adapter too, beside the merged model")
     parser.add_argument("--lm-eval", action="store_true", help="a task for lm-evaluation-harness too, with its model")
     parser.add_argument("--data-only", action="store_true", help="leave the model out")
-    parser.add_argument("--store", type=Path, default=Path(DEFAULT_ROOT), help=f"stage store (default: {DEFAULT_ROOT})")
+    parser.add_argument("--store", default=DEFAULT_ROOT, help=f"stage store (default: {DEFAULT_ROOT})")
     options = parser.parse_args(arguments)
     try:
         forms = (FORMS[0], *(form for form in FORMS if form in (options.form or ())))
@@ -59,7 +59,7 @@ def export(
     cell: Path,
     *,
     to: Path,
-    store_root: Path,
+    store_root: str,
     forms: Sequence[str] = FORMS[:1],
     pools: bool = False,
     adapter: bool = False,

@@ -239,7 +239,9 @@ class RuntimeConfig:
 class StoreConfig:
     """Where finished stages live."""
 
-    root: str
+    root: str  # a folder, or the URL of a bucket: s3://bucket/prefix
+    cache: str  # of a bucket: the folder of the stages that were made here or brought from it
+    cache_gib: Annotated[float, fields.run("(0, inf)")]  # what the cache may hold; what is in use is never removed
 
 
 @dataclass

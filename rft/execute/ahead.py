@@ -14,13 +14,13 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
+from rft.infra.stores import open_store
 from rft.plan.show import plan_text
 from rft.plan.sweep_engine import shared_engine, with_one_engine
 
@@ -55,8 +55,8 @@ class Ahead:
         return self.cells[0].cfg
 
     @property
-    def _store(self) -> Store:
-        return Store(Path(self._cfg.store.root))
+    def _store(self) -> StageStore:
+        return open_store(self._cfg.store)
 
 
 def plan_ahead(jobs: Sequence[StudyConfig]) -> Ahead | None:

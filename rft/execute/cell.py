@@ -30,7 +30,7 @@ from rft.infra.live import LIVE_FOLDER
 from rft.infra.numerics import require
 from rft.infra.provenance import provenance
 from rft.infra.reservations import reserved
-from rft.infra.store import Store
+from rft.infra.stores import open_store
 from rft.infra.study import Study
 from rft.plan.cell import plan
 from rft.plan.show import plan_text
@@ -59,7 +59,7 @@ def run_cell(
     Raises what a failing stage raises, after writing the reason into the cell's folder.
     """
     cfg, planned = cell.cfg, cell.plan
-    store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
+    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
     if cfg.dry_run:
         if gather is not None:
             keep_plan(cell, folder=gather)
@@ -101,7 +101,7 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
 
     `hits` says which stages were found finished; `command` is the command line of whoever started it all.
     """
-    cfg, planned, store = cell.cfg, cell.plan, Store(Path(cell.cfg.store.root))
+    cfg, planned, store = cell.cfg, cell.plan, open_store(cell.cfg.store)
     device = resolve_device(cfg.runtime.device)
     origin = provenance(device=device, argv=command, folder=Path(__file__).parent)
     folder = study.path_of(planned.cell_id)

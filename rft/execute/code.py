@@ -11,17 +11,16 @@ drift is told and never refused. Stages from before digests were kept count as u
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rft.execute.made import Made
 from rft.infra.code import Code, changed_parts, code_of
 from rft.infra.digest import digest
 from rft.infra.manifest import CorruptError, read_manifest
-from rft.infra.store import Store
-from rft.records import read_json, write_json
+from rft.infra.stage_store import StageStore
 from rft.registry import foreign_source
 from rft.stages.stage import Stage
 
@@ -45,28 +44,27 @@ def behind(stage: Stage[Any] | type[Stage[Any]]) -> Code | None:
     return found if found.parts else None
 
 
-def keep(code: Code | None, store: Store) -> str | None:
+def keep(code: Code | None, store: StageStore) -> str | None:
     """Note what a digest stands for in the store; returns the digest."""
     if code is None:
         return None
-    path = _path(store, code.digest)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, dict(code.parts))
+    name = _name(code.digest)
+    if store.objects.read(name) is None:
+        store.objects.put(name, json.dumps(dict(code.parts), indent=1).encode())
     return code.digest
 
 
-def kept_parts(store: Store, code: str) -> dict[str, str] | None:
+def kept_parts(store: StageStore, code: str) -> dict[str, str] | None:
     """The definitions that a digest stands for; None where the store does not know it, or its note is damaged."""
     try:
-        found = read_json(_path(store, code))
+        found = json.loads(store.objects.read(_name(code)) or b"")
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and digest(found) == code else None
 
 
-def _path(store: Store, code: str) -> Path:
-    return store.root / CODE_FOLDER / f"{code}.json"
+def _name(code: str) -> str:
+    return f"{CODE_FOLDER}/{code}.json"
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Drift:
         return f"{self.kind}: {self.num_other} of {self.num_read} were made by other code than today's{named}"
 
 
-def drifts(stages: Iterable[Stage[Any]], store: Store) -> list[Drift]:
+def drifts(stages: Iterable[Stage[Any]], store: StageStore) -> list[Drift]:
     """By kind, of the stages that are finished; kinds whose stages were all made by today's code are left out."""
     by_kind: dict[type[Stage[Any]], list[str | None]] = {}
     for stage in stages:
@@ -100,7 +98,7 @@ def drifts(stages: Iterable[Stage[Any]], store: Store) -> list[Drift]:
     return [one for one in found if one.num_other or one.num_unknown]
 
 
-def code_that_made(stage: Stage[Any], store: Store) -> str | None:
+def code_that_made(stage: Stage[Any], store: StageStore) -> str | None:
     """The digest that a finished stage was stored with."""
     try:
         manifest = read_manifest(store.folder(stage.kind, stage.key))
@@ -109,7 +107,7 @@ def code_that_made(stage: Stage[Any], store: Store) -> str | None:
     return None if manifest is None else Made.of(manifest.meta).code
 
 
-def _drift(kind: type[Stage[Any]], codes: Sequence[str | None], store: Store) -> Drift:
+def _drift(kind: type[Stage[Any]], codes: Sequence[str | None], store: StageStore) -> Drift:
     now = behind(kind)
     others = [code for code in codes if code is not None and (now is None or code != now.digest)]
     changed: set[str] = set()
@@ -119,7 +117,7 @@ def _drift(kind: type[Stage[Any]], codes: Sequence[str | None], store: Store) ->
     return Drift(kind.kind, len(codes), len(others), codes.count(None), sorted(changed))
 
 
-def drift_lines(stages: Iterable[Stage[Any]], store: Store) -> list[str]:
+def drift_lines(stages: Iterable[Stage[Any]], store: StageStore) -> list[str]:
     """What is said at the start of a sweep; nothing where nothing has changed."""
     found = drifts(stages, store)
     if not found:

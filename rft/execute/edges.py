@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan
 from rft.stages.tuning import Choice, Tuning
 
 
-def tell_edges(cells: Iterable[CellPlan], *, store: Store, say: Callable[[str], None]) -> None:
+def tell_edges(cells: Iterable[CellPlan], *, store: StageStore, say: Callable[[str], None]) -> None:
     """A line for each finished choice of the cells whose best value is the first or the last of its grid."""
     choices: dict[Tuning, int] = {}
     for cell in cells:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft.config import StudyConfig
-from rft.infra.store import Store
+from rft.infra.stores import open_store
 from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import plan_text
@@ -47,5 +47,5 @@ def gathered_text(folder: Path) -> str | None:
         return None
     cells = list({cell.plan.cell_id: cell.plan for cell in planned}.values())
     cfg = planned[0].cfg
-    text = plan_text(cells, store=Store(Path(cfg.store.root)), runtime=cfg.runtime, workers=1, num_jobs=len(planned))
+    text = plan_text(cells, store=open_store(cfg.store), runtime=cfg.runtime, workers=1, num_jobs=len(planned))
     return text + ("\n\n" + comparison_text(cells) if cfg.plan.compare == "table4" else "")

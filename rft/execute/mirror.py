@@ -17,7 +17,7 @@ from rft.config import StudyConfig
 from rft.infra.live import SWEEP_FILE, live_name
 from rft.infra.masking import mask_text
 from rft.infra.mirror_results import flat_config
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.infra.study import Study
 from rft.infra.tracking import Mirror, RunPlan, TrackingSettings, stable_run_id
 from rft.plan.cell import CellPlan
@@ -29,7 +29,7 @@ from rft.stages.weights import Weights
 
 
 def mirror_of(
-    cfg: StudyConfig, cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Store, study: Study
+    cfg: StudyConfig, cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: StageStore, study: Study
 ) -> Mirror:
     """The mirror of a sweep over these cells; `hits`: its stages by key, and whether they were found finished."""
     tracking = cfg.tracking
@@ -49,7 +49,7 @@ def mirror_of(
     return Mirror(settings, plans)
 
 
-def run_plans(cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Store, study: Study) -> list[RunPlan]:
+def run_plans(cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: StageStore, study: Study) -> list[RunPlan]:
     """All runs of a sweep: itself, stages, cells."""
     users: dict[str, list[CellPlan]] = {}  # by the name of a stage's run
     members: dict[str, dict[str, Stage[Any]]] = {}
@@ -90,7 +90,7 @@ def _run_of(stage: Stage[Any]) -> str | None:
 
 
 def _stage_plan(
-    run_id: str, own: Sequence[Stage[Any]], users: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Store
+    run_id: str, own: Sequence[Stage[Any]], users: Sequence[CellPlan], *, hits: Mapping[str, bool], store: StageStore
 ) -> RunPlan | None:
     """The run of a stage, or of a pool's shards; None where nothing is computed and there is no curve."""
     first = own[0]

@@ -34,7 +34,7 @@ from rft.execute.memory import memory_to_train
 from rft.execute.stages import execute
 from rft.infra.devices import available_bytes, resolve_device
 from rft.infra.digest import digest
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan
 from rft.plan.planner import Planner
 from rft.plan.sources import Sources, filled_in
@@ -88,7 +88,7 @@ class Report:
         return "\n".join(f"{'ok' if c.passed else 'FAILED':<7} {c.name:<16} {c.detail}" for c in self.checks)
 
 
-def preflight_cell(cfg: StudyConfig, sources: Sources, cell: CellPlan, *, store: Store, folder: Path) -> None:
+def preflight_cell(cfg: StudyConfig, sources: Sources, cell: CellPlan, *, store: StageStore, folder: Path) -> None:
     """Check the cell's base model and data, once; print the report and write it into the cell's folder.
 
     Computes (or finds) the cell's data and base stages. Raises PreflightError naming the checks that failed.

@@ -20,7 +20,7 @@ from rft.execute.made import Made
 from rft.execute.scoring import change_of_copies, rates_of, scores_of
 from rft.infra.digest import digest
 from rft.infra.entry import Entry
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan, CellStages, FurtherSet, Measured
 from rft.records import (
     CELL_CURVE_FILE,
@@ -50,7 +50,7 @@ MAX_SOLUTIONS = 64  # of each source in the cell's sample file
 def assemble(
     cell: CellPlan,
     *,
-    store: Store,
+    store: StageStore,
     hits: Mapping[str, bool],
     study: str,
     provenance: Mapping[str, Any],
@@ -116,7 +116,7 @@ def set_file(name: str, one: FurtherSet) -> str:
     return f"{stem}-{one.name.replace('.', '-')}-{one.key[:8]}.{ending}"
 
 
-def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
+def write_set_files(cell: CellPlan, *, store: StageStore, folder: Path) -> None:
     """Outcomes and a capped sample of solutions of every further test set."""
     done = _Finished(store)
     for one in cell.sets:
@@ -125,7 +125,7 @@ def write_set_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
         write_jsonl(folder / set_file(SHOWN_FILE, one), (row.to_json() for row in shown))
 
 
-def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
+def write_cell_files(cell: CellPlan, *, store: StageStore, folder: Path) -> None:
     """Outcomes, kept paths, the thinned curve and a capped sample of solutions, so that a copied study needs no store."""
     done = _Finished(store)
     if cell.read.trained.trainset is not None:
@@ -145,7 +145,7 @@ def write_cell_files(cell: CellPlan, *, store: Store, folder: Path) -> None:
 class _Finished:
     """The finished stages of a store, and what the records say of the run that finished them."""
 
-    store: Store
+    store: StageStore
     hits: Mapping[str, bool] = field(default_factory=dict)  # whether it found a stage, by key, finished
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

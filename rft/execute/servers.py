@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from rft.core.sampling.openai_client import Report, report
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.stages.served import ServedShard, mixed
 from rft.stages.stage import Stage, in_order
 
 
-def check_servers(targets: Iterable[Stage[Any]], *, store: Store) -> dict[str, Report]:
+def check_servers(targets: Iterable[Stage[Any]], *, store: StageStore) -> dict[str, Report]:
     """What every server with shards to draw says of itself, by donor. Raises ValueError naming the server."""
     shards = [stage for stage in in_order(targets) if isinstance(stage, ServedShard)]
     found: dict[str, Report] = {}

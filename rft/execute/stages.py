@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rft.config import RuntimeConfig
+from rft.config import RuntimeConfig, StoreConfig
 from rft.execute import code
 from rft.execute.made import Made
 from rft.execute.team import run_together
@@ -27,7 +27,8 @@ from rft.infra.live import live_log, live_name
 from rft.infra.numerics import current, require
 from rft.infra.origin import origin
 from rft.infra.resume import ResumePoints
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
+from rft.infra.stores import open_store
 from rft.infra.threads import limit_threads
 from rft.registry import load_plugins
 from rft.stages.stage import Stage, StageContext
@@ -43,7 +44,7 @@ TRAINING_BLOCKS = {"processes": 1, "shard": False, "gradient_checkpointing": Fal
 class StageRunner:
     """Computes stages whose inputs are finished."""
 
-    def __init__(self, store: Store, runtime: RuntimeConfig, *, live: Path | None = None) -> None:
+    def __init__(self, store: StageStore, runtime: RuntimeConfig, *, live: Path | None = None) -> None:
         self.store = store
         self.runtime = runtime
         self.live = live  # the folder of what stages say while they run (rft.infra.live)
@@ -133,7 +134,7 @@ class StageRunner:
 def execute(
     stages: Iterable[Stage[Any]],
     *,
-    store: Store,
+    store: StageStore,
     runtime: RuntimeConfig,
     on_stage: Callable[[Stage[Any], Entry], None] = lambda stage, entry: None,
     live: Path | None = None,
@@ -153,7 +154,7 @@ class StagePayload:
     """What a worker needs to compute a stage."""
 
     stage: Stage[Any]
-    store_root: str
+    store: StoreConfig
     runtime: RuntimeConfig
     plugins: tuple[str, ...]
     live: Path | None = None
@@ -172,7 +173,7 @@ class StageTask:
     def __call__(self, payload: StagePayload, report: Callable[[float], None]) -> bool:
         """Compute the stage, unless it is there or computed elsewhere (rft.infra.entry.Busy)."""
         load_plugins(payload.plugins)
-        key = f"{payload.store_root} {payload.runtime} {payload.live}"
+        key = f"{payload.store} {payload.runtime} {payload.live}"
         if key not in self._runners:
-            self._runners[key] = StageRunner(Store(Path(payload.store_root)), payload.runtime, live=payload.live)
+            self._runners[key] = StageRunner(open_store(payload.store), payload.runtime, live=payload.live)
         return self._runners[key](payload.stage, report=report, wait=False).cache_hit

@@ -30,10 +30,10 @@ from rft.infra.graph import Event, Result, Task
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.progress import Progress
 from rft.infra.reservations import reserved
-from rft.infra.store import Store
-from rft.infra.study import Study
+from rft.infra.stage_store import StageStore
+from rft.infra.stores import absolute, open_store
+from rft.infra.study import Study, holds
 from rft.infra.sweep_log import SweepLog
-from rft.plan.cell import CellPlan
 from rft.plan.paper_costs import comparison_text
 from rft.plan.show import Estimator, plan_text
 from rft.plan.sources import Resolver
@@ -80,7 +80,7 @@ def run_sweep(
         planned = [plan_cell(cfg, resolver=resolver) for cfg in with_one_engine(jobs)]
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
-    store, study = Store(Path(cfg.store.root)), Study(study_folder, cfg.study_name)
+    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
     log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
     if cfg.plan.compare == "table4":
         log.info("\n" + comparison_text([cell.plan for cell in cells]))
@@ -110,25 +110,19 @@ def _registered(cells: Sequence[PlannedCell], *, study: Study) -> list[PlannedCe
     if there:
         new = sum(cell.plan.cell_id not in there for cell in cells)
         log.info(f"study {study.name}: {len(there)} cells are there, {new} of this sweep's {len(cells)} are new")
-    grown = sum(_lacks_sets(cell.plan, study) for cell in cells)
+    found = {  # each record is read once
+        cell.plan.cell_id: study.record(cell.plan.cell_id, cell_key=cell.plan.cell_key) for cell in cells
+    }
+    open_cells = [cell for cell in cells if not holds(found[cell.plan.cell_id], cell.plan.set_keys)]
+    grown = sum(found[cell.plan.cell_id] is not None for cell in open_cells)
     if grown:
         log.info(f"{grown} finished cells are extended by test sets; their own numbers stay")
     study.register([cell.plan.cell_id for cell in cells])
-    open_cells = [cell for cell in cells if not _complete(cell.plan, study)]
     for cell in open_cells:
         study.clear(cell.plan.cell_id, cell_key=cell.plan.cell_key)
     if len(open_cells) < len(cells):
         log.info(f"{len(cells) - len(open_cells)} of {len(cells)} cells are finished")
     return open_cells
-
-
-def _complete(cell: CellPlan, study: Study) -> bool:
-    return study.complete(cell.cell_id, cell_key=cell.cell_key, sets=cell.set_keys)
-
-
-def _lacks_sets(cell: CellPlan, study: Study) -> bool:
-    """Whether a cell is finished but for further test sets."""
-    return study.complete(cell.cell_id, cell_key=cell.cell_key) and not _complete(cell, study)
 
 
 @contextmanager
@@ -145,7 +139,7 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _preflight(cells: Sequence[PlannedCell], *, store: Store, study: Study) -> dict[str, str]:
+def _preflight(cells: Sequence[PlannedCell], *, store: StageStore, study: Study) -> dict[str, str]:
     """Check every cell's model and data, once for all cells that share them; the reason by cell id where a check failed."""
     from rft.execute.preflight import PREFLIGHT_FILE, preflight_cell, report_key  # imports torch
 
@@ -169,7 +163,7 @@ def _preflight(cells: Sequence[PlannedCell], *, store: Store, study: Study) -> d
 
 
 def _run(
-    cells: Sequence[PlannedCell], *, store: Store, study: Study, executor: Executor, command: Sequence[str]
+    cells: Sequence[PlannedCell], *, store: StageStore, study: Study, executor: Executor, command: Sequence[str]
 ) -> dict[str, str]:
     """Run the graph; the reason by cell id of every cell without a record."""
     if not cells:
@@ -180,13 +174,13 @@ def _run(
     hits = {stage.key: store.has(stage.kind, stage.key) for stage in stages}
     names = {stage.key: f"{stage.label} [{stage.key[:8]}]" for stage in stages}  # one a key: equal stages are one task
     missing = {stage.key for stage in stages if not hits[stage.key]}
-    plugins = tuple(cfg.plugins)
+    plugins, where = tuple(cfg.plugins), absolute(cfg.store)
     tasks = [
         Task(
             id=names[stage.key],
             deps=tuple(names[one.key] for one in stage.inputs if one.key in missing),
             function=STAGE_FUNCTION,
-            payload=StagePayload(stage, str(store.root), cfg.runtime, plugins, study.folder.absolute() / LIVE_FOLDER),
+            payload=StagePayload(stage, where, cfg.runtime, plugins, study.folder.absolute() / LIVE_FOLDER),
             cost_s=estimator.seconds(stage),
             group=stage.kind,
             affinity=_affinity(stage),

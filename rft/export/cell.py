@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.archive.files import json_at, present, rows_at
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.records import RECORD_FILE, Problem, Record, Sample
 from rft.stages.problems import ProblemFile
 from rft.stages.scores import PathScores
@@ -53,10 +53,10 @@ class FinishedCell:
 
     folder: Path
     record: Record
-    store: Store
+    store: StageStore
 
     @staticmethod
-    def open(folder: Path, *, store: Store) -> FinishedCell:
+    def open(folder: Path, *, store: StageStore) -> FinishedCell:
         """Raises ValueError for a folder without a record."""
         if not present(folder / RECORD_FILE):
             raise ValueError(f"{folder} has no {RECORD_FILE}: give the folder of a finished cell, DIR/CELL of a study")

@@ -14,7 +14,7 @@ from rft.export.cell import FinishedCell
 from rft.export.checkpoint import template_of, write_adapter, write_model
 from rft.export.examples import DEFAULT, training_rows, write_forms, write_pools
 from rft.export.harness import write_task
-from rft.infra.store import Store
+from rft.infra.stores import named_store
 
 CARD = "README.md"
 MODEL, DATA, ADAPTER, LM_EVAL = "model", "data", "adapter", "lm_eval"
@@ -31,7 +31,7 @@ class Asked:
     lm_eval: bool = False
 
 
-def write_export(folder: Path, *, to: Path, store_root: Path, asked: Asked) -> str:
+def write_export(folder: Path, *, to: Path, store_root: str, asked: Asked) -> str:
     """Write below a scratch folder, then give it its name; returns what was written, a line each.
 
     Raises ValueError for a cell that is not finished, or cannot be exported as asked, and for a folder that is there.
@@ -42,7 +42,7 @@ def write_export(folder: Path, *, to: Path, store_root: Path, asked: Asked) -> s
         raise ValueError("--adapter is of the model, which --data-only leaves out: give one of them")
     if asked.data_only and asked.lm_eval:
         raise ValueError("--lm-eval asks the model, which --data-only leaves out: give one of them")
-    cell = FinishedCell.open(folder, store=Store(store_root))
+    cell = FinishedCell.open(folder, store=named_store(store_root))
     if asked.data_only and cell.trainset is None:
         raise ValueError(f"{cell.record.cell_id} trains on nothing, so that it has no data to export")
     scratch = to.with_name(f".{to.name}.part")

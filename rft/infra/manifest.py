@@ -78,6 +78,11 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except UnicodeDecodeError as error:
         raise CorruptError(f"{MANIFEST_FILE}: not text") from error
+    return parse_manifest(text)
+
+
+def parse_manifest(text: str) -> Manifest:
+    """A manifest from its file's text. Raises CorruptError."""
     try:
         body = json.loads(text)
         claimed = body.pop("digest")

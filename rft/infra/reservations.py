@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rft.infra.digest import digest
+from rft.infra.disk import StoreError
 from rft.infra.objects import Objects
 from rft.infra.owners import Owner
 from rft.infra.stage_store import StageStore
@@ -156,7 +157,7 @@ def _beat(objects: Objects, name: str, stop: threading.Event, beat_s: float) -> 
         count += 1
         try:
             objects.put(f"{SWEEPS}/{name}.beat", str(count).encode())
-        except OSError as error:  # a full disk, a server that is away: the next sign may arrive
+        except (OSError, StoreError) as error:  # a full disk, a server that is away: the next sign may arrive
             log.debug("no sign of life of reservation %s: %s", name, error)
 
 

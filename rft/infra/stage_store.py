@@ -37,6 +37,10 @@ class StageStore(Protocol):
         """Mark the store as one of today's."""
         ...
 
+    def folder(self, name: str, key: str) -> Path:
+        """Where the stage lies on this machine once it was computed here or given by `get`."""
+        ...
+
     def has(self, name: str, key: str) -> bool:
         """Whether the stage is finished."""
         ...

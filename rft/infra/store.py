@@ -23,10 +23,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import secrets
 import shutil
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,7 +33,7 @@ from typing import Any
 from filelock import SoftFileLease
 
 from rft.infra.digest import canonical
-from rft.infra.disk import children, disk_errors, fsync_folder, own_children
+from rft.infra.disk import children, disk_errors, fsync_folder
 from rft.infra.entry import Busy, Entry, EntryInfo, check_name, digests_of
 from rft.infra.identity_mark import announce
 from rft.infra.leases import still_ours, try_lease
@@ -48,10 +46,10 @@ from rft.infra.manifest import (
     read_manifest,
     write_manifest,
 )
-from rft.infra.masking import mask_text
 from rft.infra.objects import FolderObjects
 from rft.infra.removal import computing, finished_folders, remove_folder
 from rft.infra.resume import ResumePoints, remove_points
+from rft.infra.scratch import clear, forget_failure, owners, scratch, write_failure
 from rft.infra.stage_store import Fill
 from rft.infra.timings import Timing, append_timing, read_timings
 
@@ -133,11 +131,24 @@ class Store:
             pause_s = min(2 * pause_s, _POLL_S[1])
             waited_s = time.monotonic() - started
 
+    def adopt(self, name: str, key: str, fetch: Callable[[Path], None]) -> Entry:
+        """The finished stage, brought by `fetch(empty folder)` with its manifest when it is not there yet.
+
+        Raises CorruptError where what was brought is not what its manifest says, what `fetch` raises, StoreError.
+        """
+        while True:
+            entry = self.get(name, key)
+            if entry is not None:
+                return entry
+            with self._lease(name, key) as lease:
+                if lease.is_locked:
+                    return self._read_or_set_aside(name, key, verify=False) or self._adopt(name, key, fetch)
+            time.sleep(_POLL_S[1] / 10)
+
     def sweep(self) -> int:
         """Remove the scratch folders of dead owners; returns how many. Safe at any time beside running processes."""
-        owners = {path.name.rsplit(".", 1)[0] for path in own_children(self.root / ".scratch")}
         with disk_errors(self.root, "removing scratch folders"):
-            return sum(self._sweep_owner(owner) for owner in owners)
+            return sum(self._sweep_owner(owner) for owner in owners(self.root))
 
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage, by name and key; damaged ones are left out with a warning."""
@@ -215,68 +226,55 @@ class Store:
 
     def _fill(self, name: str, key: str, fill: Fill, meta: Mapping[str, Any], lease: SoftFileLease) -> Entry | None:
         """Under the lease: compute into scratch and commit. None when the lease was lost meanwhile."""
-        self._sweep_owner(f"{name}-{key}", held=True)
-        scratch = self.root / ".scratch" / f"{name}-{key}.{secrets.token_hex(4)}"
         started = time.perf_counter()
-        try:
-            with disk_errors(self.root, f"computing {name}-{key}"):
-                scratch.mkdir(parents=True)
-                found = dict(fill(scratch) or {})
+        with disk_errors(self.root, f"computing {name}-{key}"), scratch(self.root, name, key) as folder:
+            try:
+                found = dict(fill(folder) or {})
                 seconds = time.perf_counter() - started + found.pop(EARLIER_S, 0.0)
                 all_meta = {**meta, **found}
-                manifest = write_manifest(scratch, name=name, key=key, seconds=seconds, meta=all_meta)
+                manifest = write_manifest(folder, name=name, key=key, seconds=seconds, meta=all_meta)
+                if not still_ours(lease) or not self._commit(folder, manifest):
+                    return None
+            except Exception as error:
                 if not still_ours(lease):
-                    return None
-                if not self._commit(scratch, manifest):
-                    return None
-        except Exception as error:
-            if not still_ours(lease):
-                return None  # the new owner removed our scratch folder: not this stage's fault
-            self._write_failure(name, key, error)
-            raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                    return None  # the new owner removed our scratch folder: not this stage's fault
+                write_failure(self.root, name, key, error)
+                raise
+        append_timing(self.root / "timings.jsonl", manifest)
+        forget_failure(self.root, name, key)
         return Entry(self.folder(name, key), False, seconds, all_meta, digests_of(manifest))
 
-    def _commit(self, scratch: Path, manifest: Manifest) -> bool:
+    def _adopt(self, name: str, key: str, fetch: Callable[[Path], None]) -> Entry:
+        """Under the lease: bring, compare, commit."""
+        with disk_errors(self.root, f"bringing {name}-{key}"), scratch(self.root, name, key) as folder:
+            fetch(folder)
+            manifest = read_manifest(folder)
+            if manifest is None or (manifest.name, manifest.key) != (name, key):
+                raise CorruptError(f"{MANIFEST_FILE}: missing, or of another stage")
+            fault = find_fault(folder, manifest, reread=True)
+            if fault is not None:
+                raise CorruptError(fault)
+            self._commit(folder, manifest)
+        return Entry(self.folder(name, key), True, manifest.seconds, manifest.meta, digests_of(manifest))
+
+    def _commit(self, folder: Path, manifest: Manifest) -> bool:
         """Rename into place; False when an earlier owner of the lease woke up and was there first."""
         target = self.folder(manifest.name, manifest.key)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.rename(scratch, target)
+            os.rename(folder, target)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return False
             raise
         fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
         mark_verified(target, manifest)
-        append_timing(self.root / "timings.jsonl", manifest)
-        self._failure_log(manifest.name, manifest.key).unlink(missing_ok=True)
         shutil.rmtree(self.resume_points(manifest.name, manifest.key).folder, ignore_errors=True)
         return True
 
-    def _failure_log(self, name: str, key: str) -> Path:
-        return self.root / "failed" / f"{name}-{key}.log"
-
-    def _write_failure(self, name: str, key: str, error: Exception) -> None:
-        path = self._failure_log(name, key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(mask_text("".join(traceback.format_exception(error))), encoding="utf-8")
-        except OSError as problem:  # the disk may be what failed; the error itself still reaches the caller
-            log.warning("cannot write %s: %s", path, problem)
-
-    def _sweep_owner(self, owner: str, *, held: bool = False) -> int:
-        """Remove scratch folders of `<name>-<key>` if no live process owns it (`held`: we do, before we make ours)."""
-        old = [path for path in own_children(self.root / ".scratch") if path.name.rsplit(".", 1)[0] == owner]
-        if not old:
-            return 0
-        if held:
-            for path in old:
-                shutil.rmtree(path, ignore_errors=True)
-            return len(old)
+    def _sweep_owner(self, owner: str) -> int:
         with try_lease(self.root / ".locks" / f"{owner}.lock", lease_s=self.lease_s) as lease:
-            return self._sweep_owner(owner, held=True) if lease.is_locked else 0
+            return clear(self.root, owner) if lease.is_locked else 0
 
     def lock_path(self, name: str, key: str) -> Path:
         """The marker of the stage's owner."""

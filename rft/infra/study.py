@@ -34,12 +34,13 @@ from rft.archive.seals import fault
 from rft.infra.disk import children, disk_errors
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.masking import mask_arguments, mask_tree
-from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
+from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, whole_file, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
 FOLDER_SETTING = "hydra.sweep.dir"
 OWN_FOLDERS = (LIVE_FOLDER, "wandb")  # written into while a sweep runs
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # made once: json.dumps makes one a call
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,7 @@ class Study:
 
     def complete(self, cell_id: str, *, cell_key: str, sets: Collection[tuple[str, str]] = ()) -> bool:
         """Whether the finished record of exactly this cell is there and holds these further test sets, by name and key."""
-        found = self.record(cell_id, cell_key=cell_key)
-        return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
+        return holds(self.record(cell_id, cell_key=cell_key), sets)
 
     def clear(self, cell_id: str, *, cell_key: str) -> None:
         """Take a failure, and the record of another cell, out of the way; a record of this one is about to be extended."""
@@ -210,12 +210,18 @@ class Study:
             entries_of(before, path=path)
             after = change(before)
             if after != before or not path.exists():
-                write_json(path, after)
+                with whole_file(path) as file:
+                    file.write(_text(after))
         return after
 
     def _fresh(self) -> dict[str, Any]:
         group = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         return {"schema_version": SCHEMA_VERSION, "study": self.name, "group": group, "cells": [], "sweeps": []}
+
+
+def holds(found: Record | None, sets: Collection[tuple[str, str]]) -> bool:
+    """Whether a cell is finished and its record holds these further test sets, by name and key."""
+    return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
 
 
 def _missing_line(cell_ids: Sequence[str], reason: str) -> str:
@@ -269,4 +275,20 @@ def _in_latest_sweep(manifest: dict[str, Any], cell_ids: Sequence[str]) -> dict[
 
 
 def _noted(manifest: dict[str, Any], sweeps: Sequence[Sweep]) -> dict[str, Any]:
-    return manifest | {"sweeps": [json.loads(json.dumps(one.to_json())) for one in sweeps]}
+    return manifest | {"sweeps": [one.to_json() for one in sweeps]}
+
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    """A line for each cell and sweep: jobs that are launched one by one write it all anew each time, and the encoder that
+    indents takes ten times as long."""
+    return "{\n" + ",\n".join(f" {_plain(key)}: {_value_text(value)}" for key, value in manifest.items()) + "\n}\n"
+
+
+def _value_text(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _plain(value)
+    return "[\n" + ",\n".join(f"  {_plain(one)}" for one in value) + "\n ]"
+
+
+def _plain(value: Any) -> str:
+    return _ENCODER.encode(value)

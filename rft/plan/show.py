@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rft.config import RuntimeConfig
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.infra.timings import Timing
 from rft.infra.units import count_text, duration_text, size_text
 from rft.plan.cell import CellPlan
@@ -51,7 +51,7 @@ class PlanLine:
 class Estimator:
     """Seconds a stage will take: from the journal of past stages of its kind where these are of its size, else its FLOPs."""
 
-    def __init__(self, store: Store, *, flops_per_s: float) -> None:
+    def __init__(self, store: StageStore, *, flops_per_s: float) -> None:
         """Read the journal once."""
         self.flops_per_s = flops_per_s
         self._past = {kind: _Past.of(timings[-MOST_TIMINGS:]) for kind, timings in store.timings().items()}
@@ -143,7 +143,7 @@ def plan_rows(stages: Sequence[Stage[Any]], *, missing: Collection[str], estimat
 
 
 def plan_text(
-    cells: Sequence[CellPlan], *, store: Store, runtime: RuntimeConfig, workers: int, num_jobs: int | None = None
+    cells: Sequence[CellPlan], *, store: StageStore, runtime: RuntimeConfig, workers: int, num_jobs: int | None = None
 ) -> str:
     """The whole plan of a sweep."""
     estimator = Estimator(store, flops_per_s=runtime.flops_per_s)

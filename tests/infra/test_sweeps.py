@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rft.infra.graph import Event, Result, Task
 from rft.infra.progress import Progress
 from rft.infra.study import Study
 from rft.records import STUDY_FILE, read_json, write_json
-from rft.sweeps import sweep_named, sweeps_of
+from rft.sweeps import entries_of, sweep_named, sweeps_of
 
 
 @pytest.fixture
@@ -65,6 +66,33 @@ def test_dropped_cells_leave_the_list_and_the_sweeps(study: Study):
     study.drop(["b-2"])
     assert cells_of(study) == [(1, ("a-1",)), (2, ("c-3", "d-4"))]
     assert [entry["cell_id"] for entry in study.cells()] == ["a-1", "c-3", "d-4"]
+
+
+def test_the_manifest_has_a_line_for_each_cell_and_is_read_back_as_it_was(tmp_path: Path):
+    study = Study(tmp_path / "s", 'a "quoted" näme')
+    study.begin(command=["x=\n}, {", "[]"])
+    study.register([f"cell-{n:08x}" for n in range(50)])
+    text = (study.folder / STUDY_FILE).read_text()
+    assert sum('"cell_id"' in line for line in text.splitlines()) == 50
+    assert read_json(study.folder / STUDY_FILE)["study"] == 'a "quoted" näme'
+    assert [entry["folder"] for entry in study.cells()] == [f"cell-{n:08x}" for n in range(50)]
+    assert study.sweeps()[0].command == "x=\n}, { []"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no /dev/shm here")
+def test_a_study_in_shared_memory_is_a_study():
+    """A file below /dev was taken for a stream, and a second manifest written behind the first."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        study = Study(Path(folder) / "s", "s")
+        study.register(["a-1"])
+        study.register(["b-2"])
+        assert [entry["cell_id"] for entry in study.cells()] == ["a-1", "b-2"]
+
+
+@pytest.mark.parametrize("folder", ["../x", "a/b", ".", "..", "", "/x", "a\\b"])
+def test_a_cells_folder_is_a_name_and_no_path(folder: str, tmp_path: Path):
+    with pytest.raises(ValueError, match="a folder directly in the study"):
+        entries_of({"cells": [{"cell_id": "c", "folder": folder}]}, path=tmp_path)
 
 
 def test_an_unknown_sweep_lists_those_there_are(study: Study):

@@ -231,31 +231,18 @@ class Record:
     def from_json(row: Mapping[str, Any]) -> Record:
         """From a parsed record.json. Raises ValueError when the schema version is another one, or a field is missing or of
         another kind."""
-        try:
-            return Record._from_json(row)
-        except (TypeError, KeyError, AttributeError, OverflowError) as error:
-            raise ValueError(f"no record: {type(error).__name__}: {error}") from error
-
-    @staticmethod
-    def _from_json(row: Mapping[str, Any]) -> Record:
-        version = row.get("schema_version")
-        if version == 1:
-            raise ValueError(
-                "record of schema version 1, from before records held their whole configuration: run the study again "
-                "(finished stages are reused where their results are still right)"
-            )
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"record has schema version {version!r}, this code reads {SCHEMA_VERSION}")
         names = [f.name for f in dataclasses.fields(Record) if f.name != "sets"]
-        missing = [name for name in names if name not in row]
-        if missing:
-            raise ValueError(f"record lacks the fields {missing}")
-        odd = [name for name, kind in KINDS.items() if not isinstance(row[name], kind)]
-        if odd:
-            raise ValueError(f"record has {odd[0]} {row[odd[0]]!r:.80}, which is no {KINDS[odd[0]].__name__}")
-        values = {name: row[name] for name in names} | {kind: _scores(kind, row[kind]) for kind in SCORE_KINDS}
-        values["cost"] = [StageCost(**cost) for cost in row["cost"]]
-        return Record(**values, sets=[SetRecord.from_json(one) for one in row.get("sets", [])])
+        with _no_record():
+            _check_version(row.get("schema_version"))
+            missing = [name for name in names if name not in row]
+            if missing:
+                raise ValueError(f"record lacks the fields {missing}")
+            odd = [name for name, kind in KINDS.items() if not isinstance(row[name], kind)]
+            if odd:
+                raise ValueError(f"record has {odd[0]} {row[odd[0]]!r:.80}, which is no {KINDS[odd[0]].__name__}")
+            values = {name: row[name] for name in names} | {kind: _scores(kind, row[kind]) for kind in SCORE_KINDS}
+            values["cost"] = [StageCost(**cost) for cost in row["cost"]]
+            return Record(**values, sets=[SetRecord.from_json(one) for one in row.get("sets", [])])
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the field, for a number that cannot be: a failure is never a number."""
@@ -289,6 +276,25 @@ LOSSES = ("pretrain_loss_nats", "bits_per_byte")
 SCORE_KINDS = ("scores", "rates")
 
 
+@contextmanager
+def _no_record() -> Iterator[None]:
+    """Damaged JSON, of which any part may be of any kind, is a ValueError whatever it meets."""
+    try:
+        yield
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise ValueError(f"no record: {type(error).__name__}: {error}") from error
+
+
+def _check_version(version: object) -> None:
+    if version == 1:
+        raise ValueError(
+            "record of schema version 1, from before records held their whole configuration: run the study again "
+            "(finished stages are reused where their results are still right)"
+        )
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"record has schema version {version!r}, this code reads {SCHEMA_VERSION}")
+
+
 def _refuse_beyond_one(*parts: Mapping[str, Score]) -> None:
     for kind, scores in zip(SCORE_KINDS, parts, strict=True):
         for name, score in scores.items():
@@ -297,14 +303,13 @@ def _refuse_beyond_one(*parts: Mapping[str, Score]) -> None:
 
 
 def _scores(kind: str, rows: Mapping[str, dict[str, Any]]) -> dict[str, Score]:
-    return {name: _score(f"{kind}.{name}", row) for name, row in rows.items()}
-
-
-def _score(name: str, row: Mapping[str, Any]) -> Score:
-    try:
-        return Score(**row)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    found = {}
+    for name, row in rows.items():
+        try:
+            found[name] = Score(**row)
+        except ValueError as error:
+            raise ValueError(f"{kind}.{name}: {error}") from None
+    return found
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

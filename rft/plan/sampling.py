@@ -185,6 +185,8 @@ class Sampling(Training):
             self._place(draws, block, model=model, split=subset.source.split)
             for draws, block in self._places(num_draws, subset)
         ]
+        if not places:  # no problem of a subset is left: said where the problems are looked up
+            return Pool(name or model.name, (), num_draws)
         first = Shard(
             weights=weights,
             subset=subset,

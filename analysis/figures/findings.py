@@ -50,7 +50,7 @@ def claim_words(result: ClaimResult) -> str:
         return ""
     holds, fails, what = WORDS[result.claim]
     if result.ruling is Ruling.NOT_TESTABLE:
-        return f"No verdict on new bases: {what} {_of_these(result)}"
+        return f"{_upper(what)} on these bases: {_of_these(result)}; no verdict on new ones"
     amount = _amount(result.estimate.value, result.estimate.interval(), unit=result.unit)
     if result.ruling is Ruling.EQUIVALENT:
         return f"{_upper(what)}: none beyond ±{result.margin:g} {result.unit} ({amount})"
@@ -64,9 +64,9 @@ def _of_these(result: ClaimResult) -> str:
     assert result.estimate is not None
     these = result.estimate.these_bases
     if not math.isfinite(these.half_width()):
-        return f"{result.estimate.value:+.1f} {result.unit} on these"
+        return f"{result.estimate.value:+.1f} {result.unit}"
     noise = "; item noise only" if these.kind is Kind.ITEMS else ""
-    return f"{_amount(these.value, these.interval(), unit=result.unit).removesuffix(')')}{noise}) on these"
+    return f"{_amount(these.value, these.interval(), unit=result.unit).removesuffix(')')}{noise})"
 
 
 def _amount(value: float, interval: tuple[float, float], *, unit: str) -> str:

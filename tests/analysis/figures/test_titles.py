@@ -39,7 +39,7 @@ def ruled(ruling: Ruling, *, claim: str = "4b") -> ClaimResult:
         (Ruling.CONTRADICTED, "RFT trails SFT: +2.0"),
         (Ruling.EQUIVALENT, "RFT minus SFT: none beyond ±1 points"),
         (Ruling.NOT_SEPARABLE, "Nothing separates: RFT minus SFT +2.0 points"),
-        (Ruling.NOT_TESTABLE, "No verdict on new bases: RFT minus SFT +2.0 points"),
+        (Ruling.NOT_TESTABLE, "RFT minus SFT on these bases: +2.0 points"),
     ],
 )
 def test_a_title_says_what_was_ruled(ruling: Ruling, said: str) -> None:

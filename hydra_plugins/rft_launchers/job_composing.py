@@ -32,8 +32,8 @@ class JobComposer:
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The job's configuration. Raises what Hydra raises for an override that does not fit."""
         parsed = [self._parse(text) for text in overrides]
-        plain = [override for override in parsed if self._is_plain(override)]
-        rest = tuple(text for text, override in zip(overrides, parsed, strict=True) if not self._is_plain(override))
+        rest = self._rest(overrides)
+        plain = [override for text, override in zip(overrides, parsed, strict=True) if text not in rest]
         if rest not in self.templates:  # a copy by pickle costs a quarter of deepcopy
             self.templates[rest] = pickle.dumps(self.loader.load_sweep_config(self.master, list(rest)))
         config: DictConfig = pickle.loads(self.templates[rest])
@@ -44,8 +44,7 @@ class JobComposer:
 
     def unfinished(self, overrides: Sequence[str]) -> DictConfig:
         """The job as its files have it, its plain overrides left out; to look at, not to change."""
-        rest = tuple(text for text in overrides if not self.is_plain(text))
-        config: DictConfig = pickle.loads(self.templates[rest])
+        config: DictConfig = pickle.loads(self.templates[self._rest(overrides)])
         return config
 
     def is_plain(self, text: str) -> bool:
@@ -62,6 +61,22 @@ class JobComposer:
         if text not in self.parsed:
             self.parsed[text] = self.parser.parse_overrides([text])[0]
         return self.parsed[text]
+
+    def _rest(self, overrides: Sequence[str]) -> tuple[str, ...]:
+        """What is not applied after all else: words that are not plain, and plain ones about the same value as one of these
+        (`++k=2` say), a part of it or what holds it, since the last word counts. Choices of a group come first anyway."""
+        others = [
+            f"{one.key_or_group}."
+            for one in map(self._parse, (text for text in overrides if not self.is_plain(text)))
+            if one.package is None and not self.groups.get(one.key_or_group, False)
+        ]
+
+        def waits(key: str) -> bool:
+            return any(f"{key}.".startswith(other) or other.startswith(f"{key}.") for other in others)
+
+        return tuple(
+            text for text in overrides if not self.is_plain(text) or (others and waits(self._parse(text).key_or_group))
+        )
 
     def _is_plain(self, override: Override) -> bool:
         """Whether it is `key=value` of the user's own configuration, with no say in the defaults list."""

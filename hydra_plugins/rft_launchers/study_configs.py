@@ -71,7 +71,7 @@ class StudyConfigs:
         config = _typed_long(composed)
         own = OmegaConf.to_container(self.composer.unfinished(job), resolve=False)
         assert isinstance(own, dict)
-        made = any(_follows(value) for key, value in own.items() if key != "hydra")
+        made = any(_follows(value) for key, value in own.items() if key != "hydra") or any(map(_follows, job))
         return _Template(config, not made, {_without_seeds(config)})
 
     def _parted(self, job: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -84,7 +84,8 @@ class StudyConfigs:
                 free[key] = text
             else:
                 rest.append(text)
-        twice = [key for key in free if any(text.startswith((f"{key}=", f"+{key}=", f"++{key}=")) for text in rest)]
+        others = {text.lstrip("+~").partition("=")[0] for text in rest}
+        twice = [key for key in free if key in others]
         return ({}, list(job)) if twice else (free, rest)
 
     def _typed(self, key: str, text: str) -> Any:

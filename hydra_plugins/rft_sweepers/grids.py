@@ -82,7 +82,7 @@ class GridsSweeper(BasicSweeper):
         """All jobs, and then what is told once for all of them."""
         from rft.infra.masking import private_file
 
-        folder = Path(str(self.config.hydra.sweep.dir))
+        folder = Path(str(self.launched.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
         private_file(folder / "multirun.yaml").close()  # what fills it keeps its mode
         try:

@@ -22,6 +22,7 @@ from rft.execute import code
 from rft.execute.made import Made
 from rft.execute.team import run_together
 from rft.infra.devices import resolve_device
+from rft.infra.digest import digest
 from rft.infra.entry import Entry
 from rft.infra.live import live_log, live_name
 from rft.infra.numerics import current, require
@@ -60,7 +61,7 @@ class StageRunner:
 
         def fill(out: Path) -> dict[str, Any]:
             by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
-            points = self.store.resume_points(stage.kind, stage.key)
+            points = self.store.resume_points(stage.kind, stage.key).on(self._basis(stage, by))
             return vars(replace(self.run(stage, out, report, points=points), code=by))
 
         meta = {"identity": stage.identity(), "inputs": [[one.kind, one.key] for one in stage.inputs]}
@@ -99,6 +100,12 @@ class StageRunner:
         made = origin(device=device, threads=self.runtime.threads, blocks=blocks)
         facts = done.facts.to_json() if done.facts is not None else {}
         return Made(done.tokens, done.flops, facts, made, earlier_s=done.earlier_s)
+
+    def _basis(self, stage: Stage[Any], code_digest: str | None) -> str:
+        """What a checkpoint rests on beyond the stage's key: the code that runs and the bytes of the inputs."""
+        entries = {f"{one.kind}-{one.key}": self.store.get(one.kind, one.key) for one in stage.inputs}
+        read = {name: None if entry is None else dict(entry.digests) for name, entry in entries.items()}
+        return digest({"code": code_digest, "inputs": read})
 
     def _held(self) -> HeldSampler:
         if self._sampler is None:

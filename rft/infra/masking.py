@@ -39,11 +39,12 @@ _PAIR = re.compile(
     r"(?!null\b|None\b|\*\*\*)(\"[^\"]+\"|'[^']+'|[^\s,;)\]}'\"]+)",
     re.IGNORECASE,
 )
-# Values of known make (hub, W&B, cloud and forge tokens), URLs with a password, and long opaque strings of mixed kind.
+# Values of known make (hub, W&B, cloud and forge tokens), and long opaque strings of mixed kind without - and _, which names
+# of models, studies and cells have.
 _SECRET_VALUE = re.compile(
     r"hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|github_pat_\w{8,}|glpat-[\w-]{8,}|xox[abpr]-[\w-]{8,}"
     r"|AKIA[0-9A-Z]{12,}|wandb_v\d_\w{8,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
-    r"|(?<![0-9A-Za-z/._-])(?:[0-9a-f]{40}|(?=[A-Za-z0-9+_-]*[0-9])(?=[A-Za-z0-9+_-]*[A-Z])[A-Za-z0-9+_-]{32,}={0,2})(?![0-9A-Za-z/._-])"
+    r"|(?<![0-9A-Za-z/._-])(?:[0-9a-f]{40}|(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[A-Z])[A-Za-z0-9+]{32,}={0,2})(?![0-9A-Za-z/._-])"
 )
 _URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 

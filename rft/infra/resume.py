@@ -1,11 +1,12 @@
 """Checkpoints of a stage that takes long: the newest whole one, kept until the stage is finished.
 
-    points = ResumePoints(root / ".resume" / f"finetune-{key}", name="finetune", key=key)
+    points = ResumePoints(root / ".resume" / f"finetune-{key}", name="finetune", key=key, basis=digest)
     points.save(write, number=400)        # write(folder) makes the files; beside, flushed, then renamed
     folder = points.latest()              # files as written, by their digests; None where there is no such checkpoint
 
 They lie below the store's root, in `.resume/finetune-5f0c.../000000400-9e10a2b4/`, each with a manifest, so that a stage
-whose process was killed goes on in another one, on another machine too. One that cannot be written (a full disk) is a
+whose process was killed goes on in another one, on another machine too. One that was made on another basis (by other code, or
+from inputs with other bytes) is removed: the stage begins anew. One that cannot be written (a full disk) is a
 warning, and the stage goes on.
 """
 
@@ -44,9 +45,14 @@ def remove_points(folder: Path, *, spare: Collection[str]) -> int:
 class ResumePoints:
     """See the module."""
 
-    def __init__(self, folder: Path, *, name: str, key: str) -> None:
+    def __init__(self, folder: Path, *, name: str, key: str, basis: str = "") -> None:
         self.folder = folder
+        self.basis = basis
         self._name, self._key = name, key
+
+    def on(self, basis: str) -> ResumePoints:
+        """The same for checkpoints of this basis: a digest of the code that makes them and of what it reads."""
+        return ResumePoints(self.folder, name=self._name, key=self._key, basis=basis)
 
     def latest(self) -> Path | None:
         """The newest one whose files are as they were written; what a killed process left half done is removed."""
@@ -55,7 +61,7 @@ class ResumePoints:
             if fault is None:
                 return point
             if point.suffix != PART:
-                log.warning(f"damaged checkpoint {point} ({fault}): removed")
+                log.warning(f"checkpoint {point} is of no use ({fault}): removed")
             shutil.rmtree(point, ignore_errors=True)
         return None
 
@@ -69,7 +75,9 @@ class ResumePoints:
                 part.mkdir(parents=True)
                 write(part)
                 seconds = time.perf_counter() - started
-                write_manifest(part, name=self._name, key=self._key, seconds=seconds, meta={"number": number})
+                write_manifest(
+                    part, name=self._name, key=self._key, seconds=seconds, meta={"number": number, "basis": self.basis}
+                )
                 os.rename(part, target)
                 fsync_folder(self.folder)
         except (StoreError, OSError) as error:
@@ -88,6 +96,8 @@ class ResumePoints:
                 return "no manifest"
             if (manifest.name, manifest.key) != (self._name, self._key):
                 return f"belongs to {manifest.name}-{manifest.key}"
+            if manifest.meta.get("basis") != self.basis:
+                return "made by other code, or from inputs with other bytes"
             return find_fault(point, manifest, reread=True)
         except CorruptError as error:
             return str(error)

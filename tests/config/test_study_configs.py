@@ -71,6 +71,27 @@ def test_values_that_follow_from_others_follow_in_every_job():
     assert found == [3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train.max_steps=${seed}", "seed=1"),
+        ("data.num_validation=${k}", "k=16"),
+        ("k=4", "++k=2"),
+        ("++k=2", "k=4"),
+        ("train.max_steps=1", "++train.max_steps=2"),
+        ("++train.max_steps=2", "train.max_steps=1"),
+        ("model=nano-xs", "model.lr=0.5", "++model.lr=0.25"),
+        ("train.epochs=3", "+hydra.job.env_set.A=b"),
+    ],
+)
+def test_words_about_other_words_mean_what_hydra_makes_of_them(words: tuple[str, ...]):
+    with configs_of() as configs:
+        for seed in (1, 7, 3):
+            job = [*words, "study_name=s", f"seed={seed}"]
+            hydra = configs.composer.loader.load_sweep_config(configs.composer.master, job)
+            assert configs.of(job, number=seed) == to_study_config(hydra)
+
+
 @pytest.mark.parametrize("bad", ["k=0", "data_frac=1.5", "method=stf", "temperature=0"])
 def test_a_value_that_cannot_work_is_refused_in_later_jobs_too(bad: str):
     with configs_of() as configs:

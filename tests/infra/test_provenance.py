@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rft.infra.devices import available_bytes, num_cpus, resolve_device
-from rft.infra.masking import mask_arguments
+from rft.infra.masking import mask_arguments, mask_text
 from rft.infra.provenance import git_state, provenance
 
 PLANTED = "q8Xv2LmT0ZbR4nKc7WyE1uJdS6hPfG3a"
@@ -98,3 +98,16 @@ def test_devices() -> None:
     assert num_cpus() >= 1
     free = available_bytes("cpu")
     assert free is None or free > 1 << 20
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Qwen25-05B_full_vs_lora_rank16_seeds0-4",
+        "model=Llama-3-8B-Instruct-GSM8K-SFT-epoch3-v2",
+        "SmolLM2-135M_rft_f1_k2_s1-46de95c0",
+        "study_name=Real-Study-2026-11-28-of-three-Models",
+    ],
+)
+def test_long_names_of_models_studies_and_cells_are_no_secrets(name: str):
+    assert mask_text(name) == mask_arguments([name])[0] == name

@@ -57,6 +57,14 @@ def test_what_is_half_written_damaged_or_of_another_stage_is_not_used(
     assert list(kept.folder.iterdir()) == []
 
 
+def test_one_of_other_code_or_other_inputs_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert points(tmp_path).on("one basis").save(write("state"), number=1)
+    assert points(tmp_path).on("one basis").latest() is not None
+    assert points(tmp_path).on("another").latest() is None
+    assert "other code" in caplog.text
+    assert points(tmp_path).on("one basis").latest() is None
+
+
 def test_a_full_disk_is_a_warning_and_the_last_one_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def full(folder: Path) -> None:
         raise StoreError("no space left")

@@ -72,6 +72,8 @@ def match(a: Sequence[Cell], b: Sequence[Cell]) -> Matched:
     first, second = _shared(a), _shared(b)
     changed = {name for name in {*first, *second} if _plain(first, name) != _plain(second, name)}
     changed = {name for name in changed if _told(name, a, first) and _told(name, b, second)}
+    if len(a) > 1 or len(b) > 1:
+        changed = _telling(changed, a, b)
     lines = changed_values(*({name: one[name] for name in one if name in changed} for one in (first, second)))
     if len(a) == len(b) == 1:
         return Matched([(a[0], b[0])], [], [], lines)
@@ -98,6 +100,14 @@ def _shared(cells: Sequence[Cell]) -> dict[str, Any]:
 def _told(name: str, cells: Sequence[Cell], shared: Mapping[str, Any]) -> bool:
     """Whether a side says one thing of a key: one value, or nothing at all."""
     return name in shared or not any(name in values_of(cell) for cell in cells)
+
+
+def _telling(changed: set[str], a: Sequence[Cell], b: Sequence[Cell]) -> set[str]:
+    """The keys that can be left aside without taking two cells of one side for one: where some cells lack a key (its value is
+    null, or they read none), it may be what tells them apart."""
+    if all(len({_key(cell, changed) for cell in cells}) == len(cells) for cells in (a, b)):
+        return changed
+    return {name for name in changed if all(len({name in values_of(one) for one in cells}) == 1 for cells in (a, b))}
 
 
 def _plain(shared: Mapping[str, Any], name: str) -> Any:

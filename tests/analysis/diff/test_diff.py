@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from synthetic_study import Truth, grid, write_study
 
-from analysis.diff.sides import match, read_side
+from analysis.diff.sides import match, read_side, record_of
 from analysis.diff.text import diff_text
 from rft import cli
 from rft.archive.files import rows_at
 from rft.records import OUTCOMES_FILE, RECORD_FILE, read_json, write_json
 
 QUICKSTART = Path("multirun_outputs/reference/quickstart")
-SFT, RFT = QUICKSTART / "nano-s_sft_f1_s0-18c9ac33", QUICKSTART / "nano-s_rft_f1_k16_s0-68af4cbd"
+
+
+def committed(start: str) -> Path:
+    """The cell of the committed quickstart whose name starts so."""
+    (found,) = [
+        cell.folder for cell in read_side(QUICKSTART).cells if cell.folder and cell.folder.name.startswith(start)
+    ]
+    return found
+
+
+SFT, RFT = committed("nano-s_sft_f1_s0-"), committed("nano-s_rft_f1_k16_s0-")
 
 
 def exact_p(only_a: int, only_b: int) -> float:
@@ -37,7 +48,8 @@ def test_two_cells_of_the_committed_study():
     assert f"p = {exact_p(only_a, only_b):.3g} " in text
     assert '  method "sft" -> "rft"' in text
     assert "  k none -> 16" in text
-    assert "  num_augmented 0 -> 836" in text
+    (rft,) = [cell for cell in read_side(QUICKSTART).cells if cell.folder == RFT]
+    assert f"  num_augmented 0 -> {record_of(rft).data['num_augmented']}" in text
     shown = [line.split(":")[0].strip() for line in text.splitlines() if line.startswith("  w-")]
     assert len(shown) == 4
     assert [right[0][name] for name in shown] == [True, True, False, False]
@@ -70,6 +82,20 @@ def test_a_value_that_all_cells_of_one_side_have_otherwise_parts_no_pair(tmp_pat
     assert len(found.only_a) == 1
     assert not found.only_b
     assert "missing in B" in diff_text(a, tmp_path / "b", flips=0)
+
+
+@pytest.mark.parametrize(("own", "other"), [((1, None), (2, None)), ((None,), (None, 2)), ((None, 2), (None,))])
+def test_a_value_that_some_cells_of_a_side_lack_tells_them_apart(tmp_path: Path, own: tuple, other: tuple):  # type: ignore[type-arg]
+    cells = read_side(study(tmp_path / "s")).cells
+    sides = [
+        [replace(cell, setting={**cell.setting, "train.max_steps": value}) for cell in cells for value in values]
+        for values in (own, other)
+    ]
+    found = match(*sides)
+    told = [[cell.setting.get("train.max_steps") for cell in pair] for pair in found.pairs]
+    assert all(first == second for first, second in told)
+    assert len({id(cell) for pair in found.pairs for cell in pair}) == 2 * len(found.pairs)
+    assert not found.changed
 
 
 def test_other_outcomes_are_a_row_of_the_table(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,7 @@ from rft.plan.composing import composed, overrides_of
 from rft.plan.typed import to_study_config
 from rft.records import Record
 
-QUICKSTART = Path("multirun_outputs/reference/quickstart")
-NEWER = "_sft_best_"  # planned otherwise since (tests/plan/test_reference_cells.py)
+QUICKSTART, REAL_STUDY = (Path("multirun_outputs/reference") / name for name in ("quickstart", "real-study"))
 
 
 def test_a_cell_is_explained_down_to_machine_and_code(made: Path):
@@ -31,16 +31,17 @@ def test_a_cell_is_explained_down_to_machine_and_code(made: Path):
     assert origin["cpu"] in text
     assert f"torch {origin['versions']['torch']}" in text
     assert origin["commit"][:12] in text
-    assert "code unknown" in explain(find_cell(QUICKSTART, "nano-s_sft_f1"), store=None), "from before it was kept"
+    old = next(Record.from_json(json_at(path)) for path in record_paths(REAL_STUDY))
+    assert "code unknown" in explain(old, store=None), "from before it was kept"
 
 
 def test_a_changed_rate_is_named_where_it_enters_and_followed_to_all_that_rests_on_it(made: Path):
     record = find_cell(made / "study", "nano-xs_rft")
     lines = explain_overrides(record, ["train.lr=2e-3"], store=Store(made / ".store")).splitlines()
-    assert "  train.lr 0.003 -> 0.002" in lines
+    assert "  train.lr 0.001 -> 0.002" in lines
     again = [line.split(" (would run): ") for line in lines if "(would run)" in line]
     reasons = {name.split()[0]: why for name, why in again}
-    assert all("recipe.lr 0.003 -> 0.002" in why for name, why in again if name.startswith("  finetune"))
+    assert all("recipe.lr 0.001 -> 0.002" in why for name, why in again if name.startswith("  finetune"))
     assert reasons["evaluate"].startswith("weights: finetune ")
     assert {"pretrain", "corpus", "human_set", "loss", "world_problems"}.isdisjoint(reasons)
 
@@ -58,11 +59,9 @@ def test_another_cell_is_set_beside_it(made: Path):
 def test_the_configuration_of_every_committed_cell_plans_that_cell_again():
     records = [Record.from_json(json_at(path)) for path in record_paths(QUICKSTART)]
     planned = {one.cell_id: plan_cell(to_study_config(composed(overrides_of(one)))).plan.cell_key for one in records}
-    differing = {one.cell_id for one in records if planned[one.cell_id] != one.cell_key}
-    assert all(NEWER in name for name in differing)
-    assert len(differing) == 2
-    best = next(one for one in records if NEWER in one.cell_id)
-    assert "today's code plans another cell" in explain_overrides(best, ["k=2"], store=None)
+    assert [one.cell_id for one in records if planned[one.cell_id] != one.cell_key] == []
+    older = replace(records[0], cell_key="0" * 32)
+    assert "today's code plans another cell" in explain_overrides(older, ["seed=2"], store=None)
 
 
 def test_stages_pair_with_what_they_stand_for():
@@ -85,7 +84,7 @@ def test_stages_pair_with_what_they_stand_for():
 def test_what_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]):
     for words, message in (
         ([str(QUICKSTART), "nano-s_sft"], "several cells 'nano-s_sft'; it could be"),
-        ([str(QUICKSTART), "nano-s_stf_f1_s0-18c9ac33"], "did you mean nano-s_sft_f1_s0-18c9ac33?"),
+        ([str(QUICKSTART), "nano-s_stf_f1_s0-1cc7ee39"], "did you mean nano-s_sft_f1_s0-1cc7ee39?"),
         ([str(QUICKSTART), "nano-s_icl", "--", "train.lrr=1"], "train.lrr"),
     ):
         assert cli.call(["explain", *words]) == 2

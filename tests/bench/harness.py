@@ -16,6 +16,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -83,13 +84,36 @@ def of_command(
         list(command), cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
+        peak = _Peak(process.pid)
         output = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
+        peak.ended.set()
         process.returncode = os.waitstatus_to_exitcode(status)
     wall_s = time.perf_counter() - started_s
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)[:200]} ended with {process.returncode}: ...{output[-2000:]}")
-    return Cost(wall_s, used.ru_utime + used.ru_stime, units, used.ru_maxrss * 1024, output)
+    return Cost(wall_s, used.ru_utime + used.ru_stime, units, peak.bytes, output)
+
+
+class _Peak(threading.Thread):
+    """Watches the most memory that a process itself has had. (`ru_maxrss` would be no less than this process's own, since the
+    child was a copy of it for a moment.)"""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.status, self.bytes, self.ended = Path(f"/proc/{pid}/status"), 0, threading.Event()
+        self.command = Path(f"/proc/{os.getpid()}/cmdline").read_bytes()
+        self.start()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.005):
+            try:
+                if self.status.with_name("cmdline").read_bytes() == self.command:
+                    continue  # not yet the other program
+                lines = self.status.read_text(encoding="ascii").splitlines()
+            except OSError:
+                return
+            self.bytes = max([self.bytes, *(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))])
 
 
 def python(*arguments: str) -> list[str]:

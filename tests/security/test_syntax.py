@@ -21,7 +21,12 @@ DOTTED = {
 DOTTED |= {f"{module}.{name}" for module in ("pickle", "dill", "cloudpickle", "joblib") for name in ("load", "loads")}
 DOTTED |= {"shelve.open", "pickle.Unpickler", "yaml.unsafe_load", "yaml.full_load", "yaml.load", "pandas.read_pickle"}
 # What this process or its own sweep wrote a moment before, never a file that somebody hands over
-OWN = {("rft/execute/gathered.py", "pickle.loads"), ("hydra_plugins/rft_launchers/job_composing.py", "pickle.loads")}
+OWN = {
+    ("rft/execute/gathered.py", "pickle.loads"),
+    ("hydra_plugins/rft_launchers/job_composing.py", "pickle.loads"),
+    ("rft/infra/cluster/job.py", "pickle.loads"),
+    ("rft/infra/cluster/ray_worker.py", "pickle.loads"),
+}
 
 
 def sources() -> list[Path]:

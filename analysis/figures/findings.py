@@ -86,7 +86,8 @@ def gains_of(series: str, amount: str) -> Says:
         judged = [_separates(entry) for entry in mine if "slope_estimate" in entry]
         if not judged:
             return text
-        return f"{text}; {_separated(sum(judged), len(judged))}"
+        some = "" if len(judged) == len(mine) else " that have an interval"
+        return f"{text}; {_separated(sum(judged), len(judged))}{some}"
 
     return says
 

@@ -53,6 +53,8 @@ def test_a_title_of_slopes_counts_those_told_from_0() -> None:
         "SFT gains -2.0 to +0.5 points per doubling of data; apart from 0 in 2 of 3 bases"
     )
     assert gains_of(", SFT", "data")(fits[:1], {}).endswith("none separates from 0")
+    more = [*fits, {"series": "m3, SFT", "b": 4.0}]
+    assert gains_of(", SFT", "data")(more, {}).endswith("apart from 0 in 2 of 3 bases that have an interval")
 
 
 def test_a_title_says_that_the_sign_hangs_on_the_epoch_rule() -> None:

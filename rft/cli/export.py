@@ -59,7 +59,7 @@ def export(
     cell: Path,
     *,
     to: Path,
-    store_root: str,
+    store_root: Path | str,
     forms: Sequence[str] = FORMS[:1],
     pools: bool = False,
     adapter: bool = False,
@@ -70,5 +70,5 @@ def export(
     from rft.export.write import Asked, write_export
 
     return write_export(
-        cell, to=to, store_root=store_root, asked=Asked(tuple(forms), pools, adapter, data_only, lm_eval)
+        cell, to=to, store_root=str(store_root), asked=Asked(tuple(forms), pools, adapter, data_only, lm_eval)
     )

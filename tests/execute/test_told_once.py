@@ -79,7 +79,7 @@ def test_a_plan_does_not_print_a_rate_that_is_tuned(tmp_path: Path) -> None:
     assert "lr of 0.001, 0.01" in text
     assert "0.003" not in text, "the model's own, which nothing uses"
     assert "epochs" in text
-    assert "lr 0.003" in "\n".join(plan_cell(tiny("method=sft", f"store.root={tmp_path}")).plan.told)
+    assert "lr 0.001" in "\n".join(plan_cell(tiny("method=sft", f"store.root={tmp_path}")).plan.told)
 
 
 def test_a_window_of_the_loss_beyond_a_models_context_is_refused_in_the_plan(tmp_path: Path) -> None:

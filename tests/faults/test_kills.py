@@ -133,7 +133,8 @@ def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path_factory, ex
     if not sweep.essence():
         sweep.finish()
     store, study = Store(sweep.store), Study(sweep.study, "s")
-    stages = {(entry.name, path.name): (entry.path, path) for entry in store.entries() for path in files(entry.path)}
+    folders = [(entry.name, store.folder(entry.name, entry.key)) for entry in store.entries()]
+    stages = {(name, path.name): (folder, path) for name, folder in folders for path in files(folder)}
     cells = sorted(path.parent for path in sweep.study.glob("*/record.json"))
     beside = {path.name: path for cell in cells for path in files(cell) if path.parent.name != ".hydra"}
     for way in WAYS:

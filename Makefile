@@ -127,7 +127,7 @@ $(DEV): $(STAMP)
 # Faults done to a small sweep: kills at random moments, stops, full disks, damage. RFT_FAULTS: how many kills.
 FAULTS ?= 100
 faults: $(DEV)
-	RFT_FAULTS=$(FAULTS) $(RUN) -m pytest -n 0 -s tests/faults tests/infra/test_store.py tests/infra/test_scheduler.py
+	RFT_FAULTS=$(FAULTS) $(RUN) -m pytest -n 0 -s -m "slow or not slow" tests/faults tests/infra/test_store.py tests/infra/test_scheduler.py
 
 # Every parser of outside text, SECONDS each; with atheris where FUZZ_PYTHON has it (tests/fuzz/README.md).
 SECONDS ?= 60

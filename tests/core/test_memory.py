@@ -42,6 +42,7 @@ def resident_bytes() -> int:
 TOO_LOW = pytest.mark.xfail(reason="too low through Hugging Face's layers: NOTES.md, 2026-11-28", strict=False)
 
 
+@pytest.mark.slow  # of a process that has done nothing else: a used one has room left over
 @pytest.mark.parametrize(
     "kind", ["full", pytest.param("lora", marks=TOO_LOW), pytest.param("checkpointed", marks=TOO_LOW)]
 )

@@ -24,6 +24,8 @@ from rft.infra.manifest import CorruptError, find_fault, read_manifest
 from rft.infra.store import Store
 from rft.infra.study import Study
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("RFT_FAULTS", "0"))
 SEED = int(os.environ.get("RFT_FAULTS_SEED", "20261128"))
 KINDS = ("pretrain", "finetune", "shard", "select", "evaluate", "loss")  # worth aiming at: the others take milliseconds

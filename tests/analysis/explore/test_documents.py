@@ -15,8 +15,9 @@ from analysis.explore.documents import Documents
 from analysis.explore.index import coded
 from analysis.explore.opened import Opened, open_study
 from analysis.load.points import accuracy_interval, make_points
+from rft.archive.seals import seal
 from rft.archive.writing import write_archive
-from rft.records import read_json, read_jsonl
+from rft.records import RECORD_FILE, Record, read_json, read_jsonl
 from rft.text.equations import equation_parts
 
 
@@ -136,6 +137,9 @@ def test_a_damaged_sample_file_is_a_fault_of_its_cell_alone(tmp_path: Path):
 def test_an_archive_has_the_documents_of_its_study(tmp_path: Path):
     specs = grid(models=("nano-m",), fracs=(0.5, 1.0), ks=(4,), methods=("sft", "rft"))
     folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=16), samples=4, paths=True)
+    for cell in folder.glob(f"*/{RECORD_FILE}"):
+        record = Record.from_json(read_json(cell))
+        seal(cell.parent, record=record.to_json(), files=record.all_files)
     write_archive(folder, to=tmp_path / "a")
     live, kept = (Documents(open_study([place])) for place in (folder, tmp_path / "a"))
     for name in live.names():

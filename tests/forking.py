@@ -6,19 +6,25 @@ assert in_child(work) == signal.SIGKILL
 from __future__ import annotations
 
 import os
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+RAISED = 70  # no signal's number
+
 
 def in_child(work: Callable[[], Any]) -> int:
-    """Run in a forked process; returns the signal that ended it, 0 where none did."""
+    """Run in a forked process; returns the signal that ended it, 0 where the work was done, RAISED where it raised."""
     with warnings.catch_warnings():  # pytest-xdist has threads; the child uses none of them
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         child = os.fork()
     if child == 0:
         try:
             work()
-        finally:
-            os._exit(0)
-    return os.WTERMSIG(os.waitpid(child, 0)[1])
+        except BaseException:
+            traceback.print_exc()
+            os._exit(RAISED)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return abs(status)

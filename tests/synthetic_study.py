@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from rft.records import Record, Score, StageCost, write_json, write_jsonl
+from rft.archive.seals import seal
+from rft.records import RECORD_FILE, Record, Score, StageCost, read_json, write_json, write_jsonl
 from rft.votes import Tally, pool_scores
 
 LOSS = {"nano-xs": 2.1, "nano-s": 1.9, "nano-m": 1.7, "nano-l": 1.5}
@@ -108,6 +109,12 @@ def grid(
                     elif method == "rft" or (frac == 1 and method != "sft_best"):
                         specs += [{**common, "data_frac": frac, "k": k} for k in ks]
     return specs
+
+
+def seal_cell(folder: Path) -> None:
+    """Digests of a cell's files, as a sweep leaves them. Not kept by `write_study`: tests change what it wrote."""
+    record = Record.from_json(read_json(folder / RECORD_FILE))
+    seal(folder, record=record.to_json(), files=record.all_files)
 
 
 def write_study(

@@ -8,7 +8,7 @@ A study may come from somebody else: its manifest and records are not trusted wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rft.archive.files import json_at, present
@@ -33,6 +33,17 @@ def refuse_outside(folder: Path) -> None:
     entries = json_at(checked(folder, manifest))
     for entry in entries.get("cells", ()) if isinstance(entries, dict) else ():
         checked(folder, folder / str(entry["folder"]) / RECORD_FILE)
+
+
+def refuse_outside_of_left_out(folder: Path, loaded: Collection[str]) -> None:
+    """The same of files that records name, of cells that loading left out: all but those with an id in `loaded`."""
+    manifest = folder / STUDY_FILE
+    for entry in json_at(manifest)["cells"] if manifest.is_file() else ():
+        place = folder / str(entry["folder"])
+        if entry["cell_id"] not in loaded and present(place / RECORD_FILE):
+            row = json_at(place / RECORD_FILE)
+            files = row.get("files") if isinstance(row, dict) else None
+            plain_names(folder, place, map(str, files.values()) if isinstance(files, dict) else ())
 
 
 def plain_names(root: Path, folder: Path, names: Iterable[str]) -> None:

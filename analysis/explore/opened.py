@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from analysis.explore.inside import plain_names, refuse_outside
+from analysis.explore.inside import plain_names, refuse_outside, refuse_outside_of_left_out
 from analysis.load.cells import TEST_SET, Base, Cell, Table
 from analysis.load.checks import verified
 from analysis.load.labels import method_rank
@@ -85,6 +85,8 @@ def open_study(folders: Sequence[Path], *, marks: Marks = no_marks) -> Opened:
     for folder in folders:
         refuse_outside(folder)
     loaded = load_every_set(folders)
+    for folder in folders:
+        refuse_outside_of_left_out(folder, {cell.cell_id for cell in loaded.cells})
     roots = {cell.folder: _root_of(cell.folder, folders) for cell in loaded.cells if cell.folder is not None}
     for cell in loaded.cells:
         if cell.folder is not None:

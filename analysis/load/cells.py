@@ -241,6 +241,7 @@ class Missing:
     study: str
     cell_id: str
     reason: str
+    test_set: str | None = None  # on this one alone; None: on all
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from analysis.load.pairs import Unit, units_of
 from analysis.load.records import load_cells, with_one_unit
 from analysis.stats.sharing import alone_words, one_value
 from rft.archive.files import archive_of, json_at, present
-from rft.archive.seals import fault, sealed
+from rft.archive.seals import changed_files, edited, sealed
 from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE
 from rft.sweeps import entries_of, sweep_named
 
@@ -95,8 +95,8 @@ def load_every_set(folders: Sequence[Path], *, sweep: str | None = None) -> Tabl
     notes += _shared_seeds(kept)
     notes += _unsealed(kept)
     notes += code_notes(kept)
-    here = {cell.cell_id for cell in kept}
-    gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if gap.cell_id not in here}
+    here = {(cell.cell_id, test_set) for cell in kept for test_set in (None, cell.test_set)}
+    gaps = {(gap.study, gap.cell_id, gap.reason): gap for gap in missing if (gap.cell_id, gap.test_set) not in here}
     return Table(with_one_unit(_with_control_titles(kept)), tuple(gaps[key] for key in sorted(gaps)), tuple(notes))
 
 
@@ -285,7 +285,9 @@ def _load_manifest(folder: Path, *, sweep: str | None) -> Table:
         if isinstance(result, str):
             missing.append(Missing(manifest["study"], entry["cell_id"], result))
         else:
-            cells += result
+            kept, edited_ones = _as_written(result, place)
+            cells += kept
+            missing += edited_ones
     return Table(tuple(cells), tuple(missing))
 
 
@@ -304,8 +306,26 @@ def _cells_or_reason(place: Path, *, cell_id: str) -> list[Cell] | str:
         found = load_cells(place)
     except ValueError as error:
         return f"unreadable record: {error}"
-    if (edited := fault(place)) is not None:
-        return f"{place}: {edited}; run the study again, which makes it anew"
     if found[0].cell_id != cell_id:
         return f"its folder holds another cell ({found[0].cell_id}); run the study again"
     return found
+
+
+def _as_written(found: list[Cell], place: Path) -> tuple[list[Cell], list[Missing]]:
+    """The cell on each test set whose files, the record among them, are as they were written; the others as missing."""
+    own = found[0]
+    again = "run the study again, which makes it anew"
+    try:
+        changed = changed_files(place)
+    except ValueError as error:
+        return [], [Missing(own.study, own.cell_id, f"{place}: {error}; {again}")]
+    of_sets = {name for cell in found for name in cell.files.values()}
+    of_all = [name for name in changed if name not in of_sets]  # the record, or what the digests name besides
+    kept, gone = [], []
+    for cell in found:
+        names = [*of_all, *(name for name in changed if name in cell.files.values())]
+        if names:
+            gone.append(Missing(cell.study, cell.cell_id, f"{place}: {edited(names)}; {again}", cell.test_set))
+        else:
+            kept.append(cell)
+    return kept, gone if kept else [replace(gone[0], test_set=None)]

@@ -2,6 +2,7 @@
 
     seal(folder, record=record.to_json(), files=record.all_files)     # before record.json, which says "finished"
     fault(folder)             # None, or 'outcomes.jsonl.gz is not what was written (it was edited or damaged)'
+    changed_files(folder)     # ['outcomes.jsonl.gz'], for who can do with the others
     sealed(folder)            # False: a cell from before digests were kept
 
 `digests.json` in the cell's folder: {"record.json": "5f0c...", "outcomes.jsonl.gz": "77ab..."}. The record's digest is of its
@@ -34,24 +35,40 @@ def sealed(folder: Path) -> bool:
 
 def fault(folder: Path) -> str | None:
     """What is not as it was written, in words; None where all is, or where no digests were kept."""
-    if (links := _links(folder)) is not None:
-        return links
-    if not sealed(folder):
-        return None
     try:
-        said = read_json(folder / DIGESTS_FILE)
-        differing = [name for name, digest in said.items() if _found(folder, name) != digest]
+        changed = changed_files(folder)
+    except ValueError as error:
+        return str(error)
+    return edited(changed) if changed else None
+
+
+def changed_files(folder: Path) -> list[str]:
+    """Names of the files that are not as they were written; none where no digests were kept.
+
+    Raises ValueError, in words, where a link leads out of the study, or the digests cannot be compared.
+    """
+    _refuse_links_out(folder)
+    if not sealed(folder):
+        return []
+    try:
+        return [name for name, said in read_json(folder / DIGESTS_FILE).items() if _found(folder, name) != said]
     except (ValueError, OSError, AttributeError, RecursionError) as error:
-        return f"its digests cannot be compared: {error}"
-    return f"{', '.join(differing)} is not what was written (it was edited or damaged)" if differing else None
+        raise ValueError(f"its digests cannot be compared: {error}") from error
 
 
-def _links(folder: Path) -> str | None:
-    """What leads out of the study, in words: a cell is a plain folder of plain files."""
-    if folder.is_symlink():
-        return "its folder is a link, and may be another study's: copy what it points to"
-    names = [path.name for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
-    return f"{', '.join(sorted(names))} is a link, where a cell has plain files" if names else None
+def edited(names: Iterable[str]) -> str:
+    """What is said of changed files."""
+    return f"{', '.join(names)} is not what was written (it was edited or damaged)"
+
+
+def _refuse_links_out(folder: Path) -> None:
+    study = folder.parent.resolve()
+    if folder.is_symlink() and not folder.resolve().is_relative_to(study):
+        raise ValueError("its folder is a link, and may be another study's: copy what it points to")
+    links = [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
+    out = sorted(path.name for path in links if not path.resolve().is_relative_to(study))
+    if out:
+        raise ValueError(f"{', '.join(out)} is a link out of the study, where a cell has files of its own")
 
 
 def _found(folder: Path, name: str) -> str | None:

@@ -2,72 +2,38 @@
 
 from __future__ import annotations
 
-import resource
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from rft.config import ArchConfig
 from rft.core.batching import packed_steps, take_rows
 from rft.core.lora import add_lora
 from rft.core.memory import training_memory
 from rft.core.recomputing import recompute_layers
-from rft.core.training import train
-from rft.records import read_json, write_json
-from tests.core_tiny import settings, tiny_llama
-from tests.forking import in_child
+from tests.core_tiny import tiny_llama
+from tests.memory_peak import NUM_TOKENS, made, steps
+
+ROOT = Path(__file__).parents[2]
 
 torch.set_num_threads(1)
 
-ARCH = ArchConfig(
-    num_layers=4,
-    width=256,
-    num_heads=4,
-    num_kv_heads=2,
-    mlp_width=512,
-    context=128,
-    init_std=0.02,
-    embedding_std=0.02,
-    rope_theta=200.0,
-)
-NUM_TOKENS = 4096
+TOO_LOW = pytest.mark.xfail(reason="a recomputed layer's activations are left out: NOTES.md, 2026-11-28", strict=True)
+GIVEN_BACK = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
-
-
-TOO_LOW = pytest.mark.xfail(reason="too low through Hugging Face's layers: NOTES.md, 2026-11-28", strict=False)
-
-
-@pytest.mark.slow  # of a process that has done nothing else: a used one has room left over
-@pytest.mark.parametrize(
-    "kind", ["full", pytest.param("lora", marks=TOO_LOW), pytest.param("checkpointed", marks=TOO_LOW)]
-)
-def test_the_estimate_is_near_the_measured_peak(kind: str, tmp_path: Path) -> None:
-    tokens = torch.arange(NUM_TOKENS + 1).numpy() % 28
-    how: dict[str, Any] = {"sequence": 64, "batch_tokens": NUM_TOKENS, "num_steps": 1, "seed": 0}
-    how |= {"micro_batch_tokens": NUM_TOKENS}
-
-    def made() -> Any:
-        model = tiny_llama(arch=ARCH)
-        if kind == "checkpointed":
-            recompute_layers(model, on=True)
-        return add_lora(model, rank=4, alpha=8, seed=0) if kind == "lora" else model
-
-    def work() -> None:
-        before = resident_bytes()
-        train(made(), packed_steps(tokens, **how), settings=settings(1))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        write_json(tmp_path / "found.json", {"bytes": peak - before})
-
-    made()  # what it imports is not counted
-    assert in_child(work) == 0
-    (step,) = packed_steps(tokens, **how)
-    needed = training_memory(made(), take_rows(step[0], range(8)), micro_batch_tokens=NUM_TOKENS)
-    measured = read_json(tmp_path / "found.json")["bytes"]
+@pytest.mark.parametrize("kind", ["full", "lora", pytest.param("checkpointed", marks=TOO_LOW)])
+def test_the_estimate_is_near_the_measured_peak(kind: str) -> None:
+    """In a process of its own, since a used one has room left over, whose allocator keeps nothing that was freed: else the
+    peak depends on how blocks happen to lie."""
+    command = [sys.executable, "-m", "tests.memory_peak", kind]
+    places = {**os.environ, **GIVEN_BACK, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    measured = int(subprocess.run(command, cwd=ROOT, env=places, capture_output=True, text=True, check=True).stdout)
+    (step,) = steps()
+    needed = training_memory(made(kind), take_rows(step[0], range(8)), micro_batch_tokens=NUM_TOKENS)
     print(f"{kind}: estimated {needed.total / 1e6:.0f} MB, measured {measured / 1e6:.0f} MB")
     assert 0.75 < needed.total / measured < 1.4
 

@@ -124,8 +124,9 @@ def test_problems_without_a_copy_are_left_out_of_both_accuracies():
     graded = [[Graded("p", "1", letter, None) if letter else None for letter in pair] for pair in letters]
     rows = [Scored(original, copy, None) for original, copy in graded if original is not None]
     scores = scores_of(rows)
-    assert scores[PERTURBED] == Score.binomial(1, 3)
-    assert scores[ORIGINALS] == Score.binomial(2, 3)
+    assert scores == {
+        "maj1@1": Score.binomial(3, 4), PERTURBED: Score.binomial(1, 3), ORIGINALS: Score.binomial(2, 3)
+    }  # fmt: skip
     read: Any = SimpleNamespace(perturbed=SimpleNamespace(problems="the copy"))
     done: Any = SimpleNamespace(facts={"the copy": {"seed": 3}}.__getitem__)
     facts = _perturbed_facts(read, done, rows)["perturbed"]

@@ -62,9 +62,15 @@ def test_a_parser_refuses_or_reads(name: str, data: st.DataObject):
 def test_a_hundred_kilobytes_are_read_soon(name: str):
     """Of every piece and of pairs of them, repeated: what makes an expression backtrack."""
     for piece in [*PIECES, *PAIRS, *SEEDS[name]]:
-        started_s = time.process_time()
-        TARGETS[name]((piece * (100_000 // len(piece)))[:100_000])
-        assert time.process_time() - started_s < 3.0, piece  # a second on a free core
+        data = (piece * (100_000 // len(piece)))[:100_000]
+        assert min(spent_s(name, data) for _ in range(2)) < 1.0, piece  # twice: another process may have had the caches
+
+
+def spent_s(name: str, data: bytes) -> float:
+    """Processor time of one reading."""
+    started_s = time.process_time()
+    TARGETS[name](data)
+    return time.process_time() - started_s
 
 
 @given(st.binary(max_size=40))

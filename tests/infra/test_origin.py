@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from composing import compute, tiny
+from synthetic_study import seal_cell
 
 from analysis.load.studies import load_studies
 from rft.infra import numerics
@@ -69,10 +70,11 @@ def test_two_bases_under_one_key_are_named_and_kept_apart(study: Path, tmp_path:
                 row["provenance"]["origins"][0]["cpu"] = f"processor {name}"
                 row["files"] = {}
                 write_json(tmp_path / name / RECORD_FILE, row)
+                seal_cell(tmp_path / name)
     table = load_studies([tmp_path / "one", tmp_path / "two"])
     assert len({cell.base for cell in table.cells}) == 1  # one configuration of bases
     assert len({cell.draw for cell in table.cells}) == 2  # and two draws of it, which pairs and controls never join
-    (note,) = [note for note in table.notes if "digests.json" not in note]
+    (note,) = table.notes
     assert "2 bases of nano-xs have one key and other weights" in note
     assert "processor one" in note
     assert "processor two" in note

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from synthetic_study import Truth, grid, write_study
+from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.load.studies import load_studies
-from rft.archive.seals import fault, seal, sealed
+from rft.archive.seals import fault, sealed
 from rft.infra.study import Study
 from rft.records import OUTCOMES_FILE, RECORD_FILE, STUDY_FILE, Record, read_json, write_json
 
@@ -20,8 +20,7 @@ def folder(tmp_path: Path) -> Path:
     """A study of sealed cells."""
     folder = write_study(tmp_path / "s", specs=grid(models=["nano-s"], fracs=[1.0]), truth=Truth(num_items=20))
     for path in folder.glob(f"*/{RECORD_FILE}"):
-        record = Record.from_json(read_json(path))
-        seal(path.parent, record=record.to_json(), files=record.all_files)
+        seal_cell(path.parent)
     return folder
 
 

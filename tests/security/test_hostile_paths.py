@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from composing import composed
-from synthetic_study import Truth, grid, write_study
+from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.load.studies import load_studies
 from rft.archive.reading import ABOUT_FILE, About, _digest_of
-from rft.archive.seals import fault, seal
+from rft.archive.seals import fault
 from rft.archive.writing import write_archive
 from rft.core.checkpoints import check_folder
 from rft.infra.live import Appender
@@ -31,8 +31,7 @@ def folder(tmp_path: Path) -> Path:
     for entry in manifest["cells"]:
         (folder / entry["folder"]).rename(folder / entry["cell_id"])
         entry["folder"] = entry["cell_id"]
-        record = Record.from_json(read_json(folder / entry["cell_id"] / RECORD_FILE))
-        seal(folder / entry["cell_id"], record=record.to_json(), files=record.all_files)
+        seal_cell(folder / entry["cell_id"])
     write_json(folder / STUDY_FILE, manifest)
     return folder
 
@@ -143,6 +142,7 @@ def test_digests_that_name_files_elsewhere_are_a_fault(folder: Path):
     cell = first(folder)
     write_json(cell / "digests.json", {**read_json(cell / "digests.json"), f"../{cell.name}/{OUTCOMES_FILE}": "0"})
     assert "is not what was written" in str(fault(cell))
+    assert len(load_studies([folder]).missing) == 1
 
 
 def test_an_archive_with_a_part_elsewhere_is_refused(folder: Path, tmp_path: Path):

@@ -13,7 +13,7 @@ from synthetic_study import Truth, grid, write_study
 from analysis.diff.sides import match, read_side, record_of
 from analysis.diff.text import diff_text
 from rft import cli
-from rft.archive.files import rows_at
+from rft.archive.files import record_paths, rows_at
 from rft.records import OUTCOMES_FILE, RECORD_FILE, read_json, write_json
 
 QUICKSTART = Path("multirun_outputs/reference/quickstart")
@@ -21,9 +21,7 @@ QUICKSTART = Path("multirun_outputs/reference/quickstart")
 
 def committed(start: str) -> Path:
     """The cell of the committed quickstart whose name starts so."""
-    (found,) = [
-        cell.folder for cell in read_side(QUICKSTART).cells if cell.folder and cell.folder.name.startswith(start)
-    ]
+    (found,) = [path.parent for path in record_paths(QUICKSTART) if path.parent.name.startswith(start)]
     return found
 
 
@@ -93,6 +91,7 @@ def test_a_value_that_some_cells_of_a_side_lack_tells_them_apart(tmp_path: Path,
     ]
     found = match(*sides)
     told = [[cell.setting.get("train.max_steps") for cell in pair] for pair in found.pairs]
+    assert len(told) == len(cells) * len(set(own) & set(other))
     assert all(first == second for first, second in told)
     assert len({id(cell) for pair in found.pairs for cell in pair}) == 2 * len(found.pairs)
     assert not found.changed

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 from explored import HOSTILE, hostile_study, unpacked
-from synthetic_study import Truth, grid, write_study
+from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.explore.documents import Documents
 from analysis.explore.index import coded
 from analysis.explore.opened import Opened, open_study
 from analysis.load.points import accuracy_interval, make_points
-from rft.archive.seals import seal
 from rft.archive.writing import write_archive
-from rft.records import RECORD_FILE, Record, read_json, read_jsonl
+from rft.records import RECORD_FILE, read_json, read_jsonl
 from rft.text.equations import equation_parts
 
 
@@ -138,8 +137,7 @@ def test_an_archive_has_the_documents_of_its_study(tmp_path: Path):
     specs = grid(models=("nano-m",), fracs=(0.5, 1.0), ks=(4,), methods=("sft", "rft"))
     folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=16), samples=4, paths=True)
     for cell in folder.glob(f"*/{RECORD_FILE}"):
-        record = Record.from_json(read_json(cell))
-        seal(cell.parent, record=record.to_json(), files=record.all_files)
+        seal_cell(cell.parent)
     write_archive(folder, to=tmp_path / "a")
     live, kept = (Documents(open_study([place])) for place in (folder, tmp_path / "a"))
     for name in live.names():

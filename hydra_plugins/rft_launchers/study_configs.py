@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -46,7 +45,6 @@ class StudyConfigs:
         self.composer = composer
         self._templates: dict[tuple[tuple[str, ...], frozenset[str]], _Template] = {}
         self._values: dict[str, Any] = {}
-        self._split: dict[str, tuple[Override, bool]] = {}
 
     def composed(self, number: int, job: Sequence[str]) -> DictConfig:
         """The job as Hydra has it, with its number; names that hold a time are resolved here, so that all workers agree."""

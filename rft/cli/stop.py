@@ -42,7 +42,7 @@ def stop(folder: Path, *, wait_s: float) -> tuple[bool, str]:
     if said is None or not driver.is_alive(folder, said):
         return cancel_left(folder)
     now = driver.ask_to_stop(folder, said, wait_s=wait_s)
-    who = f"the sweep by {said.engine} (process {said.pid} on {said.host})"
+    who = f"the sweep by {said.engine} ({said.owner.text()})"
     if now.token == said.token and now.ended is None and driver.is_alive(folder, said):
         return False, f"{who} has been asked to stop, and has not yet after {wait_s:.0f} s"
     return True, f"{who} has stopped; what was finished stays finished"

@@ -158,9 +158,13 @@ class BucketStore:
                 return False
             self.objects.remove(_manifest(name, key))
             self._listed.pop(name, None)
-            self._remove_files(name, key)
+            self.objects.remove_all(self.objects.below(_files(name, key)))
         self.cache.remove(name, key)
         return True
+
+    def sweep(self) -> int:
+        """Remove scratch folders of dead owners on this machine; returns how many."""
+        return self.cache.sweep()
 
     def _kinds(self) -> list[str]:
         return [name for name in self.objects.names("") if not name.startswith(".") and "." not in name]
@@ -196,11 +200,12 @@ class BucketStore:
             self._reading.add((name, key))
 
     def _fetch(self, manifest: Manifest, text: bytes, out: Path) -> None:
+        place = f"{_files(manifest.name, manifest.key)}/{_digest(text)}"
         for relative in manifest.files:
             target = out / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self.objects.download(f"{_files(manifest.name, manifest.key)}/{_digest(text)}/{relative}", target)
+                self.objects.download(f"{place}/{relative}", target)
             except FileNotFoundError as error:
                 raise CorruptError(f"{relative}: missing") from error
         (out / MANIFEST_FILE).write_bytes(text)
@@ -248,9 +253,6 @@ class BucketStore:
         self.objects.remove_all(self.objects.below(place))
         self.cache.remove(name, key)  # another process' result counts
         return None
-
-    def _remove_files(self, name: str, key: str) -> None:
-        self.objects.remove_all(self.objects.below(_files(name, key)))
 
 
 def _manifest(name: str, key: str) -> str:

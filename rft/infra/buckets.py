@@ -63,9 +63,9 @@ class Bucket:
         path = self._path(name)
 
         def write() -> bool:
+            self._make_parent(path)
             try:
                 if self._is_local:
-                    self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                     with self._fs.open(path, "xb") as file:
                         file.write(content)
                 else:
@@ -79,9 +79,12 @@ class Bucket:
     def put(self, name: str, content: bytes) -> None:
         """See Objects."""
         path = self._path(name)
-        if self._is_local:
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self._asked("write", lambda: self._fs.pipe_file(path, content))
+
+        def write() -> None:
+            self._make_parent(path)
+            self._fs.pipe_file(path, content)
+
+        self._asked("write", write)
 
     def read(self, name: str) -> bytes | None:
         """See Objects."""
@@ -123,14 +126,18 @@ class Bucket:
             with suppress(FileNotFoundError):
                 self._asked("remove", lambda name=name: self._fs.rm_file(self._path(name)))  # type: ignore[misc]
 
+    def _make_parent(self, path: str) -> None:
+        """A folder's URL needs the folder; a bucket has none."""
+        if self._is_local:
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+
     def upload(self, source: Path, name: str) -> None:
         """A file in parts, so that no more than PARTS_AT_ONCE of them are in memory."""
         size = source.stat().st_size
         parts = max(PART_BYTES, math.ceil(size / _MOST_PARTS))
         path = self._path(name)
-        if self._is_local:
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         with _refusals(self.url, f"upload {source.name} to", passes=()):
+            self._make_parent(path)
             try:
                 self._fs.put_file(str(source), path, **self._in_parts(parts))
             except Exception:

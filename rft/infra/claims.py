@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 
 from rft.infra.buckets import Bucket
 from rft.infra.disk import StoreError
+from rft.infra.objects import now
 from rft.infra.owners import Owner
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def try_claim(
 def claimed_names(bucket: Bucket, *, lease_s: float) -> list[str]:
     """Names that live processes own, as far as one look can tell: with a beat in the last three `lease_s`."""
     names = bucket.names(CLAIMS)
-    now_s = _now(bucket) if names else 0.0
+    now_s = now(bucket, ".probes") if names else 0.0
     return [name for name in names if _looks_alive(bucket, name, now_s=now_s, silence_s=3 * lease_s)]
 
 
@@ -114,15 +115,6 @@ def _looks_alive(bucket: Bucket, name: str, *, now_s: float, silence_s: float) -
         return False
     beats = (bucket.modified(_object(name, numbers[-1], kind)) for kind in ("json", "beat"))
     return now_s - max((beat for beat in beats if beat is not None), default=0.0) < silence_s
-
-
-def _now(bucket: Bucket) -> float:
-    name = f".probes/{secrets.token_hex(4)}"
-    bucket.put(name, b"")
-    try:
-        return bucket.modified(name) or 0.0
-    finally:
-        bucket.remove(name)
 
 
 def _beat(claim: Claim, stop: threading.Event, every_s: float, on_beat: Callable[[], None]) -> None:

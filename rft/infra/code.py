@@ -48,15 +48,6 @@ def changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
 
 
 @functools.cache
-def tree_digest() -> str:
-    """Digest of all source of this package, as bytes: equal trees hold equal code."""
-    found = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for path in sorted(FOLDER.rglob("*.py")):
-        found.update(str(path.relative_to(FOLDER)).encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:DIGITS]
-
-
-@functools.cache
 def code_of(roots: tuple[str, ...], *, aside: tuple[str, ...] = (), skipped: tuple[str, ...] = ()) -> Code:
     """The code behind definitions 'module:name'.
 

@@ -81,6 +81,8 @@ def _delete(store: StageStore, wanted: Wanted, ours: Callable[[], bool], tell: T
             removed.append(one)
         else:
             tell(f"left alone: {one.info.name} {one.info.key[:8]} is in use or no longer there")
+    if count := store.sweep():
+        tell(f"cleared {count} folders of unfinished work, whose processes are gone")
     tell(f"freed {size_text(_bytes(removed))} in {len(removed)} stages")
     if wanted.weights and (count := store.remove_checkpoints(spare=_live_keys(reservations(store)))):
         tell(f"removed the checkpoints of {count} trainings that were not finished")

@@ -2,7 +2,7 @@
 
 with Driver.at_work(study, engine="SLURM jobs") as driver:
     driver.heed()                    # now and then; KeyboardInterrupt once `rft stop` has asked
-said = read(study)                   # Driven(engine="SLURM jobs", host="login1", pid=4711, ended=None, ...)
+said = read(study)                   # Driven(engine="SLURM jobs", owner=Owner(...), ended=None, ...)
 ask_to_stop(study, said)
 """
 
@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rft.infra.live import LIVE_FOLDER, SWEEP_FILE
+from rft.infra.live import LIVE_FOLDER
+from rft.infra.owners import Owner
+from rft.records import write_json
 
 DRIVER_FILE, STOP_FILE = "driver.json", "stop"
 HEED_EVERY_S = 1.0
@@ -31,8 +32,7 @@ class Driven:
 
     token: str
     engine: str  # what runs its stages
-    host: str
-    pid: int
+    owner: Owner  # its process
     started: float  # seconds since the epoch
     ended: float | None = None
     how: str | None = None  # it ended: complete, stopped, or the exception's name
@@ -43,7 +43,7 @@ class Driver:
 
     def __init__(self, study: Path, engine: str) -> None:
         self.folder = study / LIVE_FOLDER
-        self.said = Driven(secrets.token_hex(4), engine, socket.gethostname(), os.getpid(), time.time())
+        self.said = Driven(secrets.token_hex(4), engine, Owner.this(), time.time())
         self._next_s = 0.0
 
     @classmethod
@@ -62,7 +62,7 @@ class Driver:
             how = type(error).__name__
             raise
         finally:
-            driver._write(replace(driver.said, ended=time.time(), how=how))
+            driver._end(how)
 
     def heed(self) -> None:
         """Raise KeyboardInterrupt if this very sweep has been asked to stop."""
@@ -71,23 +71,30 @@ class Driver:
             return
         self._next_s = now_s + HEED_EVERY_S
         with suppress(OSError):
+            os.utime(self.folder / DRIVER_FILE)  # a sign of life for other machines
+        with suppress(OSError):
             if (self.folder / STOP_FILE).read_text(encoding="utf-8").strip() == self.said.token:
                 raise KeyboardInterrupt("stopped by rft stop")
+
+    def _end(self, how: str) -> None:
+        """Say so, unless another sweep into the study has begun meanwhile."""
+        last = read(self.folder.parent)
+        if last is None or last.token == self.said.token:
+            self._write(replace(self.said, ended=time.time(), how=how))
 
     def _write(self, said: Driven) -> None:
         """A disk that is full does not end a sweep; then nobody elsewhere learns of it."""
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            beside = self.folder / f".{DRIVER_FILE}.{said.token}"
-            beside.write_text(json.dumps(asdict(said)), encoding="utf-8")
-            os.replace(beside, self.folder / DRIVER_FILE)
+            write_json(self.folder / DRIVER_FILE, asdict(said))
 
 
 def read(study: Path) -> Driven | None:
     """The study's last sweep; None where none was begun."""
     try:
-        return Driven(**json.loads((study / LIVE_FOLDER / DRIVER_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        row = json.loads((study / LIVE_FOLDER / DRIVER_FILE).read_text(encoding="utf-8"))
+        return Driven(**{**row, "owner": Owner(**row["owner"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -95,16 +102,10 @@ def is_alive(study: Path, said: Driven) -> bool:
     """Whether its process runs: asked of this machine's processes, of another machine by what it last said."""
     if said.ended is not None:
         return False
-    if said.host == socket.gethostname():
-        try:
-            os.kill(said.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+    if said.owner.is_here:
+        return not said.owner.gone()
     with suppress(OSError):
-        return time.time() - (study / LIVE_FOLDER / SWEEP_FILE).stat().st_mtime < SILENT_S
+        return time.time() - (study / LIVE_FOLDER / DRIVER_FILE).stat().st_mtime < SILENT_S
     return time.time() - said.started < SILENT_S
 
 

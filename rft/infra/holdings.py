@@ -53,10 +53,10 @@ class KnownStudies:
 def known_studies(store: StageStore, *, also: Iterable[Path] = ()) -> KnownStudies:
     """Those given, those beside the store, and those noted in it."""
     beside = [path.parent for path in store.root.parent.glob(f"*/{STUDY_FILE}")] if isinstance(store.root, Path) else []
-    noted = noted_studies(store)
-    there = [Path(one.folder) for one in noted if _is_study(Path(one.folder))]
+    noted = [(one, _is_study(Path(one.folder))) for one in noted_studies(store)]
+    there = [Path(one.folder) for one, is_there in noted if is_there]
     unique = {folder.resolve(): folder for folder in (*also, *sorted(beside), *there)}
-    return KnownStudies(tuple(unique.values()), tuple(one for one in noted if not _is_study(Path(one.folder))))
+    return KnownStudies(tuple(unique.values()), tuple(one for one, is_there in noted if not is_there))
 
 
 def held_stages(store: StageStore, studies: Iterable[Path]) -> list[Held]:
@@ -64,7 +64,7 @@ def held_stages(store: StageStore, studies: Iterable[Path]) -> list[Held]:
     needed = {
         key for one in reservations(store) if one.live for key in one.keys
     }  # before the records: a sweep that ends
-    used = {folder.name: study_keys(folder) for folder in studies}  # meanwhile is seen in one or in the other
+    used = [(folder.name, study_keys(folder)) for folder in studies]  # meanwhile is seen in one or in the other
     pins = read_pins(store)
     entries = list(store.entries())
     models = _models(entries)
@@ -72,7 +72,7 @@ def held_stages(store: StageStore, studies: Iterable[Path]) -> list[Held]:
         Held(
             info,
             models.get(info.key, ""),
-            tuple(name for name, keys in used.items() if info.key in keys),
+            tuple(name for name, keys in used if info.key in keys),
             info.key in pins,
             info.key in needed,
         )

@@ -43,6 +43,16 @@ class Objects(Protocol):
         ...
 
 
+def now(objects: Objects, folder: str) -> float:
+    """By the clock that objects are stamped with: that of a server may differ from ours."""
+    name = f"{folder}/now-{secrets.token_hex(4)}"
+    objects.put(name, b"")
+    try:
+        return objects.modified(name) or 0.0
+    finally:
+        objects.remove(name)
+
+
 class FolderObjects:
     """Below a folder of a file system that processes share."""
 
@@ -50,12 +60,15 @@ class FolderObjects:
         self.root = root
 
     def put(self, name: str, content: bytes) -> None:
-        """Written beside and renamed; not flushed: what it tells does not outlive its writer."""
+        """Written beside, flushed and renamed."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            scratch.write_bytes(content)
+            with open(scratch, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(scratch, path)
         finally:
             scratch.unlink(missing_ok=True)

@@ -31,9 +31,14 @@ class Owner:
         """The process that asks."""
         return Owner(_machine(), socket.gethostname(), os.getpid(), _start_of(os.getpid()))
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process that this machine can look up."""
+        return self.machine == _machine()
+
     def gone(self) -> bool:
         """Whether it has certainly ended; False where it lives, or lives elsewhere, or cannot be looked up."""
-        if self.machine != _machine():
+        if not self.is_here:
             return False
         try:
             os.kill(self.pid, 0)

@@ -24,13 +24,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rft.infra.digest import digest
 from rft.infra.disk import StoreError
-from rft.infra.objects import Objects
+from rft.infra.objects import Objects, now
 from rft.infra.owners import Owner
 from rft.infra.stage_store import StageStore
 
@@ -77,12 +77,15 @@ def reserved(
     On a disk that cannot be written nobody can remove anything through it: told, and gone on without.
     """
     name = secrets.token_hex(4)
+    refused = None
     try:
         with gate(store, tell=tell):
             _write(store.objects, name, sorted(set(keys)), study=study.absolute())
     except OSError as error:
+        refused = str(error)
+    if refused is not None:  # outside of the handler: a later error of the sweep has not come from this one
         tell(
-            f"the stages of this sweep cannot be reserved in {store.root} ({error}): let nobody remove stages meanwhile"
+            f"the stages of this sweep cannot be reserved in {store.root} ({refused}): let nobody remove stages meanwhile"
         )
         yield
         return
@@ -94,7 +97,8 @@ def reserved(
     finally:
         stop.set()
         beat.join()
-        remove_reservation(store, name)
+        with suppress(OSError, StoreError):  # it expires by itself
+            remove_reservation(store, name)
 
 
 @contextmanager
@@ -116,8 +120,8 @@ def reservations(store: StageStore) -> list[Reservation]:
     """Of all sweeps, live or not. One that cannot be read is left out: it is being removed."""
     objects = store.objects
     names = sorted(name.removesuffix(".json") for name in objects.names(SWEEPS) if name.endswith(".json"))
-    now = _now(objects) if names else 0.0
-    found = (_read(objects, name, now=now) for name in names)
+    stamped_s = now(objects, SWEEPS) if names else 0.0
+    found = (_read(objects, name, now_s=stamped_s) for name in names)
     return [one for one in found if one is not None]
 
 
@@ -139,7 +143,8 @@ def forget_study(store: StageStore, folder: str) -> None:
 
 
 def _write(objects: Objects, name: str, keys: list[str], *, study: Path) -> None:
-    owner, note = Owner.this(), NotedStudy(str(study), Owner.this().host)
+    owner = Owner.this()
+    note = NotedStudy(str(study), owner.host)
     if objects.read(_note(note.folder)) is None:
         objects.put(_note(note.folder), json.dumps(asdict(note)).encode())
     objects.put(f"{SWEEPS}/{name}.beat", b"0")
@@ -161,23 +166,12 @@ def _beat(objects: Objects, name: str, stop: threading.Event, beat_s: float) -> 
             log.debug("no sign of life of reservation %s: %s", name, error)
 
 
-def _read(objects: Objects, name: str, *, now: float) -> Reservation | None:
+def _read(objects: Objects, name: str, *, now_s: float) -> Reservation | None:
     content, beat = objects.read(f"{SWEEPS}/{name}.json"), objects.modified(f"{SWEEPS}/{name}.beat")
     if content is None:
         return None
     body = json.loads(content)
     owner = Owner(**body["owner"])
-    silent_s = max(0.0, now - (beat or 0.0))
-    here = owner.machine == Owner.this().machine
-    live = not owner.gone() if here else silent_s < EXPIRES_S
+    silent_s = max(0.0, now_s - (beat or 0.0))
+    live = not owner.gone() if owner.is_here else silent_s < EXPIRES_S
     return Reservation(name, owner, body["study"], frozenset(body["keys"]), silent_s, live)
-
-
-def _now(objects: Objects) -> float:
-    """By the clock that heartbeats are stamped with: that of a file server may differ from ours."""
-    name = f"{SWEEPS}/now-{secrets.token_hex(4)}"
-    objects.put(name, b"")
-    try:
-        return objects.modified(name) or 0.0
-    finally:
-        objects.remove(name)

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from rft.infra.disk import StoreError, children, disk_errors, fsync_folder
+from rft.infra.disk import StoreError, children, disk_errors, fsync_folder, own_children
 from rft.infra.manifest import CorruptError, find_fault, read_manifest, write_manifest
 
 PART = ".part"  # ends the name of one that is being written
@@ -35,7 +35,7 @@ def remove_points(folder: Path, *, spare: Collection[str]) -> int:
     """
     removed = 0
     with disk_errors(folder, "removing checkpoints"):
-        for path in [] if folder.is_symlink() else children(folder):
+        for path in own_children(folder):
             if path.name.rpartition("-")[2] not in spare and not path.is_symlink():
                 shutil.rmtree(path)
                 removed += 1

@@ -1,7 +1,7 @@
 """What a store of finished stages offers, whether its stages lie in a folder (rft.infra.store) or in a bucket
 (rft.infra.bucket_store).
 
-    store = open_store("multirun_outputs/.store")
+    store = named_store("multirun_outputs/.store")
     entry = store.get("select", key)             # None, or the finished stage with a local folder to read
 """
 
@@ -84,6 +84,10 @@ class StageStore(Protocol):
 
     def remove_checkpoints(self, *, spare: Collection[str]) -> int:
         """Remove all checkpoints but those of stages that are computed now, and of these keys; of how many stages."""
+        ...
+
+    def sweep(self) -> int:
+        """Remove what dead owners left in scratch on this machine; of how many."""
         ...
 
     def remove(self, name: str, key: str) -> bool:

@@ -273,12 +273,15 @@ class Store:
         return True
 
     def _sweep_owner(self, owner: str) -> int:
-        with try_lease(self.root / ".locks" / f"{owner}.lock", lease_s=self.lease_s) as lease:
+        with try_lease(self._lock(owner), lease_s=self.lease_s) as lease:
             return clear(self.root, owner) if lease.is_locked else 0
 
     def lock_path(self, name: str, key: str) -> Path:
         """The marker of the stage's owner."""
-        return self.root / ".locks" / f"{name}-{key}.lock"
+        return self._lock(f"{name}-{key}")
+
+    def _lock(self, owner: str) -> Path:
+        return self.root / ".locks" / f"{owner}.lock"
 
     def remove_checkpoints(self, *, spare: Collection[str]) -> int:
         """Remove the checkpoints of stages that nobody computes now, but of these keys; of how many stages."""

@@ -75,6 +75,25 @@ def test_studies_beside_the_store_are_kept_without_being_named(store: Store):
     assert keys(store) == {lonely}
 
 
+def test_two_studies_of_one_name_are_both_kept(store: Store, tmp_path: Path):
+    mine, hers, lonely = (put(store, name) for name in ("mine", "hers", "lonely"))
+    make_study(store.root.parent / "quickstart", mine)
+    make_study(tmp_path / "elsewhere" / "quickstart", hers)
+    assert gc(store, str(tmp_path / "elsewhere" / "quickstart"), "--delete") == 0
+    assert keys(store) == {mine, hers}
+    assert lonely not in keys(store)
+
+
+def test_what_a_killed_removal_left_goes_with_the_next(store: Store, capsys: pytest.CaptureFixture[str]):
+    make_study(store.root.parent / "s", put(store, "mine"))
+    left = store.root / ".scratch" / f"finetune-{digest('gone')}.0123abcd"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(bytes(64))
+    assert gc(store, "--delete") == 0
+    assert not left.exists()
+    assert "cleared 1 folders" in capsys.readouterr().out
+
+
 def test_a_store_that_is_reached_by_a_link_is_cleaned_as_well(store: Store, tmp_path: Path):
     put(store, "lonely")
     (tmp_path / "link").symlink_to(store.root)

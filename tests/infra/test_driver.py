@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from rft.cli.stop import stop
 from rft.infra import driver
 from rft.infra.cluster.queue_text import driver_lines
+from rft.infra.owners import Owner
 
 SWEEP = textwrap.dedent(
     """
@@ -31,7 +33,7 @@ SWEEP = textwrap.dedent(
 def sweep(folder: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([sys.executable, "-c", SWEEP, str(folder)], stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
-    while (said := driver.read(folder)) is None or said.pid != process.pid:
+    while (said := driver.read(folder)) is None or said.owner.pid != process.pid:
         assert time.monotonic() < until
         time.sleep(0.02)
     return process
@@ -69,12 +71,27 @@ def test_a_driver_that_was_killed_is_gone_and_stop_finds_nothing(tmp_path: Path)
 
 def test_a_driver_elsewhere_lives_as_long_as_it_says_something(tmp_path: Path):
     (tmp_path / "live").mkdir()
-    said = driver.Driven("t", "SLURM jobs", "elsewhere", os.getpid(), time.time() - 1000)
-    log = tmp_path / "live" / "sweep.jsonl"
+    said = driver.Driven("t", "SLURM jobs", Owner("elsewhere", "elsewhere", os.getpid(), 0), time.time() - 1000)
+    log = tmp_path / "live" / driver.DRIVER_FILE
     assert not driver.is_alive(tmp_path, said)
     log.write_text("{}\n")
     assert driver.is_alive(tmp_path, said)
     os.utime(log, (time.time() - 100, time.time() - 100))
+    assert not driver.is_alive(tmp_path, said)
+
+
+def test_the_end_of_one_sweep_leaves_what_another_said(tmp_path: Path):
+    with driver.Driver.at_work(tmp_path, engine="local processes"):
+        process = sweep(tmp_path)
+    said = driver.read(tmp_path)
+    assert said is not None
+    assert (said.owner.pid, said.ended) == (process.pid, None)
+    assert stop(tmp_path, wait_s=30.0)[0]
+    process.wait(timeout=30)
+
+
+def test_a_number_that_another_process_has_now_is_not_the_driver(tmp_path: Path):
+    said = driver.Driven("t", "local processes", replace(Owner.this(), start=1), time.time())
     assert not driver.is_alive(tmp_path, said)
 
 

@@ -51,7 +51,7 @@ def bundles_of(tasks: Sequence[Task], *, table: ResourceTable, most_tasks: int, 
         return level[task.id], repr(table.of(task)), tuple(sorted(task.deps)), -longest[task.id]
 
     found = []
-    for (_, _), alike in itertools.groupby(sorted(tasks, key=order), key=lambda task: order(task)[:2]):
+    for _, alike in itertools.groupby(sorted(tasks, key=order), key=lambda task: order(task)[:2]):
         found += list(_packed(list(alike), table, most_tasks, most_s))
     return _chained(found, most_tasks, most_s)
 

@@ -36,7 +36,6 @@ class Note:
     seconds: float = 0.0
     error: str | None = None
     host: str = ""
-    time: float = 0.0  # seconds since the epoch, when it was written
 
     @property
     def is_end(self) -> bool:

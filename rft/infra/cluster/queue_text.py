@@ -25,7 +25,7 @@ def _driver(study: Path) -> Iterator[str]:
     said = driver.read(study)
     if said is None or said.how == "complete":
         return
-    who = f"process {said.pid} on {said.host}, since {time.strftime('%F %R', time.localtime(said.started))}"
+    who = f"{said.owner.text()}, since {time.strftime('%F %R', time.localtime(said.started))}"
     if driver.is_alive(study, said):
         yield f"run by {said.engine}: {who}"
     elif said.ended is not None:

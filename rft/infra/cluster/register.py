@@ -2,7 +2,7 @@
 
 register = Register(Path("multirun_outputs/mine/.slurm"))
 register.name                                        # "rft-5f0c4a1e": the name of all its jobs, made once for the study
-register.add(Submitted(0, "12_0", ("sft nano-s [5f0c4a1e]",), needs=()))
+register.add([Submitted(0, "12_0", ("sft nano-s [5f0c4a1e]",), outside=(), needs=())])
 register.all(), register.next_number()
 """
 

@@ -17,7 +17,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -82,7 +82,7 @@ class _Run:
         self.looked_s = 0.0
         self.most_elements = slurm_queue.max_array_size()
         first = self.register.next_number()
-        self._take_up(slurm_queue.jobs(self.name) or {})
+        self._take_up(self._queued())
         self.plan = self._planned(tasks, first)
         self.journals = Journals(how.folder, wanted=self._is_ours)
 
@@ -101,6 +101,12 @@ class _Run:
                     slurm_queue.cancel(self.name)
                 raise
         return self.graph.results
+
+    def _queued(self) -> Mapping[str, slurm_queue.QueuedJob]:
+        """The jobs that an earlier run left. Without an answer they are waited for: they would be submitted a second time."""
+        while (queued := slurm_queue.jobs(self.name)) is None and self.register.all():
+            time.sleep(self.how.poll_s)
+        return queued or {}
 
     def _take_up(self, queued: Mapping[str, slurm_queue.QueuedJob]) -> None:
         """Keep the jobs of an earlier run that can still do what this one wants; cancel those that wait in vain."""
@@ -127,7 +133,7 @@ class _Run:
         how, taken = self.how, {name: job.number for job in self.jobs.values() for name in job.tasks}
         open_tasks = [task for task in tasks if task.id not in taken]
         ids = {task.id for task in open_tasks}
-        inner = [Task(**{**vars(task), "deps": tuple(d for d in task.deps if d in ids)}) for task in open_tasks]
+        inner = [replace(task, deps=tuple(d for d in task.deps if d in ids)) for task in open_tasks]
         bundles = bundles_of(inner, table=how.table, most_tasks=how.stages_per_job, most_s=how.job_s) if inner else []
         plan = _Plan()
         for number, (bundle, needs) in enumerate(zip(bundles, needs_of(bundles), strict=True), start=first):

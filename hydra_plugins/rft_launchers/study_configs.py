@@ -20,12 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
+from rft.config import FREE, SEEDS
 
 if TYPE_CHECKING:
     from rft.config import StudyConfig
 
-SEEDS = ("seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed", "corpus_seed")  # any integer is valid
-FREE = frozenset(("method", "data_frac", "k", "temperature", *SEEDS))
 OWN_RESOLVERS = ("${now:", "${oc.env:")  # of what no job sets
 
 

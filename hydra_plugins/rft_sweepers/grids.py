@@ -24,9 +24,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from hydra_plugins.rft_launchers.job_composing import JobComposer, numbered
+from hydra_plugins.rft_launchers.job_composing import JobComposer
+from hydra_plugins.rft_launchers.study_configs import StudyConfigs
 
 if TYPE_CHECKING:
+    from rft.config import StudyConfig
     from rft.execute.ahead import Ahead
 
 
@@ -107,23 +109,22 @@ class GridsSweeper(BasicSweeper):
         """Compose every job to find bad overrides early, and plan them together: but for a launcher that does both itself."""
         if getattr(self.launcher, "composes_before_running", False):
             return
-        composer = JobComposer(self.hydra_context.config_loader, self.launched)
-        configs = [numbered(composer.compose(job), number) for number, job in enumerate(batch)]
-        if self.ahead is None:  # batches after the first are told what the first ones are
-            self._plan_ahead(configs)
-
-    def _plan_ahead(self, configs: Sequence[DictConfig]) -> None:
-        from rft.execute.ahead import plan_ahead  # Hydra imports every plugin at every start
-        from rft.plan.typed import to_study_config
-
+        configs = StudyConfigs(JobComposer(self.hydra_context.config_loader, self.launched))
         jobs = []
-        for config in configs:
+        for number, job in enumerate(batch):
             with contextlib.suppress(ValueError):  # the job itself says what is wrong with it
-                jobs.append(to_study_config(config))
+                jobs.append(configs.of(job, number=number))
+        if self.ahead is None:  # batches after the first are told what the first ones are
+            self._plan_ahead(jobs)
+
+    def _plan_ahead(self, jobs: Sequence["StudyConfig"]) -> None:
+        from rft.execute.ahead import plan_ahead  # Hydra imports every plugin at every start
+
         self.ahead = plan_ahead(jobs)
         if self.ahead is None:
             return
         if not self.config.dry_run:
             print(self.ahead.text())
+            self.ahead.tell_drift()
         with read_write(self.launched), open_dict(self.launched):
             self.launched.hydra.overrides.hydra += self.ahead.overrides

@@ -16,6 +16,7 @@ from rft.check.finding import Finding, compared, differs, unchecked
 from rft.check.scored import letter_faults, rule_of, score_faults
 from rft.check.texts import path_faults, sample_faults
 from rft.records import RECORD_FILE, Record, SetRecord
+from rft.stages.kept import rows_without_seed
 from rft.stages.rows import Scored, Shown
 from rft.text.selection import KeptPath
 
@@ -115,9 +116,7 @@ def _text_findings(part: Part) -> list[Finding]:
 
 
 def _path_findings(record: Record, folder: Path) -> list[Finding]:
-    rows = [
-        {key: value for key, value in row.items() if key != "seed"} for row in rows_at(folder / record.files["paths"])
-    ]
+    rows = rows_without_seed(rows_at(folder / record.files["paths"]))
     if rows and "question" in rows[0]:
         return [unchecked(PATHS, record.cell_id, "they are questions that were written for paths")]
     golds = {row["id"]: row["gold"] for row in rows_at(folder / record.files["samples"]) if row["source"] == "pool"}

@@ -22,7 +22,7 @@ from rft.infra.entry import digests_of
 from rft.infra.manifest import CorruptError, Manifest, find_fault, read_manifest
 from rft.infra.stage_store import StageStore
 from rft.records import OUTCOMES_FILE, Record, SetRecord, StageCost, read_json, read_jsonl
-from rft.stages.kept import KEPT_FILE
+from rft.stages.kept import KEPT_FILE, rows_without_seed
 from rft.stages.loss import LOSS_FILE
 
 FILES, RECORDED = "stage files", "record against stages"
@@ -198,7 +198,7 @@ def _paths_finding(record: Record, folder: Path, manifests: dict[str, Manifest],
     path = folder / record.files["paths"]
     if not present(path):
         return differs(RECORDED, record.cell_id, f"{path.name} is absent")
-    said = [{key: value for key, value in row.items() if key != "seed"} for row in rows_at(path)]
+    said = rows_without_seed(rows_at(path))
     stages = [Named(row["name"], row["key"]) for row in record.stages if row["key"] in manifests]
     keepers = [one for one in stages if KEPT_FILE in manifests[one.key].files]
     if not keepers:

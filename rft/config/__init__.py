@@ -20,6 +20,8 @@ from rft.config.choices import (
 )
 from rft.config.data import AdapterConfig, DataConfig, MixPartConfig, WorldConfig
 from rft.config.schema import (
+    FREE,
+    SEEDS,
     AllocationConfig,
     ArchConfig,
     DonorConfig,
@@ -42,6 +44,8 @@ from rft.config.schema import (
 from rft.config.servers import ServerConfig
 
 __all__ = [
+    "FREE",
+    "SEEDS",
     "AdapterConfig",
     "Allocate",
     "AllocationConfig",

@@ -28,6 +28,17 @@ from rft.config.choices import (
 )
 from rft.config.data import DataConfig
 
+SEEDS = (
+    "seed",
+    "data_seed",
+    "train_seed",
+    "sample_seed",
+    "pretrain_seed",
+    "corpus_seed",
+)  # of StudyConfig; any integer
+# Of the top level, what neither files, models nor engines depend on, nor any other value of the configuration
+FREE = frozenset(("method", "data_frac", "k", "temperature", *SEEDS))
+
 
 @dataclass
 class ArchConfig:

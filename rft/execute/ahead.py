@@ -17,12 +17,15 @@ from dataclasses import dataclass
 
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell
+from rft.execute.code import drift_lines
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import open_store
 from rft.plan.show import plan_text
-from rft.plan.sweep_engine import shared_engine, with_one_engine
+from rft.plan.sources import Resolver
+from rft.plan.sweep_engine import with_one_engine
+from rft.stages.stage import in_order
 
 log = logging.getLogger("rft")
 
@@ -33,18 +36,23 @@ class Ahead:
 
     cells: tuple[PlannedCell, ...]
     num_jobs: int
-    engine: str | None  # that `auto` is for all models; None: what it is for each
 
     @property
     def overrides(self) -> list[str]:
         """Of every job."""
-        engine = [] if self.engine is None else [f"plan.engine={self.engine}"]
+        shared = self._cfg.plan.engine  # that `auto` is for all models; None: what it is for each
+        engine = [] if shared is None else [f"plan.engine={shared}"]
         return engine if self._cfg.dry_run else [*engine, "plan.is_shown=true"]
 
     def text(self) -> str:
         """The plan."""
         plans = [cell.plan for cell in self.cells]
         return plan_text(plans, store=self._store, runtime=self._cfg.runtime, workers=1, num_jobs=self.num_jobs)
+
+    def tell_drift(self) -> None:
+        """Warn of finished stages that other code made."""
+        for line in drift_lines(in_order(target for cell in self.cells for target in cell.plan.targets), self._store):
+            log.warning(line)
 
     def tell_edges(self) -> None:
         """Warn of tuned values at an end of their grid."""
@@ -62,8 +70,9 @@ class Ahead:
 def plan_ahead(jobs: Sequence[StudyConfig]) -> Ahead | None:
     """The sweep of these jobs; None where none can be planned."""
     cells: dict[str, PlannedCell] = {}
+    resolver = Resolver()
     for cfg in with_one_engine(jobs):
         with contextlib.suppress(ValueError):  # the job meets it again, and enters it into the study
-            cell = plan_cell(cfg)
+            cell = plan_cell(cfg, resolver=resolver)
             cells.setdefault(cell.plan.cell_id, cell)
-    return Ahead(tuple(cells.values()), len(jobs), shared_engine(jobs)) if cells else None
+    return Ahead(tuple(cells.values()), len(jobs)) if cells else None

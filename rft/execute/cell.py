@@ -69,8 +69,9 @@ def run_cell(
     require(cfg.numerics.value)
     check_servers(planned.targets, store=store)
     store.announce(log.info)
-    for line in drift_lines(planned.stages, store):
-        log.warning(line)
+    if not cfg.plan.is_shown:  # a sweep tells it once for all its cells
+        for line in drift_lines(planned.stages, store):
+            log.warning(line)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
     if study.complete(planned.cell_id, cell_key=planned.cell_key, sets=planned.set_keys):
@@ -83,15 +84,14 @@ def run_cell(
             from rft.execute.preflight import preflight_cell  # imports torch
 
             preflight_cell(cfg, cell.sources, planned, store=store, folder=record.parent)
-        missing = any(not store.has(stage.kind, stage.key) for stage in planned.stages)
-        if missing and not cfg.plan.is_shown:
-            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         there = {stage.key: store.has(stage.kind, stage.key) for stage in planned.stages}
+        if not all(there.values()) and not cfg.plan.is_shown:
+            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
         live = study.folder.absolute() / LIVE_FOLDER
         with mirror_of(cfg, [planned], hits=there, store=store, study=study):
             hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce, live=live)
             finished = finish_cell(cell, study=study, hits=hits, command=command)
-    if not cfg.plan.is_shown:  # a sweep tells it once for all its cells
+    if not cfg.plan.is_shown:
         tell_edges([planned], store=store, say=log.warning)
     return finished
 

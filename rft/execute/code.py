@@ -19,7 +19,7 @@ from typing import Any
 from rft.execute.made import Made
 from rft.infra.code import Code, changed_parts, code_of
 from rft.infra.digest import digest
-from rft.infra.manifest import CorruptError, read_manifest
+from rft.infra.manifest import MANIFEST_FILE, CorruptError, read_manifest
 from rft.infra.stage_store import StageStore
 from rft.registry import foreign_source
 from rft.stages.stage import Stage
@@ -92,10 +92,15 @@ def drifts(stages: Iterable[Stage[Any]], store: StageStore) -> list[Drift]:
     by_kind: dict[type[Stage[Any]], list[str | None]] = {}
     for stage in stages:
         codes = by_kind.setdefault(type(stage), [])
-        if len(codes) < MOST_READ and store.has(stage.kind, stage.key):
+        if len(codes) < MOST_READ and store.has(stage.kind, stage.key) and _is_here(stage, store):
             codes.append(code_that_made(stage, store))
     found = [_drift(kind, codes, store) for kind, codes in by_kind.items() if codes]
     return [one for one in found if one.num_other or one.num_unknown]
+
+
+def _is_here(stage: Stage[Any], store: StageStore) -> bool:
+    """Whether what it says of itself lies on this machine: of a bucket's stages those that were made here or brought."""
+    return (store.folder(stage.kind, stage.key) / MANIFEST_FILE).is_file()
 
 
 def code_that_made(stage: Stage[Any], store: StageStore) -> str | None:

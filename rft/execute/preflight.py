@@ -12,6 +12,7 @@ One line of the text, and one entry of `preflight.json` (beside the record) unde
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import logging
 import math
@@ -29,7 +30,7 @@ from rft.core.context import context_of
 from rft.core.model import Model, count_parameters, load_model
 from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import Place, open_sampler
-from rft.core.tokenization import Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
+from rft.core.tokenization import Encoded, Prompt, Tokenizer, encode_examples, encode_prompts, load_tokenizer
 from rft.execute.memory import memory_to_train
 from rft.execute.stages import execute
 from rft.infra.devices import available_bytes, resolve_device
@@ -157,9 +158,14 @@ class _Ready:
         self.tokenizer: Tokenizer = load_tokenizer(model)
         self.model: Model = load_model(model, device=self.device, dtype="float32").eval()
 
+    @functools.cached_property
+    def _encoded(self) -> list[Encoded]:
+        """The training examples; two checks look at them."""
+        return self._examples(self.train)
+
     def memory(self) -> Check:
         """Fine-tuning's weights, gradients, moments and activations, against what is free now (this model is loaded)."""
-        memory = memory_to_train(self.model, self._examples(self.train), self.cfg)
+        memory = memory_to_train(self.model, self._encoded, self.cfg)
         needed, free = memory.total, available_bytes(self.device)
         detail = f"fine-tuning needs about {needed / 1e9:.1f} GB, {memory.activations / 1e9:.1f} GB of it activations"
         if free is None:
@@ -183,8 +189,7 @@ class _Ready:
         """Prompts within their limit, examples within train.max_tokens, prompt and response within the model's context."""
         prompts = self._prompts([*self.train, *self.test])
         longest = max(len(ids) for ids in encode_prompts(self.tokenizer, prompts))
-        examples = self._examples(self.train)
-        widest = max(len(example.ids) for example in examples)
+        widest = max(len(example.ids) for example in self._encoded)
         context = context_of(self.folder) or math.inf
         needed = max(longest + self.cfg.data.max_new_tokens, widest)
         detail = f"longest prompt {longest}, longest example {widest}, with response {needed} of {context} tokens"
@@ -236,7 +241,7 @@ class _Ready:
     def _prompts(self, problems: Sequence[Problem], *, shots: Sequence[Problem] = ()) -> list[Prompt]:
         return make_prompts(self.shown, problems, shots=shots, tokenizer=self.tokenizer)
 
-    def _examples(self, problems: Sequence[Problem]) -> list[Any]:
+    def _examples(self, problems: Sequence[Problem]) -> list[Encoded]:
         shown = [(p.question, p.solution) for p in problems]
         pairs = training_pairs(shown, self.shown.template, self.tokenizer)
         return encode_examples(self.tokenizer, pairs, max_tokens=self.cfg.train.max_tokens)

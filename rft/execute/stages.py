@@ -61,7 +61,9 @@ class StageRunner:
 
         def fill(out: Path) -> dict[str, Any]:
             by = code.keep(code.behind(stage), self.store)  # before it runs: the source may be edited meanwhile
-            points = self.store.resume_points(stage.kind, stage.key).on(self._basis(stage, by))
+            points = None  # only trainings have checkpoints
+            if stage.trains:
+                points = self.store.resume_points(stage.kind, stage.key).on(self._basis(stage, by))
             return vars(replace(self.run(stage, out, report, points=points), code=by))
 
         meta = {"identity": stage.identity(), "inputs": [[one.kind, one.key] for one in stage.inputs]}

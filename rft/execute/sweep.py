@@ -96,10 +96,16 @@ def run_sweep(
         log.warning(line)
     open_cells = _registered(cells, study=study)
     needed = {stage.key for cell in open_cells for stage in cell.plan.stages}
-    with reserved(store, needed, study=study_folder, tell=log.info):
-        errors = _preflight(open_cells, store=store, study=study) if cfg.preflight else {}
-        cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
-        errors |= _run(cleared, store=store, study=study, executor=executor, command=command)
+    errors: dict[str, str] = {}
+    if open_cells:
+        with (
+            reserved(store, needed, study=study_folder, tell=log.info),
+            Driver.at_work(study.folder, engine=executor.engine) as driver,
+        ):
+            if cfg.preflight:
+                errors = _preflight(open_cells, store=store, study=study, heed=driver.heed)
+            cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
+            errors |= _run(cleared, store=store, study=study, executor=executor, command=command, heed=driver.heed)
     tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
@@ -139,13 +145,16 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _preflight(cells: Sequence[PlannedCell], *, store: StageStore, study: Study) -> dict[str, str]:
+def _preflight(
+    cells: Sequence[PlannedCell], *, store: StageStore, study: Study, heed: Callable[[], None]
+) -> dict[str, str]:
     """Check every cell's model and data, once for all cells that share them; the reason by cell id where a check failed."""
     from rft.execute.preflight import PREFLIGHT_FILE, preflight_cell, report_key  # imports torch
 
     reasons: dict[str, str] = {}
     written: dict[str, Path] = {}
     for cell in cells:
+        heed()
         folder = study.path_of(cell.plan.cell_id)
         key = report_key(cell.cfg, cell.plan)
         if key in written:
@@ -163,7 +172,13 @@ def _preflight(cells: Sequence[PlannedCell], *, store: StageStore, study: Study)
 
 
 def _run(
-    cells: Sequence[PlannedCell], *, store: StageStore, study: Study, executor: Executor, command: Sequence[str]
+    cells: Sequence[PlannedCell],
+    *,
+    store: StageStore,
+    study: Study,
+    executor: Executor,
+    command: Sequence[str],
+    heed: Callable[[], None],
 ) -> dict[str, str]:
     """Run the graph; the reason by cell id of every cell without a record."""
     if not cells:
@@ -198,13 +213,12 @@ def _run(
         mirror_of(cfg, [cell.plan for cell in cells], hits=hits, store=store, study=study),
         Progress(tasks, workers=executor.workers) as progress,
         _telling(study, tasks, progress, cfg) as log_event,
-        Driver.at_work(study.folder, engine=executor.engine) as driver,
     ):
 
         def on_event(event: Event) -> None:
             progress.on_event(event)
             log_event(event)
-            driver.heed()
+            heed()
 
         results = executor.run(tasks, on_event=on_event)
         return _failures(cells, results, names, study=study)

@@ -22,6 +22,7 @@ from typing import Any
 
 from rft.config import RuntimeConfig
 from rft.infra.devices import resolve_device
+from rft.infra.disk import StoreError
 from rft.infra.live import Appender
 from rft.infra.process import Worker
 from rft.infra.resume import ResumePoints
@@ -111,8 +112,10 @@ def _collected(workers: Sequence[Worker], report: Callable[[float], None]) -> Do
 
 
 def _failure(reason: str, rank: int) -> Exception:
+    """Of the kind that it was there, where callers ask for the kind."""
     name, _, text = reason.partition(": ")
-    return ValueError(text) if name == "ValueError" else RuntimeError(f"{reason} (training process {rank})")
+    kind = {"ValueError": ValueError, "StoreError": StoreError}.get(name)
+    return RuntimeError(f"{reason} (training process {rank})") if kind is None else kind(text)
 
 
 def _free_port() -> int:

@@ -19,6 +19,7 @@ from typing import Any
 from rft.archive.files import json_at, present, rows_at
 from rft.infra.stage_store import StageStore
 from rft.records import RECORD_FILE, Problem, Record, Sample
+from rft.stages.kept import rows_without_seed
 from rft.stages.problems import ProblemFile
 from rft.stages.scores import PathScores
 from rft.stages.shard import ShardFile
@@ -119,7 +120,7 @@ class FinishedCell:
         """The paths that the cell kept of its pools."""
         name = self.record.files.get("paths")
         rows = rows_at(self.folder / name) if name is not None else iter(())
-        return [KeptPath(**{key: value for key, value in row.items() if key != "seed"}) for row in rows]
+        return [KeptPath(**row) for row in rows_without_seed(rows)]
 
     def scores(self) -> dict[tuple[str, str, int], float]:
         """Mean log-probability of kept paths under their donor, by question, donor and draw; where they were scored."""

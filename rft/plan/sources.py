@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from rft.config import DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
+from rft.config import FREE, DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import AUTO, Choice, choose_engine
 from rft.infra.devices import planned_kind
@@ -84,11 +84,8 @@ class Resolver:
         return self._found[key][1]
 
 
-SEEDS = ("seed", "data_seed", "train_seed", "sample_seed", "pretrain_seed", "corpus_seed")
 # All of the configuration but what no file, model or engine depends on: whatever is added to it counts
-LOOKED_UP = tuple(
-    one.name for one in fields(StudyConfig) if one.name not in {"method", "data_frac", "k", "temperature", *SEEDS}
-)
+LOOKED_UP = tuple(one.name for one in fields(StudyConfig) if one.name not in FREE)
 
 
 def resolve(cfg: StudyConfig) -> Sources:

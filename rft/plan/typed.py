@@ -147,7 +147,7 @@ def _own_prompts(config: StudyConfig, folders: Sequence[Path]) -> dict[str, Temp
 
 def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) -> ModelConfig:
     """The model of `model.path` alone; it was composed on top of a file that is not its own."""
-    job = cfg.hydra if "hydra" in cfg else HydraConfig.get()
+    job = _job(cfg)
     name = _chosen_model(cfg)
     keys = [text.partition("=")[0].lstrip("+") for text in job.overrides.task]
     given = [key.removeprefix(OF_MODEL) for key in keys if key.startswith(OF_MODEL) and key.count(".") == 1]

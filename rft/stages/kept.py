@@ -8,7 +8,7 @@ sample of its solutions with what became of each (rows of rft.stages.rows.Shown)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,11 @@ from rft.stages.stage import Stage
 from rft.text.selection import KeptPath
 
 KEPT_FILE = "kept.jsonl.gz"
+
+
+def rows_without_seed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a cell's paths as the stage that kept them has them: the cell adds the seed that drew each."""
+    return [{key: value for key, value in row.items() if key != "seed"} for row in rows]
 
 
 @dataclass(frozen=True)

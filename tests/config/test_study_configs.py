@@ -16,9 +16,9 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
-from hydra_plugins.rft_launchers.study_configs import FREE, SEEDS, StudyConfigs
+from hydra_plugins.rft_launchers.study_configs import StudyConfigs
 from rft.conf_path import conf_folder
-from rft.config import StudyConfig
+from rft.config import FREE, SEEDS, StudyConfig
 from rft.plan.cell import plan
 from rft.plan.sources import Resolver, resolve
 from rft.plan.typed import to_study_config

@@ -29,7 +29,7 @@ from transformers import (
 
 from rft.core.sampling import ctranslate2_backend
 from rft.core.sampling.agreement import TOLERANCE_NATS, Agreement
-from rft.core.sampling.engines import Place, open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, choose_engine, open_sampler
 from rft.core.sampling.forms import disagreement
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
 from tests.byte_model import byte_tokenizer
@@ -167,8 +167,8 @@ def converted(folder: Path, out: Path) -> Agreement:
 @pytest.mark.parametrize(("make", "changes"), AGREE, ids=name_of)
 def test_forms_that_agree(tmp_path: Path, make: Made, changes: dict[str, Any]) -> None:
     folder = made(make, changes, tmp_path / "model")
-    assert resolve_engine("auto", folder, device="cpu") == "ctranslate2"
-    assert resolve_engine("ctranslate2", folder, device="cpu") == "ctranslate2"
+    assert choose_engine("auto", folder, device="cpu").engine == "ctranslate2"
+    assert choose_engine("ctranslate2", folder, device="cpu").engine == "ctranslate2"
     found = converted(folder, tmp_path / "converted")
     context = changes.get("max_position_embeddings", changes.get("n_positions", 512))
     assert found.num_tokens == min(256, context)
@@ -178,11 +178,11 @@ def test_forms_that_agree(tmp_path: Path, make: Made, changes: dict[str, Any]) -
 @pytest.mark.parametrize(("make", "changes", "reason", "on_opening"), DIFFER, ids=name_of)
 def test_forms_that_differ(tmp_path: Path, make: Made, changes: dict[str, Any], reason: str, on_opening: str) -> None:
     folder = made(make, changes, tmp_path / "model")
-    assert resolve_engine("auto", folder, device="cpu") == "torch"
+    assert choose_engine("auto", folder, device="cpu").engine == "torch"
     with pytest.raises(
         ValueError, match=rf"sampling.engine=ctranslate2 cannot serve .*{reason}.*sampling.engine=torch"
     ):
-        resolve_engine("ctranslate2", folder, device="cpu")
+        choose_engine("ctranslate2", folder, device="cpu")
     if on_opening:
         with pytest.raises(ValueError, match=rf"(?s){on_opening}.*sampling.engine=torch"):
             open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
@@ -220,9 +220,9 @@ def with_gap(gap: int) -> Any:
 
 def test_tokenizers_with_gaps_in_their_ids(tmp_path: Path) -> None:
     folder = written(tmp_path / "gap", llama(vocab_size=V + 7), tokenizer=with_gap(7))
-    assert resolve_engine("auto", folder, device="cpu") == "torch"
+    assert choose_engine("auto", folder, device="cpu").engine == "torch"
     with pytest.raises(ValueError, match="no token has the id 102, the highest is 263"):
-        resolve_engine("ctranslate2", folder, device="cpu")
+        choose_engine("ctranslate2", folder, device="cpu")
     with pytest.raises(ValueError, match="257 tokens with ids up to 263: use"):
         open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32"))
 
@@ -236,13 +236,13 @@ def word_tokenizer() -> Any:
 
 def test_a_token_that_transformers_adds_on_loading_is_counted_before_anything_runs(tmp_path: Path) -> None:
     folder = written(tmp_path / "model", qwen2(vocab_size=61), tokenizer=word_tokenizer())
-    assert resolve_engine("auto", folder, device="cpu") == "torch"
+    assert choose_engine("auto", folder, device="cpu").engine == "torch"
     with pytest.raises(ValueError, match="vocab_size is 61, but its tokenizer has 62 tokens"):
-        resolve_engine("ctranslate2", folder, device="cpu")
+        choose_engine("ctranslate2", folder, device="cpu")
     with pytest.raises(ValueError, match=r"cannot convert.*size 62"):
         converted(folder, tmp_path / "converted")
     roomy = written(tmp_path / "roomy", qwen2(vocab_size=64), tokenizer=word_tokenizer())
-    assert resolve_engine("auto", roomy, device="cpu") == "ctranslate2"
+    assert choose_engine("auto", roomy, device="cpu").engine == "ctranslate2"
     assert converted(roomy, tmp_path / "copy").gap_nats < TOLERANCE_NATS / 20
 
 
@@ -250,7 +250,7 @@ def test_added_tokens_count_as_ids(tmp_path: Path) -> None:
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|a|>", "<|b|>"]})
     folder = written(tmp_path / "model", llama(vocab_size=V + 5), tokenizer=tokenizer)
-    assert resolve_engine("auto", folder, device="cpu") == "ctranslate2"
+    assert choose_engine("auto", folder, device="cpu").engine == "ctranslate2"
     assert converted(folder, tmp_path / "converted").gap_nats < TOLERANCE_NATS / 20
 
 
@@ -261,22 +261,22 @@ def test_an_architecture_outside_the_table_is_compared_on_opening(tmp_path: Path
     )  # fmt: skip
     torch.manual_seed(5)
     folder = written(tmp_path / "model", OPTForCausalLM(config))
-    assert resolve_engine("auto", folder, device="cpu") == "torch"
-    assert resolve_engine("ctranslate2", folder, device="cpu") == "ctranslate2"
+    assert choose_engine("auto", folder, device="cpu").engine == "torch"
+    assert choose_engine("ctranslate2", folder, device="cpu").engine == "ctranslate2"
     assert converted(folder, tmp_path / "converted").gap_nats < TOLERANCE_NATS
 
 
 def test_names_of_architectures_stand_for_their_plain_form() -> None:
-    assert resolve_engine("auto", "LlamaForCausalLM", device="cpu") == "ctranslate2"
-    assert resolve_engine("ctranslate2", "LlamaForCausalLM", device="cpu") == "ctranslate2"
-    assert resolve_engine("auto", "GPTNeoXForCausalLM", device="cpu") == "torch"
+    assert choose_engine("auto", "LlamaForCausalLM", device="cpu").engine == "ctranslate2"
+    assert choose_engine("ctranslate2", "LlamaForCausalLM", device="cpu").engine == "ctranslate2"
+    assert choose_engine("auto", "GPTNeoXForCausalLM", device="cpu").engine == "torch"
 
 
 def test_a_folder_that_changes_is_read_again(tmp_path: Path) -> None:
     folder = made(llama, {}, tmp_path / "model")
-    assert resolve_engine("auto", folder, device="cpu") == "ctranslate2"
+    assert choose_engine("auto", folder, device="cpu").engine == "ctranslate2"
     made(llama, {"rope_parameters": LLAMA3}, folder)
-    assert resolve_engine("auto", folder, device="cpu") == "torch"
+    assert choose_engine("auto", folder, device="cpu").engine == "torch"
 
 
 PROMPTS = [Prompt(text) for text in ("Question: Ann has 13 red nails. " * 3 + "Answer:", "Q: 12+3=", "abc " * 40)]

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from composing import tiny
 
-from hydra_plugins.rft_launchers.study_configs import FREE
-from rft.config import StudyConfig
+from rft.config import FREE, StudyConfig
 from rft.plan.sources import LOOKED_UP, Resolver, resolve
 
 

@@ -1,7 +1,7 @@
 """Sampling engines by name: which serves a model, and how it is opened. None is imported before it is used.
 
-    resolve_engine("auto", "LlamaForCausalLM", device="cpu")      # 'ctranslate2', where it is installed
-    resolve_engine("auto", Path("model"), device="cpu")           # only if rft.core.sampling.forms knows the model to agree
+    choose_engine("auto", "LlamaForCausalLM", device="cpu").engine      # 'ctranslate2', where it is installed
+    choose_engine("auto", Path("model"), device="cpu").engine           # only if rft.core.sampling.forms knows it to agree
     choose_engine("auto", Path("neox"), device="cpu").passed      # (("ctranslate2", "CTranslate2's converter cannot ..."),)
     sampler = open_sampler("ctranslate2", folder, Place(device="cpu", threads=1, dtype="float32", batch=64))
 
@@ -92,11 +92,6 @@ class Choice:
 
     engine: str
     passed: tuple[tuple[str, str], ...] = ()  # (engine, why it cannot serve the model)
-
-
-def resolve_engine(engine: str, model: Path | str, *, device: str) -> str:
-    """The engine that will run; see `choose_engine`."""
-    return choose_engine(engine, model, device=device).engine
 
 
 def choose_engine(engine: str, model: Path | str, *, device: str, head: int | None = None) -> Choice:

@@ -187,7 +187,7 @@ HEADLINE = "headline"  # gid of the texts above a figure
 
 def caption(figure: Figure, text: str) -> None:
     """Lines under the figure that state n and what the intervals hold."""
-    size = NOTE_SIZE * _font()
+    size = NOTE_SIZE * font()
     columns = int(131 * figure.get_size_inches()[0] / size)
     figure.supxlabel(textwrap.fill(text, columns), fontsize=size, color="#444444", x=0.01, ha="left")
 
@@ -241,7 +241,8 @@ def _legend_height(figure: Figure) -> float:
     return max(heights, default=0.0) + (PAD if heights else 0.0)
 
 
-def _font() -> float:
+def font() -> float:
+    """Size of text in points, as the style in force has it."""
     import matplotlib
 
     return float(matplotlib.rcParams["font.size"])

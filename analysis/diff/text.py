@@ -137,9 +137,9 @@ def _studies(a: Side, b: Side, matched: Matched, outcomes: Outcomes) -> Iterator
     if not matched.pairs:
         yield "no cell of A has the setting and the seeds of one of B: give two cells, STUDY/CELL, to compare them"
         return
-    equal = [pair for pair in matched.pairs if _is_same(*pair, outcomes)]
-    yield f"cells in both: {len(matched.pairs)}, {len(equal)} of them the same in scores and outcomes"
-    others = [pair for pair in matched.pairs if not any(pair[0] is one[0] for one in equal)]
+    others = [pair for pair in matched.pairs if not _is_same(*pair, outcomes)]
+    num_same = len(matched.pairs) - len(others)
+    yield f"cells in both: {len(matched.pairs)}, {num_same} of them the same in scores and outcomes"
     if others:
         yield _table(others, outcomes)
 

@@ -21,7 +21,16 @@ from analysis.load.points import Point, accuracy_interval
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import LineFit, NotEnough, hold_out
 from analysis.stats.uncertainty import Kind
-from analysis.style import MethodStyle, legible, matched_style, method_styles, model_colours, model_lines, model_markers
+from analysis.style import (
+    MethodStyle,
+    font,
+    legible,
+    matched_style,
+    method_styles,
+    model_colours,
+    model_lines,
+    model_markers,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +114,7 @@ def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
         left, right = axes.get_xlim()
         pad = (max(values) / min(values)) ** 0.05
         axes.set_xlim(min(left, min(values) / pad), max(right, max(values) * pad))
-    axes.set_xlabel(textwrap.fill(label, int(_panel_inches(axes) * 72 / (0.58 * _font()))))
+    axes.set_xlabel(textwrap.fill(label, int(_panel_inches(axes) * 72 / (0.58 * font()))))
 
 
 def amount_text(value: float) -> str:
@@ -115,7 +124,7 @@ def amount_text(value: float) -> str:
 
 def _least_step(axes: Axes, values: Sequence[float]) -> float:
     """Doublings between two ticks whose labels do not run into each other."""
-    widest = max(len(amount_text(value)) for value in values) * 0.62 * _font() / 72 + 0.05
+    widest = max(len(amount_text(value)) for value in values) * 0.62 * font() / 72 + 0.05
     return max(0.45, math.log2(max(values) / min(values)) * widest / (0.7 * _panel_inches(axes)))
 
 
@@ -125,12 +134,6 @@ def _panel_inches(axes: Axes) -> float:
     assert place is not None
     assert figure is not None
     return float(figure.get_size_inches()[0]) / place.get_gridspec().ncols
-
-
-def _font() -> float:
-    import matplotlib
-
-    return float(matplotlib.rcParams["font.size"])
 
 
 def decade_ticks(axis: Any, values: Sequence[float], *, scientific: bool = False) -> None:
@@ -272,11 +275,9 @@ class End:
 
 def label_ends(panel: Axes, ends: Sequence[End]) -> None:
     """Names of lines beside the right edge of the panel at their heights, moved apart where they would overlap."""
-    import matplotlib
-
     figure = panel.get_figure(root=True)
     assert figure is not None
-    size = 0.9 * float(matplotlib.rcParams["font.size"])
+    size = 0.9 * font()
     step = size * 1.2 / 72 / (0.6 * figure.get_size_inches()[1])  # of the panel's height
     order = sorted(ends, key=lambda end: end.y)
     starts = [_height(panel, end.y) for end in order]

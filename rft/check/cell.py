@@ -5,6 +5,7 @@ for finding in cell_findings(folder, cell_id="nano-s_sft_f1_s0-1a2b3c4d"): ...
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Part:
         """One of its files."""
         return self.folder / self.record.files[role]
 
+    @functools.cached_property
     def rows(self) -> list[Scored]:
         """Its outcomes."""
         return [Scored.from_json(row) for row in rows_at(self.file("outcomes"))]
@@ -83,13 +85,11 @@ def _part_findings(part: Part) -> Iterator[Finding]:
     if not present(part.file("outcomes")):
         yield differs(SCORES, part.place, f"{part.file('outcomes').name} is absent")
         return
-    yield from _guarded(
-        SCORES, part.place, lambda: compared(SCORES, part.place, score_faults(part.record, part.rows()))
-    )
+    yield from _guarded(SCORES, part.place, lambda: compared(SCORES, part.place, score_faults(part.record, part.rows)))
     yield from _guarded(
         LETTERS,
         part.place,
-        lambda: compared(LETTERS, part.place, letter_faults(part.rows(), rule=rule_of(part.setting))),
+        lambda: compared(LETTERS, part.place, letter_faults(part.rows, rule=rule_of(part.setting))),
     )
     yield from _guarded(TEXTS, part.place, lambda: _text_findings(part))
 
@@ -106,7 +106,7 @@ def _text_findings(part: Part) -> list[Finding]:
     if not present(path):
         return [differs(TEXTS, part.place, f"{path.name} is absent")]
     shown = [Shown(**row) for row in rows_at(path)]
-    found = compared(TEXTS, part.place, sample_faults(shown, part.rows(), part.setting))
+    found = compared(TEXTS, part.place, sample_faults(shown, part.rows, part.setting))
     texts = {one.id for one in shown if one.source == "greedy"}
     rest = part.record.scores["maj1@1"].n - len(texts)
     return [

@@ -34,16 +34,19 @@ class Rebuilder:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._made: dict[str, Stage[Any]] = {}
+        self._manifests: dict[str, Manifest] = {}  # of stages that many cells rest on
 
     def manifest(self, kind: str, key: str) -> Manifest:
         """Of a finished stage. Raises ValueError where the store has none that can be read."""
-        try:
-            found = read_manifest(self.store.folder(kind, key))
-        except CorruptError as error:
-            raise LackingError(f"{kind} {key[:8]} is damaged: {error}") from None
-        if found is None:
-            raise LackingError(f"{kind} {key[:8]} is not in the store")
-        return found
+        if key not in self._manifests:
+            try:
+                found = read_manifest(self.store.folder(kind, key))
+            except CorruptError as error:
+                raise LackingError(f"{kind} {key[:8]} is damaged: {error}") from None
+            if found is None:
+                raise LackingError(f"{kind} {key[:8]} is not in the store")
+            self._manifests[key] = found
+        return self._manifests[key]
 
     def stage(self, kind: str, key: str) -> Stage[Any]:
         """Raises ValueError for one that is not there, of a kind that is unknown, or whose fields give another key today."""

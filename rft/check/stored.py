@@ -164,7 +164,7 @@ def _facts_in(path: Path) -> dict[str, Any]:
 def _row_faults(part: Part, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
     """The cell's outcomes, against those of the stages that graded them."""
     try:
-        rows = part.rows()
+        rows = part.rows
     except WRONG as error:
         yield f"its outcomes cannot be read: {error}"
         return

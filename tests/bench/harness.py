@@ -1,7 +1,7 @@
 """What the benchmarks have in common: both sides in turn, medians, and one line of JSON.
 
     rates = alternate(ours, peer, pairs=5)          # each a function that returns a Cost
-    tell(row("corpus", rates, unit="tokens/cpu_s", limit=None, work="3.0M tokens"))
+    tell(row("corpus", rates, figure=lambda cost: cost.per_cpu_s, unit="tokens/cpu_s", work="3.0M tokens"))
     {"name": "corpus", "ours": 262000.0, "peer": 65000.0, "unit": "tokens/cpu_s", "ratio": 4.03, "limit": null, ...}
 
 `ratio` is ours over peer, the median of the pairs' ratios; `of_limit` is ours over the limit. In units of a rate more is
@@ -40,11 +40,6 @@ class Cost:
     def per_cpu_s(self) -> float:
         """Units a processor second."""
         return self.units / self.cpu_s
-
-    @property
-    def per_s(self) -> float:
-        """Units a second of wall clock."""
-        return self.units / self.wall_s
 
 
 @dataclass(frozen=True)
@@ -150,11 +145,6 @@ def row(
     ratio = statistics.median(one / other for one, other in values)
     of_limit = None if limit is None else ours / limit
     return Row(name, ours, peer, unit, ratio, limit, of_limit, len(costs), must, must_be, **words)
-
-
-def alone(name: str, values: Sequence[float], *, unit: str, must_be: float | None = None, **words: str) -> Row:
-    """The row of something that has no peer but what it should reach."""
-    return Row(name, statistics.median(values), None, unit, None, None, None, len(values), None, must_be, **words)
 
 
 def tell(found: Row) -> None:

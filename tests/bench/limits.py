@@ -1,7 +1,6 @@
-"""What this machine can do, measured where a benchmark runs: products of matrices and reading of memory, on one thread.
+"""What this machine can do, measured where a benchmark runs: products of matrices, on one thread.
 
 matmul_flops(rows=32, inner=96, columns=96)       # 3.1e10: FLOP/s of (32 x 96) @ (96 x 96) in float32
-memory_bytes_per_s()                              # 1.2e10: sum of an array far larger than the caches
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import statistics
 import time
 from collections.abc import Callable
 
-ARRAY_BYTES = 256 * 2**20
 ROUNDS = 7
 AT_LEAST_S = 0.05
 
@@ -22,14 +20,6 @@ def matmul_flops(*, rows: int, inner: int, columns: int) -> float:
     left, right = torch.randn(rows, inner), torch.randn(inner, columns)
     out = torch.empty(rows, columns)
     return 2.0 * rows * inner * columns * _calls_per_s(lambda: torch.mm(left, right, out=out))
-
-
-def memory_bytes_per_s() -> float:
-    """Bytes a second that one pass over a large array reads."""
-    import torch
-
-    array = torch.ones(ARRAY_BYTES // 4)
-    return ARRAY_BYTES * _calls_per_s(lambda: array.sum())
 
 
 def _calls_per_s(call: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rft.config import RuntimeConfig, WorldConfig
+from rft.config import WorldConfig
 from rft.stages.corpus import Corpus
 from rft.stages.stage import StageContext
 from rft.text.world.graphs import WorldSplit
@@ -25,12 +25,11 @@ WORLD: dict[str, Any] = {
 
 def corpus(num_tokens: int) -> bytes:
     """The files of a corpus of so many tokens."""
-    runtime: Any = RuntimeConfig("cpu", 1, 8192, False, 256, 4e10)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        nothing: Any = None
-        context = StageContext(out, runtime, report=lambda share: None, sampler=nothing, folder_of=nothing)
-        Corpus(world=WORLD, num_tokens=num_tokens, singles=num_tokens // 10, marked=True).run(context)
+        nothing: Any = None  # a corpus asks for no more than where to write and whom to tell
+        context = StageContext(out, nothing, report=lambda share: None, sampler=nothing, folder_of=nothing)
+        Corpus(world=WORLD, num_tokens=num_tokens, singles=num_tokens // 10).run(context)
         return b"".join(path.read_bytes() for path in sorted(out.iterdir()) if path.suffix == ".npy")
 
 

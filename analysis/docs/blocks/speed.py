@@ -43,9 +43,9 @@ def latest(study: Reference) -> dict[str, Mapping[str, Any]]:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    numbers = [_number(row[name]) for name in ("ours", "peer")]
-    return (row["name"], *numbers, row["unit"], _number(row["ratio"]), _goal(row), *(
-        _number(row[name]) for name in ("limit", "of_limit", "n")
+    numbers = [_number(row.get(name)) for name in ("ours", "peer")]
+    return (row["name"], *numbers, row["unit"], _number(row.get("ratio")), _goal(row), *(
+        _number(row.get(name)) for name in ("limit", "of_limit", "n")
     ))  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from buckets import KINDS, require_s3, served
+from store_children import finish, refuse_to_compute, wait_for, write_one
 
 from rft.infra import cache_limit
 from rft.infra.bucket_store import BucketStore
@@ -94,30 +95,6 @@ def start_child(
     return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True)
 
 
-def finish(child: subprocess.Popen[str]) -> list[str]:
-    out, _ = child.communicate(timeout=300)
-    assert child.returncode == 0
-    return out.splitlines()
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
-
-
-def write_one(out: Path) -> dict[str, float]:
-    (out / "sub").mkdir()
-    (out / "sub" / "a.txt").write_text("one")
-    (out / "b.bin").write_bytes(bytes(range(256)))
-    return {"flops": 2.0}
-
-
-def refuse_to_compute(out: Path) -> None:
-    raise AssertionError("computed although it was there")
-
-
 def test_another_machine_brings_what_one_has_computed(url: str, tmp_path: Path):
     here, there = open_at(url, tmp_path / "here"), open_at(url, tmp_path / "there")
     assert there.get("demo", KEY) is None
@@ -140,7 +117,7 @@ def test_eight_processes_compute_every_stage_once(url: str, tmp_path: Path):
     children = [
         start_child(url, tmp_path, name=f"cache{i % 4}", keys=keys, seconds=0.05, machine=f"m{i % 4}") for i in range(8)
     ]
-    answers = [finish(child) for child in children]
+    answers = [finish(child, within_s=300).splitlines() for child in children]
     assert all([line.split()[-1] for line in answer] == list(keys) for answer in answers)
     assert sorted((tmp_path / "calls").read_text().splitlines()) == sorted(keys)
     assert sum(line.startswith("False") for answer in answers for line in answer) == len(keys)
@@ -150,25 +127,25 @@ def test_eight_processes_compute_every_stage_once(url: str, tmp_path: Path):
 def test_killed_owner_is_taken_over(url: str, tmp_path: Path, machine: str):
     """At once on its own machine; elsewhere after the lease."""
     owner = start_child(url, tmp_path, name="a", seconds=600, lease_s=2.0)
-    wait_for(tmp_path / "calls")
+    wait_for(tmp_path / "calls", within_s=120)
     heir = start_child(url, tmp_path, name="b", seconds=0, lease_s=2.0, machine=machine)
     time.sleep(3.0)
     assert heir.poll() is None  # it waits while the owner lives
     owner.kill()
     owner.communicate()
-    assert finish(heir) == [f"False content of {KEY}"]
+    assert finish(heir, within_s=300) == f"False content of {KEY}"
 
 
 def test_frozen_owner_loses_its_claim_and_throws_its_work_away(url: str, tmp_path: Path):
     owner = start_child(url, tmp_path, name="a", seconds=0.5, lease_s=2.0)
-    wait_for(tmp_path / "calls")
+    wait_for(tmp_path / "calls", within_s=120)
     owner.send_signal(signal.SIGSTOP)
     try:
         heir = start_child(url, tmp_path, name="b", seconds=0, lease_s=2.0, machine="another")
-        assert finish(heir) == [f"False content of {KEY}"]
+        assert finish(heir, within_s=300) == f"False content of {KEY}"
     finally:
         owner.send_signal(signal.SIGCONT)
-    assert finish(owner) == [f"True content of {KEY}"]
+    assert finish(owner, within_s=300) == f"True content of {KEY}"
     assert (tmp_path / "calls").read_text().splitlines() == [KEY, KEY]
     assert Bucket(url).below(".claims") == []
     assert len(Bucket(url).below("demo/files")) == 1

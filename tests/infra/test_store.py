@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from store_children import finish, refuse_to_compute, wait_for, write_one
 
 from rft.infra.digest import digest
 from rft.infra.disk import StoreError
@@ -51,30 +52,6 @@ def start_child(
     return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True)
 
 
-def finish(child: subprocess.Popen[str]) -> str:
-    out, _ = child.communicate(timeout=30)
-    assert child.returncode == 0
-    return out.strip()
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
-
-
-def write_one(out: Path) -> dict[str, float]:
-    (out / "sub").mkdir()
-    (out / "sub" / "a.txt").write_text("one")
-    (out / "b.bin").write_bytes(bytes(range(256)))
-    return {"flops": 2.0}
-
-
-def refuse_to_compute(out: Path) -> None:
-    raise AssertionError("computed although it was there")
-
-
 def scratch_of(store: Store) -> list[Path]:
     return list((store.root / ".scratch").iterdir()) + list((store.root / ".locks").iterdir())
 
@@ -103,21 +80,21 @@ def test_second_call_is_a_hit(tmp_path: Path) -> None:
 
 def test_three_processes_compute_once(tmp_path: Path) -> None:
     children = [start_child(tmp_path / "store", tmp_path / "calls") for _ in range(3)]
-    answers = sorted(finish(child) for child in children)
+    answers = sorted(finish(child, within_s=30) for child in children)
     assert (tmp_path / "calls").read_text().splitlines() == [KEY]
     assert answers == [f"False content of {KEY}"] + [f"True content of {KEY}"] * 2
 
 
 def test_killed_owner_is_taken_over(tmp_path: Path) -> None:
     owner = start_child(tmp_path / "store", tmp_path / "calls", seconds=60)
-    wait_for(tmp_path / "calls")
+    wait_for(tmp_path / "calls", within_s=20)
     heir = start_child(tmp_path / "store", tmp_path / "calls", seconds=0)
     time.sleep(0.3)
     assert heir.poll() is None  # it waits while the owner lives
     owner.kill()
     owner.communicate()
     killed_s = time.monotonic()
-    assert finish(heir) == f"False content of {KEY}"
+    assert finish(heir, within_s=30) == f"False content of {KEY}"
     assert time.monotonic() - killed_s < 3
     store = Store(tmp_path / "store")
     entry = store.get("demo", KEY)
@@ -127,14 +104,16 @@ def test_killed_owner_is_taken_over(tmp_path: Path) -> None:
 
 def test_frozen_owner_loses_its_lease_and_throws_its_work_away(tmp_path: Path) -> None:
     owner = start_child(tmp_path / "store", tmp_path / "calls", seconds=0.5, lease_s=1.0)
-    wait_for(tmp_path / "calls")
+    wait_for(tmp_path / "calls", within_s=20)
     owner.send_signal(signal.SIGSTOP)
     try:
         heir = start_child(tmp_path / "store", tmp_path / "calls", seconds=0, lease_s=1.0)
-        assert finish(heir) == f"False content of {KEY}"
+        assert finish(heir, within_s=30) == f"False content of {KEY}"
     finally:
         owner.send_signal(signal.SIGCONT)
-    assert finish(owner) == f"True content of {KEY}"  # woke up, found itself superseded, used the heir's result
+    assert (
+        finish(owner, within_s=30) == f"True content of {KEY}"
+    )  # woke up, found itself superseded, used the heir's result
     assert (tmp_path / "calls").read_text().splitlines() == [KEY, KEY]
     assert scratch_of(Store(tmp_path / "store")) == []
     assert not (tmp_path / "store" / "failed").exists()
@@ -142,23 +121,23 @@ def test_frozen_owner_loses_its_lease_and_throws_its_work_away(tmp_path: Path) -
 
 def test_a_stage_longer_than_its_lease_is_kept_by_heartbeats(tmp_path: Path) -> None:
     owner = start_child(tmp_path / "store", tmp_path / "calls", seconds=5.0, lease_s=2.0)
-    wait_for(tmp_path / "calls")
+    wait_for(tmp_path / "calls", within_s=20)
     heir = start_child(tmp_path / "store", tmp_path / "calls", seconds=0, lease_s=2.0)
-    assert finish(owner) == f"False content of {KEY}"
-    assert finish(heir) == f"True content of {KEY}"
+    assert finish(owner, within_s=30) == f"False content of {KEY}"
+    assert finish(heir, within_s=30) == f"True content of {KEY}"
     assert (tmp_path / "calls").read_text().splitlines() == [KEY]
 
 
 def test_busy_instead_of_waiting(tmp_path: Path) -> None:
     owner = start_child(tmp_path / "store", tmp_path / "calls", seconds=0.5)
-    wait_for(tmp_path / "calls")
+    wait_for(tmp_path / "calls", within_s=20)
     with pytest.raises(Busy):
         Store(tmp_path / "store").compute("demo", KEY, refuse_to_compute, meta={}, wait=False)
     waited: list[float] = []
     entry = Store(tmp_path / "store").compute("demo", KEY, refuse_to_compute, meta={}, on_wait=waited.append)
     assert entry.cache_hit
     assert waited
-    finish(owner)
+    finish(owner, within_s=30)
 
 
 def test_failure_leaves_nothing_but_its_log(tmp_path: Path) -> None:
@@ -336,12 +315,12 @@ def test_meta_is_checked_before_computing(tmp_path: Path) -> None:
 def test_sweep_removes_only_what_the_dead_left(tmp_path: Path) -> None:
     live = start_child(tmp_path / "store", tmp_path / "live", key=digest("live"), seconds=1.0)
     dead = start_child(tmp_path / "store", tmp_path / "dead", key=digest("dead"), seconds=60)
-    wait_for(tmp_path / "live")
-    wait_for(tmp_path / "dead")
+    wait_for(tmp_path / "live", within_s=20)
+    wait_for(tmp_path / "dead", within_s=20)
     dead.kill()
     dead.communicate()
     assert Store(tmp_path / "store").sweep() == 1
-    assert finish(live).startswith("False")
+    assert finish(live, within_s=30).startswith("False")
 
 
 def test_entries_and_timings(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a configuration's fine-tuning will hold in memory, measured on the loaded base model and its longest examples.
 
-memory_to_train(model, examples, cfg).total         # bytes of a process
+memory_to_train(model, examples, cfg).total         # bytes of one process; on a processor all of them share the machine's
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ def memory_to_train(model: Model, examples: Sequence[Encoded], cfg: StudyConfig)
     ]
     learner = model
     if train.lora_rank is not None:
-        learner = add_lora(model, rank=train.lora_rank, alpha=train.lora_alpha or 2 * train.lora_rank, seed=0)
+        assert train.lora_alpha is not None, "filled in"
+        learner = add_lora(model, rank=train.lora_rank, alpha=train.lora_alpha, seed=0)
     if runtime.gradient_checkpointing:
         recompute_layers(learner, on=True)
     try:
         return training_memory(
             learner,
             part,
-            micro_batch_tokens=runtime.micro_batch_tokens,
+            micro_batch_tokens=runtime.micro_batch_tokens // runtime.processes,  # each takes every n-th row
             autocast=None if train.dtype == "float32" else train.dtype,
             shards=runtime.processes if runtime.shard else 1,
         )

@@ -166,13 +166,15 @@ class _Ready:
     def memory(self) -> Check:
         """Fine-tuning's weights, gradients, moments and activations, against what is free now (this model is loaded)."""
         memory = memory_to_train(self.model, self._encoded, self.cfg)
-        needed, free = memory.total, available_bytes(self.device)
-        detail = f"fine-tuning needs about {needed / 1e9:.1f} GB, {memory.activations / 1e9:.1f} GB of it activations"
+        sharing = self.cfg.runtime.processes if self.device == "cpu" else 1  # each has a GPU of its own
+        needed, activations = sharing * memory.total, sharing * memory.activations
+        free = available_bytes(self.device)
+        detail = f"fine-tuning needs about {needed / 1e9:.1f} GB, {activations / 1e9:.1f} GB of it activations"
         if free is None:
             return Check("memory", True, f"{detail}; free memory cannot be told", {})
         free += 4 * count_parameters(self.model).total  # held by this check itself
         detail += f"; {free / 1e9:.1f} GB are free on {self.device}"
-        numbers = {"needed_bytes": needed, "activation_bytes": memory.activations, "free_bytes": free}
+        numbers = {"needed_bytes": needed, "activation_bytes": activations, "free_bytes": free}
         return Check("memory", needed <= free, detail, numbers)
 
     def tokenizer_round_trip(self) -> Check:

@@ -103,6 +103,19 @@ def test_settings_that_cannot_work_are_found(ready: Any, override: str, name: st
     assert (name in report.failed) == (override != "data.rule=answer_line")
 
 
+def test_processes_on_one_machine_each_hold_a_copy(ready: Any):
+    needed, activations = (
+        [
+            next(c for c in checked(ready, *words).checks if c.name == "memory").numbers[name]
+            for words in ((), ("runtime.processes=2",))
+        ]
+        for name in ("needed_bytes", "activation_bytes")
+    )
+    copies = [one - own for one, own in zip(needed, activations, strict=True)]
+    assert copies[1] == 2 * copies[0]
+    assert activations[1] == pytest.approx(activations[0], rel=0.1)  # each takes half of the rows
+
+
 def test_a_text_that_does_not_come_back_is_found(ready: Any):
     cfg, sources, found = ready()
     state = module._Ready(filled_in(cfg, sources), sources, **found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,18 +44,20 @@ def made(kind: str) -> Any:
     return add_lora(model, rank=4, alpha=8, seed=0) if kind == "lora" else model
 
 
-def resident_bytes() -> int:
-    """Of this process, now."""
-    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
+def own_bytes(field: str) -> int:
+    """Of this process: `VmRSS` is what it has now, `VmHWM` the most it has had. (getrusage's `ru_maxrss` is no less than what
+    the process that started it had, since exec keeps the peak of the copy that came before.)"""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
 def main(kind: str) -> None:
     """Print the bytes."""
     torch.set_num_threads(1)
     train(made(kind), steps(64), settings=settings(1))  # what is imported on the way is not counted
-    before = resident_bytes()
+    before = own_bytes("VmRSS")
     train(made(kind), steps(), settings=settings(1))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+    print(own_bytes("VmHWM") - before)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler, Solution, finish
 from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
-from rft.core.sampling.engines import Place, open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, choose_engine, open_sampler
 from rft.core.sampling.torch_backend import choose, left_padded
 from rft.core.sampling.vllm_forms import head_size, vllm_refusal
 from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer
@@ -220,22 +220,22 @@ def test_bad_requests_are_named(folder: Path) -> None:
 
 def test_auto_resolves_without_importing_an_engine(folder: Path) -> None:
     code = (
-        "import sys; from rft.core.sampling.engines import resolve_engine\n"
-        "print(resolve_engine('auto', 'LlamaForCausalLM', device='cpu'))\n"
+        "import sys; from rft.core.sampling.engines import choose_engine\n"
+        "print(choose_engine('auto', 'LlamaForCausalLM', device='cpu').engine)\n"
         "assert not {'torch', 'ctranslate2', 'transformers', 'vllm'} & set(sys.modules)"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "ctranslate2"
-    assert resolve_engine("auto", folder, device="cpu") == "ctranslate2"
-    assert resolve_engine("auto", "MambaForCausalLM", device="cpu") == "torch"
-    assert resolve_engine("torch", folder, device="cpu") == "torch"
+    assert choose_engine("auto", folder, device="cpu").engine == "ctranslate2"
+    assert choose_engine("auto", "MambaForCausalLM", device="cpu").engine == "torch"
+    assert choose_engine("torch", folder, device="cpu").engine == "torch"
 
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
 def test_vllm_absent_is_said_plainly(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"vllm.* not installed"):
-        resolve_engine("vllm", folder, device="cuda")
+        choose_engine("vllm", folder, device="cuda")
     with pytest.raises(ValueError, match="vLLM, which is not installed"):
         opened("vllm", folder)
 

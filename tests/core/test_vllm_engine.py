@@ -18,7 +18,7 @@ from scipy import stats
 from vllm_model import served_folder
 
 from rft.core.sampling.base import Solution
-from rft.core.sampling.engines import Place, open_sampler, resolve_engine
+from rft.core.sampling.engines import Place, choose_engine, open_sampler
 from rft.core.tokenization import Prompt
 from rft.execute.executor import LocalProcesses
 from rft.execute.sweep import run_sweep
@@ -50,7 +50,7 @@ def torch_engine(folder: Path) -> Any:
 
 
 def test_the_planner_knows_which_heads_it_takes(folder: Path) -> None:
-    assert resolve_engine("vllm", folder, device="cpu") == "vllm"
+    assert choose_engine("vllm", folder, device="cpu").engine == "vllm"
 
 
 def test_greedy_is_that_of_the_torch_engine(vllm: Any, torch_engine: Any) -> None:

@@ -28,11 +28,11 @@ COLUMNS = (
 SCORE_COLUMNS = ("axis", "held out", "predictor", "cells", "bias", "mean error", "RMSE", "inside 95 %")
 NOTE = (
     "Error: predicted minus measured, in points. Fitted: settings of the rest of the series, without those below "
-    f"{FLOOR:g} % or above {CEILING:g} % (as '2 of 3'), which no line holds. The form is chosen by AICc on the fitted settings alone (line, power law "
-    "to a ceiling, sigmoid; the line stands until another is better by 2, and below five settings). 95 %: interval for what "
-    "the cell will measure; beside it the standard errors that it is made of: the curve's own, scatter over bases and draws, "
-    "test problems, and the distance to a form that fits as well. In brackets: no prediction, for the reason in the last "
-    "column."
+    f"{FLOOR:g} % or above {CEILING:g} % (as '2 of 3'), which no line holds. The form is chosen by AICc on the fitted "
+    "settings alone (line, power law to a ceiling, sigmoid; the line stands until another is better by 2, and below five "
+    "settings). 95 %: interval for what the cell will measure; beside it the standard errors that it is made of: the curve's "
+    "own, scatter over bases and draws, test problems, and the distance to a form that fits as well. In brackets: no "
+    "prediction, for the reason in the last column."
 )
 SCORE_NOTE = (
     "Each predictor on the held-out cells that the fitted ones allow to predict; cells of one series share their fits, so "

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell
 from rft.execute.code import drift_lines
+from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell
-from rft.execute.unread import tell_unread
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import open_store
 from rft.plan.show import plan_text
@@ -59,7 +59,7 @@ class Ahead:
         """Warn of tuned values at an end of their grid, and of donors without equations."""
         plans = [cell.plan for cell in self.cells]
         tell_edges(plans, store=self._store, say=log.warning)
-        tell_unread(plans, store=self._store, say=log.warning)
+        tell_donors(plans, store=self._store, say=log.warning)
 
     @property
     def _cfg(self) -> StudyConfig:

@@ -17,6 +17,7 @@ from typing import Any
 from rft.archive.seals import seal
 from rft.config import StudyConfig
 from rft.execute.code import drift_lines
+from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
@@ -24,7 +25,6 @@ from rft.execute.mirror import mirror_of
 from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.servers import check_servers
 from rft.execute.stages import execute
-from rft.execute.unread import tell_unread
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
 from rft.infra.live import LIVE_FOLDER
@@ -92,7 +92,7 @@ def run_cell(
             finished = finish_cell(cell, study=study, hits=hits, command=command)
     if not cfg.plan.is_shown:
         tell_edges([planned], store=store, say=log.warning)
-        tell_unread([planned], store=store, say=log.warning)
+        tell_donors([planned], store=store, say=log.warning)
     return finished
 
 

@@ -18,13 +18,13 @@ from typing import Any
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
 from rft.execute.code import drift_lines
+from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
-from rft.execute.unread import tell_unread
 from rft.infra.disk import StoreError
 from rft.infra.driver import Driver
 from rft.infra.graph import Event, Result, Task
@@ -108,7 +108,7 @@ def run_sweep(
             cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
             errors |= _run(cleared, store=store, study=study, executor=executor, command=command, heed=driver.heed)
     tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
-    tell_unread([cell.plan for cell in open_cells], store=store, say=log.warning)
+    tell_donors([cell.plan for cell in open_cells], store=store, say=log.warning)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
 

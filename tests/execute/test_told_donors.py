@@ -1,4 +1,4 @@
-"""Donors whose solutions have no equations are told of, each by name, whatever else is in the union."""
+"""Donors without equations, or with fewer draws than k, are told of, each by name, whatever else is in the union."""
 
 from __future__ import annotations
 
@@ -41,13 +41,19 @@ def test_the_one_donor_without_is_named_and_the_record_has_both(tmp_path: Path, 
     assert Record.from_json(read_json(folder / "record.json")).data["no_equation_frac"] == 0.5
 
 
+def test_a_pool_that_ends_before_k_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING, logger="rft"):
+        compute(cell(tmp_path, "marked", more=("k=5",)), study=tmp_path / "study")
+    assert "marked has at most 2 draws of a question, so that k=5 is k=2 of it" in caplog.text
+
+
 @pytest.mark.parametrize(("union", "more"), [(("marked",), ()), (("bare",), ("select.equations=plain",))])
 def test_whoever_has_equations_that_are_read_is_not_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, union: tuple[str, ...], more: tuple[str, ...]
 ):
     with caplog.at_level(logging.WARNING, logger="rft"):
         compute(cell(tmp_path, *union, more=more), study=tmp_path / "study")
-    assert "equation" not in caplog.text
+    assert not any(word in caplog.text for word in ("equation", "at most"))
 
 
 def test_a_sweep_whose_cells_are_made_by_workers_says_it_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):

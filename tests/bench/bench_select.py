@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     options = parser.parse_args()
     if find_spec("editdistance") is None or not options.source.is_file():
-        sys.exit(f"bench_select needs the package editdistance and GSM8K's training file, looked for at {options.source}")
+        sys.exit(
+            f"bench_select needs the package editdistance and GSM8K's training file, looked for at {options.source}"
+        )
     with tempfile.TemporaryDirectory(prefix="bench-select-") as scratch:
         rows, ours, theirs = (Path(scratch, name) for name in ("rows.jsonl", "ours.jsonl", "theirs.jsonl"))
         with open(rows, "w", encoding="utf-8") as file:

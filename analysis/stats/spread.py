@@ -1,7 +1,7 @@
 """The standard deviation of a normal sample with its interval.
 
 >>> spread([36.4, 39.3, 37.4, 27.6, 16.2, 41.6, 44.3, 17.7])
-Spread(value=10.7..., low=7.1..., high=21.8..., num_values=8)
+Spread(value=10.79..., low=7.13..., high=21.97..., num_values=8)
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import editdistance
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.oracle import paper_selection
 

@@ -22,8 +22,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two bases, of which nano-m lacks a draw; two replicates in each draw."""
     shape = grid(models=("nano-s", "nano-m"), fracs=(0.5, 1.0), methods=("sft",), seeds=(0, 1), draws=SEEDS)
     specs = [spec for spec in shape if (spec["model"], spec["pretrain_seed"]) != ("nano-m", 12)]
-    live = write_study(tmp_path_factory.mktemp("draws") / "live", specs=specs, truth=Truth(draw_sd=5.0))
-    return live
+    return write_study(tmp_path_factory.mktemp("draws") / "live", specs=specs, truth=Truth(draw_sd=5.0))
 
 
 def by_hand(study: Path, *, model: str, frac: float) -> dict[int, float]:

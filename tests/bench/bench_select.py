@@ -3,7 +3,8 @@
     python tests/bench/bench_select.py GSM8K_TRAIN.jsonl [--questions 7473] [--draws 100] [--pairs 5]
 
 Both sides read one file of solutions (tests/bench/select_rows.py) and write what they keep; `rft.select --compat
-paper_script` keeps the rows that the plain way keeps. Needs `editdistance`, which the paper's script uses: pip install editdistance.
+paper_script` keeps the rows that the plain way keeps. Needs `editdistance`, which the
+paper's script uses: pip install editdistance.
 """
 
 from __future__ import annotations

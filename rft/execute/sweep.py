@@ -35,6 +35,7 @@ from rft.infra.stores import absolute, open_store
 from rft.infra.study import Study, holds
 from rft.infra.sweep_log import SweepLog
 from rft.plan.paper_costs import comparison_text
+from rft.plan.sharing import Memo
 from rft.plan.show import Estimator, plan_text
 from rft.plan.sources import Resolver
 from rft.plan.sweep_engine import with_one_engine
@@ -76,8 +77,9 @@ def run_sweep(
     Raises ValueError when a job's configuration is invalid: before anything runs.
     """
     with _no_garbage():
-        resolver = Resolver()
-        planned = [plan_cell(cfg, resolver=resolver) for cfg in with_one_engine(jobs)]
+        resolver, memo = Resolver(), Memo()
+        planned = [plan_cell(cfg, resolver=resolver, memo=memo) for cfg in with_one_engine(jobs)]
+        del memo
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)

@@ -68,4 +68,9 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 def key_of(head: Sequence[Any], texts: Mapping[str, str]) -> str:
     """The digest of [*head, fields], from the texts of the fields."""
     text = f"[{','.join(map(text_of, head))},{texts_joined(texts)}]"
+    return digest_of(text)
+
+
+def digest_of(text: str) -> str:
+    """The digest behind a text."""
     return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()

@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 from rft.config import RuntimeConfig
 from rft.infra.digest import digest
 from rft.infra.resume import ResumePoints
+from rft.infra.stage_store import StageStore
 from rft.registry import foreign_source
 from rft.stages.identity import NotPlainError, key_of, text_of, texts_joined
 
@@ -363,3 +364,11 @@ def in_order(
     for target in targets:
         visit(target)
     return list(done.values())
+
+
+def finished(stages: Iterable[Stage[Any]], store: StageStore) -> set[str]:
+    """Keys of the stages that are in the store."""
+    by_kind: dict[str, list[str]] = {}
+    for stage in stages:
+        by_kind.setdefault(stage.kind, []).append(stage.key)
+    return {key for kind, keys in by_kind.items() for key in store.present(kind, keys)}

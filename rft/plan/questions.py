@@ -48,8 +48,13 @@ class Questions:
         """
         self.cfg = cfg
         self.sources = sources
-        self.cell = cell or self
+        self._cell = cell  # not itself, so that a planner goes away when its cell is planned
         self.memo = memo
+
+    @property
+    def cell(self) -> Questions:
+        """The questions of the cell whose model is tested."""
+        return self._cell or self
 
     def options(self, kind: type[Options]) -> Options:
         """The options of the method that has this class of them: the cell's, or one that it rests on."""

@@ -163,7 +163,6 @@ class Sampling(Training):
             note(model, "engine", engine)
         return engine
 
-    @shared
     def sample(
         self,
         weights: Weights,
@@ -268,7 +267,6 @@ class Sampling(Training):
             plugins=RULES.foreign(rule),
         )
 
-    @shared
     def select(
         self, pools: tuple[AnyPool, ...], *, subset: Subset | None = None, checks: Checks | None = None
     ) -> Select:

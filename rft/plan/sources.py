@@ -80,7 +80,7 @@ class Resolver:
 
     def resolve(self, cfg: StudyConfig) -> Sources:
         """What `resolve` gives. Raises ValueError for a missing file or model folder."""
-        parts: list[object] = [getattr(cfg, name) for name in LOOKED_UP]
+        parts = list(_LOOKED_UP(cfg))
         key = tuple(map(id, parts))  # the jobs of a sweep that differ in what is not looked up share these objects
         if key not in self._found:
             self._found[key] = (parts, resolve(cfg))
@@ -89,6 +89,7 @@ class Resolver:
 
 # All of the configuration but what no file, model or engine depends on: whatever is added to it counts
 LOOKED_UP = tuple(one.name for one in fields(StudyConfig) if one.name not in FREE)
+_LOOKED_UP = attrgetter(*LOOKED_UP)
 
 
 def resolve(cfg: StudyConfig) -> Sources:
@@ -174,7 +175,7 @@ def filled_in(cfg: StudyConfig, sources: Sources, *, memo: Memo) -> StudyConfig:
     Two spellings of one cell become one: a model's own learning rate and the same rate in `train.lr`, `seed` and its three
     parts. Raises ValueError for a size beyond what the files hold.
     """
-    parts = memo.once("filled in", (sources, *without_seeds(cfg)), lambda: _filled_in_parts(cfg, sources))
+    parts = memo.once("filled in", (sources, *_LOOKED_UP(cfg)), lambda: _filled_in_parts(cfg, sources))
     return replace(
         cfg,
         data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
@@ -186,7 +187,7 @@ def filled_in(cfg: StudyConfig, sources: Sources, *, memo: Memo) -> StudyConfig:
 
 
 def _filled_in_parts(cfg: StudyConfig, sources: Sources) -> dict[str, Any]:
-    """All that is filled in but seeds, by key."""
+    """All that is filled in but seeds, by key; it follows from no key that is free."""
     data, train = cfg.data, cfg.train
     models = {
         name: _filled_in_model(cfg, model, cfg.donor_train.get(name, train)) for name, model in cfg.donors.items()

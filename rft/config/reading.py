@@ -110,7 +110,7 @@ class _Unnoted:
             self._reading.tops[name] = None
             return getattr(self._target, name)
         own = getattr(type(self._target), name)
-        return own.fget(self) if isinstance(own, property) else own.__get__(self)
+        return own.__get__(self)  # of a method or property
 
 
 def unnoted(cfg: T) -> T:

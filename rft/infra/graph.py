@@ -108,7 +108,9 @@ class Graph:
         self.tasks = {task.id: task for task in tasks}
         self.dependents = dependents_of(tasks)
         self.missing = {task.id: len(set(task.deps)) for task in tasks}
-        self.ready = ReadyTasks(self.priority, {task.id: task.affinity for task in tasks})  # whoever starts one takes it out
+        self.ready = ReadyTasks(
+            self.priority, {task.id: task.affinity for task in tasks}
+        )  # whoever starts one takes it out
         for task in tasks:
             if not task.deps:
                 self.ready.add(task.id)

@@ -89,7 +89,7 @@ class Store:
     def present(self, name: str, keys: Collection[str]) -> set[str]:
         """Those of many keys that `has` would find: folders are listed first, so that a plan of a new study asks for little."""
         check_name(name, NO_KEY)
-        kind, found = os.path.join(self.root, name), set()
+        kind, found = os.path.join(self.root, name), set[str]()
         by_prefix: dict[str, list[str]] = {}
         for key in keys if os.path.isdir(kind) else ():
             by_prefix.setdefault(key[:2], []).append(key)

@@ -182,9 +182,7 @@ class Sampling(Training):
         `name` sets pools apart that models of one base draw, and stands in their samples (the rounds of expert iteration).
         """
         model = model or self.cfg.model
-        row = self._row(
-            weights, subset, temperature, model=model, task=task, shots=shots, drafts=drafts, name=name
-        )
+        row = self._row(weights, subset, temperature, model=model, task=task, shots=shots, drafts=drafts, name=name)
         return Pool(name or model.name, row.first(num_draws), num_draws)
 
     @shared

@@ -21,7 +21,7 @@ import functools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from rft.config.reading import Reading, bare, place_of, read_apart, take_in
 from rft.infra.digest import digest
@@ -156,4 +156,4 @@ def shared(step: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, 
         take_in(p.cfg, found.reading)
         return found.value
 
-    return recalled
+    return cast("Callable[Concatenate[Any, P], R]", recalled)

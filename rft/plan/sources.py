@@ -193,7 +193,7 @@ def _filled_in_parts(cfg: StudyConfig, sources: Sources) -> dict[str, Any]:
         name: _filled_in_model(cfg, model, cfg.donor_train.get(name, train)) for name, model in cfg.donors.items()
     }
     own = _filled_in_model(cfg, cfg.model, train)
-    sizes = {
+    sizes: dict[str, Any] = {
         "num_train": _size("data.num_train", data.num_train, sources.num_pool, "training problems"),
         "eval_problems": _size("data.eval_problems", data.eval_problems, sources.num_test, "test problems"),
     }

@@ -178,7 +178,10 @@ class Stage(Generic[R]):
             twin = object.__new__(kind)
             own = {name: _text(value) for name, value in values.items() if name in texts}
             new = {**values, "key": key_of(head, {**texts, **own})}
-            for name, value in kept:  # one after the other, as a constructor does: so that twins share their table of names
+            for (
+                name,
+                value,
+            ) in kept:  # one after the other, as a constructor does: so that twins share their table of names
                 object.__setattr__(twin, name, new.get(name, value))
             yield twin
 

@@ -11,10 +11,9 @@ of the jobs that it waits for; a driver that is started again finds there what h
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any

@@ -49,8 +49,10 @@ class ReadyTasks:
         self._ready.discard(task_id)
 
     def take(self, *, warm: str = "", elsewhere: Collection[str] = ()) -> str:
-        """Take out the task that goes first, for a worker with the data of affinity `warm` in memory, where other workers have
-        those of `elsewhere`. There must be one."""
+        """Take out the task that goes first; there must be one.
+
+        For a worker with the data of affinity `warm` in memory, where other workers have those of `elsewhere`.
+        """
         top = self._first(self._all)
         assert top is not None, "nothing is ready"
         own = self._first(self._by_affinity[warm]) if warm in self._by_affinity else None

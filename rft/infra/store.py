@@ -87,7 +87,7 @@ class Store:
         return (self.folder(name, key) / MANIFEST_FILE).exists()
 
     def present(self, name: str, keys: Collection[str]) -> set[str]:
-        """Those of many keys that `has` would find: folders are listed first, so that a plan of a new study asks for little."""
+        """Those of many keys that `has` finds. Folders are listed first, so that a plan of a new study asks for little."""
         check_name(name, NO_KEY)
         kind, found = os.path.join(self.root, name), set[str]()
         by_prefix: dict[str, list[str]] = {}

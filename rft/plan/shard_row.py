@@ -1,4 +1,4 @@
-"""The shards of one donor's draws to the questions of a subset, made as far as they are asked for: k = 16 is a part of k = 64.
+"""The shards of one donor's draws to the questions of a subset, made as far as they are asked for: k = 16 is part of k = 64.
 
     row = ShardRow(first, blocks=((0, 256), (256, 512)), draws_each=4, place=place)
     row.first(16)          # 8 shards: two blocks of questions by four blocks of draws; the same objects whoever asks

@@ -9,10 +9,10 @@
         plan(cfg, sources, memo=memo)
 
 Nothing says what a step depends on: it is seen. While a step runs, the keys of the configuration's top level that it looks at
-are noted (rft.config.reading), with what it adds to the cell's setting. A later call with the same arguments recalls the result
-where all these keys have the same values: a number or text by its value, a part (`data`, `train`) by being the same object.
-What the step read then counts as read by the later cell too, so that its setting is that of a plan made alone. A step may be
-a method of the planner or a function that is given one first; it must look at nothing but that and its arguments.
+are noted (rft.config.reading), with what it adds to the cell's setting. A later call with the same arguments recalls the
+result where all these keys have the same values: a number or text by its value, a part (`data`, `train`) by being the same
+object. What the step read then counts as read by the later cell too, so that its setting is that of a plan made alone. A step
+may be a method of the planner or a function that is given one first; it must look at nothing but that and its arguments.
 """
 
 from __future__ import annotations

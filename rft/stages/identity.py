@@ -7,8 +7,9 @@
     'dd68bd695a56ac7a79b01c4a5de242f8'
 
 A study of a hundred thousand cells makes a million stages, most of whose fields are few strings and numbers, or parts that
-many of them share (a recipe, a subset). So the text behind a digest is put together from the texts of its fields, and that of a
-frozen part is remembered. What is not plainly a number, a text or a list of them goes the long way, which also says what is wrong.
+many of them share (a recipe, a subset). So the text behind a digest is put together from the texts of its fields, and that
+of a frozen part is remembered. What is not plainly a number, a text or a list of them goes the long way, which also says
+what is wrong.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python tests/scaling/simulated_sweep.py --cells 100000 --workers 1000 --figure docs/figures/simulated-sweep.png
 
 Stages have the kinds and dependencies that planning gives a grid of 4 fractions, SFT, and RFT with its matched control at
-five k (44 cells and 298 stages a base). Their medians are guesses for a model of a billion parameters on one GPU; what a stage
-really takes is drawn around what the graph is told (log-normal). The bound, which no schedule beats: all work over the
+five k (44 cells and 298 stages a base). Their medians are guesses for a model of a billion parameters on one GPU; what a
+stage really takes is drawn around what the graph is told (log-normal). The bound, which no schedule beats: all work over the
 number of workers, or the longest chain if that is more. `latency_s`: what an engine adds to every stage (docs/scaling.md has
 measured ones). Prints one JSON object: simulated hours, the share by which they exceed the bound, how long workers idle, and
 the processor time that the graph code itself takes for a stage.

@@ -1,4 +1,4 @@
-# make study | test | test-all | test-cluster | vllm-test | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
+# make study | test | test-all | test-cluster | test-slurm | vllm-test | check | smollm2 | real-study | docs | coverage | bench | faults | fuzz      (PYTHON=python3.12 make study  for another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
@@ -6,7 +6,7 @@ MWP ?= ../shared/mwp
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: study test test-all test-cluster check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test vllm-test bench faults fuzz clean
+.PHONY: study test test-all test-cluster test-slurm check lint types smollm2 gsm8k-smoke real-study real-study-gsm8k mwp docs coverage lm-eval-env s3-env s3-test vllm-test bench faults fuzz clean
 
 study: $(STAMP)
 	$(RUN) -m rft.run +study=quickstart
@@ -18,16 +18,16 @@ test: $(DEV)
 test-all: $(DEV)
 	$(RUN) -m pytest -m "not cluster"
 
-# Executors on a real Ray (in an environment of its own) and a real SLURM: the one whose commands are on PATH, else one of one
-# node from the script SLURM_LOCAL, started here and stopped again. Minutes long.
+# Executors on a real Ray (in an environment of its own) and a real SLURM (tests/cluster/with_slurm.sh). Minutes long.
 SLURM_LOCAL ?= ../shared/slurm/slurm-local
-SLURM_DIR := $(CURDIR)/.slurm-local
+WITH_SLURM := SLURM_LOCAL="$(SLURM_LOCAL)" tests/cluster/with_slurm.sh "$(CURDIR)/.slurm-local"
 
 test-cluster: $(DEV) .venv-ray/.installed
-	@set -e; if ! command -v sbatch >/dev/null && test -x "$(SLURM_LOCAL)"; then \
-	trap '"$(SLURM_LOCAL)" stop "$(SLURM_DIR)"' EXIT; "$(SLURM_LOCAL)" start "$(SLURM_DIR)"; . "$(SLURM_DIR)/env"; \
-	export RFT_SLURM_FOLDER="$(SLURM_DIR)"; fi; \
-	$(RUN) -m pytest -n 0 -m cluster tests/cluster
+	$(WITH_SLURM) $(RUN) -m pytest -n 0 -m cluster tests/cluster
+
+# A small part of it, which needs no environment of its own: each stage once, and a stage that fails. A minute; run by .ci/run.
+test-slurm: $(DEV)
+	$(WITH_SLURM) $(RUN) -m pytest -n 0 -m cluster tests/cluster/test_real_slurm.py -k "runs_once or failed_stage"
 
 .venv-ray/.installed: pyproject.toml constraints.txt
 	test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray

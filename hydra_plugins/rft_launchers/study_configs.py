@@ -42,8 +42,10 @@ class StudyConfigs:
 
     def __init__(self, composer: JobComposer) -> None:
         self.composer = composer
-        self._templates: dict[tuple[tuple[str, ...], frozenset[str]], _Template] = {}
+        self._templates: dict[tuple[tuple[str, ...], tuple[str, ...]], _Template] = {}
         self._values: dict[str, Any] = {}
+        self._keys: dict[str, str | None] = {}  # by override
+        self._one_of: dict[str, Any] = {}
 
     def composed(self, number: int, job: Sequence[str]) -> DictConfig:
         """The job as Hydra has it, with its number; names that hold a time are resolved here, so that all workers agree."""
@@ -53,37 +55,50 @@ class StudyConfigs:
         """The job's configuration. Raises what Hydra raises for an override that does not fit, ValueError for what cannot
         work."""
         free, rest = self._parted(job)
-        shape = (tuple(rest), frozenset(free))
+        shape = (rest, tuple(free))
         template = self._templates.get(shape)
         if template is None:
             template = self._templates[shape] = self._first(job, free, number)
             return template.config
         values = {key: self._typed(key, text) for key, text in free.items()} if template.is_free else {}
         if not template.is_free or any(value is _NOT_TYPED for value in values.values()):
-            return _typed_long(self.composed(number, job))
+            return self._with_shared_parts(_typed_long(self.composed(number, job)))
         return _checked(template, values)
 
     def _first(self, job: Sequence[str], free: dict[str, str], number: int) -> _Template:
         composed = self.composed(number, job)
-        config = _typed_long(composed)
+        config = self._with_shared_parts(_typed_long(composed))
         own = OmegaConf.to_container(self.composer.unfinished(job), resolve=False)
         assert isinstance(own, dict)
         made = any(_follows(value) for key, value in own.items() if key != "hydra") or any(map(_follows, job))
         return _Template(config, not made, {_without_seeds(config)})
 
-    def _parted(self, job: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    def _with_shared_parts(self, config: StudyConfig) -> StudyConfig:
+        """Equal parts of several jobs as one object, so that planning sees at once that they are."""
+        for one in dataclasses.fields(config):
+            part = getattr(config, one.name)
+            setattr(config, one.name, self._one_of.setdefault(f"{one.name} {part!r}", part))
+        return config
+
+    def _parted(self, job: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
         """Overrides of free keys, by key, and the rest. A key that is given twice is in the rest."""
         free: dict[str, str] = {}
         rest: list[str] = []
         for text in job:
-            key, _, _ = text.partition("=")
-            if key in FREE and key not in free and self.composer.is_plain(text):
+            key = self._free_key(text)
+            if key is not None and key not in free:
                 free[key] = text
             else:
                 rest.append(text)
         others = {text.lstrip("+~").partition("=")[0] for text in rest}
-        twice = [key for key in free if key in others]
-        return ({}, list(job)) if twice else (free, rest)
+        return (free, tuple(rest)) if others.isdisjoint(free) else ({}, tuple(job))
+
+    def _free_key(self, text: str) -> str | None:
+        """The key that an override sets, where that is free."""
+        if text not in self._keys:
+            key = text.partition("=")[0]
+            self._keys[text] = key if key in FREE and self.composer.is_plain(text) else None
+        return self._keys[text]
 
     def _typed(self, key: str, text: str) -> Any:
         """The value as the schema has it; _NOT_TYPED where it does not fit, so that Hydra may say why."""

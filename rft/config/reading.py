@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar, cast
@@ -33,6 +35,13 @@ class Reading:
 
     setting: dict[str, Any] = field(default_factory=dict)  # dotted path -> JSON value
     seeds: dict[str, int] = field(default_factory=dict)  # name -> seed
+    tops: dict[str, None] = field(default_factory=dict)  # keys of the top level, whether they were noted or not
+
+    def take_in(self, other: Reading) -> None:
+        """What was read by another one counts as read here."""
+        self.setting.update(other.setting)
+        self.seeds.update(other.seeds)
+        self.tops.update(other.tops)
 
 
 class _View:
@@ -47,12 +56,14 @@ class _View:
 
     def __getattr__(self, name: str) -> Any:
         path = self._prefix + name
+        if not self._prefix:
+            self._reading.tops[name] = None
         if name in self._cache:
             return self._cache[name]
-        value = getattr(self._target, name)
         spec = specs(type(self._target)).get(name)
         if spec is None:  # a method or property of the class
-            return value
+            return getattr(unnoted(self), name)
+        value = getattr(self._target, name)
         role = self._role or spec.role
         if isinstance(value, dict) or dataclasses.is_dataclass(value):
             inner = None if role is Role.result else role
@@ -86,9 +97,56 @@ def watched(cfg: T, reading: Reading) -> T:
     return cast(T, _View(cfg, reading, "", None))
 
 
+class _Unnoted:
+    """Stands for a whole configuration of which nothing is noted but which of its keys were looked at."""
+
+    __slots__ = ("_reading", "_target")
+
+    def __init__(self, target: Any, reading: Reading) -> None:
+        self._target, self._reading = target, reading
+
+    def __getattr__(self, name: str) -> Any:
+        if name in specs(type(self._target)):
+            self._reading.tops[name] = None
+            return getattr(self._target, name)
+        own = getattr(type(self._target), name)
+        return own.__get__(self)  # of a method or property
+
+
 def unnoted(cfg: T) -> T:
     """The bare configuration, nothing noted: to see whether something is asked for at all, and for estimates."""
-    return cast(T, cast(Any, cfg)._target) if isinstance(cfg, _View) else cfg
+    if not isinstance(cfg, _View):
+        return cfg
+    return cast(T, cast(Any, cfg)._target if cfg._prefix else _Unnoted(cfg._target, cfg._reading))
+
+
+@contextmanager
+def read_apart(cfg: Any) -> Iterator[Reading]:
+    """What is read of a watched configuration inside the block, which then counts as read by the whole."""
+    reading: Reading = cfg._reading
+    before = Reading(reading.setting, reading.seeds, reading.tops)
+    inside = Reading()
+    reading.setting, reading.seeds, reading.tops = inside.setting, inside.seeds, inside.tops
+    try:
+        yield inside
+    finally:
+        reading.setting, reading.seeds, reading.tops = before.setting, before.seeds, before.tops
+        reading.take_in(inside)
+
+
+def take_in(cfg: Any, other: Reading) -> None:
+    """What was read elsewhere counts as read of this watched configuration."""
+    cfg._reading.take_in(other)
+
+
+def place_of(part: Any) -> tuple[Any, ...] | None:
+    """What a watched part of a configuration is: the part itself, and where it stands; None for what is not watched."""
+    return (part._target, part._prefix) if isinstance(part, _View) else None
+
+
+def bare(cfg: Any) -> Any:
+    """The object behind a watched configuration, which notes nothing at all."""
+    return cfg._target
 
 
 def note(cfg: Any, path: str, value: Any) -> None:

@@ -34,6 +34,7 @@ from rft.infra.reservations import reserved
 from rft.infra.stores import open_store
 from rft.infra.study import Study
 from rft.plan.cell import plan
+from rft.plan.sharing import Memo
 from rft.plan.show import plan_text
 from rft.plan.sources import Resolver
 from rft.records import RECORD_FILE, write_json
@@ -42,10 +43,13 @@ from rft.stages.stage import Stage
 log = logging.getLogger("rft")
 
 
-def plan_cell(cfg: StudyConfig, *, resolver: Resolver | None = None) -> PlannedCell:
-    """Look up files, models and engines, plan, and count tokens. Raises ValueError before anything is computed or written."""
+def plan_cell(cfg: StudyConfig, *, resolver: Resolver | None = None, memo: Memo | None = None) -> PlannedCell:
+    """Look up files, models and engines, plan, and count tokens. Raises ValueError before anything is computed or written.
+
+    `resolver`, `memo`: what was looked up and planned for other cells of the sweep.
+    """
     sources = (resolver or Resolver()).resolve(cfg)
-    cell = plan(cfg, sources)
+    cell = plan(cfg, sources, memo=memo)
     check_lengths(cell, sources)
     return PlannedCell(cfg, sources, cell)
 

@@ -38,6 +38,7 @@ from rft.infra.digest import digest
 from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan
 from rft.plan.planner import Planner
+from rft.plan.sharing import Memo
 from rft.plan.sources import Sources, filled_in
 from rft.records import Problem, read_json, write_json
 from rft.stages.finetune import training_pairs
@@ -123,7 +124,7 @@ def report_key(cfg: StudyConfig, cell: CellPlan) -> str:
 
 def run_preflight(cfg: StudyConfig, sources: Sources, *, model: Path, train: Path, test: Path, key: str = "") -> Report:
     """All checks. A check that raises has failed with what it raised."""
-    ready = _Ready(filled_in(cfg, sources), sources, model=model, train=train, test=test)
+    ready = _Ready(filled_in(cfg, sources, memo=Memo()), sources, model=model, train=train, test=test)
     checks: dict[str, Callable[[], Check]] = {
         "memory": ready.memory,
         "tokenizer": ready.tokenizer_round_trip,

@@ -79,6 +79,10 @@ class BucketStore:
             self._listed[name] = (time.monotonic(), keys)
         return key in keys
 
+    def present(self, name: str, keys: Collection[str]) -> set[str]:
+        """Those of the keys that `has` finds."""
+        return {key for key in keys if self.has(name, key)}
+
     def folder(self, name: str, key: str) -> Path:
         """Where the stage lies on this machine, if it was made here or brought."""
         return self.cache.folder(name, key)

@@ -13,9 +13,16 @@ Executors (rft.execute.executor) decide where tasks run and tell the graph what 
 
 from __future__ import annotations
 
+import heapq
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from rft.infra.ready import ReadyTasks
+
+RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a task is tried again that another process computes
 
 
 @dataclass(frozen=True)
@@ -90,12 +97,26 @@ def dependents_of(tasks: Sequence[Task]) -> dict[str, list[str]]:
 class Graph:
     """The state of one run over a graph. Raises ValueError for a malformed one."""
 
-    def __init__(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        on_event: Callable[[Event], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.priority = priorities(tasks)
         self.tasks = {task.id: task for task in tasks}
         self.dependents = dependents_of(tasks)
         self.missing = {task.id: len(set(task.deps)) for task in tasks}
-        self.ready = {task.id for task in tasks if not task.deps}  # not begun; whoever starts one takes it out
+        self.ready = ReadyTasks(
+            self.priority, {task.id: task.affinity for task in tasks}
+        )  # whoever starts one takes it out
+        for task in tasks:
+            if not task.deps:
+                self.ready.add(task.id)
+        self._clock = clock
+        self._postponed: list[tuple[float, str]] = []  # when to try it again, and a task that another process computes
+        self._pauses: dict[str, float] = {}  # of such tasks the last one, in seconds
         self.results: dict[str, Result] = {}
         self.on_event = on_event
 
@@ -109,6 +130,23 @@ class Graph:
     ) -> None:
         """An event that changes nothing here."""
         self.on_event(Event(kind, self.tasks[task_id], fraction=fraction, seconds=seconds, error=error))
+
+    def postpone(self, task_id: str, reason: str) -> None:
+        """Another process computes it: it is ready again after a pause, twice as long each time."""
+        pause = min(2 * self._pauses.get(task_id, RETRY_BUSY_S[0] / 2), RETRY_BUSY_S[1])
+        self._pauses[task_id] = pause
+        heapq.heappush(self._postponed, (self._clock() + pause, task_id))
+        self.tell("waiting", task_id, error=reason)
+
+    def wake(self) -> None:
+        """Postponed tasks whose pause is over are ready again."""
+        while self._postponed and self._postponed[0][0] <= self._clock():
+            self.ready.add(heapq.heappop(self._postponed)[1])
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next postponed task is due; without end where none is."""
+        return max(0.0, self._postponed[0][0] - self._clock()) if self._postponed else math.inf
 
     def finish(self, task_id: str, value: Any, seconds: float) -> None:
         """The task is done: what waited for it alone becomes ready."""

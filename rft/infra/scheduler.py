@@ -5,7 +5,7 @@
     results = run_graph(tasks, workers=2, threads=1, on_event=lambda event: None)
     results["sft"].status, results["sft"].value, results["sft"].error, results["sft"].seconds
 
-The task with the longest chain of work that starts with it goes first (rft.infra.graph.priorities). A failed task's
+The task with the longest chain of work that starts with it goes first (rft.infra.ready). A failed task's
 dependents are skipped with the root cause, all others go on. A worker that dies, or is silent for `stall_s` seconds, fails
 only its task, after one retry. A task whose stage another process computes (rft.infra.entry.Busy) gives its worker back and
 is tried later. Ctrl-C, SIGTERM and SIGHUP stop all workers within seconds; what they had finished stays finished.
@@ -23,9 +23,7 @@ from rft.infra.graph import Event, Graph, Result, Task
 from rft.infra.interrupts import stopped_by_signals
 from rft.infra.process import Worker
 
-_RETRY_BUSY_S = (0.05, 1.0)  # first and longest pause before a busy task is tried again
 _MAX_ATTEMPTS = 2  # of a task whose worker died
-_AFFINITY_SLACK = 0.8  # a task that fits this worker's warm caches goes first from this share of the top priority on
 _STOP_S = 3.0  # workers' time for cleaning up when interrupted
 
 
@@ -55,8 +53,6 @@ class _Run:
         self, tasks: Sequence[Task], *, workers: int, threads: int, on_event: OnEvent, stall_s: float | None
     ) -> None:
         self.graph = Graph(tasks, on_event=on_event)
-        self.postponed: dict[str, float] = {}  # busy task -> monotonic time to try it again
-        self.pauses: dict[str, float] = {}  # busy task -> its last pause in seconds
         self.attempts: dict[str, int] = {}
         self.num_workers = min(workers, len(tasks))
         self.threads = threads
@@ -68,7 +64,7 @@ class _Run:
         with stopped_by_signals():
             try:
                 while not self.graph.is_finished:
-                    self._wake_postponed()
+                    self.graph.wake()
                     self._dispatch()
                     self._listen()
                     self._watch()
@@ -79,27 +75,14 @@ class _Run:
     def _dispatch(self) -> None:
         for worker in [w for w in self.workers if w.idle]:
             if self.graph.ready:
-                self._start(worker, self._choose(worker))
+                others = {other.affinity for other in self.workers if other is not worker}
+                self._start(worker, self.graph.ready.take(warm=worker.affinity, elsewhere=others))
         starting = sum(not worker.is_ready for worker in self.workers)
         for _ in range(min(len(self.graph.ready) - starting, self.num_workers - len(self.workers))):
             self.workers.append(Worker(threads=self.threads))
 
-    def _choose(self, worker: Worker) -> str:
-        """Longest path first; among nearly equals, one whose data this worker has in memory, then one nobody has."""
-        top = max(self.graph.priority[task_id] for task_id in self.graph.ready)
-        near = [task_id for task_id in self.graph.ready if self.graph.priority[task_id] >= top * _AFFINITY_SLACK]
-        others = {other.affinity for other in self.workers if other is not worker}
-
-        def order(task_id: str) -> tuple[int, float, str]:
-            affinity = self.graph.tasks[task_id].affinity
-            rank = 0 if affinity and affinity == worker.affinity else 2 if affinity in others else 1
-            return rank, -self.graph.priority[task_id], task_id
-
-        return min(near, key=order)
-
     def _start(self, worker: Worker, task_id: str) -> None:
         task = self.graph.tasks[task_id]
-        self.graph.ready.remove(task_id)
         try:
             worker.send(task_id, task.affinity, (task.function, task.payload))
         except OSError:  # it died while idle; _listen will see that and retry the task elsewhere
@@ -115,8 +98,7 @@ class _Run:
         if self.graph.is_finished:
             return
         pipes = {worker.pipe: worker for worker in self.workers}
-        timeout_s = min([1.0, *(at - time.monotonic() for at in self.postponed.values())])
-        speaking = wait(list(pipes), timeout=max(0.0, timeout_s))
+        speaking = wait(list(pipes), timeout=min(1.0, self.graph.pause_s))
         running = [worker.task_id for worker in self.workers if worker.task_id is not None]
         if running and not speaking:
             self.graph.tell("tick", running[0])
@@ -153,20 +135,9 @@ class _Run:
         if message[0] == "done":
             self.graph.finish(task_id, message[1], message[2])
         elif message[0] == "busy":
-            self._postpone(task_id, message[1])
+            self.graph.postpone(task_id, message[1])
         else:
             self.graph.fail(task_id, message[1], trace=message[2], seconds=message[3])
-
-    def _postpone(self, task_id: str, reason: str) -> None:
-        pause = min(2 * self.pauses.get(task_id, _RETRY_BUSY_S[0] / 2), _RETRY_BUSY_S[1])
-        self.pauses[task_id] = pause
-        self.postponed[task_id] = time.monotonic() + pause
-        self.graph.tell("waiting", task_id, error=reason)
-
-    def _wake_postponed(self) -> None:
-        for task_id in [task_id for task_id, at in self.postponed.items() if at <= time.monotonic()]:
-            del self.postponed[task_id]
-            self.graph.ready.add(task_id)
 
     def _bury(self, worker: Worker, *, cause: str | None = None) -> None:
         """A worker died, or hangs: its task is retried once, a new worker takes its place when there is work."""

@@ -45,6 +45,10 @@ class StageStore(Protocol):
         """Whether the stage is finished."""
         ...
 
+    def present(self, name: str, keys: Collection[str]) -> set[str]:
+        """Those of the keys whose stages are finished."""
+        ...
+
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, or None."""
         ...

@@ -26,7 +26,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ from rft.infra.timings import Timing, append_timing, read_timings
 
 log = logging.getLogger(__name__)
 
+NO_KEY = 32 * "0"  # checks a name alone
 LEASE_S = 60.0  # every process on one store must agree on it
 _POLL_S = (0.001, 0.5)  # first and longest pause between two looks at another owner's key
 _PATIENCE_S = 0.02  # wait before checking whether an owner is dead, which costs ten times a look at the key
@@ -84,6 +85,20 @@ class Store:
     def has(self, name: str, key: str) -> bool:
         """Whether the stage is finished, by its manifest's existence alone (for plans: reads nothing)."""
         return (self.folder(name, key) / MANIFEST_FILE).exists()
+
+    def present(self, name: str, keys: Collection[str]) -> set[str]:
+        """Those of many keys that `has` finds. Folders are listed first, so that a plan of a new study asks for little."""
+        check_name(name, NO_KEY)
+        kind, found = os.path.join(self.root, name), set[str]()
+        by_prefix: dict[str, list[str]] = {}
+        for key in keys if os.path.isdir(kind) else ():
+            by_prefix.setdefault(key[:2], []).append(key)
+        for prefix, asked in by_prefix.items():
+            folder = os.path.join(kind, prefix)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                there = set(os.listdir(folder))
+                found.update(key for key in asked if key in there and self.has(name, key))
+        return found
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, or None. A damaged one is named in a warning, moved to quarantine, and counts as None.

@@ -13,6 +13,7 @@ from rft.plan.allocate import allocated
 from rft.plan.choose import chosen_of
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
+from rft.plan.sharing import shared
 from rft.records import Problem
 from rft.stages.allocate import AnyPool
 from rft.stages.generation import Shots
@@ -48,6 +49,7 @@ class Rft(Method):
         return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
 
 
+@shared
 def selected(p: Planner) -> tuple[Selection, ...]:
     """The choice among the pools of the cell's donors; a thinned union's after the whole union's."""
     pools = tuple(_pool(p, donor=name) for name in p.donors)

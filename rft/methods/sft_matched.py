@@ -49,7 +49,7 @@ class SftMatched(Method):
 
     def plan(self, p: Planner) -> Trained:
         name = p.options(SftMatchedOptions).to
-        other = METHODS[name]().plan(p)
+        other = p.planned(name)
         like = other.all_steps_of
         if not like or not isinstance(other.weights, Finetune) or METHODS[name].chooses:
             raise ValueError(

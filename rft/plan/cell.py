@@ -11,18 +11,19 @@ method is a file of rft.methods.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rft.config import DataKind, StudyConfig
+from rft.config import SEEDS, DataKind, ModelConfig, StudyConfig
 from rft.config.fields import Role, specs
 from rft.config.reading import Reading, unnoted, watched
 from rft.infra.digest import digest
-from rft.plan.method import METHODS, Method, Trained
+from rft.plan.method import METHODS, Trained
 from rft.plan.planner import Planner
-from rft.plan.sources import Sources, filled_in
+from rft.plan.sharing import Memo
+from rft.plan.sources import Sources, filled_in, without_seeds
 from rft.plan.told import told
 from rft.stages.evaluate import Evaluate
 from rft.stages.loss import Loss
@@ -33,6 +34,7 @@ from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 
 OF_DATA = "data."  # keys of a data set
+OWN_SEEDS = tuple(name for name in SEEDS if name != "seed")  # `seed` is the default of others
 PUBLISHED = ("published_loss", "published_loss_source", "licence")
 
 
@@ -144,33 +146,41 @@ class CellPlan:
         return tuple(in_order([self.read.trained.weights], inputs=made_of))
 
 
-def plan(cfg: StudyConfig, sources: Sources) -> CellPlan:
+def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> CellPlan:
     """One cell. Pure: the same configuration and sources give the same keys anywhere.
 
+    `memo`: what planning other cells of a sweep has found, which this one may share.
     Raises ValueError for a size beyond what the data set holds.
     """
-    reading, full = Reading(), filled_in(cfg, sources)
-    p = Planner(watched(full, reading), sources)
-    stages = _stages(p, METHODS[p.cfg.method]())
-    key = digest([[stage.key for stage in stages.targets], reading.setting, reading.seeds])
+    memo = memo or Memo()
+    full = filled_in(cfg, sources, memo=memo)
+    parts, model = without_seeds(full), full.model
+    p = Planner(watched(full, Reading()), sources, memo=memo)
+    found = memo.found(_stages, p)
+    stages, reading = found.value, found.reading
+    key = memo.key([stage.key for stage in stages.targets], reading)
+    facts = memo.once("facts", (model, stages.base), lambda: _model_facts(model, stages.base))
+    names = memo.once("names", parts, lambda: _names(full))
+    candidates = memo.once("may be unused", parts, lambda: tuple(_valued(full)))
     return CellPlan(
         cell_id=_cell_id(full, reading, key),
         cell_key=key,
-        names={"model": full.model.name, "data": full.data.name, "method": METHODS[full.method].title},
+        names=names,
         setting=reading.setting,
         seeds=reading.seeds,
-        unused=tuple(sorted(_unused(full, reading))),
+        unused=_unused(candidates, full, reading),
         read=stages,
-        model_facts=_model_facts(full, stages.base),
+        model_facts=facts,
         sets=tuple(_further_set(name, full, p, stages.trained) for name in sorted(full.eval_sets)),
-        told=tuple(told(full, sources)),
+        told=memo.once("told", (sources, *parts), lambda: tuple(told(full, sources))),
     )
 
 
-def _stages(p: Planner, method: Method) -> CellStages:
+def _stages(p: Planner) -> CellStages:
     """What is read of the configuration here and below is the cell's setting."""
+    method = p.cfg.method
     base = p.base()
-    trained = method.plan(p)
+    trained = p.planned(method)
     measured = _measured(trained, p, drafts=trained.drafts)
     return CellStages(
         base=base,
@@ -213,8 +223,11 @@ def _perturbed(trained: Trained, p: Planner) -> Evaluate:
     return p.evaluate(trained.weights, problems=copy, task=trained.task, shots=trained.shots, drafts=drafts)
 
 
-def _model_facts(cfg: StudyConfig, base: Weights) -> dict[str, Any]:
-    model = cfg.model
+def _names(cfg: StudyConfig) -> dict[str, str]:
+    return {"model": cfg.model.name, "data": cfg.data.name, "method": METHODS[cfg.method].title}
+
+
+def _model_facts(model: ModelConfig, base: Weights) -> dict[str, Any]:
     facts = {name: getattr(model, name) for name in ("name", "family", "post_trained", *PUBLISHED)}
     tokens = model.pretrain_tokens if model.pretrain is None else model.pretrain.tokens
     return facts | {"pretrain_tokens": tokens, "base_key": base.key, "base_setting": _configuration_key(base)}
@@ -227,14 +240,19 @@ def _configuration_key(base: Weights) -> str:
     return base.key_without("seed")
 
 
-def _unused(cfg: StudyConfig, reading: Reading) -> Iterator[str]:
-    """Keys of the top level that have a value and were not read."""
-    read = {*reading.setting, *reading.seeds}
+def _valued(cfg: StudyConfig) -> Iterator[str]:
+    """Keys of the top level that change results and have a plain value; seeds, which may have none, come beside."""
     for name, spec in specs(StudyConfig).items():
         value = getattr(cfg, name)
         plain = not dataclasses.is_dataclass(value) and not isinstance(value, dict) and value not in (None, [])
-        if spec.role in (Role.result, Role.seed) and plain and name not in read and name != "seed":
+        if spec.role is Role.result and plain:
             yield name
+
+
+def _unused(valued: Iterable[str], cfg: StudyConfig, reading: Reading) -> tuple[str, ...]:
+    """Keys of the top level that have a value and were not read."""
+    seeds = [name for name in OWN_SEEDS if name not in reading.seeds and getattr(cfg, name) is not None]
+    return tuple(sorted([*(name for name in valued if name not in reading.setting), *seeds]))
 
 
 def _cell_id(cfg: StudyConfig, reading: Reading, key: str) -> str:

@@ -16,8 +16,9 @@ from typing import Any
 
 from rft.config import ModelConfig
 from rft.config.reading import unnoted
-from rft.plan.method import Task
+from rft.plan.method import METHODS, Task, Trained
 from rft.plan.sampling import Sampling
+from rft.plan.sharing import shared
 from rft.plan.tuning import Grid, epochs_times, grid_of, tuned
 from rft.plan.yields import (
     BYTES_PER_PROBLEM,
@@ -40,11 +41,18 @@ from rft.text.answers import RULES
 class Planner(Sampling):
     """Plans the stages of one cell: questions, training, sampling, and here what is scored."""
 
+    @shared
+    def planned(self, method: str) -> Trained:
+        """What a method makes of the cell: its own, or one that it is matched to."""
+        return METHODS[method]().plan(self)
+
+    @shared
     def shots(self) -> Shots | None:
         """Worked examples before each question, from the training problems."""
         count = self.cfg.data.num_shots
         return Shots(self.pool, count, self.data_seed) if count else None
 
+    @shared
     def finetune(
         self,
         trainset: Trainset,
@@ -108,6 +116,7 @@ class Planner(Sampling):
             ),
         )
 
+    @shared
     def perturb(self) -> Perturb:
         """A numbers-changed copy of the problems that are scored."""
         seed, originals, count = self.cfg.eval.perturbed_seed, self.scored, self.num_scored

@@ -7,7 +7,6 @@ p.questions         # what is sampled; p.scored, p.num_scored: what is scored
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TypeVar
 
 from rft.config import (
@@ -23,6 +22,7 @@ from rft.config.reading import note, unnoted, values_of, whole
 from rft.plan.data_files import SetSource
 from rft.plan.method import options_of
 from rft.plan.reading_rows import row_map
+from rft.plan.sharing import Memo, shared
 from rft.plan.sources import Sources
 from rft.plan.yields import (
     BYTES_PER_PROBLEM,
@@ -38,14 +38,23 @@ Options = TypeVar("Options")
 class Questions:
     """Problems of a cell as stages, with the options and seeds that choose among them."""
 
-    def __init__(self, cfg: StudyConfig, sources: Sources, *, cell: Questions | None = None) -> None:
+    def __init__(
+        self, cfg: StudyConfig, sources: Sources, *, cell: Questions | None = None, memo: Memo | None = None
+    ) -> None:
         """`cfg` with its defaults filled in (rft.plan.sources.filled_in), watched by whoever wants to know what is read.
 
-        `cell`: where these are a further test set, the questions of the cell whose model it tests.
+        `cell`: where these are a further test set, the questions of the cell whose model it tests. `memo`: what planning
+        other cells has found; `cfg` is then a watched one.
         """
         self.cfg = cfg
         self.sources = sources
-        self.cell = cell or self
+        self._cell = cell  # not itself, so that a planner goes away when its cell is planned
+        self.memo = memo
+
+    @property
+    def cell(self) -> Questions:
+        """The questions of the cell whose model is tested."""
+        return self._cell or self
 
     def options(self, kind: type[Options]) -> Options:
         """The options of the method that has this class of them: the cell's, or one that it rests on."""
@@ -66,7 +75,8 @@ class Questions:
         """Of pools and of random choices among their paths."""
         return _seed(self.cfg.sample_seed)
 
-    @cached_property
+    @property
+    @shared
     def pool(self) -> Problems:
         """All human training problems, the validation split taken off."""
         if self.cfg.data.kind is DataKind.world:
@@ -74,14 +84,16 @@ class Questions:
         size = self.cfg.data.num_validation
         return self._part("train") if size else self._train_rows
 
-    @cached_property
+    @property
+    @shared
     def validation(self) -> Problems:
         """Problems held out of training for choices."""
         if self.cfg.data.kind is DataKind.world:
             return self._world("validation", count=self.cfg.data.num_validation)
         return self._part("validation")
 
-    @cached_property
+    @property
+    @shared
     def test(self) -> Problems:
         """The test set."""
         if self.cfg.data.kind is DataKind.world:
@@ -106,11 +118,13 @@ class Questions:
         return max(1, round(self.cfg.data_frac * _size(self.cfg.data.num_train)))
 
     @property
+    @shared
     def human(self) -> Subset:
         """The cell's human subset: the first of the order that `data_seed` gives (nested in the fraction)."""
         return Subset(self.pool, self.num_human, self.data_seed)
 
     @property
+    @shared
     def all_human(self) -> Subset:
         """The human subset of a cell on all the data."""
         return Subset(self.pool, _size(self.cfg.data.num_train), self.data_seed)
@@ -199,6 +213,7 @@ class Questions:
         )
 
     @property
+    @shared
     def guards(self) -> tuple[Leakage | Golds, ...]:
         """Checks before scores: no question that the cell trains on is a test question, the rule reads the golds of files."""
         return (*(self._leakage if self.cfg.eval.split is Split.test else ()), *self.golds(self.scored))

@@ -18,6 +18,8 @@ from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
 from rft.plan.method import Task
 from rft.plan.servers import address, endpoint_of
+from rft.plan.shard_row import Drawer, ShardRow, placed
+from rft.plan.sharing import shared
 from rft.plan.training import Training
 from rft.plan.yields import (
     BYTES_PER_PATH,
@@ -48,6 +50,7 @@ class Sampling(Training):
         """Those whose samples are pooled, models and pools drawn elsewhere: the union's as listed, or the model itself."""
         return list(self.cfg.union) or [self.cfg.model.name]
 
+    @shared
     def imported(self, name: str, *, num_draws: int) -> ImportedPool:
         """The first draws of a pool that was drawn elsewhere, to the questions of the cell."""
         pool, content = self.cfg.pools[name], self.sources.pools[name]
@@ -64,26 +67,25 @@ class Sampling(Training):
         )
         return ImportedPool(name, (stage,), num_draws, self.questions)
 
+    @shared
     def served(self, name: str, *, num_draws: int) -> ServedPool:
         """`num_draws` solutions of a server to every question of the cell, in the same blocks as a model's here."""
         plain = unnoted(self.cfg).servers[name]
         how, endpoint, subset = self._served(name), endpoint_of(plain), self.questions
         parts = ["stream", "served", how.weights, how.model, how.kind]
+        drawer = self._drawer(name, subset.source.split, num_params=plain.num_params or 0)
         shards = tuple(
             ServedShard(
                 served=how,
                 endpoint=endpoint,
                 subset=subset,
-                block=block,
-                draws=draws,
                 temperature=self.cfg.temperature,
                 top_p=self.cfg.sampling.top_p,
                 seed=self.sample_seed,
                 stream=digest(parts),
                 shown_rule=unnoted(self.cfg).data.rule,
-                label=f"sample {name} {subset.source.split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
                 model=name,
-                work=self._drawing(block, draws, num_params=plain.num_params or 0),
+                **placed(drawer, block, draws),
             )
             for draws, block in self._places(num_draws, subset)
         )
@@ -112,6 +114,7 @@ class Sampling(Training):
         )
 
     @property
+    @shared
     def donor_shots(self) -> Shots | None:
         """Worked examples of donors that are not fine-tuned: human ones of the cell. Noted only where there are some, so
         that cells from before keep their setting. Raises ValueError for more than there are."""
@@ -125,6 +128,7 @@ class Sampling(Training):
             )
         return Shots(self.pool, count, self.data_seed, among=self.num_human)
 
+    @shared
     def generation(
         self,
         *,
@@ -178,15 +182,31 @@ class Sampling(Training):
         `name` sets pools apart that models of one base draw, and stands in their samples (the rounds of expert iteration).
         """
         model = model or self.cfg.model
+        row = self._row(weights, subset, temperature, model=model, task=task, shots=shots, drafts=drafts, name=name)
+        return Pool(name or model.name, row.first(num_draws), num_draws)
+
+    @shared
+    def _row(
+        self,
+        weights: Weights,
+        subset: Subset,
+        temperature: float | None,
+        *,
+        model: ModelConfig,
+        task: Task | None,
+        shots: Shots | None,
+        drafts: Evaluate | None,
+        name: str,
+    ) -> ShardRow:
+        """The shards of a donor's draws, as many as are asked for."""
         generation = self.generation(model=model, task=task, shots=shots, name=name)
         if temperature is None:
             temperature = self.cfg.temperature
-        places = [
-            self._place(draws, block, model=model, split=subset.source.split)
-            for draws, block in self._places(num_draws, subset)
-        ]
-        if not places:  # no problem of a subset is left: said where the problems are looked up
-            return Pool(name or model.name, (), num_draws)
+        draws_each, size = self.cfg.sampling.draws_per_shard, self.cfg.sampling.problems_per_shard
+        blocks = tuple(_blocks(subset.num_problems, size, whole=False))
+        drawer = self._drawer(model.name, subset.source.split, num_params=model_size(model).num_params)
+        if not blocks:  # no problem of a subset is left: said where the problems are looked up
+            return ShardRow(None, drawer, blocks=blocks, draws_each=draws_each)
         first = Shard(
             weights=weights,
             subset=subset,
@@ -198,21 +218,13 @@ class Sampling(Training):
             seed=self.sample_seed,
             shown_rule=unnoted(self.cfg).data.rule,
             model=model.name,
-            **places[0],
+            **placed(drawer, blocks[0], (0, draws_each)),
         )
-        shards = (first, *first.variants(places[1:]))
-        return Pool(name or model.name, shards, num_draws)
+        return ShardRow(first, drawer, blocks=blocks, draws_each=draws_each)
 
-    def _place(
-        self, draws: tuple[int, int], block: tuple[int, int], *, model: ModelConfig, split: str
-    ) -> dict[str, Any]:
-        """The fields by which shards of one pool differ."""
-        return {
-            "block": block,
-            "draws": draws,
-            "label": f"sample {model.name} {split} {block[0]}-{block[1]} draw {draws[0]}+{draws[1] - draws[0]}",
-            "work": self._drawing(block, draws, num_params=model_size(model).num_params),
-        }
+    def _drawer(self, model: str, split: str, *, num_params: float) -> Drawer:
+        data = unnoted(self.cfg).data
+        return Drawer(model, split, num_params, data.expected_question_tokens, data.expected_solution_tokens)
 
     def _places(self, num_draws: int, subset: Subset) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
         """(draws, block of problems) of every shard."""
@@ -220,14 +232,7 @@ class Sampling(Training):
             for block in _blocks(subset.num_problems, self.cfg.sampling.problems_per_shard, whole=False):
                 yield draws, block
 
-    def _drawing(self, block: tuple[int, int], draws: tuple[int, int], *, num_params: float) -> Work:
-        """The size of a shard."""
-        data = unnoted(self.cfg).data
-        count = (block[1] - block[0]) * (draws[1] - draws[0])
-        tokens = count * data.expected_solution_tokens
-        flops_each = 2.0 * num_params * (data.expected_solution_tokens + data.expected_question_tokens)
-        return Work(tokens, count * flops_each, BYTES_PER_SAMPLE_TOKEN * tokens)
-
+    @shared
     def random_stream(self, model: ModelConfig, name: str = "") -> str:
         """Which stream of random numbers samples from a base take: donors with one stream would draw alike.
 
@@ -244,6 +249,7 @@ class Sampling(Training):
         return digest([*parts, name] if name else parts)
 
     @property
+    @shared
     def checks(self) -> Checks:
         """What the cell's configuration keeps."""
         select, rule = self.cfg.select, self.cfg.data.rule

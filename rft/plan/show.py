@@ -21,7 +21,7 @@ from rft.infra.stage_store import StageStore
 from rft.infra.timings import Timing
 from rft.infra.units import count_text, duration_text, size_text
 from rft.plan.cell import CellPlan
-from rft.stages.stage import Stage, in_order
+from rft.stages.stage import Stage, finished, in_order
 
 OVERHEAD_S = 0.2  # of every stage: reading inputs, writing, committing
 MAX_CELLS_SHOWN = 40
@@ -148,7 +148,7 @@ def plan_text(
     """The whole plan of a sweep."""
     estimator = Estimator(store, flops_per_s=runtime.flops_per_s)
     stages = in_order(target for cell in cells for target in cell.targets)
-    missing = {stage.key for stage in stages if not store.has(stage.kind, stage.key)}
+    missing = {stage.key for stage in stages} - finished(stages, store)
     rows = plan_rows(stages, missing=missing, estimator=estimator)
     num_jobs = len(cells) if num_jobs is None else num_jobs
     lines = [f"cells: {len(cells)} of {num_jobs} jobs" + _repeats(num_jobs - len(cells))]
@@ -157,7 +157,7 @@ def plan_text(
         f"  {_shortened(cell.cell_id)}: {what}" for cell, what in zip(cells[:MAX_CELLS_SHOWN], added, strict=True)
     ]
     lines += [f"  ... and {len(cells) - MAX_CELLS_SHOWN} more"] if len(cells) > MAX_CELLS_SHOWN else []
-    lines += dict.fromkeys(line for cell in cells for line in cell.told)
+    lines += dict.fromkeys(line for told in dict.fromkeys(cell.told for cell in cells) for line in told)
     lines += [*_collapsed(cells), *_further_sets(cells)]
     lines += [f"{'stage':<14} {'unique':>7} {'cached':>7} {'tokens':>9} {'FLOPs':>9} {'disk':>10} {'time':>9}"]
     lines += [_line(row) for row in rows]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from rft.config import FREE, DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
+from rft.config import FREE, SEEDS, DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import AUTO, Choice, choose_engine
 from rft.infra.devices import planned_kind
@@ -28,6 +30,7 @@ from rft.plan.data_files import (
     refuse_leaks,
 )
 from rft.plan.own_model import stored_dtype
+from rft.plan.sharing import Memo
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
 
@@ -77,7 +80,7 @@ class Resolver:
 
     def resolve(self, cfg: StudyConfig) -> Sources:
         """What `resolve` gives. Raises ValueError for a missing file or model folder."""
-        parts: list[object] = [getattr(cfg, name) for name in LOOKED_UP]
+        parts = list(_LOOKED_UP(cfg))
         key = tuple(map(id, parts))  # the jobs of a sweep that differ in what is not looked up share these objects
         if key not in self._found:
             self._found[key] = (parts, resolve(cfg))
@@ -86,6 +89,7 @@ class Resolver:
 
 # All of the configuration but what no file, model or engine depends on: whatever is added to it counts
 LOOKED_UP = tuple(one.name for one in fields(StudyConfig) if one.name not in FREE)
+_LOOKED_UP = attrgetter(*LOOKED_UP)
 
 
 def resolve(cfg: StudyConfig) -> Sources:
@@ -157,37 +161,53 @@ def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> Se
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null
 
 
-def filled_in(cfg: StudyConfig, sources: Sources) -> StudyConfig:
+def without_seeds(cfg: StudyConfig) -> tuple[object, ...]:
+    """All of the configuration but its seeds: what jobs that differ in their seeds alone share."""
+    return _BUT_SEEDS(cfg)
+
+
+_BUT_SEEDS = attrgetter(*(one.name for one in fields(StudyConfig) if one.name not in SEEDS))
+
+
+def filled_in(cfg: StudyConfig, sources: Sources, *, memo: Memo) -> StudyConfig:
     """The configuration with every default that is kept elsewhere filled in where planning reads it.
 
     Two spellings of one cell become one: a model's own learning rate and the same rate in `train.lr`, `seed` and its three
     parts. Raises ValueError for a size beyond what the files hold.
     """
+    parts = memo.once("filled in", (sources, *_LOOKED_UP(cfg)), lambda: _filled_in_parts(cfg, sources))
+    return replace(
+        cfg,
+        data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
+        train_seed=cfg.seed if cfg.train_seed is None else cfg.train_seed,
+        sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
+        corpus_seed=None if cfg.corpus_seed == cfg.pretrain_seed else cfg.corpus_seed,
+        **parts,
+    )
+
+
+def _filled_in_parts(cfg: StudyConfig, sources: Sources) -> dict[str, Any]:
+    """All that is filled in but seeds, by key; it follows from no key that is free."""
     data, train = cfg.data, cfg.train
     models = {
         name: _filled_in_model(cfg, model, cfg.donor_train.get(name, train)) for name, model in cfg.donors.items()
     }
     own = _filled_in_model(cfg, cfg.model, train)
-    return replace(
-        cfg,
-        model=own,
-        donors=models,
-        train=replace(_with_alpha(train), lr=own.lr),
-        donor_train={name: replace(_with_alpha(one), lr=None) for name, one in cfg.donor_train.items()},
-        data=replace(
-            data,
-            prompt=own.prompt or data.prompt,
-            num_train=_size("data.num_train", data.num_train, sources.num_pool, "training problems"),
-            eval_problems=_size("data.eval_problems", data.eval_problems, sources.num_test, "test problems"),
-        ),
-        data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
-        train_seed=cfg.seed if cfg.train_seed is None else cfg.train_seed,
-        sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,
-        corpus_seed=None if cfg.corpus_seed == cfg.pretrain_seed else cfg.corpus_seed,
-        pretrain_tokens=None,
-        servers={n: replace(one, prompt=one.prompt or data.prompt) for n, one in cfg.servers.items()},
-        eval_sets={name: _filled_in_set(name, data, cfg.model.prompt, sources) for name, data in cfg.eval_sets.items()},
-    )
+    sizes: dict[str, Any] = {
+        "num_train": _size("data.num_train", data.num_train, sources.num_pool, "training problems"),
+        "eval_problems": _size("data.eval_problems", data.eval_problems, sources.num_test, "test problems"),
+    }
+    sets = {name: _filled_in_set(name, one, cfg.model.prompt, sources) for name, one in cfg.eval_sets.items()}
+    return {
+        "model": own,
+        "donors": models,
+        "train": replace(_with_alpha(train), lr=own.lr),
+        "donor_train": {name: replace(_with_alpha(one), lr=None) for name, one in cfg.donor_train.items()},
+        "data": replace(data, prompt=own.prompt or data.prompt, **sizes),
+        "pretrain_tokens": None,
+        "servers": {n: replace(one, prompt=one.prompt or data.prompt) for n, one in cfg.servers.items()},
+        "eval_sets": sets,
+    }
 
 
 def _filled_in_set(name: str, data: DataConfig, prompt: str | None, sources: Sources) -> DataConfig:

@@ -19,6 +19,7 @@ from rft.config import (
 from rft.config.reading import note, unnoted, values_of, whole
 from rft.plan.method import Task
 from rft.plan.questions import Questions
+from rft.plan.sharing import shared
 from rft.plan.yields import (
     BYTES_PER_EXAMPLE,
     expected_kept,
@@ -42,6 +43,7 @@ from rft.text.prompts import OWN, content_of
 class Training(Questions):
     """Bases, and what is made of them."""
 
+    @shared
     def base(self, model: ModelConfig | None = None) -> Weights:
         """The base model of a configuration: pretrained here, or imported."""
         model = model or self.cfg.model
@@ -73,6 +75,7 @@ class Training(Questions):
         given = self.cfg.corpus_seed
         return self.cfg.pretrain_seed if given is None else given
 
+    @shared
     def _corpus(self, recipe: PretrainConfig) -> Corpus:
         assert self.cfg.data.world is not None
         num_tokens = recipe.tokens
@@ -86,11 +89,13 @@ class Training(Questions):
             work=Work(num_tokens, 0.0, 2.0 * num_tokens),
         )
 
+    @shared
     def _heldout(self) -> Heldout:
         assert self.cfg.data.world is not None
         world, count = values_of(self.cfg.data.world, leave_out=("human_style",)), self.cfg.loss.max_tokens
         return Heldout(world=world, num_tokens=count, label=f"held-out slice of {count:,} tokens", work=Work(count))
 
+    @shared
     def loss(self, base: Weights) -> Loss:
         """Measured pretraining loss of the cell's base on one held-out text."""
         cfg = self.cfg
@@ -117,6 +122,7 @@ class Training(Questions):
         """Share of the examples that the cell's own fine-tuning uses."""
         return self.cfg.train.examples_frac
 
+    @shared
     def human_set(self, subset: Subset | None = None, *, examples_frac: float = 1.0) -> HumanSet:
         """The human paths of a subset, by default the cell's."""
         return HumanSet(
@@ -194,6 +200,7 @@ class Training(Questions):
         """The recipe in force for one of the cell's models, without a donor's learning rate (which is its `lr`)."""
         return self.cfg.train if self.is_own(model) else self.cfg.donor_train.get(model.name, self.cfg.train)
 
+    @shared
     def recipe(self, model: ModelConfig, *, values: Values) -> Recipe:
         """The cell's fine-tuning recipe for one of its models, with these values where given."""
         train = self.train_of(model)
@@ -231,6 +238,7 @@ class Training(Questions):
         """Whether a model is the cell's own and not a donor."""
         return bool(model.name == self.cfg.model.name)
 
+    @shared
     def task(self, model: ModelConfig | None = None) -> Task:
         """What a model is asked: to solve a question."""
         model = model or self.cfg.model

@@ -44,14 +44,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 from rft.config import RuntimeConfig
 from rft.infra.digest import digest
 from rft.infra.resume import ResumePoints
+from rft.infra.stage_store import StageStore
 from rft.registry import foreign_source
+from rft.stages.identity import NotPlainError, key_of, text_of, texts_joined
 
 if TYPE_CHECKING:
     from rft.core.sampling.held import HeldSampler
 
 R = TypeVar("R", covariant=True)  # what a finished stage is read as
 NEVER = object()  # equals no value of a field
-MAX_DIGESTS = 200_000  # remembered in one process
+MAX_PARTS = 50_000  # remembered in one process
+MAX_PART = 1_000  # characters of its text
 NUM_BYTES_SMALL = 20_000
 SAMPLES_FILE = "samples.jsonl.gz"
 
@@ -145,8 +148,12 @@ class Stage(Generic[R]):
     inputs: tuple[Stage[Any], ...] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        try:  # texts first: parts of it are then known, with the stages in them
+            key = key_of(self._head(), _texts(self))
+        except NotPlainError:
+            key = digest([*self._head(), self.identity()])  # says what is wrong with it
         object.__setattr__(self, "inputs", tuple(_stages_in(self._values())))
-        object.__setattr__(self, "key", _digest([self.kind, *_code(type(self)), self.identity()]))
+        object.__setattr__(self, "key", key)
 
     def identity(self) -> dict[str, Any]:
         """Everything that can change the result, as JSON values; inputs by their keys."""
@@ -155,18 +162,27 @@ class Stage(Generic[R]):
     def key_without(self, *names: str) -> str:
         """The key as if the named fields did not exist: without its seed, all draws of a base have one key."""
         left = {name: value for name, value in self.identity().items() if name not in names}
-        return _digest([self.kind, *_code(type(self)), left])
+        return digest([*self._head(), left])
 
     def variants(self, changes: Iterable[Mapping[str, Any]]) -> Iterator[Self]:
         """Copies with other values of fields that hold no stages, at a fifth of the price of new stages: a pool has many
         shards that differ in their place alone.
         """
-        identity = self.identity()
+        try:
+            head, texts, kind = self._head(), _texts(self), type(self)
+        except NotPlainError:
+            yield from (dataclasses.replace(self, **values) for values in changes)
+            return
+        kept = [(name, getattr(self, name)) for name in _all_fields(kind)]
         for values in changes:
-            twin = copy.copy(self)
-            twin.__dict__.update(values)
-            own = {name: _plain(value) for name, value in values.items() if name in identity}
-            twin.__dict__["key"] = _digest([self.kind, *_code(type(self)), {**identity, **own}])
+            twin = object.__new__(kind)
+            own = {name: _text(value) for name, value in values.items() if name in texts}
+            new = {**values, "key": key_of(head, {**texts, **own})}
+            for (
+                name,
+                value,
+            ) in kept:  # one after the other, as a constructor does: so that twins share their table of names
+                object.__setattr__(twin, name, new.get(name, value))
             yield twin
 
     def run(self, work: StageContext) -> Done:
@@ -187,12 +203,17 @@ class Stage(Generic[R]):
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def _head(self) -> tuple[Any, ...]:
+        """What stands before its identity in what its key is the digest of."""
+        return (self.kind, *_code(type(self)))
+
     def _values(self) -> Iterator[Any]:
         return (getattr(self, name) for name, _ in _identity_fields(type(self)))
 
 
 _fields: dict[Any, tuple[tuple[str, Any], ...]] = {}  # by class
 _codes: dict[Any, tuple[Any, ...]] = {}
+_inits: dict[Any, tuple[str, ...]] = {}
 
 
 def _identity_fields(kind: Any) -> tuple[tuple[str, Any], ...]:
@@ -209,6 +230,13 @@ def _code(kind: Any) -> tuple[Any, ...]:
         source = foreign_source(kind.__module__)
         _codes[kind] = (kind.version,) if source is None else (kind.version, source)
     return _codes[kind]
+
+
+def _all_fields(kind: Any) -> tuple[str, ...]:
+    """Names of all fields of a class, in order."""
+    if kind not in _inits:
+        _inits[kind] = tuple(one.name for one in dataclasses.fields(kind))
+    return _inits[kind]
 
 
 def identity_of(value: Any) -> dict[str, Any]:
@@ -233,7 +261,55 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
-    return identity_of(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    return identity_of(value) if _is_part(value) else value
+
+
+def _is_part(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """The texts of an identity's fields (rft.stages.identity), by name. Raises NotPlainError for a value without one."""
+    return {
+        name: _text(one)
+        for name, left_out in _identity_fields(type(value))
+        if (one := getattr(value, name)) != left_out
+    }
+
+
+def _text(value: Any) -> str:
+    """The text of `_plain(value)`."""
+    if type(value) in _ATOMS:
+        return text_of(value)
+    if isinstance(value, Stage):
+        return f'"{value.key}"'
+    if type(value) is tuple:
+        return f"[{','.join(map(_text, value))}]"
+    return _remembered(value).text if _is_part(value) else text_of(_plain(value))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known of a part of stages: its text and the stages in it. The part itself, so that its id stays its own."""
+
+    value: Any
+    text: str
+    stages: tuple[Stage[Any], ...]
+
+
+_parts: dict[int, _Part] = {}  # of frozen parts, by id: many stages share one
+
+
+def _remembered(value: Any) -> _Part:
+    found = _parts.get(id(value))
+    if found is None:
+        within = (getattr(value, name) for name, _ in _identity_fields(type(value)))
+        found = _Part(value, texts_joined(_texts(value)), tuple(_stages_in(within)))
+        if type(value).__dataclass_params__.frozen and len(found.text) <= MAX_PART:
+            if len(_parts) >= MAX_PARTS:
+                _parts.clear()
+            _parts[id(value)] = found
+    return found
 
 
 def _stages_in(values: Iterable[Any]) -> Iterator[Stage[Any]]:
@@ -244,8 +320,10 @@ def _stages_in(values: Iterable[Any]) -> Iterator[Stage[Any]]:
             yield value
         elif isinstance(value, tuple):
             yield from _stages_in(value)
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            yield from _stages_in(getattr(value, name) for name, _ in _identity_fields(type(value)))
+        elif _is_part(value):
+            known = _parts.get(id(value))
+            within = (getattr(value, name) for name, _ in _identity_fields(type(value)))
+            yield from known.stages if known is not None else _stages_in(within)
 
 
 def _copied(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -266,18 +344,6 @@ def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _copied(value, change)
     return value
-
-
-_digests: dict[str, str] = {}  # by repr of the identity, which is ten times faster than the digest; cells share stages
-
-
-def _digest(identity: list[Any]) -> str:
-    text = repr(identity)
-    if text not in _digests:
-        if len(_digests) >= MAX_DIGESTS:
-            _digests.clear()
-        _digests[text] = digest(identity)
-    return _digests[text]
 
 
 def made_of(stage: Stage[Any]) -> tuple[Stage[Any], ...]:
@@ -301,3 +367,11 @@ def in_order(
     for target in targets:
         visit(target)
     return list(done.values())
+
+
+def finished(stages: Iterable[Stage[Any]], store: StageStore) -> set[str]:
+    """Keys of the stages that are in the store."""
+    by_kind: dict[str, list[str]] = {}
+    for stage in stages:
+        by_kind.setdefault(stage.kind, []).append(stage.key)
+    return {key for kind, keys in by_kind.items() for key in store.present(kind, keys)}

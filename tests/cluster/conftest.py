@@ -63,7 +63,11 @@ def ray_nodes() -> Iterator[Engine]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     )
     assert nodes.stdout is not None
-    address = next(line.strip() for line in nodes.stdout if line[0].isdigit() and line.strip()[-1].isdigit())
+    told = (line.strip() for line in nodes.stdout)
+    address = next((line for line in told if line[:1].isdigit() and line[-1].isdigit()), None)
+    if address is None:  # a busy machine can be slower than Ray's own patience with its processes
+        nodes.wait(timeout=120)
+        pytest.fail("the nodes of the Ray cluster did not start: see what tests/cluster/ray_nodes.py 3 says")
     yield Engine("ray", str(RAY_PYTHON), ["--address", address], nodes)
     nodes.communicate("end\n", timeout=120)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -90,6 +90,43 @@ def test_words_about_other_words_mean_what_hydra_makes_of_them(words: tuple[str,
             job = [*words, "study_name=s", f"seed={seed}"]
             hydra = configs.composer.loader.load_sweep_config(configs.composer.master, job)
             assert configs.of(job, number=seed) == to_study_config(hydra)
+
+
+WORDS = (
+    *("model=nano-xs", "model=nano-s", "train=paper", "train=world", "prompt=plain", "method=sft", "method=rft"),
+    *("k=2", "k=16", "++k=3", "data_frac=0.5", "seed=1", "seed=${k}", "train_seed=5", "train_seed=null", "++seed=7"),
+    *("train.epochs=2", "++train.epochs=3", "train.lr=0.01", "train.max_steps=${seed}", "~train.lr", "model.lr=0.5"),
+    *(
+        "union=[nano-xs]",
+        "union=[nano-xs,nano-s]",
+        "select.cap=3",
+        "+data.num_shots=2",
+        "data.num_train=${data.num_test}",
+    ),
+    *("+hydra.job.env_set.A=b", "hydra.job.name=${method}", "temperature=0.9", "eval.vote_k=4", "sample_from=all"),
+)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_jobs_are_what_hydra_makes_of_them_or_are_refused_as_by_it(seed: int):
+    rng = random.Random(seed)
+    with configs_of() as configs:
+        for number in range(16):
+            job = ["study_name=s", *rng.sample(WORDS, rng.randint(1, 6))]
+            ours = _outcome(configs.of, job, number=number)
+            assert ours == _outcome(_as_hydra_has_it, configs.composer, job), job
+
+
+def _as_hydra_has_it(composer: JobComposer, job: list[str]) -> StudyConfig:
+    return to_study_config(composer.loader.load_sweep_config(composer.master, job))
+
+
+def _outcome(compose: Callable[..., StudyConfig], *given: object, **more: object) -> object:
+    """The configuration, or the kind of error that refuses the job."""
+    try:
+        return compose(*given, **more)
+    except Exception as error:
+        return type(error)
 
 
 @pytest.mark.parametrize("bad", ["k=0", "data_frac=1.5", "method=stf", "temperature=0"])

@@ -19,6 +19,7 @@ from rft.execute.preflight import PREFLIGHT_FILE, PreflightError, Report, prefli
 from rft.execute.stages import execute
 from rft.infra.store import Store
 from rft.plan.cell import plan
+from rft.plan.sharing import Memo
 from rft.plan.sources import Sources, filled_in, resolve
 from rft.records import read_json
 from rft.stages.stage import in_order
@@ -118,7 +119,7 @@ def test_processes_on_one_machine_each_hold_a_copy(ready: Any):
 
 def test_a_text_that_does_not_come_back_is_found(ready: Any):
     cfg, sources, found = ready()
-    state = module._Ready(filled_in(cfg, sources), sources, **found)
+    state = module._Ready(filled_in(cfg, sources, memo=Memo()), sources, **found)
     state.test[0] = type(state.test[0])("t", "an unknownword here", "1", "1")
     check = state.tokenizer_round_trip()
     assert (check.passed, check.numbers["changed"]) == (False, 1)

@@ -2,7 +2,7 @@
 
     journal = Journal(folder / "job-12.jsonl")
     journal.note("started", "sft"); journal.note("done", "sft", seconds=8.1)
-    Journals(folder).fresh()             # [Note("started", "sft", ...), Note("done", "sft", seconds=8.1)]
+    Journals().fresh([folder / "job-12.jsonl"])    # [Note("started", "sft", ...), Note("done", "sft", seconds=8.1)]
     outcomes([folder / "job-12.jsonl"])  # {"sft": Note("done", "sft", seconds=8.1)}
 
 A file is only ever appended to, by one process at a time. The driver of a sweep follows all of them; a job looks into those
@@ -11,10 +11,9 @@ of the jobs that it waits for; a driver that is started again finds there what h
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -73,24 +72,19 @@ class Journal:
 
 
 class Journals:
-    """Follows all files of a folder."""
+    """Follows files: those that it is told of each time, or all of a folder."""
 
-    def __init__(self, folder: Path, *, wanted: Callable[[str], bool] = lambda name: True) -> None:
-        self.folder = folder
-        self._wanted = wanted
-        self._tails: dict[str, Tail] = {}
+    def __init__(self) -> None:
+        self._tails: dict[Path, Tail] = {}
 
-    def fresh(self) -> list[Note]:
-        """The lines that came since the last call, file by file."""
-        try:
-            names = sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(".jsonl"))
-        except FileNotFoundError:
-            return []
-        found: list[Note] = []
-        for name in filter(self._wanted, names):
-            tail = self._tails.setdefault(name, Tail(self.folder / name))
-            found += [_note(row) for row in tail.fresh()]
-        return found
+    def fresh(self, paths: Iterable[Path]) -> list[Note]:
+        """The lines of these files that came since the last call, file by file; of none that is not there yet."""
+        return [_note(row) for path in paths for row in self._tails.setdefault(path, Tail(path)).fresh()]
+
+
+def journals_in(folder: Path) -> list[Path]:
+    """The files of a folder, where nobody knows their names beforehand."""
+    return sorted(folder.glob("*.jsonl"))
 
 
 def outcomes(paths: Iterable[Path]) -> dict[str, Note]:

@@ -15,13 +15,14 @@ import logging
 import os
 import pickle
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rft.infra.cluster.journal import Journals
+from rft.infra.cluster.journal import Journals, journals_in
 from rft.infra.cluster.ray_worker import Call, perform_there
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.graph import Event, Graph, Result, Task
@@ -31,7 +32,6 @@ from rft.infra.process import THREAD_VARIABLES
 
 log = logging.getLogger("rft")
 
-PAUSE_S = 1.0  # before a task is tried again whose stage another process computes
 STOP_S = 5.0  # for tasks to clean up when the sweep is stopped
 
 
@@ -91,10 +91,9 @@ class _Run:
         self.graph = Graph(tasks, on_event=on_event)
         self.remote = ray.remote(perform_there)
         self.folder = how.folder.absolute() / secrets.token_hex(4)
-        self.journals = Journals(self.folder)
+        self.journals = Journals()
         self.running: set[str] = set()
         self.refs: dict[Any, str] = {}  # of tasks that Ray has
-        self.postponed: dict[str, float] = {}  # busy task -> monotonic time to try it again
 
     def run(self) -> dict[str, Result]:
         self._check_demands()
@@ -107,14 +106,15 @@ class _Run:
             except KeyboardInterrupt:
                 self._cancel()
                 raise
+            finally:  # nobody reads the journals of a run that is over
+                shutil.rmtree(self.folder, ignore_errors=True)
         return self.graph.results
 
     def _submit(self) -> None:
-        due = {name for name, at_s in self.postponed.items() if at_s <= time.monotonic()}
-        self.postponed = {name: at_s for name, at_s in self.postponed.items() if name not in due}
-        for task_id in sorted(self.graph.ready | due, key=lambda one: -self.graph.priority[one]):
+        self.graph.wake()
+        while self.graph.ready:
+            task_id = self.graph.ready.take()
             task = self.graph.tasks[task_id]
-            self.graph.ready.discard(task_id)
             call = Call(task_id, task.function, str(self.folder), os.getcwd())
             remote = self.remote.options(**self._options(self.how.table.of(task), name=f"{task.group} {task_id}"))
             self.refs[remote.remote(call, pickle.dumps(task.payload))] = task_id
@@ -133,7 +133,7 @@ class _Run:
     def _listen(self) -> None:
         """Take what has ended, waiting a second for the first."""
         if not self.refs:
-            time.sleep(PAUSE_S / 10)
+            time.sleep(min(0.1, self.graph.pause_s))
             return
         first, rest = self.ray.wait(list(self.refs), num_returns=1, timeout=1.0)
         more = self.ray.wait(rest, num_returns=len(rest), timeout=0)[0] if first and rest else []
@@ -154,8 +154,7 @@ class _Run:
         elif outcome[0] == "failed":
             self.graph.fail(task_id, outcome[1], trace=outcome[2], seconds=outcome[3])
         else:
-            self.postponed[task_id] = time.monotonic() + PAUSE_S
-            self.graph.tell("waiting", task_id, error=outcome[1])
+            self.graph.postpone(task_id, outcome[1])
 
     def _reason(self, error: Exception) -> str:
         """Why a task has no outcome: Ray has given up, or it could not even be taken out of its envelope."""
@@ -167,7 +166,7 @@ class _Run:
 
     def _read(self) -> None:
         """Who has begun, and how far it is; a second beginning is a retry by Ray."""
-        for note in self.journals.fresh():
+        for note in self.journals.fresh(journals_in(self.folder)):
             if note.task in self.graph.results or note.kind not in ("started", "progress"):
                 continue
             if note.kind == "started" and note.task in self.running:

@@ -84,7 +84,7 @@ class _Run:
         first = self.register.next_number()
         self._take_up(self._queued())
         self.plan = self._planned(tasks, first)
-        self.journals = Journals(how.folder, wanted=self._is_ours)
+        self.journals = Journals()
 
     def run(self) -> dict[str, Result]:
         with stopped_by_signals():
@@ -182,13 +182,9 @@ class _Run:
         tasks = tuple(task.id for task in bundle.tasks)
         return Submitted(number, slurm_id, tasks, tuple(sorted(bundle.outside)), tuple(sorted(needs)))
 
-    def _is_ours(self, name: str) -> bool:
-        number = name.removeprefix("job-").removesuffix(".jsonl")
-        return number.isdigit() and int(number) in self.jobs
-
     def _read(self) -> None:
         """What jobs noted since the last time."""
-        for note in self.journals.fresh():
+        for note in self.journals.fresh([journal_path(self.how.folder, number) for number in sorted(self.jobs)]):
             if note.task in self.graph.tasks and note.task not in self.graph.results:
                 self._take(note)
 

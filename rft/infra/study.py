@@ -17,7 +17,6 @@ refused changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -33,7 +32,7 @@ from rft.archive.files import json_at, present
 from rft.archive.seals import fault
 from rft.infra.disk import children, disk_errors
 from rft.infra.live import LIVE_FOLDER
-from rft.infra.masking import mask_arguments, mask_tree
+from rft.infra.masking import mark_of, mask_arguments, mask_tree
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, whole_file, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 
@@ -106,9 +105,9 @@ class Study:
 
     def register_invalid(self, job: str, *, reason: str) -> None:
         """Enter a job that could not be planned, with the reason; `job` names it by its overrides."""
-        job = " ".join(mask_arguments(job.split(" ")))
-        folder = f"invalid-{hashlib.sha256(job.encode()).hexdigest()[:8]}"
-        name = f"invalid job ({job})"
+        shown = " ".join(mask_arguments(job.split(" ")))
+        mark = mark_of(job, secret=shown != job)
+        folder, name = f"invalid-{mark}", f"invalid job ({shown})" + ("" if shown == job else f" {mark}")
         entry = {"cell_id": name, "folder": folder, "invalid": True}
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:

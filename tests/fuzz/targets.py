@@ -64,7 +64,7 @@ def _numbers(text: str) -> list[Fraction]:
     plain = "".join(str(int(c)) if c.isdecimal() else c for c in text)
     found = []
     # 6e7 is one number; in 6E7E, which is none, the runs of digits are read, as the paper's own scorer does
-    for match in re.finditer(r"[\d.,$]+(?:[eE][-+]?\d{1,3}(?!\w|\.\w))?|\d+\s*/\s*\d+", plain):
+    for match in re.finditer(r"\$?[\d.,]+(?:[eE][-+]?\d{1,3}(?!\w|\.\w))?|\d+\s*/\s*\d+", plain):
         before = plain[: match.start()].rstrip().rstrip("$").rstrip()  # "- 3" is -3, whatever the space is
         sign = -1 if before.endswith(("-", "\N{MINUS SIGN}", "\N{EN DASH}")) else 1
         bare = match[0].replace("$", "").replace(",", "").rstrip(".").replace(" ", "")

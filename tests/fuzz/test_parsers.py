@@ -126,7 +126,13 @@ def test_the_oracle_sees_a_false_equation():
 
 @pytest.mark.parametrize(
     ("text", "found", "right"),
-    [("6E7E", "7", "7"), ("6e7", "60000000", "60000000"), ("6e7.", "60000000", "60000000"), ("2e5.3", "5.3", "5.3")],
+    [
+        ("6E7E", "7", "7"),
+        ("6e7", "60000000", "60000000"),
+        ("6e7.", "60000000", "60000000"),
+        ("2e5.3", "5.3", "5.3"),
+        ("4$7", "7", "7"),
+    ],
 )
 def test_what_looks_like_an_exponent_and_is_none_is_runs_of_digits(text: str, found: str, right: str):
     """As in the scorer of the paper; the fuzzer's oracle reads them alike."""
@@ -134,4 +140,4 @@ def test_what_looks_like_an_exponent_and_is_none_is_runs_of_digits(text: str, fo
     assert number is not None
     assert number.answer == found
     assert Fraction(right) in _numbers(text)
-    assert (Fraction(7) in _numbers(text)) is (text == "6E7E")
+    assert (Fraction(7) in _numbers(text)) is (found == "7")

@@ -116,3 +116,18 @@ def test_a_replacing_sweep_swaps_the_list_with_its_first_cell(tmp_path: Path):
     study.register(["c-3"])
     assert names(study) == ["b-2", "c-3"]
     assert not list(study.folder.glob("invalid-*"))
+
+
+def test_jobs_that_read_alike_once_masked_are_two_and_stay_the_same_in_a_rerun(tmp_path: Path):
+    study = Study(tmp_path / "s", "s")
+    for _ in range(2):
+        study.begin()
+        for secret in ("hunter2", "hunter3"):
+            study.register_invalid(f"hub.token={secret} k=0", reason="k=0")
+        study.register_invalid("k=0", reason="k=0")
+        one, other, plain = names(study)
+        assert one != other
+        assert one.startswith("invalid job (hub.token=*** k=0) ")
+        assert plain == "invalid job (k=0)"
+        assert len(list(study.folder.glob("invalid-*"))) == 3
+        assert "hunter" not in "".join(path.read_text() for path in study.folder.rglob("*.json"))

@@ -1,8 +1,8 @@
 """SIGKILL at random moments of every kind of stage, to all processes, the launcher alone, a worker alone: equal records.
 
 `make faults` sets RFT_FAULTS=N for N kills (RFT_FAULTS_SEED seeds them) and prints what was hit. A sweep is killed once in
-each kind of stage, in their order, so that little is computed twice, then a new one begins. Processes are stopped for the look
-at what they are at, so that what is printed is what was hit.
+each kind of stage, in their order, so that little is computed twice, then a new one begins. Processes are stopped for the
+look at what they are at, so that what is printed is what was hit.
 """
 
 from __future__ import annotations

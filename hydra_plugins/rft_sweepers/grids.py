@@ -87,8 +87,8 @@ class GridsSweeper(BasicSweeper):
 
         if self.max_batch_size is not None:
             sys.exit(
-                f"error: hydra.sweeper.max_batch_size={self.max_batch_size} would plan the sweep in parts, each with an engine of "
-                "its own choice: leave it out (how many processes run at once is hydra.launcher.workers of dag_local)"
+                f"error: hydra.sweeper.max_batch_size={self.max_batch_size} would plan the sweep in parts, each with an "
+                "engine of its own: leave it out (how many processes run at once is hydra.launcher.workers of dag_local)"
             )
         folder = Path(str(self.launched.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ from rft.infra.entry import Busy, Entry, EntryInfo, check_name
 from rft.infra.identity_mark import announce
 from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest, parse_manifest
 from rft.infra.resume import ResumePoints
-from rft.infra.stage_store import Fill
+from rft.infra.stage_store import QUARANTINE, Fill
 from rft.infra.store import LEASE_S, Store
 from rft.infra.timings import Timing
 
@@ -180,6 +180,8 @@ class BucketStore:
     def _read(self, name: str, key: str, *, verify: bool) -> Entry | None:
         text = self.objects.read(_manifest(name, key))
         if text is None:
+            if key in self._listed.get(name, (0.0, frozenset()))[1]:  # it was removed, or set aside by another process
+                self._listed.pop(name)
             return None
         manifest = _parsed(text)
         if (manifest.name, manifest.key) != (name, key):
@@ -217,7 +219,7 @@ class BucketStore:
         except CorruptError as error:
             log.warning("damaged stage %s-%s of %s (%s): will be computed again", name, key, self.root, error)
             text = self.objects.read(_manifest(name, key))
-            self.objects.put(f".quarantine/{name}-{key}-{time.time_ns()}.json", text or b"")
+            self.objects.put(f"{QUARANTINE}/{name}-{key}-{time.time_ns()}.json", text or b"")
             self.objects.remove(_manifest(name, key))
             self._listed.pop(name, None)
             self.cache.remove(name, key)

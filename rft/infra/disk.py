@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,17 @@ def children(folder: Path) -> list[Path]:
 def own_children(folder: Path) -> list[Path]:
     """The same, and nothing where the folder is a link: what it leads to belongs to somebody else."""
     return [] if folder.is_symlink() else children(folder)
+
+
+def wait_until_seen(path: Path, *, within_s: float) -> bool:
+    """Whether the path appears in time: a network file system may show for a while what was there before a rename."""
+    until_s, pause_s = time.monotonic() + within_s, 0.01
+    while not path.exists():
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 1.0)
+    return True
 
 
 def fsync_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ from rft.infra.objects import Objects
 from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing
 
+QUARANTINE = ".quarantine"  # below the root: damaged stages (of a bucket: their manifests) that were set aside
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
 

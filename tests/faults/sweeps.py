@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from composing import TINY
+from faults.forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MARK = "RFT_FAULTS_OF"  # a variable that all processes of one start have
@@ -39,7 +40,8 @@ def processes(mark: str) -> list[int]:
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             alive = (place / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            if alive and f"{MARK}={mark}".encode() in (place / "environ").read_bytes().split(b"\0"):
+            named = (place / "comm").read_text().strip() in (mark[:15], f"w{mark}"[:15])  # a forked one
+            if alive and (named or f"{MARK}={mark}".encode() in (place / "environ").read_bytes().split(b"\0")):
                 found.append(int(place.name))
     return found
 
@@ -56,7 +58,7 @@ class Undisturbed:
 class Running:
     """One start of the sweep."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     mark: str
     started_s: float
 
@@ -67,7 +69,8 @@ class Running:
     def workers(self) -> list[int]:
         """Those that compute."""
         named = {pid: Path(f"/proc/{pid}/cmdline") for pid in self.all()}
-        return [pid for pid, path in named.items() if b"rft.infra.worker" in _bytes(path)]
+        forked = {pid for pid in named if _bytes(Path(f"/proc/{pid}/comm")).startswith(b"w" + self.mark[:8].encode())}
+        return [pid for pid, path in named.items() if pid in forked or b"rft.infra.worker" in _bytes(path)]
 
     def signal(self, number: int, pids: list[int] | None = None) -> None:
         """To the launcher, or to those."""
@@ -97,19 +100,22 @@ class Running:
 class Sweep:
     """One study folder and its store."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, forked: bool = False) -> None:
         self.folder, self.study, self.store = folder, folder / "s", folder / "store"
-        self._words = words
+        self._words, self._forked = words, forked
 
     def start(self, **environment: str) -> Running:
         """The same command each time."""
         mark, started_s = secrets.token_hex(8), time.time()
         shared = (f"hydra.sweep.dir={self.study}", "study_name=s", f"store.root={self.store}")
-        command = [sys.executable, "-m", "rft.run", "-m", *TINY, *shared, *WORDS, *self._words]
+        command = ["-m", *TINY, *shared, *WORDS, *self._words]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", MARK: mark, **environment}
+        if self._forked:
+            return Running(Forked(command, mark=mark, env=environment), mark, started_s)
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "rft.run", *command],
             cwd=REPOSITORY,
-            env={**os.environ, "OMP_NUM_THREADS": "1", MARK: mark, **environment},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from faults.forked import load
 from faults.sweeps import Running, Sweep
 
 from rft.archive.seals import DIGESTS_FILE, fault
@@ -85,7 +86,8 @@ def damage(path: Path, draw: random.Random, way: str) -> None:
 
 def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path, undisturbed):  # type: ignore[no-untyped-def]
     """One file of each name in each kind of stage, and each name beside a record: each alone in both ways, then all."""
-    sweep, draw = Sweep(tmp_path), random.Random(SEED)
+    load()
+    sweep, draw = Sweep(tmp_path, forked=True), random.Random(SEED)
     sweep.finish()
     store, study = Store(sweep.store), Study(sweep.study, "s")
     folders = [(entry.name, store.folder(entry.name, entry.key)) for entry in store.entries()]

@@ -2,7 +2,8 @@
 
 `make faults` sets RFT_FAULTS=N for N kills (RFT_FAULTS_SEED seeds them) and prints what was hit. A sweep is killed once in
 each kind of stage, in their order, so that little is computed twice, then a new one begins. Processes are stopped for the
-look at what they are at, so that what is printed is what was hit.
+look at what they are at, so that what is printed is what was hit. The first sweep is started as on the command line, the
+others are forked (tests/faults/forked.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from faults.forked import load
 from faults.sweeps import PATIENCE_S, RECORD, Running, Sweep, Undisturbed
 
 pytestmark = pytest.mark.slow
@@ -45,10 +47,11 @@ def aims(kinds: Sequence[str], draw: random.Random) -> list[Aim]:
 
 @pytest.mark.skipif(COUNT == 0, reason="`make faults` sets RFT_FAULTS, the number of kills")
 def test_kills_at_random_moments(tmp_path: Path, undisturbed: Undisturbed):
+    load()
     draw, hit, done, rounds = random.Random(SEED), Counter[str](), 0, 0
     kinds = {**undisturbed.kinds, RECORD: len(undisturbed.essence)}
     while done < COUNT:
-        sweep, rounds = Sweep(tmp_path / f"round-{rounds}"), rounds + 1
+        sweep, rounds = Sweep(tmp_path / f"round-{rounds}", forked=rounds > 0), rounds + 1
         for aim, found in kills(sweep, aims(list(kinds), draw)[: COUNT - done], kinds):
             hit.update([f"victim {aim.victim}", *(set(found) or ["no stage"])])
             done += 1

@@ -83,6 +83,12 @@ class BucketStore:
         """Where the stage lies on this machine, if it was made here or brought."""
         return self.cache.folder(name, key)
 
+    def manifest(self, name: str, key: str) -> Manifest | None:
+        """What a finished stage says of itself, from the bucket. Raises CorruptError, StoreError."""
+        check_name(name, key)
+        text = self.objects.read(_manifest(name, key))
+        return None if text is None else _parsed(text)
+
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, brought into the cache, or None. One that is damaged in the bucket is named in a warning, set
         aside and counts as None."""

@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -64,6 +64,19 @@ def wait_until_seen(path: Path, *, within_s: float) -> bool:
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, 1.0)
     return True
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what writers that were killed left beside their targets (rft.records.whole_file): '.record.json.4711.tmp'.
+
+    A file of a living process stays, and one of the last second, which a process of another machine may be writing.
+    """
+    for path in folder.glob(".*.tmp"):
+        number = path.name.split(".")[-2]
+        if number.isdigit() and not Path(f"/proc/{number}").exists():
+            with suppress(FileNotFoundError):
+                if time.time() - path.lstat().st_mtime > 1.0:
+                    path.unlink()
 
 
 def fsync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rft.infra.entry import Entry, EntryInfo
+from rft.infra.manifest import Manifest
 from rft.infra.objects import Objects
 from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing
@@ -44,6 +45,10 @@ class StageStore(Protocol):
 
     def has(self, name: str, key: str) -> bool:
         """Whether the stage is finished."""
+        ...
+
+    def manifest(self, name: str, key: str) -> Manifest | None:
+        """What a finished stage says of itself, or None; no other file is read, nothing is moved. Raises CorruptError."""
         ...
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:

@@ -85,6 +85,10 @@ class Store:
         """Whether the stage is finished, by its manifest's existence alone (for plans: reads nothing)."""
         return (self.folder(name, key) / MANIFEST_FILE).exists()
 
+    def manifest(self, name: str, key: str) -> Manifest | None:
+        """What a finished stage says of itself; nothing else is read. Raises CorruptError."""
+        return read_manifest(self.folder(name, key))
+
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, or None. A damaged one is named in a warning, moved to quarantine, and counts as None.
 

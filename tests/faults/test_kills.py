@@ -5,6 +5,7 @@ One sweep through every fault; kills by the hundred are in test_random_kills.py.
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 SEED = 20261128
 WAYS = ("one bit", "truncated")
-STOP_S = 5.0  # a machine with other work on it may need more
+STOP_S = 5.0  # on a machine without other work; else as many times longer as processes wait for each core
 
 
 def stop(running: Running, *numbers: int) -> None:
@@ -34,7 +35,7 @@ def stop(running: Running, *numbers: int) -> None:
         running.signal(number)
         time.sleep(0.05)
     took_s, said = running.ended(60)
-    assert took_s < STOP_S
+    assert took_s < STOP_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert "stopped; what was finished stays finished" in said
     assert running.process.returncode == 130
     assert running.orphans() == []

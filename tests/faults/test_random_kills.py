@@ -2,8 +2,8 @@
 
 `make faults` sets RFT_FAULTS=N for N kills (RFT_FAULTS_SEED seeds them) and prints what was hit. A sweep is killed once in
 each kind of stage, in their order, so that little is computed twice, then a new one begins. Processes are stopped for the
-look at what they are at, so that what is printed is what was hit. The first sweep is started as on the command line, the
-others are forked (tests/faults/forked.py).
+look at what they are at, so that what is printed is what was hit. The undisturbed run is one of the command line, these are
+forked (tests/faults/forked.py); kills of the command itself are in test_kills.py.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def test_kills_at_random_moments(tmp_path: Path, undisturbed: Undisturbed):
     draw, hit, done, rounds = random.Random(SEED), Counter[str](), 0, 0
     kinds = {**undisturbed.kinds, RECORD: len(undisturbed.essence)}
     while done < COUNT:
-        sweep, rounds = Sweep(tmp_path / f"round-{rounds}", forked=rounds > 0), rounds + 1
+        sweep, rounds = Sweep(tmp_path / f"round-{rounds}", forked=True), rounds + 1
         for aim, found in kills(sweep, aims(list(kinds), draw)[: COUNT - done], kinds):
             hit.update([f"victim {aim.victim}", *(set(found) or ["no stage"])])
             done += 1

@@ -88,6 +88,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def rename_first(folder: Path, target: Path) -> bool:
+    """Rename a folder to a place that nobody has taken; False where somebody was first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(folder, target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
+    return True
+
+
 def _is_disk_full(error: BaseException) -> bool:
     """A full disk, a quota, a limit of a file's size; also by causes and texts: libraries in other languages pass on
     the system's message as plain text."""

@@ -20,7 +20,6 @@ Below the root (which may be moved or copied):
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import shutil
@@ -33,7 +32,7 @@ from typing import Any
 from filelock import SoftFileLease
 
 from rft.infra.digest import canonical
-from rft.infra.disk import children, disk_errors, fsync_folder, wait_until_seen
+from rft.infra.disk import children, disk_errors, rename_first, wait_until_seen
 from rft.infra.entry import Busy, Entry, EntryInfo, check_name, digests_of
 from rft.infra.identity_mark import announce
 from rft.infra.leases import still_ours, try_lease
@@ -265,17 +264,9 @@ class Store:
         """Rename into place; False when another process was there first: an earlier owner of the lease that woke up, or one
         whose rename this machine could not see yet."""
         target = self.folder(manifest.name, manifest.key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(folder, target)
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                wait_until_seen(
-                    target / MANIFEST_FILE, within_s=self.lease_s
-                )  # else it would be computed again and again
-                return False
-            raise
-        fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
+        if not rename_first(folder, target):
+            wait_until_seen(target / MANIFEST_FILE, within_s=self.lease_s)  # else it would be computed again at once
+            return False
         mark_verified(target, manifest)
         shutil.rmtree(self.resume_points(manifest.name, manifest.key).folder, ignore_errors=True)
         return True

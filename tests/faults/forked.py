@@ -25,7 +25,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NAMES = "/proc/self/comm"  # a fork has the environment of whom it was forked from: its mark is its name
 
 
-def load() -> None:
+def _load() -> None:
     """Import what launchers and workers import, before the first fork. No thread may be started by it."""
     import ctranslate2  # noqa: F401
     import hydra  # noqa: F401
@@ -102,6 +102,7 @@ class Forked(Child):
     """`python -m rft.run WORDS`."""
 
     def __init__(self, words: Sequence[str], *, mark: str, env: Mapping[str, str]) -> None:
+        _load()
         with tempfile.NamedTemporaryFile(prefix="rft-forked-", delete=False) as file:
             self._said = Path(file.name)
             super().__init__(lambda: _launch(words, mark), kept=(), out=file.fileno(), env=env)

@@ -124,8 +124,9 @@ class Sweep:
         )
         return Running(process, mark, started_s)
 
-    def finish(self) -> str:
+    def finish(self, *, forked: bool = False) -> str:
         """Run to the end; what it said."""
+        self._forked = self._forked or forked
         running = self.start()
         _, said = running.ended(PATIENCE_S)
         assert running.process.returncode == 0, said

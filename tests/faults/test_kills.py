@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults.forked import load
 from faults.sweeps import Running, Sweep
 
 from rft.archive.seals import DIGESTS_FILE, fault
@@ -48,7 +47,7 @@ def test_a_stopped_sweep_leaves_nothing_and_goes_on(tmp_path, undisturbed, numbe
     assert sweep.wait_for_stage(running) is not None
     stop(running, *numbers)
     assert sweep.left_behind() == []
-    sweep.finish()
+    sweep.finish(forked=True)
     assert sweep.essence() == undisturbed.essence
 
 
@@ -59,7 +58,7 @@ def test_a_killed_sweep_goes_on_to_the_same_records(tmp_path, undisturbed):  # t
         assert sweep.wait_for_stage(running) is not None
         kill(running, victim)
         assert running.orphans() == []
-    sweep.finish()
+    sweep.finish(forked=True)
     assert sweep.essence() == undisturbed.essence
     assert sweep.left_behind() == []
 
@@ -87,7 +86,6 @@ def damage(path: Path, draw: random.Random, way: str) -> None:
 
 def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path, undisturbed):  # type: ignore[no-untyped-def]
     """One file of each name in each kind of stage, and each name beside a record: each alone in both ways, then all."""
-    load()
     sweep, draw = Sweep(tmp_path, forked=True), random.Random(SEED)
     sweep.finish()
     store, study = Store(sweep.store), Study(sweep.study, "s")

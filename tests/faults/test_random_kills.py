@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from faults.forked import load
 from faults.sweeps import PATIENCE_S, RECORD, Running, Sweep, Undisturbed
 
 pytestmark = pytest.mark.slow
@@ -47,7 +46,6 @@ def aims(kinds: Sequence[str], draw: random.Random) -> list[Aim]:
 
 @pytest.mark.skipif(COUNT == 0, reason="`make faults` sets RFT_FAULTS, the number of kills")
 def test_kills_at_random_moments(tmp_path: Path, undisturbed: Undisturbed):
-    load()
     draw, hit, done, rounds = random.Random(SEED), Counter[str](), 0, 0
     kinds = {**undisturbed.kinds, RECORD: len(undisturbed.essence)}
     while done < COUNT:

@@ -93,7 +93,7 @@ def test_the_tool_of_selection_says_what_to_do_and_leaves_the_former_result(tmp_
     (tmp_path / "out.jsonl").write_text("the former result\n")
     command = [sys.executable, "-c", SELECT, str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out.jsonl")]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("rft.select: memory does not hold all rows at once")
     assert (tmp_path / "out.jsonl").read_text() == "the former result\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]

@@ -79,6 +79,7 @@ def test_what_cannot_be_cut_names_the_settings(folder: Path, monkeypatch: pytest
 
 SELECT = """
 import resource, sys
+from rft import select
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 15 * 2**20, -1))
 sys.exit(select.main(sys.argv[1:]))

@@ -202,6 +202,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"rft.select: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print(
+            "rft.select: memory does not hold all rows at once. Split the input into files of whole questions and select "
+            "from each: questions do not depend on one another",
+            file=sys.stderr,
+        )
+        return 2
     print(json.dumps(summary))
     return 0
 

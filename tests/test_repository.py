@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
+import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -50,3 +55,43 @@ def test_the_real_study_asks_for_its_word_problems_before_it_installs_anything(t
     assert done.returncode != 0
     assert "MWP=FOLDER" in done.stdout + done.stderr
     assert not (REPOSITORY / ".venv-none").exists()
+
+
+def pinned(file: str) -> dict[str, tuple[str, str]]:
+    """Version and digest ('' where it has none) by package."""
+    lines = [line for line in (REPOSITORY / file).read_text().splitlines() if line and not line.startswith("#")]
+    found = [re.fullmatch(r"([\w.-]+)==(\S+)(?: --hash=sha256:([0-9a-f]{64}))?", line) for line in lines]
+    assert all(found), lines
+    return {canonicalize_name(one[1]): (one[2], one[3] or "") for one in found if one}
+
+
+def test_the_lock_has_a_digest_for_each_package_in_the_version_that_is_known_to_work():
+    lock, known = pinned("requirements.lock"), pinned("constraints.txt")
+    assert all(digest for _, digest in lock.values())
+    assert {name: version for name, (version, _) in lock.items()} == {name: known[name][0] for name in lock}
+
+
+def test_the_lock_holds_all_that_a_study_needs_but_torch():
+    """Without it pip would fetch the rest by name alone; it is told not to, and a study would not start."""
+    lock = pinned("requirements.lock")
+    asked = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {name for name in needed(asked) if name not in lock} == {"torch"}
+
+
+def needed(requirements: list[str]) -> set[str]:
+    """Packages behind requirements in this environment, but those behind torch, which come with it."""
+    found: set[str] = set()
+    waiting = [Requirement(text) for text in requirements]
+    while waiting:
+        one = waiting.pop()
+        name = canonicalize_name(one.name)
+        if name in found or (one.marker is not None and not one.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        if name == "torch":
+            continue
+        try:
+            waiting += [Requirement(text) for text in metadata.requires(one.name) or []]
+        except metadata.PackageNotFoundError:
+            pytest.skip(f"{name} is not installed here")
+    return found

@@ -13,6 +13,7 @@ one cell. A single number needs no quotes: `k: 4`.
 import contextlib
 import itertools
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,11 @@ class GridsSweeper(BasicSweeper):
         """All jobs, and then what is told once for all of them."""
         from rft.infra.masking import private_file
 
+        if self.max_batch_size is not None:
+            sys.exit(
+                f"error: hydra.sweeper.max_batch_size={self.max_batch_size} would plan the sweep in parts, each with an "
+                "engine of its own: leave it out (how many processes run at once is hydra.launcher.workers of dag_local)"
+            )
         folder = Path(str(self.launched.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
         private_file(folder / "multirun.yaml").close()  # what fills it keeps its mode
@@ -96,7 +102,7 @@ class GridsSweeper(BasicSweeper):
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""
         if not self.grids:
-            return super().split_arguments(overrides, max_batch_size)
+            return super().split_arguments(overrides, None)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         jobs: dict[tuple[str, ...], None] = {}
         for grid in self.grids.values():

@@ -18,7 +18,7 @@ from rft.check.stored import stages_of
 from rft.check.why import KEY_DIGITS, StageView, changes
 from rft.execute import code
 from rft.infra.code import changed_parts
-from rft.infra.store import Store
+from rft.infra.stage_store import StageStore
 from rft.infra.units import duration_text
 from rft.plan.cell import CellPlan
 from rft.records import RECORD_FILE, STUDY_FILE, Record
@@ -47,7 +47,7 @@ def find_cell(folder: Path, name: str) -> Record:
     return Record.from_json(json_at(path))
 
 
-def explain(record: Record, *, store: Store | None) -> str:
+def explain(record: Record, *, store: StageStore | None) -> str:
     """The cell's scores, then every stage, inputs first, then where they were made."""
     run, origins = record.provenance, record.provenance.get("origins", [])
     lines = [f"{record.cell_id} of study {record.study}"]
@@ -125,7 +125,7 @@ def _inputs(row: Mapping[str, Any], rebuilt: Rebuilder | None) -> Iterator[str]:
         yield f"of {made}"
 
 
-def explain_other(one: Record, other: Record, *, store: Store | None) -> str:
+def explain_other(one: Record, other: Record, *, store: StageStore | None) -> str:
     """Why the stages of another cell are others than these."""
     lines = [f"{one.cell_id} -> {other.cell_id}", *_configuration(one.setting, other.setting, one.seeds, other.seeds)]
     if store is None:
@@ -133,7 +133,7 @@ def explain_other(one: Record, other: Record, *, store: Store | None) -> str:
     return "\n".join([*lines, *_stage_lines(_stored(one, store), _stored(other, store), store=store)])
 
 
-def explain_overrides(record: Record, overrides: Sequence[str], *, store: Store | None) -> str:
+def explain_overrides(record: Record, overrides: Sequence[str], *, store: StageStore | None) -> str:
     """Which stages would run if the cell were run with these words besides, and why."""
     before, after = _planned(record, ()), _planned(record, overrides)
     lines = [f"{record.cell_id} with {' '.join(overrides)}"]
@@ -161,7 +161,7 @@ def _configuration(
     return ["configuration:", *(f"  {text}" for text in found)] if found else ["configuration: the same"]
 
 
-def _stage_lines(before: Sequence[StageView], after: Sequence[StageView], *, store: Store | None) -> list[str]:
+def _stage_lines(before: Sequence[StageView], after: Sequence[StageView], *, store: StageStore | None) -> list[str]:
     found = changes(before, after)
     kept = len(after) - len(found)
     lines = [f"stages: {kept} of {len(after)} are the same, {len(found)} are others" + (":" if found else "")]
@@ -179,7 +179,7 @@ def _view(stage: Stage[Any]) -> StageView:
     return StageView(stage.kind, stage.key, stage.version, stage.identity())
 
 
-def _stored(record: Record, store: Store) -> list[StageView]:
+def _stored(record: Record, store: StageStore) -> list[StageView]:
     rebuilt, found = Rebuilder(store), []
     for one in stages_of(record):
         try:

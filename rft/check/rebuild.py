@@ -16,8 +16,8 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from rft.infra.manifest import CorruptError, Manifest, read_manifest
-from rft.infra.store import Store
+from rft.infra.manifest import CorruptError, Manifest
+from rft.infra.stage_store import StageStore
 from rft.registry import import_modules
 from rft.stages.stage import Stage
 
@@ -31,7 +31,7 @@ class LackingError(ValueError):
 class Rebuilder:
     """Stages of one store, each made once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StageStore) -> None:
         self.store = store
         self._made: dict[str, Stage[Any]] = {}
         self._manifests: dict[str, Manifest] = {}  # of stages that many cells rest on
@@ -40,7 +40,7 @@ class Rebuilder:
         """Of a finished stage. Raises ValueError where the store has none that can be read."""
         if key not in self._manifests:
             try:
-                found = read_manifest(self.store.folder(kind, key))
+                found = self.store.manifest(kind, key)
             except CorruptError as error:
                 raise LackingError(f"{kind} {key[:8]} is damaged: {error}") from None
             if found is None:

@@ -24,9 +24,7 @@ from rft.config import RuntimeConfig
 from rft.execute.made import Made
 from rft.execute.stages import TRAINING_BLOCKS, StageRunner
 from rft.infra.digest import content_digest
-from rft.infra.entry import Entry
-from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest
-from rft.infra.store import Store
+from rft.infra.manifest import MANIFEST_FILE, Manifest
 from rft.records import CURVE_FILE, read_json, read_jsonl
 
 AGAIN = "computed again"
@@ -39,17 +37,6 @@ LIBRARIES = ("torch", "ctranslate2", "vllm", "transformers", "tokenizers", "safe
 NEEDS_STORE = "it cannot be computed again from here"
 
 
-class AsItIs(Store):
-    """A store that is looked at: what is damaged stays where it is."""
-
-    def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
-        """The finished stage, or None. Raises RuntimeError for a damaged one."""
-        try:
-            return self._read(name, key, verify=verify)
-        except CorruptError as error:
-            raise RuntimeError(f"its input {name} {key[:8]} is damaged: {error}") from None
-
-
 class Again:
     """Computes stages of a store into a scratch folder."""
 
@@ -59,7 +46,7 @@ class Again:
 
     def _runner(self, runtime: RuntimeConfig) -> StageRunner:
         """One for all stages that ran with these settings, so that a model is opened once."""
-        return self._runners.setdefault(str(runtime), StageRunner(AsItIs(self.stages.store.root), runtime))
+        return self._runners.setdefault(str(runtime), StageRunner(self.stages.store, runtime))
 
     def close(self) -> None:
         """Free what is held open."""

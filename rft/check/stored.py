@@ -15,11 +15,12 @@ from typing import Any
 from rft.archive.files import present, rows_at
 from rft.check.cell import WRONG, Part, parts_of
 from rft.check.finding import Finding, compared, differs, same, unchecked
+from rft.check.looking import AsItIs, BucketAsItIs, DamagedError
 from rft.check.rebuild import Rebuilder
 from rft.execute.made import Made
 from rft.execute.record import weights_digest
 from rft.infra.entry import digests_of
-from rft.infra.manifest import CorruptError, Manifest, find_fault, read_manifest
+from rft.infra.manifest import Manifest
 from rft.infra.stage_store import StageStore
 from rft.records import OUTCOMES_FILE, Record, SetRecord, StageCost, read_json, read_jsonl
 from rft.stages.kept import KEPT_FILE, rows_without_seed
@@ -53,22 +54,14 @@ def stages_of(record: Record) -> list[Named]:
     return list(dict.fromkeys(Named(row["name"], row["key"]) for row in rows))
 
 
-def digest_findings(stages: Sequence[Named], store: StageStore) -> Iterator[Finding]:
+def digest_findings(stages: Sequence[Named], store: AsItIs | BucketAsItIs) -> Iterator[Finding]:
     """Every file of every stage is read anew."""
     for one in stages:
-        folder = store.folder(one.kind, one.key)
         try:
-            manifest = read_manifest(folder)
-        except CorruptError as error:
-            yield differs(FILES, one.place, str(error))
-            continue
-        if manifest is None:
-            yield unchecked(FILES, one.place, "not in the store")
-        elif (manifest.name, manifest.key) != (one.kind, one.key):
-            yield differs(FILES, one.place, f"its folder holds {manifest.name} {manifest.key[:8]}")
-        else:
-            why = find_fault(folder, manifest, reread=True)
-            yield from compared(FILES, one.place, [why] if why else [])
+            there = store.get(one.kind, one.key, verify=True) is not None
+            yield same(FILES, one.place) if there else unchecked(FILES, one.place, "not in the store")
+        except DamagedError as error:
+            yield differs(FILES, one.place, error.why)
 
 
 def record_findings(record: Record, folder: Path, stages: Rebuilder) -> Iterator[Finding]:

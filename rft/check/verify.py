@@ -1,6 +1,6 @@
 """A study checked: what its folders say, what the store of its stages says, and chosen stages computed once more.
 
-    findings = verify(Path("multirun_outputs/quickstart"), Asked(store=Path("multirun_outputs/.store"), kinds=("select",)))
+    findings = verify(Path("multirun_outputs/quickstart"), Asked(store="multirun_outputs/.store", kinds=("select",)))
     print(summary_text(findings)); failed(findings)
 
 Checked are the digests of every file; every score and rate of every record, from its outcomes; every outcome, from its
@@ -20,11 +20,13 @@ from rft.archive.files import json_at
 from rft.archive.reading import ABOUT_FILE, About, open_archive, part_fault
 from rft.check.cell import cell_findings, record_of
 from rft.check.finding import Finding, compared, differs, unchecked
+from rft.check.looking import AsItIs, BucketAsItIs, looked_at
+from rft.check.planned import planned_findings
 from rft.check.rebuild import Rebuilder, stage_classes
 from rft.check.recompute import Again
 from rft.check.regrade import regrade_findings
 from rft.check.stored import Named, digest_findings, record_findings, stages_behind
-from rft.infra.store import Store
+from rft.infra.buckets import is_url
 from rft.records import RECORD_FILE, STUDY_FILE, Record
 from rft.registry import suggestion
 from rft.sweeps import entries_of
@@ -38,7 +40,7 @@ STORE = "stage files"
 class Asked:
     """What of a study is to be checked beyond its own files."""
 
-    store: Path | None = None  # None: none is at hand
+    store: str | None = None  # a folder or URL; None: none is at hand
     kinds: tuple[str, ...] = ()  # of stages that are computed again; 'all' for every kind
     sample: int | None = None  # at most so many of each kind
 
@@ -61,7 +63,10 @@ def verify(folder: Path, asked: Asked) -> list[Finding]:
     records = [cell for cell in cells if not isinstance(cell, Finding)]
     for place, record in records:
         found += cell_findings(place, record)
-    return found + list(_stage_findings(records, asked))
+    store = looked_at(asked.store) if asked.store is not None and _is_there(asked.store) else None
+    for _, record in records:
+        found += planned_findings(record, store)
+    return found + list(_stage_findings(records, asked, store))
 
 
 def _archive_findings(folder: Path) -> Iterator[Finding]:
@@ -95,9 +100,15 @@ def _cells(folder: Path) -> Iterator[tuple[Path, Record] | Finding]:
         yield unchecked("records", name, f"{STUDY_FILE} does not name it: no analysis reads it")
 
 
-def _stage_findings(records: Sequence[tuple[Path, Record]], asked: Asked) -> Iterator[Finding]:
+def _is_there(root: str) -> bool:
+    return is_url(root) or Path(root).is_dir()
+
+
+def _stage_findings(
+    records: Sequence[tuple[Path, Record]], asked: Asked, store: AsItIs | BucketAsItIs | None
+) -> Iterator[Finding]:
     stages = stages_behind([record for _, record in records])
-    if asked.store is None or not asked.store.is_dir():
+    if store is None:
         why = (
             "no store is at hand (--store says where it lies)"
             if asked.store is None
@@ -105,8 +116,8 @@ def _stage_findings(records: Sequence[tuple[Path, Record]], asked: Asked) -> Ite
         )
         yield from (unchecked(STORE, one.place, why) for one in stages)
         return
-    rebuilt = Rebuilder(Store(asked.store))
-    yield from digest_findings(stages, rebuilt.store)
+    rebuilt = Rebuilder(store)
+    yield from digest_findings(stages, store)
     for place, record in records:
         yield from record_findings(record, place, rebuilt)
     with tempfile.TemporaryDirectory(prefix="rft-verify-") as scratch:

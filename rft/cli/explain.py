@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the study, live or archived")
     parser.add_argument("cell", metavar="CELL", help="a cell's id, or its beginning")
-    parser.add_argument("--store", type=Path, help="the stage store (default: .store beside DIR)")
+    parser.add_argument("--store", help="the stage store, a folder or URL (default: .store beside DIR)")
     options = parser.parse_args(arguments[:place])
     try:
         print(text_of(options.folder, options.cell, besides, store_root=options.store))
@@ -34,14 +34,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def text_of(folder: Path, cell: str, besides: Sequence[str], *, store_root: Path | None) -> str:
+def text_of(folder: Path, cell: str, besides: Sequence[str], *, store_root: str | None) -> str:
     """The text. Raises ValueError for a cell that there is not, and for words that do not work."""
     from rft.check.explain import explain, explain_other, explain_overrides, find_cell
     from rft.cli.verify import store_of
-    from rft.infra.store import Store
+    from rft.infra.stores import named_store
 
     root, record = store_root or store_of(folder), find_cell(folder, cell)
-    store = None if root is None else Store(root)
+    store = None if root is None else named_store(root)
     if not besides:
         return explain(record, store=store)
     if len(besides) == 1 and "=" not in besides[0]:

@@ -30,12 +30,12 @@ def main(arguments: Sequence[str]) -> int:
     """Parse the command line, print; 2 with a message when a folder is no study."""
     parser = argparse.ArgumentParser(prog="rft status", description="Cells done, cells missing, stages in progress.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="study folders")
-    parser.add_argument("--root", type=Path, help="the store (default: .store beside the study folder)")
+    parser.add_argument("--root", help="the store, a folder or URL (default: .store beside the study folder)")
     options = parser.parse_args(arguments)
     try:
         for folder in options.folders:
             print(study_text(folder))
-        for root in dict.fromkeys(options.root or folder.parent / STORE_FOLDER for folder in options.folders):
+        for root in dict.fromkeys(options.root or str(folder.parent / STORE_FOLDER) for folder in options.folders):
             print(store_text(root))
     except (ValueError, OSError) as error:
         print(f"rft status: {error}", file=sys.stderr)
@@ -61,15 +61,16 @@ def study_text(folder: Path) -> str:
     )
 
 
-def store_text(root: Path) -> str:
+def store_text(root: str) -> str:
     """Stages that live processes compute now, as far as the store's leases tell."""
+    from rft.infra.buckets import is_url
     from rft.infra.disk import StoreError
-    from rft.infra.store import Store
+    from rft.infra.stores import named_store
 
-    if not root.is_dir():
+    if not is_url(root) and not Path(root).is_dir():
         return f"there is no store in {root}: what is being computed now is not known (--root says where it lies)"
     try:
-        stages = Store(root).computing()
+        stages = named_store(root).computing()
     except StoreError as error:
         return f"what is being computed now is not known: {error}"
     names = [f"{kind} {key[:8]}" for kind, key in stages]

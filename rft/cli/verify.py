@@ -3,6 +3,7 @@
     rft verify multirun_outputs/mine                              # all that needs no model
     rft verify multirun_outputs/mine --stages select,human_set    # these kinds of stages computed again and compared
     rft verify multirun_outputs/mine --sample 2                   # two stages of every kind, training among them
+    rft verify multirun_outputs/mine --store s3://lab/rft          # of a bucket: files are brought into the cache
     rft verify multirun_outputs/reference/quickstart              # an archive: all that it holds
 
 Exit status 0: nothing differs; 1: something does, each thing named; 2: DIR is no study. What could not be checked is listed
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--sample", type=int, metavar="N", help="compute again at most N stages of each (of every) kind"
     )
-    parser.add_argument("--store", type=Path, help="the stage store (default: .store beside DIR)")
+    parser.add_argument("--store", help="the stage store, a folder or URL (default: .store beside DIR)")
     options = parser.parse_args(arguments)
     from rft.check.finding import failed, summary_text
     from rft.check.verify import Asked, verify
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     return int(failed(found))
 
 
-def store_of(folder: Path) -> Path | None:
+def store_of(folder: Path) -> str | None:
     """The store of a study: beside it, else the project's; None where neither is there."""
     places = (folder.resolve().parent / STORE_FOLDER, Path(DEFAULT_ROOT))
-    return next((place for place in places if place.is_dir()), None)
+    return next((str(place) for place in places if place.is_dir()), None)

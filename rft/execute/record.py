@@ -69,7 +69,7 @@ def assemble(
 
 def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
     measured = cell.read.measured
-    outcomes = list(_outcome_rows(measured, done))
+    outcomes, facts = list(_outcome_rows(measured, done)), facts_of(cell, store=done.store)
     rows, origins = _stage_origins(cell.own_stages, done)
     files = {"outcomes": OUTCOMES_FILE, "samples": SHOWN_FILE}
     files |= {"curve": CELL_CURVE_FILE} if cell.read.trained.trainset is not None else {}
@@ -80,8 +80,8 @@ def _own_record(cell: CellPlan, done: _Finished, study: str) -> Record:
         names=dict(cell.names),
         setting=dict(cell.setting),
         seeds=dict(cell.seeds),
-        model=_model_facts(cell, done),
-        data=_data_facts(cell.read, done) | _draw_facts(cell, done) | _perturbed_facts(measured, done, outcomes),
+        model=facts.model,
+        data=facts.data | _perturbed_facts(measured, done, outcomes),
         scores=scores_of(outcomes),
         rates=rates_of(outcomes),
         stages=rows,
@@ -139,6 +139,20 @@ def write_cell_files(cell: CellPlan, *, store: StageStore, folder: Path) -> None
         for selection in selections:
             shown += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
     write_jsonl(folder / SHOWN_FILE, (row.to_json() for row in shown))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What finished stages say of a cell's model, and of the data behind it."""
+
+    model: dict[str, Any]
+    data: dict[str, Any]
+
+
+def facts_of(cell: CellPlan, *, store: StageStore) -> Facts:
+    """As its record holds them. Raises RuntimeError when a stage is not in the store."""
+    done = _Finished(store)
+    return Facts(_model_facts(cell, done), _data_facts(cell.read, done) | _draw_facts(cell, done))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ an executor makes its own runner (`StageTask`) and is sent stages without the gr
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +89,7 @@ class StageRunner:
             sampler.close()
         limit_threads(self.runtime.threads)  # again: what was imported meanwhile may have set it
         alone = stage.shipped()  # as a worker gets it: what runs here runs there
-        with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log:
+        with live_log(self.live, kind=stage.kind, key=stage.key, label=stage.label) as log, _memory_named(stage):
             context = StageContext(out, self.runtime, report, sampler, self._finished, log, points)
             if stage.trains and self.runtime.processes > 1:
                 live = None if self.live is None else self.live / live_name(stage.kind, stage.key)
@@ -138,6 +139,18 @@ class StageRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _memory_named(stage: Stage[Any]) -> Iterator[None]:
+    """Python says no more than that memory ran out."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(
+            f"memory does not hold {stage.label}: run fewer workers at once (hydra.launcher.workers), or take a machine with "
+            "more"
+        ) from error
 
 
 def execute(

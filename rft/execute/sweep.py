@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
+from rft.execute.mending import mended
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
@@ -108,7 +110,8 @@ def run_sweep(
             if cfg.preflight:
                 errors = _preflight(open_cells, store=store, study=study, heed=driver.heed)
             cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
-            errors |= _run(cleared, store=store, study=study, executor=executor, command=command, heed=driver.heed)
+            run = partial(_run, store=store, study=study, executor=executor, command=command, heed=driver.heed)
+            errors |= mended(cleared, run, store=store, study=study)
     tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
     tell_donors([cell.plan for cell in open_cells], store=store, say=log.warning)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]

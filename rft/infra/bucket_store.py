@@ -34,7 +34,7 @@ from rft.infra.entry import Busy, Entry, EntryInfo, check_name
 from rft.infra.identity_mark import announce
 from rft.infra.manifest import MANIFEST_FILE, CorruptError, Manifest, parse_manifest
 from rft.infra.resume import ResumePoints
-from rft.infra.stage_store import Fill
+from rft.infra.stage_store import QUARANTINE, Fill
 from rft.infra.store import LEASE_S, Store
 from rft.infra.timings import Timing
 
@@ -86,6 +86,12 @@ class BucketStore:
     def folder(self, name: str, key: str) -> Path:
         """Where the stage lies on this machine, if it was made here or brought."""
         return self.cache.folder(name, key)
+
+    def manifest(self, name: str, key: str) -> Manifest | None:
+        """What a finished stage says of itself, from the bucket. Raises CorruptError, StoreError."""
+        check_name(name, key)
+        text = self.objects.read(_manifest(name, key))
+        return None if text is None else _parsed(text)
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, brought into the cache, or None. One that is damaged in the bucket is named in a warning, set
@@ -184,6 +190,8 @@ class BucketStore:
     def _read(self, name: str, key: str, *, verify: bool) -> Entry | None:
         text = self.objects.read(_manifest(name, key))
         if text is None:
+            if key in self._listed.get(name, (0.0, frozenset()))[1]:  # it was removed, or set aside by another process
+                self._listed.pop(name)
             return None
         manifest = _parsed(text)
         if (manifest.name, manifest.key) != (name, key):
@@ -221,7 +229,7 @@ class BucketStore:
         except CorruptError as error:
             log.warning("damaged stage %s-%s of %s (%s): will be computed again", name, key, self.root, error)
             text = self.objects.read(_manifest(name, key))
-            self.objects.put(f".quarantine/{name}-{key}-{time.time_ns()}.json", text or b"")
+            self.objects.put(f"{QUARANTINE}/{name}-{key}-{time.time_ns()}.json", text or b"")
             self.objects.remove(_manifest(name, key))
             self._listed.pop(name, None)
             self.cache.remove(name, key)

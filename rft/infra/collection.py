@@ -15,6 +15,7 @@ from pathlib import Path
 from rft.infra.holdings import Held, KnownStudies, held_stages, known_studies, unfinished
 from rft.infra.reservations import (
     Reservation,
+    ended,
     forget_study,
     gate,
     remove_reservation,
@@ -53,10 +54,9 @@ def unused(held: Iterable[Held], *, weights: bool) -> list[Held]:
 
 
 def _delete(store: StageStore, wanted: Wanted, ours: Callable[[], bool], tell: Tell) -> int:
-    for sweep in reservations(store):
-        if not sweep.live:
-            tell(f"no longer reserved: the sweep into {sweep.text()} has ended without a word")
-            remove_reservation(store, sweep.name)
+    for sweep in ended(store, tell=tell):
+        tell(f"no longer reserved: the sweep into {sweep.text()} has ended without a word")
+        remove_reservation(store, sweep.name)
     if unreserved := _unreserved_work(store):
         names = ", ".join(f"{kind}-{key[:8]}" for kind, key in unreserved[:3])
         tell(
@@ -84,7 +84,7 @@ def _delete(store: StageStore, wanted: Wanted, ours: Callable[[], bool], tell: T
     if count := store.sweep():
         tell(f"cleared {count} folders of unfinished work, whose processes are gone")
     tell(f"freed {size_text(_bytes(removed))} in {len(removed)} stages")
-    if wanted.weights and (count := store.remove_checkpoints(spare=_live_keys(reservations(store)))):
+    if wanted.weights and (count := store.remove_checkpoints(spare=_held_keys(reservations(store)))):
         tell(f"removed the checkpoints of {count} trainings that were not finished")
     return 0
 
@@ -92,9 +92,14 @@ def _delete(store: StageStore, wanted: Wanted, ours: Callable[[], bool], tell: T
 def _tell_plan(store: StageStore, wanted: Wanted, tell: Tell) -> None:
     """What would be removed, and what would stand in the way."""
     for sweep in reservations(store):
-        tell(
-            f"{'reserved' if sweep.live else 'would no longer be reserved'}: the stages of the sweep into {sweep.text()}"
+        state = (
+            "reserved"
+            if sweep.live
+            else "silent, would be watched first"
+            if sweep.holds
+            else "would no longer be reserved"
         )
+        tell(f"{state}: the stages of the sweep into {sweep.text()}")
     studies = _kept_studies(store, wanted)
     for line in _missing_lines(studies):
         tell(line)
@@ -138,12 +143,12 @@ def _missing_lines(studies: KnownStudies) -> list[str]:
 
 
 def _unreserved_work(store: StageStore) -> list[tuple[str, str]]:
-    reserved = _live_keys(reservations(store))
+    reserved = _held_keys(reservations(store))
     return [(kind, key) for kind, key in store.computing() if key not in reserved]
 
 
-def _live_keys(found: Iterable[Reservation]) -> set[str]:
-    return {key for one in found if one.live for key in one.keys}
+def _held_keys(found: Iterable[Reservation]) -> set[str]:
+    return {key for one in found if one.holds for key in one.keys}
 
 
 def _bytes(stages: Sequence[Held]) -> int:

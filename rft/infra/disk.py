@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -54,6 +55,30 @@ def own_children(folder: Path) -> list[Path]:
     return [] if folder.is_symlink() else children(folder)
 
 
+def wait_until_seen(path: Path, *, within_s: float) -> bool:
+    """Whether the path appears in time: a network file system may show for a while what was there before a rename."""
+    until_s, pause_s = time.monotonic() + within_s, 0.01
+    while not path.exists():
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 1.0)
+    return True
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what writers that were killed left beside their targets (rft.records.whole_file): '.record.json.4711.tmp'.
+
+    A file of a living process stays, and one of the last second, which a process of another machine may be writing.
+    """
+    for path in folder.glob(".*.tmp"):
+        number = path.name.split(".")[-2]
+        if number.isdigit() and not Path(f"/proc/{number}").exists():
+            with suppress(FileNotFoundError):
+                if time.time() - path.lstat().st_mtime > 1.0:
+                    path.unlink()
+
+
 def fsync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
     fd = os.open(folder, os.O_RDONLY)
@@ -61,6 +86,19 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def rename_first(folder: Path, target: Path) -> bool:
+    """Rename a folder to a place that nobody has taken; False where somebody was first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(folder, target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
+    return True
 
 
 def _is_disk_full(error: BaseException) -> bool:

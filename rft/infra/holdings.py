@@ -62,7 +62,7 @@ def known_studies(store: StageStore, *, also: Iterable[Path] = ()) -> KnownStudi
 def held_stages(store: StageStore, studies: Iterable[Path]) -> list[Held]:
     """Every finished stage. Raises ValueError for a folder that is no study."""
     needed = {
-        key for one in reservations(store) if one.live for key in one.keys
+        key for one in reservations(store) if one.holds for key in one.keys
     }  # before the records: a sweep that ends
     used = [(folder.name, study_keys(folder)) for folder in studies]  # meanwhile is seen in one or in the other
     pins = read_pins(store)

@@ -11,6 +11,7 @@ a refused try is kept for the next try in this process.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -78,13 +79,13 @@ class _Waiting:
 
 _LOOK_S = 3600.0
 _waiting = _Waiting()
-_refused: dict[tuple[str, float], LateLease] = {}  # each remembers when it last saw the other owner's heartbeat
+_refused: dict[tuple[int, str, float], LateLease] = {}  # each remembers when it last saw the other owner's heartbeat
 
 
 @contextmanager
 def try_lease(path: Path, *, lease_s: float) -> Iterator[SoftFileLease]:
     """Try once to become the owner, without waiting; the caller looks at `is_locked`. Raises OSError."""
-    name = (str(path), lease_s)
+    name = (os.getpid(), str(path), lease_s)  # a forked child has none of its parent's leases
     lease = _refused.pop(name, None) or LateLease(str(path), lease_duration=lease_s, timeout=0)
     with suppress(Timeout):
         _acquire(lease, path)

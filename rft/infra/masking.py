@@ -15,6 +15,7 @@ wherever it turns up again. A secret in a field that says nothing of it (a tag `
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import os
 import re
@@ -84,6 +85,15 @@ def mask_tree(value: Any, *, name: str = "") -> Any:
     if _is_secret(name) and str(value) not in NONE:
         return MASK
     return mask_arguments([value])[0] if isinstance(value, str) else value
+
+
+def mark_of(words: str, *, secret: bool) -> str:
+    """Eight characters for words, also for those that read alike once they are masked. With a secret among them slow on
+    purpose: no help to whoever has the mark and guesses."""
+    content = words.encode("utf-8", "surrogateescape")
+    if secret:
+        return hashlib.pbkdf2_hmac("sha256", content, b"rft words", 100_000, dklen=4).hex()
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 class MaskingFormatter(logging.Formatter):

@@ -8,7 +8,9 @@
 A sweep reserves every stage that it planned, found or missing, before it looks which ones are there. Whoever removes stages
 holds the store's gate meanwhile, and a sweep passes the gate before it reads: so either the remover sees the reservation, or
 the sweep sees what is left. A reservation of a process that has ended without a word expires: at once on its own machine,
-elsewhere after EXPIRES_S without a sign of life. The note of the study's folder, whose records rest on the store, stays.
+elsewhere after EXPIRES_S without a sign of life, if none comes either while the remover watches (`ended`): where a file
+server takes the times of files from its clients, one clock that is off would take a living sweep for dead. The note of the
+study's folder, whose records rest on the store, stays.
 
 Below the root:
     .sweeps/3f61d0aa.json        {"owner": {...}, "study": "/home/me/multirun_outputs/mine", "keys": ["5f0c..."]}
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 SWEEPS, STUDIES = ".sweeps", ".studies"
 BEAT_S = 20.0
 EXPIRES_S = 600.0  # a busy file server may hold a heartbeat back for minutes
+WATCH_S = 3 * BEAT_S
 _GATE_POLL_S = 0.2
 
 
@@ -52,6 +55,11 @@ class Reservation:
     keys: frozenset[str]
     silent_s: float  # since its last sign of life
     live: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether its stages stay: of another machine's sweep until somebody has watched it (see `ended`)."""
+        return self.live or not self.owner.is_here
 
     def text(self) -> str:
         """For people: whose it is, and how long it has been silent."""
@@ -123,6 +131,21 @@ def reservations(store: StageStore) -> list[Reservation]:
     stamped_s = now(objects, SWEEPS) if names else 0.0
     found = (_read(objects, name, now_s=stamped_s) for name in names)
     return [one for one in found if one is not None]
+
+
+def ended(store: StageStore, *, tell: Callable[[str], None]) -> list[Reservation]:
+    """Of sweeps that have ended without a word. Those of other machines are watched for a sign of life before they count."""
+    found = [one for one in reservations(store) if not one.live]
+    away = {one.name: _sign(store.objects, one.name) for one in found if not one.owner.is_here}
+    if away:
+        tell(f"watching for {WATCH_S:.0f} s whether {len(away)} sweeps on other machines give a sign of life")
+        time.sleep(WATCH_S)
+    return [one for one in found if one.name not in away or _sign(store.objects, one.name) == away[one.name]]
+
+
+def _sign(objects: Objects, name: str) -> tuple[bytes | None, float | None]:
+    beat = f"{SWEEPS}/{name}.beat"
+    return objects.read(beat), objects.modified(beat)
 
 
 def remove_reservation(store: StageStore, name: str) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rft.infra.entry import Entry, EntryInfo
+from rft.infra.manifest import Manifest
 from rft.infra.objects import Objects
 from rft.infra.resume import ResumePoints
 from rft.infra.timings import Timing
 
+QUARANTINE = ".quarantine"  # below the root: damaged stages (of a bucket: their manifests) that were set aside
 Fill = Callable[[Path], Mapping[str, Any] | None]
 
 
@@ -47,6 +49,10 @@ class StageStore(Protocol):
 
     def present(self, name: str, keys: Collection[str]) -> set[str]:
         """Those of the keys whose stages are finished."""
+        ...
+
+    def manifest(self, name: str, key: str) -> Manifest | None:
+        """What a finished stage says of itself, or None; no other file is read, nothing is moved. Raises CorruptError."""
         ...
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:

@@ -20,7 +20,6 @@ Below the root (which may be moved or copied):
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import shutil
@@ -33,7 +32,7 @@ from typing import Any
 from filelock import SoftFileLease
 
 from rft.infra.digest import canonical
-from rft.infra.disk import children, disk_errors, fsync_folder
+from rft.infra.disk import children, disk_errors, rename_first, wait_until_seen
 from rft.infra.entry import Busy, Entry, EntryInfo, check_name, digests_of
 from rft.infra.identity_mark import announce
 from rft.infra.leases import still_ours, try_lease
@@ -50,7 +49,7 @@ from rft.infra.objects import FolderObjects
 from rft.infra.removal import computing, finished_folders, remove_folder
 from rft.infra.resume import ResumePoints, remove_points
 from rft.infra.scratch import clear, forget_failure, owners, scratch, write_failure
-from rft.infra.stage_store import Fill
+from rft.infra.stage_store import QUARANTINE, Fill
 from rft.infra.timings import Timing, append_timing, read_timings
 
 log = logging.getLogger(__name__)
@@ -99,6 +98,10 @@ class Store:
                 there = set(os.listdir(folder))
                 found.update(key for key in asked if key in there and self.has(name, key))
         return found
+
+    def manifest(self, name: str, key: str) -> Manifest | None:
+        """What a finished stage says of itself; nothing else is read. Raises CorruptError."""
+        return read_manifest(self.folder(name, key))
 
     def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
         """The finished stage, or None. A damaged one is named in a warning, moved to quarantine, and counts as None.
@@ -225,7 +228,7 @@ class Store:
             reason = f"{MANIFEST_FILE}: missing"
         except CorruptError as error:
             reason = str(error)
-        aside = self.root / ".quarantine" / f"{name}-{key}-{time.time_ns()}"
+        aside = self.root / QUARANTINE / f"{name}-{key}-{time.time_ns()}"
         log.warning("damaged stage %s (%s): moved to %s, will be computed again", folder, reason, aside)
         with disk_errors(self.root, f"setting aside {name}-{key}"):
             aside.parent.mkdir(parents=True, exist_ok=True)
@@ -273,16 +276,12 @@ class Store:
         return Entry(self.folder(name, key), True, manifest.seconds, manifest.meta, digests_of(manifest))
 
     def _commit(self, folder: Path, manifest: Manifest) -> bool:
-        """Rename into place; False when an earlier owner of the lease woke up and was there first."""
+        """Rename into place; False when another process was there first: an earlier owner of the lease that woke up, or one
+        whose rename this machine could not see yet."""
         target = self.folder(manifest.name, manifest.key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(folder, target)
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return False
-            raise
-        fsync_folder(target.parent)  # what a power cut still takes away, the manifest's digests will show
+        if not rename_first(folder, target):
+            wait_until_seen(target / MANIFEST_FILE, within_s=self.lease_s)  # else it would be computed again at once
+            return False
         mark_verified(target, manifest)
         shutil.rmtree(self.resume_points(manifest.name, manifest.key).folder, ignore_errors=True)
         return True

@@ -17,7 +17,6 @@ refused changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -31,9 +30,9 @@ from filelock import FileLock
 
 from rft.archive.files import json_at, present
 from rft.archive.seals import fault
-from rft.infra.disk import children, disk_errors
+from rft.infra.disk import children, disk_errors, remove_halves
 from rft.infra.live import LIVE_FOLDER
-from rft.infra.masking import mask_arguments, mask_tree
+from rft.infra.masking import mark_of, mask_arguments, mask_tree
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, whole_file, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 
@@ -106,9 +105,9 @@ class Study:
 
     def register_invalid(self, job: str, *, reason: str) -> None:
         """Enter a job that could not be planned, with the reason; `job` names it by its overrides."""
-        job = " ".join(mask_arguments(job.split(" ")))
-        folder = f"invalid-{hashlib.sha256(job.encode()).hexdigest()[:8]}"
-        name = f"invalid job ({job})"
+        shown = " ".join(mask_arguments(job.split(" ")))
+        mark = mark_of(job, secret=shown != job)
+        folder, name = f"invalid-{mark}", f"invalid job ({shown})" + ("" if shown == job else f" {mark}")
         entry = {"cell_id": name, "folder": folder, "invalid": True}
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +135,7 @@ class Study:
         folder = self.path_of(cell_id)
         for link in [path for path in children(folder) if path.is_symlink()]:
             link.unlink()  # the link alone: what it points to is somebody else's
+        remove_halves(folder)
         if self.record(cell_id, cell_key=cell_key) is None:
             (folder / RECORD_FILE).unlink(missing_ok=True)
         (folder / FAILURE_FILE).unlink(missing_ok=True)
@@ -206,6 +206,7 @@ class Study:
             if inner.is_symlink():
                 raise ValueError(f"{inner} is a link: what a study writes lies in its own folder; remove the link")
         with FileLock(self.folder / f".{STUDY_FILE}.lock", timeout=LOCK_TIMEOUT_S):
+            remove_halves(self.folder)
             before = read_json(path) if path.exists() else self._fresh()
             entries_of(before, path=path)
             after = change(before)

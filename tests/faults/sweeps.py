@@ -3,12 +3,14 @@
 sweep = Sweep(tmp_path)
 running = sweep.start()
 kind = sweep.wait_for_stage(running)              # 'finetune': a stage that has begun and not ended
+kinds = sweep.freeze_in(running, "vote")          # ['vote']: all processes stand still while one is computed or stored
 running.kill_all(); sweep.left_behind()           # locks, scratch, half-written files
 sweep.finish(); sweep.essence()                   # what must equal an undisturbed run's
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -16,17 +18,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from composing import TINY
+from faults.forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MARK = "RFT_FAULTS_OF"  # a variable that all processes of one start have
 WORDS = ("hydra/launcher=dag_local", "hydra.launcher.workers=1", "method=sft,rft", "k=2", "eval.vote_k=2")
 PATIENCE_S = 300.0
+RECORD = "record"  # beside the kinds of stages: a cell's files are being written
 
 
 def processes(mark: str) -> list[int]:
@@ -35,17 +40,27 @@ def processes(mark: str) -> list[int]:
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             alive = (place / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            if alive and f"{MARK}={mark}".encode() in (place / "environ").read_bytes().split(b"\0"):
+            named = (place / "comm").read_text().strip() in (mark[:15], f"w{mark}"[:15])  # a forked one
+            if alive and (named or f"{MARK}={mark}".encode() in (place / "environ").read_bytes().split(b"\0")):
                 found.append(int(place.name))
     return found
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run without faults ends with."""
+
+    essence: dict[str, Any]  # of its records (see Sweep.essence)
+    kinds: dict[str, int]  # its kinds of stages in the order in which they begin, and how many of each there are
 
 
 @dataclass
 class Running:
     """One start of the sweep."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     mark: str
+    started_s: float
 
     def all(self) -> list[int]:
         """Its processes, the launcher among them."""
@@ -54,7 +69,8 @@ class Running:
     def workers(self) -> list[int]:
         """Those that compute."""
         named = {pid: Path(f"/proc/{pid}/cmdline") for pid in self.all()}
-        return [pid for pid, path in named.items() if b"rft.infra.worker" in _bytes(path)]
+        forked = {pid for pid in named if _bytes(Path(f"/proc/{pid}/comm")).startswith(b"w" + self.mark[:8].encode())}
+        return [pid for pid, path in named.items() if pid in forked or b"rft.infra.worker" in _bytes(path)]
 
     def signal(self, number: int, pids: list[int] | None = None) -> None:
         """To the launcher, or to those."""
@@ -84,43 +100,89 @@ class Running:
 class Sweep:
     """One study folder and its store."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, forked: bool = False) -> None:
         self.folder, self.study, self.store = folder, folder / "s", folder / "store"
-        self._words = words
+        self._words, self._forked = words, forked
 
     def start(self, **environment: str) -> Running:
         """The same command each time."""
-        mark = secrets.token_hex(8)
+        mark, started_s = secrets.token_hex(8), time.time()
         shared = (f"hydra.sweep.dir={self.study}", "study_name=s", f"store.root={self.store}")
-        command = [sys.executable, "-m", "rft.run", "-m", *TINY, *shared, *WORDS, *self._words]
+        command = ["-m", *TINY, *shared, *WORDS, *self._words]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", MARK: mark, **environment}
+        if self._forked:
+            return Running(Forked(command, mark=mark, env=environment), mark, started_s)
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "rft.run", *command],
             cwd=REPOSITORY,
-            env={**os.environ, "OMP_NUM_THREADS": "1", MARK: mark, **environment},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
         )
-        return Running(process, mark)
+        return Running(process, mark, started_s)
 
-    def finish(self) -> str:
+    def finish(self, *, forked: bool = False) -> str:
         """Run to the end; what it said."""
+        self._forked = self._forked or forked
         running = self.start()
         _, said = running.ended(PATIENCE_S)
         assert running.process.returncode == 0, said
         return said
 
-    def in_flight(self) -> list[str]:
-        """Kinds of the stages that have begun and not ended, as their own logs say."""
-        kinds = []
+    def kinds(self) -> dict[str, int]:
+        """Of a finished sweep: how many stages of each kind, in the order in which the first of each began."""
+        began = {}
         for path in (self.study / "live").glob("*-*.jsonl"):
-            rows = [row for line in _bytes(path).splitlines() if (row := _row(line))]
-            marks = [row["event"] for row in rows if row.get("event") in ("start", "done", "failed")]
-            if marks and marks[-1] == "start":
-                kinds.append(path.name.rpartition("-")[0])
-        return kinds
+            kind, start_s = path.name.rpartition("-")[0], _row(_bytes(path).splitlines()[0])["time"]
+            began[kind] = min(start_s, began.get(kind, start_s))
+        return {kind: self.num_finished(kind) for kind in sorted(began, key=began.__getitem__)}
+
+    def num_finished(self, kind: str) -> int:
+        """Stages of a kind that the store holds; of records, those that the study has."""
+        places = self.study.glob("*/record.json") if kind == RECORD else (self.store / kind).glob("*/*/manifest.json")
+        return len(list(places))
+
+    def in_flight(self, running: Running, pids: Collection[int]) -> list[str]:
+        """Kinds of the stages that these processes compute or store now, as the owners of the store's locks say; and whether
+        the files of a cell are being written."""
+        owned = {f"pid={pid}".encode() for pid in pids}
+        locks = (self.store / ".locks").glob("*-*.lock")
+        kinds = [path.name.rpartition("-")[0] for path in locks if owned & set(_bytes(path).splitlines())]
+        begun = (path for path in self.study.glob("*/*outcomes*") if not (path.parent / "record.json").exists())
+        return sorted([*kinds, *(RECORD for path in begun if _modified_s(path) >= running.started_s)])
+
+    def freeze_at(self, running: Running, after_s: float) -> list[str] | None:
+        """Stop all processes so long from now; the kinds that are then in flight, or None where the sweep has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(after_s)
+            return None
+        running.signal(signal.SIGSTOP, running.all())
+        return self.in_flight(running, running.all())
+
+    def freeze_in(self, running: Running, kind: str, *, most: int, later_s: float = 0.0) -> list[str] | None:
+        """Stop all processes (SIGSTOP) while a stage of the kind is computed or stored, or so long after one was seen to be;
+        the kinds that are then in flight. None where the sweep ended, or `most` of the kind were finished, before one was."""
+        until_s, pids = time.monotonic() + PATIENCE_S, running.all()
+        for turn in itertools.count():
+            if running.process.poll() is not None or time.monotonic() > until_s:
+                return None
+            if kind in self.in_flight(running, pids):
+                time.sleep(later_s)
+                pids = running.all()
+                running.signal(signal.SIGSTOP, pids)
+                kinds = self.in_flight(running, pids)
+                if kind in kinds or later_s:
+                    return kinds
+                running.signal(signal.SIGCONT, pids)
+            if turn % 100 == 0:  # a look at all processes takes as long as a short stage
+                if self.num_finished(kind) >= most:
+                    return None
+                pids = running.all()
+            time.sleep(0.001)
+        return None
 
     def wait_for_stage(self, running: Running, kind: str | None = None) -> str | None:
         """The kind of a stage that is being computed (or of this kind), or None where the sweep ended before one was."""
@@ -156,6 +218,12 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def _modified_s(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _row(line: bytes) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Kills and stops of a sweep: nothing is lost, nothing is left behind, and the records equal an undisturbed run's.
 
-The short version is one sweep through every fault. `make faults` sets RFT_FAULTS=N for N kills at random moments
-(RFT_FAULTS_SEED seeds them), and prints what was hit.
+One sweep through every fault; kills by the hundred are in test_random_kills.py.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from faults.sweeps import Running, Sweep
@@ -26,22 +23,9 @@ from rft.infra.study import Study
 
 pytestmark = pytest.mark.slow
 
-COUNT = int(os.environ.get("RFT_FAULTS", "0"))
-SEED = int(os.environ.get("RFT_FAULTS_SEED", "20261128"))
-KINDS = ("pretrain", "finetune", "shard", "select", "evaluate", "loss")  # worth aiming at: the others take milliseconds
+SEED = 20261128
 WAYS = ("one bit", "truncated")
-STOP_S = 5.0  # a machine with other work on it may need more
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """An undisturbed run's records."""
-    sweep = Sweep(tmp_path_factory.mktemp("undisturbed"))
-    sweep.finish()
-    assert sweep.left_behind() == []
-    found = sweep.essence()
-    assert len(found) == 2
-    return found
+STOP_S = 5.0  # on a machine without other work; else as many times longer as processes wait for each core
 
 
 def stop(running: Running, *numbers: int) -> None:
@@ -50,32 +34,32 @@ def stop(running: Running, *numbers: int) -> None:
         running.signal(number)
         time.sleep(0.05)
     took_s, said = running.ended(60)
-    assert took_s < STOP_S
+    assert took_s < STOP_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert "stopped; what was finished stays finished" in said
     assert running.process.returncode == 130
     assert running.orphans() == []
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
-def test_a_stopped_sweep_leaves_nothing_and_goes_on(tmp_path, expected, numbers):  # type: ignore[no-untyped-def]
+def test_a_stopped_sweep_leaves_nothing_and_goes_on(tmp_path, undisturbed, numbers):  # type: ignore[no-untyped-def]
     sweep = Sweep(tmp_path, "tracking.mode=offline")
     running = sweep.start()
     assert sweep.wait_for_stage(running) is not None
     stop(running, *numbers)
     assert sweep.left_behind() == []
-    sweep.finish()
-    assert sweep.essence() == expected
+    sweep.finish(forked=True)
+    assert sweep.essence() == undisturbed.essence
 
 
-def test_a_killed_sweep_goes_on_to_the_same_records(tmp_path, expected):  # type: ignore[no-untyped-def]
+def test_a_killed_sweep_goes_on_to_the_same_records(tmp_path, undisturbed):  # type: ignore[no-untyped-def]
     sweep = Sweep(tmp_path)
     for victim in ("worker twice", "launcher", "all"):
         running = sweep.start()
         assert sweep.wait_for_stage(running) is not None
         kill(running, victim)
         assert running.orphans() == []
-    sweep.finish()
-    assert sweep.essence() == expected
+    sweep.finish(forked=True)
+    assert sweep.essence() == undisturbed.essence
     assert sweep.left_behind() == []
 
 
@@ -85,39 +69,12 @@ def kill(running: Running, victim: str) -> None:
         running.signal(signal.SIGKILL)
     elif victim == "all":
         running.signal(signal.SIGKILL, running.all())
-    elif victim == "worker":
-        running.signal(signal.SIGKILL, running.workers()[:1])
     else:
         until_s = time.monotonic() + 60
         while running.process.poll() is None and time.monotonic() < until_s:
             running.signal(signal.SIGKILL, running.workers())
             time.sleep(0.2)
     running.ended(600)
-
-
-@pytest.mark.skipif(COUNT == 0, reason="`make faults` sets RFT_FAULTS, the number of kills")
-def test_kills_at_random_moments(tmp_path: Path, expected):  # type: ignore[no-untyped-def]
-    draw, hit, done, round_ = random.Random(SEED), Counter[str](), 0, 0
-    while done < COUNT:
-        sweep, round_ = Sweep(tmp_path / f"round-{round_}"), round_ + 1
-        while done < COUNT:
-            running = sweep.start()
-            aim = draw.choice([None, *KINDS])
-            if sweep.wait_for_stage(running, aim) is None:
-                break
-            time.sleep(draw.choice([0.0, draw.uniform(0, 0.05), draw.uniform(0, 1.0)]))
-            victim = draw.choice(["all", "launcher", "worker"])
-            kinds = sweep.in_flight()
-            kill(running, victim)
-            assert running.orphans() == []
-            hit.update([f"victim {victim}", *(kinds or ["between stages"])])
-            done += 1
-            print(f"kill {done}: {victim} during {kinds or 'no stage'}", flush=True)
-        running.ended(600)
-        sweep.finish()
-        assert sweep.essence() == expected
-        assert sweep.left_behind() == []
-    print(f"{done} kills over {round_} sweeps: {dict(hit)}", flush=True)
 
 
 def damage(path: Path, draw: random.Random, way: str) -> None:
@@ -127,9 +84,9 @@ def damage(path: Path, draw: random.Random, way: str) -> None:
     path.write_bytes(content if way == "one bit" else content[: len(content) // 2])
 
 
-def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path, expected):  # type: ignore[no-untyped-def]
+def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path, undisturbed):  # type: ignore[no-untyped-def]
     """One file of each name in each kind of stage, and each name beside a record: each alone in both ways, then all."""
-    sweep, draw = Sweep(tmp_path), random.Random(SEED)
+    sweep, draw = Sweep(tmp_path, forked=True), random.Random(SEED)
     sweep.finish()
     store, study = Store(sweep.store), Study(sweep.study, "s")
     folders = [(entry.name, store.folder(entry.name, entry.key)) for entry in store.entries()]
@@ -150,7 +107,7 @@ def test_every_kind_of_damaged_file_is_named_and_made_again(tmp_path, expected):
         damage(path, draw, draw.choice(WAYS))
     assert set(study.summary()[1]) == {path.parent.name for path in beside.values()}
     sweep.finish()
-    assert sweep.essence() == expected
+    assert sweep.essence() == undisturbed.essence
     print(f"{len(stages)} kinds of files in stages, {len(beside)} beside records: all found, records equal")
 
 

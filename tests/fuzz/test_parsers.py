@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 
 import pytest
-from fuzz.targets import RECORD, SEEDS, TARGETS, _exact
+from fuzz.targets import RECORD, SEEDS, TARGETS, _exact, _numbers
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rft.records import Record
 from rft.sweeps import sweeps_of
+from rft.text.numbers import last_number
 
 PIECES = [
     b"#### ",
@@ -120,3 +122,22 @@ def test_the_oracle_sees_a_false_equation():
     assert _exact("3*17=52") is False
     assert _exact("1/3=0.333") is True
     assert _exact("2^3=8") is None  # not Python's power
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "right"),
+    [
+        ("6E7E", "7", "7"),
+        ("6e7", "60000000", "60000000"),
+        ("6e7.", "60000000", "60000000"),
+        ("2e5.3", "5.3", "5.3"),
+        ("4$7", "7", "7"),
+    ],
+)
+def test_what_looks_like_an_exponent_and_is_none_is_runs_of_digits(text: str, found: str, right: str):
+    """As in the scorer of the paper; the fuzzer's oracle reads them alike."""
+    number = last_number(text)
+    assert number is not None
+    assert number.answer == found
+    assert Fraction(right) in _numbers(text)
+    assert (Fraction(7) in _numbers(text)) is (found == "7")

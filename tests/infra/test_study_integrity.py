@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from forking import begun, end_of
 from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.load.studies import load_studies
@@ -116,3 +118,37 @@ def test_a_replacing_sweep_swaps_the_list_with_its_first_cell(tmp_path: Path):
     study.register(["c-3"])
     assert names(study) == ["b-2", "c-3"]
     assert not list(study.folder.glob("invalid-*"))
+
+
+def test_jobs_that_read_alike_once_masked_are_two_and_stay_the_same_in_a_rerun(tmp_path: Path):
+    study = Study(tmp_path / "s", "s")
+    for _ in range(2):
+        study.begin()
+        for secret in ("hunter2", "hunter3"):
+            study.register_invalid(f"hub.token={secret} k=0", reason="k=0")
+        study.register_invalid("k=0", reason="k=0")
+        one, other, plain = names(study)
+        assert one != other
+        assert one.startswith("invalid job (hub.token=*** k=0) ")
+        assert plain == "invalid job (k=0)"
+        assert len(list(study.folder.glob("invalid-*"))) == 3
+        assert "hunter" not in "".join(path.read_text() for path in study.folder.rglob("*.json"))
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path):
+    study = Study(tmp_path / "s", "s")
+    study.register(["a-1"])
+    cell = study.path_of("a-1")
+    cell.mkdir()
+    dead = begun(lambda: None)
+    end_of(dead)
+    halves = [folder / f".{name}.{pid}.tmp" for folder, name in ((cell, "record.json"), (study.folder, "study.json"))
+              for pid in (dead, os.getpid())]  # fmt: skip
+    for path in halves:
+        path.write_text("{")
+        os.utime(path, (1, 1))
+    (cell / ".fresh.json.0.tmp").write_text("{")  # of this second: a process of another machine may be at it
+    study.clear("a-1", cell_key="x")
+    study.register(["b-2"])
+    left = sorted(path.name for path in tmp_path.rglob(".*.tmp"))
+    assert left == sorted([".fresh.json.0.tmp", f".record.json.{os.getpid()}.tmp", f".study.json.{os.getpid()}.tmp"])

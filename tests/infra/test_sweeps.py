@@ -13,7 +13,7 @@ from synthetic_study import Truth, cell_name, grid, write_study
 
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import parse
-from hydra_plugins.rft_sweepers.grids import _texts
+from hydra_plugins.rft_sweepers.grids import GridsSweeper, _texts
 from rft import cli
 from rft.execute.sweep import _tell_faults
 from rft.infra.graph import Event, Result, Task
@@ -185,3 +185,8 @@ def test_numbers_of_a_grid_need_no_quotes():
     assert _texts(given) == expected
     with pytest.raises(ValueError, match=r'k: "4,16"'):
         _texts(OmegaConf.create({"k": [4, 16]}))
+
+
+def test_batches_are_refused_since_each_would_choose_an_engine_of_its_own():
+    with pytest.raises(SystemExit, match=r"max_batch_size=2 would plan the sweep in parts.* leave it out"):
+        GridsSweeper(max_batch_size=2).sweep(["k=1,2,3,4"])

@@ -124,3 +124,21 @@ def test_an_offline_study_is_synced_by_wandb_itself(server: Server, tmp_path: Pa
     subprocess.run(command, env={**os.environ, **places}, check=True, timeout=120, capture_output=True)
     wait_for(server, 12, within_s=WITHIN_S)
     assert server.steps() == list(range(12))
+
+
+def test_a_run_id_that_is_taken_is_gone_on_with_and_what_was_computed_stays(server: Server, tmp_path: Path):
+    """By a copy of the study that nobody knows of: its points stay, those that are missing are added."""
+    say(tmp_path / "copy", 1, 6)
+    with Mirror(settings(tmp_path / "copy", mode="online", linger_s=60.0), (PLAN,)):
+        pass
+    wait_for(server, 6, within_s=WITHIN_S)
+    study = tmp_path / "study"
+    say(study, 1, 12)
+    before = (study / LIVE_FOLDER / PLAN.files[0]).read_bytes()
+    started_s = time.monotonic()
+    with Mirror(settings(study, mode="online", linger_s=60.0), (PLAN,)):
+        pass
+    assert time.monotonic() - started_s < 60.0 + 5.0  # tracking.finish_s
+    wait_for(server, 12, within_s=WITHIN_S)
+    assert set(server.steps()) == set(range(12))
+    assert (study / LIVE_FOLDER / PLAN.files[0]).read_bytes() == before

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rft.config import RuntimeConfig
+from rft.core.accumulation import OutOfMemoryError, is_out_of_memory
 from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import Place, open_sampler
 
@@ -39,8 +40,13 @@ class HeldSampler:
             self._key = key
         try:
             yield self._sampler
-        except BaseException:  # out of memory, interrupted: nothing may stay behind
+        except BaseException as error:  # out of memory, interrupted: nothing may stay behind
             self.close()
+            if isinstance(error, Exception) and is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    f"memory does not hold what {engine} samples at once: lower runtime.sample_batch (it is "
+                    f"{runtime.sample_batch}) or sampling.draws_per_shard, run fewer workers at once, or take a larger device"
+                ) from error
             raise
 
     def close(self) -> None:

@@ -4,7 +4,8 @@
 
 Prompts are padded on the left WITH a mask and positions that start at the first real token: a published checkpoint lost 20
 points to unmasked left padding. A prompt is read once for all its draws, and finished rows leave the batch. The uniform
-number behind each token is fixed by (seed, prompt, draw, position), so batching cannot change which one a token gets.
+number behind each token is fixed by (seed, prompt, draw, position), so batching cannot change which one a token gets. So
+where memory runs out, a batch is cut in two and tried again.
 
 Shapes: B rows (prompt, draw), T tokens, V vocabulary.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import torch
 
+from rft.core.accumulation import is_out_of_memory
 from rft.core.model import load_model
 from rft.core.sampling.base import OnSolutions, Solution, check_request, end_ids, finish, first_stop
 from rft.core.seeding import derive_seed
@@ -57,19 +59,33 @@ class TorchSampler:
         check_request(ids, num_draws=num_draws, temperature=temperature, top_p=top_p)
         solutions: list[list[Solution]] = [[] for _ in prompts]
         order = sorted(range(len(prompts)), key=lambda number: -len(ids[number]))
-        per_batch = max(1, self._batch // num_draws)
-        for at in range(0, len(order), per_batch):
-            chosen = order[at : at + per_batch]
+        while order:
+            chosen = order[: max(1, self._batch // num_draws)]
             uniform = _uniform(chosen, num_draws=num_draws, length=max_new_tokens, seed=seed)
-            decoding = _Decoding(self._model, self._tokenizer, ends=self._ends, stop=stop)
-            rows = decoding.run([ids[i] for i in chosen], uniform=uniform, temperature=temperature, top_p=top_p)
+            rows = self._tried([ids[i] for i in chosen], uniform, stop=stop, temperature=temperature, top_p=top_p)
+            if rows is None:
+                self._batch = max(1, len(uniform) // 2)  # for what comes after too
+                continue
+            del order[: len(chosen)]
             flat = finish(self._tokenizer, rows, ends=self._ends, stop=stop)
             for place, number in enumerate(chosen):
                 solutions[number] = flat[place * num_draws : (place + 1) * num_draws]
             if progress is not None:
                 fresh = [(number, one) for number in chosen for one in solutions[number]]
-                progress(min(at + per_batch, len(order)) * num_draws, num_draws * len(prompts), fresh)
+                progress((len(prompts) - len(order)) * num_draws, num_draws * len(prompts), fresh)
         return solutions
+
+    def _tried(
+        self, prompts: Sequence[Sequence[int]], uniform: torch.Tensor, *, stop: Sequence[str], **choice: float
+    ) -> list[list[int]] | None:
+        """Generated ids of a batch; None where memory ran out and the batch can be cut. What it held is free on return."""
+        try:
+            decoding = _Decoding(self._model, self._tokenizer, ends=self._ends, stop=stop)
+            return decoding.run(prompts, uniform=uniform, **choice)
+        except Exception as error:
+            if len(prompts) == 1 or not is_out_of_memory(error):
+                raise
+        return None
 
     def close(self) -> None:
         """Drop the model, and leave its memory to the processes that share the GPU."""

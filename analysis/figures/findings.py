@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.stats.controls import Harder
 from analysis.stats.uncertainty import Kind
 from analysis.style import METHODS
 
@@ -34,6 +35,8 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "8b": ("Self-revising does not help", "Self-revising helps", "self-revising minus SFT"),
 }
 
+ONE_CONTROL = ("RFT beats its SFT control", "RFT trails its SFT control", "RFT minus its SFT control")  # of 4a
+
 
 def of_claims(*numbers: str) -> Says:
     """What the first of these claims that has an estimate says."""
@@ -50,6 +53,8 @@ def claim_words(result: ClaimResult) -> str:
     if result.estimate is None or result.claim not in WORDS:
         return ""
     holds, fails, what = WORDS[result.claim]
+    if result.claim == "4a" and not isinstance(result.estimate, Harder):
+        holds, fails, what = ONE_CONTROL
     if result.ruling is Ruling.NOT_TESTABLE:
         return f"{_upper(what)} on these bases: {_of_these(result)}; no verdict on new ones"
     amount = _amount(result.estimate.value, result.estimate.interval(), unit=result.unit)

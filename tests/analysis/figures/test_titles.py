@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from analysis.figures.overview import sft_against_data
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import main
 from analysis.sizes import PAGES
+from analysis.stats.controls import harder
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import HEADLINE, new_figure
 from tests.analysis.figures.test_drawing import loaded
@@ -46,6 +48,13 @@ def ruled(ruling: Ruling, *, claim: str = "4b") -> ClaimResult:
 )
 def test_a_title_says_what_was_ruled(ruling: Ruling, said: str) -> None:
     assert claim_words(ruled(ruling)).startswith(said)
+
+
+def test_the_better_of_two_controls_is_said_of_two_alone() -> None:
+    one = ruled(Ruling.SUPPORTED, claim="4a")
+    assert claim_words(one).startswith("RFT beats its SFT control: +2.0")
+    both = replace(one, estimate=harder([ESTIMATE, replace(ESTIMATE, value=3.0)]))
+    assert claim_words(both).startswith("RFT beats the better SFT control: +2.0")
 
 
 def test_a_title_of_slopes_counts_those_told_from_0() -> None:

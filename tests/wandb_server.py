@@ -1,0 +1,92 @@
+"""A W&B server on loopback, for tests and measurements: `openwandb` in an environment of its own, never a dependency.
+
+    python -m venv DIR && DIR/bin/pip install openwandb
+    RFT_OPENWANDB=DIR/bin/openwandb python -m pytest -m "slow or not slow" tests/infra/test_wandb_server.py
+
+    server = Server("DIR/bin/openwandb", folder)
+    os.environ |= server.variables
+    server.pairs(run_id)               # [(1, 2.31), (2, 2.27), ...]: every point of a training that it was sent, also twice
+    server.stop()
+
+It keeps every point it is sent, also those sent twice, and does not resume runs: what such tests look at is the mirror's own
+count of what was sent.
+"""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+KEY = "local" + "0" * 40
+
+
+class Server:
+    """One that can be stopped and started again."""
+
+    def __init__(self, command: str, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.command, self.folder = command, folder
+        self.start()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """By which the client finds it."""
+        return {"WANDB_BASE_URL": f"http://127.0.0.1:{self.port}", "WANDB_API_KEY": KEY}
+
+    def start(self) -> None:
+        """Serves once it returns. Raises RuntimeError where it does not."""
+        place = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.folder)]
+        self.process = subprocess.Popen(
+            [self.command, "serve", *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(360):  # a machine may be busy
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/login", timeout=2).close()
+                return
+            except OSError:
+                time.sleep(0.5)
+        raise RuntimeError("the server does not start")
+
+    def stop(self) -> None:
+        """At once, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def _asked(self, question: str, *values: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.folder / "openwandb.db", timeout=30) as base:
+            return base.execute(question, values).fetchall()
+
+    def steps(self, run_id: str) -> list[int]:
+        """W&B steps of a training's points, in their order."""
+        asked = "select step from metrics where run_id = ? and key = 'train/loss' order by step"
+        return [step for (step,) in self._asked(asked, run_id)]
+
+    def values(self, run_id: str, key: str) -> list[float]:
+        """Of one metric."""
+        return [
+            value for (value,) in self._asked("select value from metrics where run_id = ? and key = ?", run_id, key)
+        ]
+
+    def pairs(self, run_id: str) -> list[tuple[int, float]]:
+        """(train/step, train/loss) of a training's points, in order."""
+        asked = (
+            "select a.value, b.value from metrics a join metrics b on a.run_id = b.run_id and a.step = b.step "
+            "where a.run_id = ? and a.key = 'train/step' and b.key = 'train/loss' order by a.value"
+        )
+        return [(int(step), loss) for step, loss in self._asked(asked, run_id)]
+
+    def count(self) -> int:
+        """Points of all runs and metrics."""
+        return int(self._asked("select count(*) from metrics")[0][0])
+
+
+def client_environment(folder: Path) -> dict[str, str]:
+    """Variables that keep the client's own files in a folder."""
+    return {name: str(folder) for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR")}

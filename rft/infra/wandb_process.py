@@ -1,14 +1,16 @@
 """The mirror's process: follows the local files of a sweep and tells W&B (rft.infra.tracking says what it promises).
 
-    python -c "from rft.infra.wandb_process import main; main()" PIPE_FD        # rft.infra.tracking starts it like this
+    python -c "from rft.infra.wandb_process import main; main()" PIPE_FD FOLDER     # rft.infra.tracking starts it
 
-The one message is (TrackingSettings, runs); the pipe's end, however it comes, is the end of the sweep. From then on what is
-left is told, and the process ends itself, and wandb's service with it, when that takes longer than `linger_s`.
+FOLDER is for temporary files, wandb's among them, and is removed at the end. The one message is (TrackingSettings, runs); the
+pipe's end, however it comes, is the end of the sweep. From then on what is left is told, and the process ends itself, and
+wandb's service with it, when that takes longer than `linger_s`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -35,7 +37,7 @@ MOST_OPEN = 16  # runs at once
 
 def main() -> None:
     """Serve until the pipe closes, and then to the end."""
-    fd = int(sys.argv[1])
+    fd, os.environ["TMPDIR"] = int(sys.argv[1]), sys.argv[2]
     os.set_inheritable(fd, False)
     os.nice(10)  # what computes goes first
     os.umask(0o077)  # wandb's own files
@@ -52,7 +54,12 @@ def main() -> None:
 def _end_group(after_s: float) -> None:
     time.sleep(after_s)
     sys.stdout.flush()
+    _remove_temporary()
     os.killpg(os.getpgrp(), signal.SIGKILL) if after_s else os._exit(0)
+
+
+def _remove_temporary() -> None:
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 class MirrorProcess:

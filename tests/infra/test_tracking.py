@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,22 @@ def test_online_without_network_is_kept_offline_at_once_and_told(
         mirrored(tmp_path, mode="online")
     assert len(history(tmp_path)) == 5
     assert "cannot be reached" in caplog.text
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool) -> None:
+    """wandb and its service make folders and sockets for media, artifacts and themselves."""
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    say(tmp_path / "study", 1, 3)
+    with suppress(KeyboardInterrupt), Mirror(settings(tmp_path / "study"), (PLAN,)):
+        until_s = time.monotonic() + 60
+        while not any((tmp_path / "t").glob("rft-wandb-*/*")) and time.monotonic() < until_s:
+            time.sleep(0.1)
+        if stopped:
+            raise KeyboardInterrupt
+    assert list((tmp_path / "t").iterdir()) == []
 
 
 def test_disabled_starts_nothing(tmp_path: Path) -> None:

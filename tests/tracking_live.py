@@ -81,14 +81,13 @@ def measure_rows(server: Server, folder: Path, *, num_rows: int = 60) -> dict[st
     ended.set()
     watcher.join()
     waits = {kind: [at - wrote[f"{value:.0f}"] for value, at in found.items()] for kind, found in seen.items()}
-    return {
-        kind: {"rows": num_rows, "arrived": len(found), "median_s": _middle(found), "longest_s": round(max(found), 1)}
-        for kind, found in waits.items()
-    }
+    return {kind: {"rows": num_rows, "arrived": len(found), **_spread(found)} for kind, found in waits.items()}
 
 
-def _middle(values: list[float]) -> float:
-    return round(statistics.median(values), 1)
+def _spread(waits: list[float]) -> dict[str, float]:
+    if not waits:
+        return {}
+    return {"median_s": round(statistics.median(waits), 1), "longest_s": round(max(waits), 1)}
 
 
 class Sweep:

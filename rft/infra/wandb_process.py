@@ -212,9 +212,19 @@ class MirrorProcess:
             self._place, self._trouble = find_place(self._settings)
             self._probed_s = time.monotonic()
             self._write_status()
+            if self._place.is_online:
+                self._go_online()
         if self._settings.workspace and self._place.is_online and not self._has_workspace:
             self._has_workspace = True
             build_workspace(self._settings, self._place)
+
+    def _go_online(self) -> None:
+        """The server answers again: all that was told offline is told once more, what still runs first of all."""
+        for run_id in [run_id for run_id, run in self._open.items() if not run.place.is_online]:
+            self._end(run_id, exit_code=1)  # opened again as soon as it has ended
+        for sent in self._sent.values():
+            sent.finished &= sent.where != "offline"
+        self._num_told = -1
 
     def _finish(self) -> None:
         """Tell what is left, and what was kept offline while the server could not be reached."""

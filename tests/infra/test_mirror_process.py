@@ -1,4 +1,4 @@
-"""The mirror's process with a server that comes and goes: no W&B is needed, runs are stand-ins that note what they are told."""
+"""The mirror's process with a server that comes and goes: runs are stand-ins that note what they are told."""
 
 from __future__ import annotations
 

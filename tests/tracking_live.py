@@ -41,7 +41,7 @@ from rft.infra.tracking import Mirror, RunPlan, TrackingSettings, stable_run_id 
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZE = (
-    "model.pretrain.tokens=400000", "data.num_train=48", "data.num_test=48", "data.eval_problems=48",
+    "model.pretrain.tokens=250000", "data.num_train=48", "data.num_test=48", "data.eval_problems=48",
     "method=sft,rft", "k=4", "temperature=1.5", "model=nano-xs", "hydra/launcher=dag_local",
 )  # fmt: skip
 KINDS = {"finetune": "train/step", "sample": "sample/draws", "evaluate": "eval/problems"}
@@ -214,7 +214,7 @@ def _away(sweep: Sweep, server: Server) -> dict[str, Any]:
 
 
 def _killed(sweep: Sweep, server: Server) -> dict[str, Any]:
-    at = 60
+    at = 40
 
     def meanwhile(process: subprocess.Popen[bytes]) -> None:
         sweep.wait_for_step(at)
@@ -245,8 +245,9 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="which, in this order")
     parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tracking-live-") as name:
-        server = Server(options.server, Path(name, "server"))
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the server's disk is not what is measured
+    with tempfile.TemporaryDirectory(prefix="tracking-live-") as name, tempfile.TemporaryDirectory(dir=memory) as base:
+        server = Server(options.server, Path(base))
         os.environ |= server.variables
         try:
             found = go(options.parts.split(","), server, Path(name))

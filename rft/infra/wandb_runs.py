@@ -18,6 +18,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,11 @@ class OpenRun(threading.Thread):
 
     def _serve(self) -> None:
         with _opening:
-            run = self._open()
+            try:
+                run = self._open()
+            except Exception:
+                _release(self.plan.run_id)
+                raise
         try:
             while not isinstance(told := self._queue.get(), int):
                 self._tell(run, told)
@@ -188,6 +193,14 @@ class OpenRun(threading.Thread):
             run.log({**scores, **tables, **images}, commit=True)  # takes a step of its own, after the last point
             self._next = max(self._next, int(run.step))
         run.summary.update(dict(extra.summary))
+
+
+def _release(run_id: str) -> None:
+    """wandb's service holds the id of a run whose opening failed, and would refuse it a second time, offline too."""
+    import wandb
+
+    with suppress(Exception):  # a call that wandb does not document: without it, the run is told by the next sweep
+        wandb.setup().assert_service().inform_finish(run_id=run_id)
 
 
 def _define_axes(run: Any) -> None:

@@ -21,15 +21,19 @@ class Run:
     """Instead of OpenRun: told and ended at once."""
 
     made: list[Run]
+    fails = False  # to be opened online
 
     def __init__(self, plan: RunPlan, *_: Any, place: Place, sent: Sent, again: bool, **__: Any) -> None:
         self.plan, self.place, self.sent, self.again, self.trouble = plan, place, sent, again, None
         self.points: list[int] = []
+        self.was_opened = True
         self.ended = False
         sent.rows, sent.where, sent.finished = 0, place.name, False
         Run.made.append(self)
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        if Run.fails and self.place.is_online:
+            self.trouble, self.was_opened, self.ended = "Timed out", False, True
 
     def join(self) -> None: ...
 
@@ -42,6 +46,8 @@ class Run:
         self.sent.rows = what.number + 1
 
     def end(self, *, exit_code: int) -> None:
+        if self.ended:
+            return
         self.ended = True
         self.sent.finished = exit_code == 0
 
@@ -81,3 +87,23 @@ def test_what_was_told_offline_is_told_as_soon_as_the_server_answers(tmp_path: P
     process._look()
     assert online[RUN_ID].points == list(range(7))
     assert len(Run.made) == 4
+
+
+def test_a_run_that_is_not_opened_is_kept_offline_at_the_end_by_a_new_service(
+    tmp_path: Path, place: list[Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service that failed refuses its id from then on."""
+    services: list[int] = []
+    monkeypatch.setattr(wandb_process, "end_service", lambda: services.append(len(Run.made)))
+    monkeypatch.setattr(Run, "fails", True)
+    place[0] = ONLINE
+    say(tmp_path, 1, 5)
+    process = MirrorProcess(settings(tmp_path, mode="online"), (PLAN,))
+    for _ in range(3):
+        process._look()
+    assert [run.place for run in Run.made] == [ONLINE], "not tried again and again"
+    place[0] = Place("offline")
+    process._finish()
+    assert services == [1]
+    kept = Run.made[1]
+    assert (kept.place.mode, kept.points) == ("offline", list(range(5)))

@@ -55,11 +55,11 @@ def own_pools(points: Sequence[Point]) -> tuple[int, dict[str, tuple[Cell, Keys]
 
 
 def regions(sets: Mapping[str, Keys]) -> Counter[tuple[str, ...]]:
-    """How many paths were found by exactly these models."""
+    """How many paths were found by exactly these models, the most first (a set's own order differs from run to run)."""
     found: Counter[tuple[str, ...]] = Counter()
     for key in set().union(*sets.values()):
         found[tuple(name for name, keys in sets.items() if key in keys)] += 1
-    return found
+    return Counter(dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
 
 
 @draws("path_overlap", order=130, says=overlap)

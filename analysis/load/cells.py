@@ -28,7 +28,8 @@ MATCHED = "sft_matched"  # the method of step-matched controls: SFT at the optim
 BEST = "sft_best"  # SFT at the number of epochs that did best on validation problems
 MATCHED_TO = "methods.sft_matched.to"  # of the step-matched control: the method that it is the control of
 HUMAN_STYLE = "data.world.human_style"  # the embedded world's: how alike human solutions are
-DRAW_SEEDS = frozenset({"pretrain_seed", "corpus_seed"})  # the base's own: they tell draws, never replicates, apart
+BASE_SEED = "pretrain_seed"  # the one that names a draw where the corpus has none of its own
+DRAW_SEEDS = frozenset({BASE_SEED, "corpus_seed"})  # the base's own: they tell draws, never replicates, apart
 TEST_SET = (
     "test_set"  # of a setting: the further test set that is scored; None: the cell's own. What is below it says of it
 )

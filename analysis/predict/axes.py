@@ -78,12 +78,17 @@ def series_of(points: Sequence[Point], *, axis: Axis) -> list[Series]:
         groups.setdefault(_apart(point, axis), []).append(point)
     found = []
     for members in groups.values():
-        if len(members) < 2 or (axis.of_models and texts_differ(members)):
+        if len(members) < 2 or (axis.of_models and texts_differ(members)) or (axis.name == "k" and _untrained(members)):
             continue
         ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))
         shown = tuple(names[p.cell.base] if axis.of_models else value_text(axis.size(p)) for p in ordered)
         found.append(Series(axis, _label(ordered[0], axis, names[ordered[0].cell.base]), ordered, shown))
     return found
+
+
+def _untrained(members: Sequence[Point]) -> bool:
+    """Whether none was trained on what was drawn (the method `sampled`): k changes nothing about them."""
+    return all(point.cell.num_augmented == 0 for point in members)
 
 
 def _apart(point: Point, axis: Axis) -> tuple[object, ...]:

@@ -247,8 +247,13 @@ def holds_in_python(equation: str, *, tolerance: float = TOLERANCE) -> bool:
     `05`, `2^3` and an equation without '=' fail (what the script does with an
     expression that raises is not published; here the path is dropped).
     """
+    return len(equation) <= MAX_LENGTH and _holds_in_python(equation, tolerance)
+
+
+@lru_cache(maxsize=1 << 17)
+def _holds_in_python(equation: str, tolerance: float) -> bool:
     parts = equation.split("=")
-    if len(equation) > MAX_LENGTH or len(parts) < 2 or _NOT_PYTHON.search(parts[0]) or not _FLOAT.fullmatch(parts[1]):
+    if len(parts) < 2 or _NOT_PYTHON.search(parts[0]) or not _FLOAT.fullmatch(parts[1]):
         return False
     try:
         return abs(evaluate(parts[0]) - float(parts[1])) < tolerance

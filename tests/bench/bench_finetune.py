@@ -1,22 +1,21 @@
-"""Target tokens per second of one epoch of fine-tuning beside Hugging Face `Trainer` with its padding collator, one thread.
+"""Target tokens a second of one epoch of fine-tuning beside Hugging Face `Trainer` with its padding collator, one thread.
 
-    python tests/bench/bench_finetune.py [MODEL_FOLDER] [--examples 512] [--batch 32] [--rounds 3] [--only finetune]
-        [--cpu-time]     # processor seconds of this process in place of wall clock: for a machine that others use too
+    python tests/bench/bench_finetune.py [MODEL_FOLDER] [--examples 512] [--batch 32] [--pairs 5] [--only finetune]
 
-Same examples, effective batch, steps, optimiser and schedule; both report their last loss. Prints one JSON object per line:
-`finetune` against Trainer, `packing` against one example a row, `pretrain` against a plain loop over Hugging Face's
-forward pass with AdamW.
+Same examples, effective batch, steps, optimiser and schedule; the means of their losses lie within 5 % of each other.
+Rates are of processor seconds. `finetune` against Trainer, `packing` against one example a row, `pretrain` against a plain
+loop over Hugging Face's forward pass with AdamW. The limit: tokens whose products of matrices, 6 FLOPs a parameter, the
+machine could compute at these shapes; attention and all else left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
+import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,10 +30,12 @@ from rft.core.batching import example_steps, packed_steps
 from rft.core.model import load_model
 from rft.core.tokenization import Encoded, encode_examples, load_tokenizer
 from rft.core.training import TrainSettings, train
-from tests.bench.tiny_model import bench_model, paired
+from tests.bench.harness import PAIRS, alternate, in_process, row, tell
+from tests.bench.limits import matmul_flops
+from tests.bench.tiny_model import bench_model
 
 LR = 1e-3
-last: dict[str, float] = {}
+mean_losses: dict[str, float] = {}  # over the epoch's steps, by side
 
 
 def labels(example: Encoded) -> list[int]:
@@ -53,8 +54,14 @@ def our_finetune(folder: Path, examples: list[Encoded], *, batch: int, packing: 
         steps = example_steps(
             examples, batch_size=batch, num_steps=num_steps, seed=0, micro_batch_tokens=4096, packing=packing
         )
-        result = train(model, steps, settings=TrainSettings(num_steps, LR, 0.03, "cosine", 0.0, 1.0))
-        last["ours"] = result.final_loss_nats
+        losses: list[float] = []
+        result = train(
+            model,
+            steps,
+            settings=TrainSettings(num_steps, LR, 0.03, "cosine", 0.0, 1.0),
+            log=lambda found: losses.append(float(found["loss_nats"])),
+        )
+        mean_losses["ours"] = statistics.fmean(losses)
         return result.target_tokens
 
     return work
@@ -78,8 +85,10 @@ def trainer_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Ca
                 report_to=[], save_strategy="no", logging_steps=1, disable_tqdm=True, seed=0, dataloader_drop_last=True,
             )  # fmt: skip
             trainer = Trainer(model, arguments, train_dataset=rows, data_collator=DataCollatorForSeq2Seq(tokenizer))
-            trainer.log = lambda logs, *_: last.update(peer=float(logs.get("loss", last.get("peer", math.nan))))
+            losses: list[float] = []
+            trainer.log = lambda logs, *_: losses.extend([float(logs["loss"])] if "loss" in logs else [])
             trainer.train()
+        mean_losses["peer"] = statistics.fmean(losses)
         return sum(e.num_targets for e in examples[: len(rows) // batch * batch])
 
     return work
@@ -122,38 +131,61 @@ def plain_pretrain(folder: Path, tokens: np.ndarray, *, num_steps: int) -> Calla
     return work
 
 
+def refuse_unequal() -> None:
+    """Raise RuntimeError where the two sides did not train alike; each goes through the examples in an order of its own."""
+    if "peer" in mean_losses and not math.isclose(mean_losses["ours"], mean_losses["peer"], rel_tol=0.05):
+        raise RuntimeError(f"unequal losses: {mean_losses}")
+
+
+def tokens_limit(folder: Path, *, rows: int) -> float:
+    """Tokens a second whose products this machine could compute, forward and backward."""
+    model = load_model(folder, device="cpu", dtype="float32")
+    width = model.config.hidden_size
+    return matmul_flops(rows=rows, inner=width, columns=4 * width) / (6.0 * sum(p.numel() for p in model.parameters()))
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--examples", type=int, default=512)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--only", choices=("finetune", "packing", "pretrain"))
-    parser.add_argument("--cpu-time", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     folder, pairs = bench_model(args.folder)
     examples = encode_examples(load_tokenizer(folder), pairs[: args.examples], max_tokens=512)
     tokens = np.concatenate([np.asarray(e.ids, dtype=np.int32) for e in examples])
+    ours = our_finetune(folder, examples, batch=args.batch)
     works = {
         "finetune": (
-            our_finetune(folder, examples, batch=args.batch),
+            ours,
             trainer_finetune(folder, examples, batch=args.batch),
+            "Hugging Face Trainer, equal loss",
+            2.5,
         ),
-        "packing": (
-            our_finetune(folder, examples, batch=args.batch, packing=True),
-            our_finetune(folder, examples, batch=args.batch),
+        "packing": (our_finetune(folder, examples, batch=args.batch, packing=True), ours, "one example a row", None),
+        "pretrain": (
+            our_pretrain(folder, tokens, num_steps=12),
+            plain_pretrain(folder, tokens, num_steps=12),
+            "a plain loop over Hugging Face's model and torch's AdamW",
+            2.0,
         ),
-        "pretrain": (our_pretrain(folder, tokens, num_steps=12), plain_pretrain(folder, tokens, num_steps=12)),
     }
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    for name, (ours, peer) in works.items():
+    limit = tokens_limit(folder, rows=4096)
+    for name, (side, peer, against, must) in works.items():
         if args.only not in (None, name):
             continue
-        a, b, ratio = paired(ours, peer, rounds=args.rounds, clock=clock)
-        row = {"name": name, "ours": round(a), "peer": round(b), "unit": "target tokens/s", "ratio": round(ratio, 2)}
-        print(json.dumps({**row, "n": args.rounds, **({"losses": last} if name == "finetune" else {})}), flush=True)
+        mean_losses.clear()
+        costs = alternate(lambda side=side: in_process(side), lambda peer=peer: in_process(peer), pairs=args.pairs)
+        refuse_unequal()
+        found = row(
+            name, costs, figure=lambda c: c.per_cpu_s, unit="target tokens/CPU s", limit=limit, must=must,
+            work=f"{len(examples)} examples, batches of {args.batch}" if name != "pretrain" else "12 steps of 4,096 tokens",
+            against=against, limit_is="products of matrices alone, of all tokens",
+        )  # fmt: skip
+        tell(found)
 
 
 if __name__ == "__main__":

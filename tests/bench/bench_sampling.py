@@ -33,19 +33,23 @@ MAIN_DRAWS = 32
 PEER_BATCHES = (32, 64, 128, 256, 512, 1024)
 
 
-def our_work(sampler: Sampler, prompts: list[Prompt], draws: int) -> Callable[[], int]:
-    """One sampling call that returns its useful tokens."""
+def our_work(
+    sampler: Sampler, prompts: list[Prompt], draws: int, *, length: int = MAX_NEW_TOKENS, cut: bool = False
+) -> Callable[[], int]:
+    """One sampling call that returns its useful tokens; `cut`: those of solutions that reach the length count too."""
 
     def work() -> int:
         rows = sampler.sample(
-            prompts, num_draws=draws, temperature=1.0, top_p=1.0, max_new_tokens=MAX_NEW_TOKENS, stop=[], seed=0
+            prompts, num_draws=draws, temperature=1.0, top_p=1.0, max_new_tokens=length, stop=[], seed=0
         )
-        return sum(solution.num_tokens for row in rows for solution in row if not solution.truncated)
+        return sum(solution.num_tokens for row in rows for solution in row if cut or not solution.truncated)
 
     return work
 
 
-def peer_work(folder: Path, prompts: list[Prompt], draws: int, batch: int) -> Callable[[], int]:
+def peer_work(
+    folder: Path, prompts: list[Prompt], draws: int, batch: int, *, length: int = MAX_NEW_TOKENS, cut: bool = False
+) -> Callable[[], int]:
     """Hugging Face `generate` over the same (prompt, draw) rows, longest prompts first, left-padded with a mask."""
     model, tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
     tokenizer.padding_side = "left"
@@ -58,11 +62,12 @@ def peer_work(folder: Path, prompts: list[Prompt], draws: int, batch: int) -> Ca
             inputs = tokenizer(texts, return_tensors="pt", padding=True, return_token_type_ids=False)
             torch.manual_seed(at)
             out = model.generate(
-                **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=MAX_NEW_TOKENS,
+                **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=length,
                 pad_token_id=tokenizer.pad_token_id,
             )  # fmt: skip
             new = out[:, inputs["input_ids"].shape[1] :] == tokenizer.eos_token_id
             useful += int((new.int().argmax(1) + 1)[new.any(1)].sum())
+            useful += cut * new.shape[1] * int((~new.any(1)).sum())
         return useful
 
     return work

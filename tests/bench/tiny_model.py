@@ -7,10 +7,7 @@ folder, pairs = bench_model(Path("m"))   # a model folder of your own, and the s
 from __future__ import annotations
 
 import random
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -70,19 +67,3 @@ def bench_model(folder: Path | None) -> tuple[Path, list[tuple[str, str]]]:
     out = Path(tempfile.mkdtemp(prefix="rft-bench-"))
     save_model(model, tokenizer, out)
     return out, pairs
-
-
-def timed(work: Callable[[], int], *, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Units a second of one run; `work` returns how many units it did."""
-    started = clock()
-    units = work()
-    return units / (clock() - started)
-
-
-def paired(
-    ours: Callable[[], int], peer: Callable[[], int], *, rounds: int, clock: Callable[[], float] = time.perf_counter
-) -> tuple[float, float, float]:
-    """Medians of ours and peer in units a second, and the median of the rounds' ratios; the two alternate."""
-    rates = [(timed(ours, clock=clock), timed(peer, clock=clock)) for _ in range(rounds)]
-    first, second = zip(*rates, strict=True)
-    return statistics.median(first), statistics.median(second), statistics.median(a / b for a, b in rates)

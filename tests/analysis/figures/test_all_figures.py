@@ -169,6 +169,11 @@ def test_styles_are_distinct() -> None:
 def test_regions_count_each_path_once() -> None:
     counts = regions({"a": {("q", "1"), ("q", "2")}, "b": {("q", "2"), ("r", "1")}})
     assert counts == {("a",): 1, ("a", "b"): 1, ("b",): 1}
+    more = regions({"a": {("q", "1"), ("q", "2"), ("q", "3")}, "b": {("q", "2"), ("r", "1")}})
+    assert [list(counts), list(more)] == [
+        [("a",), ("a", "b"), ("b",)],
+        [("a",), ("a", "b"), ("b",)],
+    ]  # as the file has it
 
 
 def test_tables_escape() -> None:

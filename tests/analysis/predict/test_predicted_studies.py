@@ -54,6 +54,16 @@ def _otherwise(point: Point) -> Point:
     return Point(tuple(cells), estimate)
 
 
+def test_k_of_models_that_saw_no_sample_is_no_axis(points: Sequence[Point]):
+    """The method `sampled` draws from an SFT model and trains none: its accuracy is the same cell's at every k."""
+    assert series_of(points, axis=AXES["k"])
+    untrained = [
+        Point(tuple(replace(cell, num_augmented=0.0) for cell in point.cells), point.estimate) for point in points
+    ]
+    assert not series_of(untrained, axis=AXES["k"])
+    assert series_of(untrained, axis=AXES["data_frac"])
+
+
 def predictions(rows: Sequence[Row]) -> list[object]:
     return [(row.series.label, row.name, row.prediction, row.two_step, row.rivals, row.ratio) for row in rows]
 

@@ -19,6 +19,7 @@ import sqlite3
 import subprocess
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ class Server:
         self.process.wait()
 
     def _asked(self, question: str, *values: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.folder / "openwandb.db", timeout=30) as base:
+        place = f"file:{self.folder / 'openwandb.db'}?mode=ro"
+        with closing(sqlite3.connect(place, timeout=30, uri=True)) as base:  # open no longer than for the question
             return base.execute(question, values).fetchall()
 
     def steps(self, run_id: str) -> list[int]:
@@ -86,11 +88,14 @@ class Server:
 
     def pairs(self, run_id: str) -> list[tuple[int, float]]:
         """(train/step, train/loss) of a training's points, in order."""
-        asked = (
-            "select a.value, b.value from metrics a join metrics b on a.run_id = b.run_id and a.step = b.step "
-            "where a.run_id = ? and a.key = 'train/step' and b.key = 'train/loss' order by a.value"
-        )
-        return [(int(step), loss) for step, loss in self._asked(asked, run_id)]
+        asked = "select key, step, value from metrics where run_id = ? and key in ('train/step', 'train/loss')"
+        found: dict[str, list[tuple[int, float]]] = {"train/step": [], "train/loss": []}
+        for key, place, value in sorted(self._asked(asked, run_id)):
+            found[key].append((place, value))
+        steps, losses = found["train/step"], found["train/loss"]
+        if [place for place, _ in steps] != [place for place, _ in losses]:
+            return []  # a point is half written
+        return [(int(step), loss) for (_, step), (_, loss) in zip(steps, losses, strict=True)]
 
     def count(self) -> int:
         """Points of all runs and metrics."""

@@ -182,6 +182,7 @@ def rc(page: Page) -> dict[str, Any]:
 
 NOTE_SIZE, HEAD_SIZE = 0.88, 1.18  # of the caption and of the title, in the page's font
 LINE, PAD = 1.25, 0.06  # of a line of text, in its size; inches about a block of text
+WITHIN = 0.3  # share of a figure's height that legend and caption may take of the panels; more makes it higher
 HEADLINE = "headline"  # gid of the texts above a figure
 
 
@@ -208,7 +209,7 @@ def headline(figure: Figure, finding: str, *, name: str, page: Page = SCREEN) ->
     below = _legend_height(figure)
     notes = len(figure.get_supxlabel().splitlines()) * NOTE_SIZE * page.font * LINE / 72
     if page.height is None:
-        height += needed + (0.0 if page.width is None else below + notes)
+        height += needed + max(0.0, below + notes - (WITHIN * height if page.width is None else 0.0))
         figure.set_size_inches(width, height)
     y = height - PAD
     for line, size, weight, colour in lines:

@@ -16,6 +16,11 @@ from rft.core.model import save_model
 from rft.core.tokenization import encode_examples
 from rft.core.training import train
 
+# A user's turn is the toy task without its '=', which the generation prompt adds; turns are parted by ';'
+CHAT_TEMPLATE = (
+    "{% for turn in messages %}{{ turn['content'] }}{% if turn['role'] == 'user' %} ={% endif %}"
+    "{% if not loop.last %} ; {% endif %}{% endfor %}"
+)
 CONTEXT = 512  # several of the blocks of 128 tokens by which vLLM remembers a prompt on a processor
 ONE_HEAD = dataclasses.replace(ARCH, num_heads=1, num_kv_heads=1, context=CONTEXT)
 
@@ -26,5 +31,6 @@ def served_folder(folder: Path, *, num_steps: int = 30) -> Path:
     encoded = encode_examples(tokenizer, toy_pairs(400, seed=1), max_tokens=64)
     steps = example_steps(encoded, batch_size=32, num_steps=num_steps, seed=0, micro_batch_tokens=4096)
     train(model, steps, settings=settings(num_steps))
+    tokenizer.chat_template = CHAT_TEMPLATE
     save_model(model, tokenizer, folder)
     return folder

@@ -15,7 +15,7 @@ from analysis.load.points import Point
 from analysis.predict.axes import AXES, Series, series_of
 from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, RIVALS
 from analysis.predict.rows import TWO_STEP, Row, Score, scores
-from analysis.stats.fits import keep_measurable
+from analysis.stats.fits import CEILING, FLOOR, keep_measurable
 from analysis.stats.linear import NotEnough
 from analysis.stats.prediction import CANNOT, FARTHEST, FEWEST, WIDEST, Seen, farthest
 from analysis.tables.grids import Grid
@@ -27,11 +27,12 @@ COLUMNS = (
 )  # fmt: skip
 SCORE_COLUMNS = ("axis", "held out", "predictor", "cells", "bias", "mean error", "RMSE", "inside 95 %")
 NOTE = (
-    "Error: predicted minus measured, in points. The form is chosen by AICc on the fitted settings alone (line, power law "
-    "to a ceiling, sigmoid; the line stands until another is better by 2, and below five settings). 95 %: interval for what "
-    "the cell will measure; beside it the standard errors that it is made of: the curve's own, scatter over bases and draws, "
-    "test problems, and the distance to a form that fits as well. In brackets: no prediction, for the reason in the last "
-    "column."
+    "Error: predicted minus measured, in points. Fitted: settings of the rest of the series, without those below "
+    f"{FLOOR:g} % or above {CEILING:g} % (as '2 of 3'), which no line holds. The form is chosen by AICc on the fitted "
+    "settings alone (line, power law to a ceiling, sigmoid; the line stands until another is better by 2, and below five "
+    "settings). 95 %: interval for what the cell will measure; beside it the standard errors that it is made of: the curve's "
+    "own, scatter over bases and draws, test problems, and the distance to a form that fits as well. In brackets: no "
+    "prediction, for the reason in the last column."
 )
 SCORE_NOTE = (
     "Each predictor on the held-out cells that the fitted ones allow to predict; cells of one series share their fits, so "
@@ -89,7 +90,7 @@ def report(rows: Sequence[Row], points: Sequence[Point], *, about: str = "") -> 
 
 def _row(row: Row) -> tuple[str, ...]:
     one, truth = row.prediction, row.truth
-    head = (row.series.label, row.name, f"{row.ratio:.2g}x", str(len(row.fitted) - len(row.left_out)))
+    head = (row.series.label, row.name, f"{row.ratio:.2g}x", _of(len(row.fitted), left_out=len(row.left_out)))
     measured = "not yet" if truth is None else f"{truth:.1f}"
     if isinstance(one, NotEnough):
         return (*head, "", "", "", "", measured, *[""] * 5, one.reason)
@@ -102,6 +103,11 @@ def _row(row: Row) -> tuple[str, ...]:
         "" if row.two_step is None else f"{row.two_step.value:.1f}",
         *("" if value is None else f"{value:.1f}" for value in others), one.refused,
     )  # fmt: skip
+
+
+def _of(settings: int, *, left_out: int) -> str:
+    """How many settings are fitted, and of how many where that differs."""
+    return f"{settings - left_out} of {settings}" if left_out else str(settings)
 
 
 def _score_rows(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -124,7 +130,7 @@ def _score_row(axis: str, cut: str, what: str, score: Score) -> tuple[str, ...]:
 
 def _reach(points: Sequence[Point]) -> list[tuple[str, ...]]:
     return [
-        (series.label, str(len(series.points)), _how_far(series))
+        (series.label, _of(len(series.points), left_out=len(keep_measurable(series.points)[1])), _how_far(series))
         for axis in AXES.values()
         for series in series_of(points, axis=axis)
     ]

@@ -91,7 +91,7 @@ class GridsSweeper(BasicSweeper):
             return super().sweep(arguments)
         finally:
             if self.ahead is not None and not self.config.dry_run:
-                self.ahead.tell_edges()
+                self.ahead.tell_found()
 
     def split_arguments(self, overrides: list[Any], max_batch_size: int | None) -> list[list[list[str]]]:
         """All jobs in one batch: a graph launcher plans them together."""

@@ -3,7 +3,7 @@
     ahead = plan_ahead(jobs)           # of all jobs that can be planned; what is wrong with another it says itself
     print(ahead.text())                # the plan of the whole sweep
     ahead.overrides                    # ['plan.engine=torch', 'plan.is_shown=true']: what each job must be told
-    ahead.tell_edges()                 # when they have run
+    ahead.tell_found()                 # when they have run
 
 Launchers that run a sweep as one graph (rft.execute.sweep) need none of it.
 """
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell
 from rft.execute.code import drift_lines
+from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell
 from rft.infra.stage_store import StageStore
@@ -54,9 +55,11 @@ class Ahead:
         for line in drift_lines(in_order(target for cell in self.cells for target in cell.plan.targets), self._store):
             log.warning(line)
 
-    def tell_edges(self) -> None:
-        """Warn of tuned values at an end of their grid."""
-        tell_edges([cell.plan for cell in self.cells], store=self._store, say=log.warning)
+    def tell_found(self) -> None:
+        """Warn of tuned values at an end of their grid, and of donors without equations."""
+        plans = [cell.plan for cell in self.cells]
+        tell_edges(plans, store=self._store, say=log.warning)
+        tell_donors(plans, store=self._store, say=log.warning)
 
     @property
     def _cfg(self) -> StudyConfig:

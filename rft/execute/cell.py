@@ -17,6 +17,7 @@ from typing import Any
 from rft.archive.seals import seal
 from rft.config import StudyConfig
 from rft.execute.code import drift_lines
+from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.gathered import PlannedCell, keep_plan
 from rft.execute.lengths import check_lengths
@@ -39,8 +40,6 @@ from rft.records import RECORD_FILE, write_json
 from rft.stages.stage import Stage
 
 log = logging.getLogger("rft")
-
-MANY_WITHOUT_EQUATIONS = 0.5
 
 
 def plan_cell(cfg: StudyConfig, *, resolver: Resolver | None = None) -> PlannedCell:
@@ -93,6 +92,7 @@ def run_cell(
             finished = finish_cell(cell, study=study, hits=hits, command=command)
     if not cfg.plan.is_shown:
         tell_edges([planned], store=store, say=log.warning)
+        tell_donors([planned], store=store, say=log.warning)
     return finished
 
 
@@ -114,12 +114,6 @@ def finish_cell(cell: PlannedCell, *, study: Study, hits: Mapping[str, bool], co
     seal(folder, record=record.to_json(), files=record.all_files)
     write_json(folder / RECORD_FILE, record.to_json())
     score = record.scores["maj1@1"]
-    without = record.data.get("no_equation_frac") or 0.0
-    if without > MANY_WITHOUT_EQUATIONS and cfg.select.equations == "annotated":
-        log.warning(
-            f"{planned.cell_id}: {without:.0%} of the samples have no <<...>> equation, so that at most one of them per "
-            "question is kept; select.equations=plain reads equations from the text"
-        )
     percent = f"{100 * score.value:.1f} ± {100 * score.se:.1f} %"
     log.info(f"{planned.cell_id}: maj1@1 {percent} (n = {score.n}, item noise only)")
     for one in record.sets:

@@ -18,6 +18,7 @@ from typing import Any
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
 from rft.execute.code import drift_lines
+from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
 from rft.execute.gathered import PlannedCell
@@ -107,6 +108,7 @@ def run_sweep(
             cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
             errors |= _run(cleared, store=store, study=study, executor=executor, command=command, heed=driver.heed)
     tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
+    tell_donors([cell.plan for cell in open_cells], store=store, say=log.warning)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
 

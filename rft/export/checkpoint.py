@@ -81,9 +81,14 @@ def write_model(cell: FinishedCell, out: Path) -> bool:
 
 
 def _tokenizer(source: Path, how: Generation) -> Tokenizer:
+    from transformers import AutoConfig
+
     from rft.core.tokenization import begins_with_bos, load_tokenizer, pinned_chat_template
 
     tokenizer = load_tokenizer(source)
+    rows = AutoConfig.from_pretrained(str(source), local_files_only=True).get_text_config().vocab_size
+    if tokenizer.pad_token_id >= rows:  # transformers adds one to some families' tokenizers: no model could read it
+        tokenizer.pad_token = tokenizer.eos_token
     template = how.template
     if template.chat:
         tokenizer.chat_template = pinned_chat_template(tokenizer)

@@ -27,7 +27,7 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
         )
         if model.source is ModelSource.imported and not model.num_params:
             yield f"  model.num_params is not known: FLOPs, disk and time of {model.name} count as 0 in this plan"
-        yield from (f"  inferred: {text}" for text in model.inferred)
+        yield from (f"  inferred: {text}" for text in _inferred(cfg, model))
         yield from (f"  recipe, {text}" for text in model.recipe)
         yield from _tuned(cfg)
         for engine, reason in sources.passed.get(model.name, ()):
@@ -48,6 +48,11 @@ def _server(name: str, server: ServerConfig) -> str:
 
 def _rate(cfg: StudyConfig, model: ModelConfig) -> str:
     return "lr chosen on validation" if cfg.tune.train.lr else f"lr {model.lr:g}"
+
+
+def _inferred(cfg: StudyConfig, model: ModelConfig) -> Iterator[str]:
+    """Without a rate that is tuned: no training takes it."""
+    return (text for text in model.inferred if not (cfg.tune.train.lr and text.startswith("lr ")))
 
 
 def _tuned(cfg: StudyConfig) -> Iterator[str]:

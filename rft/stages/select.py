@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -92,6 +93,7 @@ class SelectFacts(Facts):
     reached_target_frac: float | None = None  # share of questions with as many correct draws as were wanted
     imported_pools: dict[str, Any] | None = None  # by donor, what is known of pools that were drawn elsewhere
     served_pools: dict[str, Any] | None = None  # by donor, what a server's draws have cost, and who drew
+    no_equation_by_donor: dict[str, float] | None = None  # of several donors: `no_equation_frac` of each
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,13 +123,23 @@ class Select(Selection):
         facts, spent = select_facts(selection, problems), allocation_facts(self.pools, problems, work)
         imported = {pool.donor: pool.facts(work) for pool in self.imported}
         served = {pool.donor: pool.facts(work) for pool in self.pools if isinstance(pool, ServedPool)}
-        facts = dataclasses.replace(facts, imported_pools=imported or None, served_pools=served or None)
+        apart = _without_equations(samples, kind=policy.equations) if len(self.pools) > 1 else None
+        facts = dataclasses.replace(
+            facts, imported_pools=imported or None, served_pools=served or None, no_equation_by_donor=apart
+        )
         return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
 
     @property
     def imported(self) -> tuple[ImportedPool, ...]:
         """Those of its pools that were drawn elsewhere."""
         return tuple(pool for pool in self.pools if isinstance(pool, ImportedPool))
+
+
+def _without_equations(samples: Sequence[Sample], *, kind: str) -> dict[str, float]:
+    """By donor, the share of its samples in which no equation is read."""
+    drawn = Counter(sample.model for sample in samples)
+    without = Counter(sample.model for sample in samples if not path_equations(sample.text, kind=kind))
+    return {donor: without[donor] / count for donor, count in sorted(drawn.items())}
 
 
 def select_facts(selection: Selected, problems: Sequence[Problem]) -> SelectFacts:

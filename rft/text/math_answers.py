@@ -6,9 +6,9 @@ r"""The rule `math_verify`: answers as mathematics, read and compared by the mat
     >>> boxed_gold("$1/2$")                               # how a gold answer is given to it
     '\\boxed{1/2}\n'
 
-The answer of a text is what stands in its last `\boxed{...}`, else behind its last `####`, else what math-verify finds. Both
-answers are given to it in a box; the gold one comes first, as its `verify` is not symmetric (documented: assignments are
-simplified and equations turned into intervals on one side).
+The answer of a text is what stands in its last `\boxed{...}` or behind its last `####`, whichever comes later, else what
+math-verify finds. Both answers are given to it in a box; the gold one comes first, as its `verify` is not symmetric
+(documented: assignments are simplified and equations turned into intervals on one side).
 
 It bounds its time by signals, in wall-clock seconds: that works in a main thread alone, and a busy machine would grade
 otherwise than an idle one. So it runs in a process of its own, without its timeouts, and each call is bounded there by

@@ -23,8 +23,11 @@ from rft.text.rowmap import span_of_boxed
 from rft.text.rule import Rule
 
 _LINE = re.compile(r"(?:####|^[ \t]*(?:A|Answer):)[ \t]*(?P<answer>[^\n]*)", re.MULTILINE)
+# A bare small letter is an answer where nothing follows: `the answer is a triangle` states none
 _SAYS = re.compile(
-    r"\b(?:answer|option|choice)\s*(?:is|:)\s*:?\s*(?P<answer>\(?[A-Za-z]\)?)(?![A-Za-z])", re.IGNORECASE
+    r"\b(?i:answer|option|choice)\s*(?i:is|:)\s*:?\s*"
+    r"(?P<answer>\(?[A-Z]\)?(?![A-Za-z])|\(?[a-z]\)|[a-z](?=[ \t]*(?:[.,;:!]|$)))",
+    re.MULTILINE,
 )
 _LETTER = re.compile(r"\(?\s*(?:\\text\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?\s*[.:]?")
 

@@ -9,21 +9,24 @@ r"""How a row of any form becomes a question, a solution and a gold answer: `dat
     >>> RowMap(messages="conversations").parts({"conversations": [
     ...     {"from": "human", "value": "Half of 48?"}, {"from": "gpt", "value": "48/2 = 24\n#### 24"}]})
     ('Half of 48?', '48/2 = 24\n#### 24', ' 24')
+    >>> RowMap(question="q", solution="rest.steps").parts({"q": "Half of 48?", "rest": '{"steps": "48/2 = 24\\n#### 24"}'})
+    ('Half of 48?', '48/2 = 24\n#### 24', ' 24')
 
-A path names a field, `.` goes into an object, `[0]` into a list; a field whose own name has dots is found by it. Text with
-`{path}` in it is put together. Without `gold` the gold answer is what stands behind the solution's last `####`, or in its
-last `\boxed{...}`.
+A path names a field, `.` goes into an object, `[0]` into a list, either of which may be written as JSON, as cells of tables
+have it; a field whose own name has dots is found by it. Text with `{path}` in it is put together. Without `gold` the gold
+answer is what stands behind the solution's last `####`, or in its last `\boxed{...}`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rft.text.numbers import canonical_number
-from rft.text.rows import BadGold, Row
+from rft.text.rows import BadGold, Row, unique_keys
 
 MARKER, BOXED = "marker", "boxed"
 GOLD_FROM = (MARKER, BOXED)
@@ -123,19 +126,36 @@ def value_at(row: Row, path: str) -> Any:
 
 def _below(value: Any, match: re.Match[str], *, path: str, done: str) -> Any:
     place = f" below {done!r}" if done else ""
+    value = _opened(value)
     if match["index"] is not None:
         index = int(match["index"])
         if not isinstance(value, list):
-            raise ValueError(f"has {_shown(value)}{place}, where {path!r} expects a list")
+            raise ValueError(f"has {_shown(value)}{place}, where {path!r} expects a list{_not_json(value)}")
         if not -len(value) <= index < len(value):
             raise ValueError(f"has a list of {len(value)}{place}, where {path!r} asks for item {index}")
         return value[index]
     name = match["name"]
     if not isinstance(value, Mapping):
-        raise ValueError(f"has {_shown(value)}{place}, where {path!r} expects an object with {name!r}")
+        raise ValueError(
+            f"has {_shown(value)}{place}, where {path!r} expects an object with {name!r}{_not_json(value)}"
+        )
     if name not in value:
         raise ValueError(f"lacks {name!r}{place} (it has {', '.join(map(str, sorted(value))) or 'nothing'})")
     return value[name]
+
+
+def _opened(value: Any) -> Any:
+    """The object or list that a text is as JSON; any other value as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _not_json(value: Any) -> str:
+    return " (a text is one where it is JSON)" if isinstance(value, str) else ""
 
 
 def _shown(value: Any) -> str:
@@ -157,6 +177,7 @@ def asked_and_answered(turns: Any, path: str) -> tuple[str, str]:
 
     Raises ValueError for any other, with the roles that it has.
     """
+    turns = _opened(turns)
     if not isinstance(turns, list):
         raise ValueError(f"has {_shown(turns)} at {path!r}, expected a list of messages")
     found = [_turn(turn, f"{path}[{place}]") for place, turn in enumerate(turns)]

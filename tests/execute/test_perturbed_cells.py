@@ -108,17 +108,6 @@ def test_the_embedded_world_needs_no_copy():
         tiny("eval.perturbed_seed=3")
 
 
-def test_samples_without_annotations_are_warned_about(study: Path, caplog: pytest.LogCaptureFixture):
-    cfg = composed(*overrides(study), "method=rft", "k=2")
-    with caplog.at_level("WARNING", logger="rft"):
-        compute(cfg, study=study / "warned")
-    assert "100% of the samples have no <<...>> equation" in caplog.text
-    caplog.clear()
-    with caplog.at_level("WARNING", logger="rft"):
-        compute(composed(*overrides(study), "method=rft", "k=2", "select.equations=plain"), study=study / "w2")
-    assert "equation" not in caplog.text
-
-
 def test_problems_without_a_copy_are_left_out_of_both_accuracies():
     letters = [("C", "W"), ("C", "C"), ("W", "W"), ("C", None)]  # original, copy
     graded = [[Graded("p", "1", letter, None) if letter else None for letter in pair] for pair in letters]

@@ -80,6 +80,13 @@ def test_a_plan_does_not_print_a_rate_that_is_tuned(tmp_path: Path) -> None:
     assert "0.001" not in text, "the model's own, which nothing uses"
     assert "epochs" in text
     assert "lr 0.001" in "\n".join(plan_cell(tiny("method=sft", f"store.root={tmp_path}")).plan.told)
+    found, tuned = (
+        "\n".join(plan_cell(own(tmp_path / str(i), "llama", *more)).plan.told)
+        for i, more in enumerate(((), ("tune.train.lr=[2e-3,1e-2]",)))
+    )
+    assert "lr 2e-05" in found
+    assert "2e-05" not in tuned, "the rate of a model by its path, which nothing uses"
+    assert "family llama" in tuned
 
 
 def test_a_window_of_the_loss_beyond_a_models_context_is_refused_in_the_plan(tmp_path: Path) -> None:

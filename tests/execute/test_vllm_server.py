@@ -20,12 +20,13 @@ from vllm_model import CONTEXT, served_folder
 
 from rft.config import ServerKind
 from rft.core.sampling.engines import Place, open_sampler
+from rft.core.tokenization import Prompt
 from rft.records import Record, read_json, read_jsonl
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # its own imports warn
 pytest.importorskip("vllm", reason="vLLM is not installed here: make vllm-test")
 
-from rft.core.sampling.openai_backend import OpenAISampler  # noqa: E402
+from rft.core.sampling.openai_backend import Chat, OpenAISampler  # noqa: E402
 from rft.core.sampling.openai_client import Endpoint, report  # noqa: E402
 
 START_S = 600.0
@@ -90,6 +91,39 @@ def test_the_seed_of_a_request_decides_whatever_is_in_flight(sampler: OpenAISamp
     assert all(len({draw.text for draw in group}) > 1 for group in one)
 
 
+def turns(prompt: Prompt, *earlier: tuple[str, str]) -> Chat:
+    """The toy prompt without its '=' as a user's turn, behind earlier turns."""
+    asked = {"role": "user", "content": prompt.text.removesuffix(" =")}
+    return Chat((*({"role": role, "content": text} for role, text in earlier), asked))
+
+
+SHOTS = (("user", "q 7 8"), ("assistant", "r 7 8 ; ans 8"))
+
+
+@pytest.mark.parametrize("earlier", [(), SHOTS])
+def test_a_chat_is_framed_once_by_the_served_models_own_template(
+    sampler: OpenAISampler, folder: Path, earlier: tuple[tuple[str, str], ...]
+):
+    """What the server writes in a chat is what the torch engine writes behind the framed text, token for token."""
+    before = "q 7 8 = ; r 7 8 ; ans 8 ; " if earlier else ""
+    framed = [Prompt(before + one.text) for one in PROMPTS]
+    here = open_sampler("torch", folder, Place(device="cpu", threads=1, dtype="float32", batch=8))
+    wanted = here.sample(framed, num_draws=1, temperature=0.0, seed=0, **OPTIONS)
+    found = sampler.sample([turns(one, *earlier) for one in PROMPTS], num_draws=1, temperature=0.0, seed=0, **OPTIONS)
+    assert [[one.text.strip() for one in group] for group in found] == [[one.text for one in group] for group in wanted]
+    words = sum(len(one.text.split()) for one in framed)
+    assert sampler.usage.prompt_tokens == words
+
+
+def test_draws_of_a_chat_are_those_of_the_framed_text(sampler: OpenAISampler):
+    """One seed, two interfaces of one server."""
+    given: dict[str, Any] = {**OPTIONS, "num_draws": 4, "temperature": 1.0, "seed": 3}
+    chats = sampler.sample([turns(one) for one in PROMPTS], **given)
+    plain = sampler.sample(PROMPTS, **given)
+    assert chats == plain
+    assert all(len({draw.text for draw in group}) > 1 for group in chats)
+
+
 def record_of(folder: Path, url: str, *more: str) -> Record:
     cfg = composed(
         *overrides(folder), "method=rft", "union=[teacher]", f"+servers.teacher.base_url={url}", "temperature=1",
@@ -117,3 +151,16 @@ def test_a_cell_draws_from_it_and_more_draws_top_its_pool_up(tmp_path: Path, url
     for one, record in zip(facts, (first, second), strict=True):
         assert one["report"]["root"] == str(folder)
         assert one["completion_tokens"] == sum(cost.tokens for cost in record.cost if cost.name == "served_shard")
+
+
+def test_a_cell_draws_from_it_in_chats_with_worked_examples(tmp_path: Path, url: str, folder: Path):
+    """Of all that is asked the server counts the words: three questions, two answers, the signs between them."""
+    record = record_of(tmp_path, url, "k=2", "+servers.teacher.prompt=chat", "donor.num_shots=2")
+    facts = record.data["served_pools"]["teacher"]
+    assert record.setting["servers.teacher.prompt"] == "chat"
+    assert facts["num_requests"] == 24
+    rows = list(read_jsonl(tmp_path / "data" / "train.jsonl"))
+    question, answer = (len(rows[0][name].split()) for name in ("question", "answer"))
+    assert {(len(row["question"].split()), len(row["answer"].split())) for row in rows} == {(question, answer)}
+    assert facts["prompt_tokens"] == 24 * (3 * question + 3 + 2 * answer + 4)
+    assert len(set(drawn(tmp_path).values())) > 10

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from byte_model import overrides
+from byte_model import byte_tokenizer, overrides
 from composing import composed, compute, tiny
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from own_models import write_own_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from rft.cli.export import FORMS, export
 from rft.export.cell import FinishedCell
@@ -168,6 +169,27 @@ def test_stop_strings_are_looked_for_by_whoever_loads_the_folder(tmp_path: Path)
     texts = answers(tmp_path / "out" / "model", [problem.question for problem in finished.test_problems()])
     assert all(text.partition("n")[2] == "" for text in texts), "generation went on behind the stop string"
     assert [text.partition("n")[0].strip() for text in texts] == [sample.text for sample in samples]
+
+
+def test_a_batch_of_questions_is_padded_with_a_token_that_the_model_has(tmp_path: Path):
+    """Qwen2's tokenizer gets a padding token on loading, behind the last row of this model's embedding."""
+    given = [one for one in overrides(tmp_path) if not one.startswith("model.path=")]
+    folder = write_own_model(tmp_path / "qwen", "qwen2")
+    bare = byte_tokenizer().backend_tokenizer
+    PreTrainedTokenizerFast(tokenizer_object=bare, eos_token="<eos>").save_pretrained(folder)
+    assert len(AutoTokenizer.from_pretrained(folder)) > len(byte_tokenizer()), "the test needs a token too many"
+    cell = compute(composed(*given, f"model.path={folder}", "method=sft"), study=tmp_path / "study")
+    export(cell, to=tmp_path / "out", store_root=tmp_path / "store")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out" / "model", padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out" / "model").eval()
+    turns = [
+        [{"role": "user", "content": text}] for text in ("Ann has 3.", "Ann has 3 red and 4 blue nails. How many?")
+    ]
+    asked = tokenizer.apply_chat_template(turns, tokenize=True, padding=True, return_tensors="pt", return_dict=True)
+    texts = tokenizer.batch_decode(
+        model.generate(**asked, tokenizer=tokenizer)[:, asked["input_ids"].shape[1] :], skip_special_tokens=True
+    )
+    assert texts == answers(tmp_path / "out" / "model", [turn[0]["content"] for turn in turns])
 
 
 def test_an_adapter_computes_what_the_merged_model_does(tmp_path: Path):

@@ -44,6 +44,16 @@ def write(folder: Path, form: str) -> tuple[Path, RowMap | None]:
             writer = csv.writer(file, delimiter="," if form == "a.csv" else "\t")
             writer.writerows([("q", "s"), *PAIRS])
         return folder / form, pairs
+    if form == "cells.csv":
+        with (folder / form).open("w", newline="") as file:
+            rest = [(json.dumps({"q": {"text": q}}), json.dumps([0, {"s": s}])) for q, s in PAIRS]
+            csv.writer(file).writerows([("ask", "told"), *rest])
+        return folder / form, RowMap(question="ask.q.text", solution="told[1].s")
+    if form == "turns.csv":
+        with (folder / form).open("w", newline="") as file:
+            turns = [[{"role": "user", "content": q}, {"role": "assistant", "content": s}] for q, s in PAIRS]
+            csv.writer(file).writerows([("m",), *((json.dumps(one),) for one in turns)])
+        return folder / form, RowMap(messages="m")
     if form == "a.parquet":
         table = pytest.importorskip("pyarrow")
         parquet = pytest.importorskip("pyarrow.parquet")
@@ -55,7 +65,7 @@ def write(folder: Path, form: str) -> tuple[Path, RowMap | None]:
 
 
 FORMS = ["gsm8k.jsonl", "nested.jsonl", "put together.jsonl", "messages.jsonl", "sharegpt.json"]
-FORMS += ["a.csv", "a.tsv", "a.parquet", "one file a row"]
+FORMS += ["a.csv", "a.tsv", "cells.csv", "turns.csv", "a.parquet", "one file a row"]
 
 
 def _lines(folder: Path, rows: list[dict[str, Any]]) -> Path:
@@ -84,6 +94,7 @@ def test_every_form_holds_the_same_problems(tmp_path: Path, form: str) -> None:
         ("a.b[3]", r"has a list of 2 below 'a.b', where 'a.b\[3\]' asks for item 3"),
         ("a[0]", r"has dict .* below 'a', where 'a\[0\]' expects a list"),
         ("a.b.c", r"has list .* below 'a.b', where 'a.b.c' expects an object with 'c'"),
+        ("t.c", r"has str .* below 't', where 't.c' expects an object with 'c' \(a text is one where it is JSON\)"),
         ("q", r"lacks 'q' \(it has a, t\)"),
         ("a", r"has dict .* at 'a', expected text or a number"),
     ],
@@ -93,6 +104,15 @@ def test_a_bad_row_names_file_row_what_is_there_and_what_is_allowed(tmp_path: Pa
     file = _lines(tmp_path, [good])
     with pytest.raises(ValueError, match=rf"rows.jsonl: line 1 {message}"):
         problems(file, RowMap(question=path, solution="t"))
+
+
+def test_a_text_that_is_wanted_stays_a_text_even_where_it_is_json() -> None:
+    assert RowMap(question="q", solution="s").parts({"q": '{"a": 1}', "s": "#### 1"})[0] == '{"a": 1}'
+
+
+def test_a_key_that_occurs_twice_in_a_cell_is_not_chosen_from() -> None:
+    with pytest.raises(ValueError, match="expects an object with 'a'"):
+        value_at({"q": '{"a": 1, "a": 2}'}, "q.a")
 
 
 def test_a_bad_row_of_several_files_is_named_with_its_file(tmp_path: Path) -> None:

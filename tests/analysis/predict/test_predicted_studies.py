@@ -128,6 +128,21 @@ def test_the_plane_of_data_is_over_all_bases(points: Sequence[Point]):
     assert row.rivals[PARAMETERS] == pytest.approx(float(beta @ [1, 0, math.log2(row.place.num_params or 1)]))
 
 
+def test_what_is_left_out_at_the_floor_is_said(points: Sequence[Point]):
+    """A base at 0 % enters no fit, and the table says of how many settings the fit is."""
+    floor = [
+        Point(p.cells, replace(p.estimate, value=0.0)) if (p.cell.model, p.cell.data_frac) == ("nano-xs", 1) else p
+        for p in points
+    ]
+    fitted = [
+        {field[1]: field[3] for field in tables(named_rows(one, HoldOut.parse("model=nano-l")), one).held.rows
+         if field[0] == "SFT"} for one in (points, floor)
+    ]  # fmt: skip
+    assert fitted == [{"nano-l": "3"}, {"nano-l": "2 of 3"}]
+    reach = {(name, settings) for name, settings, _ in tables([], floor).reach.rows}
+    assert ("SFT", "3 of 4") in reach
+
+
 def test_cuts_hold_out_the_largest_and_scores_are_means(points: Sequence[Point]):
     rows = [row for row in every_row(points) if row.series.label == "SFT" and row.series.axis.name == "model"]
     assert [(row.num_held, row.name) for row in rows] == [

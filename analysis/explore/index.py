@@ -21,14 +21,13 @@ from analysis.load.labels import method_rank, method_title, setting_label
 from analysis.load.names import value_text
 from analysis.load.points import Point, accuracy_interval, score_of, share_interval
 from analysis.report.solutions import seeds_text
-from analysis.tables.results import also_text, field_text
+from analysis.tables.results import field_text
 
 VERSION = 1
 AXES = {
     "num_human": "human training examples",
     "data_frac": "share of the human set",
     "k": "k, draws per question and donor",
-    "loss": "pretraining loss",
     "flops": "FLOPs beyond pretraining",
     "seconds": "device seconds beyond pretraining",
 }
@@ -124,8 +123,8 @@ def points(study: Opened) -> dict[str, Any]:
 
 
 def _label(point: Point, study: Opened) -> str:
-    also = also_text(point.cell, study.extra)
-    return ", ".join(text for text in (study.names[point.cell.base], setting_label(point.cell), also) if text)
+    parts = (study.names[point.cell.base], setting_label(point.cell), study.also(point.cell))
+    return ", ".join(text for text in parts if text)
 
 
 def axes(found: Sequence[Point]) -> list[dict[str, Any]]:
@@ -135,13 +134,18 @@ def axes(found: Sequence[Point]) -> list[dict[str, Any]]:
         "num_human": [point.mean_of("num_human") for point in found],
         "data_frac": [point.cell.data_frac for point in found],
         "k": [point.cell.k for point in found],
-        "loss": [point.loss for point in found],
         "flops": [None if cost is None else cost.flops for cost in costs],
         "seconds": [None if cost is None else cost.seconds for cost in costs],
     }
-    titles = AXES | ({"loss": loss_label(found).replace("\n", " ")} if found else {})
+    titles = dict(AXES)
+    texts = sorted({point.cell.loss_text or "" for point in found if point.loss is not None})
+    for text in texts:  # losses on different texts never share an axis
+        name = "loss" if len(texts) == 1 else f"loss {text}"
+        own = [point for point in found if (point.cell.loss_text or "") == text]
+        titles[name] = loss_label(own).replace("\n", " ")
+        values[name] = [point.loss if (point.cell.loss_text or "") == text else None for point in found]
     return [
-        {"name": name, "title": titles[name], "log": name != "loss", "values": [_finite(x) for x in xs]}
+        {"name": name, "title": titles[name], "log": not name.startswith("loss"), "values": [_finite(x) for x in xs]}
         for name, xs in values.items()
         if any(xs)
     ]

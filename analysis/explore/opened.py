@@ -63,12 +63,25 @@ class Opened:
         return {key: name for key, name in extra_columns(self.cells).items() if not key.startswith(TEST_SET)}
 
     @cached_property
+    def _told(self) -> dict[Base, dict[str, str]]:
+        """Of `extra`, what sets the cells of one base apart: what is one for all of them goes without saying."""
+        groups: dict[Base, list[Cell]] = {}
+        for cell in self.cells:
+            groups.setdefault(cell.base, []).append(cell)
+        return {base: extra_columns(own) for base, own in groups.items()}
+
+    def also(self, cell: Cell) -> str:
+        """What a cell's label must say besides."""
+        own = self._told[cell.base]
+        return also_text(cell, {key: name for key, name in self.extra.items() if key in own})
+
+    @cached_property
     def titles(self) -> list[str]:
         """What each cell is called."""
         several = len(test_sets(self.table)) > 1
         found = []
         for cell in self.cells:
-            title = cell_title(cell, self.names[cell.base], also=also_text(cell, self.extra))
+            title = cell_title(cell, self.names[cell.base], also=self.also(cell))
             found.append(f"{title}, on {cell.test_set}" if several else title)
         return found
 

@@ -73,7 +73,7 @@ def method_series_style(point: Point, points: Sequence[Point], looks: Looks) -> 
     return {"marker": style.marker, "color": face, "markeredgecolor": style.colour, "ecolor": style.colour}
 
 
-@draws("accuracy_vs_data", order=10, says=first_of(of_claims("4a", "4b"), gains_of(", SFT", "data")))
+@draws("accuracy_vs_data", order=10, says=first_of(of_claims("4a", "4b"), gains_of("sft", "data")))
 def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """A panel per base: every method against log2 of human examples, 95 % bars, a line per series of 3 or more.
 
@@ -181,7 +181,7 @@ def _data_panel(
         legend[label] = draw_points(panel, list(np.exp2(places[label])), members, linestyle="none", **style)
         logs_here = [math.log2(p.mean_of("num_human") or 1) for p in members]
         fit = fit_series(members, logs_here, outcomes, what=f"{name}, {label}")
-        fits.append(series_entry(fit, formula=DATA_FORMULA))
+        fits.append({**series_entry(fit, formula=DATA_FORMULA), "method": members[0].method})
         if isinstance(fit.line, LineFit):
             ends = np.array([min(logs_here), max(logs_here)])
             look = {"color": style["markeredgecolor"], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
@@ -286,7 +286,7 @@ def _loss_panel(
             grid = np.linspace(min(line.x), max(line.x), 50)
             panel.plot(grid, line.predict(grid), color=style["markeredgecolor"], linestyle=lines[label])
             panel.fill_between(grid, *line.band(grid), color=style["markeredgecolor"], alpha=0.07, linewidth=0)
-        fits.append({"loss_text": text, "loss_unit": points[0].cell.loss_unit, **entry})
+        fits.append({"loss_text": text, "loss_unit": points[0].cell.loss_unit, "setting": label, **entry})
     name_bases(panel, points, looks)
     panel.set_xlabel(loss_label(points))
     panel.invert_xaxis()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.claims.rft import shared_tops
 from analysis.figures.accuracy import method_series_style, top_of
 from analysis.figures.drawing import (
     Drawing,
@@ -26,7 +27,7 @@ from analysis.figures.findings import costs
 from analysis.figures.registry import draws
 from analysis.load.labels import series_by_label, setting_label, studied
 from analysis.load.points import Point
-from analysis.load.query import ALL_DATA, where
+from analysis.load.query import ALL_DATA, same_but, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
 from analysis.style import caption, new_figure
@@ -88,20 +89,27 @@ def accuracy_against_cost(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
         text += " Published: table 4 (A100 80 GB); it covers SFT on all data and RFT-U33B alone."
     text += shared_words(2, "accuracy")
     caption(figure, text)
-    return Drawing("accuracy_vs_cost", figure, [cost_entry(p, c, found, looks=looks) for p, c in found], text)
+    claimed = shared_tops(points)
+    fits = [cost_entry(p, c, found, looks=looks, of_claim=p in claimed) for p, c in found]
+    return Drawing("accuracy_vs_cost", figure, fits, text)
 
 
-def cost_entry(point: Point, cost: Cost, found: Sequence[tuple[Point, Cost]], *, looks: Looks) -> dict[str, Any]:
-    """A point of the figure for fits.json; of a studied method also how many times SFT's compute it takes."""
+def cost_entry(
+    point: Point, cost: Cost, found: Sequence[tuple[Point, Cost]], *, looks: Looks, of_claim: bool
+) -> dict[str, Any]:
+    """A point of the figure for fits.json; of a studied method also how many times the compute of its own SFT it takes.
+
+    `of_claim`: it is among the cells by which claim 4b is ruled.
+    """
     setting = setting_label(point.cell)
     entry: dict[str, Any] = {"series": f"{looks.names[point.cell.base]}, {setting}", "setting": setting}
     entry |= {"accuracy": point.estimate.value, "flops": cost.flops, "seconds": cost.seconds}
-    sft = [c.flops for p, c in found if p.method == "sft" and p.cell.base == point.cell.base]
-    return (
-        {**entry, "flops_over_sft": cost.flops / sft[0], "k": point.cell.k, "donors": len(point.cell.union)}
-        if studied(point.cell) and sft
-        else entry
-    )
+    sft = same_but(point, [p for p, _ in found], method="sft") if studied(point.cell) else None
+    if sft is None:
+        return entry
+    times = cost.flops / next(c.flops for p, c in found if p is sft)
+    about = {"k": point.cell.k, "donors": len(point.cell.union), "of_claim": of_claim}
+    return {**entry, "flops_over_sft": times, **about}
 
 
 def point_cost(point: Point) -> Cost | None:

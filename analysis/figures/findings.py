@@ -1,6 +1,6 @@
 """A figure's title: what it found, in words made of its own fits and of the rulings on the claims. Nothing is computed anew.
 
-    gains_of("RFT against k", "k")(fits, claims)      # 'RFT gains +0.6 to +0.9 points per doubling of k, ...'
+    gains_of("rft", "k")(fits, claims)                # 'RFT gains +0.6 to +0.9 points per doubling of k, ...'
     of_claims("4a", "4b")(fits, claims)               # 'RFT beats SFT: +4.5 points (95 % +1.2 to +7.8)'
 
 Each function gets the entries that fits.json has of the figure, and the claims by their numbers. '' where neither says a
@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.stats.controls import Harder
 from analysis.stats.uncertainty import Kind
+from analysis.style import METHODS
 
 Entries = Sequence[Mapping[str, Any]]
 Claims = Mapping[str, ClaimResult]
@@ -33,6 +35,8 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "8b": ("Self-revising does not help", "Self-revising helps", "self-revising minus SFT"),
 }
 
+ONE_CONTROL = ("RFT beats its SFT control", "RFT trails its SFT control", "RFT minus its SFT control")  # of 4a
+
 
 def of_claims(*numbers: str) -> Says:
     """What the first of these claims that has an estimate says."""
@@ -49,6 +53,8 @@ def claim_words(result: ClaimResult) -> str:
     if result.estimate is None or result.claim not in WORDS:
         return ""
     holds, fails, what = WORDS[result.claim]
+    if result.claim == "4a" and not isinstance(result.estimate, Harder):
+        holds, fails, what = ONE_CONTROL
     if result.ruling is Ruling.NOT_TESTABLE:
         return f"{_upper(what)} on these bases: {_of_these(result)}; no verdict on new ones"
     amount = _amount(result.estimate.value, result.estimate.interval(), unit=result.unit)
@@ -74,15 +80,15 @@ def _amount(value: float, interval: tuple[float, float], *, unit: str) -> str:
     return f"{value:+.1f} {unit} (95 % {low:+.1f} to {high:+.1f})"
 
 
-def gains_of(series: str, amount: str) -> Says:
-    """Slopes of the lines whose name ends in `series`: their range, and how many separate from 0."""
-    title = series.split(" against ")[0].removeprefix(", ")
+def gains_of(method: str, amount: str) -> Says:
+    """Slopes of a method's lines, a base each: their range, and how many separate from 0."""
 
     def says(fits: Entries, _claims: Claims) -> str:
-        mine = [entry for entry in fits if str(entry["series"]).endswith(series) and "b" in entry]
+        mine = [entry for entry in fits if entry.get("method") == method and "b" in entry]
         if not mine:
             return ""
-        text = f"{title} gains {span([entry['b'] for entry in mine], signed=True)} points per doubling of {amount}"
+        slopes = span([entry["b"] for entry in mine], signed=True)
+        text = f"{METHODS[method].label} gains {slopes} points per doubling of {amount}"
         judged = [_separates(entry) for entry in mine if "slope_estimate" in entry]
         if not judged:
             return text
@@ -113,12 +119,16 @@ def first_of(*functions: Says) -> Says:
 
 
 def loss_lines(fits: Entries, _claims: Claims) -> str:
-    """Lines over bases: points lost per nat (or bit per byte), by method."""
-    lines = {str(e["series"]).rpartition(", ")[2]: e["b"] for e in fits if "b" in e}
-    told = [f"{name} {-b:.0f}" for name, b in list(lines.items())[:3]]
-    return f"A unit of pretraining loss costs points: {', '.join(told)}" if told else TOO_FEW_BASES
+    """Lines over bases: points lost per unit of loss, by setting; where there are several loss texts, by text besides."""
+    lines = [entry for entry in fits if "b" in entry]
+    several = len({entry["loss_text"] for entry in lines}) > 1
+    names = [f"{e['setting']} on {e['loss_text']}" if several else e["setting"] for e in lines]
+    told = [f"{name} {round(-e['b'])}" for name, e in zip(names, lines, strict=True)]
+    more = f" and {len(told) - MOST_LINES} more" if len(told) > MOST_LINES else ""
+    return f"A unit of pretraining loss costs points: {', '.join(told[:MOST_LINES])}{more}" if told else TOO_FEW_BASES
 
 
+MOST_LINES = 3  # that a title names
 TOO_FEW_BASES = "Too few bases for a line over pretraining loss"
 
 
@@ -146,16 +156,21 @@ def published_lines(fits: Entries, _claims: Claims) -> str:
 
 
 def costs(fits: Entries, claims: Claims) -> str:
-    """What RFT costs beside SFT, at the k that most bases have, of equals the largest (as claim 4b), and whether it pays."""
-    found: dict[tuple[int, int, str], list[float]] = {}
-    for entry in fits:
-        if "flops_over_sft" in entry:
-            found.setdefault((entry["donors"], entry["k"] or 0, entry["setting"]), []).append(entry["flops_over_sft"])
-    if not found:
-        return ""
-    donors, _, setting = max(found, key=lambda kind: (kind[0] == 0, len(found[kind]), kind))
-    text = f"{setting} takes {span(found[donors, _, setting])} times the compute of SFT"
-    return text if donors else text + _pays(claims)
+    """What RFT costs beside SFT, of the cells of claim 4b, and whether it pays; without such, of another setting."""
+    known = [entry for entry in fits if "flops_over_sft" in entry]
+    if claimed := [entry for entry in known if entry["of_claim"]]:
+        return _times(claimed) + _pays(claims)
+    found: dict[tuple[bool, int, str], list[Mapping[str, Any]]] = {}
+    for entry in known:
+        found.setdefault((not entry["donors"], entry["k"] or 0, entry["setting"]), []).append(entry)
+    return _times(max(found.items(), key=lambda kind: (kind[0][0], len(kind[1]), kind[0]))[1]) if found else ""
+
+
+def _times(entries: Entries) -> str:
+    """How many times SFT's compute some cells take; of several recipes what their names have in common."""
+    names = {entry["setting"] for entry in entries}
+    name = names.pop() if len(names) == 1 else f"RFT k={entries[0]['k']}"
+    return f"{name} takes {span([entry['flops_over_sft'] for entry in entries])} times the compute of SFT"
 
 
 def _pays(claims: Claims) -> str:

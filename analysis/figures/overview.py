@@ -173,7 +173,7 @@ def published_loss_fits(*, page: Page = SCREEN) -> Drawing:
     return Drawing("published_fig2", figure, fits, text)
 
 
-@draws("sft_vs_data", order=50, says=gains_of(", SFT", "data"))
+@draws("sft_vs_data", order=50, says=gains_of("sft", "data"))
 def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """SFT of all bases against log2 of human examples in one panel, a line per base."""
     sft = [p for p in where(points, method="sft") if p.mean_of("num_human")]
@@ -193,7 +193,7 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page 
         )
         ends.append(End(members[-1].estimate.value, name, colours[name]))
         fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, SFT")
-        entry = series_entry(fit, formula=DATA_FORMULA)
+        entry = {**series_entry(fit, formula=DATA_FORMULA), "method": "sft"}
         if isinstance(fit.line, LineFit):
             reach = np.array([min(x), max(x)])
             panel.plot(reach, fit.line.predict(np.log2(reach)), color=colours[name], linestyle=lines[name])

@@ -68,7 +68,7 @@ def ladder_lineages(points: Sequence[Point]) -> list[tuple[str, bool]]:
     return [*((method, False) for method in LADDER), *((m, is_control) for m in others for is_control in (False, True))]
 
 
-@draws("accuracy_vs_k", order=30, says=first_of(gains_of("RFT against k", "k"), of_claims("4a", "4b")))
+@draws("accuracy_vs_k", order=30, says=first_of(gains_of("rft", "k"), of_claims("4a", "4b")))
 def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """A panel per base: studied methods and their controls at equal steps against log2 k; what has no k as a level line."""
     series = ladder_lineages(points)
@@ -136,7 +136,7 @@ def _k_panel(
         look = {"linestyle": "none", "marker": style.marker, "color": style.colour}
         legend[style.label] = draw_points(panel, list(np.exp2(places)), members, **look)
         fit = fit_series(members, x, outcomes, what=f"{name}, {style.label} against k")
-        fits.append(series_entry(fit, formula=K_FORMULA))
+        fits.append({**series_entry(fit, formula=K_FORMULA), "method": members[0].method})
         if isinstance(fit.line, LineFit):
             ends = np.array([min(x), max(x)])
             line = LINE_STYLES[series.index(lineage) % len(LINE_STYLES)]

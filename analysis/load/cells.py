@@ -106,7 +106,7 @@ class Cell:
         """Name of the test set that its scores are of: the cell's own data set, or a further one."""
         return str(self.setting.get(TEST_SET) or self.data)
 
-    @property
+    @cached_property
     def outcomes_path(self) -> Path | None:
         """Its outcomes on this test set; None for published cells."""
         return None if self.folder is None else self.folder / self.files.get("outcomes", OUTCOMES_FILE)

@@ -21,6 +21,7 @@ from analysis.load.cells import ACCURACY, Base, Cell, group_draws, group_setting
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import (
     Row,
+    Unit,
     by_unit,
     independent_units,
     mean_of_units,
@@ -189,7 +190,9 @@ def contrast_values(
 ) -> list[list[NDArray[np.float64]]] | None:
     """What `mean_contrast` is the mean of: per base configuration and draw the values [replicates, problems]."""
     rows = [(paired_replicates(points), weights) for points, weights in _one_a_base(groups)]
-    return _values(rows, outcomes, scale=scale) if rows and all(found for found, _ in rows) else None
+    if not rows or not all(found for found, _ in rows):
+        return None
+    return _values(rows, outcomes, units=[independent_units(found) for found, _ in rows], scale=scale)
 
 
 def _one_a_base(groups: Sequence[Contrast]) -> list[Contrast]:
@@ -212,19 +215,25 @@ def _estimated(
     if scale is Scale.POINTS:
         factors = [PERCENT * np.asarray(weights, float) / len(groups) for _, weights in groups]
         bounds = (sum(f.clip(max=0).sum() for f in factors), sum(f.clip(0).sum() for f in factors))
-    seeds = [seeds_by_unit(independent_units(rows)) for rows, _ in groups]
-    return nested_mean(_values(groups, outcomes, scale=scale), seeds=seeds, bounds=bounds)
+    units = [independent_units(rows) for rows, _ in groups]
+    values = _values(groups, outcomes, units=units, scale=scale)
+    return nested_mean(values, seeds=list(map(seeds_by_unit, units)), bounds=bounds)
 
 
 def _values(
-    groups: Sequence[tuple[Sequence[Row], Sequence[float]]], outcomes: Outcomes, *, scale: Scale
+    groups: Sequence[tuple[Sequence[Row], Sequence[float]]],
+    outcomes: Outcomes,
+    *,
+    units: Sequence[Sequence[Sequence[Unit]]],
+    scale: Scale,
 ) -> list[list[NDArray[np.float64]]]:
     """Rows of each base configuration as draws of independent units."""
     bases = []
-    for (rows, weights), cube in zip(groups, _cubes([rows for rows, _ in groups], outcomes), strict=True):
+    cubes = _cubes([rows for rows, _ in groups], outcomes)
+    for (rows, weights), cube, own in zip(groups, cubes, units, strict=True):
         factors = np.asarray(weights, float) * (PERCENT if scale is Scale.POINTS else 1.0)
         values_RI = np.einsum("j,rji->ri", factors, cube if scale is Scale.POINTS else _log_odds(cube, rows))
-        bases.append(by_unit(values_RI, independent_units(rows)))
+        bases.append(by_unit(values_RI, own))
     return bases
 
 
@@ -234,9 +243,11 @@ def _cubes(groups: Sequence[Sequence[Row]], outcomes: Outcomes) -> list[NDArray[
     if found is None:
         return [np.array([[[_mean_value(cells)] for cells in row] for row in rows]) for rows in groups]
     taken = iter(found[1].astype(float))
-    return [
-        np.array([[np.mean([next(taken) for _ in cells], axis=0) for cells in row] for row in rows]) for rows in groups
-    ]
+    return [np.array([[_mean_of([next(taken) for _ in cells]) for cells in row] for row in rows]) for rows in groups]
+
+
+def _mean_of(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return arrays[0] if len(arrays) == 1 else np.mean(arrays, axis=0)
 
 
 def _log_odds(cube: NDArray[np.float64], rows: Sequence[Row]) -> NDArray[np.float64]:

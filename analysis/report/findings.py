@@ -125,17 +125,21 @@ def _separates(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResul
         return f"For new bases of this kind: {'; '.join(told)}."
     if not named:
         return "Nothing separates: no comparison of a method with a control of its own can be made."
-    name, one = max(named, key=lambda pair: abs(pair[1].result.estimate.value))
+    apart = [pair for pair in named if _excludes_zero(pair[1].result.estimate.these_bases)]
+    name, one = max(apart or named, key=lambda pair: abs(pair[1].result.estimate.value))
     these = one.result.estimate.these_bases
     noise = ", item noise only" if these.kind is Kind.ITEMS else ""
     text = _difference(name, one, these).removesuffix(")") + f"{noise})"
-    low, high = these.interval()
-    if low <= 0 <= high or not math.isfinite(high - low):
+    if not apart:
         head = f"Nothing separates, neither for new bases of this kind nor for these: the largest of {len(named)} differences"
         return f"{head} is {text}."
-    return (
-        f"Nothing separates for new bases of this kind; of these bases as they are, the largest difference is {text}."
-    )
+    head = "Nothing separates for new bases of this kind; of these bases as they are,"
+    return f"{head} {len(apart)} of {len(named)} differences do, the largest {text}."
+
+
+def _excludes_zero(estimate: Estimate) -> bool:
+    low, high = estimate.interval()
+    return math.isfinite(high - low) and not low <= 0 <= high
 
 
 def _difference(name: str, one: Against, estimate: Estimate) -> str:

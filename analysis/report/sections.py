@@ -110,7 +110,7 @@ def _badge(ruling: Ruling) -> Markup:
 def figures_section(drawings: Sequence[Drawing | NotEnough], *, absent: Sequence[str] = ()) -> Markup:
     """Every figure with its caption, then what could not be drawn and why."""
     drawn = [_figure(d) for d in drawings if isinstance(d, Drawing)]
-    reasons = [str(d) for d in drawings if isinstance(d, NotEnough)] + list(absent)
+    reasons = [f"{d.what}: {d.reason}" for d in drawings if isinstance(d, NotEnough)] + list(absent)
     missing = [tag("h3", "Not drawn"), items(reasons)] if reasons else []
     return join([tag("div", *drawn, class_="figures"), *missing])
 

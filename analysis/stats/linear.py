@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,6 +115,7 @@ class LineFit(LinearFit):
         return self.predict(values) - half, self.predict(values) + half
 
 
+@lru_cache(4096)
 def t_quantile(level: float, *, df: float) -> float:
     """Half-width of a two-sided interval of `level` in standard errors; infinite when df <= 0."""
     from scipy import stats

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,17 @@ def edited(names: Iterable[str]) -> str:
 
 
 def _refuse_links_out(folder: Path) -> None:
+    is_link = folder.is_symlink()
+    try:
+        with os.scandir(folder) as entries:  # which knows links without asking for each
+            links = [folder / entry.name for entry in entries if entry.is_symlink()]
+    except (FileNotFoundError, NotADirectoryError):
+        links = []
+    if not is_link and not links:
+        return
     study = folder.parent.resolve()
-    if folder.is_symlink() and not folder.resolve().is_relative_to(study):
+    if is_link and not folder.resolve().is_relative_to(study):
         raise ValueError("its folder is a link, and may be another study's: copy what it points to")
-    links = [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
     out = sorted(path.name for path in links if not path.resolve().is_relative_to(study))
     if out:
         raise ValueError(f"{', '.join(out)} is a link out of the study, where a cell has files of its own")

@@ -20,9 +20,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -44,7 +46,7 @@ STATE_FOLDER = "wandb/.mirrored"  # below the study's folder: how far each run h
 STATUS_FILE = "status.json"  # in it: what the last mirror has to say
 LOG_FILE = "wandb/mirror.log"
 STOPPED_S = 0.5  # that a stopped run gives the process to end
-_START = "import sys; sys.path[:] = sys.argv[2:]; from rft.infra.wandb_process import main; main()"
+_START = "import sys; sys.path[:] = sys.argv[3:]; from rft.infra.wandb_process import main; main()"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Mirror:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._sender: threading.Thread | None = None
+        self._temporary = ""  # a folder for the process alone, which removes it at its end
 
     def __enter__(self) -> Mirror:
         if self._settings.mode != "disabled":
@@ -130,6 +133,7 @@ class Mirror:
             self._pipe.close()
         try:
             self._process.wait(max(0.0, self._settings.finish_s - (time.monotonic() - started_s)))
+            shutil.rmtree(self._temporary, ignore_errors=True)  # where it did not come to that itself
         except subprocess.TimeoutExpired:
             log.info(
                 f"W&B is still being told, which goes on by itself (process {self._process.pid}, at most "
@@ -149,10 +153,12 @@ class Mirror:
         folder = self._settings.folder.absolute()
         (folder / LOG_FILE).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / STATE_FOLDER / STATUS_FILE).unlink(missing_ok=True)
+        # wandb removes its temporary files at an orderly exit alone; short, as its sockets lie in it
+        self._temporary = tempfile.mkdtemp(prefix="rft-wandb-")
         pipe, theirs = Pipe()
         with open(folder / LOG_FILE, "ab", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
+                [sys.executable, "-c", _START, str(theirs.fileno()), self._temporary, *sys.path],
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, **wandb_environment(folder, is_online=self._settings.mode == "online")},
                 stdin=subprocess.DEVNULL,

@@ -1,14 +1,16 @@
 """The mirror's process: follows the local files of a sweep and tells W&B (rft.infra.tracking says what it promises).
 
-    python -c "from rft.infra.wandb_process import main; main()" PIPE_FD        # rft.infra.tracking starts it like this
+    python -c "from rft.infra.wandb_process import main; main()" PIPE_FD FOLDER     # rft.infra.tracking starts it
 
-The one message is (TrackingSettings, runs); the pipe's end, however it comes, is the end of the sweep. From then on what is
-left is told, and the process ends itself, and wandb's service with it, when that takes longer than `linger_s`.
+FOLDER is for temporary files, wandb's among them, and is removed at the end. The one message is (TrackingSettings, runs); the
+pipe's end, however it comes, is the end of the sweep. From then on what is left is told, and the process ends itself, and
+wandb's service with it, when that takes longer than `linger_s`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -22,7 +24,7 @@ from filelock import FileLock
 from rft.infra.mirror_results import cell_extra, drawn_figures, sweep_tables
 from rft.infra.mirror_stream import Stream
 from rft.infra.tracking import STATE_FOLDER, STATUS_FILE, RunPlan, Sent, TrackingSettings
-from rft.infra.wandb_runs import Extra, OpenRun, Place, Point, Source, find_place
+from rft.infra.wandb_runs import Extra, OpenRun, Place, Point, Source, end_service, find_place
 from rft.infra.workspace_call import build_workspace
 from rft.records import RECORD_FILE, write_json
 
@@ -35,7 +37,7 @@ MOST_OPEN = 16  # runs at once
 
 def main() -> None:
     """Serve until the pipe closes, and then to the end."""
-    fd = int(sys.argv[1])
+    fd, os.environ["TMPDIR"] = int(sys.argv[1]), sys.argv[2]
     os.set_inheritable(fd, False)
     os.nice(10)  # what computes goes first
     os.umask(0o077)  # wandb's own files
@@ -52,7 +54,12 @@ def main() -> None:
 def _end_group(after_s: float) -> None:
     time.sleep(after_s)
     sys.stdout.flush()
+    _remove_temporary()
     os.killpg(os.getpgrp(), signal.SIGKILL) if after_s else os._exit(0)
+
+
+def _remove_temporary() -> None:
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 class MirrorProcess:
@@ -72,6 +79,7 @@ class MirrorProcess:
         self._table_s = 0.0
         self._num_told = -1  # cells in the latest table
         self._has_workspace = False
+        self._refused: set[str] = set()  # runs that could not be opened
         self._closed: set[str] = set()  # runs that were ended because the sweep is
 
     def serve(self, pipe: Connection) -> None:
@@ -116,7 +124,8 @@ class MirrorProcess:
         is_new = stream.num_points > known or (last and stream.num_points > 0 and not sent.finished)
         is_short = stream.plan.job_type == "evaluate" and stream.lasted_s < SHORT_S
         is_full = len(self._open) + len(self._ending) >= MOST_OPEN and not last
-        return is_new and not (is_short or is_full or run_id in self._ending or run_id in self._closed)
+        is_barred = run_id in self._ending or run_id in self._closed or run_id in self._refused
+        return is_new and not (is_short or is_full or is_barred)
 
     def _open_again(self, number: int, *, again: bool = False) -> OpenRun:
         """A run with all points of its files, from the first one on: it knows which of them are there."""
@@ -142,7 +151,7 @@ class MirrorProcess:
         """A cell whose record is there, and was not told: its summary and solutions."""
         assert plan.cell is not None
         sent = self._sent[plan.run_id]
-        busy = plan.run_id in self._ending or len(self._ending) >= MOST_OPEN
+        busy = plan.run_id in self._ending or plan.run_id in self._refused or len(self._ending) >= MOST_OPEN
         if busy or not (plan.cell / RECORD_FILE).is_file():
             return
         digest, extra = cell_extra(plan, max_samples=self._settings.max_samples)
@@ -177,12 +186,14 @@ class MirrorProcess:
                     self._meet(run)
 
     def _meet(self, run: OpenRun) -> None:
-        """A run that could not be told: once more, offline, from its files."""
+        """A run that could not be told: once more, offline, from its files; at the end, where it could not be opened."""
         self._trouble = run.trouble
         print(f"{run.plan.run_id}: {run.trouble}", flush=True)
         self._place = Place("offline")
         self._write_status()
-        if not run.again:
+        if not run.was_opened:
+            self._refused.add(run.plan.run_id)
+        elif not run.again:
             self._tell_all(run.plan)
 
     def _tell_all(self, plan: RunPlan) -> None:
@@ -205,9 +216,19 @@ class MirrorProcess:
             self._place, self._trouble = find_place(self._settings)
             self._probed_s = time.monotonic()
             self._write_status()
+            if self._place.is_online:
+                self._go_online()
         if self._settings.workspace and self._place.is_online and not self._has_workspace:
             self._has_workspace = True
             build_workspace(self._settings, self._place)
+
+    def _go_online(self) -> None:
+        """The server answers again: all that was told offline is told once more, what still runs first of all."""
+        for run_id in [run_id for run_id, run in self._open.items() if not run.place.is_online]:
+            self._end(run_id, exit_code=1)  # opened again as soon as it has ended
+        for sent in self._sent.values():
+            sent.finished &= sent.where != "offline"
+        self._num_told = -1
 
     def _finish(self) -> None:
         """Tell what is left, and what was kept offline while the server could not be reached."""
@@ -215,6 +236,7 @@ class MirrorProcess:
         self._wait()
         self._look(last=True)  # what was met meanwhile: runs that failed online
         self._wait()
+        self._tell_refused()
         if self._settings.mode == "online" and not self._place.is_online and any(s.where for s in self._sent.values()):
             self._place, trouble = find_place(self._settings)
             self._trouble = trouble or self._trouble
@@ -230,6 +252,19 @@ class MirrorProcess:
             left = [run_id for run_id in kept if self._sent[run_id].where == "offline"]
             self._trouble = self._trouble if left else None
         self._write_status()
+
+    def _tell_refused(self) -> None:
+        """Keep offline what could not be opened, with a new service of wandb: the one that failed would refuse it again."""
+        if not self._refused:
+            return
+        end_service()
+        place, self._place = self._place, Place("offline")
+        for run_id in sorted(self._refused):
+            self._tell_all(self._plans[run_id])
+            if run_id in self._open:
+                self._end(run_id, exit_code=0)
+        self._wait()
+        self._place = place
 
     def _wait(self) -> None:
         for run in list(self._ending.values()):

@@ -18,6 +18,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ class OpenRun(threading.Thread):
         super().__init__(name=f"wandb {plan.run_id}", daemon=True)
         self.plan = plan
         self.trouble: str | None = None
+        self.was_opened = False
         self.place = place
         self.sent = sent
         self.again = again  # a second try
@@ -116,6 +118,7 @@ class OpenRun(threading.Thread):
     def _serve(self) -> None:
         with _opening:
             run = self._open()
+        self.was_opened = True
         try:
             while not isinstance(told := self._queue.get(), int):
                 self._tell(run, told)
@@ -130,8 +133,7 @@ class OpenRun(threading.Thread):
         import wandb
 
         folder = self._settings.folder.absolute()
-        for old in (folder / "wandb").glob(f"offline-run-*-{self.plan.run_id}"):
-            shutil.rmtree(old, ignore_errors=True)  # all of it is told again
+        earlier = list((folder / "wandb").glob(f"offline-run-*-{self.plan.run_id}"))
         run = wandb.init(
             project=self._settings.project,
             entity=self._settings.entity,
@@ -146,6 +148,9 @@ class OpenRun(threading.Thread):
             reinit="create_new",
             settings=quiet_settings(self.place.mode, self._source),
         )
+        for old in earlier:  # all of it is told again
+            if old.name != Path(run.settings.sync_dir).name:
+                shutil.rmtree(old, ignore_errors=True)
         self._next = self._first(run)
         self.sent.rows, self.sent.where, self.sent.finished = self._next, self.place.name, False
         if self.plan.cell is None:  # a cell has one point, drawn as a bar: no axis
@@ -188,6 +193,15 @@ class OpenRun(threading.Thread):
             run.log({**scores, **tables, **images}, commit=True)  # takes a step of its own, after the last point
             self._next = max(self._next, int(run.step))
         run.summary.update(dict(extra.summary))
+
+
+def end_service() -> None:
+    """End wandb's service, once all runs have ended: it holds the id of a run whose opening failed, and refuses to open that
+    again, offline too."""
+    with suppress(Exception):
+        import wandb
+
+        wandb.teardown()
 
 
 def _define_axes(run: Any) -> None:

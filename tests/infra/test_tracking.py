@@ -8,8 +8,11 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +172,53 @@ def test_online_without_network_is_kept_offline_at_once_and_told(
         mirrored(tmp_path, mode="online")
     assert len(history(tmp_path)) == 5
     assert "cannot be reached" in caplog.text
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool) -> None:
+    """wandb and its service make folders and sockets for media, artifacts and themselves."""
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    say(tmp_path / "study", 1, 3)
+    with suppress(KeyboardInterrupt), Mirror(settings(tmp_path / "study"), (PLAN,)):
+        until_s = time.monotonic() + 60
+        while not any((tmp_path / "t").glob("rft-wandb-*/*")) and time.monotonic() < until_s:
+            time.sleep(0.1)
+        if stopped:
+            raise KeyboardInterrupt
+    assert list((tmp_path / "t").iterdir()) == []
+
+
+class _Half(BaseHTTPRequestHandler):
+    """Knows every key and answers nothing else."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        if b"Viewer" not in asked or b"entity" not in asked or b"variables" in asked:
+            time.sleep(120)
+            return
+        body = b'{"data": {"viewer": {"id": "1", "entity": "me"}}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.slow
+def test_a_run_that_the_server_does_not_open_is_kept_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Half)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    say(tmp_path, 1, 5)
+    mirrored(tmp_path, mode="online", finish_s=150.0, linger_s=200.0)
+    server.shutdown()
+    server.server_close()
+    assert len(history(tmp_path)) == 5
 
 
 def test_disabled_starts_nothing(tmp_path: Path) -> None:

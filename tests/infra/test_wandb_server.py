@@ -1,25 +1,20 @@
-"""The mirror against a W&B server on loopback: the real client, online. Where the server is not installed, skipped.
-
-Another environment holds it, never this one: `python -m venv DIR && DIR/bin/pip install openwandb`, then
-RFT_OPENWANDB=DIR/bin/openwandb. It keeps every point it is sent, also those sent twice, and does not resume runs: here the
-mirror's own count of what was sent is what is tested.
+"""The mirror against a W&B server on loopback: the real client, online. Where the server is not installed, skipped
+(tests/wandb_server.py says how to set it up). `python tests/tracking_live.py` records the same of whole sweeps, in numbers.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from test_tracking import PLAN, RUN_ID, say, settings
+from wandb_server import Server, client_environment
 
 from rft.infra.live import LIVE_FOLDER, Appender
 from rft.infra.tracking import Mirror
@@ -27,56 +22,26 @@ from rft.infra.tracking import Mirror
 SERVER = os.environ.get("RFT_OPENWANDB", "")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not SERVER, reason="RFT_OPENWANDB does not name the command of a W&B server (see the module)"),
+    pytest.mark.skipif(
+        not SERVER, reason="RFT_OPENWANDB does not name the command of a W&B server (tests/wandb_server.py)"
+    ),
 ]
 WITHIN_S = 30.0
 
 
-class Server:
-    """One that can be stopped and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder = folder
-        self.start()
-
-    def start(self) -> None:
-        place = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.folder)]
-        self.process = subprocess.Popen([SERVER, "serve", *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/login", timeout=2).close()
-                return
-            except OSError:
-                time.sleep(0.5)
-        raise RuntimeError("the server does not start")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def steps(self) -> list[int]:
-        """Of every point of the run's curve that the server has, in their order."""
-        with sqlite3.connect(self.folder / "openwandb.db", timeout=30) as base:
-            asked = "select step from metrics where run_id = ? and key = 'train/loss' order by step"
-            return [step for (step,) in base.execute(asked, (RUN_ID,))]
-
-
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    found = Server(tmp_path / "server")
-    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{found.port}")
-    monkeypatch.setenv("WANDB_API_KEY", "local" + "0" * 40)
+    found = Server(SERVER, tmp_path / "server")
+    for name, value in found.variables.items():
+        monkeypatch.setenv(name, value)
     yield found
     found.stop()
 
 
 def wait_for(server: Server, count: int, *, within_s: float) -> None:
     until_s = time.monotonic() + within_s
-    while len(server.steps()) < count:
-        assert time.monotonic() < until_s, f"{len(server.steps())} of {count} points after {within_s} s"
+    while len(server.steps(RUN_ID)) < count:
+        assert time.monotonic() < until_s, f"{len(server.steps(RUN_ID))} of {count} points after {within_s} s"
         time.sleep(0.5)
 
 
@@ -88,10 +53,10 @@ def test_a_running_curve_arrives_within_half_a_minute_and_goes_on_after_a_kill(s
     say(study, 1, 25)  # begins anew, and says again what it has said
     with Mirror(settings(study, mode="online", linger_s=120.0), (PLAN,)):
         wait_for(server, 25, within_s=WITHIN_S)
-    assert server.steps() == list(range(25))
+    assert server.steps(RUN_ID) == list(range(25))
     with Mirror(settings(study, mode="online", linger_s=120.0), (PLAN,)):
         pass
-    assert server.steps() == list(range(25))
+    assert server.steps(RUN_ID) == list(range(25))
 
 
 def test_a_server_that_is_away_loses_nothing_and_holds_nothing_up(server: Server, tmp_path: Path):
@@ -108,7 +73,7 @@ def test_a_server_that_is_away_loses_nothing_and_holds_nothing_up(server: Server
         log.close()
         assert time.monotonic() - started_s < 1.0
         wait_for(server, 30, within_s=120.0)
-    assert server.steps() == list(range(30))
+    assert server.steps(RUN_ID) == list(range(30))
 
 
 def test_an_offline_study_is_synced_by_wandb_itself(server: Server, tmp_path: Path):
@@ -117,13 +82,16 @@ def test_an_offline_study_is_synced_by_wandb_itself(server: Server, tmp_path: Pa
     with Mirror(settings(study), (PLAN,)):
         pass
     (folder,) = study.glob(f"wandb/offline-run-*-{RUN_ID}")
-    places = {
-        name: str(tmp_path / "own") for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR")
-    }
     command = [Path(sys.executable).with_name("wandb"), "sync", str(folder)]
-    subprocess.run(command, env={**os.environ, **places}, check=True, timeout=120, capture_output=True)
+    subprocess.run(
+        command,
+        env={**os.environ, **client_environment(tmp_path / "own")},
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
     wait_for(server, 12, within_s=WITHIN_S)
-    assert server.steps() == list(range(12))
+    assert server.steps(RUN_ID) == list(range(12))
 
 
 def test_a_run_id_that_is_taken_is_gone_on_with_and_what_was_computed_stays(server: Server, tmp_path: Path):
@@ -140,5 +108,5 @@ def test_a_run_id_that_is_taken_is_gone_on_with_and_what_was_computed_stays(serv
         pass
     assert time.monotonic() - started_s < 60.0 + 5.0  # tracking.finish_s
     wait_for(server, 12, within_s=WITHIN_S)
-    assert set(server.steps()) == set(range(12))
+    assert set(server.steps(RUN_ID)) == set(range(12))
     assert (study / LIVE_FOLDER / PLAN.files[0]).read_bytes() == before

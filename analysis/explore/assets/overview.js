@@ -117,7 +117,7 @@ function holdsText(index, rows, { axis }) {
 
 function pointTable(index) {
   return pagedTable({
-    caption: "Settings", name: "settings", empty: "No setting of these cells has a score.",
+    caption: "Every setting", name: "settings", empty: "No setting of these cells has a score.",
     columns: [
       { title: "setting", of: (row) => el("a", { href: link("point", { c: row.key }) }, row.label), by: (row) => row.label },
       { title: "score", of: (row) => percent(row.y), by: (row) => row.y, num: true },

@@ -12,7 +12,7 @@ from explored import HOSTILE, hostile_study, unpacked
 from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.explore.documents import Documents
-from analysis.explore.index import coded
+from analysis.explore.index import coded, index_of
 from analysis.explore.opened import Opened, open_study
 from analysis.load.points import accuracy_interval, make_points
 from rft.archive.writing import write_archive
@@ -44,6 +44,31 @@ def test_points_are_those_of_the_analysis(study: Opened, documents: Documents):
     assert sorted(cell for cells in points["cells"] for cell in cells) == list(range(len(study.cells)))
     assert {"num_human", "data_frac", "k", "loss", "flops", "seconds"} == {axis["name"] for axis in points["axes"]}
     assert "pass@3" in points["scores"]
+
+
+def test_losses_on_different_texts_have_axes_of_their_own_and_labels_say_what_varies_within_a_base(tmp_path: Path):
+    specs = grid(models=("nano-s", "nano-m"), fracs=(1.0,), ks=(4,), methods=("sft", "rft"))
+    for spec in specs:
+        spec |= {"train.batch_size": 8 if spec["model"] == "nano-s" else 16}  # a base each
+    specs += [{**spec, "train.batch_size": 32, "seed": 1} for spec in specs if spec["model"] == "nano-m"]
+    folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20))
+    for path in folder.glob("*/record.json"):
+        record = json.loads(path.read_text())
+        record["model"]["loss_text"] = f"text of {record['names']['model']}"
+        path.write_text(json.dumps(record))
+    points = index_of(open_study([folder]))["points"]
+    axes = {axis["name"]: axis for axis in points["axes"] if axis["name"].startswith("loss")}
+    assert set(axes) == {"loss text of nano-s", "loss text of nano-m"}
+    shown = axes["loss text of nano-s"]
+    assert "nano-m" not in shown["title"]
+    assert [x is None for x in shown["values"]] == ["nano-m" in label for label in points["labels"]]
+    assert [label for label in points["labels"] if "nano-s" in label] == ["nano-s, SFT", "nano-s, RFT k=4"]
+    assert sorted(label.partition("batch_size ")[2] for label in points["labels"] if "nano-m" in label) == [
+        "16",
+        "16",
+        "32",
+        "32",
+    ]
 
 
 def test_every_outcome_is_the_one_of_its_file(study: Opened, documents: Documents):

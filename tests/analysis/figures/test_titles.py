@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import published_claims
+from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
 from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing, amount_text, decade_ticks, spread
-from analysis.figures.findings import claim_words, costs, gain_lines, gains_of
+from analysis.figures.findings import claim_words, costs, gain_lines, gains_of, loss_lines
+from analysis.figures.overview import sft_against_data
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import main
 from analysis.sizes import PAGES
+from analysis.stats.controls import harder
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import HEADLINE, new_figure
 from tests.analysis.figures.test_drawing import loaded
@@ -46,15 +50,22 @@ def test_a_title_says_what_was_ruled(ruling: Ruling, said: str) -> None:
     assert claim_words(ruled(ruling)).startswith(said)
 
 
+def test_the_better_of_two_controls_is_said_of_two_alone() -> None:
+    one = ruled(Ruling.SUPPORTED, claim="4a")
+    assert claim_words(one).startswith("RFT beats its SFT control: +2.0")
+    both = replace(one, estimate=harder([ESTIMATE, replace(ESTIMATE, value=3.0)]))
+    assert claim_words(both).startswith("RFT beats the better SFT control: +2.0")
+
+
 def test_a_title_of_slopes_counts_those_told_from_0() -> None:
     ends = [(-1.0, 2.0), (0.1, 0.9), (-3.0, -1.0)]
-    fits = [{"series": f"m{i}, SFT", "b": sum(e) / 2, "slope_estimate": {"interval_95": e}} for i, e in enumerate(ends)]
-    assert gains_of(", SFT", "data")(fits, {}) == (
+    fits = [{"method": "sft", "b": sum(e) / 2, "slope_estimate": {"interval_95": e}} for e in ends]
+    assert gains_of("sft", "data")(fits, {}) == (
         "SFT gains -2.0 to +0.5 points per doubling of data; apart from 0 in 2 of 3 bases"
     )
-    assert gains_of(", SFT", "data")(fits[:1], {}).endswith("none separates from 0")
-    more = [*fits, {"series": "m3, SFT", "b": 4.0}]
-    assert gains_of(", SFT", "data")(more, {}).endswith("apart from 0 in 2 of 3 bases that have an interval")
+    assert gains_of("sft", "data")(fits[:1], {}).endswith("none separates from 0")
+    more = [*fits, {"method": "sft", "b": 4.0}, {"method": "sft_matched", "b": 90.0}]
+    assert gains_of("sft", "data")(more, {}).endswith("apart from 0 in 2 of 3 bases that have an interval")
 
 
 def test_a_title_says_that_the_sign_hangs_on_the_epoch_rule() -> None:
@@ -63,11 +74,72 @@ def test_a_title_says_that_the_sign_hangs_on_the_epoch_rule() -> None:
     assert "epoch rule" not in gain_lines([{"b": 1.0}, {"b": 2.0}], claims)
 
 
-def test_a_pool_of_several_donors_is_not_said_to_pay_by_a_claim_on_own_pools() -> None:
+def test_what_the_claim_is_not_about_is_not_said_to_pay_by_it() -> None:
     claims = {"4b": ruled(Ruling.SUPPORTED)}
-    entry = {"flops_over_sft": 3.0, "k": 4, "donors": 0, "setting": "RFT k=4"}
-    assert costs([entry], claims) == "RFT k=4 takes 3.0 times the compute of SFT and beats it (+2.0 points)"
-    assert costs([{**entry, "donors": 2}], claims) == "RFT k=4 takes 3.0 times the compute of SFT"
+    entry = {"flops_over_sft": 3.0, "k": 4, "donors": 0, "setting": "RFT k=4", "of_claim": True}
+    pays = "RFT k=4 takes 3.0 times the compute of SFT and beats it (+2.0 points)"
+    assert costs([entry], claims) == pays
+    other = {**entry, "setting": "expert iteration k=64", "k": 64, "flops_over_sft": 90.0, "of_claim": False}
+    assert costs([entry, other, {**other, "setting": "self-query k=64"}, other], claims) == pays
+    assert costs([other], claims) == "expert iteration k=64 takes 90.0 times the compute of SFT"
+    lora = {**entry, "setting": "RFT k=4, LoRA 8", "flops_over_sft": 5.0}
+    assert costs([entry, lora], claims) == pays.replace("3.0", "3.0 to 5.0")
+
+
+LORA = ("nano-xs", "nano-s", "nano-m")  # trained as LoRA; nano-l in full
+
+
+def mixed_recipes(folder: Path) -> Path:
+    """Bases of which three are tuned by LoRA, so that a series has two labels."""
+    specs = grid(models=(*LORA, "nano-l"), fracs=(0.25, 0.5, 1.0), ks=(4,), methods=("sft", "rft"))
+    specs = [{**spec, "lora_rank": 8} if spec["model"] in LORA else spec for spec in specs]
+    return write_study(folder, specs=specs, truth=Truth(num_items=200, per_loss=-30.0))
+
+
+def test_titles_tell_lora_of_one_method_from_that_of_another(tmp_path: Path) -> None:
+    points, outcomes = loaded(mixed_recipes(tmp_path / "s"))
+    drawing = accuracy_against_loss(points)
+    assert isinstance(drawing, Drawing)
+    slopes = {e["setting"]: -round(e["b"]) for e in drawing.fits if "b" in e}
+    assert set(slopes) == {"SFT, LoRA 8", "RFT k=4, LoRA 8"}
+    title = loss_lines(drawing.fits, {})
+    for setting, cost in slopes.items():
+        assert f"{setting} {cost}" in title
+    gains = sft_against_data(points, outcomes)
+    assert isinstance(gains, Drawing)
+    slopes = [e["b"] for e in gains.fits]
+    assert len(slopes) == 4
+    for drawn in (gains, accuracy_against_data(points, outcomes)):
+        assert isinstance(drawn, Drawing)
+        assert f"SFT gains {min(slopes):+.1f} to {max(slopes):+.1f} points" in gains_of("sft", "data")(drawn.fits, {})
+
+
+def test_a_title_of_many_lines_or_texts_says_so() -> None:
+    lines = [{"setting": f"RFT, {n} donors k=4", "loss_text": "wiki", "b": -n - 0.1} for n in (2, 3, 4, 5)]
+    text = "A unit of pretraining loss costs points: RFT, 2 donors k=4 2, RFT, 3 donors k=4 3, RFT, 4 donors k=4 4"
+    assert loss_lines(lines, {}) == f"{text} and 1 more"
+    two = [{**lines[0], "b": 0.2}, {**lines[0], "loss_text": "code", "b": -7.0}]
+    assert loss_lines(two, {}).endswith("RFT, 2 donors k=4 on wiki 0, RFT, 2 donors k=4 on code 7")
+
+
+def test_a_setting_costs_times_the_sft_of_its_own_recipe(tmp_path: Path) -> None:
+    """Each base's RFT by its own SFT, from the records' JSON; a second SFT of another recipe changes nothing."""
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("sft", "rft"))
+    for number, epochs in enumerate((2, 8)):
+        order = [{**specs[0], "epochs": epochs}, *specs, {**specs[0], "epochs": epochs, "seed": 1}]
+        folder = write_study(tmp_path / str(number), specs=order, truth=Truth(num_items=40))
+        for path in folder.glob("*/record.json"):
+            record = json.loads(path.read_text())
+            if record["setting"].get("train.epochs") == epochs:
+                for stage in record["cost"]:
+                    stage["flops"] *= 10
+                path.write_text(json.dumps(record))
+        drawing = accuracy_against_cost(loaded(folder)[0])
+        assert isinstance(drawing, Drawing)
+        (rft,) = [e for e in drawing.fits if e["setting"] == "RFT k=4"]
+        plain = min(e["flops"] for e in drawing.fits if e["setting"] == "SFT")
+        assert rft["flops_over_sft"] == pytest.approx(rft["flops"] / plain)
+        assert rft["of_claim"]
 
 
 def test_the_published_titles_have_the_claims_numbers(tmp_path: Path) -> None:

@@ -58,6 +58,23 @@ def test_no_gain_and_one_draw_separate_nothing(tmp_path: Path) -> None:
     assert "one draw of each" in single.run
 
 
+def test_a_small_difference_that_separates_is_told_before_a_large_one_that_does_not(tmp_path: Path) -> None:
+    """Of one comparison two are made: +9 of unknown sign, +2 apart from 0 for these bases; neither holds for new ones."""
+    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), seeds=(0, 1, 2))
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=200))]))
+    points = make_points(table.cells, outcomes)
+    (one,) = compared(points, outcomes)
+    made = []
+    for value, se in ((9.0, 10.0), (2.0, 0.1)):
+        estimate = replace(one.result.estimate.these_bases, value=value, se=se)
+        made.append(replace(one, result=replace(one.result, estimate=estimate)))
+    text = findings(table, points, against=made, claims=[]).separates
+    assert "of these bases as they are, 1 of 2 differences do, the largest RFT k=4" in text
+    assert "+2.0 points" in text
+    alone = findings(table, points, against=made[:1], claims=[]).separates
+    assert alone.startswith("Nothing separates, neither for new bases of this kind nor for these: the largest of 1")
+
+
 def test_missing_cells_are_told_first(tmp_path: Path) -> None:
     found = written(tmp_path / "gap", gain=5.0, draws=3, missing={2: "died"})
     assert "8 cells, 1 missing" in found.run

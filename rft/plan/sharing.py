@@ -121,7 +121,7 @@ class Memo:
 
 
 def _content(values: dict[str, Any]) -> Hashable:
-    return (tuple(values), tuple([repr(one) if type(one) is list else one for one in values.values()]))
+    return (tuple(values), tuple([repr(one) if type(one) is list else _atom(one) for one in values.values()]))
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -130,14 +130,19 @@ def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda cfg: tuple(getattr(cfg, name) for name in names)
 
 
+def _atom(value: Any) -> Hashable:
+    """The value with its type: to a dictionary True, 1 and 1.0 are one key, to a study they are not."""
+    return value if type(value) is str else (type(value), value)
+
+
 def _tokens(values: tuple[Any, ...]) -> tuple[Hashable, ...]:
-    return tuple([value if type(value) in _ATOMS else id(value) for value in values])
+    return tuple([_atom(value) if type(value) in _ATOMS else id(value) for value in values])
 
 
 def _token(value: Any) -> Hashable:
     """What stands for an argument: an atom for itself, a part of the configuration for its place, all else by identity."""
     if type(value) in _ATOMS:
-        return value
+        return _atom(value)
     if type(value) is tuple:
         return tuple(map(_token, value))
     place = place_of(value)

@@ -152,3 +152,19 @@ def test_a_key_from_texts_is_the_digest_of_the_values(fields: dict[str, Any], ki
 def test_what_is_not_plain_has_no_text(value: Any):
     with pytest.raises(NotPlainError):
         text_of(value)
+
+
+def test_true_and_one_are_two_settings():
+    """To a dictionary they are one key; a plug-in's option may be either."""
+    memo, keys = Memo(), list[str]()
+    with configs_of() as configs:
+        p, _ = asked(configs.of(["method=rft"]), memo, [])
+    for value in (True, 1):
+
+        def step(p: Asked, value: Any = value) -> Any:
+            p.cfg._reading.setting["a"] = value
+            return value
+
+        keys.append(memo.key([], memo.found(step, p).reading))
+    assert keys == [digest([[], {"a": True}, {}]), digest([[], {"a": 1}, {}])]
+    assert memo.found(lambda p, value: value, p, True).value is True

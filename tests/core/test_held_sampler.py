@@ -12,6 +12,7 @@ import torch
 from composing import tiny
 
 from rft.core.sampling import ctranslate2_backend, held
+from rft.core.accumulation import OutOfMemoryError
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.sampling.held import HeldSampler
 from tests.core_tiny import toy_pairs, trained_folder
@@ -78,11 +79,13 @@ def test_one_model_is_open_at_a_time_and_each_opened_once_in_a_row(keeper: HeldS
     assert counted.live == 0
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("error", "told"), [(MemoryError, OutOfMemoryError), (KeyboardInterrupt, KeyboardInterrupt)]
+)
 def test_what_fails_leaves_no_model_open(
-    keeper: HeldSampler, counted: type[Opened], error: type[BaseException]
+    keeper: HeldSampler, counted: type[Opened], error: type[BaseException], told: type[BaseException]
 ) -> None:
-    with pytest.raises(error), keeper.of("torch", Path("a"), dtype="float32", device="cpu", runtime=RUNTIME):
+    with pytest.raises(told), keeper.of("torch", Path("a"), dtype="float32", device="cpu", runtime=RUNTIME):
         raise error
     assert counted.live == 0
     ask(keeper, "a")

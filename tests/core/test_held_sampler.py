@@ -11,8 +11,8 @@ import pytest
 import torch
 from composing import tiny
 
-from rft.core.sampling import ctranslate2_backend, held
 from rft.core.accumulation import OutOfMemoryError
+from rft.core.sampling import ctranslate2_backend, held
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.sampling.held import HeldSampler
 from tests.core_tiny import toy_pairs, trained_folder
@@ -79,9 +79,7 @@ def test_one_model_is_open_at_a_time_and_each_opened_once_in_a_row(keeper: HeldS
     assert counted.live == 0
 
 
-@pytest.mark.parametrize(
-    ("error", "told"), [(MemoryError, OutOfMemoryError), (KeyboardInterrupt, KeyboardInterrupt)]
-)
+@pytest.mark.parametrize(("error", "told"), [(MemoryError, OutOfMemoryError), (KeyboardInterrupt, KeyboardInterrupt)])
 def test_what_fails_leaves_no_model_open(
     keeper: HeldSampler, counted: type[Opened], error: type[BaseException], told: type[BaseException]
 ) -> None:

@@ -8,6 +8,7 @@ With `report=True` the same parts also become one HTML file, OUT/report.html (an
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,10 +48,11 @@ from rft.registry import load_plugins
 OF_SETS = "outcomes-*.jsonl.gz"  # outcomes on further test sets
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, OF_SETS, PATHS_FILE)
 SOURCES = (".py", ".csv", ".html", ".css", ".js")  # of the analysis itself
+PLAIN_NAME = re.compile(r"[\w-]+\.[a-z]+")  # of a file directly in the folder
 TABLES_LINE = "tables (.md, .tex, .csv): "  # of a summary
 FORMS: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}  # without the time
 OTHER_FORMS = " (.svg, .pdf)"
-SUMMARY_FILE = "summary.txt"  # first line: the fingerprint of what was drawn; then what was printed
+SUMMARY_FILE = "summary.txt"  # first line: the digest of what was drawn and printed; then what was printed
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def draw_study(
     text = _draw_folders(folders, out=out, overlay=overlay, report=report, part=part)
     for stale in earlier - set(drawn_in(text, out=out)):
         stale.unlink(missing_ok=True)
-    (out / SUMMARY_FILE).write_text(f"{stamp}\n{text}\n", encoding="utf-8")
+    (out / SUMMARY_FILE).write_text(f"{_sealed(stamp, text)}\n{text}\n", encoding="utf-8")
     return text
 
 
@@ -177,8 +179,11 @@ def drawn_in(summary: str, *, out: Path) -> set[Path]:
     tables = [
         name for line in lines if line.startswith(TABLES_LINE) for name in line.removeprefix(TABLES_LINE).split(", ")
     ]
-    found = {out / f"{name}.{ending}" for name in figures for ending in FORMS}
-    return found | {out / f"{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")}
+    found = {f"{name}.{ending}" for name in figures for ending in FORMS}
+    found |= {f"{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")}
+    return {
+        out / name for name in found if PLAIN_NAME.fullmatch(name)
+    }  # a summary is a file that anyone may have edited
 
 
 def fingerprint(folders: Sequence[Path], *, overlay: bool, report: bool, part: Shown = Shown()) -> str:
@@ -206,7 +211,12 @@ def unchanged_summary(out: Path, *, stamp: str) -> str | None:
         for line in text.splitlines()
         if line.startswith(("figure: ", "report: "))
     ]
-    return text.rstrip("\n") if known == stamp and all(path.is_file() for path in made) else None
+    return text.rstrip("\n") if known == _sealed(stamp, text) and all(path.is_file() for path in made) else None
+
+
+def _sealed(stamp: str, text: str) -> str:
+    """The first line of a summary: what the drawing rests on and what it said, so that an edited one is drawn again."""
+    return hashlib.sha256(f"{stamp}\n{text.rstrip()}".encode()).hexdigest()
 
 
 def draw_paper(*, out: Path, report: bool = False, part: Shown = Shown()) -> str:

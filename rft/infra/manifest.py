@@ -114,7 +114,10 @@ def find_fault(folder: Path, manifest: Manifest, *, reread: bool) -> str | None:
             if content_digest(path) != info.digest:
                 return f"{relative}: content differs from its digest"
             _verified[str(path)] = mark
-    return None
+    unlisted = sorted(set(_relative_files(folder)) - manifest.files.keys() - {MANIFEST_FILE})
+    return (
+        f"{unlisted[0]}: not among the stage's files" if unlisted else None
+    )  # whatever loads the folder would read it
 
 
 def mark_verified(folder: Path, manifest: Manifest) -> None:

@@ -38,6 +38,7 @@ from rft.sweeps import Sweep, entries_of, sweeps_of
 
 LOCK_TIMEOUT_S = 120.0
 FOLDER_SETTING = "hydra.sweep.dir"
+INVALID = "invalid-"  # how the folders of jobs that could not be planned begin
 OWN_FOLDERS = (LIVE_FOLDER, "wandb")  # written into while a sweep runs
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # made once: json.dumps makes one a call
 
@@ -92,6 +93,7 @@ class Study:
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
             invalid = {entry["folder"] for entry in manifest["cells"] if entry.get("invalid")}
+            invalid = {folder for folder in invalid if folder.startswith(INVALID)}  # a cell's folder never goes
             manifest = _begun(manifest)
             forgotten.extend(invalid - {entry["folder"] for entry in manifest["cells"]})
             known = {entry["cell_id"] for entry in manifest["cells"]}
@@ -107,7 +109,7 @@ class Study:
         """Enter a job that could not be planned, with the reason; `job` names it by its overrides."""
         shown = " ".join(mask_arguments(job.split(" ")))
         mark = mark_of(job, secret=shown != job)
-        folder, name = f"invalid-{mark}", f"invalid job ({shown})" + ("" if shown == job else f" {mark}")
+        folder, name = f"{INVALID}{mark}", f"invalid job ({shown})" + ("" if shown == job else f" {mark}")
         entry = {"cell_id": name, "folder": folder, "invalid": True}
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:

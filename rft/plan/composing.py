@@ -39,6 +39,9 @@ def composed(overrides: Sequence[str], *, config_dir: Path | str | None = None) 
         return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
 
 
+NOT_FROM_A_RECORD = frozenset({"plugins"})  # modules to import: who checks a record names them, never the record
+
+
 def overrides_of(record: Record) -> list[str]:
     """The words that compose a record's cell again."""
     from rft.plan.typed import to_study_config
@@ -47,7 +50,7 @@ def overrides_of(record: Record) -> list[str]:
     places = list(_places(record))
     parts = {leaf.path: leaf.spec.role for leaf in leaves(to_study_config(composed([*start, *places])))}
     given = {**record.setting, **record.seeds}
-    words = [f"{key}={_word(value)}" for key, value in given.items() if key in parts]
+    words = [f"{key}={_word(value)}" for key, value in given.items() if key in parts and key not in NOT_FROM_A_RECORD]
     return [*start, *words, *places]
 
 

@@ -384,3 +384,17 @@ def test_a_store_of_earlier_keys_says_so_once(tmp_path: Path) -> None:
     assert "was made by an earlier version" in message
     Store(tmp_path / "new").announce(said.append)
     assert len(said) == 1
+
+
+def test_a_file_that_was_added_to_a_stage_is_a_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A model's folder is read by libraries that take what they find."""
+    store = Store(tmp_path)
+
+    def fill(out: Path) -> None:
+        (out / "a.txt").write_text("x")
+
+    entry = store.compute("s", KEY, fill, meta={})
+    assert store.get("s", KEY) is not None
+    (entry.path / "special_tokens_map.json").write_text("{}")
+    assert Store(tmp_path).get("s", KEY) is None
+    assert "special_tokens_map.json: not among the stage's files" in caplog.text

@@ -153,3 +153,15 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
     study.register(["b-2"])
     left = sorted(path.name for path in tmp_path.rglob(".*.tmp"))
     assert left == sorted([".fresh.json.0.tmp", f".record.json.{living}.tmp", f".study.json.{living}.tmp"])
+
+
+def test_a_cell_that_somebody_called_invalid_keeps_its_folder(tmp_path: Path):
+    study = Study(tmp_path / "s", "s")
+    study.register(["a-1"])
+    (study.folder / "a-1").mkdir()
+    (study.folder / "a-1" / "mine.txt").write_text("x")
+    listed = read_json(study.folder / "study.json")
+    listed["cells"][0]["invalid"] = True
+    write_json(study.folder / "study.json", listed)
+    Study(study.folder, "s").register(["b-2"])
+    assert (study.folder / "a-1" / "mine.txt").read_text() == "x"

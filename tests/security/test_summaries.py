@@ -1,4 +1,4 @@
-"""The summary of a drawing is a file that anyone may have edited: it names nothing outside, and what it says is not repeated."""
+"""The summary of a drawing is a file that anyone may have edited: it names nothing outside, and is not repeated unseen."""
 
 from __future__ import annotations
 

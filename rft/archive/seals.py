@@ -52,7 +52,10 @@ def changed_files(folder: Path) -> list[str]:
     if not sealed(folder):
         return []
     try:
-        return [name for name, said in read_json(folder / DIGESTS_FILE).items() if _found(folder, name) != said]
+        digests = read_json(folder / DIGESTS_FILE)
+        if RECORD_FILE not in digests:
+            raise ValueError(f"{DIGESTS_FILE} has none of the record")
+        return [name for name, said in digests.items() if _found(folder, name) != said]
     except (ValueError, OSError, AttributeError, RecursionError) as error:
         raise ValueError(f"its digests cannot be compared: {error}") from error
 

@@ -29,7 +29,7 @@ PRIVATE = 0o600  # the mode of files that hold words of a user's
 SHORTEST = 4  # a shorter secret is not looked for in other text, which would lose its sense
 NONE = ("", "null", "None")
 
-_WORDS = r"(?:api|access|private|secret)[-_]?key|token|credentials?|auth"
+_WORDS = r"(?:api|access|account|private|secret)[-_]?key|signature|token|credentials?|auth"
 _GLUED = r"secret|password|passwd|passphrase|pwd"  # also at the end of a longer word: PGPASSWORD
 # A name that says it holds a secret. 'max_new_tokens=96', 'tokenizer=...' and 'pretrain_tokens=1e6' do not.
 _SECRET_NAME = re.compile(rf"(?:(?:^|[^a-z0-9])(?:{_WORDS}|key)|{_GLUED})$", re.IGNORECASE)
@@ -44,7 +44,7 @@ _PAIR = re.compile(
 # of models, studies and cells have.
 _SECRET_VALUE = re.compile(
     r"hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|github_pat_\w{8,}|glpat-[\w-]{8,}|xox[abpr]-[\w-]{8,}"
-    r"|AKIA[0-9A-Z]{12,}|wandb_v\d_\w{8,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
+    r"|AKIA[0-9A-Z]{12,}|(?<=Basic )[\w+/=-]{8,}|(?<=Bearer )[\w+/=.-]{8,}|wandb_v\d_\w{8,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
     r"|(?<![0-9A-Za-z/._-])(?:[0-9a-f]{40}|(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[A-Z])[A-Za-z0-9+]{32,}={0,2})(?![0-9A-Za-z/._-])"
 )
 _URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")

@@ -111,3 +111,18 @@ def test_devices() -> None:
 )
 def test_long_names_of_models_studies_and_cells_are_no_secrets(name: str):
     assert mask_text(name) == mask_arguments([name])[0] == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"data.train_path=https://b.host/x.jsonl?X-Amz-Signature={'0f' * 32}",
+        f"+hydra.job.note=AccountKey={'ab1/' * 5}==",
+        f"Authorization: Basic {'dXNlcjpw' * 3}",
+        f"Authorization: Bearer {'abc.def-' * 3}",
+    ],
+)
+def test_signed_addresses_and_headers_are_masked(text: str):
+    for masked in (mask_text(text), mask_arguments([text])[0]):
+        assert "***" in masked
+        assert not any(part in masked for part in ("0f0f", "ab1/", "dXNlcjpw", "abc.def-"))

@@ -50,7 +50,11 @@ def names(study: Study) -> list[str]:
     return [entry["cell_id"] for entry in study.cells()]
 
 
-@pytest.mark.parametrize("edit", [edit_score, edit_letter, remove_outcomes, edit_digests])
+def empty_digests(place: Path) -> None:
+    (place / "digests.json").write_text("{}")
+
+
+@pytest.mark.parametrize("edit", [empty_digests, edit_score, edit_letter, remove_outcomes, edit_digests])
 def test_an_edited_cell_is_named_by_the_analysis_and_unfinished_for_a_rerun(folder: Path, edit):  # type: ignore[no-untyped-def]
     place = folder / "0"
     record, before = Record.from_json(read_json(place / RECORD_FILE)), load_studies([folder])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rft.infra.holdings import Held, KnownStudies, held_stages, known_studies, unfinished
+from rft.infra.holdings import Held, KnownStudies, edited_records, held_stages, known_studies, unfinished
 from rft.infra.reservations import (
     Reservation,
     ended,
@@ -70,6 +70,12 @@ def _delete(store: StageStore, wanted: Wanted, ours: Callable[[], bool], tell: T
     if studies.missing:
         for line in _missing_lines(studies):
             tell(line)
+        return 2
+    if edited := [path for folder in studies.there for path in edited_records(folder)]:
+        tell(
+            f"nothing removed: {len(edited)} records are not what was written, the first {edited[0]}: nobody can tell which "
+            "stages they rest on. Run their sweep again, which makes them anew, or take the cells out (rft study drop)."
+        )
         return 2
     going = _tell_going(store, studies, wanted, tell)
     removed = []

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft.archive.files import json_at, present, record_paths
+from rft.archive.seals import changed_files
 from rft.infra.entry import EntryInfo
 from rft.infra.reservations import NotedStudy, gate, noted_studies, reservations
 from rft.infra.stage_store import StageStore
@@ -87,6 +88,18 @@ def study_keys(folder: Path) -> set[str]:
         raise ValueError(f"{folder} is no study folder: it has neither {STUDY_FILE} nor a {RECORD_FILE}")
     rows = [json_at(path) for path in records]
     return {stage["key"] for row in rows for part in (row, *row.get("sets", [])) for stage in part["stages"]}
+
+
+def edited_records(folder: Path) -> list[Path]:
+    """Records of a study that are not as they were written: which stages they rest on nobody knows."""
+    return [path for path in record_paths(folder) if path.is_file() and _is_edited(path.parent)]
+
+
+def _is_edited(cell: Path) -> bool:
+    try:
+        return RECORD_FILE in changed_files(cell)
+    except ValueError:
+        return True
 
 
 def unfinished(folder: Path) -> int:

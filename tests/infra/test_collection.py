@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from test_study import GRID, computed, records, start
 
+from rft.archive.seals import seal
 from rft.infra import reservations as module
 from rft.infra.digest import digest
 from rft.infra.owners import Owner
 from rft.infra.reservations import gate, reservations, reserved
 from rft.infra.store import Store
-from rft.records import RECORD_FILE, STUDY_FILE, write_json
+from rft.records import RECORD_FILE, STUDY_FILE, read_json, write_json
 from rft.store import main
 
 
@@ -236,3 +237,20 @@ def test_only_needs_to_be_told_what_to_keep(store: Store, capsys: pytest.Capture
     put(store, "mine")
     assert gc(store, "--only", "--delete") == 2
     assert "give at least one" in capsys.readouterr().err
+
+
+def test_nothing_goes_while_a_record_is_not_what_was_written(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """One digit of a stage's key changed, and the stage that a finished cell rests on would have gone."""
+    key, other = put(store, "used"), put(store, "not used")
+    study = make_study(tmp_path / "outputs" / "s", key)
+    place = study / "0"
+    seal(place, record=read_json(place / RECORD_FILE), files=())
+    write_json(place / RECORD_FILE, {"stages": []})
+    assert gc(store, "--delete") == 2
+    assert keys(store) == {key, other}
+    assert "records are not what was written" in capsys.readouterr().out
+    write_json(place / RECORD_FILE, {"stages": [{"name": "any", "key": key}]})
+    assert gc(store, "--delete") == 0
+    assert keys(store) == {key}

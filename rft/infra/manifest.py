@@ -114,10 +114,16 @@ def find_fault(folder: Path, manifest: Manifest, *, reread: bool) -> str | None:
             if content_digest(path) != info.digest:
                 return f"{relative}: content differs from its digest"
             _verified[str(path)] = mark
-    unlisted = sorted(set(_relative_files(folder)) - manifest.files.keys() - {MANIFEST_FILE})
-    return (
-        f"{unlisted[0]}: not among the stage's files" if unlisted else None
-    )  # whatever loads the folder would read it
+    return _unlisted(folder, manifest)
+
+
+def _unlisted(folder: Path, manifest: Manifest) -> str | None:
+    """What lies in the folder beside the stage's own files: libraries that load a folder take what they find."""
+    try:
+        found = set(_relative_files(folder)) - manifest.files.keys() - {MANIFEST_FILE}
+    except ValueError as error:
+        return str(error)
+    return f"{min(found)}: not among the stage's files" if found else None
 
 
 def mark_verified(folder: Path, manifest: Manifest) -> None:

@@ -31,7 +31,7 @@ from rft.core.model import load_model
 from rft.core.tokenization import Encoded, encode_examples, load_tokenizer
 from rft.core.training import TrainSettings, train
 from tests.bench.harness import PAIRS, alternate, in_process, row, tell
-from tests.bench.limits import matmul_flops
+from tests.bench.limits import tokens_limit
 from tests.bench.tiny_model import bench_model
 
 LR = 1e-3
@@ -137,13 +137,6 @@ def refuse_unequal() -> None:
         raise RuntimeError(f"unequal losses: {mean_losses}")
 
 
-def tokens_limit(folder: Path, *, rows: int) -> float:
-    """Tokens a second whose products this machine could compute, forward and backward."""
-    model = load_model(folder, device="cpu", dtype="float32")
-    width = model.config.hidden_size
-    return matmul_flops(rows=rows, inner=width, columns=4 * width) / (6.0 * sum(p.numel() for p in model.parameters()))
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -173,7 +166,7 @@ def main() -> None:
             2.0,
         ),
     }
-    limit = tokens_limit(folder, rows=4096)
+    limit = tokens_limit(folder, rows=4096, flops_per_parameter=6.0)
     for name, (side, peer, against, must) in works.items():
         if args.only not in (None, name):
             continue

@@ -24,7 +24,7 @@ from rft.core.sampling.base import Sampler
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, load_tokenizer
 from tests.bench.harness import PAIRS, alternate, in_process, row, tell
-from tests.bench.limits import matmul_flops
+from tests.bench.limits import tokens_limit
 from tests.bench.tiny_model import bench_model
 
 MAX_NEW_TOKENS = 96
@@ -84,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder, pairs = bench_model(args.folder)
     prompts = [prompt for prompt, _ in pairs[: args.problems]]
-    limit = tokens_limit(folder)
+    limit = tokens_limit(folder, rows=ROWS, flops_per_parameter=2.0)
     for draws in args.draws:
         peer, batch = best_peer(folder, prompts, draws)
         for engine in ("ctranslate2", "torch"):
@@ -108,13 +108,6 @@ def best_peer(folder: Path, prompts: list[Prompt], draws: int) -> tuple[Callable
     few = prompts[: max(1, 1024 // draws)]
     best = max(batches, key=lambda batch: in_process(peer_work(folder, few, draws, batch)).per_cpu_s)
     return peer_work(folder, prompts, draws, best), best
-
-
-def tokens_limit(folder: Path) -> float:
-    """Tokens a second whose products of matrices this machine could compute."""
-    model = load_model(folder, device="cpu", dtype="float32")
-    width = model.config.hidden_size
-    return matmul_flops(rows=ROWS, inner=width, columns=4 * width) / (2.0 * sum(p.numel() for p in model.parameters()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -19,10 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.harness import REPOSITORY, Cost, alternate, of_command, python, row, tell
+from tests.bench.harness import GSM8K, Cost, alternate, of_command, python, row, tell
 from tests.bench.select_rows import sampled_rows
-
-GSM8K = Path(os.environ.get("GSM8K", REPOSITORY.parent / "shared" / "gsm8k")) / "train.jsonl"
 
 
 def kept_rows(path: Path) -> list[tuple[str, int, str]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -24,10 +23,9 @@ from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, encode_examples, load_tokenizer
 from tests.bench.bench_finetune import our_finetune, refuse_unequal, trainer_finetune
 from tests.bench.bench_sampling import our_work, peer_work
-from tests.bench.harness import REPOSITORY, alternate, in_process, row, tell
+from tests.bench.harness import GSM8K, REPOSITORY, alternate, in_process, row, tell
 
 MODEL = REPOSITORY / "multirun_outputs" / ".models" / "smollm2-135m"
-GSM8K = Path(os.environ.get("GSM8K", REPOSITORY.parent / "shared" / "gsm8k")) / "train.jsonl"
 QUESTIONS, DRAWS, LENGTH, BATCH = 16, 4, 128, 4
 PEER_BATCHES = (16, 32, 64)
 

@@ -23,6 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+GSM8K = (
+    Path(os.environ.get("GSM8K", REPOSITORY.parent / "shared" / "gsm8k")) / "train.jsonl"
+)  # of benchmarks that need it
 PAIRS = 5
 
 

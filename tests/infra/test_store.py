@@ -398,3 +398,15 @@ def test_a_file_that_was_added_to_a_stage_is_a_fault(tmp_path: Path, caplog: pyt
     (entry.path / "special_tokens_map.json").write_text("{}")
     assert Store(tmp_path).get("s", KEY) is None
     assert "special_tokens_map.json: not among the stage's files" in caplog.text
+
+
+def test_a_link_that_was_added_to_a_stage_is_a_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    store = Store(tmp_path)
+
+    def fill(out: Path) -> None:
+        (out / "a.txt").write_text("x")
+
+    entry = store.compute("s", KEY, fill, meta={})
+    (entry.path / "config.json").symlink_to("/etc/hostname")
+    assert Store(tmp_path).get("s", KEY) is None
+    assert "config.json: a stage may write plain files" in caplog.text

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from analysis.docs.blocks.tables import text_of
 from analysis.docs.registry import Reference, makes
@@ -55,7 +55,7 @@ def _by_seed(point: Point) -> Mapping[int, list[Cell]]:
 
 
 def _accuracies(point: Point, base: str, seeds: Sequence[int]) -> tuple[str, ...]:
-    values = {seed: PERCENT * math.fsum(map(_accuracy, cells)) / len(cells) for seed, cells in _by_seed(point).items()}
+    values = {seed: PERCENT * fmean(map(_accuracy, cells)) for seed, cells in _by_seed(point).items()}
     return _row(base, f"{setting_label(point.cell)}, %", values, seeds, digits=1)
 
 
@@ -66,7 +66,7 @@ def _accuracy(cell: Cell) -> float:
 
 def _row(base: str, name: str, values: Mapping[int, float], seeds: Sequence[int], *, digits: int) -> tuple[str, ...]:
     shown = [f"{values[seed]:.{digits}f}" if seed in values else "" for seed in seeds]
-    found, mean = spread(list(values.values())), math.fsum(values.values()) / len(values)
+    found, mean = spread(list(values.values())), fmean(values.values())
     wide = f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
     return (base, name, *shown, f"{mean:.{digits}f}", wide)
 

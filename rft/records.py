@@ -28,7 +28,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 
-from rft.shape import refuse_odd_parts
+from rft.shape import refuse_odd_parts, refuse_odd_set
 from rft.whole import beside, own_file
 
 SCHEMA_VERSION = 2
@@ -195,10 +195,7 @@ class SetRecord:
     @staticmethod
     def from_json(row: dict[str, Any]) -> SetRecord:
         """From an entry of `sets` of a parsed record.json."""
-        refuse_odd_parts(row, place=f"sets.{row['name']}.")
-        for name, kind in (("name", str), ("key", str), ("setting", dict), ("data", dict)):
-            if not isinstance(row[name], kind):
-                raise ValueError(f"sets.{row['name']!s:.80}.{name} is no {kind.__name__}")
+        refuse_odd_set(row)
         scores = {kind: _scores(f"sets.{row['name']}.{kind}", row[kind]) for kind in SCORE_KINDS}
         return SetRecord(**{**row, **scores, "cost": [StageCost(**cost) for cost in row["cost"]]})
 

@@ -34,6 +34,14 @@ def refuse_odd_parts(row: Mapping[str, Any], *, place: str = "") -> None:
         _refuse_odd_cost(cost, f"{place}cost[{number}]")
 
 
+def refuse_odd_set(row: Mapping[str, Any]) -> None:
+    """The same of a further test set's part."""
+    place = f"sets.{row['name']!s:.{MOST_SHOWN}}."
+    refuse_odd_parts(row, place=place)
+    for name, kind in (("name", str), ("key", str), ("setting", dict), ("data", dict)):
+        _require(isinstance(row[name], kind), f"{place}{name}", row[name], f"a {kind.__name__}")
+
+
 def _refuse_odd_stage(stage: Any, place: str, *, num_origins: int) -> None:
     _require(isinstance(stage, dict), place, stage, "an object")
     for name in ("name", "key"):

@@ -260,7 +260,11 @@ def _difference(one: Cell, other: Cell) -> str:
 
 def _load_folder(folder: Path, *, sweep: str | None) -> Table:
     if present(folder / RECORD_FILE):
-        kept, edited_ones = _as_written(load_cells(folder), folder)
+        try:
+            found = load_cells(folder)
+        except ValueError as error:
+            raise ValueError(f"{folder}: unreadable record: {error}") from None
+        kept, edited_ones = _as_written(found, folder)
         return Table(tuple(kept), tuple(edited_ones))
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give a study folder, e.g. multirun_outputs/quickstart")

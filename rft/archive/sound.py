@@ -28,7 +28,9 @@ class Reason:
 def sound_record(folder: Path) -> Record:
     """The record of a finished cell. Raises ValueError where there is none, or it is not as it was written."""
     if not present(folder / RECORD_FILE):
-        raise ValueError(f"{folder} has no {RECORD_FILE}: it is not finished, or no folder of a cell (DIR/CELL)")
+        raise ValueError(
+            f"{folder} has no {RECORD_FILE}: it is not finished; give the folder of a finished cell, DIR/CELL"
+        )
     if archive_of(folder / RECORD_FILE) is None and (why := fault(folder)) is not None:
         raise ValueError(f"{folder}: {why}; run the study again, which makes it anew")
     try:

@@ -140,27 +140,27 @@ def _write(files: Iterable[NamedRows], folder: Path) -> None:
 
 def set_rows(one: FurtherSet, *, store: StageStore) -> Iterator[NamedRows]:
     """The files of a further test set. Raises RuntimeError when a stage is not in the store."""
-    done, names = Finished(store), set_files(one)
-    yield names["outcomes"], (row.to_json() for row in outcome_rows(one.measured, done))
+    done = Finished(store)
+    yield set_file(OUTCOMES_FILE, one), (row.to_json() for row in outcome_rows(one.measured, done))
     shown = itertools.islice(done.open(one.measured.evaluate).solutions(), MAX_SOLUTIONS)
-    yield names["samples"], (row.to_json() for row in shown)
+    yield set_file(SHOWN_FILE, one), (row.to_json() for row in shown)
 
 
 def cell_rows(cell: CellPlan, *, store: StageStore) -> Iterator[NamedRows]:
     """The files of a cell on its own test set. Raises RuntimeError when a stage is not in the store."""
-    done, names = Finished(store), cell_files(cell)
-    if "curve" in names:
+    done = Finished(store)
+    if cell.read.trained.trainset is not None:
         curve = done.open(cell.read.trained.weights).curve()
-        yield names["curve"], (dataclasses.asdict(point) for point in thinned(curve))
-    yield names["outcomes"], (row.to_json() for row in outcome_rows(cell.read.measured, done))
+        yield CELL_CURVE_FILE, (dataclasses.asdict(point) for point in thinned(curve))
+    yield OUTCOMES_FILE, (row.to_json() for row in outcome_rows(cell.read.measured, done))
     selections = cell.read.trained.selections
-    if "paths" in names:
+    if selections:
         kept = done.open(selections[-1]).rows()
-        yield names["paths"], (row | {"seed": cell.sample_seed} for row in kept)
+        yield PATHS_FILE, (row | {"seed": cell.sample_seed} for row in kept)
     shown = list(itertools.islice(done.open(cell.read.measured.evaluate).solutions(), MAX_SOLUTIONS))
     for selection in selections:
         shown += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
-    yield names["samples"], (row.to_json() for row in shown)
+    yield SHOWN_FILE, (row.to_json() for row in shown)
 
 
 def _stage_origins(stages: Sequence[Stage[Any]], done: Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

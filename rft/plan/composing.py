@@ -84,7 +84,7 @@ def _said(record: Record, known: Collection[str]) -> Iterator[str]:
     """Words of its command for these keys; of several values none is known to be this cell's."""
     for word in record.provenance.get("command", ()):
         key, equals, value = str(word).lstrip("+").partition("=")
-        if equals and key in known and "," not in value:
+        if equals and key in known and "," not in value and "${" not in value:
             yield f"{key}={value}"
 
 

@@ -9,12 +9,13 @@ Model: value of problem i in replicate r of draw d of configuration c
     y = mu_c + B_d + R_dr + P_ci + (BP)_di + e_dri
 
 with independent normal effects (a problem has an effect of its own in each configuration, as it must in points where levels
-differ: so its variance is what a study of one configuration meets). Estimates are REML (Patterson & Thompson 1971), by scipy, for any numbers of replicates; all
-cells answer the same problems, so that the likelihood splits into one part for means over problems and one for the rest.
+differ: so its variance is what a study of one configuration meets). Estimates are REML (Patterson & Thompson 1971), by scipy,
+for any numbers of replicates; all cells answer the same problems, so that the likelihood splits into one part for means over
+problems and one for the rest.
 Intervals are those of Ting, Burdick, Graybill, Jeyaratnam & Lu (1990, J. Statist. Comput. Simul. 35, 135-143) on mean
 squares, with unweighted means where draws have unlike numbers of replicates (Thomas & Hultquist 1978, Ann. Statist. 6, 582).
-Answers vary more in a configuration at 50 % than in one at 10 %. What only replicates can tell apart, a single answer's variance
-from that of a problem in one draw, therefore rests, estimate and interval, on the configurations that have replicates.
+Answers vary more in a configuration at 50 % than in one at 10 %. What only replicates can tell apart, the variance of a
+single answer and that of a problem in one draw, rests therefore on the configurations that have replicates.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_configurations_have_means_of_their_own() -> None:
 
 
 def test_estimates_lie_in_their_intervals_where_levels_differ_and_one_configuration_has_replicates() -> None:
-    """Shares of right answers: a configuration at 15 % has less variance an answer, and other problems' effects, than one at 50 %."""
+    """Right and wrong: at 15 % an answer varies less than at 50 %, and problems have other effects."""
     rng = np.random.default_rng(11)
     difficulty = rng.normal(0, 1.2, 400)
     for _ in range(10):

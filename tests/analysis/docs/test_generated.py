@@ -36,6 +36,8 @@ TABLE6 = """<!-- generated: tiny table table6 -->
 <!-- end -->
 <!-- generated: tiny settings -->
 <!-- end -->
+<!-- generated: tiny noise -->
+<!-- end -->
 <!-- generated: tiny facts correct_per_question num_human -->
 <!-- end -->
 """

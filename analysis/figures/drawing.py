@@ -57,6 +57,7 @@ class Drawing:
 
 WORDS = {
     "sft": "SFT",
+    "rft": "RFT",
     "loss": "pretraining loss",
     "distinct": "distinct paths per question",
     "all": "all settings",

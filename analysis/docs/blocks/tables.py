@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.claims.run import claims_table
+from analysis.claims.run import claims_table, rulings_table
 from analysis.docs.registry import Reference, makes
 from analysis.load.cells import Cell, Draw
 from analysis.load.labels import setting_label, studied
@@ -100,6 +100,13 @@ def claims(study: Reference, words: Sequence[str]) -> str:
     """The paper's claims, on the study and as published."""
     no_words(words)
     return "\n".join([claims_table(study.claims), *(["", study.notes] if study.notes else [])])
+
+
+@makes("rulings")
+def rulings(study: Reference, words: Sequence[str]) -> str:
+    """The verdicts on the paper's claims in short."""
+    no_words(words)
+    return rulings_table(study.claims)
 
 
 @makes("noise")

@@ -114,7 +114,7 @@ def test_intervals_hold_what_the_same_draws_measure(kind: Kind, least: float) ->
     """Problems are not paired, which makes intervals of true lines wider than they must be; what bases share, narrower."""
     rng = np.random.default_rng(31)
     inside, widths = [], []
-    for _ in range(150):
+    for _ in range(80):
         seen, truths = study(rng, kind)
         for place, truth in enumerate(truths):
             kin = [cells for other, cells in enumerate(seen) if other != place]

@@ -76,8 +76,8 @@ def join_draws(
         what = f"; unmatched are {'; '.join(found.unmatched[:MOST_NAMED])}" if found.unmatched else ""
         raise ValueError(
             f"{name}: none of its {sum(found.forms.values())} rows belongs to a training question, by id or by its exact "
-            f"words{what}. Give the rows the question of the training file as `question`; ids are those that this project gives "
-            "a question (g-1f3c0a9be2d4, as `rft export` writes them), ids of a data file's own are not read"
+            f"words{what}. Give the rows the training file's question as `question`; ids are those that this project gives a "
+            "question (g-1f3c0a9be2d4, as `rft export` writes them), ids of a data file's own are not read"
         )
     if found.numbered and found.loose:
         raise ValueError(f"{name} has rows with and without the field 'draw': number all draws of a question, or none")

@@ -143,7 +143,10 @@ def test_a_text_that_hit_the_limit_is_truncated():
     ("rows", "message"),
     [
         ([{"id": "g-1", "score": 2}], r"line 1 has no solution \(its fields are id, score\)"),
-        ([{"id": "x", "text": "a"}], "none of its 1 rows belongs to a training question.*line 1: id x.*ids of a data file's own are not"),
+        (
+            [{"id": "x", "text": "a"}],
+            "none of its 1 rows belongs to a training question.*line 1: id x.*ids of a data file's own",
+        ),
         (
             [{"id": "g-1", "text": "a", "draw": 0}] * 2,
             "line 2 repeats draw 0 of problem 'g-1'.*split the file by model",

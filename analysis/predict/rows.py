@@ -169,7 +169,7 @@ def _row(
     return Row(
         series, name, num_held, tuple(fitted), left_out, place, found,
         two_step(used, seen, series, target, place) if usable else None,
-        rivals(used, series, place, relatives=relatives) if usable else dict.fromkeys(RIVALS),
+        rivals(used, series, place, seen=fitted, relatives=relatives) if usable else dict.fromkeys(RIVALS),
         None if held is None else held.estimate.value,
     )  # fmt: skip
 

@@ -32,7 +32,7 @@ class Plan:
 
     @property
     def power(self) -> int:
-        """Of ten, a multiple of three, in which FLOPs are given: one to three digits before the point for the dearest kind."""
+        """Of ten, a multiple of three, in which FLOPs are given: one to three digits before the point for the dearest."""
         most = max(
             (sum(s.flops for s in self.stages if s.name == kind) for kind in {s.name for s in self.stages}), default=0
         )

@@ -73,7 +73,7 @@ def test_votes_say_which_line_is_which(variants: list[Point]) -> None:
 
 def test_bars_of_one_column_hold_as_many_numbers_each() -> None:
     """Shares of questions compare only where bars are as wide: a uniform count is as high in a short and a long histogram."""
-    figure, axes = new_figure(width=4, height=2, columns=2)
+    _, axes = new_figure(width=4, height=2, columns=2)
     for panel, length in zip(axes[0], (20, 40), strict=True):
         _bars(panel, np.ones(length), colour="#000000", width=2)
     heights = [{round(bar.get_height() * len(panel.patches), 6) for bar in panel.patches} for panel in axes[0]]

@@ -285,9 +285,9 @@ def _noted(drawing: Drawing | NotEnough, note: str) -> Drawing | NotEnough:
     """With what the figure leaves out said under it."""
     if not note or isinstance(drawing, NotEnough):
         return drawing
-    text = f"{drawing.caption} {note}"
-    caption(drawing.figure, text)
-    return replace(drawing, caption=text)
+    noted = replace(drawing, note=f"{drawing.note} {note}".strip())
+    caption(noted.figure, noted.words)
+    return noted
 
 
 def save_drawings(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> list[str]:
@@ -321,7 +321,7 @@ def fits_of(drawings: Sequence[Drawing | NotEnough]) -> dict[str, Any]:
         if isinstance(drawing, NotEnough):
             fits.append({"not_enough_data": str(drawing)})
         else:
-            head = {"figure": drawing.name, "title": drawing.finding, "caption": drawing.caption}
+            head = {"figure": drawing.name, "title": drawing.finding, "caption": drawing.words}
             fits += [{**head, **entry} for entry in drawing.fits]
     return {"schema_version": 1, "fits": fits}
 

@@ -67,7 +67,7 @@ def page(material: Material) -> str:
     rest = [drawing for drawing in material.drawings if drawing is not first]
     parts = {
         "findings": ("What was found", sections.findings_section(found, first)),
-        "figures": ("Figures", sections.figures_section(rest, absent=material.absent)),
+        "figures": ("Figures", sections.figures_section(rest, absent=material.absent, notes=material.notes)),
         "tables": ("Results", results),
         "claims": ("Claims", sections.claims_section(material.claims, cells=study.cells, notes=material.notes)),
         "fits-section": ("Fits", sections.fits_section(material.drawings)),

@@ -30,7 +30,8 @@ def refuse_odd_parts(row: Mapping[str, Any], *, place: str = "") -> None:
     for number, one in enumerate(origins):
         _require(isinstance(one, dict), f"{place}provenance.origins[{number}]", one, "an object")
     command = row["provenance"].get("command", [])
-    _require(isinstance(command, str | list), f"{place}provenance.command", command, "a list of words")
+    words = isinstance(command, str) or (isinstance(command, list) and all(isinstance(one, str) for one in command))
+    _require(words, f"{place}provenance.command", command, "a list of words")
     for number, stage in enumerate(row["stages"]):
         _refuse_odd_stage(stage, f"{place}stages[{number}]", num_origins=len(origins))
     for number, cost in enumerate(row["cost"]):

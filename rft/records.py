@@ -196,7 +196,7 @@ class SetRecord:
     def from_json(row: dict[str, Any]) -> SetRecord:
         """From an entry of `sets` of a parsed record.json."""
         refuse_odd_set(row)
-        scores = {kind: _scores(f"sets.{row['name']}.{kind}", row[kind]) for kind in SCORE_KINDS}
+        scores = {kind: _scores(f"sets.{row.get('name')}.{kind}", row[kind]) for kind in SCORE_KINDS}
         return SetRecord(**{**row, **scores, "cost": [StageCost(**cost) for cost in row["cost"]]})
 
 

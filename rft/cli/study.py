@@ -7,7 +7,7 @@
 
 A key is one of the setting by its dotted path, a seed, `model`, `data` or `cell_id`; several values are joined by commas, a
 list as a whole stands in brackets (`union=[a,b]`). Cells go that have one of them for every key; one without a record goes
-by `cell_id` alone. The same sweep finds dropped cells again, finished. `study_replace=true` drops all cells as a sweep begins.
+by `cell_id` alone. The same sweep finds dropped cells again, finished. `study_replace=true` drops all as a sweep begins.
 """
 
 from __future__ import annotations

@@ -168,8 +168,8 @@ def read_reply(found: Any, *, chat: bool) -> Reply:
     choices, usage = getattr(found, "choices", None), getattr(found, "usage", None)
     if not choices or len(choices) != 1:
         raise MalformedReply(f"with {len(choices or ())} choices where one was asked for")
-    counts = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
+    read, written = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+    if not (isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0):
         raise MalformedReply("without usage, so that tokens cannot be counted")
     (choice,) = choices
     finish = choice.finish_reason
@@ -182,7 +182,7 @@ def read_reply(found: Any, *, chat: bool) -> Reply:
     if not isinstance(text, str | None):
         raise MalformedReply(f"with a {type(text).__name__} in place of a text")
     fingerprint = getattr(found, "system_fingerprint", None)
-    return Reply(text or "", finish, *counts, str(found.model), bool(refusal), fingerprint)
+    return Reply(text or "", finish, read, written, str(found.model), bool(refusal), fingerprint)
 
 
 def _has_reasoning(choice: Any) -> bool:

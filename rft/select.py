@@ -61,15 +61,24 @@ class Questions:
 
     def note(self, name: str, *, gold: str, human: str, where: str) -> None:
         """Take in a row. Raises ValueError, naming both rows, when an earlier one says otherwise."""
+        known = self.golds.get(name)
+        if known is None or known.value != gold:  # nearly all rows write what an earlier one has written
+            self._note_gold(name, Stated(gold, where))
+        if human:
+            self._note_human(name, Stated(human, where))
+
+    def _note_gold(self, name: str, gold: Stated) -> None:
         rule = self.policy.rule
-        if fault := answers.gold_fault(rule, gold):
-            raise ValueError(f"{where} cannot be graded: {fault}")
-        known = self.golds.setdefault(name, Stated(gold, where))
-        if not answers.same_gold(rule, known.value, gold):
-            raise ValueError(_disagreement(name, "gold answer", known, Stated(gold, where)) + f" to rule {rule}")
-        known = self.humans.setdefault(name, Stated(human, where)) if human else Stated("", where)
-        if known.value != human and self._facts(known.value) != self._facts(human):
-            raise ValueError(_disagreement(name, "human path", known, Stated(human, where)))
+        if fault := answers.gold_fault(rule, gold.value):
+            raise ValueError(f"{gold.where} cannot be graded: {fault}")
+        known = self.golds.setdefault(name, gold)
+        if not answers.same_gold(rule, known.value, gold.value):
+            raise ValueError(_disagreement(name, "gold answer", known, gold) + f" to rule {rule}")
+
+    def _note_human(self, name: str, human: Stated) -> None:
+        known = self.humans.setdefault(name, human)
+        if known.value != human.value and self._facts(known.value) != self._facts(human.value):
+            raise ValueError(_disagreement(name, "human path", known, human))
 
     def _facts(self, human: str) -> tuple[list[str], str | None]:
         """All that selection takes from a human path: its equations and its answer."""

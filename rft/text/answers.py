@@ -96,10 +96,11 @@ def _answer_line(text: str) -> Found | None:
 
 
 def _paper(text: str) -> Found | None:
-    found = _first_marked(text.partition("\0")[0])  # as the script does; a NUL after the answer shows that it is whole
+    before, ended, _ = text.partition("\0")  # as the script does; a NUL after the answer shows that it is whole
+    found = _first_marked(before)
     if found is None or canonical_number(found.answer) is None:
         return None
-    return Found(found.answer, found.is_whole or "\0" in text)
+    return Found(found.answer, True) if ended else found
 
 
 def _same_text(a: str, b: str) -> bool:
@@ -154,11 +155,12 @@ RULES: Registry[Rule] = Registry(
 
 def rule_named(name: str) -> Rule:
     """The rule of that name. Raises ValueError with the known names and the nearest one."""
-    if name in RULES:
+    try:
         return RULES[name]
-    near = difflib.get_close_matches(name.replace("-", "_"), RULES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise ValueError(f"unknown grading rule {name!r}; allowed are {', '.join(RULES)}{hint}")
+    except ValueError:
+        near = difflib.get_close_matches(name.replace("-", "_"), RULES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown grading rule {name!r}; allowed are {', '.join(RULES)}{hint}") from None
 
 
 def extract(rule: str, text: str) -> str | None:

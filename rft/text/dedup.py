@@ -16,7 +16,8 @@ which the paths are given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from rft.text.subsets import rank
@@ -65,32 +66,43 @@ def farthest_paths(paths: Sequence[P], *, tie_break: str = "others") -> list[P]:
     if tie_break not in TIE_BREAKS:
         raise ValueError(f"unknown tie break {tie_break!r}; allowed are {', '.join(TIE_BREAKS)}")
     kept: dict[str, P] = {}
-    sums: dict[str, int] = {}  # key -> summed distance of its kept path to the others, until the kept set changes
+    apart: dict[str, dict[str, int]] = {}  # key -> distances of its kept path to other keys' kept ones, where measured
     for path in paths:
         held = kept.get(path.key)
         if held is None:
-            kept[path.key] = path
-            sums = {}
+            kept[path.key], apart[path.key] = path, {}
             continue
         if held.text == path.text:
             continue
-        others = [other.text for key, other in kept.items() if key != path.key]
-        if path.key not in sums:
-            sums[path.key] = summed_distance(held.text, others)
-        reach = summed_distance(path.text, others)
-        lead = summed_distance(path.text, [held.text]) if tie_break == "scored" else 0
-        if reach + lead > sums[path.key]:
-            kept[path.key] = path
-            sums = {path.key: reach}  # the other sums change with this text; its own does not
+        there = apart[path.key]
+        for key in kept.keys() - there.keys() - {path.key}:
+            there[key] = apart[key][path.key] = distance(held.text, kept[key].text)
+        # solutions with equal equations are often alike, so that the kept one's distance tells where to look first
+        here = {key: distance(path.text, kept[key].text, about=known) for key, known in there.items()}
+        lead = distance(path.text, held.text) if tie_break == "scored" else 0
+        if sum(here.values()) + lead > sum(there.values()):
+            kept[path.key], apart[path.key] = path, here
+            for key, found in here.items():
+                apart[key][path.key] = found
     return [path for path in paths if kept[path.key] is path]
 
 
-def summed_distance(text: str, others: Sequence[str]) -> int:
-    """Edit distances of a text to others, added up; of very long texts the beginnings count."""
+def distance(text: str, other: str, *, about: int | None = None) -> int:
+    """Edit distance of two texts, of very long ones that of their beginnings. `about`: a guess; a good one saves time."""
+    hint = None if about is None else about * 13 // 10  # a guess that is too low costs more than one that is too high
+    return _levenshtein()(text[:MAX_DISTANCE_TEXT], other[:MAX_DISTANCE_TEXT], score_hint=hint)
+
+
+@functools.cache
+def _levenshtein() -> Callable[..., int]:
     from rapidfuzz.distance import Levenshtein  # 25 ms: planning and completion compare no texts
 
-    short = text[:MAX_DISTANCE_TEXT]
-    return sum(Levenshtein.distance(short, other[:MAX_DISTANCE_TEXT]) for other in others)
+    return Levenshtein.distance
+
+
+def summed_distance(text: str, others: Sequence[str]) -> int:
+    """Edit distances of a text to others, added up."""
+    return sum(distance(text, other) for other in others)
 
 
 def _lot(seed: int, path: PathLike) -> int:

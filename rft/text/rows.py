@@ -60,7 +60,7 @@ def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, 
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=unique_keys)
+            row = _DECODER.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
         except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, a million brackets
             raise ValueError(f"{name}: line {number} is not JSON: {error}") from None
         if not isinstance(row, dict):
@@ -75,6 +75,9 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {twice!r} occurs twice in one object")
     return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys)  # json.loads would make one a line
 
 
 def text_field(row: Row, name: str, *, where: str = "") -> str:

@@ -246,7 +246,7 @@ class Record:
                 raise ValueError(f"record has {odd[0]} {row[odd[0]]!r:.80}, which is no {KINDS[odd[0]].__name__}")
             refuse_odd_parts(row)
             values = {name: row[name] for name in names} | {kind: _scores(kind, row[kind]) for kind in SCORE_KINDS}
-            values["cost"] = [StageCost(**cost) for cost in row["cost"]]
+            values |= {"cost": [StageCost(**cost) for cost in row["cost"]]}
             return Record(**values, sets=[SetRecord.from_json(one) for one in row.get("sets", [])])
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ TENSOR_PARALLEL = (1, 2, 4, 8)
 BYTES_OF = {"float32": 4, "bfloat16": 2, "float16": 2}
 FEWEST_ROWS = 16  # solutions at once below which a GPU mostly waits for its weights
 GB, GIB = 1e9, 2**30
-WIDTH = 44
+WIDTH = 78
 
 
 @dataclass(frozen=True)

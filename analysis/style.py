@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -190,7 +191,12 @@ def caption(figure: Figure, text: str) -> None:
     """Lines under the figure that state n and what the intervals hold."""
     size = NOTE_SIZE * font()
     columns = int(131 * figure.get_size_inches()[0] / size)
-    figure.supxlabel(textwrap.fill(text, columns), fontsize=size, color="#444444", x=0.01, ha="left")
+    figure.supxlabel(textwrap.fill(unbroken(text), columns), fontsize=size, color="#444444", x=0.01, ha="left")
+
+
+def unbroken(text: str) -> str:
+    """With spaces that no line ends at between a number and its sign: 'n = 12', '95 %'."""
+    return re.sub(r"(?<=\d) (?=%)", "\u00a0", re.sub(r"\bn = (?=\d)", "n\u00a0=\u00a0", text))
 
 
 def headline(figure: Figure, finding: str, *, name: str, page: Page = SCREEN) -> None:
@@ -200,7 +206,7 @@ def headline(figure: Figure, finding: str, *, name: str, page: Page = SCREEN) ->
     """
     head = HEAD_SIZE * page.font
     width, height = figure.get_size_inches()
-    title = textwrap.wrap(finding or name, int(112 * width / head))
+    title = textwrap.wrap(unbroken(finding or name), int(112 * width / head))
     lines = [(line, head, "bold", "#111111") for line in title]
     lines += [(name, page.font, "normal", "#555555")] if finding else []
     needed = PAD + sum(size * LINE / 72 for _, size, _, _ in lines) + PAD / 2

@@ -12,6 +12,7 @@ from typing import Any
 from browser import Browser
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PATIENCE_MS = 300_000  # a long page on a busy machine
 ABSENT = "pip install --no-deps axe-playwright-python"
 
 
@@ -28,6 +29,7 @@ AXE = _script()
 def violations(page: Browser) -> list[Any]:
     """[rule, impact, elements] of every violation on the page as it stands."""
     assert AXE is not None
+    page.ask("/timeouts", {"script": PATIENCE_MS})
     page.tool("Runtime.evaluate", expression=AXE.read_text(encoding="utf-8"))  # past the policy, which stays in force
     script = (
         "const done = arguments[arguments.length - 1];"

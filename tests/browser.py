@@ -24,6 +24,7 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 )  # fmt: skip
+PATIENCE_S = 300.0  # for one answer, on a busy machine
 
 
 class Browser:
@@ -63,7 +64,7 @@ class Browser:
         """One WebDriver command."""
         data = json.dumps(body).encode()
         request = urllib.request.Request(self.root + path, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
             return json.load(reply)["value"]
 
     def tool(self, command: str, **parameters: Any) -> Any:

@@ -7,7 +7,7 @@ The server lives in an environment of its own (tests/wandb_server.py says how it
     rows      rows written once a second: seconds from each row to the server's database, by kind of stage
     plain     a sweep without W&B: what the others' records and seconds stand beside
     online    the same with W&B, then once more with everything finished
-    away      the server is killed for a minute in mid-run
+    away      the server is killed for a minute in mid-run; what was kept offline is sent by `wandb sync`
     killed    the sweep is killed (SIGKILL) in mid-pretraining, and run again
     offline   kept offline, and sent by `wandb sync`
 
@@ -34,10 +34,11 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from composing import TINY  # noqa: E402
+from filelock import FileLock  # noqa: E402
 from wandb_server import Server, client_environment  # noqa: E402
 
 from rft.infra.live import LIVE_FOLDER, Appender  # noqa: E402
-from rft.infra.tracking import Mirror, RunPlan, TrackingSettings, stable_run_id  # noqa: E402
+from rft.infra.tracking import STATE_FOLDER, Mirror, RunPlan, TrackingSettings, stable_run_id  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZE = (
@@ -46,7 +47,7 @@ SIZE = (
 )  # fmt: skip
 KINDS = {"finetune": "train/step", "sample": "sample/draws", "evaluate": "eval/problems"}
 AWAY_S = 60.0
-LONGEST_S = 900.0  # of one sweep
+LONGEST_S = 1800.0  # of one sweep, on a busy machine
 
 
 def measure_rows(server: Server, folder: Path, *, num_rows: int = 60) -> dict[str, Any]:
@@ -135,6 +136,11 @@ class Sweep:
                 raise RuntimeError("no pretraining begins")
             time.sleep(0.1)
 
+    def wait_for_mirror(self) -> None:
+        """Until the mirror, which may outlive its sweep, has told all that it can."""
+        with FileLock(self.study / STATE_FOLDER / ".lock", timeout=LONGEST_S):
+            pass
+
     def curves(self) -> dict[str, dict[int, float]]:
         """Of each training the loss by step, as its local file has it: where a step was said twice, the first."""
         found: dict[str, dict[int, float]] = {}
@@ -157,7 +163,7 @@ class Sweep:
         return found
 
 
-def compared(sweep: Sweep, server: Server, *, within_s: float = 120.0) -> dict[str, Any]:
+def compared(sweep: Sweep, server: Server, *, within_s: float = 240.0) -> dict[str, Any]:
     """The server's histories beside the local files, once all has come or `within_s` are over."""
     until_s = time.monotonic() + within_s
     while True:
@@ -210,7 +216,22 @@ def _away(sweep: Sweep, server: Server) -> dict[str, Any]:
         threading.Timer(AWAY_S, server.start).start()
 
     seconds = sweep.run(meanwhile)
-    return {"seconds": seconds, "away_s": AWAY_S, **compared(sweep, server, within_s=240.0)}
+    sweep.wait_for_mirror()
+    found = {"seconds": seconds, "away_s": AWAY_S, **compared(sweep, server, within_s=60.0)}
+    return {**found, **_synced(sweep, server)}
+
+
+def _synced(sweep: Sweep, server: Server) -> dict[str, Any]:
+    """What the mirror kept offline, sent as its warning says; then the histories once more."""
+    runs = sorted((sweep.study / "wandb").glob("offline-run-*"))
+    if not runs:
+        return {"kept_offline": 0}
+    told = "wandb sync sends them" in (sweep.folder / "said.log").read_text()
+    command = [str(Path(sys.executable).with_name("wandb")), "sync", *map(str, runs)]
+    environment = {**os.environ, **client_environment(sweep.folder / "client")}
+    subprocess.run(command, env=environment, check=True, timeout=LONGEST_S, capture_output=True)
+    after = compared(sweep, server)
+    return {"kept_offline": len(runs), "told": told, **{f"{name}_after_sync": n for name, n in after.items()}}
 
 
 def _killed(sweep: Sweep, server: Server) -> dict[str, Any]:
@@ -227,12 +248,7 @@ def _killed(sweep: Sweep, server: Server) -> dict[str, Any]:
 
 
 def _offline(sweep: Sweep, server: Server) -> dict[str, Any]:
-    seconds = sweep.run()
-    runs = sorted((sweep.study / "wandb").glob("offline-run-*"))
-    command = [str(Path(sys.executable).with_name("wandb")), "sync", *map(str, runs)]
-    environment = {**os.environ, **client_environment(sweep.folder / "client")}
-    subprocess.run(command, env=environment, check=True, timeout=LONGEST_S, capture_output=True)
-    return {"seconds": seconds, "runs": len(runs), **compared(sweep, server)}
+    return {"seconds": sweep.run(), **_synced(sweep, server)}
 
 
 PARTS = {"rows": _plain, "plain": _plain, "online": _online, "away": _away, "killed": _killed, "offline": _offline}

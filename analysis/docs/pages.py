@@ -173,7 +173,7 @@ def markers(page: Path) -> list[str]:
 
 def sidecar(picture: Picture) -> dict[str, str]:
     """What a figure is of, with a digest of all that it shows."""
-    shown = [picture.drawing.finding, picture.drawing.caption]
+    shown = [picture.drawing.finding, picture.drawing.words]
     for axes in picture.drawing.figure.axes:
         shown += [str(axes.get_title()), str(axes.get_xlabel()), str(axes.get_ylabel())]
         parts = [line.get_xydata() for line in axes.get_lines()]

@@ -18,6 +18,7 @@ from analysis.figures.drawing import (
     Drawing,
     End,
     Looks,
+    amount_text,
     apart_words,
     bars_of,
     base_looks,
@@ -57,11 +58,12 @@ LOSS_FORMULA = "accuracy [%] = a + b * pretraining loss"
 
 
 def method_series_style(point: Point, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
-    """Marker and colour by method; of several k the larger is the darker."""
+    """Marker and colour by method; of several k the larger is the darker; hollow: without de-duplication, and thinned."""
     style = looks.methods[point.cell.lineage]
     if point.cell.union and familiar(point.cell):
         style = UNION_STYLES[len(point.cell.union) % len(UNION_STYLES)]
-        return {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
+        look = {"marker": style.marker, "color": style.colour, "markeredgecolor": style.colour, "ecolor": style.colour}
+        return {**look, "markerfacecolor": "none"} if point.cell.thinned else look
     ladder = sorted({p.cell.k for p in where(points, lineage=point.cell.lineage) if p.cell.k is not None})
     strength = 1.0
     if len(ladder) > 1 and point.cell.k is not None:
@@ -116,6 +118,7 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: 
 
 
 STRIP_GREY = "#f2f2f2"
+NAMED_STRIP = 5  # series from which on a strip is wide enough for words under it
 
 
 def strip_labels(points: Sequence[Point]) -> list[str]:
@@ -191,6 +194,9 @@ def _data_panel(
         end = start + step * (len(strip) + 1)
         panel.axvspan(2**start, 2**end, color=STRIP_GREY, zorder=0, linewidth=0)
         panel.set_xlim(min(amounts) / 2 ** (0.06 * span), 2**end)
+        if len(strip) >= NAMED_STRIP:
+            words, middle = f"other methods, {amount_text(max(amounts))}", 2 ** ((start + end) / 2)
+            panel.set_xticks([*panel.get_xticks(), middle], [*(t.get_text() for t in panel.get_xticklabels()), words])
         for top in (p for p in where(points, method="sft") if p.mean_of("num_human") == max(amounts)):
             look = {"color": method_style("sft").colour, "linewidth": 0.8, "alpha": 0.7}
             panel.plot([max(amounts), 2**end], [top.estimate.value] * 2, **look)
@@ -223,6 +229,10 @@ def accuracy_against_loss(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
     shown = [p for group in loss_series(points).values() for p in group]
     if not shown:
         return NotEnough("accuracy against pretraining loss", "no cell of a base with a pretraining loss")
+    if len({p.cell.base for p in shown}) == 1:
+        return NotEnough(
+            "accuracy against pretraining loss", "one base has a pretraining loss; two or more span an axis"
+        )
     texts = sorted({p.cell.loss_text or "unnamed text" for p in shown})
     figure, axes = new_figure(width=5.6 * len(texts) + 0.4, height=4.2, columns=len(texts), page=page, sharey=True)
     axes[0][0].set_ylim(0, top_of(shown))
@@ -301,14 +311,12 @@ def loss_label(points: Sequence[Point]) -> str:
 
 
 def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
-    """The bases' names on an upper axis, turned so that near losses do not overlap."""
+    """The bases' names on an upper axis, turned so that near losses do not overlap; grey, as colours are methods here."""
     losses = {looks.names[p.cell.base]: p.loss or math.nan for p in points}
     panel.margins(x=0.09)  # room for the last name
     top = panel.secondary_xaxis("top")
     top.set_xticks(list(losses.values()), list(losses), rotation=40, ha="left", fontsize="small", color="#444444")
     top.tick_params(length=2)
-    for tick, name in zip(top.get_xticklabels(), losses, strict=True):
-        tick.set_color(looks.colours[name])
 
 
 def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:

@@ -5,6 +5,7 @@ accuracy_against_cost(points)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,16 +61,15 @@ def accuracy_against_cost(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
     legends: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for panel, (title, amount) in zip(axes[0], amounts.items(), strict=True):
         for label, group in series_by_label(shown).items():
-            marker = method_series_style(group[0], shown, looks)["marker"]
-            blank = {"color": "#555555", "linestyle": "none"}
-            legends[1].setdefault(label.split(" k=")[0], panel.plot([], [], marker=marker, **blank)[0])
+            style = method_series_style(group[0], shown, looks)
+            look: dict[str, Any] = {key: style[key] for key in ("marker", "markerfacecolor") if key in style}
+            look["linestyle"] = "none"
+            legends[1].setdefault(re.sub(r" k=\d+", "", label), panel.plot([], [], color="#555555", **look)[0])
             for base, name in looks.names.items():
                 members = where(group, base=base)
                 x = [amount(cost) for p in members if (cost := point_cost(p))]
                 colour = looks.colours[name]
-                draw_points(
-                    panel, x, members, linestyle="none", markersize=4.5, alpha=0.85, marker=marker, color=colour
-                )
+                draw_points(panel, x, members, markersize=4.5, alpha=0.85, color=colour, **look)
         panel.set_xscale("log")
         decade_ticks(panel.xaxis, [amount(cost) for _, cost in found], scientific=title.startswith("FLOPs"))
         panel.set_xlabel(title)

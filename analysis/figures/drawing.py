@@ -45,18 +45,28 @@ class Drawing:
     figure: Figure
     fits: list[dict[str, Any]] = field(default_factory=list)  # entries of fits.json
     caption: str = ""  # n and what the intervals hold
+    note: str = ""  # what of the study it leaves out: behind the caption; in a report said once
     finding: str = ""  # its title: a sentence of the claims and its own fits; '' where these say nothing
+
+    @property
+    def words(self) -> str:
+        """All that stands under it."""
+        return f"{self.caption} {self.note}".strip()
 
     @property
     def title(self) -> str:
         """The name in words: 'Accuracy against data', 'SFT against data'."""
+        if self.name in NAMES:
+            return NAMES[self.name]
         words = self.name.replace("_", " ").replace(" vs ", " against ").replace(" fig", " figure ")
         words = " ".join(WORDS.get(word, word) for word in words.split(" "))
         return words[0].upper() + words[1:]
 
 
+NAMES = {"self_made": "Self-made data against SFT", "emitted_paths": "Distinct paths of draws on test questions"}
 WORDS = {
     "sft": "SFT",
+    "rft": "RFT",
     "loss": "pretraining loss",
     "distinct": "distinct paths per question",
     "all": "all settings",

@@ -140,6 +140,14 @@ def powers(fits: Entries, _claims: Claims) -> str:
     return f"Distinct paths grow as k to the power {span(found, digits=2)}"
 
 
+def path_lines(fits: Entries, _claims: Claims) -> str:
+    """Points per doubling of distinct paths: the slopes of the lines, a base each."""
+    slopes = [entry["b"] for entry in fits if "b" in entry]
+    if not slopes:
+        return "Too few counts of distinct paths for a line"
+    return f"A doubling of distinct paths goes with {span(slopes, signed=True)} points of accuracy"
+
+
 def gain_lines(fits: Entries, claims: Claims) -> str:
     """The claim on gain per doubling, and whether its sign hangs on the epoch rule."""
     signs = {entry["b"] > 0 for entry in fits if "b" in entry}

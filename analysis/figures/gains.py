@@ -132,11 +132,11 @@ def self_made(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREE
         fits.append({"series": labels[-1], "estimate": estimate_entry(estimate)})
     panel.axvline(0, color="#000000", linewidth=0.9)
     panel.set_yticks(range(len(labels)), labels)
-    panel.set_xlabel("minus SFT [points]")
+    panel.set_xlabel("accuracy minus SFT [points]")
     panel.set_ylim(len(labels) - 0.5, -0.5)
     kinds = sorted({p.estimate.kind.value for p, _ in pairs})
     items = sorted({p.estimate.num_items for p, _ in pairs})
     sizes = " to ".join(f"{n:,}" for n in items)
-    text = f"95 % intervals of the paired difference: {'; '.join(kinds)}. n = {sizes} test problems."
+    text = f"95 % intervals of the paired difference, {'; '.join(kinds)}. n = {sizes} test problems."
     caption(figure, text)
     return Drawing("self_made", figure, fits, text)

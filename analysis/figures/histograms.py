@@ -48,11 +48,13 @@ def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing 
     every = base_names(p.cell for p in points)  # of the whole study, so that colours are the same in all figures
     colours = model_colours(list(every.values()))
     entries: list[dict[str, Any]] = []
+    longest = {kind: max(len(pool.histograms[kind]) for pool in pools.values()) for kind in KINDS}
+    widths = {kind: -(-length // MOST_BARS) for kind, length in longest.items()}  # one for a column: shares compare
     for row, (name, pool) in zip(axes, pools.items(), strict=True):
         colour, histograms = colours[every[pool.base]], pool.histograms
         for panel, (kind, counts) in zip(row, histograms.items(), strict=True):
             mean = float(counts @ np.arange(len(counts)) / counts.sum())
-            _bars(panel, counts, colour=colour)
+            _bars(panel, counts, colour=colour, width=widths[kind])
             panel.set_title(f"{name}: mean {mean:.2f}", fontsize="medium")
             entry = {"series": f"{name}, {kind}", "k": k, "questions": int(counts.sum()), "mean": mean}
             entries.append({**entry, "histogram": counts.tolist()})
@@ -60,8 +62,10 @@ def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing 
     for panel, label in zip(axes[-1], KINDS.values(), strict=True):
         panel.set_xlabel(label)
     asked = sorted({int(p.histograms["correct"].sum()) for p in pools.values()})
-    text = f"Questions by number of paths, k = {k} draws, n = {' to '.join(f'{n:,}' for n in asked)} questions (replicates "
-    text += "added up; no intervals). The human path is not counted. Panels of a column share both scales."
+    rounds = " in each round" if any(pool.draws != k for pool in pools.values()) else ""
+    text = f"Questions by number of paths, k = {k} draws{rounds}, n = {' to '.join(f'{n:,}' for n in asked)} questions "
+    text += "(replicates added up; no intervals). The human path is not counted. Panels of a column share both scales."
+    text += "".join(f" A bar holds {width} numbers of {kind} ones." for kind, width in widths.items() if width > 1)
     caption(figure, text)
     return Drawing("path_histograms", figure, entries, text)
 
@@ -71,6 +75,7 @@ class Pool:
     """What one base's draws gave, replicates added up."""
 
     base: Base
+    draws: int  # of a question, over all rounds
     histograms: Mapping[str, np.ndarray]  # kind -> questions by number of paths
 
 
@@ -85,7 +90,9 @@ def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
     names = base_names(p.cell for p in points)
     order = sorted(where(counted, k=k), key=lambda p: list(names).index(p.cell.base))
     return k, {
-        _pool_name(p, names): Pool(p.cell.base, {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS})
+        _pool_name(p, names): Pool(
+            p.cell.base, int(p.cell.draws or k), {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS}
+        )
         for p in order
     }
 
@@ -106,10 +113,10 @@ def _added(histograms: Sequence[Sequence[int]]) -> np.ndarray:
     return total
 
 
-def _bars(panel: Any, counts: np.ndarray, *, colour: str) -> None:
+def _bars(panel: Any, counts: np.ndarray, *, colour: str, width: int) -> None:
+    """A bar for each `width` values."""
     from matplotlib.ticker import MaxNLocator
 
-    width = -(-len(counts) // MOST_BARS)  # values per bar
     padded = np.pad(counts, (0, -len(counts) % width)).reshape(-1, width).sum(axis=1)
     places = np.arange(len(padded)) * width + (width - 1) / 2
     panel.bar(places, 100 * padded / counts.sum(), color=colour, width=0.85 * width)

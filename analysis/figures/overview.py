@@ -180,6 +180,8 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page 
     if not sft:
         return NotEnough("SFT against data", "no SFT cell")
     looks = base_looks(sft, among=points)
+    if all(len({p.mean_of("num_human") for p in where(sft, base=base)}) == 1 for base in looks.names):
+        return NotEnough("SFT against data", "no base has SFT at two amounts of data")
     colours, lines, markers = looks.colours, looks.lines, looks.markers
     figure, axes = new_figure(width=5.8, height=4.4, page=page)
     panel = axes[0][0]

@@ -34,7 +34,7 @@ from analysis.figures.drawing import (
     set_apart,
     shared_words,
 )
-from analysis.figures.findings import first_of, gains_of, of_claims, powers
+from analysis.figures.findings import first_of, gains_of, of_claims, path_lines, powers
 from analysis.figures.registry import draws
 from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
@@ -157,6 +157,8 @@ def distinct_against_k(
     own = [p for method in methods for p in ladder_points(known, method=method) if distinct_of(p) is not None]
     if not own:
         return NotEnough("distinct paths against k", "no RFT cell with a count of distinct paths")
+    if len({(p.cell.base, p.method) for p in own}) == len(own):
+        return NotEnough("distinct paths against k", "no base has its paths counted at two values of k")
     looks = base_looks(own, among=[*points, *pools])
     figure, axes = new_figure(width=5.6, height=4.0, page=page)
     panel, fits, legend = axes[0][0], [], {}
@@ -240,7 +242,7 @@ def _human_words(points: Sequence[Point]) -> str:
     return "with the human path" if with_it == {True} else "without the human path"
 
 
-@draws("accuracy_vs_distinct", order=70, says=of_claims("6a", "4b"))
+@draws("accuracy_vs_distinct", order=70, says=first_of(of_claims("6a"), path_lines))
 def accuracy_against_distinct(
     points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN
 ) -> Drawing | NotEnough:
@@ -283,6 +285,7 @@ def accuracy_against_distinct(
     legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"
     text += "; hollow: unions." if len(shown) > len(own) else "."
+    text += "" if panel.get_ylim()[0] == 0 else " Axis not from 0."
     if len(counted) > len(shown):
         text += f" {len(counted) - len(shown)} setting(s) kept no path: 0 has no place on a log axis."
     caption(figure, text)

@@ -63,6 +63,7 @@ def _largest_k(points: Sequence[Point]) -> list[Point]:
     return list(best.values())
 
 
+LINE_WORDS = {"maj@k": "-", "pass@k": "--"}
 DRAWN = ("icl", "sft", "sft_matched", "rft")  # and methods not known here: more hide one another; fits.json has all
 
 
@@ -137,7 +138,7 @@ def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, en
             style = {
                 key: value for key, value in method_series_style(group[0], shown, looks).items() if key != "ecolor"
             }
-            for place, (line, look) in enumerate(zip(curves.lines.values(), ("-", "--"), strict=False)):
+            for place, (line, look) in enumerate(zip(curves.lines.values(), LINE_WORDS.values(), strict=False)):
                 ks, heights = list(line), [e.value for e in line.values()]
                 band = np.array([ends(e) for e in line.values()]).reshape(-1, 2).T
                 panel.fill_between(ks, *band, color=style["markeredgecolor"], alpha=0.15, linewidth=0)
@@ -149,6 +150,8 @@ def _panels(found: Sequence[Curves], points: Sequence[Point], *, ylabel: str, en
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
+    for words, look in LINE_WORDS.items() if any("pass" in c.lines for c in drawn) else ():
+        legend[words] = axes[0][0].plot([], [], color="#555555", linewidth=1.2, linestyle=look)[0]
     label_rows(axes, ylabel)
     axes[0][0].set_ylim(0, None)
     legend_outside(figure, list(legend.values()), list(legend), columns=3)

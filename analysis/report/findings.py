@@ -9,6 +9,7 @@ Nothing is computed here: differences are those of the table of comparisons, rul
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from analysis.load.cells import Cell, Table, draws_of_bases
 from analysis.load.labels import method_label, method_rank, method_title, setting_label, studied
 from analysis.load.names import base_names
 from analysis.load.points import Point
+from analysis.load.recipes import main_recipe
 from analysis.stats.comparisons import Verdict, lacking
 from analysis.stats.controls import Against, control_words
 from analysis.stats.uncertainty import Estimate, Kind, interval_words
@@ -44,7 +46,10 @@ def findings(
     names = base_names(point.cell for point in points)
     named = [(names[one.point.cell.base], one) for one in against]
     return Findings(
-        _run(study) + _levels(points), _separates(named, claims), _open(named, claims), _command(study, claims)
+        _run(study) + _levels(points),
+        _separates(named, claims),
+        _open(named, claims, cells=study.cells),
+        _command(study, claims),
     )
 
 
@@ -69,16 +74,15 @@ def _run(study: Table) -> str:
     on = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else "no"
     bases = _several(list(names.values()))
     sets = _several(sorted({cell.test_set for cell in cells}))
-    text = f"{'; '.join(methods)}: on {bases}, {_draws_words(cells)}, scored on {on} test problems of {sets}; "
-    text += f"{len(cells):,} cells"
-    missing = len(study.missing)
-    return text + (f", {missing:,} missing." if missing else ", none missing.")
+    missing = f"{len(study.missing):,} missing" if study.missing else "none missing"
+    text = f"{len(cells):,} cells ({missing}) compare {_several(list(methods), between='; ')} on {bases}"
+    return f"{text} ({_draws_words(cells)}), by {on} test problems of {sets}."
 
 
 def _levels(points: Sequence[Point]) -> str:
-    """' On all data SFT reaches 4.9 to 41.5 %, RFT k=16 5.5 to 44.6 %.': lowest and highest of the bases."""
+    """' Accuracy on all data: SFT 4.9 to 41.5 %, RFT k=16 5.5 to 44.6 %.': lowest and highest, of the commonest recipe."""
     found: dict[str, list[float]] = {}
-    for point in sorted(points, key=lambda point: method_rank(point.cell)):
+    for point in sorted(main_recipe(points).points, key=lambda point: method_rank(point.cell)):
         if point.cell.data_frac == 1.0 and (point.method == "sft" or studied(point.cell)):
             found.setdefault(method_label(point.cell), []).append(point.estimate.value)
     told = [f"{label} {_range(values)} %" for label, values in found.items()]
@@ -86,7 +90,7 @@ def _levels(points: Sequence[Point]) -> str:
         return ""
     more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED + 1 else ""
     shown = told if not more else [*told[:2], *told[-1:]]
-    return f" On all data: {', '.join(shown)}{more}."
+    return f" Accuracy on all data: {', '.join(shown)}{more}."
 
 
 def _range(values: Sequence[float]) -> str:
@@ -95,18 +99,23 @@ def _range(values: Sequence[float]) -> str:
 
 
 def _draws_words(cells: Sequence[Cell]) -> str:
-    """'one draw of each', '6 draws of each', '1 to 6 draws of each'."""
-    counts = sorted({len(draws) for draws in draws_of_bases(cells).values()})
+    """'one draw', '6 draws of each', '1 to 6 draws of each'."""
+    draws = draws_of_bases(cells)
+    counts = sorted({len(found) for found in draws.values()})
+    whose = " of each" if len(draws) > 1 else ""
     if counts == [1]:
-        return "one draw of each"
-    return f"{counts[0]} draws of each" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} draws of each"
+        return f"one draw{whose}"
+    return f"{counts[0]} draws{whose}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} draws{whose}"
 
 
-def _several(names: Sequence[str]) -> str:
-    """'a', 'a and b', 'a, b and c', '9 bases (a to z)' where there are too many to read."""
+def _several(names: Sequence[str], *, between: str = ", ") -> str:
+    """'a', 'a and b', 'a, b and c', 'a, b, c and 4 more' where there are too many to read."""
+    if between != ", " and not any(", " in name for name in names):
+        between = ", "
     if len(names) > 2 * MOST_NAMED:
-        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "nothing"
+        return f"{between.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    last = " and " if between == ", " else f"{between}and "
+    return names[0] if len(names) == 1 else f"{between.join(names[:-1])}{last}{names[-1]}" if names else "nothing"
 
 
 def _separates(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult]) -> str:
@@ -130,11 +139,17 @@ def _separates(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResul
     these = one.result.estimate.these_bases
     noise = ", item noise only" if these.kind is Kind.ITEMS else ""
     text = _difference(name, one, these).removesuffix(")") + f"{noise})"
+    few = all(lacking(one.result.estimate) for _, one in named)
     if not apart:
-        head = f"Nothing separates, neither for new bases of this kind nor for these: the largest of {len(named)} differences"
-        return f"{head} is {text}."
-    head = "Nothing separates for new bases of this kind; of these bases as they are,"
-    return f"{head} {len(apart)} of {len(named)} differences do, the largest {text}."
+        head = "Nothing separates, neither for new bases of this kind nor for these"
+        return f"{head}: the largest of {len(named)} differences is {text}."
+    head = (
+        "On new bases of this kind nothing can be said yet" if few else "Nothing separates for new bases of this kind"
+    )
+    verb = "is" if len(apart) == 1 else "are"
+    count = f"{len(apart)} of {len(named)} differences {verb}" if len(named) > 1 else "the one difference is"
+    largest = ", the largest of them " if len(apart) > 1 else ": "
+    return f"{head}; for these bases as they are, {count} apart from 0{largest}{text}."
 
 
 def _excludes_zero(estimate: Estimate) -> bool:
@@ -149,7 +164,7 @@ def _difference(name: str, one: Against, estimate: Estimate) -> str:
     return f"{what} {estimate.value:+.1f} points (95 % {interval_words(estimate, digits=1)})"
 
 
-def _open(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult]) -> str:
+def _open(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult], *, cells: Sequence[Cell]) -> str:
     """What was tested and is not separable, with what would separate it; then what could not be tested."""
     parts = []
     close = [result for result in claims if result.ruling is Ruling.NOT_SEPARABLE]
@@ -165,6 +180,17 @@ def _open(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult]) -
         parts.append(text)
     untested = [result for result in claims if _untested(result)]
     if untested:
-        parts.append(f"{len(untested)} of {len(claims)} claims cannot be tested on these cells")
+        which = "none" if len(untested) == len(claims) else f"{len(claims) - len(untested)}"
+        lacks = _lacks(untested, cells=cells)
+        parts.append(f"{which} of the paper's {len(claims)} claims can be tested on these cells{lacks}")
     text = "; ".join(parts) or "nothing is left open"
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _lacks(untested: Sequence[ClaimResult], *, cells: Sequence[Cell]) -> str:
+    """': 13 of the others lack 5 draws of each base', what most of some claims lack."""
+    lacked = Counter(part for r in untested for part in remedy_of(r, cells=cells).words.split("; ") if part)
+    if not lacked:
+        return ""
+    what, count = lacked.most_common(1)[0]
+    return f": {count} of the others lack {what}" if count < len(untested) else f": they lack {what}"

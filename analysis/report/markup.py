@@ -44,6 +44,9 @@ def items(texts: Sequence[object]) -> Markup:
     return tag("ul", *(tag("li", text) for text in texts))
 
 
+LONG = 32  # characters from which on a column may break its lines
+
+
 def table(
     header: Sequence[str],
     rows: Sequence[Sequence[object]],
@@ -63,10 +66,9 @@ def table(
         tag("th", header[i], scope="col", class_="num" if i in numbers else None, data_choice=header[i] in filters)
         for i in kept
     ]
-    body = [
-        tag("tr", *(tag("td", row[i], class_="num" if i in numbers else None) for i in kept)) + Markup("\n")
-        for row in rows
-    ]
+    kinds = {i: "text" for i in kept if max((len(str(row[i])) for row in rows), default=0) > LONG}
+    kinds |= dict.fromkeys(numbers, "num")
+    body = [tag("tr", *(tag("td", row[i], class_=kinds.get(i)) for i in kept)) + Markup("\n") for row in rows]
     grid = tag(
         "table",
         tag("caption", caption),

@@ -6,6 +6,7 @@ plan.seconds, plan.seconds_unshared     # 812.4, 6023.1: what was computed, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,9 +28,23 @@ class Plan:
     def rows(self) -> list[list[str]]:
         """Per kind: stages, cells that use one on average, wall-clock time, FLOPs, tokens."""
         kinds = sorted({s.name for s in self.stages}, key=lambda n: (ORDER.index(n) if n in ORDER else 99, n))
-        return [self._row(kind, [s for s in self.stages if s.name == kind]) for kind in kinds]
+        return [self._row(kind, [s for s in self.stages if s.name == kind], power=self.power) for kind in kinds]
 
-    def _row(self, kind: str, stages: Sequence[StageCost]) -> list[str]:
+    @property
+    def power(self) -> int:
+        """Of ten, a multiple of three, in which FLOPs are given: one to three digits before the point for the dearest."""
+        most = max(
+            (sum(s.flops for s in self.stages if s.name == kind) for kind in {s.name for s in self.stages}), default=0
+        )
+        return 3 * (int(math.log10(most)) // 3) if most >= 1 else 0
+
+    @property
+    def header(self) -> list[str]:
+        """Of the rows."""
+        power = str(self.power).translate(RAISED)
+        return ["stage", "computed", "cells each", "seconds", "share [%]", f"FLOPs [10{power}]", "tokens"]
+
+    def _row(self, kind: str, stages: Sequence[StageCost], *, power: int) -> list[str]:
         uses = sum(self.users[s.key] for s in stages)
         seconds, flops = sum(s.seconds for s in stages), sum(s.flops for s in stages)
         tokens = sum(s.tokens for s in stages)
@@ -39,12 +54,12 @@ class Plan:
             f"{uses / len(stages):.1f}",
             f"{seconds:,.1f}",
             f"{100 * seconds / self.seconds:.1f}" if self.seconds else "",
-            f"{flops:.3g}" if flops else "",
+            f"{flops / 10**power:,.3g}" if flops else "",
             f"{tokens:,}" if tokens else "",
         ]
 
 
-HEADER = ("stage", "computed", "cells each", "seconds", "share [%]", "FLOPs", "tokens")
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plan_of(cells: Sequence[Cell]) -> Plan:

@@ -22,7 +22,7 @@ from analysis.load.points import Point
 from analysis.load.recipes import main_recipe
 from analysis.report.findings import Findings
 from analysis.report.markup import Markup, items, join, table, tag
-from analysis.report.plan import HEADER, duration, plan_of
+from analysis.report.plan import duration, plan_of
 from analysis.stats.controls import Against
 from analysis.stats.linear import NotEnough
 from analysis.stats.planner import TARGETS, WORDS, next_runs
@@ -33,6 +33,7 @@ from analysis.tables.noise import noise_notes, noise_rows
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
+HALF_PAGE = 580  # pixels: two figures that are no wider stand beside one another
 MOST_OPTIONS = 3  # of the planner, per target
 
 
@@ -107,12 +108,13 @@ def _badge(ruling: Ruling) -> Markup:
     return tag("span", ruling.value, class_=f"badge {ruling.name.lower()}")
 
 
-def figures_section(drawings: Sequence[Drawing | NotEnough], *, absent: Sequence[str] = ()) -> Markup:
-    """Every figure with its caption, then what could not be drawn and why."""
+def figures_section(drawings: Sequence[Drawing | NotEnough], *, absent: Sequence[str] = (), notes: str = "") -> Markup:
+    """What the figures leave out, every figure with its caption, then what could not be drawn and why."""
+    left_out = [tag("p", notes, class_="note")] if notes else []
     drawn = [_figure(d) for d in drawings if isinstance(d, Drawing)]
     reasons = [f"{d.what}: {d.reason}" for d in drawings if isinstance(d, NotEnough)] + list(absent)
     missing = [tag("h3", "Not drawn"), items(reasons)] if reasons else []
-    return join([tag("div", *drawn, class_="figures"), *missing])
+    return join([*left_out, tag("div", *drawn, class_="figures"), *missing])
 
 
 def _figure(drawing: Drawing) -> Markup:
@@ -127,7 +129,8 @@ def _figure(drawing: Drawing) -> Markup:
     image = Markup(image.removesuffix("</img>"))
     head = tag("h3", drawing.finding or drawing.title)
     name = [f"{drawing.title}. "] if drawing.finding else []
-    return tag("figure", head, image, tag("figcaption", *name, drawing.caption), id=f"fig-{drawing.name}")
+    wide = "wide" if width > HALF_PAGE else None
+    return tag("figure", head, image, tag("figcaption", *name, drawing.caption), id=f"fig-{drawing.name}", class_=wide)
 
 
 def panels_as_svg(drawing: Drawing) -> bytes:
@@ -226,7 +229,7 @@ def plan_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -> M
         intro = f"{len(cells):,} cells rest on {len(plan.stages):,} stages, each computed once: {duration(plan.seconds)} of "
         intro += f"one worker's wall-clock time, against {saved}. FLOPs are estimates: 6 N per trained token, 2 N per "
         intro += "generated one."
-    parts: list[object] = [tag("p", intro), table(HEADER, plan.rows(), name="cost", caption="Stages by kind")]
+    parts: list[object] = [tag("p", intro), table(plan.header, plan.rows(), name="cost", caption="Stages by kind")]
     options = _options(points, outcomes)
     if options:
         head = ("what for", "next run", "half-width now", "then", "time")

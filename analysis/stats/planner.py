@@ -80,7 +80,7 @@ def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | Not
         now = first.half_width(parts)
         extra = max(1, VERDICT_UNITS - design.draws)
         grown = {
-            f"{extra} more draw(s) of the base": replace(design, draws=design.draws + extra),
+            f"{extra} more draw{'s' if extra > 1 else ''} of the base": replace(design, draws=design.draws + extra),
             "1 more replicate of every draw": replace(first, replicates=design.replicates + 1),
             "twice the test problems": replace(first, problems=2 * design.problems),
         }

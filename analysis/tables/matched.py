@@ -20,7 +20,7 @@ from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, h
 from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
-from analysis.tables.results import align, extra_columns, field_text, wrap
+from analysis.tables.results import align, apart_columns, wrap
 
 HEADER = (
     "base", "donors", "data", "k", "draws", "seeds", "RFT - SFT", "log-odds", "these bases", "new bases", "verdict", "margin",
@@ -59,15 +59,15 @@ def _titles(found: Sequence[Against]) -> list[str]:
 def matched_rows(found: Sequence[Against]) -> tuple[list[str], list[list[str]]]:
     """(header, rows): differences in points, and how many draws or problems would separate them."""
     names = base_names(one.point.cell for one in found)
-    extra = extra_columns([one.point.cell for one in found])
+    apart, fields = apart_columns([one.point.cell for one in found])
     place = HEADER.index("draws")
     behind = FROM if len({name for one in found for name in one.differences}) > 1 else ()
     rows = []
-    for one in found:
+    for one, told in zip(found, fields, strict=True):
         row = _row(one, name=names[one.point.cell.base])
         row += [_from(one, name) for name in CONTROLS] if behind else []
-        rows.append([*row[:place], *(field_text(one.point.cell, key) for key in extra), *row[place:]])
-    header = [*HEADER[:place], *extra.values(), *HEADER[place:], *behind]
+        rows.append([*row[:place], *told, *row[place:]])
+    header = [*HEADER[:place], *apart, *HEADER[place:], *behind]
     if _titles(found) in ([], ["RFT"]):
         return header, rows
     named = [[row[0], method_title(one.point.cell), *row[1:]] for row, one in zip(rows, found, strict=True)]

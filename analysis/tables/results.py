@@ -11,6 +11,7 @@ import io
 import math
 import textwrap
 import typing
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from analysis.load.cells import ACCURACY, NO_DEDUP, Cell, Missing, Table, group_
 from analysis.load.labels import familiar
 from analysis.load.names import base_names, value_text
 from analysis.load.outcomes import Outcomes
-from analysis.load.places import untold_keys
+from analysis.load.places import place_of, untold_keys
 from analysis.load.points import score_of, share_interval
 from analysis.stats.uncertainty import Estimate
 from rft.records import Score
@@ -79,11 +80,11 @@ def results_rows(table: Table, outcomes: Outcomes) -> tuple[list[str], list[list
     header += [*(f"{name} [%]" for name in voted), "n", "added", "distinct/q"]
     groups = sorted(group_settings(table.cells).values(), key=lambda group: _order(group[0], list(names)))
     rows = [_row(group, outcomes, name=names[group[0].base], voted=voted) for group in groups]
-    extra = extra_columns([group[0] for group in groups])
+    names_apart, fields = apart_columns([group[0] for group in groups])
     place = header.index("draws")
-    header[place:place] = extra.values()
-    for row, group in zip(rows, groups, strict=True):
-        row[place:place] = [field_text(group[0], key) for key in extra]
+    header[place:place] = names_apart
+    for row, found in zip(rows, fields, strict=True):
+        row[place:place] = found
     return header, rows
 
 
@@ -97,6 +98,26 @@ SHORT = {
 def extra_columns(cells: Sequence[Cell]) -> dict[str, str]:
     """Key -> header of whatever sets settings apart that names and labels do not tell, whichever key it is."""
     return {key: SHORT.get(key, key) for key in untold_keys(cells)}
+
+
+MOST_COLUMNS = 3  # for what labels do not tell; a table of more hides its numbers at the right
+UNLIKE = "recipe, where unlike most"
+
+
+def apart_columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
+    """(headers, a row of fields for each cell) of what `extra_columns` finds: a column each, or of many keys one column.
+
+    That one has what is not the commonest value of its key; all values where this would not tell the same cells apart.
+    """
+    extra = extra_columns(cells)
+    if len(extra) <= MOST_COLUMNS:
+        return list(extra.values()), [[field_text(cell, key) for key in extra] for cell in cells]
+    every = [also_text(cell, extra) for cell in cells]
+    usual = {key: Counter(field_text(c, key) for c in cells if key in c.setting).most_common(1)[0][0] for key in extra}
+    odd = [also_text(c, {key: name for key, name in extra.items() if field_text(c, key) != usual[key]}) for c in cells]
+    places = [place_of(cell) for cell in cells]
+    tells = len(set(zip(places, odd, strict=True))) == len(set(zip(places, every, strict=True)))
+    return [UNLIKE if tells else "recipe"], [[text] for text in (odd if tells else every)]
 
 
 def also_text(cell: Cell, extra: Mapping[str, str]) -> str:

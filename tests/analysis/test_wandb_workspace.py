@@ -49,7 +49,35 @@ def test_the_specification_is_built_offline() -> None:
     assert ("summary:model/pretrain_loss_nats", "summary:eval/maj1@1") in axes
     assert ("config:k.value", "summary:eval/maj1@1") in axes
     assert "samples" in json.dumps(sections["Sampled solutions"])
-    assert '"cell"' in json.dumps(view["spec"]["section"]["runSets"])
+    runs = json.dumps(view["spec"]["section"]["runSets"])
+    assert all(
+        f'"{job_type}"' in runs for job_type in ("cell", "pretrain", "finetune", "sample")
+    )  # who logs what is drawn
+
+
+READ_BACK = """
+import json, warnings
+warnings.simplefilter("ignore")
+from wandb_workspaces.workspaces import Workspace, internal
+from analysis.wandb_workspace import specification, workspace
+made = workspace("team", "project")
+model = made._to_model()
+sent = json.loads(specification(made))["spec"]
+model.spec = internal.WorkspaceViewspec.model_validate(sent)
+again = Workspace._from_model(model)
+kinds = [[(type(p).__name__, getattr(p, "title", "")) for p in section.panels] for section in again.sections]
+print(json.dumps([kinds, str(again.runset_settings.filters) == str(made.runset_settings.filters)]))
+"""
+
+
+def test_what_is_sent_reads_back_as_the_packages_own_model() -> None:
+    """No server on loopback shows workspaces: the package's model of them is what there is to hold it to."""
+    out = subprocess.check_output([sys.executable, "-c", READ_BACK], cwd=ROOT, text=True)
+    kinds, has_its_filter = json.loads(out)
+    drawn = [kind for section in kinds for kind, _ in section]
+    assert drawn == ["ScatterPlot"] * 7 + ["LinePlot"] * 4 + ["WeavePanelSummaryTable"]
+    assert len({title for section in kinds for _, title in section}) == len(drawn)
+    assert has_its_filter
 
 
 def test_a_bad_target_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:

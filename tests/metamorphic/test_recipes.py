@@ -152,7 +152,7 @@ def of_one_recipe(folder: Path) -> tuple[dict[str, Any], list[str]]:
         "tables": {name: (grid.header, grid.rows) for name, grid in grids.items()},
         "plans": {target: str(next_runs(main.points, outcomes, target=target)) for target in TARGETS},
     }
-    beside = [d.caption for d in drawings] + [grid.markdown() for grid in grids.values()]
+    beside = [d.words for d in drawings] + [grid.markdown() for grid in grids.values()]
     return said, [*beside, *(grid.latex() for grid in grids.values())]
 
 

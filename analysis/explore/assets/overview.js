@@ -56,13 +56,14 @@ function choices(index) {
     y: make("y", "Up", Object.keys(scores).map((name) => [name, name])),
     colour: make("colour", "Colour", index.columns.map((column) => [column.name, column.name])),
   };
+  const first = { colour: index.columns.find((column) => column.values.length > 1)?.name }; // one base alone: by method
   return {
     node: el("div", { class: "tools" }, Object.values(menus).map((menu) => menu.node)),
     show(params) {
       const found = {};
       for (const [name, { select, options }] of Object.entries(menus)) {
         const wanted = params.get(name);
-        found[name] = options.some(([text]) => text === wanted) ? wanted : options[0]?.[0];
+        found[name] = options.some(([text]) => text === wanted) ? wanted : first[name] ?? options[0]?.[0];
         if (found[name] !== undefined) select.value = found[name];
       }
       return { axis: axes.find((axis) => axis.name === found.x), score: scores[found.y], scoreName: found.y,
@@ -111,7 +112,7 @@ function legendOf(index, rows, { colours, shapes }) {
 function holdsText(index, rows, { axis }) {
   const kinds = [...new Set(rows.map((row) => index.points.holds[row.point]))];
   const without = rows.filter((row) => row.x === null).length;
-  const words = kinds.length ? `Bars: 95 % intervals (${kinds.join("; ")}).` : "";
+  const words = kinds.length ? `Bars: 95 % intervals, ${kinds.join("; ")}.` : "";
   return `${words} Methods at one amount stand a little beside each other.${without && axis ? ` ${plural(without, "setting")} without a value of ${axis.title}: in the table alone.` : ""}`;
 }
 
@@ -122,7 +123,7 @@ function pointTable(index) {
       { title: "setting", of: (row) => el("a", { href: link("point", { c: row.key }) }, row.label), by: (row) => row.label },
       { title: "score", of: (row) => percent(row.y), by: (row) => row.y, num: true },
       { title: "95 % interval", of: (row) => (row.low === null ? "" : `${number(row.low, 1)} to ${number(row.high, 1)}`), num: true },
-      { title: "across", of: (row) => short(row.x), by: (row) => row.x, num: true },
+      { title: "on the axis", of: (row) => short(row.x), by: (row) => row.x, num: true },
       { title: "draws of the base", of: (row) => row.draws, by: (row) => row.draws, num: true },
       { title: "cells", of: (row) => row.seeds, by: (row) => row.seeds, num: true },
     ],

@@ -103,7 +103,12 @@ function pathTable(rows, index) {
   const byKey = new Map();
   for (const row of rows) if (row.key !== undefined && row.kept) byKey.set(row.key, [...(byKey.get(row.key) ?? []), row]);
   if (!byKey.size) return el("p", { class: "note" }, "No kept path of this question is stored in these cells.");
-  const donors = (found) => [...new Set(found.map((row) => `${row.model} (draw ${row.draw})`))].join(", ");
+  const donors = (found) => {
+    const draws = new Map();
+    for (const row of found) draws.set(row.model, (draws.get(row.model) ?? new Set()).add(row.draw));
+    const said = (numbers) => [...numbers].sort((a, b) => a - b).join(", ");
+    return [...draws].map(([model, numbers]) => `${model} (${numbers.size > 1 ? "draws" : "draw"} ${said(numbers)})`).join(", ");
+  };
   return el("div", { class: "scroll", role: "region", "aria-label": "Kept paths", tabindex: 0 },
     el("table", {}, el("caption", {}, "Kept paths, and who found them"),
       el("thead", {}, el("tr", {}, ["equations", "found by", "kept in"].map((text) => el("th", { scope: "col" }, text)))),

@@ -12,11 +12,20 @@ const plain = (caption, heads, rows) =>
       el("tbody", {}, rows.map(([first, ...others]) =>
         el("tr", {}, el("th", { scope: "row" }, first), others.map((text) => el("td", { class: "num" }, text)))))));
 
-const words = (name) => name.replaceAll("_", " ");
+const NAMES = {
+  num_human: "human examples", num_augmented: "examples added", num_examples: "examples in all", num_samples: "samples",
+  num_questions_sampled: "questions sampled", lucky_frac: "share of samples right by invalid reasoning",
+  no_equation_frac: "share of samples without equations", lr: "learning rate", num_optimizer_steps: "optimiser steps",
+  num_trainable: "trained parameters", epochs_over_data: "epochs", lucky: "right by invalid reasoning",
+};
+const words = (name) => NAMES[name] ?? name.replaceAll("_", " ");
+
+// A share of 0 or 1 has a standard error of 0, which says nothing of its error.
+const error = (score) => (score.value === 0 || score.value === 1 ? "" : `± ${number(100 * score.se, 1)}`);
 
 export function scoreTable(cell) {
-  const row = ([name, score]) => [words(name), percent(100 * score.value), `± ${number(100 * score.se, 1)}`, number(score.n)];
-  return plain("Scores and rates of this cell (± one standard error over problems)", ["score", "share", "error", "problems"],
+  const row = ([name, score]) => [words(name), percent(100 * score.value), error(score), number(score.n)];
+  return plain("Scores and rates of this cell (± one standard error over problems; of 0 or 100 % none)", ["score", "share", "error", "problems"],
     [...Object.entries(cell.scores), ...Object.entries(cell.rates)].map(row));
 }
 

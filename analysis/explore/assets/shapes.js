@@ -19,6 +19,8 @@ const SHAPES = [
   star(5),
   corners(6, 0),
   star(4),
+  corners(5, 0),
+  star(3),
 ];
 
 const outline = (shape, x, y, size) => SHAPES[shape % SHAPES.length].map(([dx, dy]) => [x + size * dx, y + size * dy]);

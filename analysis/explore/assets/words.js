@@ -15,10 +15,18 @@ export const number = (x, digits = 0) => (x === null || x === undefined ? "" : f
 
 export const percent = (x) => (x === null || x === undefined ? "" : `${number(x, 1)} %`);
 
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+// 7.7e11 as 7.7 × 10¹¹.
+function power(x) {
+  const [digits, exponent] = x.toExponential(1).split("e+");
+  return `${digits.replace(".0", "")} × 10${[...exponent].map((digit) => RAISED[digit]).join("")}`;
+}
+
 export function short(x) {
   if (x === null || x === undefined) return "";
   const size = Math.abs(x);
-  if (size >= 1e6) return x.toExponential(1).replace("e+", "e").replace(".0e", "e");
+  if (size >= 1e6) return power(x);
   if (size >= 1000) return number(x);
   return Number(x.toPrecision(3)).toString();
 }

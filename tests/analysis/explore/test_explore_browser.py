@@ -244,6 +244,8 @@ def test_no_view_is_wider_than_a_telephone(page: Browser, study: Opened, root: s
     for address in addresses(study, root):
         visit(page, address)
         assert page.run("return document.documentElement.scrollWidth <= innerWidth"), address
+        firsts = "[...document.querySelectorAll('tbody tr:first-child td:first-child:not(:only-child)')]"
+        assert page.run(f"return {firsts}.every(cell => cell.offsetWidth >= 160)"), address  # words a line, not letters
     page.look()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from analysis.load.studies import load_studies
 from analysis.stats.uncertainty import Kind
 from analysis.study import draw_study
 from analysis.tables.matched import compared, matched_rows
-from analysis.tables.results import records_csv, results_rows, results_table
+from analysis.tables.results import UNLIKE, records_csv, results_rows, results_table
 from rft.records import read_json, write_json
 
 SMALL = Truth(num_items=60, num_full=32)
@@ -96,6 +97,19 @@ def test_two_learning_rates_are_two_rows(tmp_path: Path):
     assert len(rows) == 6
     assert {row[header.index("lr")] for row in rows} == {"1e-05", "0.003"}
     assert {row[header.index("seeds")] for row in rows} == {"1"}
+
+
+def test_many_keys_share_a_column_with_what_is_unlike_most(tmp_path: Path):
+    """Seven columns of recipes pushed every score out of the window."""
+    usual = {"train.lr": 1e-3, "train.epochs": 3, "train.batch_size": 8, "sampling.top_p": 1.0}
+    odd = {"train.lr": 3e-3, "train.epochs": 5, "train.batch_size": 16, "sampling.top_p": 0.9}
+    recipes = [usual, *({**usual, key: value} for key, value in odd.items())]
+    specs = [{**spec, **recipe} for recipe in recipes for spec in specs_of(seeds=1)]
+    table = load_studies([write_study(tmp_path / "s", specs=specs, truth=SMALL)])
+    header, rows = results_rows(table, Outcomes({}, {}))
+    told = Counter(row[header.index(UNLIKE)] for row in rows)
+    assert told == {"": 3, "lr 0.003": 3, "epochs 5": 3, "train.batch_size 16": 3, "sampling.top_p 0.9": 3}
+    assert not {"lr", "epochs", "sampling.top_p"} & set(header)
 
 
 def test_adapters_are_compared_with_adapters(tmp_path: Path):

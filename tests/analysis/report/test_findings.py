@@ -46,7 +46,7 @@ def test_a_planted_gain_is_told_with_its_sign(tmp_path: Path) -> None:
     assert better.separates.startswith("For new bases of this kind: RFT k=4 minus SFT at equal steps alone on nano-s +")
     assert "claims 4a, 4b are supported" in better.separates
     assert worse.separates.startswith("For new bases of this kind: RFT k=4 minus SFT at equal steps alone on nano-s -")
-    assert "6 draws of each" in better.run
+    assert "SFT; SFT, matched steps; and RFT on nano-s (6 draws), by 400 test problems" in better.run
 
 
 def test_no_gain_and_one_draw_separate_nothing(tmp_path: Path) -> None:
@@ -54,8 +54,10 @@ def test_no_gain_and_one_draw_separate_nothing(tmp_path: Path) -> None:
     assert null.separates.startswith("Nothing separates")
     assert "1 of 1 comparisons do not separate" in null.open
     single = written(tmp_path / "single", gain=15.0, draws=1)
-    assert single.separates.startswith("Nothing separates for new bases of this kind; of these bases as they are")
-    assert "one draw of each" in single.run
+    assert single.separates.startswith("On new bases of this kind nothing can be said yet; for these bases as they are")
+    assert "the one difference is apart from 0: RFT k=4 minus SFT at equal steps alone on nano-s +" in single.separates
+    assert "(one draw)" in single.run
+    assert "None of the paper's 17 claims can be tested on these cells: " in single.open
 
 
 def test_a_small_difference_that_separates_is_told_before_a_large_one_that_does_not(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_small_difference_that_separates_is_told_before_a_large_one_that_does_
         estimate = replace(one.result.estimate.these_bases, value=value, se=se)
         made.append(replace(one, result=replace(one.result, estimate=estimate)))
     text = findings(table, points, against=made, claims=[]).separates
-    assert "of these bases as they are, 1 of 2 differences do, the largest RFT k=4" in text
+    assert "for these bases as they are, 1 of 2 differences is apart from 0: RFT k=4" in text
     assert "+2.0 points" in text
     alone = findings(table, points, against=made[:1], claims=[]).separates
     assert alone.startswith("Nothing separates, neither for new bases of this kind nor for these: the largest of 1")
@@ -77,7 +79,7 @@ def test_a_small_difference_that_separates_is_told_before_a_large_one_that_does_
 
 def test_missing_cells_are_told_first(tmp_path: Path) -> None:
     found = written(tmp_path / "gap", gain=5.0, draws=3, missing={2: "died"})
-    assert "8 cells, 1 missing" in found.run
+    assert "8 cells (1 missing)" in found.run
 
 
 def test_every_claim_has_a_remedy() -> None:

@@ -18,11 +18,12 @@ test: $(DEV)
 test-all: $(DEV)
 	$(RUN) -m pytest -m "not cluster"
 
-# Executors on a real Ray (in an environment of its own) and a real SLURM (tests/cluster/with_slurm.sh). Minutes long.
+# Executors on a real Ray (in an environment of its own, or that of RFT_RAY_PYTHON=.../bin/python) and a real SLURM (the one on
+# PATH, else one of one node by the script SLURM_LOCAL; without either its tests say that they are skipped). Minutes long.
 SLURM_LOCAL ?= ../shared/slurm/slurm-local
 WITH_SLURM := SLURM_LOCAL="$(SLURM_LOCAL)" tests/cluster/with_slurm.sh "$(CURDIR)/.slurm-local"
 
-test-cluster: $(DEV) .venv-ray/.installed
+test-cluster: $(DEV) $(if $(RFT_RAY_PYTHON),,.venv-ray/.installed)
 	$(WITH_SLURM) $(RUN) -m pytest -n 0 -m cluster tests/cluster
 
 # A small part of it, which needs no environment of its own: each stage once, and a stage that fails. A minute; run by .ci/run.

@@ -16,7 +16,10 @@ MOST_SHOWN = 80  # characters of a value
 
 def refuse_odd_parts(row: Mapping[str, Any], *, place: str = "") -> None:
     """Of a record, or of one of its test sets. Raises ValueError; TypeError and KeyError where a whole part is odd."""
-    _require_texts(row.get("names", {}), f"{place}names")
+    if not place:
+        _require_texts(row["names"], "names")
+        lacking = [name for name in ("model", "data") if name not in row["names"]]
+        _require(not lacking, "names", row["names"], "a model's and a data set's name")
     _require_texts(row["files"], f"{place}files")
     for name, value in row.get("seeds", {}).items():
         _require(
@@ -27,7 +30,8 @@ def refuse_odd_parts(row: Mapping[str, Any], *, place: str = "") -> None:
     for number, one in enumerate(origins):
         _require(isinstance(one, dict), f"{place}provenance.origins[{number}]", one, "an object")
     command = row["provenance"].get("command", [])
-    _require(isinstance(command, str | list), f"{place}provenance.command", command, "a list of words")
+    words = isinstance(command, str) or (isinstance(command, list) and all(isinstance(one, str) for one in command))
+    _require(words, f"{place}provenance.command", command, "a list of words")
     for number, stage in enumerate(row["stages"]):
         _refuse_odd_stage(stage, f"{place}stages[{number}]", num_origins=len(origins))
     for number, cost in enumerate(row["cost"]):

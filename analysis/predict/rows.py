@@ -59,9 +59,12 @@ class HoldOut:
 
 def _amount(text: str) -> float:
     try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError) as error:
+        found = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"{text!r} is no number: give 0.5, 1/8 or 16") from error
+    if found <= 0:
+        raise ValueError(f"{text!r} is no amount: give one above 0, as 0.5, 1/8 or 16")
+    return found
 
 
 @dataclass(frozen=True)

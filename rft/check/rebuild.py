@@ -45,8 +45,8 @@ class Rebuilder:
                 raise LackingError(f"{kind} {key[:8]} is damaged: {error}") from None
             if found is None:
                 raise LackingError(f"{kind} {key[:8]} is not in the store")
-            if not (isinstance(found.meta.get("identity"), dict) and isinstance(found.meta.get("inputs"), list)):
-                raise LackingError(f"{kind} {key[:8]} is damaged: its manifest does not say what it was made of")
+            if why := meta_fault(found.meta):
+                raise LackingError(f"{kind} {key[:8]} is damaged: {why}")
             self._manifests[key] = found
         return self._manifests[key]
 
@@ -68,6 +68,18 @@ class Rebuilder:
                 return made
         known_words = "its fields give another key today" if kind in stage_classes() else "no stage has this kind today"
         raise ValueError(f"{known_words} (another version of the code, or a plug-in that is not loaded)")
+
+
+def meta_fault(meta: Mapping[str, Any]) -> str | None:
+    """What a stage's manifest should say beside its files and does not; None where it says all."""
+    kinds = {"identity": dict, "inputs": list, "facts": dict, "tokens": int, "flops": int | float}
+    odd = [name for name, kind in kinds.items() if not isinstance(meta.get(name), kind)]
+    odd += [] if odd or all(_is_pair(one) for one in meta["inputs"]) else ["inputs"]
+    return f"its manifest says {odd[0]} {meta.get(odd[0])!r:.60}" if odd else None
+
+
+def _is_pair(one: Any) -> bool:
+    return isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one)
 
 
 def outside(stage: Stage[Any]) -> str | None:

@@ -16,7 +16,7 @@ from rft.archive.files import present, rows_at
 from rft.check.cell import WRONG, Part, parts_of
 from rft.check.finding import Finding, compared, differs, same, unchecked
 from rft.check.looking import AsItIs, BucketAsItIs, DamagedError
-from rft.check.rebuild import Rebuilder
+from rft.check.rebuild import Rebuilder, meta_fault
 from rft.execute.finished import weights_digest
 from rft.execute.made import Made
 from rft.infra.entry import digests_of
@@ -58,8 +58,12 @@ def digest_findings(stages: Sequence[Named], store: AsItIs | BucketAsItIs) -> It
     """Every file of every stage is read anew."""
     for one in stages:
         try:
-            there = store.get(one.kind, one.key, verify=True) is not None
-            yield same(FILES, one.place) if there else unchecked(FILES, one.place, "not in the store")
+            entry = store.get(one.kind, one.key, verify=True)
+            if entry is None:
+                yield unchecked(FILES, one.place, "not in the store")
+            else:
+                why = meta_fault(entry.meta)
+                yield from compared(FILES, one.place, [why] if why else [])
         except DamagedError as error:
             yield differs(FILES, one.place, error.why)
 

@@ -5,9 +5,9 @@
       nano-s_rft_f1_k16_s0-1a2b3c4d
       nano-s_rft_f1_k16_s1-5e6f7a8b
 
-A key is one of the setting by its dotted path, a seed, `model`, `data` or `cell_id`; several values are joined by commas.
-Cells go that have one of them for every key; one without a record goes by `cell_id` alone. The same sweep finds dropped
-cells again, finished. `study_replace=true` drops all cells as a sweep begins.
+A key is one of the setting by its dotted path, a seed, `model`, `data` or `cell_id`; several values are joined by commas, a
+list as a whole stands in brackets (`union=[a,b]`). Cells go that have one of them for every key; one without a record goes
+by `cell_id` alone. The same sweep finds dropped cells again, finished. `study_replace=true` drops all as a sweep begins.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _asked(text: str, keys: dict[str, dict[str, Any]]) -> tuple[str, list[str]]:
         from rft.registry import suggestion
 
         raise ValueError(f"no cell has the key {key!r}{suggestion(key, known)}")
-    return key, value.split(",")
+    return key, [value] if value.startswith("[") else value.split(",")
 
 
 def _has(known: dict[str, Any], key: str, texts: Sequence[str]) -> bool:
@@ -88,7 +88,9 @@ def _has(known: dict[str, Any], key: str, texts: Sequence[str]) -> bool:
 
 
 def _same(value: Any, text: str) -> bool:
-    """Whether a value is what stands on a command line: 1 and 1.0 are one number; null is None."""
+    """Whether a value is what stands on a command line: 1 and 1.0 are one number; null is None; a list as in union=[a,b]."""
+    if isinstance(value, list):
+        return text.replace(" ", "") == f"[{','.join(map(str, value))}]"
     try:
         return bool(json.loads(text) == value)
     except ValueError:

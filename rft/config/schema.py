@@ -62,6 +62,16 @@ class ArchConfig:
 
 
 @dataclass
+class ShapeConfig:
+    """What the config.json of a model that is not here says besides its layers and width, of models of the Llama form."""
+
+    num_heads: Annotated[int, fields.fact("[1, inf)")]
+    num_kv_heads: Annotated[int, fields.fact("[1, inf)")]
+    mlp_width: Annotated[int, fields.fact("[1, inf)")]
+    vocab: Annotated[int, fields.fact("[1, inf)")]
+
+
+@dataclass
 class PretrainConfig:
     """Recipe of the pretraining stage."""
 
@@ -108,6 +118,7 @@ class ModelConfig:
     num_layers: Annotated[int | None, fields.fact("[1, inf)")] = None  # for cost estimates of models that are not here
     width: Annotated[int | None, fields.fact("[1, inf)")] = None
     context: Annotated[int | None, fields.fact("[2, inf)")] = None
+    shape: Annotated[ShapeConfig | None, fields.fact()] = None  # for estimates of memory of models that are not here
     pretrain_tokens: Annotated[float | None, fields.fact("[1, inf)")] = None  # tokens of its published pretraining
     published_loss: Annotated[float | None, fields.fact("(0, inf)")] = None  # never mixed with measured loss
     published_loss_source: Annotated[str | None, fields.fact()] = None
@@ -282,6 +293,7 @@ class PlanConfig:
     """What a plan shows besides its stages."""
 
     compare: str | None  # published costs to set beside the plan's: table4 (the paper's); null: none
+    gpu_gb: Annotated[float | None, fields.run("(0, inf)")]  # of one GPU: a dry run says what each model asks of it
     engine: str | None = (
         None  # filled by a sweep: what sampling.engine=auto is for all its models (rft.plan.sweep_engine)
     )

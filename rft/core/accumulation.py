@@ -17,6 +17,7 @@ import torch
 
 from rft.core.batching import MicroBatch, Step, take_rows
 from rft.core.model import Model
+from rft.core.recomputing import is_recomputing
 from rft.core.team import ALONE, LossSum, Team
 
 NO_MEMORY = ("can't allocate memory", "bad_alloc", "out of memory")  # as allocators of processors and GPUs say it
@@ -91,9 +92,11 @@ def accumulate(
     """
     device, loss_sum = model.device, loss_sum or team.wrap(model)
     num_targets = sum(len(part.targets_N) if part.weights_N is None else part.weights_N.sum().item() for part in step)
-    sums = []
+    is_mixed, sums = autocast == "bfloat16", []
+    # Its copies of all weights would outlive what gathers or computes layer by layer to save memory
+    keeps_casts = not (is_mixed and (team.sharded or is_recomputing(model)))
     for part in step:
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=autocast == "bfloat16"):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_mixed, cache_enabled=keeps_casts):
             found = loss_sum(team.share(part))
         (found * (team.size / num_targets) if team.size > 1 else found / num_targets).backward()
         sums.append(found.detach())

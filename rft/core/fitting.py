@@ -56,6 +56,7 @@ class Upkeep:
     flops_per_step: float = 0.0
     processes: int = 1  # that train together, this being one of them
     shard: bool = False  # each of them holds a part of the weights, gradients and moments
+    device: str | None = None  # of the shards, cut from a model that lies on the processor; None: where the model is
     gradient_checkpointing: bool = False  # activations of a layer are computed again for its gradient
 
 
@@ -81,7 +82,8 @@ def fit(
 
     Raises what `train` raises, with the stage, its last checkpoint and the setting to change.
     """
-    team = Team.join(sharded=upkeep.shard, device=model.device.type) if upkeep.processes > 1 else ALONE
+    device = upkeep.device or model.device.type
+    team = Team.join(sharded=upkeep.shard, device=device) if upkeep.processes > 1 else ALONE
     seed_torch(seed)  # for what a model may draw besides dropout, such as a router's jitter
     if upkeep.gradient_checkpointing:
         recompute_layers(model, on=True)

@@ -16,3 +16,8 @@ def recompute_layers(model: Model, *, on: bool) -> None:
         getattr(base, f"{name}_checkpointing_enable")({"use_reentrant": False})
     else:
         getattr(base, f"{name}_checkpointing_disable")()
+
+
+def is_recomputing(model: Model) -> bool:
+    """Whether it is on."""
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())

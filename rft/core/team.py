@@ -54,6 +54,7 @@ class Team:
     size: int = 1
     sharded: bool = False
     accelerator: Any = None
+    device: str = "cpu"
 
     @staticmethod
     def join(*, sharded: bool, device: str) -> Team:
@@ -67,7 +68,7 @@ class Team:
                 "runtime.processes needs accelerate, which is not installed: pip install '.[accelerate]'"
             ) from error
         accelerator = Accelerator(cpu=device == "cpu")
-        return Team(accelerator.process_index, accelerator.num_processes, sharded, accelerator)
+        return Team(accelerator.process_index, accelerator.num_processes, sharded, accelerator, device)
 
     def wrap(self, model: Model) -> LossSum:
         """The loss sum of a micro-batch; of a team its gradient is the mean over the processes once it is backward."""
@@ -75,7 +76,7 @@ class Team:
         if self.size == 1:
             return whole
         if self.sharded:
-            _shard(whole, model, device=model.device.type)
+            _shard(whole, model, device=self.device)
             return whole
         wrapped: LossSum = self.accelerator.prepare_model(whole, device_placement=False)
         return wrapped
@@ -107,16 +108,23 @@ ALONE = Team()
 
 
 def _shard(whole: nn.Module, model: Model, *, device: str) -> None:
-    """Each layer's weights gathered when it computes; what is outside the layers is a group of its own."""
+    """Each layer's weights gathered when it computes; what is outside the layers is a group of its own.
+
+    `fully_shard` takes each group to the device before it cuts it, so that the whole model need not fit there.
+    """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device, (torch.distributed.get_world_size(),))
-    layers = set(getattr(model, "_no_split_modules", None) or ())
-    for module in list(model.modules()):
-        if type(module).__name__ in layers:
-            fully_shard(module, mesh=mesh)
+    for layer in layers_of(model):
+        fully_shard(layer, mesh=mesh)
     fully_shard(whole, mesh=mesh)
+
+
+def layers_of(model: Model) -> list[nn.Module]:
+    """The modules that compute one after the other, each of which is a group of shards."""
+    names = set(getattr(model, "_no_split_modules", None) or ())
+    return [module for module in model.modules() if type(module).__name__ in names]
 
 
 def whole_tensor(tensor: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,7 @@ from rft.execute.mending import mended
 from rft.execute.mirror import mirror_of
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
+from rft.execute.telling import tell_plan
 from rft.infra.disk import StoreError
 from rft.infra.driver import Driver
 from rft.infra.graph import Event, Result, Task
@@ -37,9 +38,8 @@ from rft.infra.stage_store import StageStore
 from rft.infra.stores import absolute, open_store
 from rft.infra.study import Study, holds
 from rft.infra.sweep_log import SweepLog
-from rft.plan.paper_costs import comparison_text
 from rft.plan.sharing import Memo
-from rft.plan.show import Estimator, plan_text
+from rft.plan.show import Estimator
 from rft.plan.sources import Resolver
 from rft.plan.sweep_engine import with_one_engine
 from rft.registry import load_plugins
@@ -86,9 +86,7 @@ def run_sweep(
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
-    log.info(plan_text([c.plan for c in cells], store=store, runtime=cfg.runtime, workers=workers, num_jobs=len(jobs)))
-    if cfg.plan.compare == "table4":
-        log.info("\n" + comparison_text([cell.plan for cell in cells]))
+    tell_plan(cells, store=store, workers=workers, num_jobs=len(jobs))
     if cfg.dry_run:
         return [(cell.plan.cell_id, None) for cell in planned]
     if len({cell.cfg.numerics for cell in cells}) > 1:

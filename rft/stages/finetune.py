@@ -146,7 +146,10 @@ class Finetune(Weights):
         examples = encode_examples(tokenizer, pairs, max_tokens=limit, truncate=self.truncate)
         check_examples([len(example.ids) for example in examples], context=context)
         num_steps = sum(recipe.num_steps(num_reference=count) for count in trainset.references)
-        model = load_model(base.folder, device=resolve_device(work.runtime.device), dtype="float32")
+        device = (
+            "cpu" if work.runtime.shard else resolve_device(work.runtime.device)
+        )  # shards are taken there one by one
+        model = load_model(base.folder, device=device, dtype="float32")
         if work.runtime.packing:
             check_packing(model, examples)
         if recipe.lora is not None:

@@ -79,7 +79,9 @@ class Weights(Stage[ModelFolder]):
     ) -> Upkeep:
         """What its training tells and keeps (rft.core.fitting). `whole_matrices`: its optimiser cannot move shards."""
         from rft.core.fitting import Upkeep
+        from rft.infra.devices import resolve_device
 
+        shard = work.runtime.shard and not whole_matrices
         return Upkeep(
             stage=f"stage {self.kind} {self.key[:8]} ({self.label})",
             rate_key=rate_key,
@@ -89,7 +91,8 @@ class Weights(Stage[ModelFolder]):
             checkpoint_s=60.0 * work.runtime.checkpoint_minutes,
             flops_per_step=flops_per_step,
             processes=work.runtime.processes,
-            shard=work.runtime.shard and not whole_matrices,
+            shard=shard,
+            device=resolve_device(work.runtime.device) if shard else None,
             gradient_checkpointing=work.runtime.gradient_checkpointing,
         )
 

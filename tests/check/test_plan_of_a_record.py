@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from composing import compute, tiny
 from synthetic_study import seal_cell
 
 from rft.check.finding import Finding, Verdict
@@ -160,3 +161,28 @@ def test_names_that_only_the_study_can_tell(place: Path):
     manifest = read_json(place / "study" / STUDY_FILE)
     write_json(place / "study" / STUDY_FILE, {**manifest, "study": "other"})
     assert "its list of cells" not in text_of([one for one in verify(place / "study", Asked()) if "rft" in one.place])
+
+
+def test_a_further_test_set_is_held_to_its_plan_too(place: Path):
+    words = ("method=sft", "train_seed=1", "k=2", "temperature=1.5", "eval.vote_k=2", f"store.root={place / '.store'}")
+    further = ("eval.sets=[harder]", "+eval_sets.harder.world.max_steps=4", "+eval_sets.harder.eval_problems=8")
+    folder, store = compute(tiny(*words, *further), study=place / "study"), looked_at(str(place / ".store"))
+    row = read_json(folder / RECORD_FILE)
+    found = list(planned_findings(Record.from_json(row), folder, store))
+    assert {one.verdict for one in found} == {Verdict.SAME}
+    assert {one.place for one in found} > {
+        f"{row['cell_id']} on harder",
+        f"{row['cell_id']}, {row['sets'][0]['files']['outcomes']}",
+    }
+    edits: list[tuple[Callable[[Row], object], str]] = [
+        (lambda one: one["stages"].pop(), "stages lack"),
+        (lambda one: one["cost"][0].update(makes=True), "makes is True"),
+        (lambda one: one.update(name="svamp"), "is not that of its name and setting"),
+        (lambda one: one["setting"].update({"data.world.max_steps": 3}), "is not that of its name and setting"),
+        (lambda one: one["files"].update(samples="curve.jsonl.gz"), "files.samples is 'curve.jsonl.gz'"),
+        (lambda one: one["data"]["dataset"].update(num_test=1), "harder.data.dataset is"),
+    ]
+    for change, said in edits:
+        row = read_json(folder / RECORD_FILE)
+        change(row["sets"][0])
+        assert said in text_of(list(planned_findings(Record.from_json(row), folder, store))), said

@@ -95,6 +95,9 @@ def test_llama_counts_follow_from_the_shape(name: str):
     model = _model(name)
     assert (model.num_params, model.num_params_non_embedding) == llama_counts(name)
     assert (model.num_layers, model.width) == LLAMA_SHAPES[name][:2]
+    assert model.shape is not None
+    shape = (model.shape.num_heads, model.shape.num_kv_heads, model.shape.mlp_width, model.shape.vocab)
+    assert shape == LLAMA_SHAPES[name][2:6]
 
 
 @pytest.mark.parametrize("name", PYTHIA_NON_EMBEDDING)

@@ -17,7 +17,7 @@ from rft.core.tokenization import Prompt
 
 pytest.importorskip("openai")
 
-from rft.core.sampling import openai_backend
+from rft.core.sampling import openai_backend, openai_client
 from rft.core.sampling.openai_backend import Chat, OpenAISampler
 from rft.core.sampling.openai_client import Endpoint, Report, ServerError, report
 
@@ -231,6 +231,17 @@ def test_a_server_that_is_not_there_is_said_with_its_address():
     with scripted_server(always(completion())) as url:
         pass
     with pytest.raises(ValueError, match=rf"the server at {url} is not reached .*start it, or mend base_url"):
+        report(Endpoint(url, "m"), chat=False)
+
+
+def test_a_list_of_models_that_does_not_come_is_said_with_the_time_that_it_had(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(openai_client, "LIST_TIMEOUT_S", 0.2)
+
+    def late(path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        time.sleep(1.0)
+        return 200, completion()
+
+    with scripted_server(late) as url, pytest.raises(ValueError, match=r"did not answer within 0.2 s"):
         report(Endpoint(url, "m"), chat=False)
 
 

@@ -47,10 +47,11 @@ def test_shards_of_one_process_are_refused() -> None:
         tiny("runtime.shard=true")
 
 
+LORA = ("train.lora_rank=4", "train.lora_alpha=8")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("recipe", "shard"), [((), "false"), ((), "true"), (("train.lora_rank=4", "train.lora_alpha=8"), "false")]
-)
+@pytest.mark.parametrize(("recipe", "shard"), [((), "false"), ((), "true"), (LORA, "false"), (LORA, "true")])
 def test_two_processes_have_the_curve_of_one(recipe: tuple[str, ...], shard: str, tmp_path: Path) -> None:
     cfg = tiny("method=sft", "model.arch.num_layers=2", *recipe)
     *inputs, stage = in_order([plan(cfg, resolve(cfg)).read.trained.weights])

@@ -15,6 +15,7 @@ from analysis.load.studies import load_studies
 from analysis.plot_scaling import parse
 from hydra_plugins.rft_sweepers.grids import GridsSweeper, _texts
 from rft import cli
+from rft.cli.study import _asked, _has
 from rft.execute.sweep import _tell_faults
 from rft.infra.graph import Event, Result, Task
 from rft.infra.progress import Progress
@@ -155,6 +156,21 @@ def test_study_drop_says_which_cells_go_and_deletes_nothing(drawn: Path, capsys:
     assert "no cell has k=16" in capsys.readouterr().err
     assert cli.call(["study", "drop", str(drawn), "methd=rft"]) == 2
     assert "no cell has the key 'methd'; did you mean method?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "asked", "same"),
+    [
+        (["a", "b"], "union=[a,b]", True),
+        (["a", "b"], "union=[b,a]", False),
+        (["a", "b"], "union=a", False),
+        ([], "union=[]", True),
+        (4, "union=1,4", True),
+    ],
+)
+def test_a_list_is_named_as_on_the_command_line(value: object, asked: str, same: bool):
+    known = {"union": value}
+    assert _has(known, *_asked(asked, {"cell": known})) is same
 
 
 def test_one_fault_is_told_once(caplog: pytest.LogCaptureFixture):

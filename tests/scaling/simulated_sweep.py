@@ -1,18 +1,20 @@
 """A sweep in simulated time: the graph code that every executor uses, workers and stages that only pass time.
 
-    python tests/scaling/simulated_sweep.py --cells 100000 --workers 1000 --figure docs/figures/simulated-sweep.png
+    python tests/scaling/simulated_sweep.py --cells 100000 --workers 1000 --latency-s 0 1 --out docs/simulated-sweep.json
+    python tests/scaling/sweep_figure.py docs/simulated-sweep.json docs/simulated-sweep.png
 
 Stages have the kinds and dependencies that planning gives a grid of 4 fractions, SFT, and RFT with its matched control at
 five k (44 cells and 298 stages a base). Their medians are guesses for a model of a billion parameters on one GPU; what a
 stage really takes is drawn around what the graph is told (log-normal). The bound, which no schedule beats: all work over the
 number of workers, or the longest chain if that is more. `latency_s`: what an engine adds to every stage (docs/scaling.md has
-measured ones). Prints one JSON object: simulated hours, the share by which they exceed the bound, how long workers idle, and
-the processor time that the graph code itself takes for a stage.
+measured ones). A JSON object for each latency: simulated hours, the share by which they exceed the bound, how long workers
+idle, the processor time that the graph code itself takes for a stage, and how many stages are at work over time.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import heapq
 import json
 import math
@@ -22,7 +24,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -167,32 +171,17 @@ def _longest_chain(tasks: list[Task], took_s: dict[str, float]) -> float:
     return longest
 
 
-def draw(run: Run, path: Path) -> None:
-    """How many workers are at work over time, beside the bound."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+def at_work(run: Run, *, points: int = 600) -> dict[str, list[float]]:
+    """Hours and the number of stages at work just then, at about so many of the moments at which one begins or ends."""
     steps = sorted([(at, 1) for at in run.began_s.values()] + [(at, -1) for at in run.ended_s.values()])
-    times, counts, count = [], [], 0
+    hours, counts, count = [0.0], [0.0], 0
     for number, (at, change) in enumerate(steps):
         count += change
-        if number % max(1, len(steps) // 4000) == 0 or number == len(steps) - 1:
-            times.append(at / 3600)
+        is_last_of_moment = number + 1 == len(steps) or steps[number + 1][0] > at
+        if is_last_of_moment and (number % max(1, len(steps) // points) == 0 or len(steps) - number <= points):
+            hours.append(round(at / 3600, 4))
             counts.append(count)
-    figure, axes = plt.subplots(figsize=(7, 3))
-    axes.step(times, counts, where="post", linewidth=0.8)
-    axes.axvline(run.told.bound_h, color="black", linestyle="--", linewidth=0.8, label="bound")
-    axes.set_xlabel("simulated hours")
-    axes.set_ylabel("stages at work")
-    axes.set_title(
-        f"{run.told.stages:,} stages on {run.told.workers:,} workers, {run.told.over_bound:.2%} over the bound"
-    )
-    axes.legend(loc="lower left")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    return {"hours": hours, "stages": counts}
 
 
 def main() -> None:
@@ -200,14 +189,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=1_000)
-    parser.add_argument("--latency-s", type=float, default=0.0)
+    parser.add_argument("--latency-s", type=float, default=[0.0], nargs="+")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    run = simulate(sweep(options.cells), workers=options.workers, latency_s=options.latency_s, seed=options.seed)
-    print(json.dumps(asdict(run.told)))
-    if options.figure is not None:
-        draw(run, options.figure)
+    gc.disable()  # no cycles here, and looking for them takes long among so many objects
+    tasks = sweep(options.cells)
+    num_cells = sum(task.group == "record" for task in tasks)
+    told: list[dict[str, Any]] = []
+    for latency_s in options.latency_s:
+        run = simulate(tasks, workers=options.workers, latency_s=latency_s, seed=options.seed)
+        print(json.dumps(asdict(run.told)), flush=True)
+        told.append({**asdict(run.told), "at_work": at_work(run)})
+        if options.out is not None:  # what there is so far
+            options.out.write_text(json.dumps({"date": f"{date.today()}", "cells": num_cells, "runs": told}) + "\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NO_KEY = "none"  # the client wants one even where the server does not
 PROBE = "1 + 1 ="
-LIST_TIMEOUT_S = 10.0
+LIST_TIMEOUT_S = 60.0  # of the list of models: a server that is busy loading one may take its time
 # What a server's own defaults (a model's generation_config.json) would add to temperature and top_p, undone
 NEUTRAL: dict[ServerKind, dict[str, Any]] = {
     ServerKind.vllm: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -149,7 +149,8 @@ def _listed(endpoint: Endpoint) -> Any:
     """
     import openai
 
-    with told(endpoint, ValueError), endpoint.open(max_retries=0, timeout=LIST_TIMEOUT_S) as client:
+    hurried = dataclasses.replace(endpoint, timeout_s=min(endpoint.timeout_s, LIST_TIMEOUT_S))  # as the message says
+    with told(hurried, ValueError), hurried.open(max_retries=0) as client:
         try:
             models = client.models.list().data or []
         except openai.APIStatusError as error:

@@ -213,6 +213,7 @@ def test_an_amount_that_nobody_measured_is_predicted_without_a_truth(points: Seq
         ("k=many", "'many' is no number: give 0.5, 1/8 or 16"),
         ("model=nano-z", "no base is called 'nano-z'; there are nano-l, nano-m, nano-s, nano-xs"),
         ("model=nano-xs,nano-s,nano-m,nano-l", "no series has model="),
+        ("k=0", "'0' is no amount: give one above 0"),
     ],
 )
 def test_the_command_says_what_it_cannot_do(folder: Path, hold_out: str, message: str, tmp_path: Path, capsys):

@@ -8,6 +8,7 @@ With `report=True` the same parts also become one HTML file, OUT/report.html (an
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from analysis.tables.sets import sets_table
 from rft.archive.files import on_disk
 from rft.records import FAILURE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, write_json
 from rft.registry import load_plugins
+from rft.whole import refuse_linked, write_bytes, write_text
 
 OF_SETS = "outcomes-*.jsonl.gz"  # outcomes on further test sets
 READ_FILES = (STUDY_FILE, RECORD_FILE, FAILURE_FILE, OUTCOMES_FILE, OF_SETS, PATHS_FILE)
@@ -82,6 +84,8 @@ def draw_study(
     load_plugins(plugins)
     if paper_alone:
         return draw_paper(out=out, report=report, part=part)
+    for folder in folders:
+        refuse_linked(out, inside=folder)
     if part.figure is not None:
         return draw_one(folders, out=out, overlay=overlay, part=part)
     stamp = fingerprint(folders, overlay=overlay, report=report, part=part)
@@ -92,7 +96,7 @@ def draw_study(
     text = _draw_folders(folders, out=out, overlay=overlay, report=report, part=part)
     for stale in earlier - set(drawn_in(text, out=out)):
         stale.unlink(missing_ok=True)
-    (out / SUMMARY_FILE).write_text(f"{_sealed(stamp, text)}\n{text}\n", encoding="utf-8")
+    write_text(out / SUMMARY_FILE, f"{_sealed(stamp, text)}\n{text}\n")
     return text
 
 
@@ -304,7 +308,9 @@ def save_figure(drawing: Drawing, *, out: Path) -> str:
     drawing.figure.draw_without_rendering()  # lays out once; each save would otherwise do it again
     drawing.figure.set_layout_engine(None)  # and not "none": with that placeholder matplotlib draws twice for each save
     for ending, metadata in FORMS.items():
-        drawing.figure.savefig(out / f"{drawing.name}.{ending}", dpi="figure", metadata=metadata)
+        drawn = io.BytesIO()
+        drawing.figure.savefig(drawn, format=ending, dpi="figure", metadata=metadata)
+        write_bytes(out / f"{drawing.name}.{ending}", drawn.getvalue())
     return f"figure: {out / drawing.name}.png{OTHER_FORMS}"
 
 
@@ -330,12 +336,12 @@ def write_texts(
     sets: Grid | None = None,
 ) -> list[str]:
     """Claims with what they leave out, the paper's tables in three forms, and all records as CSV."""
-    (out / "records.csv").write_text(records_csv(table, outcomes), encoding="utf-8")
-    (out / "claims.md").write_text(claims_text(claims, notes=notes), encoding="utf-8")
+    write_text(out / "records.csv", records_csv(table, outcomes))
+    write_text(out / "claims.md", claims_text(claims, notes=notes))
     grids = paper_tables(table, outcomes) | ({"table_sets": sets} if sets is not None and sets.rows else {})
     for name, grid in grids.items():
         for ending, text in grid.texts().items():
-            (out / f"{name}.{ending}").write_text(text, encoding="utf-8")
+            write_text(out / f"{name}.{ending}", text)
     lines = [f"claims: {out / 'claims.md'}", f"records: {out / 'records.csv'}"]
     return [*lines, *([f"{TABLES_LINE}{', '.join(grids)}"] if grids else [])]
 

@@ -116,8 +116,9 @@ def run(cell: Plan) -> Record:
 
 
 def records(folder: Path | str) -> list[Record]:
-    """The finished records of one study, as they were written."""
-    from rft.archive.files import json_at, present
+    """The finished records of one study, as they were written. Raises ValueError for one that was edited since."""
+    from rft.archive.files import present
+    from rft.archive.sound import sound_record
     from rft.infra.study import Study
     from rft.records import RECORD_FILE
 
@@ -125,7 +126,7 @@ def records(folder: Path | str) -> list[Record]:
     if not study.cells():
         raise ValueError(f"{folder} is no study with cells: give a folder below {OUTPUTS} that a run has written")
     paths = [study.path_of(entry["folder"]) / RECORD_FILE for entry in study.cells()]
-    return [Record.from_json(json_at(path)) for path in paths if present(path)]
+    return [sound_record(path.parent) for path in paths if present(path)]
 
 
 def read(*folders: Path | str, test_set: str | None = None, sweep: str | None = None) -> Results:

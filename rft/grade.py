@@ -29,11 +29,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rft.records import SHOWN_FILE, Outcome, Score, whole_file
+from rft.records import SHOWN_FILE, Outcome, Score
 from rft.text import answers
 from rft.text.rows import GREEDY, Row, draw_field, flag_field, model_field, numbered_rows, text_field
 from rft.text.scoring import rivals
 from rft.votes import Tally, pool_scores
+from rft.whole import whole_file
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What crosses boundaries: problems, samples, outcomes and the record of a cell, with JSON in and out.
 
-This is the bottom of the import ladder: it imports the standard library alone, and `analysis/` reads a study through it.
+This is the bottom of the import ladder: beside the standard library it imports rft.shape and rft.whole alone, and `analysis/`
+reads a study through it.
 
     problems = [Problem.from_json(row) for row in read_jsonl(folder / "train.jsonl")]
     record = Record.from_json(read_json(folder / "record.json"))
@@ -20,13 +21,15 @@ import gzip
 import io
 import json
 import math
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import Any, TextIO
+from typing import Any
+
+from rft.shape import refuse_odd_parts, refuse_odd_set
+from rft.whole import beside, own_file
 
 SCHEMA_VERSION = 2
 
@@ -192,6 +195,7 @@ class SetRecord:
     @staticmethod
     def from_json(row: dict[str, Any]) -> SetRecord:
         """From an entry of `sets` of a parsed record.json."""
+        refuse_odd_set(row)
         scores = {kind: _scores(f"sets.{row['name']}.{kind}", row[kind]) for kind in SCORE_KINDS}
         return SetRecord(**{**row, **scores, "cost": [StageCost(**cost) for cost in row["cost"]]})
 
@@ -240,6 +244,7 @@ class Record:
             odd = [name for name, kind in KINDS.items() if not isinstance(row[name], kind)]
             if odd:
                 raise ValueError(f"record has {odd[0]} {row[odd[0]]!r:.80}, which is no {KINDS[odd[0]].__name__}")
+            refuse_odd_parts(row)
             values = {name: row[name] for name in names} | {kind: _scores(kind, row[kind]) for kind in SCORE_KINDS}
             values["cost"] = [StageCost(**cost) for cost in row["cost"]]
             return Record(**values, sets=[SetRecord.from_json(one) for one in row.get("sets", [])])
@@ -341,7 +346,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write rows as JSON lines (gzipped, without a time stamp, when the name ends in .gz), whole or not at all; returns how
     many."""
     count = 0
-    with _beside(path) as scratch, open(scratch, "wb") as raw:
+    with beside(path) as scratch, open(scratch, "xb") as raw:
         binary = gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.name.endswith(".gz") else raw
         with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as file:  # type: ignore[arg-type]
             for row in rows:
@@ -351,41 +356,10 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all: a reader never sees half a file. Raises ValueError for NaN and infinities."""
-    with whole_file(path) as file:
+    """Write JSON whole or not at all, in place of a link of that name. Raises ValueError for NaN and infinities."""
+    with own_file(path) as file:
         json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A text file that is at `path` once all is written and on disk; after an error what was there before stays.
-
-    Written beside the target and renamed over it; a link stays a link. A stream (a pipe, /dev/stdout) is written as it comes,
-    at its end.
-    """
-    if (path.is_relative_to("/dev") and not path.is_relative_to("/dev/shm")) or path.is_fifo():
-        with open(path, "a", encoding="utf-8") as file:  # "w" would empty the file that standard output appends to
-            yield file
-        return
-    with _beside(path.resolve()) as scratch, open(scratch, "w", encoding="utf-8") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A file's name beside its own while it is written; it takes its place at the end, and is gone after an error."""
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        yield scratch
-        os.replace(scratch, target)
-    except OSError as error:
-        error.filename = error.filename or str(target)  # a full disk's own message names no file
-        raise
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:

@@ -24,11 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rft.records import Problem, Sample, whole_file
+from rft.records import Problem, Sample
 from rft.text import answers, selection
 from rft.text.dedup import TIE_BREAKS, thin
 from rft.text.path_keys import EQUATIONS, path_equations
 from rft.text.rows import draw_field, flag_field, model_field, numbered_rows, text_field
+from rft.whole import whole_file
 
 Origin = tuple[str, str, int]  # id, model, draw
 

@@ -46,19 +46,39 @@ def entries_of(manifest: Any, *, path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path} is no manifest of a study: it lists no cells")
     for entry in cells:
         folder = entry.get("folder") if isinstance(entry, dict) else None
-        if not isinstance(folder, str) or folder in _NO_NAMES or _PARTED.search(folder) or "cell_id" not in entry:
+        if (
+            not isinstance(folder, str)
+            or folder in _NO_NAMES
+            or _PARTED.search(folder)
+            or not isinstance(entry.get("cell_id"), str)
+        ):
             raise ValueError(
                 f"{path} lists {entry!r}: a cell has a cell_id, and a folder directly in the study, no path"
             )
     return cells
 
 
+def study_named(manifest: Any, *, path: Path) -> str:
+    """The study's name in a manifest that was read from `path`. Raises ValueError where it has none."""
+    name = manifest.get("study") if isinstance(manifest, dict) else None
+    if not isinstance(name, str):
+        raise ValueError(f"{path} is no manifest of a study: its study is {name!r:.80}, not a name")
+    return name
+
+
 def sweeps_of(manifest: Mapping[str, Any]) -> list[Sweep]:
     """The sweeps of a manifest, oldest first; none where it was written before they were noted. Raises ValueError."""
     try:
-        return [Sweep(**{**row, "cells": tuple(row["cells"])}) for row in manifest.get("sweeps", [])]
+        return [_sweep(row) for row in manifest.get("sweeps", [])]
     except (TypeError, KeyError) as error:
         raise ValueError(f"the manifest's sweeps are none: {type(error).__name__}: {error}") from error
+
+
+def _sweep(row: Mapping[str, Any]) -> Sweep:
+    found = Sweep(**{**row, "cells": tuple(row["cells"])})
+    if not isinstance(found.number, int) or not isinstance(found.command, str):
+        raise TypeError(f"sweep {found.number!r:.40} of the command {found.command!r:.40}")
+    return found
 
 
 def sweep_named(manifest: Mapping[str, Any], name: str, *, folder: Path) -> Sweep:

@@ -179,4 +179,7 @@ def slope_estimate(line: LineFit, *, groups: Sequence[Contrast] = (), outcomes: 
         scaled = [(points, tuple(w * np.asarray(f))) for (points, f), w in zip(groups, weights, strict=True)]
         found = mean_contrast(scaled, outcomes)
         these = None if found is None else found.these_bases
-    return Estimate(line.b, line.se_b, line.df, 1, 0, Kind.BASES, num_draws=line.n, num_bases=line.n, these=these)
+    return Estimate(
+        line.b, line.se_b, line.df, 1, 0, Kind.BASES, num_draws=line.n, num_bases=line.n, num_fitted=2, these=these,
+        var_units=line.n * line.se_b**2, var_items=0.0,  # more bases, as spread out on the axis as these
+    )  # fmt: skip

@@ -97,6 +97,28 @@ def claims_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
     return "\n".join(lines)
 
 
+def rulings_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
+    """Markdown: one short row per claim: verdicts with the difference and its interval for new bases, and no reasons."""
+    lines = ["| | claim | " + " | ".join(studies) + " |", "|---" * (len(studies) + 2) + "|"]
+    for row in zip(*studies.values(), strict=True):
+        mark = f"**{row[0].claim}**" if row[0].primary else row[0].claim
+        lines.append(f"| {mark} | {row[0].title} | " + " | ".join(map(_short, row)) + " |")
+    return "\n".join([*lines, "", RULINGS_NOTE])
+
+
+RULINGS_NOTE = (
+    "Bold: primary contrasts (Holm's correction over them). In brackets: the claim's statistic with its 95 % interval for "
+    "new bases of this kind. Not separable: neither holds beyond chance; not testable: what the test needs was not run."
+)
+
+
+def _short(result: ClaimResult) -> str:
+    if result.ruling is Ruling.NOT_TESTABLE or result.estimate is None or result.estimate.new_bases is None:
+        return result.ruling.value
+    low, high = result.estimate.interval()
+    return f"{result.ruling.value} ({result.estimate.value:+.2f} {result.unit}, {low:+.2f} to {high:+.2f})"
+
+
 def facts_of(result: ClaimResult) -> list[str]:
     """What a ruling rests on, one sentence each: margin, error, p before and after Holm, exploratory details."""
     facts = [f"margin ±{result.margin:g} {result.unit}"] if result.margin is not None else []

@@ -20,9 +20,10 @@ from analysis.load.cells import Cell, Table
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.studies import load_studies
-from rft.archive.files import json_at, present, rows_at
+from rft.archive.files import present, rows_at
+from rft.archive.sound import sound_record
 from rft.changes import NONE, changed_values
-from rft.records import RECORD_FILE, SHOWN_FILE, Record
+from rft.records import SHOWN_FILE, Record
 
 SAME_FOR_ALL = object()  # equals no value of a setting
 Row = dict[str, Any]
@@ -121,7 +122,7 @@ def _key(cell: Cell, but: set[str]) -> str:
 def record_of(cell: Cell) -> Record:
     """All that its folder says."""
     assert cell.folder is not None, "a cell that was measured"
-    return Record.from_json(json_at(cell.folder / RECORD_FILE))
+    return sound_record(cell.folder)
 
 
 def greedy_texts(cell: Cell) -> dict[str, Row]:

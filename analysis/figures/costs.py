@@ -62,7 +62,8 @@ def accuracy_against_cost(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
     for panel, (title, amount) in zip(axes[0], amounts.items(), strict=True):
         for label, group in series_by_label(shown).items():
             style = method_series_style(group[0], shown, looks)
-            look = {"linestyle": "none", **{key: style[key] for key in ("marker", "markerfacecolor") if key in style}}
+            look: dict[str, Any] = {key: style[key] for key in ("marker", "markerfacecolor") if key in style}
+            look["linestyle"] = "none"
             legends[1].setdefault(re.sub(r" k=\d+", "", label), panel.plot([], [], color="#555555", **look)[0])
             for base, name in looks.names.items():
                 members = where(group, base=base)

@@ -66,6 +66,7 @@ class Drawing:
 NAMES = {"self_made": "Self-made data against SFT", "emitted_paths": "Distinct paths of draws on test questions"}
 WORDS = {
     "sft": "SFT",
+    "rft": "RFT",
     "loss": "pretraining loss",
     "distinct": "distinct paths per question",
     "all": "all settings",

@@ -91,7 +91,7 @@ def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
     order = sorted(where(counted, k=k), key=lambda p: list(names).index(p.cell.base))
     return k, {
         _pool_name(p, names): Pool(
-            p.cell.base, p.cell.draws or k, {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS}
+            p.cell.base, int(p.cell.draws or k), {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS}
         )
         for p in order
     }

@@ -32,8 +32,9 @@ from analysis.load.records import load_cells, with_one_unit
 from analysis.stats.sharing import alone_words, one_value
 from rft.archive.files import archive_of, json_at, present
 from rft.archive.seals import changed_files, edited, sealed
-from rft.records import FAILURE_FILE, RECORD_FILE, STUDY_FILE
-from rft.sweeps import entries_of, sweep_named
+from rft.archive.sound import reason_of
+from rft.records import RECORD_FILE, STUDY_FILE
+from rft.sweeps import entries_of, study_named, sweep_named
 
 
 def load_studies(folders: Sequence[Path], *, test_set: str | None = None, sweep: str | None = None) -> Table:
@@ -57,9 +58,8 @@ def load_studies(folders: Sequence[Path], *, test_set: str | None = None, sweep:
 
 
 def _why_not_scored(cell: Cell, test_set: str) -> str:
-    failure = cell.folder / FAILURE_FILE if cell.folder is not None else None
-    if failure is not None and present(failure):
-        return f"not scored on {test_set}: {json_at(failure)['reason']}"
+    if cell.folder is not None and (reason := reason_of(cell.folder)) is not None:
+        return f"not scored on {test_set}: {reason.text}"
     return f"not scored on {test_set}: run the study again with eval.sets=[{test_set}], which computes nothing else"
 
 
@@ -260,7 +260,12 @@ def _difference(one: Cell, other: Cell) -> str:
 
 def _load_folder(folder: Path, *, sweep: str | None) -> Table:
     if present(folder / RECORD_FILE):
-        return Table(tuple(load_cells(folder)))
+        try:
+            found = load_cells(folder)
+        except ValueError as error:
+            raise ValueError(f"{folder}: unreadable record: {error}") from None
+        kept, edited_ones = _as_written(found, folder)
+        return Table(tuple(kept), tuple(edited_ones))
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; give a study folder, e.g. multirun_outputs/quickstart")
     if (folder / STUDY_FILE).is_file():
@@ -274,6 +279,7 @@ def _load_folder(folder: Path, *, sweep: str | None) -> Table:
 def _load_manifest(folder: Path, *, sweep: str | None) -> Table:
     manifest = json_at(folder / STUDY_FILE)
     entries = entries_of(manifest, path=folder / STUDY_FILE)
+    study = study_named(manifest, path=folder / STUDY_FILE)
     cells: list[Cell] = []
     missing: list[Missing] = []
     chosen = None if sweep is None else sweep_named(manifest, sweep, folder=folder).cells
@@ -283,7 +289,7 @@ def _load_manifest(folder: Path, *, sweep: str | None) -> Table:
         place = folder / entry["folder"]
         result = _cells_or_reason(place, cell_id=entry["cell_id"])
         if isinstance(result, str):
-            missing.append(Missing(manifest["study"], entry["cell_id"], result))
+            missing.append(Missing(study, entry["cell_id"], result))
         else:
             kept, edited_ones = _as_written(result, place)
             cells += kept
@@ -297,11 +303,10 @@ def _cells_or_reason(place: Path, *, cell_id: str) -> list[Cell] | str:
     A record of another cell (left over from an edited sweep) does not count.
     """
     if not present(place / RECORD_FILE):
-        if not present(place / FAILURE_FILE):
+        reason = reason_of(place)
+        if reason is None:
             return "not run yet, or still running"
-        failure = json_at(place / FAILURE_FILE)
-        stage = failure.get("stage")
-        return f"{stage}: {failure['reason']}" if stage else str(failure["reason"])
+        return f"{reason.stage}: {reason.text}" if reason.stage else reason.text
     try:
         found = load_cells(place)
     except ValueError as error:

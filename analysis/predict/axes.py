@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.load.labels import method_label, setting_label
 from analysis.load.names import base_names, base_order, value_text
@@ -37,10 +37,23 @@ class Axis:
         """Whether its values are bases."""
         return self.name == MODEL
 
+    def among(self, points: Sequence[Point]) -> Axis:
+        """The axis in a unit that all points have: of models whose compute is not known of all, their parameters.
+
+        FLOPs of some beside parameters of others would put a small model above a large one.
+        """
+        if self.of_models and any(self.size(point) is None for point in points):
+            return replace(self, size=_params, unit="parameters")
+        return self
+
 
 def _compute(point: Point) -> float | None:
     flops = pretrain_flops(point.cell)
-    return flops if math.isfinite(flops) else point.cell.num_params
+    return flops if math.isfinite(flops) else None
+
+
+def _params(point: Point) -> float | None:
+    return point.cell.num_params
 
 
 def _quality(point: Point) -> float | None:
@@ -71,13 +84,15 @@ class Series:
 
 def series_of(points: Sequence[Point], *, axis: Axis) -> list[Series]:
     """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none."""
-    usable = [p for p in points if axis.size(p) and axis.coordinate(p) is not None and not p.cell.post_trained]
-    names = base_names(p.cell for p in points)
+    usable = [p for p in points if axis.coordinate(p) is not None and not p.cell.post_trained]
+    names, whole = base_names(p.cell for p in points), axis
     groups: dict[tuple[object, ...], list[Point]] = {}
     for point in usable:
         groups.setdefault(_apart(point, axis), []).append(point)
     found = []
-    for members in groups.values():
+    for group in groups.values():
+        axis = whole.among(group)
+        members = [point for point in group if axis.size(point)]
         if len(members) < 2 or (axis.of_models and texts_differ(members)) or (axis.name == "k" and _untrained(members)):
             continue
         ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))

@@ -93,6 +93,7 @@ def _shown(points: Sequence[Point], asked: HoldOut | None, *, about: str, out: P
     from analysis.predict.rows import every_row, named_rows
     from analysis.study import save_figure
     from analysis.tables.results import wrap
+    from rft.whole import write_text
 
     rows = every_row(points) if asked is None else named_rows(points, asked)
     if not rows:
@@ -100,7 +101,7 @@ def _shown(points: Sequence[Point], asked: HoldOut | None, *, about: str, out: P
             "no two settings of these cells differ in model, data_frac or k alone: there is nothing to fit"
         )
     out.mkdir(parents=True, exist_ok=True)
-    (out / CSV_FILE).write_text(tables(rows, points).held.comma_separated(), encoding="utf-8")
+    write_text(out / CSV_FILE, tables(rows, points).held.comma_separated())
     drawing = prediction_figure(rows)
     figure = save_figure(drawing, out=out) if isinstance(drawing, Drawing) else wrap(f"no figure: {drawing}")
     return "\n".join([report(rows, points, about=about), f"table: {out / CSV_FILE}", figure])

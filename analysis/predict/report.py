@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from analysis.load.names import short_number
 from analysis.load.points import Point
-from analysis.predict.axes import AXES, Series, series_of
+from analysis.predict.axes import AXES, Series, kin, series_of
+from analysis.predict.paired import seen_of
 from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, RIVALS
 from analysis.predict.rows import TWO_STEP, Row, Score, scores
 from analysis.stats.fits import CEILING, FLOOR, keep_measurable
 from analysis.stats.linear import NotEnough
-from analysis.stats.prediction import CANNOT, FARTHEST, FEWEST, WIDEST, Seen, farthest
+from analysis.stats.prediction import CANNOT, FARTHEST, FEWEST, WIDEST, farthest
 from analysis.tables.grids import Grid
 from analysis.tables.results import align, wrap
 
@@ -31,8 +32,9 @@ NOTE = (
     f"{FLOOR:g} % or above {CEILING:g} % (as '2 of 3'), which no line holds. The form is chosen by AICc on the fitted "
     "settings alone (line, power law to a ceiling, sigmoid; the line stands until another is better by 2, and below five "
     "settings). 95 %: interval for what the cell will measure; beside it the standard errors that it is made of: the curve's "
-    "own, scatter over bases and draws, test problems, and the distance to a form that fits as well. In brackets: no "
-    "prediction, for the reason in the last column."
+    "own, scatter over bases and draws, test problems, and the distance to a form that fits as well. Of data and k, on the "
+    "same draws of the base: what a draw does to all settings alike is no error; the scatter about a curve of few settings "
+    "is that of all bases with such a series. In brackets: no prediction, for the reason in the last column."
 )
 SCORE_NOTE = (
     "Each predictor on the held-out cells that the fitted ones allow to predict; cells of one series share their fits, so "
@@ -130,18 +132,24 @@ def _score_row(axis: str, cut: str, what: str, score: Score) -> tuple[str, ...]:
 
 def _reach(points: Sequence[Point]) -> list[tuple[str, ...]]:
     return [
-        (series.label, _of(len(series.points), left_out=len(keep_measurable(series.points)[1])), _how_far(series))
-        for axis in AXES.values()
-        for series in series_of(points, axis=axis)
+        (
+            series.label,
+            _of(len(series.points), left_out=len(keep_measurable(series.points)[1])),
+            _how_far(series, found),
+        )
+        for found in (series_of(points, axis=axis) for axis in AXES.values())
+        for series in found
     ]
 
 
-def _how_far(series: Series) -> str:
+def _how_far(series: Series, among: Sequence[Series]) -> str:
     used, _ = keep_measurable(series.points)
     axis = series.axis
-    seen = [Seen.of(axis.coordinate(p) or 0.0, p.estimate) for p in used]
+    seen = seen_of(used, axis)
+    others = [keep_measurable(other.points)[0] for other in kin(series, among) if other is not series]
     items = max((p.cell.accuracy.n for p in used if p.cell.accuracy is not None), default=1)
-    end = farthest(seen, num_items=items, num_units=max((p.estimate.num_units for p in used), default=1) or 1)
+    units = max((p.estimate.num_units for p in used), default=1) or 1
+    end = farthest(seen, num_items=items, num_units=units, kin=[seen_of(points, axis) for points in others])
     if isinstance(end, NotEnough):
         return f"{CANNOT}: {end.reason}"
     last = max(cell.u for cell in seen)

@@ -1,11 +1,12 @@
 """What a prediction has to beat, and the same in two steps: functions of the fitted cells and the place of the held-out one.
 
-    rivals(fitted, series, place, relatives=relatives)      # {'largest seen': 41.2, 'parameters': 44.0, 'log-linear': 43.1}
-    two_step(fitted, seen, series, target, place)           # Prediction through a predicted loss
+    rivals(fitted, series, place, seen=seen, relatives=relatives)      # {'largest seen': 41.2, 'parameters': 44.0, ...}
+    two_step(fitted, seen, series, target, place)                      # Prediction through a predicted loss
 
-Of models: the largest seen value; a form on log2 of the parameter count in place of the loss; a straight line on log2 of
-pretraining compute, without loss. Of data and k: the largest seen value; one plane over all bases on log2 of the amount and
-of the parameter count (the slopes are shared); a straight line on log2 of the amount.
+Of models: the value of the largest seen cell; a form on log2 of the parameter count in place of the loss; a straight line on
+log2 of pretraining compute (of parameters where that is not known of all), without loss. Of data and k: the value of the
+largest seen cell; one plane over all bases on log2 of the amount and of the parameter count (the slopes are shared); a
+straight line on log2 of the amount.
 
 Two steps (Bhagia et al. 2024, arXiv 2412.04403, OLMo's model ladder): a power law predicts the loss of the held-out base, a
 sigmoid its accuracy from that. The ladder has an irreducible loss, terms of parameters and tokens apart, and a free floor and
@@ -42,9 +43,17 @@ class Place:
 
 
 def rivals(
-    fitted: Sequence[Point], series: Series, place: Place, *, relatives: Sequence[Sequence[Point]]
+    fitted: Sequence[Point],
+    series: Series,
+    place: Place,
+    *,
+    seen: Sequence[Point],
+    relatives: Sequence[Sequence[Point]],
 ) -> Mapping[str, float | None]:
-    """Percent by rival; None where it cannot be had. `relatives`: fitted points of each base (for data and k)."""
+    """Percent by rival; None where it cannot be had. `relatives`: fitted points of each base (for data and k).
+
+    `seen`: all that are not held out, those at the floor or ceiling too, which no form holds but anybody has seen.
+    """
     axis = series.axis
     ys = [p.estimate.value for p in fitted]
     sizes = [axis.size(p) or math.nan for p in fitted]
@@ -54,7 +63,7 @@ def rivals(
     else:
         by_count = _plane([p for points in relatives for p in points], series, place)
     return {
-        LARGEST: ys[int(np.argmax(sizes))],
+        LARGEST: max(seen, key=lambda point: axis.size(point) or 0).estimate.value,
         PARAMETERS: by_count,
         LOG_LINEAR: _straight(np.log2(sizes).tolist(), ys, math.log2(place.size)),
     }

@@ -20,10 +20,11 @@ import numpy as np
 
 from analysis.load.points import Point
 from analysis.predict.axes import AXES, Axis, Series, kin, series_of
+from analysis.predict.paired import seen_of
 from analysis.predict.rivals import RIVALS, Place, rivals, two_step
 from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough
-from analysis.stats.prediction import Prediction, Seen, Target, predict
+from analysis.stats.prediction import Prediction, Target, predict
 
 ONE_STEP, TWO_STEP = "one step", "two steps"
 
@@ -159,16 +160,16 @@ def _row(
     used, left_out = keep_measurable(fitted)
     design = fitted[-1] if held is None else held
     target = Target(place.coordinate, _num_items(design), max(1, design.estimate.num_units))
-    seen = [Seen.of(series.axis.coordinate(p) or 0.0, p.estimate) for p in used]
-    relatives = [
-        keep_measurable([p for p in other.points if series.axis.size(p) not in gone])[0] for other in kin(series, among)
-    ]
-    found = predict(seen, target)
+    seen = seen_of(used, series.axis, beside=[] if held is None else [held])
+    others = kin(series, among)
+    relatives = [keep_measurable([p for p in other.points if series.axis.size(p) not in gone])[0] for other in others]
+    told = [points for other, points in zip(others, relatives, strict=True) if other is not series]
+    found = predict(seen, target, kin=[seen_of(points, series.axis) for points in told])
     usable = not isinstance(found, NotEnough)
     return Row(
         series, name, num_held, tuple(fitted), left_out, place, found,
         two_step(used, seen, series, target, place) if usable else None,
-        rivals(used, series, place, relatives=relatives) if usable else dict.fromkeys(RIVALS),
+        rivals(used, series, place, seen=fitted, relatives=relatives) if usable else dict.fromkeys(RIVALS),
         None if held is None else held.estimate.value,
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ from analysis.report.solutions import solutions
 from analysis.stats.linear import NotEnough
 from analysis.tables.grids import Grid
 from analysis.tables.matched import compared
+from rft.whole import write_text
 
 HERE = Path(__file__).parent
 REPORT_FILE = "report.html"
@@ -50,7 +51,7 @@ class Material:
 
 def write_report(material: Material, *, path: Path) -> None:
     """Write the file. UTF-8, no reference to anything outside it."""
-    path.write_text(page(material), encoding="utf-8")
+    write_text(path, page(material))
 
 
 def page(material: Material) -> str:

@@ -104,11 +104,17 @@ def _needed(estimate: Estimate) -> tuple[Needed | None, float | None]:
     for part in estimate.judged if above else (estimate,):
         sd, var_items, assumed = spread_of(part)
         problems = part.num_items
-        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, problems=problems, level=level))
+        size = {"problems": problems, "fitted": part.num_fitted, "least": _least(part)}
+        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, level=level, **size))
         assumed_sd = sd if assumed else assumed_sd
     known = [one for one in found if one is not None]
     most = Needed(max(n.draws for n in known), max(n.problems for n in known)) if len(known) == len(found) else None
     return most, assumed_sd
+
+
+def _least(estimate: Estimate) -> int:
+    """The fewest units that can have a verdict, see `_lacking`."""
+    return VERDICT_UNITS if estimate.kind is Kind.BASES else VERDICT_UNITS - 1 + estimate.num_fitted
 
 
 def lacking(estimate: Estimate) -> str:
@@ -124,7 +130,7 @@ def _lacking(estimate: Estimate) -> str:
     if estimate.kind is Kind.DRAWS and estimate.num_draws - estimate.num_bases < VERDICT_UNITS - 1:
         return f"{estimate.num_draws} draws of {estimate.num_bases} base(s), a verdict needs {VERDICT_UNITS} of one"
     if estimate.kind is Kind.BASES and estimate.num_bases < VERDICT_UNITS:
-        return f"{estimate.num_bases} bases of one draw, a verdict over bases needs {VERDICT_UNITS}"
+        return f"{estimate.num_bases} bases, a verdict over bases needs {VERDICT_UNITS}"
     return ""
 
 

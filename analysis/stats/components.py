@@ -6,12 +6,16 @@
 
 Model: value of problem i in replicate r of draw d of configuration c
 
-    y = mu_c + B_d + R_dr + P_i + (BP)_di + e_dri
+    y = mu_c + B_d + R_dr + P_ci + (BP)_di + e_dri
 
-with independent normal effects. Estimates are REML (Patterson & Thompson 1971), by scipy, for any numbers of replicates; all
-cells answer the same problems, so that the likelihood splits into one part for means over problems and one for the rest.
+with independent normal effects (a problem has an effect of its own in each configuration, as it must in points where levels
+differ: so its variance is what a study of one configuration meets). Estimates are REML (Patterson & Thompson 1971), by scipy,
+for any numbers of replicates; all cells answer the same problems, so that the likelihood splits into one part for means over
+problems and one for the rest.
 Intervals are those of Ting, Burdick, Graybill, Jeyaratnam & Lu (1990, J. Statist. Comput. Simul. 35, 135-143) on mean
 squares, with unweighted means where draws have unlike numbers of replicates (Thomas & Hultquist 1978, Ann. Statist. 6, 582).
+Answers vary more in a configuration at 50 % than in one at 10 %. What only replicates can tell apart, the variance of a
+single answer and that of a problem in one draw, rests therefore on the configurations that have replicates.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from analysis.stats.drawn import Draws
 from analysis.stats.nested import Floats
 
 LEVEL = 0.95
+NAMES = ("base", "replicate", "problem", "base_problem", "rest")
+OF_REPEATED = ("base_problem", "rest")
 
 
 @dataclass(frozen=True)
@@ -93,21 +99,28 @@ class _Cells:
 def components(bases: Sequence[Draws]) -> Components:
     """Estimates and intervals; configurations have means of their own and components in common."""
     cells = _cells(bases)
+    known = _known(cells)
+    variances, intervals = reml(cells, known), _intervals(cells)
+    repeated = [draws for draws in bases if any(len(draw) > 1 for draw in draws)]
+    if repeated and len(repeated) < len(bases):
+        part = _cells(repeated)
+        told, of_part, its_intervals = _known(part), reml(part, _known(part)), _intervals(part)
+        known = [name for name in known if name not in OF_REPEATED or name in told]
+        variances |= {name: of_part[name] for name in OF_REPEATED if name in told}
+        intervals |= {name: its_intervals[name] for name in OF_REPEATED if name in told}
+    shown = {name: Component(variances[name], *intervals[name]) for name in known if name in intervals}
+    return Components(**{name: shown.get(name) for name in NAMES})
+
+
+def _known(cells: _Cells) -> list[str]:
+    """The components that a design can tell from the others, or at least has something of."""
     (draws, configurations), count = (cells.draw.shape[1], cells.base.shape[1]), len(cells.values)
-    known = {
-        "base": draws > configurations, "replicate": count > draws, "problem": cells.values.shape[1] > 1,
-        "base_problem": draws > 1 and count > draws and cells.values.shape[1] > 1, "rest": cells.values.shape[1] > 1,
+    several, repeated, problems = draws > configurations, count > draws, cells.values.shape[1] > 1
+    there = {
+        "base": several, "replicate": repeated, "problem": problems and (several or repeated),
+        "base_problem": problems and several and repeated, "rest": problems,
     }  # fmt: skip
-    if count == 1:
-        known["problem"] = False  # one answer a problem: it and the problem are one
-    variances = reml(cells, [name for name, there in known.items() if there])
-    intervals = _intervals(cells)
-    return Components(
-        **{
-            name: Component(variances[name], *intervals[name]) if known[name] and name in intervals else None
-            for name in known
-        }
-    )
+    return [name for name in NAMES if there[name]]
 
 
 def _cells(bases: Sequence[Draws]) -> _Cells:
@@ -150,10 +163,10 @@ class _Likelihood:
         self.y = math.sqrt(self.num) * means
         self.cross = (values - means[:, None]) @ (values - means[:, None]).T
         one, same = np.eye(len(values)), cells.draw @ cells.draw.T
-        every = np.ones_like(one)
+        alike = cells.base @ cells.base.T
         nothing = np.zeros_like(one)
         parts = {
-            "base": (nothing, self.num * same), "replicate": (nothing, self.num * one), "problem": (every, every),
+            "base": (nothing, self.num * same), "replicate": (nothing, self.num * one), "problem": (alike, alike),
             "base_problem": (same, same), "rest": (one, one),
         }  # fmt: skip
         self.parts = [parts[name] for name in names]
@@ -195,7 +208,7 @@ class MeanSquares:
     df: dict[str, float]
     harmonic: float  # replicates a draw
     problems: int
-    draws: int
+    draws: float  # of a configuration, harmonic mean
 
     @staticmethod
     def of(cells: _Cells) -> MeanSquares:
@@ -208,19 +221,19 @@ class MeanSquares:
         num_draws = base_of_draw.sum(axis=0)
         about = by_draw - base_of_draw @ (base_of_draw.T @ by_draw / num_draws[:, None])
         df_draw, df_rep = float(len(sizes) - len(num_draws)), float(num_cells - len(sizes))
-        centre = by_draw.mean(axis=0)
+        centre = base_of_draw.T @ by_draw / num_draws[:, None]
         mean = {
             "base": _ratio((about.mean(axis=1) ** 2).sum(), df_draw),
             "replicate": _ratio((within.mean(axis=1) ** 2).sum(), df_rep),
-            "problem": float(centre.var(ddof=1)) if problems > 1 else 0.0,
+            "problem": _ratio((_centred(centre) ** 2).sum(), len(num_draws) * (problems - 1)),
             "base_problem": _ratio((_centred(about) ** 2).sum(), df_draw * (problems - 1)),
             "rest": _ratio((_centred(within) ** 2).sum(), df_rep * (problems - 1)),
         }
         df = {
-            "base": df_draw, "replicate": df_rep, "problem": float(problems - 1),
+            "base": df_draw, "replicate": df_rep, "problem": float(len(num_draws) * (problems - 1)),
             "base_problem": df_draw * (problems - 1), "rest": df_rep * (problems - 1),
         }  # fmt: skip
-        return MeanSquares(mean, df, 1.0 / float(np.mean(1.0 / sizes)), problems, len(sizes))
+        return MeanSquares(mean, df, 1.0 / float(np.mean(1.0 / sizes)), problems, 1.0 / float(np.mean(1.0 / num_draws)))
 
     def interval(self, name: str, *, level: float = LEVEL) -> tuple[float, float]:
         """A component is its own mean square less a share of another's, and less what is known well."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -29,22 +29,25 @@ MOST_DF = 1e6  # beyond, t is normal to six digits
 VARIANCE_NODES = 200  # where the units' variance may fall by chance: power is then exact to 0.05 %
 
 
-def power_of(difference: float, *, sd: float, var_items: float, units: int, level: float = LEVEL) -> float:
+def power_of(
+    difference: float, *, sd: float, var_items: float, units: int, level: float = LEVEL, fitted: int = 1
+) -> float:
     """Chance that the interval of so many units excludes 0 on the right side.
 
-    `sd`: of one unit's value; `var_items`: variance that units do not shrink. The study will know
+    `sd`: of one unit's value; `var_items`: variance that units do not shrink; `fitted`: means or coefficients that the units'
+    scatter is about (1 for a mean, the configurations of a mean over several, 2 for a slope). The study will know
     the units' variance, and so its degrees of freedom (Satterthwaite), only by estimates: power is the mean over what it may
     find (chi-square), not the power at the true values, which promises up to 1 % too much.
     """
     from scipy import special
 
-    variance = sd**2 / units + var_items
+    variance, own_df = sd**2 / units + var_items, units - fitted
     if variance <= 0:
         return 1.0 if difference else 0.0
-    found = sd**2 / units * _variance_ratios(units - 1)
-    upper = float(upper_ratio(units - 1.0)) * found  # where the interval takes its degrees of freedom
+    found = sd**2 / units * _variance_ratios(own_df)
+    upper = float(upper_ratio(float(own_df))) * found  # where the interval takes its degrees of freedom
     share = upper / (upper + var_items) if sd > 0 else np.zeros(VARIANCE_NODES)
-    df = (units - 1) / np.maximum(share**2, (units - 1) / MOST_DF)
+    df = own_df / np.maximum(share**2, own_df / MOST_DF)
     ends = special.stdtrit(df, 0.5 + level / 2) * np.sqrt(found + var_items)
     return float(np.mean(special.ndtr((abs(difference) - ends) / math.sqrt(variance))))
 
@@ -73,15 +76,25 @@ class Needed:
 
 
 def needed_to_separate(
-    difference: float, *, sd: float, var_items: float, problems: int, power: float = POWER, level: float = LEVEL
+    difference: float,
+    *,
+    sd: float,
+    var_items: float,
+    problems: int,
+    power: float = POWER,
+    level: float = LEVEL,
+    fitted: int = 1,
+    least: int = VERDICT_UNITS,
 ) -> Needed | None:
-    """The fewest draws (at least VERDICT_UNITS) with that power on the problems that there are, or on twice, four times as
+    """The fewest draws (at least `least`) with that power on the problems that there are, or on twice, four times as
     many and so on; None where no feasible study has it. `var_items` holds for the problems that there are.
     """
     count = problems
     while difference and (count <= MOST_PROBLEMS or count == problems):
         fixed = var_items * problems / count if count else var_items
-        draws = units_to_separate(difference, sd=sd, var_items=fixed, power=power, level=level)
+        draws = units_to_separate(
+            difference, sd=sd, var_items=fixed, power=power, level=level, fitted=fitted, least=least
+        )
         if draws is not None:
             return Needed(draws, count)
         if not count or not var_items:
@@ -98,14 +111,17 @@ def units_to_separate(
     power: float = POWER,
     most: int = MOST_DRAWS,
     level: float = LEVEL,
+    fitted: int = 1,
+    least: int = VERDICT_UNITS,
 ) -> int | None:
-    """Fewest units (at least five) with that power; None when `most` do not reach it."""
-    if difference == 0 or power_of(difference, sd=sd, var_items=var_items, units=most, level=level) < power:
+    """Fewest units (at least `least`) with that power; None when `most` do not reach it."""
+    power_at = partial(power_of, difference, sd=sd, var_items=var_items, level=level, fitted=fitted)
+    if difference == 0 or least > most or power_at(units=most) < power:
         return None
-    low, high = VERDICT_UNITS, most
+    low, high = least, most
     while low < high:
         middle = (low + high) // 2
-        if power_of(difference, sd=sd, var_items=var_items, units=middle, level=level) >= power:
+        if power_at(units=middle) >= power:
             high = middle
         else:
             low = middle + 1

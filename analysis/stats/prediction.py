@@ -13,7 +13,10 @@ variance has four parts, each an average over the seen cells or at the predicted
     form     squared distance to the farthest curve of a form that the seen cells cannot tell from the chosen one
 
 The scatter is at least the measured noise, so that cells which lie on a curve by luck give no narrower interval than their
-problems allow; degrees of freedom are those of the curve. Simulated coverage: tests/analysis/stats/test_prediction.py.
+problems allow. Three or four cells about a line show next to nothing of it: where the curve leaves fewer than OWN_DF degrees
+of freedom, the same series of other bases (`kin`), each about a curve of its own of the same form, tell it too, and degrees
+of freedom are those of all curves together. Bases scatter unlike, so that longer series stand alone. Simulated coverage:
+tests/analysis/stats/test_prediction.py and tests/analysis/predict/test_paired.py.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.stats.forms import FORMS, Form, choose_form
+from analysis.stats.forms import FORMS, Form, FormFit, choose_form, fit_form
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
 
@@ -35,6 +38,7 @@ Floats = NDArray[np.float64]
 FEWEST = 3  # seen settings
 FARTHEST = 1.0  # beyond the seen cells, in units of the range that they span on the coordinate
 WIDEST = 20.0  # points, of a 95 % interval
+OWN_DF = 3  # degrees of freedom with which a series tells its own scatter
 CANNOT = "cannot be predicted from these cells"
 
 
@@ -105,9 +109,17 @@ class Prediction:
 
 
 def predict(
-    seen: Sequence[Seen], target: Target, *, forms: Sequence[Form] = FORMS, level: float = 0.95
+    seen: Sequence[Seen],
+    target: Target,
+    *,
+    kin: Sequence[Sequence[Seen]] = (),
+    forms: Sequence[Form] = FORMS,
+    level: float = 0.95,
 ) -> Prediction | NotEnough:
-    """Fit the seen cells, predict the target; NotEnough where no number can be given, a refusal where one should not be."""
+    """Fit the seen cells, predict the target; NotEnough where no number can be given, a refusal where one should not be.
+
+    `kin`: seen cells of series that differ from this one in the base alone.
+    """
     us, ys = np.array([cell.u for cell in seen], float), np.array([cell.percent for cell in seen], float)
     places = len(np.unique(us))
     if places < FEWEST:
@@ -118,7 +130,7 @@ def predict(
     fit = chosen.fit
     value = float(np.clip(fit.predict(target.u), 0, 100))
     known = float(np.mean([cell.variance for cell in seen]))
-    scatter = fit.rss / fit.df
+    scatter, df = _scatter(fit, kin)
     share = (value / 100 * target.num_items + 0.5) / (target.num_items + 1)
     units = float(np.mean([cell.unit for cell in seen])) / target.num_units
     parts = Parts(
@@ -127,10 +139,21 @@ def predict(
         items=100 * math.sqrt(share * (1 - share) / target.num_items),
         form=max((abs(float(other.predict(target.u)) - value) for other in chosen.alike), default=0.0),
     )
-    half = t_quantile(level, df=fit.df) * math.sqrt(parts.variance)
+    half = t_quantile(level, df=df) * math.sqrt(parts.variance)
     low, high = max(0.0, value - half), min(100.0, value + half)
     reach = _reach(us, target.u)
     return Prediction(value, low, high, parts, fit.form.name, len(seen), reach, _refusal(reach, low, high))
+
+
+def _scatter(fit: FormFit, kin: Sequence[Sequence[Seen]]) -> tuple[float, int]:
+    """(variance, its degrees of freedom) about the curve, and about those of kin that are long enough where it takes them."""
+    if fit.df >= OWN_DF:
+        return fit.rss / fit.df, fit.df
+    told = [cells for cells in kin if len({cell.u for cell in cells}) >= FEWEST]
+    others = [fit_form(fit.form, [cell.u for cell in cells], [cell.percent for cell in cells]) for cells in told]
+    fits = [fit, *(one for one in others if isinstance(one, FormFit))]
+    df = sum(one.df for one in fits)
+    return sum(one.rss for one in fits) / df, df
 
 
 def _too_few(places: int) -> str:
@@ -149,17 +172,19 @@ def _refusal(reach: float, low: float, high: float) -> str:
     return ""
 
 
-def farthest(seen: Sequence[Seen], *, num_items: int, num_units: int, steps: int = 50) -> float | NotEnough:
+def farthest(
+    seen: Sequence[Seen], *, num_items: int, num_units: int, kin: Sequence[Sequence[Seen]] = (), steps: int = 50
+) -> float | NotEnough:
     """The highest coordinate up to which these cells allow a prediction without a gap from the last of them on."""
     if not seen:
         return NotEnough(CANNOT, _too_few(0))
-    first = predict(seen, Target(max(cell.u for cell in seen), num_items, num_units))
+    first = predict(seen, Target(max(cell.u for cell in seen), num_items, num_units), kin=kin)
     if isinstance(first, NotEnough):
         return first
     us = [cell.u for cell in seen]
     best = -math.inf
     for u in max(us) + np.linspace(0, FARTHEST, steps + 1) * (max(us) - min(us)):
-        found = predict(seen, Target(float(u), num_items, num_units))
+        found = predict(seen, Target(float(u), num_items, num_units), kin=kin)
         if isinstance(found, NotEnough) or found.refused:
             break
         best = float(u)

@@ -63,6 +63,7 @@ class Estimate:
     num_draws: int = 1  # of bases, of all configurations together
     num_bases: int = 1  # configurations
     reach: float = math.nan  # how far one problem's value can lie from `value`; NaN where that is not known
+    num_fitted: int = 1  # means or coefficients about which the units scatter: 2 for a slope
     these: Estimate | None = None  # the same for the drawn bases as they are, where this one holds the draw
     alone: tuple[str, ...] = ()  # names of seeds of which all units have one value: what another would do is not in it
 
@@ -191,6 +192,7 @@ def _estimate(spread: Spread, *, kind: Kind, bounds: tuple[float, float], num_it
     return Estimate(
         value, se, float(spread.df) if math.isfinite(se) else math.nan, counts["num_replicates"], num_items, kind,
         num_draws=counts["num_draws"], num_bases=counts["num_bases"],
+        num_fitted=counts["num_bases"] if kind is Kind.DRAWS else 1,
         var_units=units * num_units if kind is not Kind.ITEMS else math.nan,
         var_items=float(spread.items) if num_items else math.nan,
         reach=max(bounds[1] - value, value - bounds[0]),

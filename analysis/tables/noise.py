@@ -19,7 +19,8 @@ from analysis.tables.results import align, wrap
 HEADER = ("result", "of", "base draw", "replicate", "problem", "problem by draw", "one answer")
 NOTE = (
     "Standard deviations in points (95 %), of one draw of the base, one replicate within a draw, one problem, one answer: by "
-    "restricted maximum likelihood over all base configurations. Empty: the design cannot tell it from another. A study's "
+    "restricted maximum likelihood over all base configurations, the last two over those with several replicates. Empty: the "
+    "design cannot tell it from another. A study's "
     "error shrinks with the root of how many of each it has; problems are counted in hundreds, draws in ones."
 )
 TOGETHER = "*"  # behind a number that holds the next finer source too
@@ -38,6 +39,8 @@ def noise_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[tuple[str, 
             continue
         found = components(values)
         parts = (found.base, found.replicate, found.problem, found.base_problem, found.rest)
+        if not any(parts):
+            continue
         counts = (len(values), sum(map(len, values)), sum(len(draw) for draws in values for draw in draws))
         of = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in zip(counts, WORDS, strict=True))
         texts = [component_text(part) for part in parts]

@@ -47,10 +47,10 @@ class DagSlurmLauncher(DagLauncher):
         self.said = DagSlurmConfig(**said)
 
     def executor(self, folder: Path) -> "Executor":
-        from rft.infra.cluster.register import SLURM_FOLDER
         from rft.infra.cluster.resources import ResourceTable
         from rft.infra.cluster.sbatch import Sbatch
         from rft.infra.cluster.slurm import SlurmJobs
+        from rft.infra.live import SLURM_FOLDER
 
         said = self.said
         sbatch = Sbatch(

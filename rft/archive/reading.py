@@ -70,6 +70,13 @@ class About:
         body = read_json(path)
         if not isinstance(body, dict) or body.pop("digest", None) != _digest_of(body):
             raise ValueError(f"{path} differs from its own digest: it is damaged or was edited; {RESTORE}")
+        try:
+            return About._of(body, path)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is no archive's: {type(error).__name__}: {error}; {RESTORE}") from None
+
+    @staticmethod
+    def _of(body: dict[str, Any], path: Path) -> About:
         if body["format_version"] != FORMAT_VERSION:
             raise ValueError(f"{path} is of format {body['format_version']}, this code reads {FORMAT_VERSION}")
         for name in body["parts"]:
@@ -111,7 +118,12 @@ class Archive:
         self.about = About.read(folder / ABOUT_FILE)
         for name, part in self.about.parts.items():
             _check(folder / name, part)
-        self._cells = {row["folder"]: row for row in map(json.loads, _lines(folder / CELLS_PART))}
+        try:
+            self._cells = {row["folder"]: row for row in map(json.loads, _lines(folder / CELLS_PART))}
+        except (ValueError, KeyError, TypeError, lzma.LZMAError) as error:
+            raise ValueError(
+                f"{folder / CELLS_PART} holds no cells: {type(error).__name__}: {error}; {RESTORE}"
+            ) from None
         self._tables: dict[str, Tables] = {}
 
     def has(self, cell: str, name: str) -> bool:

@@ -52,17 +52,30 @@ def changed_files(folder: Path) -> list[str]:
     if not sealed(folder):
         return []
     try:
-        digests = read_json(folder / DIGESTS_FILE)
-        if RECORD_FILE not in digests:
-            raise ValueError(f"{DIGESTS_FILE} has none of the record")
-        return [name for name, said in digests.items() if _found(folder, name) != said]
+        return [name for name, said in _digests(folder).items() if _found(folder, name) != said]
     except (ValueError, OSError, AttributeError, RecursionError) as error:
         raise ValueError(f"its digests cannot be compared: {error}") from error
+
+
+def is_record_edited(folder: Path) -> bool:
+    """Whether a cell's record is not what was written; its other files are not read. False where no digests were kept."""
+    try:
+        _refuse_links_out(folder)
+        return sealed(folder) and _found(folder, RECORD_FILE) != _digests(folder)[RECORD_FILE]
+    except (ValueError, OSError, AttributeError, TypeError, RecursionError):
+        return True
 
 
 def edited(names: Iterable[str]) -> str:
     """What is said of changed files."""
     return f"{', '.join(names)} is not what was written (it was edited or damaged)"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = read_json(folder / DIGESTS_FILE)
+    if not isinstance(found, dict) or RECORD_FILE not in found:
+        raise ValueError(f"{DIGESTS_FILE} has none of the record")
+    return found
 
 
 def _refuse_links_out(folder: Path) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import os
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from rft.archive.files import json_at, present, rows_at
 from rft.archive.reading import ABOUT_FILE, CELLS_PART, About, Part, part_of
 from rft.archive.seals import fault
 from rft.records import FAILURE_FILE, RECORD_FILE, SHOWN_FILE, STUDY_FILE, Record, write_json
+from rft.sweeps import entries_of, study_named
 
 MOST_BYTES = 10_000_000
 WORTH_SHARING = 100  # characters of a column; shorter ones are written where they stand
@@ -47,18 +50,26 @@ def write_archive(
     samples_per_cell: int | None = None,
     most_bytes: int = MOST_BYTES,
 ) -> About:
-    """Write the archive and return what it says of itself; an archive that is there is replaced.
+    """Write the archive and return what it says of itself; an archive that is there is replaced,
+    and what else lies in its folder stays.
 
     `missing`: cells, by id, that are to count as missing, with the reason: a record among them that is not to be trusted is
     left out. Raises ValueError when a cell is neither finished nor named there, and for more than `most_bytes`.
     """
     gone = dict(missing or {})
     manifest = json_at(study / STUDY_FILE)
-    cells = [_cell_of(study, entry, gone, samples_per_cell=samples_per_cell) for entry in manifest["cells"]]
+    entries = entries_of(manifest, path=study / STUDY_FILE)
+    cells = [_cell_of(study, entry, gone, samples_per_cell=samples_per_cell) for entry in entries]
     contents = {STUDY_FILE: (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode(), **_parts(cells)}
     parts = {name: Part(len(content), hashlib.sha256(content).hexdigest()) for name, content in contents.items()}
     _refuse_size(study, parts, most_bytes)
-    about = _about(manifest["study"], cells, parts=parts, missing=gone, samples_per_cell=samples_per_cell)
+    about = _about(
+        study_named(manifest, path=study / STUDY_FILE),
+        cells,
+        parts=parts,
+        missing=gone,
+        samples_per_cell=samples_per_cell,
+    )
     _replace(to, about, contents)
     return about
 
@@ -166,11 +177,38 @@ def _machine(origin: Mapping[str, Any]) -> str:
 
 
 def _replace(to: Path, about: About, contents: Mapping[str, bytes]) -> None:
-    scratch = to.with_name(f".{to.name}.new")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    """The new archive made beside, then in the place of the old one; files there that are no archive's stay in it."""
+    to = to.resolve()  # of a link what it leads to, as a user means it
+    others = _others(to, contents)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+    scratch.chmod(0o777 & ~_umask())  # mkdtemp's is for oneself alone
     for name, content in contents.items():
         (scratch / name).write_bytes(content)
     write_json(scratch / ABOUT_FILE, about.to_json())
-    shutil.rmtree(to, ignore_errors=True)
+    former = scratch.with_name(f"{scratch.name}.former")
+    if to.exists():
+        to.rename(former)
     scratch.rename(to)
+    for path in others:
+        (former / path.name).rename(to / path.name)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _others(to: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """What lies in the folder beside an archive. Raises ValueError where the archive would take its place, or where it
+    cannot be told apart."""
+    found = sorted(to.iterdir()) if to.is_dir() else []
+    if not found:
+        return []
+    own = {ABOUT_FILE, *About.read(to / ABOUT_FILE).parts}
+    others = [path for path in found if path.name not in own]
+    if taken := [path.name for path in others if path.name in contents]:
+        raise ValueError(f"{to} holds {', '.join(taken)}, which is not of the archive there: give another folder")
+    return others
+
+
+def _umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now

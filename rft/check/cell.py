@@ -6,7 +6,8 @@ for finding in cell_findings(folder, cell_id="nano-s_sft_f1_s0-1a2b3c4d"): ...
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+import lzma
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,24 @@ from rft.stages.rows import Scored, Shown
 from rft.text.selection import KeptPath
 
 DIGESTS, SCORES, LETTERS, TEXTS, PATHS = "digests", "scores", "answers", "texts", "kept paths"
-WRONG = (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, IndexError)  # what a damaged file raises
+WRONG = (  # what a damaged file raises
+    ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError,
+    lzma.LZMAError,
+)  # fmt: skip
+
+
+def refused(error: BaseException) -> str:
+    """What a damaged file or a refusal is called in a finding: in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | RuntimeError) and text else f"{type(error).__name__}: {text}"
+
+
+def guarded(check: str, place: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings; what a check itself stumbles over is one too, in words."""
+    try:
+        yield from found
+    except WRONG as error:
+        yield differs(check, place, f"cannot be checked: {refused(error)}")
 
 
 @dataclass(frozen=True)
@@ -98,7 +116,7 @@ def _guarded(check: str, place: str, make: Callable[[], list[Finding]]) -> list[
     try:
         return make()
     except WRONG as error:
-        return [differs(check, place, f"cannot be read: {type(error).__name__}: {error}")]
+        return [differs(check, place, f"cannot be read: {refused(error)}")]
 
 
 def _text_findings(part: Part) -> list[Finding]:

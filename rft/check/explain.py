@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rft.archive.files import json_at, present
+from rft.archive.files import json_at
+from rft.archive.sound import sound_record
 from rft.changes import changed_values
 from rft.check.rebuild import Rebuilder
 from rft.check.stored import stages_of
@@ -21,7 +22,7 @@ from rft.infra.code import changed_parts
 from rft.infra.stage_store import StageStore
 from rft.infra.units import duration_text
 from rft.plan.cell import CellPlan
-from rft.records import RECORD_FILE, STUDY_FILE, Record
+from rft.records import STUDY_FILE, Record
 from rft.registry import suggestion
 from rft.stages.stage import Stage
 from rft.sweeps import entries_of
@@ -32,7 +33,8 @@ MOST_NAMED = 5
 
 
 def find_cell(folder: Path, name: str) -> Record:
-    """A cell of a study by its id or the beginning of it. Raises ValueError where none or several have it."""
+    """A cell of a study by its id or the beginning of it. Raises ValueError where none or several have it, and where it was
+    edited or damaged since it was written."""
     entries = (
         entries_of(json_at(folder / STUDY_FILE), path=folder / STUDY_FILE) if (folder / STUDY_FILE).is_file() else []
     )
@@ -41,10 +43,7 @@ def find_cell(folder: Path, name: str) -> Record:
     if len(named) != 1:
         some = f"; it could be {', '.join(named[:3])}" if named else suggestion(name, found)
         raise ValueError(f"{folder} has {'several cells' if named else 'no cell'} {name!r}{some}")
-    path = found[named[0]] / RECORD_FILE
-    if not present(path):
-        raise ValueError(f"{named[0]} has no record: it is not finished")
-    return Record.from_json(json_at(path))
+    return sound_record(found[named[0]])
 
 
 def explain(record: Record, *, store: StageStore | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rft.infra.bucket_store import BucketStore
 from rft.infra.buckets import is_url
@@ -26,26 +27,27 @@ class DamagedError(RuntimeError):
         self.why = str(why)
 
 
-class AsItIs(Store):
+class _Looking:
+    """What the two have in common."""
+
+    if TYPE_CHECKING:
+
+        def _read(self, name: str, key: str, *, verify: bool) -> Entry | None: ...
+
+    def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
+        """The finished stage, from a bucket brought into the cache, or None. Raises DamagedError, StoreError."""
+        try:
+            return self._read(name, key, verify=verify)
+        except CorruptError as error:
+            raise DamagedError(name, key, error) from None
+
+
+class AsItIs(_Looking, Store):
     """In a folder."""
 
-    def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
-        """The finished stage, or None. Raises DamagedError."""
-        try:
-            return self._read(name, key, verify=verify)
-        except CorruptError as error:
-            raise DamagedError(name, key, error) from None
 
-
-class BucketAsItIs(BucketStore):
+class BucketAsItIs(_Looking, BucketStore):
     """In a bucket. Files that are in the cache already are read there."""
-
-    def get(self, name: str, key: str, *, verify: bool = False) -> Entry | None:
-        """The finished stage, brought into the cache, or None. Raises DamagedError, StoreError."""
-        try:
-            return self._read(name, key, verify=verify)
-        except CorruptError as error:
-            raise DamagedError(name, key, error) from None
 
 
 def looked_at(root: str) -> AsItIs | BucketAsItIs:

@@ -1,17 +1,19 @@
-"""A cell planned once more from its record: its key, and what its stages say of the model and of the draws behind it.
+"""A cell planned once more from its record: its key, its stages, and all that these and the configuration say of it.
 
-    list(planned_findings(record, store))              # [same("cell", "nano-s_sft_f1_s0-1a2b3c4d"), ...]
+    list(planned_findings(record, folder, store))      # [same("cell", "nano-s_sft_f1_s0-1a2b3c4d"), ...]
 
-The key is the digest of the stages, the setting and the seeds, so a setting or a seed that was edited gives another one.
-Where today's code plans other stages from the record (an option or a version has changed since) nothing can be said.
+The key is the digest of the stages, the setting and the seeds, so a setting or a seed that was edited gives another one, and
+the record must list the stages of its plan and no others. Where today's code plans other stages from the record (an option
+or a version has changed since) nothing can be said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
-from rft.check.cell import WRONG
+from rft.check.cell import WRONG, refused
+from rft.check.derived import fact_findings, file_findings, said_faults, set_faults
 from rft.check.finding import Finding, compared, differs, unchecked
 from rft.check.rebuild import Rebuilder
 from rft.check.stored import stages_of
@@ -20,20 +22,16 @@ from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan
 from rft.records import Record
 
-CELL, FACTS = "cell", "facts of its stages"
-OF_CONFIGURATION = ("name", "family", "post_trained", "published_loss", "published_loss_source", "licence")
+CELL, LISTED = "cell", "what its plan says"
 
 
-def planned_findings(record: Record, store: StageStore | None) -> Iterator[Finding]:
-    """Whether the record's key is that of its setting, seeds and stages; with the store, whether its facts are theirs."""
-    from rft.execute.cell import plan_cell
-    from rft.plan.composing import composed, overrides_of
-    from rft.plan.typed import to_study_config
-
+def planned_findings(record: Record, folder: Path, store: StageStore | None) -> Iterator[Finding]:
+    """Whether the record's key is that of its setting, seeds and stages, and whether what else it says is its plan's; with
+    the store, whether its facts and files are those of its stages."""
     try:
-        cell = plan_cell(to_study_config(composed(overrides_of(record)))).plan
+        cell = _planned(record, sets=bool(record.sets))
     except (*WRONG, RuntimeError, ImportError) as error:
-        yield unchecked(CELL, record.cell_id, f"it cannot be planned from its record here: {error}")
+        yield unchecked(CELL, record.cell_id, f"it cannot be planned from its record here: {refused(error)}")
         return
     targets = [stage.key for stage in cell.read.targets]
     key = digest([targets, record.setting, record.seeds])
@@ -41,8 +39,38 @@ def planned_findings(record: Record, store: StageStore | None) -> Iterator[Findi
         yield _other(record, key, targets, store)
         return
     yield from compared(CELL, record.cell_id, [])
+    yield from compared(LISTED, record.cell_id, said_faults(record, cell))
+    yield from _set_findings(record, cell)
     if store is not None:
-        yield from _fact_findings(record, cell, store)
+        yield from fact_findings(record, cell, store)
+        yield from file_findings(record, folder, cell, store)
+
+
+def _planned(record: Record, *, sets: bool) -> CellPlan:
+    """With its further test sets, where they can be planned here."""
+    from rft.execute.cell import plan_cell
+    from rft.plan.composing import composed, overrides_of, overrides_of_sets
+    from rft.plan.typed import to_study_config
+
+    words = overrides_of(record)
+    try:
+        return plan_cell(to_study_config(composed([*words, *(overrides_of_sets(record) if sets else [])]))).plan
+    except (*WRONG, RuntimeError, ImportError):
+        if not sets:
+            raise
+    return _planned(record, sets=False)
+
+
+def _set_findings(record: Record, cell: CellPlan) -> Iterator[Finding]:
+    planned = {(one.name, one.key): one for one in cell.sets}
+    for said in record.sets:
+        place, found = f"{record.cell_id} on {said.name}", planned.get((said.name, said.key))
+        if digest([said.name, said.setting]) != said.key:
+            yield differs(LISTED, place, f"its key {said.key[:8]} is not that of its name and setting")
+        elif found is None:
+            yield unchecked(LISTED, place, "today's configuration gives another set of this name, or none")
+        else:
+            yield from compared(LISTED, place, set_faults(said, found, cell))
 
 
 def _other(record: Record, key: str, targets: list[str], store: StageStore | None) -> Finding:
@@ -62,24 +90,3 @@ def _all_as_today(record: Record, store: StageStore) -> bool:
         return all(rebuilt.stage(one.kind, one.key) is not None for one in stages_of(record))
     except ValueError:
         return False
-
-
-def _fact_findings(record: Record, cell: CellPlan, store: StageStore) -> Iterator[Finding]:
-    from rft.execute.record import facts_of
-
-    try:
-        found = facts_of(cell, store=store)
-    except (*WRONG, RuntimeError) as error:
-        yield unchecked(FACTS, record.cell_id, str(error))
-        return
-    faults = [*_faults("model", record.model, found.model), *_faults("data", record.data, found.data)]
-    yield from compared(FACTS, record.cell_id, faults)
-    alone = sorted({*record.model} - {*found.model}) + sorted({*record.data} - {*found.data, "perturbed"})
-    if alone:
-        yield unchecked(FACTS, record.cell_id, f"nothing gives {', '.join(alone)} today")
-
-
-def _faults(part: str, said: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(said.keys() & found.keys() - set(OF_CONFIGURATION)):
-        if said[name] != found[name]:
-            yield f"{part}.{name} is {said[name]!r}, its stages give {found[name]!r}"

@@ -45,6 +45,8 @@ class Rebuilder:
                 raise LackingError(f"{kind} {key[:8]} is damaged: {error}") from None
             if found is None:
                 raise LackingError(f"{kind} {key[:8]} is not in the store")
+            if not (isinstance(found.meta.get("identity"), dict) and isinstance(found.meta.get("inputs"), list)):
+                raise LackingError(f"{kind} {key[:8]} is damaged: its manifest does not say what it was made of")
             self._manifests[key] = found
         return self._manifests[key]
 

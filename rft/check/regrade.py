@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rft.check.cell import WRONG
-from rft.check.finding import Finding, compared, differs, unchecked
+from rft.check.cell import guarded
+from rft.check.finding import Finding, compared, unchecked
 from rft.check.rebuild import Rebuilder
 from rft.check.recompute import Again
 from rft.check.stored import Named
@@ -32,30 +32,30 @@ def regrade_findings(stages: Sequence[Named], rebuilt: Rebuilder, again: Again) 
     """A finding a stage that grades."""
     for one in stages:
         if one.kind == Evaluate.kind:
-            yield from _evaluation(one, rebuilt)
+            yield from guarded(GRADED, one.place, _evaluation(one, rebuilt))
         elif one.kind in FROM_POOLS:
-            yield from again.findings(one, check=GRADED)
+            yield from guarded(GRADED, one.place, again.findings(one, check=GRADED))
 
 
-def _evaluation(one: Named, rebuilt: Rebuilder) -> list[Finding]:
+def _evaluation(one: Named, rebuilt: Rebuilder) -> Iterator[Finding]:
     """Of its fields the rule and the problems are needed alone: a stage that cannot be rebuilt is graded too."""
     try:
         meta = rebuilt.manifest(one.kind, one.key).meta
     except ValueError as error:
-        return [unchecked(GRADED, one.place, str(error))]
+        yield unchecked(GRADED, one.place, str(error))
+        return
     identity, kinds = meta["identity"], {key: kind for kind, key in meta["inputs"]}
     rule, problems = identity["rule"], identity["problems"]
     if rule not in RULES:
-        return [unchecked(GRADED, one.place, f"its rule {rule} is of a plug-in that is not loaded")]
+        yield unchecked(GRADED, one.place, f"its rule {rule} is of a plug-in that is not loaded")
+        return
     store = rebuilt.store
     folder, source = store.folder(one.kind, one.key), store.folder(kinds[problems], problems)
     if not source.is_dir():
-        return [unchecked(GRADED, one.place, "its problems are not in the store")]
-    try:
-        asked = ProblemFile(source).problems()[: identity["num_problems"]]
-        return compared(GRADED, one.place, _faults(folder, asked, rule=rule))
-    except WRONG as error:
-        return [differs(GRADED, one.place, f"cannot be read: {type(error).__name__}: {error}")]
+        yield unchecked(GRADED, one.place, "its problems are not in the store")
+        return
+    asked = ProblemFile(source).problems()[: identity["num_problems"]]
+    yield from compared(GRADED, one.place, _faults(folder, asked, rule=rule))
 
 
 def _faults(folder: Path, problems: Sequence[Problem], *, rule: str) -> Iterator[str]:

@@ -26,6 +26,8 @@ def score_faults(part: Record | SetRecord, rows: Sequence[Scored]) -> Iterator[s
     yield from _compared(part.scores, scores_of(rows))
     yield from _compared(part.rates, rates_of(rows))
     copies = part.data.get("perturbed")
+    if copies is None and any(row.perturbed is not None for row in rows):
+        yield "data.perturbed is lacking, its outcomes have copies with numbers changed"
     if copies is not None:
         for name, value in change_of_copies(rows).items():
             if abs(copies[name] - value) > TOLERANCE:

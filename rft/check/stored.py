@@ -17,8 +17,8 @@ from rft.check.cell import WRONG, Part, parts_of
 from rft.check.finding import Finding, compared, differs, same, unchecked
 from rft.check.looking import AsItIs, BucketAsItIs, DamagedError
 from rft.check.rebuild import Rebuilder
+from rft.execute.finished import weights_digest
 from rft.execute.made import Made
-from rft.execute.record import weights_digest
 from rft.infra.entry import digests_of
 from rft.infra.manifest import Manifest
 from rft.infra.stage_store import StageStore
@@ -69,6 +69,7 @@ def record_findings(record: Record, folder: Path, stages: Rebuilder) -> Iterator
     manifests = _manifests(record, stages)
     if len(manifests) < len(stages_of(record)):
         yield unchecked(RECORDED, record.cell_id, "not all of its stages are in the store, or they are damaged")
+    yield from compared(RECORDED, f"{record.cell_id}, stages", _input_faults(record, manifests))
     for part in parts_of(record, folder):
         yield from compared(RECORDED, part.place, _part_faults(part, manifests, stages.store))
     if "paths" in record.files:
@@ -83,6 +84,15 @@ def _manifests(record: Record, stages: Rebuilder) -> dict[str, Manifest]:
         except ValueError:
             continue
     return found
+
+
+def _input_faults(record: Record, manifests: dict[str, Manifest]) -> Iterator[str]:
+    """Stages that the record's own were made of, and that it does not name: also where it cannot be planned."""
+    named = {one.key for one in stages_of(record)}
+    for one in stages_of(record):
+        for kind, key in manifests[one.key].meta.get("inputs", ()) if one.key in manifests else ():
+            if key not in named:
+                yield f"{one.place} was made of {kind} {key[:8]}, which the record does not name"
 
 
 def _part_faults(part: Part, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:

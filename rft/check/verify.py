@@ -10,26 +10,28 @@ computed again. Nothing of the study or of its store is written.
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rft.archive.files import json_at
 from rft.archive.reading import ABOUT_FILE, About, open_archive, part_fault
-from rft.check.cell import cell_findings, record_of
+from rft.check.cell import cell_findings, guarded, record_of
 from rft.check.finding import Finding, compared, differs, unchecked
 from rft.check.looking import AsItIs, BucketAsItIs, looked_at
-from rft.check.planned import planned_findings
+from rft.check.planned import CELL, planned_findings
 from rft.check.rebuild import Rebuilder, stage_classes
-from rft.check.recompute import Again
+from rft.check.recompute import AGAIN, Again
 from rft.check.regrade import regrade_findings
-from rft.check.stored import Named, digest_findings, record_findings, stages_behind
+from rft.check.stored import RECORDED, Named, digest_findings, record_findings, stages_behind
 from rft.infra.buckets import is_url
 from rft.records import RECORD_FILE, STUDY_FILE, Record
 from rft.registry import suggestion
-from rft.sweeps import entries_of
+from rft.sweeps import entries_of, study_named
 
 ALL = "all"
 SEED = 0  # of the choice of stages that are computed again
@@ -59,13 +61,19 @@ def verify(folder: Path, asked: Asked) -> list[Finding]:
     if any(one.why for one in found):
         return [*found, unchecked("records", str(folder), "the archive cannot be opened")]
     cells = list(_cells(folder))
+    study = None  # its name in the list of cells
+    try:
+        study = study_named(json_at(folder / STUDY_FILE), path=folder / STUDY_FILE)
+    except ValueError as error:
+        found.append(differs("records", STUDY_FILE, str(error)))
     found += [cell for cell in cells if isinstance(cell, Finding)]
     records = [cell for cell in cells if not isinstance(cell, Finding)]
     for place, record in records:
-        found += cell_findings(place, record)
+        found += guarded("records", record.cell_id, cell_findings(place, record))
+    found += name_findings([record for _, record in records], study=study)
     store = looked_at(asked.store) if asked.store is not None and _is_there(asked.store) else None
-    for _, record in records:
-        found += planned_findings(record, store)
+    for place, record in records:
+        found += guarded(CELL, record.cell_id, planned_findings(record, place, store))
     return found + list(_stage_findings(records, asked, store))
 
 
@@ -100,6 +108,28 @@ def _cells(folder: Path) -> Iterator[tuple[Path, Record] | Finding]:
         yield unchecked("records", name, f"{STUDY_FILE} does not name it: no analysis reads it")
 
 
+def name_findings(records: Sequence[Record], *, study: str | None) -> Iterator[Finding]:
+    """Names that rest on no stage: of the study as its list has it, of data as other cells with the same settings have it."""
+    called: dict[str, Counter[str]] = {}
+    for record in records:
+        called.setdefault(_data_setting(record), Counter())[record.names.get("data", "")] += 1
+    for record in records:
+        name, ((usual, _), *others) = record.names.get("data", ""), called[_data_setting(record)].most_common()
+        faults = (
+            []
+            if study in (None, record.study)
+            else [f"it is of study {record.study!r}, its list of cells of {study!r}"]
+        )
+        if others:
+            usual = next(one for one in (usual, others[0][0]) if one != name)
+            faults.append(f"its data are called {name}, those of other cells with the same settings {usual}")
+        yield from compared("names", record.cell_id, faults)
+
+
+def _data_setting(record: Record) -> str:
+    return json.dumps({key: one for key, one in record.setting.items() if key.startswith("data.")}, sort_keys=True)
+
+
 def _is_there(root: str) -> bool:
     return is_url(root) or Path(root).is_dir()
 
@@ -119,7 +149,7 @@ def _stage_findings(
     rebuilt = Rebuilder(store)
     yield from digest_findings(stages, store)
     for place, record in records:
-        yield from record_findings(record, place, rebuilt)
+        yield from guarded(RECORDED, record.cell_id, record_findings(record, place, rebuilt))
     with tempfile.TemporaryDirectory(prefix="rft-verify-") as scratch:
         again = Again(rebuilt, Path(scratch))
         try:
@@ -134,13 +164,13 @@ def _again(stages: Sequence[Named], asked: Asked, again: Again) -> Iterator[Find
     if asked.kinds and ALL not in asked.kinds:
         kinds = {kind: None for kind in kinds if kind in asked.kinds}
     elif not asked.kinds and asked.sample is None:
-        yield unchecked("computed again", f"{len(stages)} stages", "not asked for (--stages KIND,... or --sample N)")
+        yield unchecked(AGAIN, f"{len(stages)} stages", "not asked for (--stages KIND,... or --sample N)")
         return
     draw = random.Random(SEED)
     for kind in kinds:
         own = [one for one in stages if one.kind == kind]
         chosen = own if asked.sample is None else draw.sample(own, min(asked.sample, len(own)))
         for one in chosen:
-            yield from again.findings(one)
+            yield from guarded(AGAIN, one.place, again.findings(one))
         if len(chosen) < len(own):
-            yield unchecked("computed again", f"{len(own) - len(chosen)} further {kind} stages", "--sample")
+            yield unchecked(AGAIN, f"{len(own) - len(chosen)} further {kind} stages", "--sample")

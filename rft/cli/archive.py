@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="rft archive", description="A study in a few megabytes.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the study, e.g. multirun_outputs/quickstart")
     parser.add_argument(
-        "--to", type=Path, help=f"folder of the archive (default: {REFERENCES}/NAME); replaced if there"
+        "--to", type=Path, help=f"folder of the archive (default: {REFERENCES}/NAME); an archive there is replaced"
     )
     parser.add_argument(
         "--partial", action="store_true", help="although cells are missing, which the archive then says"

@@ -28,7 +28,11 @@ def main(arguments: Sequence[str]) -> int:
         if not (folder / STUDY_FILE).is_file():
             print(f"rft stop: {folder} is no study folder: it has no {STUDY_FILE}", file=sys.stderr)
             return 2
-        ended, text = stop(folder, wait_s=options.wait)
+        try:
+            ended, text = stop(folder, wait_s=options.wait)
+        except ValueError as error:
+            print(f"rft stop: {error}", file=sys.stderr)
+            return 2
         stopped = stopped and ended
         print(f"{folder}: {text}")
     return 0 if stopped else 1
@@ -51,8 +55,9 @@ def stop(folder: Path, *, wait_s: float) -> tuple[bool, str]:
 def cancel_left(folder: Path) -> tuple[bool, str]:
     """Cancel the SLURM jobs of a sweep whose own process is gone."""
     from rft.infra.cluster import register, slurm_queue
+    from rft.infra.live import SLURM_FOLDER
 
-    place = folder / register.SLURM_FOLDER
+    place = folder / SLURM_FOLDER
     if not register.is_there(place):
         return True, "no sweep runs"
     name = register.Register(place).name

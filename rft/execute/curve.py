@@ -1,17 +1,14 @@
 """The training curve that a cell's folder keeps of its model, so that a copied study shows it without the store.
 
-    write_curve(stage_folder.curve(), folder / CELL_CURVE_FILE)        # at most MAX_POINTS rows of curve.jsonl
+    thinned(stage_folder.curve())        # at most MAX_POINTS points of curve.jsonl
 
 A row is one of the stage's own curve: {"step": 40, "loss_nats": 1.3, "lr": 0.003, "target_tokens": 9120, "elapsed_s": 1.2}.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
-from rft.records import write_jsonl
 from rft.stages.weights import CurvePoint
 
 MAX_POINTS = 400  # as many as a screen is wide
@@ -23,8 +20,3 @@ def thinned(curve: Sequence[CurvePoint], *, most: int = MAX_POINTS) -> list[Curv
         return list(curve)
     step = -(-(len(curve) - 1) // (most - 1))
     return [*curve[: len(curve) - 1 : step], curve[-1]]
-
-
-def write_curve(curve: Sequence[CurvePoint], path: Path) -> None:
-    """Write the thinned curve."""
-    write_jsonl(path, (dataclasses.asdict(point) for point in thinned(curve)))

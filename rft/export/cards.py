@@ -9,6 +9,7 @@ Numbers come from the record; what it does not hold (a licence, where human text
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -19,10 +20,15 @@ from rft.export.examples import DEFAULT, TrainingRow
 from rft.infra.hub import HUB_PREFIX
 from rft.records import Score
 
+# Identifiers of the hub (huggingface.co/docs/hub/repositories-licenses) that are names of the licence and nothing else
+HUB_LICENCES = (
+    "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "gpl-3.0",
+    "lgpl-3.0", "agpl-3.0", "mpl-2.0", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "gemma",
+)  # fmt: skip
 UNKNOWN = "not on the record"
 ON_DATA = (  # facts of the record that the data card repeats
     "num_human", "num_augmented", "num_samples", "correct_per_question", "distinct_per_question", "drop_counts",
-    "imported_pools", "served_pools", "dataset",
+    "imported_pools", "served_pools", "dataset", "num_too_long", "num_truncated",
 )  # fmt: skip
 
 
@@ -36,7 +42,7 @@ def model_card(cell: FinishedCell, *, has_stops: bool) -> str:
         "tags": ["math", record.setting["method"]],
     }
     head |= {"base_model": base_name(cell)} if on_hub else {}
-    head |= {"license": record.model["licence"]} if record.model.get("licence") else {}
+    head |= licence_head(record.model.get("licence"))
     data = record.data
     facts = {
         "cell": f"`{record.cell_id}` of study `{record.study}`",
@@ -86,6 +92,18 @@ def model_card(cell: FinishedCell, *, has_stops: bool) -> str:
     )
 
 
+def licence_head(licence: str | None) -> dict[str, str]:
+    """As hubs take it: an identifier of theirs, or `other` with a name; any other word makes them refuse the whole folder.
+
+    >>> licence_head("Apache-2.0"), licence_head("Llama 2 Community License (gated)")
+    ({'license': 'apache-2.0'}, {'license': 'other', 'license_name': 'llama-2-community-license-gated'})
+    """
+    if not licence:
+        return {}
+    name = re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-.")
+    return {"license": name} if name in HUB_LICENCES else {"license": "other", "license_name": name or "unnamed"}
+
+
 def data_card(cell: FinishedCell, rows: Sequence[TrainingRow], *, forms: Sequence[str], pools: dict[str, int]) -> str:
     """README.md of the data's folder; `pools` are further files by name, with their numbers of rows."""
     files = [*((form, f"{form}.jsonl") for form in forms), *((name.removesuffix(".jsonl"), name) for name in pools)]
@@ -113,7 +131,9 @@ def data_card(cell: FinishedCell, rows: Sequence[TrainingRow], *, forms: Sequenc
             "it is from (for a kept sample the donor and the number of its draw), its equations, and as `score` the mean",
             "log-probability under the donor in nats a token, where the cell ranked its paths (else null). The other files",
             "hold the same rows in the forms of trainers; `prompt` is the prompt of training to the letter, and the",
-            "end-of-sequence token is left to the trainer. A pool holds all draws of a donor, right and wrong.",
+            "end-of-sequence token is left to the trainer. "
+            + _on_cuts(record.data.get("num_truncated"))
+            + "A pool holds all draws of a donor, right and wrong.",
             "",
             *_pools(pools),
             *_table(
@@ -122,6 +142,12 @@ def data_card(cell: FinishedCell, rows: Sequence[TrainingRow], *, forms: Sequenc
             "",
         ]
     )
+
+
+def _on_cuts(num_truncated: int | None) -> str:
+    if not num_truncated:
+        return ""
+    return f"Solutions are whole: {num_truncated} of them were cut at the limit of tokens in training, without an end. "
 
 
 def _on_stops(has_stops: bool) -> list[str]:

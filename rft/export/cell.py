@@ -16,9 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rft.archive.files import json_at, present, rows_at
+from rft.archive.files import rows_at
+from rft.archive.sound import sound_record
 from rft.infra.stage_store import StageStore
-from rft.records import RECORD_FILE, Problem, Record, Sample
+from rft.records import Problem, Record, Sample
 from rft.stages.kept import rows_without_seed
 from rft.stages.problems import ProblemFile
 from rft.stages.scores import PathScores
@@ -58,10 +59,8 @@ class FinishedCell:
 
     @staticmethod
     def open(folder: Path, *, store: StageStore) -> FinishedCell:
-        """Raises ValueError for a folder without a record."""
-        if not present(folder / RECORD_FILE):
-            raise ValueError(f"{folder} has no {RECORD_FILE}: give the folder of a finished cell, DIR/CELL of a study")
-        return FinishedCell(folder, Record.from_json(json_at(folder / RECORD_FILE)), store)
+        """Raises ValueError for a folder without a record, and for one that was edited or damaged."""
+        return FinishedCell(folder, sound_record(folder), store)
 
     def stage(self, kind: str, key: str) -> Finished:
         """A finished stage. Raises ValueError where the store no longer has it."""

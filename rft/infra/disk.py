@@ -67,7 +67,7 @@ def wait_until_seen(path: Path, *, within_s: float) -> bool:
 
 
 def remove_halves(folder: Path) -> None:
-    """Remove what writers that were killed left beside their targets (rft.records.whole_file): '.record.json.4711.tmp'.
+    """Remove what writers that were killed left beside their targets (rft.whole): '.record.json.4711.tmp'.
 
     A file of a living process stays, and one of the last second, which a process of another machine may be writing.
     """

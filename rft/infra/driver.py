@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ from pathlib import Path
 from rft.infra.live import LIVE_FOLDER
 from rft.infra.owners import Owner
 from rft.records import write_json
+from rft.whole import refuse_linked, write_text
 
 DRIVER_FILE, STOP_FILE = "driver.json", "stop"
 HEED_EVERY_S = 1.0
+TOKEN = re.compile(r"[0-9a-f]{8}")  # as secrets.token_hex makes it; what a file says else is no sweep's
 SILENT_S = 60.0  # after which a driver on another machine counts as gone: it says something every few seconds
 
 
@@ -93,7 +96,8 @@ def read(study: Path) -> Driven | None:
     """The study's last sweep; None where none was begun."""
     try:
         row = json.loads((study / LIVE_FOLDER / DRIVER_FILE).read_text(encoding="utf-8"))
-        return Driven(**{**row, "owner": Owner(**row["owner"])})
+        said = Driven(**{**row, "owner": Owner(**row["owner"])})
+        return said if TOKEN.fullmatch(said.token) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -110,8 +114,9 @@ def is_alive(study: Path, said: Driven) -> bool:
 
 
 def ask_to_stop(study: Path, said: Driven, *, wait_s: float) -> Driven:
-    """Ask, and wait for the end; returns what is known then."""
-    (study / LIVE_FOLDER / STOP_FILE).write_text(said.token, encoding="utf-8")
+    """Ask, and wait for the end; returns what is known then. Raises ValueError where the file would lie elsewhere."""
+    refuse_linked(study / LIVE_FOLDER, inside=study)
+    write_text(study / LIVE_FOLDER / STOP_FILE, said.token)
     until = time.monotonic() + wait_s
     while time.monotonic() < until:
         now = read(study)

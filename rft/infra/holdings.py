@@ -16,13 +16,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rft.archive.files import json_at, present, record_paths
-from rft.archive.seals import changed_files
+from rft.archive.seals import is_record_edited
 from rft.infra.entry import EntryInfo
 from rft.infra.reservations import NotedStudy, gate, noted_studies, reservations
 from rft.infra.stage_store import StageStore
 from rft.records import RECORD_FILE, STUDY_FILE, read_json
+from rft.sweeps import entries_of
 
 PINS_FILE = "pins.json"
 
@@ -86,26 +88,25 @@ def study_keys(folder: Path) -> set[str]:
     records = record_paths(folder)
     if not records and not _is_study(folder):
         raise ValueError(f"{folder} is no study folder: it has neither {STUDY_FILE} nor a {RECORD_FILE}")
-    rows = [json_at(path) for path in records]
-    return {stage["key"] for row in rows for part in (row, *row.get("sets", [])) for stage in part["stages"]}
+    return {key for path in records for key in _keys_in(json_at(path), path)}
+
+
+def _keys_in(row: Any, path: Path) -> set[str]:
+    try:
+        return {str(stage["key"]) for part in (row, *row.get("sets", [])) for stage in part["stages"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} does not say which stages it rests on ({type(error).__name__}: {error})") from None
 
 
 def edited_records(folder: Path) -> list[Path]:
     """Records of a study that are not as they were written: which stages they rest on nobody knows."""
-    return [path for path in record_paths(folder) if path.is_file() and _is_edited(path.parent)]
-
-
-def _is_edited(cell: Path) -> bool:
-    try:
-        return RECORD_FILE in changed_files(cell)
-    except ValueError:
-        return True
+    return [path for path in record_paths(folder) if path.is_file() and is_record_edited(path.parent)]
 
 
 def unfinished(folder: Path) -> int:
     """Cells of the study's manifest without a record."""
     path = folder / STUDY_FILE
-    cells = read_json(path)["cells"] if path.is_file() else []
+    cells = entries_of(read_json(path), path=path) if path.is_file() else []
     return sum(not present(folder / cell["folder"] / RECORD_FILE) for cell in cells)
 
 

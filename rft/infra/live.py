@@ -29,6 +29,7 @@ from typing import Any
 from rft.infra.masking import mask_text
 
 LIVE_FOLDER = "live"  # below the study's folder
+SLURM_FOLDER = ".slurm"  # beside it: jobs that were submitted (rft.infra.cluster.register)
 SWEEP_FILE = "sweep.jsonl"  # in it: the sweep itself
 
 Log = Callable[[Mapping[str, Any]], None]

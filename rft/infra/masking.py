@@ -118,7 +118,7 @@ def private_file(path: Path) -> TextIO:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, PRIVATE)
+    return os.open(path, flags | os.O_NOFOLLOW, PRIVATE)  # no link is written through
 
 
 def _is_secret(name: str) -> bool:

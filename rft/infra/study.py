@@ -30,16 +30,18 @@ from filelock import FileLock
 
 from rft.archive.files import json_at, present
 from rft.archive.seals import fault
+from rft.archive.sound import reason_of
 from rft.infra.disk import children, disk_errors, remove_halves
-from rft.infra.live import LIVE_FOLDER
+from rft.infra.live import LIVE_FOLDER, SLURM_FOLDER
 from rft.infra.masking import mark_of, mask_arguments, mask_tree
-from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, whole_file, write_json
+from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
+from rft.whole import own_file
 
 LOCK_TIMEOUT_S = 120.0
 FOLDER_SETTING = "hydra.sweep.dir"
 INVALID = "invalid-"  # how the folders of jobs that could not be planned begin
-OWN_FOLDERS = (LIVE_FOLDER, "wandb")  # written into while a sweep runs
+OWN_FOLDERS = (LIVE_FOLDER, "wandb", SLURM_FOLDER)  # written into while a sweep runs
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # made once: json.dumps makes one a call
 
 
@@ -160,8 +162,6 @@ class Study:
     def _write_failure(self, folder: str, row: Mapping[str, Any]) -> None:
         place = self.path_of(folder)
         place.mkdir(parents=True, exist_ok=True)
-        if (place / FAILURE_FILE).is_symlink():
-            (place / FAILURE_FILE).unlink()
         write_json(place / FAILURE_FILE, {**mask_tree(row), "time": time.strftime("%FT%T%z")})
 
     def summary(self) -> tuple[int, dict[str, str]]:
@@ -174,8 +174,8 @@ class Study:
                 if (edited := fault(folder)) is not None:
                     missing[entry["cell_id"]] = edited
                 continue
-            failure = folder / FAILURE_FILE
-            missing[entry["cell_id"]] = json_at(failure)["reason"] if present(failure) else "not finished"
+            reason = reason_of(folder)
+            missing[entry["cell_id"]] = "not finished" if reason is None else reason.text
         return len(cells) - len(missing), missing
 
     def summary_text(self) -> str:
@@ -193,9 +193,9 @@ class Study:
     def _not_extended(self) -> Iterator[tuple[str, str]]:
         """Finished cells that could not be extended by test sets, with the reason."""
         for entry in self.cells():
-            failure = self.folder / entry["folder"] / FAILURE_FILE
-            if present(failure) and present(failure.with_name(RECORD_FILE)):
-                yield entry["cell_id"], json_at(failure)["reason"]
+            folder = self.folder / entry["folder"]
+            if present(folder / RECORD_FILE) and (reason := reason_of(folder)) is not None:
+                yield entry["cell_id"], reason.text
 
     def _update(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         with disk_errors(self.folder, "writing the list of cells", setting=FOLDER_SETTING):
@@ -213,7 +213,7 @@ class Study:
             entries_of(before, path=path)
             after = change(before)
             if after != before or not path.exists():
-                with whole_file(path) as file:
+                with own_file(path) as file:
                     file.write(_text(after))
         return after
 

@@ -38,6 +38,7 @@ from typing import Any
 from rft.infra.digest import digest
 from rft.infra.masking import PRIVATE
 from rft.records import read_json
+from rft.whole import write_text
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +157,9 @@ class Mirror:
         # wandb removes its temporary files at an orderly exit alone; short, as its sockets lie in it
         self._temporary = tempfile.mkdtemp(prefix="rft-wandb-")
         pipe, theirs = Pipe()
-        with open(folder / LOG_FILE, "ab", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as said:
+        with open(
+            folder / LOG_FILE, "ab", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, PRIVATE)
+        ) as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, str(theirs.fileno()), self._temporary, *sys.path],
                 pass_fds=(theirs.fileno(),),
@@ -213,6 +216,4 @@ class Sent:
         """Keep it. A disk that takes no more only means that a run is told again."""
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.path.with_suffix(".new")
-            beside.write_text(json.dumps({name: value for name, value in vars(self).items() if name != "path"}))
-            beside.replace(self.path)
+            write_text(self.path, json.dumps({name: value for name, value in vars(self).items() if name != "path"}))

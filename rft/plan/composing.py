@@ -10,7 +10,7 @@ that wrote it. Whether the result is the cell is told by its key.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def composed(overrides: Sequence[str], *, config_dir: Path | str | None = None) 
         return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
 
 
+BESIDE = (Role.place, Role.name, Role.fact)  # of a configuration's fields: what is no part of a setting
 NOT_FROM_A_RECORD = frozenset({"plugins"})  # modules to import: who checks a record names them, never the record
 
 
@@ -54,18 +55,36 @@ def overrides_of(record: Record) -> list[str]:
     return [*start, *words, *places]
 
 
+def overrides_of_sets(record: Record) -> list[str]:
+    """The words that add its further test sets; of several with one name the first."""
+    from rft.config import DataConfig
+    from rft.config.fields import specs
+
+    sets, known = {one.name: one for one in reversed(record.sets)}, set(specs(DataConfig))
+    words = [f"eval.sets=[{','.join(sets)}]"]
+    for name, one in sets.items():
+        given = {key.removeprefix("data."): value for key, value in one.setting.items()}
+        words += [
+            f"+eval_sets.{name}.{key}={_word(value)}" for key, value in given.items() if key.split(".")[0] in known
+        ]
+    return [*words, *(f"+{word}" for word in _said(record, {f"eval_sets.{name}.test_path" for name in sets}))]
+
+
 def _places(record: Record) -> Iterator[str]:
-    """Words of its command that say where files lie; of several values none is known to be this cell's."""
+    """Words of its command that say where files lie, and what people call or know of a model: they are in no setting."""
     from rft.config import DataConfig, ModelConfig
     from rft.config.fields import specs
 
     parts = {"data": DataConfig, "model": ModelConfig}
-    known = {
-        f"{of}.{name}" for of, kind in parts.items() for name, spec in specs(kind).items() if spec.role is Role.place
-    }
+    known = {f"{of}.{name}" for of, kind in parts.items() for name, spec in specs(kind).items() if spec.role in BESIDE}
+    yield from _said(record, known - {f"{of}.name" for of in parts})
+
+
+def _said(record: Record, known: Collection[str]) -> Iterator[str]:
+    """Words of its command for these keys; of several values none is known to be this cell's."""
     for word in record.provenance.get("command", ()):
         key, equals, value = str(word).lstrip("+").partition("=")
-        if equals and key in known and "," not in value:
+        if equals and key in known and "," not in value and "${" not in value:
             yield f"{key}={value}"
 
 

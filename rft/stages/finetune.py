@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rft.infra.manifest import MANIFEST_FILE
+from rft.infra.manifest import MANIFEST_FILE, read_manifest
 from rft.stages.stage import Done, Facts, StageContext, added, counted
 from rft.stages.trainset import Trainset
 from rft.stages.tuning import Tuning, Values
@@ -122,8 +122,7 @@ class Finetune(Weights):
         if same is None:
             done = self._trained(recipe, work)
         else:
-            num_examples = work.open(self.trainset).num_examples
-            done = _taken(work.open(same), recipe, num_examples=num_examples, out=work.out)
+            done = _taken(work.open(same), out=work.out)
         assert isinstance(done.facts, TrainingFacts)
         how = None if choice is None else choice.facts.to_json()
         return dataclasses.replace(done, facts=dataclasses.replace(done.facts, choice=how))
@@ -188,8 +187,8 @@ class Finetune(Weights):
         return Done(tokens, flops_each * tokens, facts, fitted.earlier_s)
 
 
-def _taken(model: ModelFolder, recipe: Recipe, *, num_examples: int, out: Path) -> Done:
-    """A training that is finished already: its files, as hard links where the disk has them."""
+def _taken(model: ModelFolder, *, out: Path) -> Done:
+    """A training that is finished already: its files, as hard links where the disk has them, and all that it found."""
     for path in model.folder.iterdir():
         if path.name == MANIFEST_FILE:
             continue
@@ -197,9 +196,9 @@ def _taken(model: ModelFolder, recipe: Recipe, *, num_examples: int, out: Path) 
             os.link(path, out / path.name)
         except OSError:
             shutil.copyfile(path, out / path.name)
-    *_, last = model.curve()
-    passes = last.step * recipe.batch_size / num_examples
-    return Done(facts=TrainingFacts(last.step, last.target_tokens, passes, recipe.lr, None))
+    made = read_manifest(model.folder)
+    assert made is not None, "an input is finished"
+    return Done(facts=TrainingFacts(**made.meta["facts"]))
 
 
 def training_pairs(

@@ -33,10 +33,15 @@ MAX_TAIL = 4_000  # letters at the end of a text in which math-verify looks for 
 def find(text: str) -> Found | None:
     """The answer of a text as LaTeX; None without one that can be read."""
     place = _place(text)
-    answer = _unmarked(text[-MAX_TAIL:]) if place is None else text[place[0] : place[1]].strip()
+    answer = _unmarked(text[-MAX_TAIL:]) if place is None else _bare(text[place[0] : place[1]])
     if answer is None or not answer or len(answer) > MAX_LETTERS or not _is_readable(answer):
         return None
     return Found(answer, place is not None and place[1] < len(text))
+
+
+def _bare(answer: str) -> str:
+    """Without the full stop of its sentence: in a box, in which answers are compared, math-verify reads `7.` as no number."""
+    return answer.strip().rstrip(".").rstrip()
 
 
 def _place(text: str) -> tuple[int, int] | None:

@@ -6,16 +6,18 @@ r"""Grading rules on other answers than numbers: mathematics in LaTeX, exact tex
     'The Seine'
     >>> [CHOICE.find(text).answer for text in ("The answer is (b).", "#### C", r"so \boxed{\text{D}}", "A. no\nAnswer: E")]
     ['B', 'C', 'D', 'E']
-    >>> CHOICE.find("A good start") is None
-    True
+    >>> [CHOICE.find(text) for text in ("A good start", "The answer is B or C", "The answer is I think")]
+    [None, None, None]
 
-`exact` and `choice` are of this project: the answer stands behind the last `####`, in the last `\boxed{...}`, behind `A:` at
-the start of a line, or (choice) behind `answer is`, whichever is last in the text.
+`exact` and `choice` are of this project: the answer stands behind the last `####`, in the last `\boxed{...}`, behind `A:` or
+`Answer:` at the start of a line, or (choice) behind `answer is`, whichever is last in the text. An option may be followed by
+its text (`B. Paris`), and not by another option. Text is compared in Unicode's composed form (NFC).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from rft.text.math_answers import MATH_VERIFY
 from rft.text.numbers import Found
@@ -23,13 +25,17 @@ from rft.text.rowmap import span_of_boxed
 from rft.text.rule import Rule
 
 _LINE = re.compile(r"(?:####|^[ \t]*(?:A|Answer):)[ \t]*(?P<answer>[^\n]*)", re.MULTILINE)
+# `B or C` and `A, B` choose nothing; `B, I think` and `B, a city` do
+_NO_OTHER = r"(?![*$]*\s*(?:,|/|-|&|or\b|and\b)\s*[*$]*(?:\([A-Za-z]\)|[A-HJ-Z])(?!\w))"
 # A bare small letter is an answer where nothing follows: `the answer is a triangle` states none
 _SAYS = re.compile(
     r"\b(?i:answer|option|choice)\s*(?i:is|:)\s*:?\s*"
-    r"(?P<answer>\(?[A-Z]\)?(?![A-Za-z])|\(?[a-z]\)|[a-z](?=[ \t]*(?:[.,;:!]|$)))",
+    r"[*$]*(?P<answer>(?!I\s+[a-z])\(?[A-Z]\)?+(?!\w)|\(?[a-z]\)|[a-z](?=[*$ \t]*(?:[.,;:!]|$)))" + _NO_OTHER,
     re.MULTILINE,
 )
 _LETTER = re.compile(r"\(?\s*(?:\\text\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?\s*[.:]?")
+_WITH_TEXT = re.compile(r"(?:\(\s*([A-Za-z])\s*\)|([A-Za-z])\s*[.):])" + _NO_OTHER + r"\s+\S.*")
+_MARKS = "*$ \t"  # of Markdown and LaTeX, around a letter
 
 
 def _stated(text: str, *, says: bool) -> tuple[str, int] | None:
@@ -44,17 +50,24 @@ def _stated(text: str, *, says: bool) -> tuple[str, int] | None:
 
 def _exact(text: str) -> Found | None:
     found = _stated(text, says=False)
-    return None if found is None else Found(" ".join(found[0].split()), found[1] < len(text))
+    if found is None:
+        return None
+    return Found(" ".join(unicodedata.normalize("NFC", found[0]).split()), found[1] < len(text))
 
 
 def _choice(text: str) -> Found | None:
     found = _stated(text, says=True)
-    letter = _LETTER.fullmatch(found[0]) if found is not None else None
-    return None if found is None or letter is None else Found(letter[1].upper(), found[1] < len(text))
+    if found is None:
+        return None
+    stated = found[0].strip(_MARKS)
+    match = _LETTER.fullmatch(stated) or _WITH_TEXT.fullmatch(stated)
+    letter = next(filter(None, match.groups()), None) if match is not None else None
+    return None if letter is None else Found(letter.upper(), found[1] < len(text))
 
 
 def _marked(gold: str) -> str:
-    return f"#### {gold}\n"
+    """On one line, as a solution must state it: of several lines the first alone would be compared."""
+    return f"#### {' '.join(gold.split())}\n"
 
 
 EXACT = Rule(

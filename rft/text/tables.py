@@ -21,7 +21,8 @@ import csv
 import glob
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from rft.text.rows import Row, numbered_rows, unique_keys
 
 PATTERN = "*?["  # a path with one of these names several files
 ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".jsonl.gz")
+NARROW = ("float", "halffloat")  # columns of floating-point numbers of 32 and 16 bits
 BATCH = 1024  # rows of a parquet file read at once
 
 
@@ -88,12 +90,12 @@ def _json(path: Path) -> Iterator[Any]:
 def _csv(path: Path, *, separator: str) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=separator, strict=True)
-        names = reader.fieldnames or []
-        if len(set(names)) < len(names):
-            raise ValueError(
-                f"{path}: the first line names a field twice ({', '.join(names)}): its fields need names of their own"
-            )
         try:
+            names = reader.fieldnames or []
+            if len(set(names)) < len(names):
+                raise ValueError(
+                    f"{path}: the first line names a field twice ({', '.join(names)}): its fields need names of their own"
+                )
             for number, row in enumerate(reader, start=1):
                 if None in row or None in row.values():
                     got = len([value for name, value in row.items() if name is not None and value is not None])
@@ -101,7 +103,8 @@ def _csv(path: Path, *, separator: str) -> Iterator[dict[str, str]]:
                     raise ValueError(f"{path}: row {number} has {got} fields, the first line names {len(names)}")
                 yield row
         except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}, near line {reader.line_num}: {error}") from None
+            hint = ": save the file as UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+            raise ValueError(f"{path}, near line {reader.line_num + 1}: {error}{hint}") from None
 
 
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:
@@ -117,5 +120,15 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is no parquet file: {str(error).splitlines()[0]}") from None
     with file:
+        narrow = [one.name for one in file.schema_arrow if str(one.type) in NARROW]
         for batch in file.iter_batches(batch_size=BATCH):
-            yield from batch.to_pylist()
+            yield from (_plain(row, narrow) for row in batch.to_pylist())
+
+
+def _plain(row: dict[str, Any], narrow: Sequence[str]) -> dict[str, Any]:
+    """Numbers as they were meant: 0.1 in 32 bits is 0.10000000149011612 in 64; decimals are text here."""
+    import numpy as np
+
+    for name in narrow:
+        row[name] = None if row[name] is None else float(str(np.float32(row[name])))
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in row.items()}

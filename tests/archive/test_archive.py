@@ -248,3 +248,39 @@ VALUES = st.recursive(
 def test_columns_give_back_any_json_as_it_was(values: list[Any]):
     column = json.loads(json.dumps(pack(values)))
     assert json.dumps(unpack(column, num=len(values))) == json.dumps(values)
+
+
+def test_files_of_a_users_own_stay_beside_a_renewed_archive(tmp_path: Path):
+    study, to = synthetic(tmp_path / "study", samples=3), tmp_path / "kept"
+    write_archive(study, to=to)
+    (to / "README.md").write_text("mine")
+    (to / "notes").mkdir()
+    (to / "notes" / "a.txt").write_text("mine too")
+    write_archive(study, to=to, samples_per_cell=0)
+    assert (to / "README.md").read_text() == "mine"
+    assert (to / "notes" / "a.txt").read_text() == "mine too"
+    assert open_archive(to).about.samples_per_cell == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "study"]  # nothing of the work is left
+
+
+def test_a_file_under_the_name_of_a_part_is_refused_and_stays(tmp_path: Path):
+    study, to = synthetic(tmp_path / "study"), tmp_path / "kept"
+    write_archive(study, to=to)
+    (to / "samples.jsonl.xz").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds samples\.jsonl\.xz, which is not of the archive there"):
+        write_archive(synthetic(tmp_path / "more", samples=3), to=to)
+    assert (to / "samples.jsonl.xz").read_text() == "mine"
+    assert open_archive(to).about.study
+
+
+def test_work_of_another_name_beside_an_archive_stays(tmp_path: Path):
+    """A folder '.kept.new' was removed, whoever made it; a link is followed to where a user keeps the archive."""
+    study = synthetic(tmp_path / "study")
+    (tmp_path / ".kept.new").mkdir()
+    (tmp_path / ".kept.new" / "a.txt").write_text("mine")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "kept").symlink_to(tmp_path / "disk")
+    write_archive(study, to=tmp_path / "kept")
+    assert (tmp_path / ".kept.new" / "a.txt").read_text() == "mine"
+    assert (tmp_path / "kept").is_symlink()
+    assert open_archive(tmp_path / "disk").recorded()

@@ -88,7 +88,7 @@ def test_an_honest_study_differs_in_nothing_and_is_left_as_it_is(place: Path):
     assert not any(one.verdict is Verdict.UNCHECKED for one in findings)
     assert {one.check for one in findings} == {
         "digests", "scores", "answers", "texts", "kept paths", "stage files", "record against stages", "graded again",
-        "computed again", "cell", "facts of its stages",
+        "computed again", "names", "cell", "what its plan says", "facts of its stages", "files against stages",
     }  # fmt: skip
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 

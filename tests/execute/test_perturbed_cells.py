@@ -14,7 +14,7 @@ from composing import composed, compute, tiny
 from analysis.load.outcomes import Outcomes
 from analysis.load.studies import load_studies
 from analysis.tables.grids import paper_tables
-from rft.execute.record import _perturbed_facts
+from rft.execute.facts import _perturbed_facts
 from rft.execute.scoring import scores_of
 from rft.plan.cell import plan
 from rft.plan.sources import resolve

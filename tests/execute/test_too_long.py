@@ -80,6 +80,22 @@ def test_a_cut_example_is_counted(tmp_path: Path, keys: list[str]) -> None:
     assert (cut.data["num_truncated"], cut.data["num_examples"]) == (1, 12)
 
 
+def test_a_cut_example_is_counted_where_the_training_is_a_try_of_the_tuning(tmp_path: Path, keys: list[str]) -> None:
+    """SFT on all the data is one of the tries, whose files and facts it takes."""
+    more = ("method=sft", "data.on_too_long=truncate", "data.num_validation=2", "+tune.train.lr=[1e-3,3e-3]")
+    plain, tuned = (finished(keys, *more[: 3 + is_tuned], study=tmp_path / "a") for is_tuned in (0, 1))
+    told = (
+        "num_truncated",
+        "num_examples",
+        "num_trainable",
+        "num_optimizer_steps",
+        "target_tokens",
+        "epochs_over_data",
+    )
+    assert tuned.data["choice"]["chosen"]
+    assert {name: tuned.data[name] for name in told} == {name: plain.data[name] for name in told}
+
+
 def test_a_cut_example_has_no_end(tmp_path: Path) -> None:
     tokenizer = byte_tokenizer()
     pair = (Prompt("Question: ?", framed=False), " 1 + 1 = 2")

@@ -88,6 +88,36 @@ def test_numbers_decide_the_order_and_gaps_close():
     assert joined(rows).facts.order == "draw numbers"
 
 
+NUMBERED: dict[str, Callable[[int], dict[str, Any]]] = {
+    "chat": lambda i: {"id": "g-1", "draw": i, "response": reply([f"draw {i}"])},
+    "list of one": lambda i: {"id": "g-1", "draw": i, "outputs": [f"draw {i}"]},
+    "objects": lambda i: {"id": "g-1", "samples": [{"text": f"draw {d}", "draw": d} for d in (i, i + 50)]},
+    "lm_eval": lambda i: {"doc": {"question": QUESTIONS["g-1"]}, "draw": i, "resps": [[f"draw {i}"]]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", NUMBERED)
+def test_a_number_of_a_draw_counts_in_every_form(form: str):
+    """Ignored, the draws would be shuffled without a word, and k = 2 would be another two."""
+    rows = [NUMBERED[form](i) for i in random.Random(0).sample(range(40), 12)]
+    texts = [one.text for one in joined(rows).samples]
+    assert texts == sorted(texts, key=lambda text: int(text.split()[1]))
+    assert joined(rows).facts.order == "draw numbers"
+
+
+def test_a_text_cut_at_the_limit_is_truncated_in_rows_and_lists_too():
+    cut = {"text": "b", "finish_reason": "length"}
+    rows = [{"id": "g-1", **cut}, {"id": "g-2", "outputs": [cut]}, {"id": "g-3", "text": "c", "truncated": True}]
+    assert [one.truncated for one in joined(rows).samples] == [True] * 3
+
+
+def test_messages_in_parts_are_texts():
+    parts = [{"type": "text", "text": QUESTIONS["g-1"]}]
+    answered = {"choices": [{"message": {"content": [{"type": "text", "text": "12"}]}}]}
+    row = {"messages": [{"role": "user", "content": parts}], "response": answered}
+    assert [(one.id, one.text) for one in joined([row]).samples] == [("g-1", "12")]
+
+
 def test_rows_of_no_question_are_counted_and_named():
     rows = [{"id": "g-1", "text": "a"}, {"question": "Half of 48?", "text": "b"}, {"id": "g-99", "text": "c"}]
     facts = joined(rows).facts
@@ -113,7 +143,10 @@ def test_a_text_that_hit_the_limit_is_truncated():
     ("rows", "message"),
     [
         ([{"id": "g-1", "score": 2}], r"line 1 has no solution \(its fields are id, score\)"),
-        ([{"id": "x", "text": "a"}], "none of its 1 rows belongs to a training question.*line 1: id x"),
+        (
+            [{"id": "x", "text": "a"}],
+            "none of its 1 rows belongs to a training question.*line 1: id x.*ids of a data file's own",
+        ),
         (
             [{"id": "g-1", "text": "a", "draw": 0}] * 2,
             "line 2 repeats draw 0 of problem 'g-1'.*split the file by model",
@@ -127,6 +160,12 @@ def test_a_text_that_hit_the_limit_is_truncated():
         ([{"id": "g-1", "completions": [3]}], "has a int among its solutions"),
         ([{"id": "g-1", "choices": [{"logprobs": 1}]}], "a choice without"),
         ([{"resps": [["a"]]}], "has 'resps' and no 'doc'"),
+        ([{"id": "g-1", "draw": 3, "completions": ["a", "b"]}], "has the draw 3 and 2 texts: number each"),
+        ([{"id": "g-1", "custom_id": "g-2", "text": "a"}], "has the ids of two problems, 'g-1' and 'g-2'"),
+        ([{"id": "g-1", "choices": [{"message": None}]}], "a choice without"),
+        ([{"id": "g-1", "choices": [{"message": {"content": 3}}]}], "has a int where the text of a message"),
+        ([{"messages": ["Half of 48?"], "response": "24"}], "has messages that are no objects"),
+        ([{"messages": [{"role": "user"}], "response": "24"}], "none of its 1 rows belongs"),
     ],
 )
 def test_what_cannot_be_read_is_said(rows: list[dict[str, Any]], message: str):

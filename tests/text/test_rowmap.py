@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from rft.records import Problem
 from rft.text.gsm8k import ReadAs, read_file
+from rft.text.numbers import canonical_number
 from rft.text.rowmap import RowMap, boxed, value_at
 
 PAIRS = [
@@ -123,6 +125,28 @@ def test_a_bad_row_of_several_files_is_named_with_its_file(tmp_path: Path) -> No
     (tmp_path / "3.json").write_text("{")
     with pytest.raises(ValueError, match=r"3.json is not JSON"):
         problems(path, row_map)
+
+
+def test_numbers_of_a_table_are_those_that_were_meant(tmp_path: Path) -> None:
+    """0.1 in 32 bits is 0.10000000149011612 in 64, an answer that nobody gives."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    golds = ["0.1", "12.5", "3", "16777216"]
+    columns = {
+        "narrow": arrow.array(list(map(float, golds)), arrow.float32()),
+        "wide": arrow.array(list(map(float, golds))),
+        "decimal": arrow.array([Decimal(gold) for gold in golds], arrow.decimal128(12, 2)),
+    }
+    questions, steps = [f"Question {i}?" for i in range(4)], ["so"] * 4
+    parquet.write_table(arrow.table({"q": questions, "s": steps, **columns}), tmp_path / "a.parquet")
+    for name in columns:
+        found = problems(tmp_path / "a.parquet", RowMap(question="q", solution="s", gold=name))
+        assert [canonical_number(one.gold) for one in found] == golds
+
+
+def test_a_table_in_another_encoding_is_said_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("q,s\nCaf\u00e9?,#### 1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"a.csv, near line 1: .* save the file as UTF-8"):
+        problems(tmp_path / "a.csv", RowMap(question="q", solution="s"))
 
 
 @pytest.mark.parametrize(

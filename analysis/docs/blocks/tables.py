@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.claims.run import claims_table
+from analysis.claims.run import claims_table, rulings_table
 from analysis.docs.registry import Reference, makes
 from analysis.load.cells import Cell, Draw
 from analysis.load.labels import setting_label, studied
@@ -19,6 +19,7 @@ from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import compared, matched_notes, matched_rows, matched_title
+from analysis.tables.noise import noise_notes, noise_rows
 from analysis.tables.results import ERROR_NOTE, number
 
 
@@ -99,6 +100,23 @@ def claims(study: Reference, words: Sequence[str]) -> str:
     """The paper's claims, on the study and as published."""
     no_words(words)
     return "\n".join([claims_table(study.claims), *(["", study.notes] if study.notes else [])])
+
+
+@makes("rulings")
+def rulings(study: Reference, words: Sequence[str]) -> str:
+    """The verdicts on the paper's claims in short."""
+    no_words(words)
+    return rulings_table(study.claims)
+
+
+@makes("noise")
+def noise(study: Reference, words: Sequence[str]) -> str:
+    """What each source adds to a result: draws of the base, replicates, problems."""
+    no_words(words)
+    header, rows = noise_rows(study.shown, study.outcomes)
+    if not rows:
+        return "One draw and one replicate of each base: no source of noise can be told from another."
+    return text_of(shortened(Grid("Where the noise is", header, tuple(map(tuple, rows)))), *noise_notes(rows))
 
 
 def _mean_of(values: Sequence[float | None]) -> float | None:

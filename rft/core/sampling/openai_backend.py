@@ -168,7 +168,8 @@ def read_reply(found: Any, *, chat: bool) -> Reply:
     choices, usage = getattr(found, "choices", None), getattr(found, "usage", None)
     if not choices or len(choices) != 1:
         raise MalformedReply(f"with {len(choices or ())} choices where one was asked for")
-    if usage is None or usage.completion_tokens is None:
+    read, written = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+    if not (isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0):
         raise MalformedReply("without usage, so that tokens cannot be counted")
     (choice,) = choices
     finish = choice.finish_reason
@@ -178,9 +179,10 @@ def read_reply(found: Any, *, chat: bool) -> Reply:
     text = choice.message.content if chat else choice.text
     if text is None and not refusal and finish != FILTERED and not _has_reasoning(choice):
         raise MalformedReply("without a text")
+    if not isinstance(text, str | None):
+        raise MalformedReply(f"with a {type(text).__name__} in place of a text")
     fingerprint = getattr(found, "system_fingerprint", None)
-    counts = usage.prompt_tokens or 0, usage.completion_tokens
-    return Reply(text or "", finish, *counts, str(found.model), bool(refusal), fingerprint)
+    return Reply(text or "", finish, read, written, str(found.model), bool(refusal), fingerprint)
 
 
 def _has_reasoning(choice: Any) -> bool:

@@ -21,6 +21,7 @@ from rft.infra.cluster.bundles import Bundle
 from rft.infra.cluster.journal import Journal, Note, outcomes
 from rft.infra.graph import Task, needs_failed
 from rft.infra.scheduler import run_graph
+from rft.whole import write_bytes
 
 NO_WORD = "its job ended without a word of it"
 
@@ -34,7 +35,7 @@ def write_job(folder: Path, number: int, bundle: Bundle, *, needs: Sequence[int]
     """What the job will need, beside its journal to come; `needs` are the jobs whose journals it looks into."""
     content = pickle.dumps((bundle.tasks, tuple(needs)))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"job-{number}.pickle").write_bytes(content)
+    write_bytes(folder / f"job-{number}.pickle", content)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rft.infra import driver
 from rft.infra.cluster import register, slurm_queue
-from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Tail
+from rft.infra.live import LIVE_FOLDER, SLURM_FOLDER, SWEEP_FILE, Tail
 
 
 def driver_lines(study: Path) -> list[str]:
@@ -43,7 +43,7 @@ def _failed(study: Path, *, since_s: float) -> Iterator[str]:
 
 
 def _slurm(study: Path) -> Iterator[str]:
-    place = study / register.SLURM_FOLDER
+    place = study / SLURM_FOLDER
     if not register.is_there(place):
         return
     queued = slurm_queue.jobs(register.Register(place).name)

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rft.infra.live import Appender, Tail
+from rft.whole import write_text
 
-SLURM_FOLDER = ".slurm"  # below the study's folder
 NAME_FILE, JOBS_FILE = "name", "jobs.jsonl"
 
 
@@ -43,7 +43,7 @@ class Register:
         path = self.folder / NAME_FILE
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"rft-{secrets.token_hex(4)}", encoding="utf-8")
+            write_text(path, f"rft-{secrets.token_hex(4)}")
         return path.read_text(encoding="utf-8")
 
     def all(self) -> list[Submitted]:

@@ -36,6 +36,10 @@ TABLE6 = """<!-- generated: tiny table table6 -->
 <!-- end -->
 <!-- generated: tiny settings -->
 <!-- end -->
+<!-- generated: tiny rulings -->
+<!-- end -->
+<!-- generated: tiny noise -->
+<!-- end -->
 <!-- generated: tiny facts correct_per_question num_human -->
 <!-- end -->
 """
@@ -166,6 +170,24 @@ def test_fits_may_differ_in_last_bits_and_in_nothing_else():
     assert not close(fits, {"fits": fits["fits"][:1]})
     assert not close({"n": 3}, {"n": 4})
     assert not close({"b": None}, {"b": 0.0})
+
+
+def test_short_rulings_are_those_of_the_long_table():
+    """The same verdicts, and the numbers that the reasons give."""
+    from analysis.claims.run import claims_table, published_claims, rulings_table
+
+    studies = {"published": published_claims()}
+    short = [line.split(" | ") for line in rulings_table(studies).splitlines() if line.startswith("| ")][1:]
+    long = [line.split(" | ") for line in claims_table(studies).splitlines() if line.startswith("| ")][1:]
+    assert len(short) == len(long) == 17
+    told = 0
+    for brief, full in zip(short, long, strict=True):
+        assert brief[:2] == full[:2]
+        assert full[2].startswith(re.match(r"[a-z ]+", brief[2])[0].strip() + ":")
+        numbers = re.search(r"\(([+-][\d.]+) .*, ([+-][\d.]+ to [+-][\d.]+)\)", brief[2])
+        told += bool(numbers)
+        assert numbers is None or (f"{numbers[1]} (" in full[2] and numbers[2] in full[2])
+    assert told >= 4
 
 
 def test_the_readme_has_generated_results():

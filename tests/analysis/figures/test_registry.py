@@ -41,15 +41,15 @@ def test_a_plugins_figure_is_drawn_in_its_place_and_again_when_changed(tmp_path:
         tmp_path / "s", specs=grid(models=("nano-m",), fracs=(1.0,)), truth=Truth(num_items=40, num_full=32)
     )
     plugin = tmp_path / "my_figures.py"
-    plugin.write_text(PLUGIN.format(order=15))
+    plugin.write_text(PLUGIN.format(order=18))
     text = plot(study, "--plugins", "my_figures", "--report", path=tmp_path)
     drawn = [Path(line.split()[1]).stem for line in text.splitlines() if line.startswith("figure: ")]
-    assert drawn[:3] == ["accuracy_vs_data", "my_points", "accuracy_vs_loss"]
-    assert "caption 15" in (study / "figures" / "report.html").read_text()
+    assert drawn[:4] == ["accuracy_vs_data", "rft_over_sft", "my_points", "accuracy_vs_loss"]
+    assert "caption 18" in (study / "figures" / "report.html").read_text()
     plugin.write_text(PLUGIN.format(order=25))
     text = plot(study, "--plugins", "my_figures", path=tmp_path)
     drawn = [Path(line.split()[1]).stem for line in text.splitlines() if line.startswith("figure: ")]
-    assert drawn[:3] == ["accuracy_vs_data", "accuracy_vs_loss", "my_points"]
+    assert drawn[:4] == ["accuracy_vs_data", "rft_over_sft", "accuracy_vs_loss", "my_points"]
     assert "my_points" not in plot(study, path=tmp_path)
     assert not (study / "figures" / "my_points.png").exists()
 
@@ -79,7 +79,7 @@ def test_a_taken_name_is_refused():
 
 
 def test_orders_differ_and_no_list_names_the_figures():
-    assert len({figure.order for figure in FIGURES.values()}) == len(FIGURES) == 17
+    assert len({figure.order for figure in FIGURES.values()}) == len(FIGURES) == 18
     tree = ast.parse((ROOT / "analysis" / "study.py").read_text())
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     assert {m for m in modules if m.startswith("analysis.figures.")} == {

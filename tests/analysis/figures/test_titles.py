@@ -154,7 +154,7 @@ def test_the_published_titles_have_the_claims_numbers(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.png"):
         with Image.open(path) as image:
             assert image.width == pytest.approx(PAGES["column"].width * PAGES["column"].dpi, abs=1)
-    assert len(list(tmp_path.glob("*.pdf"))) == len(list(tmp_path.glob("*.png"))) == 10
+    assert len(list(tmp_path.glob("*.pdf"))) == len(list(tmp_path.glob("*.png"))) == 11
     assert b"CreationDate" not in (tmp_path / "accuracy_vs_k.pdf").read_bytes()
 
 

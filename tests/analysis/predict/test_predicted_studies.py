@@ -19,8 +19,9 @@ from analysis.load.studies import load_studies
 from analysis.predict.axes import AXES, series_of
 from analysis.predict.command import main
 from analysis.predict.report import tables
-from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS
+from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, rivals
 from analysis.predict.rows import HoldOut, Row, every_row, named_rows, scores
+from analysis.stats.fits import keep_measurable
 from analysis.stats.prediction import Prediction
 
 MODELS = ("nano-xs", "nano-s", "nano-m", "nano-l")
@@ -114,6 +115,35 @@ def test_rivals_by_hand(points: Sequence[Point]):
     line = np.polyfit([-LOSS[m] for m in MODELS[:3]], [by_model[m] for m in MODELS[:3]], 1)
     assert isinstance(row.prediction, Prediction)
     assert row.prediction.value == pytest.approx(np.polyval(line, -LOSS["nano-l"]))
+
+
+def test_the_largest_seen_is_seen_at_the_ceiling_too(points: Sequence[Point]):
+    """No form holds 99.5 %, but whoever guesses that nothing changes has seen it."""
+    asked = HoldOut.parse("model=nano-l")
+    (sft,) = (r for r in named_rows(points, asked) if r.series.label == "SFT")
+    top = sft.fitted[-1]
+    assert top.cell.model == "nano-m"
+    lifted = Point(top.cells, replace(top.estimate, value=99.5))
+    again = named_rows([lifted if p is top else p for p in points], asked)
+    (row,) = (r for r in again if r.series.label == "SFT")
+    assert row.left_out
+    found = rivals(keep_measurable(row.fitted)[0], row.series, row.place, seen=row.fitted, relatives=[])
+    assert found[LARGEST] == 99.5
+
+
+def test_models_of_unlike_knowledge_stand_in_one_unit(points: Sequence[Point]):
+    """The compute of one base is not known: FLOPs of the others beside its parameters would make it the smallest of all."""
+    unknown = [
+        Point(tuple(replace(c, pretrain_tokens=None, cost=()) for c in p.cells), p.estimate)
+        if p.cell.model == "nano-l"
+        else p
+        for p in points
+    ]
+    for series in series_of(unknown, axis=AXES["model"]):
+        assert series.names[-1] == "nano-l"
+        assert [series.axis.size(p) for p in series.points] == [PARAMS[p.cell.model] for p in series.points]
+    for series in series_of(points, axis=AXES["model"]):
+        assert series.axis.unit == "pretraining compute"
 
 
 def test_the_plane_of_data_is_over_all_bases(points: Sequence[Point]):

@@ -92,6 +92,49 @@ def test_configurations_have_means_of_their_own() -> None:
     assert variances(components(shifted)) == pytest.approx(variances(components(bases)), rel=1e-3, abs=1e-5)
 
 
+def test_estimates_lie_in_their_intervals_where_levels_differ_and_one_configuration_has_replicates() -> None:
+    """Right and wrong: at 15 % an answer varies less than at 50 %, and problems have other effects."""
+    rng = np.random.default_rng(11)
+    difficulty = rng.normal(0, 1.2, 400)
+    for _ in range(10):
+        bases = []
+        for level, replicates in ((-2.0, 1), (0.0, 2), (1.0, 1), (0.7, 1)):
+            bases.append(
+                [
+                    (rng.random((replicates, 400)) < 1 / (1 + np.exp(-(level + rng.normal(0, 0.4) + difficulty))))
+                    * 100.0
+                    for _ in range(6)
+                ]
+            )
+        found = components(bases)
+        for name in NAMES:
+            part = getattr(found, name)
+            assert part.interval[0] - 1e-6 <= part.variance <= part.interval[1] + 1e-6, name
+        alone = components(bases[1:2])  # what one answer varies is that of the configuration that shows it
+        assert found.rest.variance == pytest.approx(alone.rest.variance)
+
+
+def test_a_problem_s_effect_is_that_within_one_configuration() -> None:
+    """Effects of their own in each configuration are problems' noise, not noise of single draws."""
+    rng = np.random.default_rng(12)
+    bases = [drawn(rng, [2] * 6, 400, sd=(1.0, 0.5, 2.0, 0.0, 1.0)) for _ in range(4)]
+    found = components(bases)
+    assert found.problem.sd == pytest.approx(2.0, rel=0.06)
+    assert found.base_problem.sd < 0.25
+
+
+@pytest.mark.parametrize("sizes", [[[1], [1], [1]], [[2], [2]], [[1, 1], [1]], [[2, 1], [1]], [[2], [1, 1, 1]]])
+def test_components_that_cannot_be_told_apart_are_none(sizes: list[list[int]]) -> None:
+    found = components([drawn(np.random.default_rng(6), each, 30) for each in sizes])
+    several, repeated = any(len(each) > 1 for each in sizes), any(size > 1 for each in sizes for size in each)
+    assert (found.base is not None) is several
+    assert (found.replicate is not None) is repeated
+    assert (found.problem is not None) is (several or repeated)
+    both = any(len(each) > 1 and max(each) > 1 for each in sizes)
+    assert (found.base_problem is not None) is both
+    assert (found.rest is not None) is repeated
+
+
 @pytest.mark.parametrize("sizes", [[3] * 6, [1, 5, 2, 3, 2, 1]])
 @pytest.mark.parametrize("ratio", [1, 5])
 def test_intervals_of_components_hold_the_truth(sizes: list[int], ratio: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis import paper
+from analysis.claims.rulings import slope_estimate
 from analysis.stats.comparisons import Relevance, Verdict, holm, judge
 from analysis.stats.fits import log_odds, moment_weights, power_law
 from analysis.stats.forms import UNBOUNDED
@@ -228,3 +229,33 @@ def test_rivals_find_their_own_curve() -> None:
     unbounded = fit_rival("saturating power law", n, line)
     assert not isinstance(unbounded, NotEnough)
     assert unbounded.note == UNBOUNDED
+
+
+def test_bases_that_a_slope_needs_are_those_that_separate_it_in_simulated_studies() -> None:
+    """'to separate: N bases' of a slope over bases, held against studies of N bases made anew."""
+    rng = np.random.default_rng(21)
+
+    def line(n: int, b: float = 10.0) -> LineFit:
+        x = np.tile(np.linspace(0.5, 0.9, 5), n // 5 + 1)[:n]
+        found = fit_line(x, b * x + rng.normal(0, 1.5, n))
+        assert isinstance(found, LineFit)
+        return found
+
+    pilots = [slope_estimate(line(5)) for _ in range(400)]
+    sd = math.sqrt(np.mean([p.var_units for p in pilots]))  # the truth's, over pilots
+    needed = units_to_separate(10.0, sd=sd, var_items=0.0, fitted=2)
+    assert needed is not None
+    assert 8 < needed < 40
+    hits = np.mean([slope_estimate(line(needed)).p_value() <= 0.05 for _ in range(2000)])
+    assert hits == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_slope_that_is_not_separable_asks_for_more_bases_than_it_has() -> None:
+    """Its own scatter is what counts: once an assumed one stood in its place, and five bases asked for five."""
+    x = np.linspace(0.5, 0.9, 5)
+    weak = fit_line(x, 10 * x + np.array([2.0, -2.0, 2.5, -2.0, 1.0]))
+    assert isinstance(weak, LineFit)
+    found = judge(slope_estimate(weak))
+    assert found.assumed_sd is None
+    assert found.verdict is Verdict.NOT_SEPARABLE
+    assert found.needed is None or found.needed.draws > 5

@@ -1,0 +1,174 @@
+"""Rows of solutions that somebody else drew, in the forms in which they are kept.
+
+A row of each form, and the texts in it:
+
+    >>> texts = lambda row: [one.text for one in parsed(row, where="line 1").draws]
+    >>> texts({"question": "Half of 48?", "response": "48/2=24", "draw": 0})                      # one completion a row
+    ['48/2=24']
+    >>> texts({"id": "g-1", "completions": ["48/2=24", {"text": "24"}]})                          # a list of them
+    ['48/2=24', '24']
+    >>> reply = {"choices": [{"message": {"content": "24"}, "finish_reason": "stop"}]}            # OpenAI's replies, bare,
+    >>> texts({"custom_id": "g-1", "response": {"status_code": 200, "body": reply}})              # or of its batch files
+    ['24']
+    >>> texts({"doc": {"question": "Half of 48?"}, "resps": [["24", "25"]], "filter": "none"})    # lm-eval --log_samples
+    ['24', '25']
+
+Only a number in the field `draw`, of a row with one text or of an object in a list, says which draw a text is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rft.text.rows import Row, flag_field, text_field
+
+ID_KEYS = ("id", "custom_id", "problem_id")
+QUESTION_KEYS = ("question", "query", "problem", "instruction")
+TEXT_KEYS = ("text", "completion", "response", "output", "generation", "solution")
+LIST_KEYS = ("completions", "responses", "outputs", "generations", "samples", "solutions", "texts")
+CUT = "length"  # `finish_reason` of a text that hit the limit of tokens
+
+
+@dataclass(frozen=True)
+class ForeignDraw:
+    """One text."""
+
+    text: str
+    truncated: bool = False  # as far as the row says
+    num_tokens: int = 0  # 0: not said
+    draw: int | None = None  # its number, where the file gives one
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One row."""
+
+    form: str  # one | list | openai | lm_eval
+    names: tuple[str, ...]  # what may be the problem's id
+    question: str | None
+    model: str
+    draws: tuple[ForeignDraw, ...]
+    failed: int = 0  # requests that came to nothing: no draws
+    filter: str | None = None  # lm_eval writes a row for each of its filters, with the same texts
+
+
+def parsed(row: Row, *, where: str) -> Parsed:
+    """A row of whichever form. Raises ValueError for one of none, naming its fields."""
+    found, draw = _parsed(row, where=where), _draw(row, where)
+    if draw is None or not found.draws:
+        return found
+    if len(found.draws) > 1:
+        raise ValueError(
+            f"{where} has the draw {draw} and {len(found.draws)} texts: number each of them, as "
+            '[{"text": ..., "draw": ...}], or none'
+        )
+    return replace(found, draws=(replace(found.draws[0], draw=draw),))
+
+
+def _parsed(row: Row, *, where: str) -> Parsed:
+    reply = _reply(row)
+    if "resps" in row:
+        return _lm_eval(row, where)
+    names, question, model = _names(row), _question(row, where), str(row.get("model") or "")
+    if reply is not None or ("response" in row and row["response"] is None):
+        draws, failed = _choices(reply, where)
+        return Parsed("openai", names, question, str((reply or {}).get("model") or model), draws, failed=failed)
+    for name in LIST_KEYS:
+        if isinstance(row.get(name), list):
+            return Parsed("list", names, question, model, tuple(_one(item, where) for item in row[name]))
+    key = next((name for name in TEXT_KEYS if isinstance(row.get(name), str)), None)
+    if key is None:
+        raise ValueError(
+            f"{where} has no solution (its fields are {', '.join(sorted(row)) or 'none'}): expected one text in "
+            f"{', '.join(TEXT_KEYS)}, a list in {', '.join(LIST_KEYS)}, an OpenAI reply with 'choices', or the 'resps' of "
+            "lm-evaluation-harness"
+        )
+    return Parsed("one", names, question, model, (_one({**row, "text": row[key]}, where),))
+
+
+def _names(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[key]) for key in ID_KEYS if isinstance(row.get(key), str | int))
+
+
+def _question(row: Row, where: str) -> str | None:
+    """The question of a row, or the last message of a user in a request."""
+    for key in QUESTION_KEYS:
+        if isinstance(row.get(key), str):
+            return str(row[key])
+    request = row["request"] if isinstance(row.get("request"), dict) else row
+    request = request["body"] if isinstance(request.get("body"), dict) else request
+    turns = request.get("messages")
+    if not isinstance(turns, list):
+        return None
+    if not all(isinstance(turn, dict) for turn in turns):
+        raise ValueError(f"{where} has messages that are no objects with role and content")
+    asked = [turn for turn in turns if turn.get("role") == "user"]
+    return _content(asked[-1].get("content"), where) if asked else None
+
+
+def _content(value: Any, where: str) -> str:
+    """The text of a message or choice: a text, a list of parts with texts, or nothing."""
+    parts = value if isinstance(value, list) else [{"text": value or ""}]
+    texts = [part.get("text", "") if isinstance(part, dict) else part for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{where} has a {type(value).__name__} where the text of a message is expected")
+    return "".join(texts)
+
+
+def _draw(row: Row, where: str) -> int | None:
+    draw = row.get("draw")
+    if draw is not None and (not isinstance(draw, int) or isinstance(draw, bool) or draw < 0):
+        raise ValueError(f"{where} has the draw {draw!r}, expected a whole number from 0 on")
+    return draw
+
+
+def _one(item: Any, where: str) -> ForeignDraw:
+    """A text, or an object with one."""
+    if isinstance(item, str):
+        return ForeignDraw(item.strip())
+    if not isinstance(item, dict):
+        raise ValueError(f"{where} has a {type(item).__name__} among its solutions, expected texts")
+    tokens = item.get("num_tokens")
+    return ForeignDraw(
+        text_field(item, "text", where=where).strip(),
+        flag_field(item, "truncated", where=where) or item.get("finish_reason") == CUT,
+        tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else 0,
+        _draw(item, where),
+    )
+
+
+def _reply(row: Row) -> Mapping[str, Any] | None:
+    """The reply of an OpenAI-style server: the row itself, its `response`, or the body of that."""
+    if isinstance(row.get("choices"), list):
+        return row
+    reply = row.get("response")
+    if not isinstance(reply, dict):
+        return None
+    body = reply.get("body")
+    return body if isinstance(body, dict) else reply
+
+
+def _choices(reply: Mapping[str, Any] | None, where: str) -> tuple[tuple[ForeignDraw, ...], int]:
+    """(its texts, requests that failed): a fault of a server is no answer."""
+    if reply is None or not isinstance(reply.get("choices"), list):
+        return (), 1
+    return tuple(_choice(choice, where) for choice in reply["choices"]), 0
+
+
+def _choice(choice: Any, where: str) -> ForeignDraw:
+    if not isinstance(choice, dict) or not (isinstance(choice.get("message"), dict) or "text" in choice):
+        raise ValueError(f"{where} has a choice without 'message' or 'text'")
+    text = choice["message"].get("content") if "message" in choice else choice["text"]
+    return ForeignDraw(_content(text, where).strip(), choice.get("finish_reason") == CUT)
+
+
+def _lm_eval(row: Row, where: str) -> Parsed:
+    """A row of lm-evaluation-harness: one document, one request, its repeats."""
+    doc = row.get("doc")
+    if not isinstance(doc, dict) or not isinstance(row["resps"], list):
+        raise ValueError(f"{where} has 'resps' and no 'doc': expected a row of lm-evaluation-harness --log_samples")
+    texts = [text for replies in row["resps"] for text in (replies if isinstance(replies, list) else [replies])]
+    draws = tuple(_one(text, where) for text in texts)
+    return Parsed("lm_eval", _names(doc), _question(doc, where), "", draws, filter=str(row.get("filter", "none")))

@@ -68,7 +68,8 @@ def _run(study: Table) -> str:
     cells = study.cells
     if not cells:
         return "No cell of the study is finished."
-    methods = dict.fromkeys(method_title(cell) for cell in sorted(cells, key=lambda cell: method_rank(cell)))
+    order = sorted(cells, key=lambda cell: (not studied(cell), method_rank(cell)))  # what is studied is named first
+    methods = dict.fromkeys(method_title(cell) for cell in order)
     names = base_names(cells)
     sizes = sorted({score.n for cell in cells if (score := cell.accuracy) is not None})
     on = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else "no"
@@ -83,7 +84,9 @@ def _levels(points: Sequence[Point]) -> str:
     """' Accuracy on all data: SFT 4.9 to 41.5 %, RFT k=16 5.5 to 44.6 %.': lowest and highest, of the commonest recipe."""
     found: dict[str, list[float]] = {}
     for point in sorted(main_recipe(points).points, key=lambda point: method_rank(point.cell)):
-        if point.cell.data_frac == 1.0 and (point.method == "sft" or studied(point.cell)):
+        if point.cell.data_frac != 1.0 or not point.cell.plainly_selected:
+            continue
+        if point.method == "sft" or studied(point.cell):
             found.setdefault(method_label(point.cell), []).append(point.estimate.value)
     told = [f"{label} {_range(values)} %" for label, values in found.items()]
     if not told:
@@ -182,15 +185,16 @@ def _open(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult], *
     if untested:
         which = "none" if len(untested) == len(claims) else f"{len(claims) - len(untested)}"
         lacks = _lacks(untested, cells=cells)
+        lacks = lacks if len(untested) < len(claims) else lacks.replace(" others", "")
         parts.append(f"{which} of the paper's {len(claims)} claims can be tested on these cells{lacks}")
     text = "; ".join(parts) or "nothing is left open"
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _lacks(untested: Sequence[ClaimResult], *, cells: Sequence[Cell]) -> str:
-    """': 13 of the others lack 5 draws of each base', what most of some claims lack."""
+    """': 13 of the 14 others lack 5 draws of each base', what most of some claims lack."""
     lacked = Counter(part for r in untested for part in remedy_of(r, cells=cells).words.split("; ") if part)
     if not lacked:
         return ""
     what, count = lacked.most_common(1)[0]
-    return f": {count} of the others lack {what}" if count < len(untested) else f": they lack {what}"
+    return f": {count} of the {len(untested)} others lack {what}"

@@ -33,7 +33,7 @@ from analysis.tables.noise import noise_notes, noise_rows
 from analysis.tables.results import ERROR_NOTE, number, results_rows
 
 PX_PER_POINT = 1.4  # a little larger than in print
-HALF_PAGE = 580  # pixels: two figures that are no wider stand beside one another
+HALF_PAGE = 640  # pixels: two figures that are no wider stand beside one another
 MOST_OPTIONS = 3  # of the planner, per target
 
 
@@ -191,7 +191,7 @@ def fits_section(drawings: Sequence[Drawing | NotEnough]) -> Markup:
     if rows:
         note = "Intervals by residual scatter (t, n - 2 degrees of freedom). fits.json holds residuals and influence."
         parts = [
-            table(FIT_HEADER, rows, name="fits", caption="Fits", filters=("figure",)),
+            table(FIT_HEADER, rows, name="fits", caption="Lines in the figures", filters=("figure",)),
             tag("p", note, class_="note"),
         ]
     if reasons:
@@ -211,7 +211,9 @@ def missing_section(study: Table) -> Markup:
         return tag("p", "Every cell of the study is there.")
     rows = [[gap.study, gap.cell_id, gap.reason] for gap in study.missing]
     note = tag("p", "Missing cells are left out of every figure, fit and claim; they are never counted as 0.")
-    return join([note, table(("study", "cell", "reason"), rows, name="missing-cells", caption="Missing cells")])
+    return join(
+        [note, table(("study", "cell", "reason"), rows, name="missing-cells", caption="Cells without a record")]
+    )
 
 
 def plan_section(study: Table, points: Sequence[Point], outcomes: Outcomes) -> Markup:
@@ -263,7 +265,9 @@ def provenance_section(study: Table) -> Markup:
     rows += [["published in", source, f"{count:,}"] for source, count in sources.items()]
     if not rows:
         return tag("p", "The records hold no provenance.")
-    shown = table(("what", "value", "cells"), rows, name="provenance-table", caption="Provenance", sortable=False)
+    shown = table(
+        ("what", "value", "cells"), rows, name="provenance-table", caption="Where the numbers come from", sortable=False
+    )
     return join([*(tag("p", note, class_="note") for note in study.notes), shown])
 
 

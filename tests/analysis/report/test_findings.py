@@ -46,7 +46,7 @@ def test_a_planted_gain_is_told_with_its_sign(tmp_path: Path) -> None:
     assert better.separates.startswith("For new bases of this kind: RFT k=4 minus SFT at equal steps alone on nano-s +")
     assert "claims 4a, 4b are supported" in better.separates
     assert worse.separates.startswith("For new bases of this kind: RFT k=4 minus SFT at equal steps alone on nano-s -")
-    assert "SFT; SFT, matched steps; and RFT on nano-s (6 draws), by 400 test problems" in better.run
+    assert "RFT; SFT; and SFT, matched steps on nano-s (6 draws), by 400 test problems" in better.run
 
 
 def test_no_gain_and_one_draw_separate_nothing(tmp_path: Path) -> None:

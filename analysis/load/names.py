@@ -38,8 +38,8 @@ def base_names(cells: Iterable[Cell]) -> dict[Base, str]:
 
 
 def base_order(cell: Cell) -> tuple[Any, ...]:
-    """By parameters, then name, tokens and data set."""
-    return (cell.num_params or 0, cell.model, cell.pretrain_tokens or 0, cell.data)
+    """By parameters, then tokens, name and data set."""
+    return (cell.num_params or 0, cell.pretrain_tokens or 0, cell.model, cell.data)
 
 
 TOKENS = "model.pretrain.tokens"

@@ -7,12 +7,14 @@
           rft: {method: "rft,sft_matched", k: "4,16"}
 
 Overrides on the command line apply to every grid and replace its values of the same key. A cell that several grids name is
-one cell. A single number needs no quotes: `k: 4`.
+one cell. A single number needs no quotes: `k: 4`. Values are read once, before any job is composed: one that refers to
+another key of the configuration (`seed: "1${pretrain_seed}"`) would have that key's value of NO job, and is refused.
 """
 
 import contextlib
 import itertools
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +25,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_plugins.rft_launchers.job_composing import JobComposer
 from hydra_plugins.rft_launchers.study_configs import StudyConfigs
@@ -65,6 +67,19 @@ def _text(key: str, value: Any) -> str:
     )
 
 
+REFERENCE = re.compile(r"\$\{(?!\s*[\w.]+:)[^}]*\}")  # to a key; `${oc.env:HOME}` and other resolvers are none
+
+
+def references(sweeper: DictConfig) -> list[str]:
+    """Values that refer to keys of the configuration, as 'grids.replicates.seed: 1${pretrain_seed}'."""
+    raw = OmegaConf.to_container(sweeper, resolve=False)
+    assert isinstance(raw, dict)
+    found = {f"params.{key}": value for key, value in (raw.get("params") or {}).items()}
+    for name, grid in (raw.get("grids") or {}).items():
+        found |= {f"grids.{name}.{key}": value for key, value in grid.items()}
+    return [f"{key}: {value}" for key, value in found.items() if isinstance(value, str) and REFERENCE.search(value)]
+
+
 class GridsSweeper(BasicSweeper):
     """The basic sweeper over a union of products."""
 
@@ -89,6 +104,12 @@ class GridsSweeper(BasicSweeper):
             sys.exit(
                 f"error: hydra.sweeper.max_batch_size={self.max_batch_size} would plan the sweep in parts, each with an "
                 "engine of its own: leave it out (how many processes run at once is hydra.launcher.workers of dag_local)"
+            )
+        if found := references(self.launched.hydra.sweeper):
+            sys.exit(
+                f"error: hydra.sweeper.{'; hydra.sweeper.'.join(found)}: what a grid refers to is read once, before there "
+                "are jobs, so that every job would get the same value. Write the values themselves, or let the key refer to "
+                "the other at the top of the file, outside `hydra:` (`seed: ${pretrain_seed}`)"
             )
         folder = Path(str(self.launched.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)

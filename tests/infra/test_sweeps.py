@@ -13,7 +13,7 @@ from synthetic_study import Truth, cell_name, grid, write_study
 
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import parse
-from hydra_plugins.rft_sweepers.grids import GridsSweeper, _texts
+from hydra_plugins.rft_sweepers.grids import GridsSweeper, _texts, references
 from rft import cli
 from rft.cli.study import _asked, _has
 from rft.execute.sweep import _tell_faults
@@ -22,6 +22,19 @@ from rft.infra.progress import Progress
 from rft.infra.study import Study
 from rft.records import STUDY_FILE, read_json, write_json
 from rft.sweeps import entries_of, sweep_named, sweeps_of
+
+
+@pytest.mark.parametrize(
+    ("value", "refers"),
+    [("1${pretrain_seed}", True), ("${seed}", True), ("${.k}", True), ("${ data.name }", True), ("4,16", False),
+     ("${oc.env:HOME}/x", False), ("${oc.env:HOME}/${study_name}", True)],
+)  # fmt: skip
+def test_values_of_grids_that_refer_to_keys_are_found(value: str, refers: bool) -> None:
+    """A study's replicates, `seed: "1${pretrain_seed}"`, all had the seed 10: the text was read once, with no job's seed."""
+    sweeper = OmegaConf.create({"params": {"k": 4}, "grids": {"rft": {"method": "rft", "seed": value}}})
+    assert references(sweeper) == ([f"grids.rft.seed: {value}"] if refers else [])
+    sweeper = OmegaConf.create({"params": {"seed": value}, "grids": {}})
+    assert references(sweeper) == ([f"params.seed: {value}"] if refers else [])
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from analysis.claims.remedies import remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.figures.findings import claim_words
 from analysis.load.cells import Cell, Table, draws_of_bases
 from analysis.load.labels import method_label, method_rank, method_title, setting_label, studied
 from analysis.load.names import base_names
@@ -42,9 +43,10 @@ class Findings:
 def findings(
     study: Table, points: Sequence[Point], *, against: Sequence[Against], claims: Sequence[ClaimResult]
 ) -> Findings:
-    """What a reader wants to know first. `points`: those of the study's main recipe."""
+    """What a reader wants to know first: of the commonest recipe of some points; the tables have the others."""
     names = base_names(point.cell for point in points)
-    named = [(names[one.point.cell.base], one) for one in against]
+    shown = {point.cell.cell_id for point in main_recipe(points).points}
+    named = [(names[one.point.cell.base], one) for one in against if one.point.cell.cell_id in shown]
     return Findings(
         _run(study) + _levels(points),
         _separates(named, claims),
@@ -125,7 +127,11 @@ def _separates(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResul
     """What holds for new bases of this kind; where nothing can, the largest difference of these bases as they are."""
     better = [pair for pair in named if pair[1].result.verdict in (Verdict.BETTER, Verdict.WORSE)]
     better.sort(key=lambda pair: -abs(pair[1].result.estimate.value))
-    told = [_difference(name, one, one.result.estimate) for name, one in better[:MOST_NAMED]]
+    main = [result for result in claims if result.claim == MAIN_CLAIM and result.ruling in DECIDED]
+    told = [
+        claim_words(result) for result in main if len({name for name, _ in named}) > 1
+    ]  # of one base it is said below
+    told += [_difference(name, one, one.result.estimate) for name, one in better[:MOST_NAMED]]
     if len(better) > MOST_NAMED:
         told.append(f"{len(better) - MOST_NAMED} more comparisons")
     told += [

@@ -3,6 +3,12 @@
     found = join_draws(numbered_rows(path), problems, name="pool.jsonl", seed=0)
     found.samples[0], found.facts.unmatched_rows
 
+    >>> two = [Problem("g-1", "2 and 2?", "", "4"), Problem("g-2", "3 and 3?", "", "6")]
+    >>> rows = [(1, {"id": "g-1", "text": "it is 4"}), (2, {"question": "5 and 5?", "text": "10"})]
+    >>> found = join_draws(rows, two, name="pool.jsonl", seed=0)
+    >>> [sample.text for sample in found.samples], found.facts.unmatched_rows
+    (['it is 4'], 1)
+
 Draws are in the order of their numbers, where the file has some. Places in a list or file say nothing: some sort by score,
 and files are sorted by who knows what. Such draws get a random order that follows from seed, question and text alone.
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from rft.core.tokenization import encode_examples
 from rft.records import read_json, write_json
 from tests.core_tiny import tiny_llama, tiny_tokenizer, toy_pairs
 from tests.finetuning import finetuned
-from tests.forking import in_child
 
 torch.set_num_threads(1)
 
@@ -106,28 +107,31 @@ def test_the_record_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert row["loss_nats"] == pytest.approx(same["loss_nats"], rel=1e-3)
 
 
+TOKENS = torch.arange(70_000).numpy() % 28
+ONE_STEP: dict[str, Any] = {
+    "sequence": 64, "batch_tokens": 65_536, "num_steps": 1, "seed": 0, "micro_batch_tokens": 65_536,
+}  # fmt: skip
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def accumulate_in_little(out: str) -> None:
+    """What the test below has another process do."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + 100 * 2**20, -1))
+    run = Accumulator(tiny_llama())
+    (step,) = packed_steps(TOKENS, **ONE_STEP)
+    loss = run(step).nats()
+    write_json(Path(out), {"halvings": run.halvings, "loss": loss})
+
+
 def test_a_real_allocator_that_refuses_is_understood(tmp_path: Path) -> None:
     """An address space with 100 MB to spare, and a micro-batch that takes several times that."""
-    tokens = torch.arange(70_000).numpy() % 28
-    how: dict[str, Any] = {
-        "sequence": 64,
-        "batch_tokens": 65_536,
-        "num_steps": 1,
-        "seed": 0,
-        "micro_batch_tokens": 65_536,
-    }
-
-    def work() -> None:
-        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + 100 * 2**20, -1))
-        run = Accumulator(tiny_llama())
-        (step,) = packed_steps(tokens, **how)
-        loss = run(step).nats()
-        write_json(tmp_path / "found.json", {"halvings": run.halvings, "loss": loss})
-
-    assert in_child(work) == 0  # first: what this process frees it keeps, and the child would have it
-    found = read_json(tmp_path / "found.json")
-    (step,) = packed_steps(tokens, **how | {"micro_batch_tokens": 8192})
+    out = tmp_path / "found.json"
+    code = f"from tests.core.test_accumulation import accumulate_in_little; accumulate_in_little({str(out)!r})"
+    places = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests'}", "MALLOC_ARENA_MAX": "1"}
+    subprocess.run([sys.executable, "-c", code], env=places, check=True, cwd=REPOSITORY)  # a used process has room left
+    found = read_json(out)
+    (step,) = packed_steps(TOKENS, **ONE_STEP | {"micro_batch_tokens": 8192})
     expected = accumulate(tiny_llama(), step).nats()
     assert found["halvings"] >= 1
     assert found["loss"] == pytest.approx(expected, rel=1e-5)

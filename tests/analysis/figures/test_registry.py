@@ -44,12 +44,12 @@ def test_a_plugins_figure_is_drawn_in_its_place_and_again_when_changed(tmp_path:
     plugin.write_text(PLUGIN.format(order=18))
     text = plot(study, "--plugins", "my_figures", "--report", path=tmp_path)
     drawn = [Path(line.split()[1]).stem for line in text.splitlines() if line.startswith("figure: ")]
-    assert drawn[:4] == ["accuracy_vs_data", "rft_over_sft", "my_points", "accuracy_vs_loss"]
+    assert drawn[:4] == ["accuracy_vs_data", "rft_over_sft", "my_points", "accuracy_vs_k"]
     assert "caption 18" in (study / "figures" / "report.html").read_text()
-    plugin.write_text(PLUGIN.format(order=25))
+    plugin.write_text(PLUGIN.format(order=35))
     text = plot(study, "--plugins", "my_figures", path=tmp_path)
     drawn = [Path(line.split()[1]).stem for line in text.splitlines() if line.startswith("figure: ")]
-    assert drawn[:4] == ["accuracy_vs_data", "rft_over_sft", "accuracy_vs_loss", "my_points"]
+    assert drawn[:4] == ["accuracy_vs_data", "rft_over_sft", "accuracy_vs_k", "my_points"]
     assert "my_points" not in plot(study, path=tmp_path)
     assert not (study / "figures" / "my_points.png").exists()
 

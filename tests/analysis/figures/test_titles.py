@@ -234,7 +234,8 @@ def test_the_report_takes_the_title_off_the_picture(tmp_path: Path) -> None:
     study = write_study(tmp_path / "s", specs=grid(models=("nano-m",), fracs=(1.0,)), truth=Truth(num_items=40))
     drawing = next(d for d in draw_all(*loaded(study)) if isinstance(d, Drawing))
     heads = [text for text in drawing.figure.texts if text.get_gid() == HEADLINE]
-    assert " ".join(text.get_text() for text in heads).startswith(drawing.finding)
+    told = " ".join(text.get_text() for text in heads).replace("\N{NO-BREAK SPACE}", " ")
+    assert told.startswith(drawing.finding)
     assert heads[-1].get_text() == drawing.title
     assert panels_as_svg(drawing)
     assert not any(text.get_visible() for text in heads)

@@ -108,7 +108,9 @@ def rulings_table(studies: Mapping[str, Sequence[ClaimResult]]) -> str:
 
 RULINGS_NOTE = (
     "Bold: primary contrasts (Holm's correction over them). In brackets: the claim's statistic with its 95 % interval for "
-    "new bases of this kind. Not separable: neither holds beyond chance; not testable: what the test needs was not run."
+    "new bases of this kind: new draws of these configurations for a mean over bases with several draws, other bases for a "
+    "slope over bases and for bases of one draw. Not separable: neither holds beyond chance; not testable: what the test "
+    "needs was not run."
 )
 
 

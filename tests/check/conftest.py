@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cfg = tiny(*more, "k=2", "temperature=1.5", "eval.vote_k=2", f"store.root={folder / '.store'}")
         compute(cfg, study=folder / "study")
     return folder
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path) -> Path:
+    """A copy to edit."""
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,12 +43,6 @@ def put(row: Row, path: tuple[Any, ...], value: Any) -> Row:
         inner = inner[step]
     inner[path[-1]] = value
     return dict(changed)
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "copy")
-    return tmp_path / "copy"
 
 
 def cell(place: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,6 @@ from rft.records import (
 )
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path) -> Path:
-    """A copy to edit."""
-    shutil.copytree(made, tmp_path / "copy")
-    return tmp_path / "copy"
 
 
 def cell(place: Path, method: str = "rft") -> Path:

@@ -32,13 +32,6 @@ from rft.records import (
 Row = dict[str, Any]
 
 
-@pytest.fixture
-def place(made: Path, tmp_path: Path) -> Path:
-    """A copy to edit."""
-    shutil.copytree(made, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
 def found(place: Path, *kinds: str, store: bool = True) -> list[Finding]:
     return verify(place / "study", Asked(str(place / ".store") if store else None, kinds))
 

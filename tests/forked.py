@@ -71,7 +71,12 @@ class Forked:
     """A command that runs."""
 
     def __init__(
-        self, *words: str, cwd: Path = REPOSITORY, env: Mapping[str, str], out: Path | None = None, mark: str = ""
+        self,
+        *words: str | Path,
+        cwd: Path = REPOSITORY,
+        env: Mapping[str, str],
+        out: Path | None = None,
+        mark: str = "",
     ) -> None:
         """Its output and errors go to the file `out`, or are kept for communicate. `mark`: the name of its processes."""
         self.returncode: int | None = None
@@ -110,7 +115,7 @@ class Forked:
 
 
 def run(
-    *words: str, cwd: Path = REPOSITORY, env: Mapping[str, str] | None = None, timeout: float = 300.0
+    *words: str | Path, cwd: Path = REPOSITORY, env: Mapping[str, str] | None = None, timeout: float = 300.0
 ) -> subprocess.CompletedProcess[str]:
     """Run to its end."""
     process = Forked(*words, cwd=cwd, env=environment() if env is None else env)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.run import run_claims, study_view
@@ -91,6 +92,7 @@ def test_holes_do_not_crash(name: str, tmp_path: Path) -> None:
         assert all("not_enough_data" in fit for fit in data)
 
 
+@pictures("png")
 def test_a_second_run_draws_nothing_and_prints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_study(tmp_path / "s", specs=grid(models=("nano-m",), fracs=(1.0,)), truth=SMALL)
     first, _ = draw(folder, capsys)

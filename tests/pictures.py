@@ -1,4 +1,4 @@
-"""Drawings without all their picture files, for tests of what is written beside them: most of a drawing's time goes into files.
+"""Drawings without all their picture files, for tests of what is written beside them: files take most of the time of one.
 
     with pictures(): draw_study([folder], out=out)                    # tables, claims, fits, report; no picture
     with pictures("png", "svg"): draw_study([folder], out=out)        # of the forms PNG, SVG and PDF these alone

@@ -123,6 +123,7 @@ def test_the_paper_is_redrawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert round(fits["SFT + GPT-3 + GPT-4"]["b"], 2) == -88.16
     assert "disagrees" in (tmp_path / "all_vs_loss.svg").read_text() or (tmp_path / "all_vs_loss.png").exists()
     assert "35.9 ± 1.3" in (tmp_path / "table5.md").read_text()
+    assert [len(list(tmp_path.glob(f"*.{ending}"))) for ending in ("png", "svg", "pdf")] == [11, 11, 11]
     for name in ("table1", "table2", "table4", "table5", "table6"):
         assert {path.suffix for path in tmp_path.glob(f"{name}.*")} == {".md", ".tex", ".csv"}
 

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests, and the order of their modules; what these have loaded is left out of garbage collections."""
+"""Fixtures shared by all tests, the order of their modules, and what these cost: threads, garbage collections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # read when torch and NumPy are loaded
+    os.environ.setdefault(_name, "1")  # workers have a core each, and threads that wait for one another spin
 
 HERE = Path(__file__).resolve().parent
 LONGEST = (  # modules that take ten seconds or more of a core, the longest first

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import pictures
 from PIL import Image
 from synthetic_study import Truth, grid, write_study
 
@@ -171,6 +172,7 @@ def test_a_setting_costs_times_the_sft_of_its_own_recipe(tmp_path: Path) -> None
         assert rft["of_claim"]
 
 
+@pictures("png")
 def test_the_published_titles_have_the_claims_numbers(tmp_path: Path) -> None:
     assert main(["--paper", "--out", str(tmp_path), "--size", "column"]) == 0
     fits = json.loads((tmp_path / "fits.json").read_text())["fits"]
@@ -183,8 +185,7 @@ def test_the_published_titles_have_the_claims_numbers(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.png"):
         with Image.open(path) as image:
             assert image.width == pytest.approx(PAGES["column"].width * PAGES["column"].dpi, abs=1)
-    assert len(list(tmp_path.glob("*.pdf"))) == len(list(tmp_path.glob("*.png"))) == 11
-    assert b"CreationDate" not in (tmp_path / "accuracy_vs_k.pdf").read_bytes()
+    assert len(list(tmp_path.glob("*.png"))) == 11
 
 
 def test_one_figure_alone_is_the_same_bytes_each_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,6 +197,7 @@ def test_one_figure_alone_is_the_same_bytes_each_time(tmp_path: Path, capsys: py
     assert names == {f"accuracy_vs_k.{ending}" for ending in ("png", "svg", "pdf")}
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert b"CreationDate" not in (tmp_path / "one" / "accuracy_vs_k.pdf").read_bytes()
     assert main([str(study), "--figure", "accuracy_vs_kk"]) == 2
     assert "did you mean accuracy_vs_k" in capsys.readouterr().err
     assert main([str(study), "--figure", "published_fig2"]) == 2

@@ -157,7 +157,8 @@ def check_cells(cells: list[Record]) -> None:
     assert sum([further.name for further in one.sets] == ["longer"] for one in cells) == 24
     mixed = [one for one in cells if "teacher" in one.setting.get("union", ())]
     assert {one.setting["method"] for one in mixed} == {"rft", "sft_matched"}
-    assert all(one.data["imported_pools"]["teacher"]["provenance"] == "imported" for one in mixed)
+    pools = [one.data["imported_pools"]["teacher"] for one in mixed]
+    assert all(pool["provenance"] == "imported" and pool["by_own_id"] == 256 - 48 for pool in pools)
 
 
 def check_export(folder: Path, cells: list[Record]) -> None:

@@ -61,11 +61,11 @@ def cancel(name: str, job_ids: Sequence[str] = ()) -> bool:
 
 
 def max_array_size() -> int:
-    """Most elements of an array on this cluster, which allows indices below MaxArraySize."""
+    """Most elements of an array on this cluster, which allows indices below MaxArraySize; 1 where it allows no arrays."""
     for line in (_said(["scontrol", "show", "config"]) or "").splitlines():
         name, _, value = line.partition("=")
         if name.strip() == "MaxArraySize" and value.strip().isdigit():
-            return int(value)
+            return max(1, int(value))
     return MAX_ARRAY
 
 

@@ -142,6 +142,13 @@ def test_an_array_is_no_longer_than_the_cluster_allows(start: Callable[..., Any]
     assert [len(calls) for calls, _ in fake.calls] == [3, 3, 2]
 
 
+@pytest.mark.parametrize(("said", "most"), [("1001", 1001), ("4", 4), ("1", 1), ("0", 1), (None, 1001)])
+def test_the_longest_array_is_what_the_cluster_says(said: str | None, most: int, monkeypatch: pytest.MonkeyPatch):
+    line = "" if said is None else f"MaxArraySize            = {said}\n"
+    monkeypatch.setattr(slurm_queue, "_said", lambda command: f"KillWait = 30 sec\n{line}MaxJobCount = 10000\n")
+    assert slurm_queue.max_array_size() == most  # 0: SLURM takes no arrays, so that each job is one of its own
+
+
 def test_a_failure_is_told_with_its_root_and_the_rest_goes_on(start: Callable[..., Any]):
     fake, jobs = start({"b": "failed"})
     results = run(fake, jobs)

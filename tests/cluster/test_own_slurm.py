@@ -216,9 +216,9 @@ def test_a_training_that_slurm_puts_back_goes_on_in_the_middle(
 
 
 def test_a_training_longer_than_its_time_limit_ends(own: OwnSlurm, training: Training, tmp_path: Path):
-    training.slow_in(tmp_path, pause_s=4.0)
-    sweep = Sweep(tmp_path, minutes=2)  # SLURM sends the signal 60 to 90 s before the limit, see BEFORE_END_S
-    assert Engine("slurm").results(sweep.start(), tmp_path) == {TASK: ["done", None]}
+    training.slow_in(tmp_path, pause_s=2.5)
+    sweep = Sweep(tmp_path, minutes=2)  # SLURM sends the signal 60 to 90 s after the start: see BEFORE_END_S
+    assert Engine("slurm").results(sweep.start(), tmp_path, seconds=900) == {TASK: ["done", None]}
     assert len(jobs_of(tmp_path)) == 1
     sweep.check(training, processes=2)
 

@@ -109,7 +109,7 @@ s3-test: s3-env
 
 # vLLM's build for processors in an environment of its own (4 GB), and the tests of the engine `vllm` and of its server there.
 vllm-test: .venv-vllm/.installed
-	OMP_NUM_THREADS=1 .venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py
+	OMP_NUM_THREADS=1 .venv-vllm/bin/python -m pytest -n 0 -m vllm tests/core/test_vllm_engine.py tests/execute/test_vllm_server.py tests/export/test_vllm_export.py
 
 .venv-vllm/.installed: pyproject.toml
 	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from loopback import Asked, json_server
 
 from rft.config import ServerKind
 from rft.core.sampling.openai_client import Endpoint
@@ -29,43 +29,11 @@ WAIT_S = 60.0
 def scripted_server(answer: Answer) -> Iterator[str]:
     """The body of a GET is empty; `headers` of a request stand in it under that name."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answered(asked: Asked) -> tuple[int, Any]:
+        return answer(asked.path, {**(json.loads(asked.body) if asked.body else {}), "headers": asked.headers})
 
-        def do_GET(self) -> None:
-            self._reply({})
-
-        def do_POST(self) -> None:
-            self._reply(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-
-        def _reply(self, body: dict[str, Any]) -> None:
-            status, value = answer(self.path, {**body, "headers": dict(self.headers)})
-            data = json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # a client that went away
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with json_server(answered) as url:
+        yield f"{url}/v1"
 
 
 def completion(

@@ -1,6 +1,6 @@
 """Makes what you bring yourself: four small base models of three families, two files of word problems, somebody's solutions.
 
-python examples/own_study/make_inputs.py multirun_outputs/own_inputs        # half a minute on one core
+python examples/own_study/make_inputs.py multirun_outputs/own_inputs        # 25 s on one core
 
 Nothing of `rft` is used here. Each model is a plain Hugging Face folder, as `save_pretrained` writes it, with the tokenizer
 that the four share: byte-level BPE of 400 tokens. They have read some thousand stories with their sums, so that fine-tuning
@@ -30,7 +30,7 @@ NAMES = ("Ann", "Ben", "Eva", "Tom", "Lea", "Max", "Ida", "Jan")
 THINGS = ("pens", "cups", "hats", "nuts", "keys", "figs")
 COLOURS = ("red", "blue", "green")
 VOCABULARY, CONTEXT = 400, 256
-BATCH, WINDOW = 16, 80  # of pretraining
+BATCH, WINDOW = 8, 80  # of pretraining
 
 
 @dataclass(frozen=True)
@@ -188,14 +188,14 @@ def row(story: Story, *, uid: str) -> dict[str, Any]:
     return {"uid": uid, "story": told, "steps": steps, "result": story.result}
 
 
-def teacher(story: Story, rng: random.Random) -> dict[str, Any]:
-    """A row of a foreign pool: four solutions in any order of the sums, one in four of them wrong."""
+def teacher(story: Story, rng: random.Random, *, uid: str) -> dict[str, Any]:
+    """A row of a foreign pool: four solutions in any order of the sums, one in four of them wrong; the question by its id."""
     solutions = []
     for _ in range(4):
         slip = rng.choice((0, 0, 0, 1))
         steps = story.steps(orders(story, rng))
         solutions.append(f"{steps}\n#### {story.result + slip}")
-    return {"question": f"{story.text} {story.ask}", "completions": solutions}
+    return {"uid": uid, "completions": solutions}
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -211,7 +211,7 @@ def write_data(folder: Path) -> None:
     train, test = [next(told) for _ in range(256)], [next(told) for _ in range(200)]
     for name, split in (("train", train), ("test", test)):
         write_lines(folder / f"{name}.jsonl", (row(one, uid=f"{name}-{n}") for n, one in enumerate(split)))
-    write_lines(folder / "teacher.jsonl", (teacher(one, rng) for one in train))
+    write_lines(folder / "teacher.jsonl", (teacher(one, rng, uid=f"train-{n}") for n, one in enumerate(train)))
     longer = stories(rng, terms=4)
     with (folder / "longer.csv").open("w", newline="", encoding="utf-8") as stream:
         lines = csv.writer(stream)

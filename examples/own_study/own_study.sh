@@ -20,7 +20,7 @@ rft run --config-dir examples/own_study +study=own model=tiny-llama data_frac=1 
 
 # Figures and tables, predictions of the largest cells
 rft plot multirun_outputs/own
-rft plot multirun_outputs/own --test-set longer
+rft plot multirun_outputs/own --test-set longer --figure sft_vs_data
 rft predict multirun_outputs/own --hold-out model=small-llama
 rft predict multirun_outputs/own --hold-out data_frac=1
 

@@ -42,6 +42,8 @@ class AdapterConfig:
     gold: str | None = None  # null: as the solution states it
     messages: str | None = None  # a list of messages (OpenAI or ShareGPT), in place of question and solution
     gold_from: GoldFrom = GoldFrom.marker
+    # The rows' own ids, by which a pool drawn elsewhere may call questions; null: `id`, `idx`, ... (rft.text.own_ids)
+    id: Annotated[str | None, fields.place()] = None
 
 
 @dataclass

@@ -107,7 +107,9 @@ def _mix_problems(data: DataConfig) -> Iterator[str]:
 
 
 def _adapter_problems(place: str, adapter: AdapterConfig) -> Iterator[str]:
-    if adapter == AdapterConfig():
+    if adapter.id is not None and (fault := check_path(adapter.id)):
+        yield f"{place}.id: {fault}"
+    if dataclasses.replace(adapter, id=None) == AdapterConfig():
         return
     question, solution, messages = adapter.question, adapter.solution, adapter.messages
     has_pair, has_either = None not in (question, solution), (question, solution) != (None, None)

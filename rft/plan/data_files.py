@@ -15,6 +15,7 @@ from rft.config import DataConfig
 from rft.infra.digest import files_digest
 from rft.infra.hub import HUB_PREFIX, parse
 from rft.plan.reading_rows import read_as
+from rft.records import Problem
 from rft.text.gsm8k import ReadAs, Reading, read_file
 from rft.text.mixture import mixed
 from rft.text.overlap import refuse_overlap
@@ -22,6 +23,9 @@ from rft.text.tables import ENDINGS, files_behind
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 GSM8K_HUB_ID = "hub:openai/gsm8k"  # all its configs and revisions have the published numbers of rows
+
+
+Stamp = tuple[tuple[str, int, int], ...]  # of each file: name, time, size
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def _mixed(data: DataConfig) -> Reading:
     """The training problems of a mixture, as its stage will find them."""
     hows = [replace(read_as(data, split="train", part=part), rule=data.rule) for part in data.train_mix]
     paths = [data_path(part.path, "train") for part in data.train_mix]
-    found = [_problems(path, _stamp(path), how).problems for path, how in zip(paths, hows, strict=True)]
+    found = [_problems(path, stamp_of(path), how).problems for path, how in zip(paths, hows, strict=True)]
     named = {f"{place}. {path}": one for place, (path, one) in enumerate(zip(paths, found, strict=True), 1)}
     weights = [part.weight for part in data.train_mix if part.weight is not None]
     return mixed(named, weights=weights, drop_duplicates=data.on_duplicate.value == "drop")
@@ -113,13 +117,22 @@ def num_problems(data: DataConfig, path: str, *, split: str, full: int) -> int:
                 "data.test_limit to its numbers of rows (or fewer)"
             )
         return limit
-    return _count(path, _stamp(path), replace(how, rule=data.rule))
+    return _count(path, stamp_of(path), replace(how, rule=data.rule))
 
 
-def _stamp(path: str) -> tuple[tuple[str, int, int], ...]:
+def stamp_of(path: str) -> Stamp:
     """What shows that files have changed, cheaply."""
     stats = ((str(file), os.stat(file)) for file in files_behind(path))
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def training_problems(data: DataConfig) -> list[Problem]:
+    """All that could be trained on, of files that are here, unusable rows left out."""
+    if data.train_mix:
+        return _mixed(data).problems
+    path = data_path(data.train_path, "train")
+    how = replace(read_as(data, split="train"), rule=None, on_bad_gold="drop")
+    return _problems(path, stamp_of(path), how).problems
 
 
 def refuse_leaks(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
@@ -133,11 +146,8 @@ def refuse_leaks(trained: DataConfig, tested: DataConfig, *, train: str, test: s
     if trained.train_mix:
         asked = tuple(problem.question for problem in _mixed(trained).problems)
     else:
-        asked = _questions(train, _stamp(train), first)
-    _checked_apart(asked, _questions(test, _stamp(test), second))
-
-
-Stamp = tuple[tuple[str, int, int], ...]
+        asked = _questions(train, stamp_of(train), first)
+    _checked_apart(asked, _questions(test, stamp_of(test), second))
 
 
 @functools.lru_cache(maxsize=64)

@@ -194,6 +194,13 @@ class Questions:
         return self.pool if self.cfg.data.kind is DataKind.world else self._train_rows
 
     @property
+    def training_files(self) -> tuple[FileProblems, ...]:
+        """The files behind the training rows."""
+        rows = self._train_rows
+        assert isinstance(rows, FileProblems | Mixture)
+        return (rows,) if isinstance(rows, FileProblems) else rows.parts
+
+    @property
     def _train_rows(self) -> Problems:
         """Of one file, or of several."""
         parts = unnoted(self.cfg).data.train_mix

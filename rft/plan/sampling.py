@@ -12,11 +12,13 @@ from typing import Any
 from rft.config import (
     ModelConfig,
     ModelSource,
+    PoolConfig,
 )
 from rft.config.reading import note, unnoted, whole
 from rft.core.sampling.engines import ENGINES
 from rft.infra.digest import digest
 from rft.plan.method import Task
+from rft.plan.pool_files import PoolSource
 from rft.plan.servers import address, endpoint_of
 from rft.plan.shard_row import Drawer, ShardRow, placed
 from rft.plan.sharing import shared
@@ -31,6 +33,7 @@ from rft.stages.evaluate import Evaluate
 from rft.stages.foreign import ImportedPool, ImportedSamples
 from rft.stages.generation import Generation, Shots
 from rft.stages.kept import Selection
+from rft.stages.own_ids import OwnIds
 from rft.stages.problems import Subset
 from rft.stages.select import Checks, Select
 from rft.stages.served import Served, ServedPool, ServedShard
@@ -53,19 +56,28 @@ class Sampling(Training):
     @shared
     def imported(self, name: str, *, num_draws: int) -> ImportedPool:
         """The first draws of a pool that was drawn elsewhere, to the questions of the cell."""
-        pool, content = self.cfg.pools[name], self.sources.pools[name]
-        note(pool, "content", content)
+        pool, source = self.cfg.pools[name], self.sources.pools[name]
+        note(pool, "content", source.content)
         size = Work(num_bytes=BYTES_PER_SAMPLE_TOKEN * unnoted(self.cfg).data.expected_solution_tokens * num_draws)
         stage = ImportedSamples(
             problems=self.questions.source,
             donor=name,
-            content=content,
+            content=source.content,
             seed=pool.order_seed,
+            own_ids=self._own_ids(pool, source),
             path=pool.path,
+            no_ids=source.no_ids,
             label=f"import pool {name}",
             work=size,
         )
         return ImportedPool(name, (stage,), num_draws, self.questions)
+
+    def _own_ids(self, pool: PoolConfig, source: PoolSource) -> OwnIds | None:
+        """The ids by which a pool's rows are joined; noted where there are some: other cells keep their setting."""
+        if not source.columns:
+            return None
+        note(pool, "own_ids", source.columns)
+        return OwnIds(files=self.training_files, columns=source.columns, label=f"ids of {self.training_rows.label}")
 
     @shared
     def served(self, name: str, *, num_draws: int) -> ServedPool:

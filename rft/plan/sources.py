@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from rft.config import FREE, SEEDS, DataConfig, DataKind, ModelConfig, ModelSource, PoolConfig, StudyConfig, TrainConfig
+from rft.config import FREE, SEEDS, DataConfig, DataKind, ModelConfig, ModelSource, StudyConfig, TrainConfig
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import AUTO, Choice, choose_engine
 from rft.infra.devices import planned_kind
@@ -30,6 +30,7 @@ from rft.plan.data_files import (
     refuse_leaks,
 )
 from rft.plan.own_model import stored_dtype
+from rft.plan.pool_files import PoolSource, pool_source
 from rft.plan.sharing import Memo
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
@@ -61,7 +62,7 @@ class Sources:
     )  # engines that auto did not take: why
     reward_model: ModelIdentity | None = None  # where paths are chosen by one
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
-    pools: Mapping[str, str] = field(default_factory=dict)  # content by name of a pool drawn elsewhere
+    pools: Mapping[str, PoolSource] = field(default_factory=dict)  # by name of a pool drawn elsewhere
     mix: tuple[SetSource, ...] = ()  # the training files, where there are several in proportions
 
     def of_set(self, name: str) -> Sources:
@@ -94,13 +95,8 @@ _LOOKED_UP = attrgetter(*LOOKED_UP)
 
 def resolve(cfg: StudyConfig) -> Sources:
     """Look up files, counts and engines. Raises ValueError for a missing file or model folder."""
-    return replace(_resolved(cfg), pools={name: _pool_content(name, pool) for name, pool in cfg.pools.items()})
-
-
-def _pool_content(name: str, pool: PoolConfig) -> str:
-    if not Path(pool.path).is_file():
-        raise ValueError(f"pools.{name}.path={pool.path}: no such file. Give a file of JSON lines, gzipped or not")
-    return file_digest(Path(pool.path))
+    found = _resolved(cfg)
+    return replace(found, pools={name: pool_source(name, pool, cfg.data) for name, pool in cfg.pools.items()})
 
 
 def _resolved(cfg: StudyConfig) -> Sources:

@@ -34,7 +34,11 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
             yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
     for name in cfg.union:
         if name in cfg.pools:
-            yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({sources.pools[name][:8]})"
+            source = sources.pools[name]
+            ids = (
+                f", joined by {' and '.join(map(repr, source.columns))} of the training rows" if source.columns else ""
+            )
+            yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({source.content[:8]}){ids}"
         if name in cfg.servers:
             yield _server(name, cfg.servers[name])
 

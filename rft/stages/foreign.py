@@ -9,7 +9,6 @@ question may have fewer draws than were asked for, or none: what there is was dr
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from typing import Any, ClassVar
 
 from rft.infra.digest import require_content
 from rft.records import Sample, read_json, write_json, write_jsonl
+from rft.stages.own_ids import OwnIds
 from rft.stages.problems import Problems, Subset
 from rft.stages.shard import ShardFile
-from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, said
+from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added, said
 from rft.text.foreign import JoinFacts, join_draws
 from rft.text.rows import numbered_rows
 
@@ -48,7 +48,7 @@ class Provenance:
 
     def to_json(self) -> dict[str, Any]:
         """One flat object."""
-        return {name: value for name, value in vars(self).items() if name != "rows"} | dataclasses.asdict(self.rows)
+        return {name: value for name, value in vars(self).items() if name != "rows"} | self.rows.to_json()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,11 +60,21 @@ class ImportedSamples(Stage[ImportedFile]):
     donor: str
     content: str  # digest of the file
     seed: int  # orders draws that have no number
+    own_ids: OwnIds | None = added(None)  # where rows have no question, but ids of the data files' own
     path: str = said()
+    no_ids: str = said("")  # why those are not read, for a message
 
     def run(self, work: StageContext) -> Done:
         problems = work.open(self.problems).problems()
-        found = join_draws(numbered_rows(self.path), problems, name=self.path, seed=self.seed, model=self.donor)
+        found = join_draws(
+            numbered_rows(self.path),
+            problems,
+            name=self.path,
+            seed=self.seed,
+            model=self.donor,
+            own=None if self.own_ids is None else work.open(self.own_ids),
+            no_ids=self.no_ids,
+        )
         require_content(Path(self.path), self.content)
         write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in found.samples))
         write_json(work.out / IMPORTED_FILE, Provenance(self.content, Path(self.path).name, found.facts).to_json())

@@ -12,7 +12,7 @@ Each writes `problems.jsonl`, rows of rft.records.Problem in file order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -26,8 +26,9 @@ from rft.text.gsm8k import RELEASES, ReadAs, Reading, checked_problems, read_fil
 from rft.text.mixture import mixed
 from rft.text.overlap import refuse_overlap
 from rft.text.rowmap import RowMap
+from rft.text.rows import Row
 from rft.text.subsets import permutation, split
-from rft.text.tables import files_behind
+from rft.text.tables import files_behind, placed_rows
 from rft.text.world import WorldSplit, world_problems
 
 PROBLEMS_FILE = "problems.jsonl"
@@ -115,9 +116,10 @@ class FileProblems(Problems):
         """Whether the rows lie on the hub, not in a file here."""
         return self.path.startswith(HUB_PREFIX)
 
-    def reading(self) -> Reading:
-        """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
-        how = ReadAs(
+    @property
+    def how(self) -> ReadAs:
+        """How its rows are read."""
+        return ReadAs(
             limit=self.limit,
             rule=self.rule,
             on_bad_gold=self.on_bad_gold,
@@ -126,12 +128,21 @@ class FileProblems(Problems):
             row_map=self.row_map,
             numbers=self.numbers,
         )
+
+    def rows(self) -> Iterator[tuple[str, Row]]:
+        """Its rows as they are, with their places."""
+        if not self.of_hub:
+            return placed_rows(self.path)
+        return ((f"row {number}", row) for number, row in hub_rows(self.path, split=self.split))
+
+    def reading(self) -> Reading:
+        """From a file, or from the hub. Raises ValueError when there is other content than the study was planned with."""
+        how = self.how
         if not self.of_hub:
             found = read_file(self.path, how)
             require_contents(self.path, files_behind(self.path), self.content)
             return found
-        rows = ((f"row {number}", row) for number, row in hub_rows(self.path, split=self.split))
-        found = checked_problems(rows, how, name=f"{self.path}, split {self.split}")
+        found = checked_problems(self.rows(), how, name=f"{self.path}, split {self.split}")
         planned = RELEASES[self.split][0] if self.limit is None else self.limit
         if len(found.problems) != planned:
             raise ValueError(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rft.core.sampling.openai_client import Endpoint, Report, report
+from rft.core.sampling.openai_client import Endpoint, Report, ServerError, report
 from rft.records import Problem, Sample, read_json, write_json, write_jsonl
 from rft.stages.generation import Shots
 from rft.stages.running import Counts
@@ -28,7 +28,7 @@ from rft.text.prompts import asked_by
 from rft.text.templates import Template
 
 if TYPE_CHECKING:
-    from rft.core.sampling.openai_backend import Chat, OpenAISampler
+    from rft.core.sampling.openai_backend import Chat, OpenAISampler, Usage
     from rft.core.tokenization import Prompt
 
 SERVED_FILE = "served.json"
@@ -65,11 +65,34 @@ class Spent:
     completion_tokens: int
     num_refusals: int  # draws without text, as the next
     num_filtered: int
-    cost: float  # at the prices that stood in the configuration when it was drawn
+    cost: float  # at the prices that stood in the configuration when it was drawn; of replies thrown away too
+    # Requests that were asked again, 0 in shards from before this was counted (rft.core.sampling.openai_backend.Usage)
+    num_discarded: int = 0
+    discarded_prompt_tokens: int = 0
+    discarded_completion_tokens: int = 0
+    num_untold: int = 0  # what these cost is in no number
+
+    @staticmethod
+    def of(usage: Usage, endpoint: Endpoint) -> Spent:
+        """At an endpoint's prices."""
+        read = usage.prompt_tokens + usage.discarded_prompt_tokens
+        written = usage.completion_tokens + usage.discarded_completion_tokens
+        cost = endpoint.price_prompt * read + endpoint.price_completion * written
+        return Spent(**vars(usage), cost=cost / MILLION)
+
+    @property
+    def num_written(self) -> int:
+        """Tokens that the model wrote, those of replies thrown away among them."""
+        return self.completion_tokens + self.discarded_completion_tokens
+
+    @property
+    def num_tokens(self) -> int:
+        """And those that it read."""
+        return self.num_written + self.prompt_tokens + self.discarded_prompt_tokens
 
     def plus(self, other: Spent) -> Spent:
         """Both together."""
-        return Spent(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+        return Spent(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -110,6 +133,12 @@ class ServedShard(DrawnShard):
         sampler = OpenAISampler(self.endpoint)
         try:
             samples = self._drawn(sampler, problems, work, num_draws=last_draw - first_draw)
+        except ServerError as error:
+            lost = Spent.of(sampler.usage, self.endpoint)
+            raise ServerError(
+                f"{error}. The {lost.num_requests} replies of this block before it ({lost.num_tokens:,} tokens, cost "
+                f"{lost.cost:g}) are in no record"
+            ) from None
         finally:
             sampler.close()
         if sampler.models != {told.model}:
@@ -117,16 +146,11 @@ class ServedShard(DrawnShard):
                 f"the server at {self.endpoint.base_url} answered as {', '.join(sorted(sampler.models))} in one shard, and "
                 f"as {told.model} before it: set servers.{self.served.donor}.model to the exact model"
             )
-        usage = sampler.usage
-        cost = (
-            self.endpoint.price_prompt * usage.prompt_tokens + self.endpoint.price_completion * usage.completion_tokens
-        )
-        spent = Spent(**vars(usage), cost=cost / MILLION)
+        spent = Spent.of(sampler.usage, self.endpoint)
         write_jsonl(work.out / SAMPLES_FILE, (sample.to_json() for sample in samples))
         facts = ServedFacts(self.endpoint.base_url, told, spent, tuple(sorted(sampler.fingerprints)))
         write_json(work.out / SERVED_FILE, dataclasses.asdict(facts))
-        flops = 2.0 * (self.endpoint.num_params or 0) * (usage.prompt_tokens + usage.completion_tokens)
-        return Done(usage.completion_tokens, flops)
+        return Done(spent.num_written, 2.0 * (self.endpoint.num_params or 0) * spent.num_tokens)
 
     def read(self, folder: Path) -> ServedFile:
         return ServedFile(folder)

@@ -1,5 +1,7 @@
 """Solutions that somebody else drew, in the forms in which they are kept, joined to problems by id or by exact question.
 
+An id is this project's (`g-1f3c0a9be2d4`, as exports have it), or one that the data files have of their own (`own`).
+
     found = join_draws(numbered_rows(path), problems, name="pool.jsonl", seed=0)
     found.samples[0], found.facts.unmatched_rows
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rft.records import Problem, Sample
 from rft.text.foreign_rows import ForeignDraw, Parsed, parsed
@@ -43,6 +46,13 @@ class JoinFacts:
     unmatched: list[str]  # the first of them, by line and question
     failed_requests: int
     repeated_rows: int  # of further filters of lm_eval
+    by_own_id: int | None = (
+        None  # rows joined by an id of the data files' own and no question; None: those were not read
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """By name; what was not looked at is left out."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -64,27 +74,41 @@ class _Found:
     unmatched: list[str] = field(default_factory=list)
     failed: int = 0
     repeated: int = 0
+    by_own_id: int = 0
     filter: str | None = None
 
 
+@dataclass(frozen=True)
+class OwnNames:
+    """Ids that the data files have of their own."""
+
+    columns: tuple[str, ...]  # where
+    problems: Mapping[str, str]  # own id -> Problem.id
+
+
 def join_draws(
-    rows: Iterable[tuple[int, Row]], problems: Sequence[Problem], *, name: str, seed: int, model: str = ""
+    rows: Iterable[tuple[int, Row]],
+    problems: Sequence[Problem],
+    *,
+    name: str,
+    seed: int,
+    model: str = "",
+    own: OwnNames | None = None,
+    no_ids: str = "",
 ) -> Joined:
     """All draws of rows that belong to one of the problems; `model` names their donor, `seed` orders those without number.
+
+    `own`: ids of the data files' own, or in words why there are none (`no_ids`).
 
     Raises ValueError, with the line, for a row of no known form, a draw that occurs twice, draws with and without numbers in
     one file, a row whose ids and question name two problems, and a file of which no row belongs to any.
     """
-    found, known = _Found(), _Known.of(problems)
+    found, known = _Found(), _Known.of(problems, own)
     for line, row in rows:
-        _take(parsed(row, where=f"{name}: line {line}"), found, known, where=f"{name}: line {line}")
+        where = f"{name}: line {line}"
+        _take(parsed(row, where=where, own=own.columns if own else ()), found, known, where=where)
     if not found.numbered and not found.loose:
-        what = f"; unmatched are {'; '.join(found.unmatched[:MOST_NAMED])}" if found.unmatched else ""
-        raise ValueError(
-            f"{name}: none of its {sum(found.forms.values())} rows belongs to a training question, by id or by its exact "
-            f"words{what}. Give the rows the training file's question as `question`; ids are those that this project gives a "
-            "question (g-1f3c0a9be2d4, as `rft export` writes them), ids of a data file's own are not read"
-        )
+        raise ValueError(_none_joined(found, own, name=name, no_ids=no_ids))
     if found.numbered and found.loose:
         raise ValueError(f"{name} has rows with and without the field 'draw': number all draws of a question, or none")
     samples = []
@@ -94,10 +118,27 @@ def join_draws(
             Sample(problem.id, i, one.text, one.truncated, one.num_tokens, model) for i, one in enumerate(drawn)
         ]
     order = "draw numbers" if found.numbered else f"shuffled by seed {seed}"
-    return Joined(samples, _facts(samples, found, order))
+    return Joined(samples, _facts(samples, found, order, own))
 
 
-def _facts(samples: Sequence[Sample], found: _Found, order: str) -> JoinFacts:
+def _none_joined(found: _Found, own: OwnNames | None, *, name: str, no_ids: str) -> str:
+    """The message on a file of which no row belongs to any question."""
+    what = f"; unmatched are {'; '.join(found.unmatched[:MOST_NAMED])}" if found.unmatched else ""
+    if own is not None:
+        some = ", ".join(map(repr, list(own.problems)[:3]))
+        ids = f"the training file's own ids stand in its {' and '.join(map(repr, own.columns))}, and are like {some}"
+    else:
+        ids = (
+            f"ids of the training file's own are not read: {no_ids or 'it has none'}; else ids are those that this project "
+            "gives a question (g-1f3c0a9be2d4, as `rft export` writes them)"
+        )
+    return (
+        f"{name}: none of its {sum(found.forms.values())} rows belongs to a training question, by id or by its exact "
+        f"words{what}. Give the rows the training file's question as `question`, or its id as `id`; {ids}"
+    )
+
+
+def _facts(samples: Sequence[Sample], found: _Found, order: str, own: OwnNames | None) -> JoinFacts:
     counts = Counter(sample.id for sample in samples)
     return JoinFacts(
         num_rows=sum(found.forms.values()) + found.repeated,
@@ -111,6 +152,7 @@ def _facts(samples: Sequence[Sample], found: _Found, order: str) -> JoinFacts:
         unmatched=found.unmatched[:MOST_NAMED],
         failed_requests=found.failed,
         repeated_rows=found.repeated,
+        by_own_id=None if own is None else found.by_own_id,
     )
 
 
@@ -130,25 +172,35 @@ def _ordered(name: str, found: _Found, *, seed: int) -> list[ForeignDraw]:
 class _Known:
     """Problems by what a row may call them."""
 
-    ids: frozenset[str]
+    by_name: Mapping[str, str]  # of the problems, by this project's ids and by those of the data files' own
     by_question: Mapping[str, str]
+    questions: Mapping[str, str]  # by this project's ids
 
     @staticmethod
-    def of(problems: Sequence[Problem]) -> _Known:
-        return _Known(frozenset(p.id for p in problems), {normalised_question(p.question): p.id for p in problems})
+    def of(problems: Sequence[Problem], own: OwnNames | None) -> _Known:
+        questions = {p.id: p.question for p in problems}
+        named = {} if own is None else {name: one for name, one in own.problems.items() if one in questions}
+        by_question = {normalised_question(text): name for name, text in questions.items()}
+        return _Known({**named, **{name: name for name in questions}}, by_question, questions)
 
-    def match(self, row: Parsed, *, where: str) -> str | None:
-        """The problem's id. Raises ValueError where ids and question name two problems."""
-        found = [name for name in dict.fromkeys(row.names) if name in self.ids]
+    def match(self, row: Parsed, *, where: str) -> tuple[str | None, str | None]:
+        """(the problem's id, the name by which alone it was found). Raises ValueError where a row names two problems."""
+        found = {self.by_name[name]: name for name in reversed(row.names) if name in self.by_name}
         if len(found) > 1:
             raise ValueError(
-                f"{where} has the ids of two problems, {' and '.join(map(repr, found))}: leave one of them out"
+                f"{where} has the ids of two problems, {' and '.join(map(repr, reversed(found.values())))}: leave one of "
+                "them out"
             )
-        by_id = found[0] if found else None
-        by_words = None if row.question is None else self.by_question.get(normalised_question(row.question))
-        if by_id is not None and row.question is not None and by_words != by_id:
-            raise ValueError(f"{where} has the id {by_id!r}, but not that problem's question: leave one of them out")
-        return by_id or by_words
+        by_id, name = next(iter(found.items()), (None, None))
+        if row.question is None:
+            return by_id, name
+        by_words = self.by_question.get(normalised_question(row.question))
+        if by_id is not None and by_words != by_id:
+            raise ValueError(
+                f"{where} has the id {name!r}, but not that problem's question: it asks {row.question[:80]!r}, and the "
+                f"problem is {self.questions[by_id][:80]!r}. Leave one of them out"
+            )
+        return by_words, None
 
 
 def _take(row: Parsed, found: _Found, known: _Known, *, where: str) -> None:
@@ -160,7 +212,8 @@ def _take(row: Parsed, found: _Found, known: _Known, *, where: str) -> None:
     found.forms[row.form] += 1
     found.failed += row.failed
     found.models |= {row.model} if row.model else set()
-    name = known.match(row, where=where)
+    name, called = known.match(row, where=where)
+    found.by_own_id += called is not None and called != name
     if name is None:
         asked = row.question if row.question is not None else f"id {', '.join(row.names) or 'none'}"
         found.unmatched.append(f"{where.rpartition(': ')[2]}: {asked[:80]}")

@@ -13,21 +13,27 @@ A row of each form, and the texts in it:
     >>> texts({"doc": {"question": "Half of 48?"}, "resps": [["24", "25"]], "filter": "none"})    # lm-eval --log_samples
     ['24', '25']
 
-Only a number in the field `draw`, of a row with one text or of an object in a list, says which draw a text is.
+Only a number in the field `draw`, of a row with one text or of an object in a list, says which draw a text is. What a row
+calls its question stands in `id`, `custom_id` or `problem_id`, or where the data file has its own ids (`own`):
+
+    >>> parsed({"uid": 7, "text": "24"}, where="line 1", own=("uid",)).names
+    ('7',)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rft.text.rowmap import value_at
 from rft.text.rows import Row, flag_field, text_field
 
 ID_KEYS = ("id", "custom_id", "problem_id")
 QUESTION_KEYS = ("question", "query", "problem", "instruction")
 TEXT_KEYS = ("text", "completion", "response", "output", "generation", "solution")
 LIST_KEYS = ("completions", "responses", "outputs", "generations", "samples", "solutions", "texts")
+PLACE = "doc_id"  # of lm_eval
 CUT = "length"  # `finish_reason` of a text that hit the limit of tokens
 
 
@@ -54,9 +60,12 @@ class Parsed:
     filter: str | None = None  # lm_eval writes a row for each of its filters, with the same texts
 
 
-def parsed(row: Row, *, where: str) -> Parsed:
-    """A row of whichever form. Raises ValueError for one of none, naming its fields."""
-    found, draw = _parsed(row, where=where), _draw(row, where)
+def parsed(row: Row, *, where: str, own: Sequence[str] = ()) -> Parsed:
+    """A row of whichever form. Raises ValueError for one of none, naming its fields.
+
+    `own`: paths at which the data files have ids of their own; rows may have them there too.
+    """
+    found, draw = _parsed(row, where=where, own=own), _draw(row, where)
     if draw is None or not found.draws:
         return found
     if len(found.draws) > 1:
@@ -67,11 +76,11 @@ def parsed(row: Row, *, where: str) -> Parsed:
     return replace(found, draws=(replace(found.draws[0], draw=draw),))
 
 
-def _parsed(row: Row, *, where: str) -> Parsed:
+def _parsed(row: Row, *, where: str, own: Sequence[str]) -> Parsed:
     reply = _reply(row)
     if "resps" in row:
-        return _lm_eval(row, where)
-    names, question, model = _names(row), _question(row, where), str(row.get("model") or "")
+        return _lm_eval(row, where, own)
+    names, question, model = _names(row, own), _question(row, where), str(row.get("model") or "")
     if reply is not None or ("response" in row and row["response"] is None):
         draws, failed = _choices(reply, where)
         return Parsed("openai", names, question, str((reply or {}).get("model") or model), draws, failed=failed)
@@ -88,8 +97,27 @@ def _parsed(row: Row, *, where: str) -> Parsed:
     return Parsed("one", names, question, model, (_one({**row, "text": row[key]}, where),))
 
 
-def _names(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[key]) for key in ID_KEYS if isinstance(row.get(key), str | int))
+def _names(row: Row, own: Sequence[str]) -> tuple[str, ...]:
+    values = [_at(row, path) for path in dict.fromkeys((*ID_KEYS, *own))]
+    return tuple(text for value in values if (text := id_text(value)) is not None)
+
+
+def id_text(value: Any) -> str | None:
+    """An id as text; None for what is none: nothing, true and false, fractions, objects and lists.
+
+    >>> id_text(7) == id_text(7.0) == id_text("7")        # a whole number is how it is written; "07" is another id
+    True
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as tables have whole numbers beside empty cells
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+
+
+def _at(row: Row, path: str) -> Any:
+    try:
+        return value_at(row, path)
+    except ValueError:  # not there
+        return None
 
 
 def _question(row: Row, where: str) -> str | None:
@@ -164,11 +192,15 @@ def _choice(choice: Any, where: str) -> ForeignDraw:
     return ForeignDraw(_content(text, where).strip(), choice.get("finish_reason") == CUT)
 
 
-def _lm_eval(row: Row, where: str) -> Parsed:
-    """A row of lm-evaluation-harness: one document, one request, its repeats."""
+def _lm_eval(row: Row, where: str, own: Sequence[str]) -> Parsed:
+    """A row of lm-evaluation-harness: one document, one request, its repeats.
+
+    Its `doc_id` is a place in the task's split, and so an id only where a data file has that place as its column `doc_id`.
+    """
     doc = row.get("doc")
     if not isinstance(doc, dict) or not isinstance(row["resps"], list):
         raise ValueError(f"{where} has 'resps' and no 'doc': expected a row of lm-evaluation-harness --log_samples")
     texts = [text for replies in row["resps"] for text in (replies if isinstance(replies, list) else [replies])]
     draws = tuple(_one(text, where) for text in texts)
-    return Parsed("lm_eval", _names(doc), _question(doc, where), "", draws, filter=str(row.get("filter", "none")))
+    names = _names(doc, own) or (_names({PLACE: row.get(PLACE)}, own) if PLACE in own else ())
+    return Parsed("lm_eval", names, _question(doc, where), "", draws, filter=str(row.get("filter", "none")))

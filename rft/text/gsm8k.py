@@ -160,9 +160,9 @@ def problems_of(
     faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": [], FURTHER: []}
     convert: Adapter | None = None
     for place, row in itertools.islice(rows, limit):
-        convert = convert or _adapter(adapter, row, numbers=numbers)
+        convert = convert or adapter_of(adapter, row, numbers=numbers)
         try:
-            problem = _problem(convert(row), numbers=numbers)
+            problem = problem_of(convert(row), numbers=numbers)
             fault = "" if rule is None else own_fault(problem, rule)
         except BadGold as error:
             if rule is None and not drop_bad_gold:
@@ -195,12 +195,8 @@ def _repeat(first: Problem, other: Problem, solutions: str | None) -> str:
     words = other.solution.split()
     if solutions is None or any(words == known.split() for known in first.solutions):
         return "repeats the problem"
-    same = _plain_gold(first.gold) == _plain_gold(other.gold)
-    return "" if same else "gives another answer to the problem"
-
-
-def _plain_gold(gold: str) -> str:
-    return canonical_number(gold) or gold
+    golds = {canonical_number(one.gold) or one.gold for one in (first, other)}
+    return "" if len(golds) == 1 else "gives another answer to the problem"
 
 
 def read_file(path: Path | str, how: ReadAs) -> Reading:
@@ -255,7 +251,8 @@ def own_fault(problem: Problem, rule: str) -> str:
     return f"has the gold answer {problem.gold[:40]!r}, but rule {rule} {read}"
 
 
-def _problem(fields: tuple[str, str, str], *, numbers: bool) -> Problem:
+def problem_of(fields: tuple[str, str, str], *, numbers: bool) -> Problem:
+    """Of a row's question, solution and gold answer. Raises BadGold, or ValueError for texts that are none."""
     question, solution, gold = fields
     if not question.strip():
         raise ValueError("has an empty question")
@@ -269,13 +266,13 @@ def _problem(fields: tuple[str, str, str], *, numbers: bool) -> Problem:
     return Problem(question_id(question), question, solution, gold.strip())
 
 
-def _adapter(adapter: str | Adapter | None, first: Row, *, numbers: bool) -> Adapter:
+def adapter_of(adapter: str | Adapter | None, first: Row, *, numbers: bool) -> Adapter:
+    """What reads rows: the adapter itself, the one of a name, or the one of the form that the first row has."""
     if callable(adapter):
         return adapter
     if adapter is None and not numbers:
         return TEXT_ADAPTERS["triple" if "gold" in first else "gsm8k"]
-    if adapter is None:
-        adapter = "svamp" if "Body" in first else "triple" if "gold" in first else "gsm8k"
+    adapter = adapter or ("svamp" if "Body" in first else "triple" if "gold" in first else "gsm8k")
     if adapter not in ADAPTERS:
         raise ValueError(f"unknown data adapter {adapter!r}; allowed are {', '.join(ADAPTERS)}")
     return ADAPTERS[adapter]

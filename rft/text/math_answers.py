@@ -13,19 +13,23 @@ math-verify finds. Both answers are given to it in a box; the gold one comes fir
 It bounds its time by signals, in wall-clock seconds: that works in a main thread alone, and a busy machine would grade
 otherwise than an idle one. So it runs in a process of its own, without its timeouts, and each call is bounded there by
 seconds of processor time. What is not compared within them is not equal, as in math-verify itself; what is not read within
-them is no answer.
+them is no answer. It is not followed where it finds equal what is written as different things (rft.text.math_apart), nor
+where its six decimals leave less than three figures of a small number (rft.text.math_process).
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from functools import lru_cache
 
+from rft.text.math_apart import written_apart
 from rft.text.math_process import ask
 from rft.text.numbers import Found
 from rft.text.rowmap import span_of_boxed
 from rft.text.rule import Rule
 
+_PERCENT = re.compile(r"\s*\\?%")
 MAX_LETTERS = 2_000  # of an answer: longer ones are none
 MAX_TAIL = 4_000  # letters at the end of a text in which math-verify looks for an answer that nothing marks
 
@@ -40,8 +44,10 @@ def find(text: str) -> Found | None:
 
 
 def _bare(answer: str) -> str:
-    """Without the full stop of its sentence: in a box, in which answers are compared, math-verify reads `7.` as no number."""
-    return answer.strip().rstrip(".").rstrip()
+    """Without the full stop of its sentence and without percent signs: in a box, in which answers are compared, math-verify
+    reads `7.` and `50\\%` as no numbers. Outside of one `$50\\%$` is 50 to it, as it is in MATH's own comparison.
+    """
+    return _PERCENT.sub("", answer).strip().rstrip(".").rstrip()
 
 
 def _place(text: str) -> tuple[int, int] | None:
@@ -56,7 +62,7 @@ def _place(text: str) -> tuple[int, int] | None:
 
 def same(answer: str, gold: str) -> bool:
     """Whether an answer is the gold one to math-verify."""
-    return answer == gold or _is_same(answer, gold)
+    return answer == gold or (not written_apart(answer, gold) and _is_same(answer, gold))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -18,6 +18,7 @@ import select
 import subprocess
 import sys
 import threading
+from itertools import product
 from typing import Any
 
 CPU_S = 5.0  # seconds of processor time, math-verify's own limit (of wall-clock time there)
@@ -25,6 +26,7 @@ KILL_S = (
     2 * CPU_S
 )  # where no Python code runs that a signal could stop (a power of big numbers) the kernel ends the process
 WALL_S = 300.0  # the same for a process that waits; far above what a busy machine needs
+FIGURES = 1e-3  # of a number: relative difference beyond which two are not equal, whatever their sixth decimal
 MEMORY = 4 << 30  # bytes of address space
 
 _lock = threading.Lock()
@@ -134,8 +136,19 @@ def _answer(question: list[str]) -> Any:
     parsed = [read(f"\\boxed{{{text}}}") for text in texts]
     if kind == "reads":
         return bool(parsed[0])
-    gold, answer = parsed
-    return bool(verify(gold, answer, timeout_seconds=None))
+    return any(
+        verify(gold, answer, timeout_seconds=None) and not _rounded_away(gold, answer)
+        for gold, answer in product(*parsed)
+    )
+
+
+def _rounded_away(gold: Any, answer: Any) -> bool:
+    """Whether two numbers are equal only because math-verify rounds to six decimals: to it 0.0000001 and 0.0000002 are 0."""
+    try:
+        one, other = (abs(complex(value)) for value in (gold, answer))
+        return abs(complex(gold) - complex(answer)) > FIGURES * max(one, other)
+    except (TypeError, ValueError, OverflowError):  # no numbers, or beyond floats: compared exactly
+        return False
 
 
 if __name__ == "__main__":

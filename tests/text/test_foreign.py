@@ -145,7 +145,7 @@ def test_a_text_that_hit_the_limit_is_truncated():
         ([{"id": "g-1", "score": 2}], r"line 1 has no solution \(its fields are id, score\)"),
         (
             [{"id": "x", "text": "a"}],
-            "none of its 1 rows belongs to a training question.*line 1: id x.*ids of a data file's own",
+            "none of its 1 rows belongs to a training question.*line 1: id x.*own are not read: it has none",
         ),
         (
             [{"id": "g-1", "text": "a", "draw": 0}] * 2,

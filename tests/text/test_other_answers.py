@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from rft.records import Outcome, Problem, Sample
@@ -15,6 +17,7 @@ from rft.text.answers import RULES, equal, extract, gold_fault, grade, same_gold
 from rft.text.rule import Rule
 from rft.text.scoring import rivals
 from rft.text.selection import policy_named, select
+from rft.votes import Tally, maj_at_k
 
 # (gold, answer, whether they are equal): values of math-verify's own tests (tests/test_all.py)
 CASES = [
@@ -167,6 +170,59 @@ def test_classes_do_not_depend_on_the_order_of_draws(monkeypatch: pytest.MonkeyP
         by_draw = {draws[i]: number for i, number in zip(order, found, strict=True)}
         assert by_draw["1"] == by_draw["2"] == by_draw["3"] != by_draw["4"]
         assert by_draw[None] is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_vote_does_not_depend_on_the_order_of_draws(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a relation at random, neither symmetric nor transitive: what is right, who shares a vote, and what maj@k is.
+
+    Which draws share a vote is held to a graph's components, searched for here in another way.
+    """
+    rng = random.Random(seed)
+    names = "abcdefgh"
+    pairs = {(one, other) for one in names for other in names if rng.random() < 0.12}
+    toy = dataclasses.replace(
+        RULES["exact"], name="toy", equal=lambda one, other: one == other or (one, other) in pairs
+    )
+    monkeypatch.setitem(answers.RULES._things, "toy", toy)  # type: ignore[attr-defined]
+    texts = [f"#### {rng.choice(names)}" if rng.random() < 0.9 else "none" for _ in range(24)]
+    seen = set()
+    for _ in range(12):
+        rng.shuffle(texts)
+        letters = "".join(grade("toy", text, "a", False).letter for text in texts)
+        found = [extract("toy", text) for text in texts]
+        votes = rivals(letters, found, rule="toy")
+        tally = Tally.of(letters, votes)
+        shares = frozenset(
+            frozenset(one for one, mine in zip(found, votes, strict=True) if mine == vote)
+            for vote in votes
+            if vote is not None
+        )
+        seen.add((tally, shares, tuple(maj_at_k(tally, ks=[1, 5, 24]))))
+    ((tally, shares, _),) = seen
+    wrong = {one for one in found if one is not None and one != "a" and (one, "a") not in pairs}
+    assert tally.num_correct == sum(one == "a" or (one, "a") in pairs for one in found)
+    assert shares == components(wrong, pairs)
+
+
+def components(wrong: set[str], pairs: set[tuple[str, str]]) -> frozenset[frozenset[str]]:
+    """By powers of the adjacency matrix, made symmetric."""
+    order = sorted(wrong)
+    joined = np.array([[i == j or (i, j) in pairs or (j, i) in pairs for j in order] for i in order])
+    reach = np.linalg.matrix_power(joined.astype(float), len(order)) > 0
+    return frozenset(frozenset(name for name, there in zip(order, row, strict=True) if there) for row in reach)
+
+
+@pytest.mark.usefixtures("_math")
+def test_votes_of_mathematics_do_not_depend_on_the_order_of_draws() -> None:
+    """0.333333 and 0.3333334 are both 1/3 to math-verify; an interval is a relation in one direction alone."""
+    draws = ["1<x<2", "(1,2)", "1,2", "3", "0.333333", "1/3", "0.3333334", "x>1", "4"]
+    seen = set()
+    for order in [draws, draws[::-1], sorted(draws), sorted(draws, key=len)]:
+        classes = vote_classes("math_verify", order)
+        seen.add(frozenset(frozenset(d for d, c in zip(order, classes, strict=True) if c == one) for one in classes))
+    (found,) = seen
+    assert {frozenset({"1<x<2", "(1,2)", "1,2"}), frozenset({"0.333333", "1/3", "0.3333334"})} <= found
 
 
 def test_letters_vote_as_letters() -> None:

@@ -8,6 +8,9 @@ Every (prompt, draw) is a request of its own with a seed of its own, so that not
 matter. Texts follow from the seed only as far as the server keeps to it; `transformers serve` does with one request at a
 time. A plain prompt goes to /completions, a `Chat` to /chat/completions, which frames it by the served model's own template.
 
+A request that is repeated may have cost tokens all the same: those of replies that were thrown away are counted apart, and so
+are the failures of which no server says what they cost (a time-out, a lost connection, a full queue).
+
 Failure is never a number: a request that fails for good, or whose reply is no reply, ends the call with ServerError. What is
 a draw stays one: a refusal and a text that a filter stopped are solutions without text, which are counted.
 """
@@ -17,7 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rft.core.sampling.base import OnSolutions, Solution, check_request, first_stop
@@ -64,21 +67,51 @@ class Reply:
 
 @dataclass
 class Usage:
-    """Sums over replies."""
+    """Sums over replies: those that are draws, then what was asked again."""
 
     num_requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     num_refusals: int = 0
     num_filtered: int = 0
+    num_discarded: int = 0  # replies that were none, thrown away
+    discarded_prompt_tokens: int = 0  # of those, as far as they say
+    discarded_completion_tokens: int = 0
+    num_untold: int = 0  # requests asked again of which nothing says what they cost, failures among them
 
-    def add(self, reply: Reply) -> None:
-        """One more reply."""
+    def add(self, reply: Reply, discarded: Discarded) -> None:
+        """One more reply, and what came in its place before."""
+        self.num_discarded += discarded.num
+        self.discarded_prompt_tokens += discarded.prompt_tokens
+        self.discarded_completion_tokens += discarded.completion_tokens
+        self.num_untold += discarded.num_untold
         self.num_requests += 1
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
         self.num_refusals += reply.is_refusal
         self.num_filtered += reply.finish == FILTERED
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """What one draw cost before its reply came."""
+
+    num: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    num_untold: int = 0
+
+    def failed(self, times: int) -> Discarded:
+        """And so many requests that the client repeated."""
+        return replace(self, num_untold=self.num_untold + times)
+
+    def and_reply(self, found: Any) -> Discarded:
+        """And a reply that was none."""
+        told = tokens_of(found)
+        read, written = told or (0, 0)
+        return Discarded(
+            self.num + 1, self.prompt_tokens + read, self.completion_tokens + written, self.num_untold + (told is None)
+        )
 
 
 class MalformedReply(Exception):
@@ -114,7 +147,7 @@ class OpenAISampler:
         given: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens}
         groups: list[list[Solution]] = [[Solution("", 0, True)] * num_draws for _ in prompts]
         pool = ThreadPoolExecutor(max_workers=self._endpoint.concurrency)
-        places: dict[Future[Reply], tuple[int, int]] = {}
+        places: dict[Future[tuple[Reply, Discarded]], tuple[int, int]] = {}
         try:
             for number, prompt in enumerate(prompts):
                 for draw in range(num_draws):
@@ -122,8 +155,8 @@ class OpenAISampler:
                     places[pool.submit(self._ask, prompt, seed=own, stop=stop, **given)] = number, draw
             for done, one in enumerate(as_completed(places), start=1):
                 number, draw = places[one]
-                reply = one.result()
-                self._count(reply)
+                reply, discarded = one.result()
+                self._count(reply, discarded)
                 groups[number][draw] = reply.solution(stop)
                 if progress is not None:
                     progress(done, len(places), [(number, groups[number][draw])])
@@ -136,14 +169,15 @@ class OpenAISampler:
         """Close the connections."""
         self._client.close()
 
-    def _count(self, reply: Reply) -> None:
-        self.usage.add(reply)
+    def _count(self, reply: Reply, discarded: Discarded) -> None:
+        self.usage.add(reply, discarded)
         self.models.add(reply.model)
         if reply.fingerprint:
             self.fingerprints.add(reply.fingerprint)
 
-    def _ask(self, prompt: Prompt | Chat, *, seed: int, stop: Sequence[str], **given: Any) -> Reply:
-        """One request, asked again where the reply is none."""
+    def _ask(self, prompt: Prompt | Chat, *, seed: int, stop: Sequence[str], **given: Any) -> tuple[Reply, Discarded]:
+        """One request, asked again where the reply is none; with what that cost."""
+        discarded = Discarded()
         chat = isinstance(prompt, Chat)
         asked = self._endpoint.request(chat=chat, **given)
         asked |= {"seed": seed} if self._endpoint.seeds else {}
@@ -151,13 +185,18 @@ class OpenAISampler:
         for attempt in range(self._endpoint.retries + 1):
             with told(self._endpoint, ServerError):
                 if isinstance(prompt, Chat):
-                    found = self._client.chat.completions.create(messages=list(prompt.messages), **asked)
+                    got = self._client.chat.completions.with_raw_response.create(
+                        messages=list(prompt.messages), **asked
+                    )
                 else:
-                    found = self._client.completions.create(prompt=prompt.text, **asked)
+                    got = self._client.completions.with_raw_response.create(prompt=prompt.text, **asked)
+                found = got.parse()
+            discarded = discarded.failed(got.retries_taken)
             try:
-                return read_reply(found, chat=chat)
+                return read_reply(found, chat=chat), discarded
             except MalformedReply as error:
                 fault = str(error)
+                discarded = discarded.and_reply(found)
             if attempt < self._endpoint.retries:
                 time.sleep(min(PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
         raise ServerError(f"the server at {self._endpoint.base_url} answers {fault}: it is not the interface asked for")
@@ -165,11 +204,10 @@ class OpenAISampler:
 
 def read_reply(found: Any, *, chat: bool) -> Reply:
     """A completion or chat completion of the client. Raises MalformedReply for one that cannot be a draw."""
-    choices, usage = getattr(found, "choices", None), getattr(found, "usage", None)
+    choices, tokens = getattr(found, "choices", None), tokens_of(found)
     if not choices or len(choices) != 1:
         raise MalformedReply(f"with {len(choices or ())} choices where one was asked for")
-    read, written = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
-    if not (isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0):
+    if tokens is None:
         raise MalformedReply("without usage, so that tokens cannot be counted")
     (choice,) = choices
     finish = choice.finish_reason
@@ -182,7 +220,16 @@ def read_reply(found: Any, *, chat: bool) -> Reply:
     if not isinstance(text, str | None):
         raise MalformedReply(f"with a {type(text).__name__} in place of a text")
     fingerprint = getattr(found, "system_fingerprint", None)
-    return Reply(text or "", finish, read, written, str(found.model), bool(refusal), fingerprint)
+    return Reply(text or "", finish, *tokens, str(found.model), bool(refusal), fingerprint)
+
+
+def tokens_of(found: Any) -> tuple[int, int] | None:
+    """(read, written) of a reply, whether it is one or not; None where it does not say."""
+    usage = getattr(found, "usage", None)
+    read, written = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+    if isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0:
+        return read, written
+    return None
 
 
 def _has_reasoning(choice: Any) -> bool:

@@ -12,31 +12,32 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # 
     os.environ.setdefault(_name, "1")  # workers have a core each, and threads that wait for one another spin
 
 HERE = Path(__file__).resolve().parent
-LONGEST = (  # modules that take ten seconds or more of a core, the longest first
+LONGEST = (  # modules that take about ten seconds or more, the longest first
     "infra/test_study.py",
-    "methods/test_methods.py",
-    "stages/test_chosen_cells.py",
-    "archive/test_archive.py",
-    "metamorphic/test_chain.py",
-    "test_examples.py",
-    "faults/test_out_of_memory.py",
-    "faults/test_wandb.py",
-    "text/test_oracle_agreement.py",
-    "core/test_sampling.py",
-    "infra/test_tracking.py",
+    "metamorphic/test_recipes.py",
     "analysis/docs/test_generated.py",
-    "check/test_verify.py",
     "infra/test_origin.py",
+    "check/test_verify.py",
     "core/test_exchangeable.py",
     "analysis/figures/test_all_figures.py",
-    "metamorphic/test_recipes.py",
+    "test_examples.py",
     "config/test_settings.py",
+    "infra/test_tracking.py",
+    "text/test_oracle_agreement.py",
+    "archive/test_archive.py",
     "check/test_explain.py",
+    "faults/test_out_of_memory.py",
     "analysis/stats/test_exchange.py",
+    "infra/test_bucket_store.py",
     "core/test_memory.py",
+    "metamorphic/test_chain.py",
+    "core/test_sampling.py",
     "analysis/figures/test_registry.py",
     "infra/test_code.py",
-    "metamorphic/test_analysis.py",
+    "infra/test_collection.py",
+    "config/test_conf.py",
+    "stages/test_chosen_cells.py",
+    "faults/test_wandb.py",
 )
 
 

@@ -16,7 +16,7 @@ from faults.sweeps import MARK, processes
 from rft.infra.live import LIVE_FOLDER, Appender
 from rft.infra.tracking import Mirror, RunPlan, TrackingSettings
 
-FINISH_S, LINGER_S, SLACK_S = 2.0, 6.0, 20.0
+FINISH_S, LINGER_S, SLACK_S = 1.0, 3.0, 20.0
 FILE = "finetune-0123456789abcdef.jsonl"
 
 

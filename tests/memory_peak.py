@@ -1,8 +1,12 @@
-"""What a process that has done little else takes for a training step: python -m tests.memory_peak full|lora|checkpointed"""
+"""What a process that has done little else takes for a training step: python -m tests.memory_peak full lora checkpointed
+
+Each kind in a fork of its own, so that the libraries are loaded once.
+"""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from rft.core.lora import add_lora
 from rft.core.recomputing import recompute_layers
 from rft.core.training import train
 from tests.core_tiny import settings, tiny_llama
+from tests.forking import in_child
 
 ARCH = ArchConfig(
     num_layers=4,
@@ -51,14 +56,14 @@ def own_bytes(field: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
-def main(kind: str) -> None:
-    """Print the bytes."""
+def measure(kind: str) -> None:
+    """Print the kind and the bytes."""
     torch.set_num_threads(1)
     train(made(kind), steps(64), settings=settings(1))  # what is imported on the way is not counted
     before = own_bytes("VmRSS")
     train(made(kind), steps(), settings=settings(1))
-    print(own_bytes("VmHWM") - before)
+    print(kind, own_bytes("VmHWM") - before, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    assert [in_child(partial(measure, kind)) for kind in sys.argv[1:]] == [0] * len(sys.argv[1:])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pandas
 import pytest
 from composing import TINY
@@ -29,9 +29,7 @@ EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 
 def example(name: str, *arguments: str | Path, folder: Path) -> str:
     """Run an example as a user does; returns what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, str(REPOSITORY / "examples" / name), *map(str, arguments)]
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = forked.run(REPOSITORY / "examples" / name, *arguments, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -138,9 +136,8 @@ def test_where_refuses_a_name_that_no_point_has(study: Path):
 def test_a_planned_cell_is_that_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     cell = api.plan("method=rft", "k=2", "data_frac=0.5", study="s")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    words = [sys.executable, "-m", "rft.run", "dry_run=true", "method=rft", "k=2", "data_frac=0.5"]
-    assert cell.cell_id in subprocess.check_output(words, cwd=tmp_path, env=environment, text=True)
+    words = ("-m", "rft.run", "dry_run=true", "method=rft", "k=2", "data_frac=0.5")
+    assert cell.cell_id in forked.run(*words, cwd=tmp_path).stdout
     assert cell.folder == Path("multirun_outputs/s") / cell.cell_id
     assert not list(tmp_path.iterdir())
 

@@ -95,3 +95,9 @@ def needed(requirements: list[str]) -> set[str]:
         except metadata.PackageNotFoundError:
             pytest.skip(f"{name} is not installed here")
     return found
+
+
+def test_the_modules_of_tests_that_begin_first_are_there():
+    from tests.conftest import HERE, LONGEST
+
+    assert [name for name in LONGEST if not (HERE / name).is_file()] == []

@@ -7,6 +7,7 @@ accuracy_against_loss(points)     # ICL, SFT and RFT on the full data; a panel p
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,10 +31,11 @@ from analysis.figures.drawing import (
     label_rows,
     legend_outside,
     log2_axis,
+    panel_inches,
     set_apart,
     shared_words,
 )
-from analysis.figures.findings import first_of, gains_of, loss_lines, of_claims
+from analysis.figures.findings import first_of, gains_of, loss_lines, of_claims, of_rulings
 from analysis.figures.registry import draws
 from analysis.load.cells import NO_DEDUP
 from analysis.load.labels import familiar, series_by_label, studied
@@ -47,6 +49,7 @@ from analysis.style import (
     LINE_STYLES,
     UNION_STYLES,
     caption,
+    font,
     method_style,
     model_lines,
     new_figure,
@@ -118,7 +121,6 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: 
 
 
 STRIP_GREY = "#f2f2f2"
-NAMED_STRIP = 5  # series from which on a strip is wide enough for words under it
 
 
 def strip_labels(points: Sequence[Point]) -> list[str]:
@@ -189,18 +191,27 @@ def _data_panel(
             ends = np.array([min(logs_here), max(logs_here)])
             look = {"color": style["markeredgecolor"], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
             panel.plot(np.exp2(ends), fit.line.predict(ends), alpha=0.8, **look)
-    log2_axis(panel, amounts, label="human training examples")
+    end = start + step * (len(strip) + 1)
+    log2_axis(
+        panel, amounts, label="human training examples", share=span / (end - math.log2(min(amounts))) if strip else 1.0
+    )
     if strip:
-        end = start + step * (len(strip) + 1)
         panel.axvspan(2**start, 2**end, color=STRIP_GREY, zorder=0, linewidth=0)
         panel.set_xlim(min(amounts) / 2 ** (0.06 * span), 2**end)
-        if len(strip) >= NAMED_STRIP:
-            words, middle = f"other methods, {amount_text(max(amounts))}", 2 ** ((start + end) / 2)
-            panel.set_xticks([*panel.get_xticks(), middle], [*(t.get_text() for t in panel.get_xticklabels()), words])
+        if words := _strip_words(panel, max(amounts), share=(end - start) / (end - math.log2(min(amounts)))):
+            ticks, middle = [t.get_text() for t in panel.get_xticklabels()], 2 ** ((start + end) / 2)
+            panel.set_xticks([*panel.get_xticks(), middle], [*ticks, words])
         for top in (p for p in where(points, method="sft") if p.mean_of("num_human") == max(amounts)):
             look = {"color": method_style("sft").colour, "linewidth": 0.8, "alpha": 0.7}
             panel.plot([max(amounts), 2**end], [top.estimate.value] * 2, **look)
     return fits
+
+
+def _strip_words(panel: Any, amount: float, *, share: float) -> str:
+    """What stands under the strip, in lines that are no wider; '' where it is too narrow for them (the caption has it)."""
+    words = f"other methods, {amount_text(amount)}"
+    width = int(0.7 * share * panel_inches(panel) * 72 / (0.62 * font()))  # characters; 0.7: the axis's part of a panel
+    return textwrap.fill(words, width) if width >= max(map(len, words.split())) else ""
 
 
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
@@ -223,7 +234,7 @@ def top_of(points: Sequence[Point], *, fits: Sequence[Mapping[str, Any]] = ()) -
     return min(101.0, max(ends) * 1.06 + 1)
 
 
-@draws("accuracy_vs_loss", order=20, says=first_of(of_claims("2c"), loss_lines))
+@draws("accuracy_vs_loss", order=20, says=first_of(of_rulings("2c"), loss_lines))
 def accuracy_against_loss(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """ICL, SFT and studied methods against pretraining loss, the base as the unit; every loss text gets its own panel."""
     shown = [p for group in loss_series(points).values() for p in group]

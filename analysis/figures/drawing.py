@@ -105,13 +105,16 @@ def draw_points(axes: Axes, x: Sequence[float], points: Sequence[Point], **style
 BAR_ALPHA = 0.65
 
 
-def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
-    """A log-2 x axis with a tick at every value that occurs, in full with thousands separators (thinned when they crowd)."""
+def log2_axis(axes: Axes, values: Sequence[float], *, label: str, share: float = 1.0) -> None:
+    """A log-2 x axis with a tick at every value that occurs, in full with thousands separators (thinned when they crowd).
+
+    `share`: of the axis's length, what the values themselves take.
+    """
     from matplotlib.ticker import FixedLocator, NullLocator
 
     axes.set_xscale("log", base=2)
     shown: list[float] = []
-    least = _least_step(axes, values)
+    least = _least_step(axes, values, share=share)
     for value in sorted(set(values), reverse=True):
         if not shown or math.log2(shown[-1] / value) > least:
             shown.append(value)
@@ -124,7 +127,12 @@ def log2_axis(axes: Axes, values: Sequence[float], *, label: str) -> None:
         left, right = axes.get_xlim()
         pad = (max(values) / min(values)) ** 0.05
         axes.set_xlim(min(left, min(values) / pad), max(right, max(values) * pad))
-    axes.set_xlabel(textwrap.fill(label, int(_panel_inches(axes) * 72 / (0.58 * font()))))
+    label_x(axes, label)
+
+
+def label_x(axes: Axes, text: str) -> None:
+    """The label of the x axis, in as many lines as the panel's width asks for."""
+    axes.set_xlabel(textwrap.fill(text, int(panel_inches(axes) * 72 / (0.58 * font()))))
 
 
 def amount_text(value: float) -> str:
@@ -132,13 +140,13 @@ def amount_text(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.3g}"
 
 
-def _least_step(axes: Axes, values: Sequence[float]) -> float:
+def _least_step(axes: Axes, values: Sequence[float], *, share: float) -> float:
     """Doublings between two ticks whose labels do not run into each other."""
     widest = max(len(amount_text(value)) for value in values) * 0.62 * font() / 72 + 0.05
-    return max(0.45, math.log2(max(values) / min(values)) * widest / (0.7 * _panel_inches(axes)))
+    return max(0.45, math.log2(max(values) / min(values)) * widest / (0.7 * share * panel_inches(axes)))
 
 
-def _panel_inches(axes: Axes) -> float:
+def panel_inches(axes: Axes) -> float:
     """Width of the part of the figure that a panel has, its labels included."""
     place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
     assert place is not None

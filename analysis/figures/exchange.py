@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.accuracy import loss_label
-from analysis.figures.drawing import Drawing, Looks, base_looks, legend_outside
+from analysis.figures.drawing import Drawing, Looks, base_looks, label_x, legend_outside
 from analysis.figures.findings import rate_lines, rates
 from analysis.figures.registry import draws
 from analysis.load.cells import HUMAN_STYLE
@@ -65,8 +65,8 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     splits = [s for base in looks.names if (s := split_gain(tops[base], recipe.points, outcomes)) is not None]
     fits = [exchange_entry(e, name=looks.names[e.rft.cell.base]) for e in found]
     fits += _split_panel(axes[0][2], splits, looks=looks)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    legend_outside(figure, handles, labels, columns=5)
+    entries = [panel.get_legend_handles_labels() for panel in (axes[0][0], axes[0][2])]
+    legend_outside(figure, [h for handles, _ in entries for h in handles], [n for _, names in entries for n in names])
     text = f"95 % intervals: {_held(found)} (Fieller). {READING} {SCALE_WORDS}{_absent(found, looks)} Right: RFT - SFT"
     absent = [label for part, label, _, _ in PARTS if any(getattr(split, part) is None for split in splits)]
     text += " in parts; an absent bar: its control was not run." if absent else " in parts."
@@ -189,7 +189,7 @@ def _worth_panel(
     _reference_lines(panel)
     panel.set_xticks([math.log2(k) for k in ks], [str(k) for k in ks])
     panel.set_xlim(math.log2(ks[0]) - 0.5, math.log2(ks[-1]) + 0.5)
-    panel.set_xlabel("k, samples per question")
+    label_x(panel, "k, samples per question")
 
 
 def _two_lines(name: str) -> str:
@@ -226,17 +226,19 @@ PARTS = (
 
 def _split_panel(panel: Any, splits: Sequence[Split], *, looks: Looks) -> list[dict[str, Any]]:
     entries = []
-    legend: dict[str, Any] = {}
+    named: set[str] = set()
     for i, split in enumerate(splits):
         for j, (part, label, colour, hatch) in enumerate(PARTS):
             estimate = getattr(split, part)
             if estimate is None:
                 continue
             half = estimate.half_width()
-            legend[label] = panel.bar(
+            panel.bar(
                 i + (j - 1.5) * 0.2, estimate.value, width=0.18, color=colour, hatch=hatch, edgecolor="white",
                 yerr=half if math.isfinite(half) else None, error_kw={"elinewidth": 0.9, "capsize": 2},
+                label=None if label in named else label,
             )  # fmt: skip
+            named.add(label)
             series = f"{looks.names[split.rft.cell.base]}, k={split.rft.cell.k}, {label}"
             entries.append({"series": series, "estimate": estimate_entry(estimate)})
     panel.axhline(0, color="#000000", linewidth=0.9)
@@ -244,8 +246,4 @@ def _split_panel(panel: Any, splits: Sequence[Split], *, looks: Looks) -> list[d
     panel.set_xticks(range(len(splits)), labels)
     panel.grid(visible=False, axis="x")
     panel.set_ylabel("points")
-    low, high = panel.get_ylim()
-    panel.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
-    order = [label for _, label, _, _ in PARTS if label in legend]
-    panel.legend([legend[label] for label in order], order, fontsize="small", loc="upper left", ncols=2)
     return entries

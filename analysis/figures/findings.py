@@ -48,6 +48,16 @@ def of_claims(*numbers: str) -> Says:
     return says
 
 
+def of_rulings(*numbers: str) -> Says:
+    """The same of claims that could be tested."""
+
+    def says(fits: Entries, claims: Claims) -> str:
+        tested = {number: found for number, found in claims.items() if found.ruling is not Ruling.NOT_TESTABLE}
+        return of_claims(*numbers)(fits, tested)
+
+    return says
+
+
 def claim_words(result: ClaimResult) -> str:
     """A ruling as a title: what holds, or that nothing separates, with the difference and its interval."""
     if result.estimate is None or result.claim not in WORDS:
@@ -120,12 +130,21 @@ def first_of(*functions: Says) -> Says:
 
 def loss_lines(fits: Entries, _claims: Claims) -> str:
     """Lines over bases: points lost per unit of loss, by setting; where there are several loss texts, by text besides."""
-    lines = [entry for entry in fits if "b" in entry]
+    every = [entry for entry in fits if "b" in entry]
+    lines = [entry for entry in every if not _may_be_flat(entry)]
     several = len({entry["loss_text"] for entry in lines}) > 1
     names = [f"{e['setting']} on {e['loss_text']}" if several else e["setting"] for e in lines]
     told = [f"{name} {round(-e['b'])}" for name, e in zip(names, lines, strict=True)]
     more = f" and {len(told) - MOST_LINES} more" if len(told) > MOST_LINES else ""
-    return f"A unit of pretraining loss costs points: {', '.join(told[:MOST_LINES])}{more}" if told else TOO_FEW_BASES
+    flat = f"; {len(every) - len(lines)} not told from flat" if len(lines) < len(every) else ""
+    if not told:
+        return "No line over pretraining loss is told from flat" if every else TOO_FEW_BASES
+    return f"A unit of pretraining loss costs points: {', '.join(told[:MOST_LINES])}{more}{flat}"
+
+
+def _may_be_flat(line: Mapping[str, Any]) -> bool:
+    low, high = line["b_interval_95"]
+    return not (low > 0 or high < 0)
 
 
 MOST_LINES = 3  # that a title names

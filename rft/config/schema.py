@@ -216,6 +216,9 @@ class SelectConfig:
     choose: str  # policy: keep what the policy keeps; else a name of rft.choosers, which ranks its distinct paths
     budget: Annotated[int | None, fields.result("[1, inf)", "paths kept in all; null: as many as the policy keeps")]
     reward_model: Annotated[str | None, fields.place()]  # folder of a sequence-classification model, for choose=reward
+    # float32 | bfloat16: of the weights that score paths for a choice, the drawing model's and the reward model's. It came
+    # later: in float32 scores and choices are stored as before it
+    dtype: str = field(default="float32", metadata={"added": True})
 
 
 @dataclass
@@ -236,6 +239,8 @@ class LossConfig:
 
     max_tokens: Annotated[int, fields.result("[1, inf)")]  # tokens of the held-out text that are scored
     window: Annotated[int, fields.result("[2, inf)")]  # context in tokens
+    # float32 | bfloat16: of the weights that read it. It came later: in float32 a loss is stored as before it
+    dtype: str = field(default="float32", metadata={"added": True})
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Scores of a reward model: a local sequence-classification model with one output, which reads a question and a solution.
 
-    reward_scores(folder, [("How many?", "3*17=51\\n#### 51")], device="cpu", micro_batch_tokens=8192)      # [1.7]
+    reward_scores(folder, [("How many?", "3*17=51\\n#### 51")], device="cpu", micro_batch_tokens=8192,
+                  dtype="float32")      # [1.7]
 
 Weights are safetensors, code that comes with a model is not run. Where the tokenizer has a chat template the pair is a user's
 message and the assistant's answer, as such models were trained; else it is the tokenizer's own pair of texts.
@@ -16,11 +17,12 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rft.core.checkpoints import check_folder
+from rft.core.model import DTYPES
 
 
 @torch.inference_mode()
 def reward_scores(
-    folder: Path, pairs: Sequence[tuple[str, str]], *, device: str, micro_batch_tokens: int
+    folder: Path, pairs: Sequence[tuple[str, str]], *, device: str, micro_batch_tokens: int, dtype: str
 ) -> list[float]:
     """A score for each (question, solution), batch by batch, in order.
 
@@ -28,7 +30,7 @@ def reward_scores(
     """
     if not pairs:
         return []
-    model, tokenizer = _opened(folder, device)
+    model, tokenizer = _opened(folder, device, dtype)
     rows = [_encoded(tokenizer, question, solution) for question, solution in pairs]
     lengths = [len(row["input_ids"]) for row in rows]
     _check_longest(max(lengths), model.config, folder)
@@ -44,13 +46,13 @@ def reward_scores(
     return scores
 
 
-def _opened(folder: Path, device: str) -> tuple[Any, Any]:
+def _opened(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
     check_folder(folder)
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
         model, found = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), **options, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            str(folder), **options, use_safetensors=True, dtype=DTYPES[dtype], output_loading_info=True
         )
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"no reward model can be loaded from {folder}: {error}") from error

@@ -7,9 +7,10 @@ model      what                          GPUs  weights  gradients  moments  acti
 llama-7b   full, as configured              1     27.0       27.0     53.9         31.4       0.0  139.3  does not fit
 llama-7b   full, 2 processes, shards, ...   2     13.5 ...                                               fits
 
-Training is estimated by the function that preflight asks of real models (rft.core.memory), on a model that has the shape
-alone. Rows are as long as train.max_tokens allows, each token a target. What does not fit as configured is shown with the
-first setting that does; where none does, the line says so.
+The stages `loss` and `scores` read a model on one GPU, with weights in loss.dtype and select.dtype: a line for each that the
+sweep has. Training is estimated by the function that preflight asks of real models (rft.core.memory), on a model that has
+the shape alone. Rows are as long as train.max_tokens allows, each token a target. What does not fit as configured is shown
+with the first setting that does; where none does, the line says so.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rft.config import ModelConfig, StudyConfig
-from rft.core.memory import Counted, TrainingMemory
+from rft.core.forward import HEAD_CHUNK
+from rft.core.memory import FLOAT, Counted, TrainingMemory
 from rft.core.shapes import ModelShape, counted
+from rft.plan.own_model import num_stored
+from rft.text.choosing import CHOOSERS, POLICY
 
 COUNTED_ON = 0.9  # of a GPU; CUDA itself, libraries and gaps between blocks take the rest
 LORA_RANK = 16  # of the lines on adapters
@@ -71,6 +76,19 @@ class SamplingMemory:
         return self.weights + self.rows * self.cache_each
 
 
+@dataclass(frozen=True)
+class ReadingMemory:
+    """Of the one GPU on which a model reads text, without gradients. Bytes."""
+
+    weights: float
+    activations: float  # of one layer at a time, then of the logits of a few positions
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.weights + self.activations
+
+
 def memory_text(cfgs: Sequence[StudyConfig], *, gpu_gb: float) -> str:
     """The table, with a line on each model whose shape is not known."""
     first = cfgs[0]
@@ -89,7 +107,9 @@ def memory_text(cfgs: Sequence[StudyConfig], *, gpu_gb: float) -> str:
             continue
         lines += _trainings(model.name, shape, first, room=room)
         lines.append(_sampling_line(model.name, sampling_memory(shape, first, room=room)))
-    return "\n".join(lines)
+        for key, dtype in readings(cfgs, model):
+            lines += _reading_lines(model.name, shape, key, dtype, first.runtime.micro_batch_tokens, room=room)
+    return "\n".join([*lines, *_reward_lines(cfgs, room=room)])
 
 
 def shape_in(model: ModelConfig) -> ModelShape | None:
@@ -161,6 +181,57 @@ def sampling_memory(shape: ModelShape, cfg: StudyConfig, *, room: float) -> Samp
         if found[-1].rows >= FEWEST_ROWS:
             break
     return found[-1]
+
+
+def readings(cfgs: Sequence[StudyConfig], model: ModelConfig) -> list[tuple[str, str]]:
+    """Where the sweep reads text with a model: (key of the weights' type, the type), each once."""
+    own = [cfg for cfg in cfgs if cfg.model.name == model.name]
+    drawing = [cfg for cfg in cfgs if model.name in (cfg.donors or {cfg.model.name})]
+    found = [("loss.dtype", cfg.loss.dtype) for cfg in own]
+    found += [("select.dtype", cfg.select.dtype) for cfg in drawing if cfg.select.choose != POLICY]
+    return list(dict.fromkeys(found))
+
+
+def reading_memory(shape: ModelShape, *, dtype: str, num_tokens: int) -> ReadingMemory:
+    """With so many tokens at once, rounded up: six numbers of the stream's width and four of the MLP's, a normalised copy in
+    float32; the head computes for some positions at a time (rft.core.forward), in the end in float32.
+    """
+    size = BYTES_OF[dtype]
+    layer = num_tokens * (size * (6 * shape.width + 4 * shape.mlp_width) + FLOAT * shape.width)
+    head = num_tokens * shape.width * size + HEAD_CHUNK * shape.vocab * (size + 2 * FLOAT)
+    return ReadingMemory(size * num_weights(shape), max(layer, head))
+
+
+def _reading_lines(
+    name: str, shape: ModelShape, key: str, dtype: str, num_tokens: int, *, room: float
+) -> Iterator[str]:
+    """As configured, and what would fit where that does not."""
+    stage = "loss" if key.startswith("loss") else "scores"
+    for kind in dict.fromkeys([dtype, "bfloat16"]):
+        needed = reading_memory(shape, dtype=kind, num_tokens=num_tokens)
+        text, fits = f"stage {stage}, {key}={kind}", needed.total <= room
+        yield (
+            f"{name:<12} {text:<{WIDTH}} {1:>4} {needed.weights / GB:>7.1f} {'':>6} {'':>7} {needed.activations / GB:>6.1f} "
+            f"{'':>6} {needed.total / GB:>6.1f} {'fits' if fits else 'does not fit'}"
+        )
+        if fits:
+            return
+    yield f"{name:<12} stage {stage}: no type of weights fits, and it reads a model on one GPU"
+
+
+def _reward_lines(cfgs: Sequence[StudyConfig], *, room: float) -> Iterator[str]:
+    """The weights of each reward model, whose shape nobody says."""
+    asking = [
+        cfg.select for cfg in cfgs if cfg.select.choose != POLICY and CHOOSERS[cfg.select.choose].needs_reward_model
+    ]
+    for folder, dtype in dict.fromkeys((one.reward_model, one.dtype) for one in asking):
+        assert folder is not None, "refused before (rft.plan.validate)"
+        weights = BYTES_OF[dtype] * num_stored(Path(folder).expanduser())
+        text = f"stage choose, select.dtype={dtype}, {folder}"
+        yield (
+            f"{'reward':<12} {text:<{WIDTH}} {1:>4} {weights / GB:>7.1f} and a batch's activations: "
+            f"{'fits' if weights <= room else 'does not fit'}"
+        )
 
 
 def _trainings(name: str, shape: ModelShape, cfg: StudyConfig, *, room: float) -> Iterator[str]:

@@ -19,6 +19,7 @@ from typing import Any
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
 from rft.execute.code import drift_lines
+from rft.execute.devices_taken import devices_taken
 from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
@@ -236,8 +237,14 @@ def _telling(
     study: Study, tasks: Sequence[Task], progress: Progress, cfg: StudyConfig
 ) -> Iterator[Callable[[Event], None]]:
     """What takes the sweep's events into its log."""
-    uses_gpu = cfg.runtime.device.startswith("cuda")
-    log_of = SweepLog(study.folder, tasks, estimate=progress.estimate, cells=len(study.cells()), uses_gpu=uses_gpu)
+    log_of = SweepLog(
+        study.folder,
+        tasks,
+        estimate=progress.estimate,
+        cells=len(study.cells()),
+        uses_gpu=cfg.runtime.device.startswith("cuda"),
+        devices_of=devices_taken,
+    )
     try:
         yield log_of.on_event
     finally:

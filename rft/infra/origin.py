@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.infra import numerics
-from rft.infra.provenance import git_state, package_versions
+from rft.infra.provenance import code_state, package_versions
 
 # Variables that lower the instruction sets of the libraries
 LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS",
@@ -43,7 +43,7 @@ def origin(*, device: str, threads: int, blocks: Mapping[str, Any]) -> dict[str,
 @functools.cache
 def _process() -> dict[str, Any]:
     """What does not change while a process runs."""
-    commit, dirty = git_state(Path(__file__).parent)
+    commit, dirty = code_state()
     return {
         "commit": commit,
         "dirty": dirty,

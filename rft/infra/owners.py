@@ -16,6 +16,8 @@ from pathlib import Path
 
 from rft.infra.digest import digest
 
+ENDED = ("Z", "X")  # states of a process that has ended and that its parent has not asked about, as in many a container
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -29,7 +31,7 @@ class Owner:
     @staticmethod
     def this() -> Owner:
         """The process that asks."""
-        return Owner(_machine(), socket.gethostname(), os.getpid(), _start_of(os.getpid()))
+        return Owner(_machine(), socket.gethostname(), os.getpid(), _seen(os.getpid())[1])
 
     @property
     def is_here(self) -> bool:
@@ -46,8 +48,8 @@ class Owner:
             return True
         except OSError:  # it is another user's
             pass
-        now = _start_of(self.pid)
-        return 0 not in (now, self.start) and now != self.start
+        state, now = _seen(self.pid)
+        return state in ENDED or (0 not in (now, self.start) and now != self.start)
 
     def text(self) -> str:
         """For people."""
@@ -63,9 +65,11 @@ def _machine() -> str:
     return digest([socket.gethostname(), boot, processes])
 
 
-def _start_of(pid: int) -> int:
+def _seen(pid: int) -> tuple[str, int]:
+    """(its state, when it started); ("", 0) where that cannot be read."""
     try:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        return int(line.rpartition(")")[2].split()[19])  # its name, in brackets, may hold anything
+        words = line.rpartition(")")[2].split()  # its name, in brackets, may hold anything
+        return words[0], int(words[19])
     except (OSError, ValueError, IndexError):
-        return 0
+        return "", 0

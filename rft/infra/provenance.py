@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -40,6 +41,9 @@ PACKAGES = (
     "wandb",
 )
 
+PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED_FILE = "shipped.json"  # in the package, of code that was sent from a checkout (rft.infra.cluster.shipping)
+
 _GIT_TIMEOUT_S = 10.0
 
 
@@ -56,6 +60,15 @@ def provenance(*, device: str, argv: Sequence[str], folder: Path) -> dict[str, A
         "command": mask_arguments(argv),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def code_state() -> tuple[str | None, bool | None]:
+    """Commit of the code that runs here, and whether it differs from it; of code that was sent, as its sender knew it."""
+    try:
+        said = json.loads((PACKAGE / SHIPPED_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return git_state(PACKAGE)
+    return said["commit"], said["dirty"]
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:

@@ -1,6 +1,6 @@
 """What a sweep says while it runs, a line every few seconds of `live/sweep.jsonl`: see rft.infra.live for what follows it.
 
-    log = SweepLog(folder, tasks, estimate=estimate, device="cuda", is_cell=lambda task: task.group == "record")
+    log = SweepLog(folder, tasks, estimate=estimate, cells=18, uses_gpu=True, devices_of=lambda task: 1)
     run_graph(tasks, ..., on_event=log.on_event)
 
 Lines:
@@ -12,7 +12,7 @@ Lines:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rft.infra.graph import Event, Task
@@ -28,12 +28,21 @@ DIVERGED = "TrainingDivergedError"
 class SweepLog:
     """See the module."""
 
-    def __init__(self, study: Path, tasks: Sequence[Task], *, estimate: Estimate, cells: int, uses_gpu: bool) -> None:
+    def __init__(
+        self,
+        study: Path,
+        tasks: Sequence[Task],
+        *,
+        estimate: Estimate,
+        cells: int,
+        uses_gpu: bool,
+        devices_of: Callable[[Task], int],
+    ) -> None:
         self._write = Appender(study / LIVE_FOLDER / SWEEP_FILE)
         self._estimate = estimate
         self._earlier = cells - sum(task.group == "record" for task in tasks)  # were finished before
         self._done = self._failed = 0
-        self._device_s = 0.0
+        self._device_s, self._devices_of = 0.0, devices_of
         self._hours = "cost/gpu_hours" if uses_gpu else "cost/device_hours"
         self._told: set[str | None] = set()
         self._next_s = 0.0
@@ -43,7 +52,7 @@ class SweepLog:
         is_cell = event.task.group == "record"
         self._done += is_cell and event.kind == "done"
         self._failed += is_cell and event.kind in ("failed", "skipped")
-        self._device_s += 0.0 if is_cell else event.seconds
+        self._device_s += event.seconds * self._devices_of(event.task)
         if event.kind == "failed" and event.error not in self._told:  # a fault that many tasks meet is told once
             self._told.add(event.error)
             end = "diverged" if DIVERGED in str(event.error) else "failed"

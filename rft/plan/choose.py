@@ -40,6 +40,7 @@ def chosen_of(p: Planner, pools: tuple[AnyPool, ...], *, chooser: str) -> tuple[
         reward=None if reward is None else reward.digest,
         reward_path="" if reward is None else reward.path,
         plugins=CHOOSERS.foreign(chooser),
+        dtype="float32" if reward is None else p.cfg.select.dtype,
         label=f"choose {chooser}{'' if budget is None else f', {budget} paths'}, {candidates.label}",
         work=candidates.work,
     )
@@ -61,6 +62,7 @@ def _scores(p: Planner, paths: Select, pool: AnyPool) -> Scores:
         own_template=writer.generation.own_template,
         subset=paths.subset,
         numerics=p.cfg.numerics.value,
+        dtype=p.cfg.select.dtype,
         label=f"log-probability of {pool.donor}'s paths, {paths.label}",
         model=writer.model,
         work=Work(tokens, 2.0 * size.num_params * tokens, assumed=True),

@@ -104,6 +104,11 @@ def stored_dtype(folder: Path) -> str:
         return ""
 
 
+def num_stored(folder: Path) -> int:
+    """Numbers in a folder's weight files, as their headers say."""
+    return _count(folder, vocabulary=None)[0]
+
+
 def _count(folder: Path, *, vocabulary: int | None) -> tuple[int, int]:
     """(all parameters, those in matrices with a row for each token) of the weight files."""
     total = outer = 0

@@ -110,6 +110,7 @@ class Training(Questions):
             content=content,
             max_tokens=cfg.loss.max_tokens,
             window=cfg.loss.window,
+            dtype=cfg.loss.dtype,
             numerics=cfg.numerics.value,
             path="" if heldout else self.sources.data_paths["loss"],
             label=f"loss of {base.model}",

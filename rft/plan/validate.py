@@ -104,6 +104,8 @@ def _name_problems(cfg: StudyConfig) -> list[str]:
         ("train.schedule", cfg.train.schedule, SCHEDULES),
         ("train.dtype", cfg.train.dtype, DTYPES),
         ("sampling.dtype", cfg.sampling.dtype, DTYPES),
+        ("loss.dtype", cfg.loss.dtype, DTYPES),
+        ("select.dtype", cfg.select.dtype, DTYPES),
         ("plan.compare", cfg.plan.compare, (None, "table4")),
         ("select.tie_break", cfg.select.tie_break, (None, *TIE_BREAKS)),
         ("select.equations", cfg.select.equations, EQUATIONS),

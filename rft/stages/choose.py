@@ -52,6 +52,7 @@ class Choose(Selection):
     cap: int | None  # paths a question; null: no limit
     seed: int
     reward: str | None = added(None)  # digest of the reward model's files
+    dtype: str = added("float32")  # of the reward model's weights
     plugins: tuple[str, ...] = added(())  # digests of the source of a chooser that is not this package's
     reward_path: str = said("")
 
@@ -90,7 +91,7 @@ class Choose(Selection):
         assert self.reward is not None, f"{self.chooser} asks for rewards without saying needs_reward_model"
         device, size = resolve_device(work.runtime.device), work.runtime.micro_batch_tokens
         folder = Path(self.reward_path)
-        found = reward_scores(folder, pairs, device=device, micro_batch_tokens=size)
+        found = reward_scores(folder, pairs, device=device, micro_batch_tokens=size, dtype=self.dtype)
         if model_digest(folder) != self.reward:
             raise RuntimeError(
                 f"the reward model in {folder} has changed since the study was planned: leave it alone while a study "

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rft.core.tokenization import Tokenizer
 
 DOCUMENTS_AT_ONCE = 2_000
+LONG = 64  # tokens, about as many as a document has: a small budget makes and reads no more documents than it takes
 HELD_OUT_SEED = 0  # one held-out text for all bases, whatever corpus they were drawn with
 HELDOUT_FILE = "heldout.json"
 
@@ -148,8 +149,8 @@ class _Texts:
     def add(self, documents: Iterator[list[Segment]], *, until: int, report: Callable[[int], None]) -> None:
         """Take documents until there are so many tokens in all; the last is cut there."""
         while self.count < until:
-            some = list(itertools.islice(documents, DOCUMENTS_AT_ONCE))
             left = until - self.count
+            some = list(itertools.islice(documents, min(DOCUMENTS_AT_ONCE, 1 + left // LONG)))
             ids, marks = _encoded(self.tokenizer, some, marked=self.marked)
             self.ids.append(ids[:left])
             if self.marked:

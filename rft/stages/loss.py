@@ -57,6 +57,7 @@ class Loss(Stage[LossFacts]):
     max_tokens: int
     window: int
     numerics: str = added("native")
+    dtype: str = added("float32")  # of the weights; each loss is taken of float32 logits
     path: str = said("")
 
     def run(self, work: StageContext) -> Done:
@@ -67,7 +68,7 @@ class Loss(Stage[LossFacts]):
 
         folder = work.open(self.base).folder
         check_window(self.window, context=context_of(folder))
-        model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
+        model = load_model(folder, device=resolve_device(work.runtime.device), dtype=self.dtype)
         if self.heldout is None:
             measured, text = self._on_file(model, folder, work)
         else:

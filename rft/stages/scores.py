@@ -3,8 +3,8 @@
     {path.origin: path for path in work.open(scores).rows()}
 
 Writes `scores.jsonl.gz`, a row a kept path of the pool: {"id": "w-0f3a", "model": "nano-s", "draw": 2, "num_tokens": 41,
-"logprob": -0.31}. `logprob` is the mean over response and end of sequence, in nats a token, at temperature 1 in float32 with
-the prompt in the context, whichever engine drew the path; `num_tokens` are those that were generated.
+"logprob": -0.31}. `logprob` is the mean over response and end of sequence, in nats a token, at temperature 1 with the prompt
+in the context and weights in `dtype`, whichever engine drew the path; `num_tokens` are those that were generated.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Scores(Stage[PathScores]):
     subset: Subset  # the questions
     numerics: str = added("native")
     own_template: Template | None = added(None)  # of a user's file
+    dtype: str = added("float32")  # of the weights
 
     def run(self, work: StageContext) -> Done:
         """Raises RuntimeError for a kept path that the pool does not hold."""
@@ -87,7 +88,7 @@ class Scores(Stage[PathScores]):
         shown = [(questions[path.id], path.text) for path in kept]
         pairs = training_pairs(shown, asked_by(self.prompt, self.own_template), tokenizer)
         examples = encode_examples(tokenizer, pairs, max_tokens=sys.maxsize)
-        model = load_model(folder, device=resolve_device(work.runtime.device), dtype="float32")
+        model = load_model(folder, device=resolve_device(work.runtime.device), dtype=self.dtype)
         logprobs = mean_logprobs(
             model,
             examples,

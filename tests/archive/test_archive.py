@@ -13,6 +13,7 @@ from byte_model import overrides
 from composing import composed, compute, tiny
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.checks import verified
@@ -67,7 +68,8 @@ def synthetic(folder: Path, **options: Any) -> Path:
 
 def drawn(folder: Path, out: Path) -> dict[str, bytes]:
     """All that a drawing writes, by file name; the summary without its fingerprint and with no place in it."""
-    draw_study([folder], out=out, report=True)
+    with pictures("svg"):
+        draw_study([folder], out=out, report=True)
     found = {path.name: path.read_bytes() for path in out.iterdir()}
     text = found["summary.txt"].decode().partition("\n")[2]
     return found | {"summary.txt": text.replace(str(out), "OUT").replace(str(folder), "DIR").encode()}

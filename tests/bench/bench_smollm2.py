@@ -21,13 +21,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rft.core.sampling.engines import Place, open_sampler
 from rft.core.tokenization import Prompt, encode_examples, load_tokenizer
-from tests.bench.bench_finetune import our_finetune, refuse_unequal, trainer_finetune
+from tests.bench.bench_finetune import our_finetune, refuse_unequal, target_share, trainer_finetune
 from tests.bench.bench_sampling import our_work, peer_work
 from tests.bench.harness import GSM8K, REPOSITORY, alternate, in_process, row, tell
+from tests.bench.limits import tokens_limit
 
 MODEL = REPOSITORY / "multirun_outputs" / ".models" / "smollm2-135m"
 QUESTIONS, DRAWS, LENGTH, BATCH = 16, 4, 128, 4
 PEER_BATCHES = (16, 32, 64)
+
+
+LIMIT = "products of matrices alone"
 
 
 def problems(source: Path, count: int) -> list[tuple[Prompt, str]]:
@@ -43,12 +47,14 @@ def tell_sampling(folder: Path, source: Path, pairs: int) -> None:
     long = partial(peer_work, folder, prompts, DRAWS, length=LENGTH, cut=True)
     short = partial(peer_work, folder, prompts, DRAWS, length=LENGTH // 8, cut=True)  # to find the batch
     batch = max(PEER_BATCHES, key=lambda size: in_process(short(size)).per_cpu_s)
+    limit = tokens_limit(folder, rows=QUESTIONS * DRAWS, flops_per_parameter=2.0)
     for engine in ("ctranslate2", "torch"):
         sampler = open_sampler(engine, folder, Place("cpu", threads=1, dtype="float32"))
         ours = our_work(sampler, prompts, DRAWS, length=LENGTH, cut=True)
         costs = alternate(partial(in_process, ours), partial(in_process, long(batch)), pairs=pairs)
         found = row(
             f"sampling-smollm2-{engine}", costs, figure=lambda c: c.per_cpu_s, unit="tokens/CPU s", must=3.0,
+            limit=limit, limit_is=LIMIT,
             work=f"{QUESTIONS} GSM8K questions, k = {DRAWS}, {LENGTH} tokens, one thread",
             against=f"Hugging Face generate, batch {batch}",
         )  # fmt: skip
@@ -62,8 +68,23 @@ def tell_finetune(folder: Path, source: Path, *, pairs: int, steps: int) -> None
     ours, peer = (side(folder, examples, batch=BATCH) for side in (our_finetune, trainer_finetune))
     costs = alternate(partial(in_process, ours), partial(in_process, peer), pairs=pairs)
     refuse_unequal()
-    words = {"work": f"{steps} steps of {BATCH} GSM8K examples", "against": "Hugging Face Trainer, equal loss"}
-    tell(row("finetune-smollm2", costs, figure=lambda c: c.per_cpu_s, unit="target tokens/CPU s", must=1.5, **words))
+    limit = tokens_limit(folder, rows=512, flops_per_parameter=6.0) * target_share(examples)
+    words = {
+        "limit_is": LIMIT,
+        "work": f"{steps} steps of {BATCH} GSM8K examples",
+        "against": "Hugging Face Trainer, equal loss",
+    }
+    tell(
+        row(
+            "finetune-smollm2",
+            costs,
+            figure=lambda c: c.per_cpu_s,
+            unit="target tokens/CPU s",
+            must=1.5,
+            limit=limit,
+            **words,
+        )
+    )
 
 
 def main() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cluster.conftest import Engine, lines, wait_until
+from cluster.conftest import PATIENCE_S, Engine, lines, wait_until
 
 from rft.cli.stop import stop
 
 pytestmark = pytest.mark.cluster
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 ALL = sorted(["first", "wide 0", "wide 1", "wide 2", "wide 3", "last", "record"])
 DONE = {name: ["done", None] for name in ALL}
@@ -64,3 +69,34 @@ def test_a_killed_driver_and_a_stopped_one_are_gone_on_with(ray_nodes: Engine, t
     assert again.wait(timeout=30) != 0
     assert {one for one, _ in ray_nodes.run(tmp_path).values()} == {"done"}
     assert lines(tmp_path / "computed.txt") == ALL
+
+
+def own_checkout(folder: Path) -> str:
+    """A checkout of the code as it stands, whose commit no other one has; returns that."""
+    for name in ("rft", "conf", "hydra_plugins", "tests/cluster", "tests/composing.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-r", str(REPOSITORY / name), str(folder / name)], check=True)
+    git = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", f"of {folder}"]):
+        subprocess.run([*git, *command], check=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_code_that_is_shipped_runs_on_workers_without_it_and_tells_its_commit(ray_nodes: Engine, tmp_path: Path):
+    commit = own_checkout(tmp_path / "code")
+    (tmp_path / "cwd").mkdir()  # Ray lets workers find what lies where the driver was started
+
+    def run(name: str, *more: str) -> dict[str, Any]:
+        script = str(tmp_path / "code/tests/cluster/shipped_stage.py")
+        command = [ray_nodes.python, script, str(tmp_path / name), *ray_nodes.arguments, *more]
+        done = subprocess.run(
+            command, cwd=tmp_path / "cwd", capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        )
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    assert run("shipped", "--ship") == {"result": ["done", None], "commit": commit, "dirty": False}
+    with open(tmp_path / "code/rft/grade.py", "a") as file:
+        file.write("# edited\n")
+    assert run("edited", "--ship") == {"result": ["done", None], "commit": commit, "dirty": True}
+    assert run("plain")["commit"] != commit  # without it there is another version there, or none

@@ -55,7 +55,7 @@ def opened(engine: str, folder: Path) -> Iterator[Any]:
         return 200, completion(text)
 
     with scripted_server(answer) as url:
-        sampler = OpenAISampler(Endpoint(url, "m", concurrency=DRAWS))
+        sampler = OpenAISampler(Endpoint(url, "m", concurrency=16))
         yield sampler
         sampler.close()
 
@@ -73,34 +73,64 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained_folder(tmp_path_factory.mktemp("exchangeable"), num_steps=60)
 
 
-def drawn(engine: str, folder: Path, *, draws: int, seed: int) -> list[list[Solution]]:
+def drawn(sampler: Any, *, draws: int, seed: int) -> list[list[Solution]]:
     options = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "stop": []}
-    with opened(engine, folder) as sampler:
-        return sampler.sample(PROMPTS, num_draws=draws, seed=seed, **options)
+    return sampler.sample(PROMPTS, num_draws=draws, seed=seed, **options)
 
 
 class Judge:
-    """Log-likelihood of a text after a prompt, by one forward pass without a cache: independent of every engine."""
+    """Log-likelihood of texts after a prompt, by one forward pass without a cache: independent of every engine.
+
+    A prompt's texts stand in the rows of one batch, padded at their ends, which no earlier token sees.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.model, self.tokenizer = load_model(folder, device="cpu", dtype="float32").eval(), load_tokenizer(folder)
+        self.known: dict[tuple[Prompt, str], float] = {}
 
-    @cache  # noqa: B019
-    def __call__(self, prompt: Prompt, text: str) -> float:
+    def __call__(self, prompt: Prompt, texts: list[str]) -> list[float]:
+        new = [text for text in dict.fromkeys(texts) if (prompt, text) not in self.known]
+        if new:
+            self.known |= {(prompt, text): found for text, found in zip(new, self._likely(prompt, new), strict=True)}
+        return [self.known[prompt, text] for text in texts]
+
+    def _likely(self, prompt: Prompt, texts: list[str]) -> list[float]:
         (start,) = encode_prompts(self.tokenizer, [prompt])
-        ids = [*start, *self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
+        end = self.tokenizer.eos_token_id
+        rows = [[*start, *self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in texts]
+        ids = torch.tensor([row + [end] * (max(map(len, rows)) - len(row)) for row in rows])
         with torch.inference_mode():
-            logs = torch.log_softmax(self.model(torch.tensor([ids])).logits[0, :-1].double(), -1)
-        return float(logs[torch.arange(len(ids) - 1), torch.tensor(ids[1:])][len(start) - 1 :].sum())
+            logs = torch.log_softmax(self.model(ids).logits[:, :-1].double(), -1)
+        chosen = logs.gather(-1, ids[:, 1:, None])[..., 0]
+        return [float(own[len(start) - 1 : len(row) - 1].sum()) for own, row in zip(chosen, rows, strict=True)]
 
 
 def values(groups: list[list[Solution]], judge: Judge) -> dict[str, np.ndarray]:
     """Log-likelihood, and right or wrong (the answer is the first number), as [prompts, draws]."""
-    likely = [[judge(p, one.text) for one in row] for p, row in zip(PROMPTS, groups, strict=True)]
+    likely = [judge(p, [one.text for one in row]) for p, row in zip(PROMPTS, groups, strict=True)]
     right = [
         [one.text.split()[-1:] == p.text.split()[1:2] for one in row] for p, row in zip(PROMPTS, groups, strict=True)
     ]
     return {"log-likelihood": np.array(likely), "correct": np.array(right, float)}
+
+
+@pytest.fixture(scope="module")
+def judge(folder: Path) -> Judge:
+    return Judge(folder)
+
+
+def test_the_judge_is_a_pass_for_each_text_alone(judge: Judge) -> None:
+    """Rows of a batch do not see one another, nor padding; and the tokens' own probabilities, taken one by one."""
+    texts = ["r 3 ; ans 3", "r", "r 3 4 5 ; ans 4 ; ans 5"]
+    for text, together in zip(texts, judge(PROMPTS[0], texts), strict=True):
+        (start,) = encode_prompts(judge.tokenizer, [PROMPTS[0]])
+        ids = [*start, *judge.tokenizer(text, add_special_tokens=False)["input_ids"], judge.tokenizer.eos_token_id]
+        alone = 0.0
+        for at in range(len(start), len(ids)):
+            with torch.inference_mode():
+                logits = judge.model(torch.tensor([ids[:at]])).logits[0, -1].double()
+            alone += float(torch.log_softmax(logits, -1)[ids[at]])
+        assert together == pytest.approx(alone, abs=1e-4)
 
 
 def permutation_p(table: np.ndarray, *, seed: int = 0) -> float:
@@ -119,9 +149,10 @@ def permutation_p(table: np.ndarray, *, seed: int = 0) -> float:
 @pytest.mark.parametrize(
     ("engine", "draws"), [(e, n) for e in ENGINES for n in (DRAWS, ROWS + 4) if (e, n) != ASKED_ALONE]
 )
-def test_a_draws_place_says_nothing_of_its_content(engine: str, folder: Path, draws: int) -> None:
+def test_a_draws_place_says_nothing_of_its_content(engine: str, folder: Path, judge: Judge, draws: int) -> None:
     """Sorted draws fail at p = 1 / 2001, the least that there is."""
-    tables = [values(drawn(engine, folder, draws=draws, seed=seed), Judge(folder)) for seed in range(3)]
+    with opened(engine, folder) as sampler:
+        tables = [values(drawn(sampler, draws=draws, seed=seed), judge) for seed in range(3)]
     for what in ("log-likelihood", "correct"):
         table = np.concatenate([t[what] for t in tables])
         assert table.std() > 0
@@ -131,16 +162,18 @@ def test_a_draws_place_says_nothing_of_its_content(engine: str, folder: Path, dr
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_first_draw_is_the_same_sample_whatever_the_size_of_its_block(engine: str, folder: Path) -> None:
+def test_the_first_draw_is_the_same_sample_whatever_the_size_of_its_block(
+    engine: str, folder: Path, judge: Judge
+) -> None:
     """k = 1 from blocks of 1, 4 and 16: means of log-likelihood within four standard errors of one another."""
-    judge = Judge(folder)
     means, errors = [], []
-    for draws in (1, 4, 16):
-        seeds = range(2 if engine == "openai" else 6)  # a request takes milliseconds
-        tables = [values(drawn(engine, folder, draws=draws, seed=seed), judge) for seed in seeds]
-        first = np.concatenate([t["log-likelihood"][:, 0] for t in tables])
-        means.append(first.mean())
-        errors.append(first.std() / len(first) ** 0.5)
+    seeds = range(2 if engine == "openai" else 6)  # a request takes milliseconds
+    with opened(engine, folder) as sampler:
+        for draws in (1, 4, 16):
+            firsts = [[row[:1] for row in drawn(sampler, draws=draws, seed=seed)] for seed in seeds]
+            first = np.concatenate([values(rows, judge)["log-likelihood"][:, 0] for rows in firsts])
+            means.append(first.mean())
+            errors.append(first.std() / len(first) ** 0.5)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert abs(means[i] - means[j]) < 4 * np.hypot(errors[i], errors[j]), (means, errors)
 

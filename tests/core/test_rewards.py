@@ -16,7 +16,7 @@ PAIRS = [(f"What is {n} and {n}?", f"{n}+{n}={2 * n}" * (1 + n % 4)) for n in ra
 
 
 def scores(folder: Path, pairs: list[tuple[str, str]], *, tokens: int = 4096) -> list[float]:
-    return reward_scores(folder, pairs, device="cpu", micro_batch_tokens=tokens)
+    return reward_scores(folder, pairs, device="cpu", micro_batch_tokens=tokens, dtype="float32")
 
 
 @pytest.mark.parametrize("tokens", [1, 100, 4096])
@@ -58,3 +58,11 @@ def test_what_is_no_reward_model_is_refused(tmp_path: Path):
         scores(write_byte_model(tmp_path / "causal"), PAIRS)
     with pytest.raises(ValueError, match=r"has \d+ tokens, the model in .* reads 2048"):
         scores(write_reward_model(tmp_path / "one"), [("?", "1" * 3000)])
+
+
+def test_in_bfloat16_scores_are_nearly_the_same(tmp_path: Path):
+    folder = write_reward_model(tmp_path / "r")
+    exact = scores(folder, PAIRS)
+    rounded = reward_scores(folder, PAIRS, device="cpu", micro_batch_tokens=4096, dtype="bfloat16")
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, abs=0.05 * max(map(abs, exact)))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from byte_model import overrides
 from composing import composed, compute
+from pictures import pictures
 
 from analysis.load.checks import verified
 from analysis.load.points import make_points
@@ -214,9 +215,11 @@ def test_figures_and_tables_name_the_set(place: Path, both: Path, tmp_path: Path
     header, rows = grid.header, grid.rows
     assert header[-3:] == ("gsm8k", "eggs", "pens")
     assert len(rows) == 1
-    text = draw_study([both.parent], out=tmp_path / "own")
+    with pictures():
+        text = draw_study([both.parent], out=tmp_path / "own")
     assert "Test set: gsm8k alone (others, by --test-set: eggs, pens)." in " ".join(text.split())
-    draw_study([both.parent], out=tmp_path / "pens", part=Shown(test_set="pens"))
+    with pictures():
+        draw_study([both.parent], out=tmp_path / "pens", part=Shown(test_set="pens"))
     claims = (tmp_path / "pens" / "claims.md").read_text()
     assert "Test set: pens alone" in claims
     assert "this study on pens" in claims

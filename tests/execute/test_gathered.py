@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 from composing import tiny
 
 from rft.execute.cell import plan_cell
 from rft.execute.gathered import gathered_text, keep_plan
 
-ROOT = Path(__file__).resolve().parents[2]
 SWEEP = ["model=nano-xs,nano-s", "data_frac=0.5,1", "method=sft", "dry_run=true"]
 
 
 def dry_run(folder: Path, launcher: str) -> str:
-    command = [sys.executable, "-m", "rft.run", "-m", f"hydra/launcher={launcher}", *SWEEP]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+    done = forked.run("-m", "rft.run", "-m", f"hydra/launcher={launcher}", *SWEEP, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_launchers_show_one_and_the_same_plan(tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from byte_model import write_problems
 from composing import TINY, composed, tiny
@@ -17,8 +15,6 @@ from rft.execute.cell import plan_cell
 from rft.infra.store import Store
 from rft.plan.show import plan_text
 from rft.plan.sweep_engine import shared_engine, with_one_engine
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def own(folder: Path, family: str, *more: str):
@@ -63,10 +59,10 @@ def test_a_donor_that_an_engine_cannot_serve_counts(tmp_path: Path) -> None:
 def test_a_sweep_shows_one_plan_and_tells_each_choice_once(tmp_path: Path, launcher: str) -> None:
     sweep = ["method=sft,rft", "k=2", "tune.train.lr=[1e-3,1e-2]", "model.pretrain.sequence=256"]
     place = [f"store.root={tmp_path}/store", f"hydra.sweep.dir={tmp_path}/study"]
-    command = [sys.executable, "-m", "rft.run", "-m", f"hydra/launcher={launcher}", *TINY, *sweep, *place]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    text = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    told = text.stdout + text.stderr
+    words = ("-m", "rft.run", "-m", f"hydra/launcher={launcher}", *TINY, *sweep, *place)
+    done = forked.run(*words, cwd=tmp_path)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
     assert len(re.findall(r"cells: \d+ of \d+ jobs", told)) == 1
     assert len(re.findall(r"beyond the grid \(2 cells follow it\)", told)) == 1
     assert told.count("beyond the grid") == 1

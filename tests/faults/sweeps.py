@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from composing import TINY
-from faults.forked import Forked
+from forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MARK = "RFT_FAULTS_OF"  # a variable that all processes of one start have
@@ -111,7 +111,7 @@ class Sweep:
         command = ["-m", *TINY, *shared, *WORDS, *self._words]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", MARK: mark, **environment}
         if self._forked:
-            return Running(Forked(command, mark=mark, env=environment), mark, started_s)
+            return Running(Forked("-m", "rft.run", *command, mark=mark, env=environment), mark, started_s)
         process = subprocess.Popen(
             [sys.executable, "-m", "rft.run", *command],
             cwd=REPOSITORY,

@@ -3,7 +3,7 @@
 `make faults` sets RFT_FAULTS=N for N kills (RFT_FAULTS_SEED seeds them) and prints what was hit. A sweep is killed once in
 each kind of stage, in their order, so that little is computed twice, then a new one begins. Processes are stopped for the
 look at what they are at, so that what is printed is what was hit. The undisturbed run is one of the command line, these are
-forked (tests/faults/forked.py); kills of the command itself are in test_kills.py.
+forked (tests/forked.py); kills of the command itself are in test_kills.py.
 """
 
 from __future__ import annotations

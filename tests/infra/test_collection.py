@@ -58,7 +58,7 @@ def test_a_sweep_keeps_all_its_records_while_gc_removes_whatever_it_may(tmp_path
     while sweep.poll() is None:
         if store.root.is_dir():
             times += gc(store, str(other), "--only", "--delete") == 0
-        time.sleep(0.1)
+        time.sleep(0.02)
     text = (tmp_path / "out.txt").read_text()
     assert sweep.returncode == 0, text
     assert len(records(folder / "s")) == 3

@@ -1,4 +1,7 @@
-"""Whole studies through the command line: real processes, a real store, everything at a tiny size."""
+"""Whole studies through the command line: real processes, a real store, everything at a tiny size.
+
+The first study, and the one that is killed in pretraining, are the command itself; the others are forked (forked.py).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from byte_model import overrides
 from composing import TINY
+from forked import REPOSITORY, Forked, environment
 
 from rft import store as store_cli
 from rft.records import RECORD_FILE, STUDY_FILE, Record, read_json, read_jsonl
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 GRID = (
     "-m",
     "hydra/launcher=dag_local",
@@ -31,14 +35,17 @@ GRID = (
 )
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`python -m rft.run` with its output in a file, in a session of its own so that all of it can be killed."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+def start(folder: Path, *arguments: str, real: bool = False) -> subprocess.Popen[str] | Forked:
+    """`python -m rft.run` with its output in a file, in a session of its own so that all of it can be killed; forked from a
+    process that has the libraries loaded, or `real`."""
+    words = ["-m", "rft.run", *arguments[:1], *TINY, *arguments[1:]]
+    if not real:
+        return Forked(*words, cwd=folder, env=environment(), out=folder / "out.txt")
     with open(folder / "out.txt", "a") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "rft.run", *arguments[:1], *TINY, *arguments[1:]],
+            [sys.executable, *words],
             cwd=folder,
-            env=environment,
+            env=environment(),
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
@@ -46,11 +53,11 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         )
 
 
-def run(folder: Path, *arguments: str, status: int = 0) -> str:
+def run(folder: Path, *arguments: str, status: int = 0, real: bool = False) -> str:
     """Run to the end; returns the output."""
     folder.mkdir(exist_ok=True)
     (folder / "out.txt").unlink(missing_ok=True)
-    code = start(folder, *arguments).wait(timeout=300)
+    code = start(folder, *arguments, real=real).wait(timeout=300)
     text = (folder / "out.txt").read_text()
     assert code == status, text
     return text
@@ -79,7 +86,7 @@ def computed(folder: Path) -> list[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an undisturbed study."""
     folder = tmp_path_factory.mktemp("finished")
-    run(folder, *GRID)
+    run(folder, *GRID, real=True)
     return folder
 
 
@@ -127,7 +134,7 @@ def test_the_basic_launcher_agrees_with_the_graph_launcher(finished: Path, tmp_p
 
 @pytest.mark.parametrize("moment", ["corpus", "pretrain", "shard"])
 def test_killed_and_started_again_equals_uninterrupted(finished: Path, tmp_path: Path, moment: str):
-    process = start(tmp_path, *GRID)
+    process = start(tmp_path, *GRID, real=moment == "pretrain")
     store = tmp_path / "multirun_outputs/.store"
     deadline = time.monotonic() + 120
     while not list(store.glob(f".scratch/{moment}-*")) and process.poll() is None and time.monotonic() < deadline:
@@ -189,7 +196,8 @@ def test_a_job_that_cannot_be_planned_is_missing_with_its_reason(tmp_path: Path,
     assert "of 3 cells have a record" in text
     (failed,) = [entry for _, entry in _entries(study) if entry.get("invalid")]
     assert "data_frac=2.0 is outside (0, 1]" in read_json(study / failed["folder"] / "failure.json")["reason"]
-    assert "2 of 2 cells have a record" in run(tmp_path, *sweep, "data_frac=0.5,1")
+    again = ("-m", "study_name=s", "method=sft")  # by the basic launcher: processes of joblib's own load all libraries
+    assert "2 of 2 cells have a record" in run(tmp_path, *again, "data_frac=0.5,1")
     assert not (study / failed["folder"]).exists()
 
 
@@ -278,9 +286,11 @@ def test_the_offline_wandb_runs_of_a_study_read_back(tmp_path: Path):
 def test_wandb_that_cannot_start_changes_nothing(finished: Path, tmp_path: Path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "wandb.py").write_text("raise ImportError('no wandb here')")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}/broken:{REPOSITORY}"}
-    command = [sys.executable, "-m", "rft.run", GRID[0], *TINY, *GRID[1:], "method=sft", "tracking.mode=offline"]
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    broken = environment(PYTHONPATH=f"{tmp_path}/broken:{REPOSITORY}")
+    words = ("-m", "rft.run", GRID[0], *TINY, *GRID[1:], "method=sft", "tracking.mode=offline")
+    done = forked.run(*words, cwd=tmp_path, env=broken)
+    assert done.returncode == 0, done.stderr
+    assert "no wandb here" in done.stdout + done.stderr
     [record] = records(tmp_path / "multirun_outputs/s").values()
     assert record in records(finished / "multirun_outputs/s").values()
 
@@ -288,13 +298,8 @@ def test_wandb_that_cannot_start_changes_nothing(finished: Path, tmp_path: Path)
 def test_one_folder_under_two_model_names_is_imported_once(tmp_path: Path):
     own = [text for text in overrides(tmp_path) if not text.startswith(("model=", "store.root"))]
     arguments = ["-m", "hydra/launcher=dag_local", "model=smollm2-135m,smollm2-135m-chat", "model.prompt=plain"]
-    subprocess.run(
-        [sys.executable, "-m", "rft.run", *arguments, *own, "method=icl", "study_name=twins"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-        check=True,
-        timeout=300,
-    )
+    words = ("-m", "rft.run", *arguments, *own, "method=icl", "study_name=twins")
+    assert forked.run(*words, cwd=tmp_path).returncode == 0
     assert len(records(tmp_path / "multirun_outputs" / "twins")) == 2
     assert sum("import" in line for line in computed(tmp_path)) == 1
 

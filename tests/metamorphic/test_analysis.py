@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.study import draw_study
@@ -19,7 +20,8 @@ SMALL = Truth(num_items=80, num_full=32)
 
 def numbers(folders: list[Path], out: Path) -> dict[str, Any]:
     """Everything that is written of a study but pictures and the records' own places."""
-    draw_study(folders, out=out)
+    with pictures():
+        draw_study(folders, out=out)
     fits = read_json(out / "fits.json")["fits"]
     for fit in fits:
         fit.pop("caption", None)
@@ -101,8 +103,9 @@ def test_a_key_that_differs_merges_no_cells(study: Path, tmp_path: Path):
     trained = [e for e in entries if "train.lr" in read_json(study / e["folder"] / "record.json")["setting"]]
     write_json(tmp_path / "s" / "study.json", read_json(study / "study.json") | {"cells": trained[:4]})
     out = tmp_path / "out"
-    draw_study([study, tmp_path / "s"], out=out)
-    draw_study([study], out=tmp_path / "alone")
+    with pictures():
+        draw_study([study, tmp_path / "s"], out=out)
+        draw_study([study], out=tmp_path / "alone")
     said = "\nOf the commonest recipe alone; 4 settings of others are left out: train.lr = 1 (4).\n"
     assert (out / "claims.md").read_text().replace(said, "", 1) == (tmp_path / "alone" / "claims.md").read_text()
     rows = (out / "records.csv").read_text().splitlines()

@@ -42,6 +42,8 @@ OF_FILES: dict[str, set[str]] = {
     "eval.vote_k=2": {"vote", "test shard"},
     "eval.perturbed_seed=1": {"perturb", "copy evaluate"},
     "loss.max_tokens=2000": {"loss"},
+    "loss.dtype=bfloat16": {"loss"},
+    "select.dtype=bfloat16": set(),  # of choices among paths alone
 }
 OF_THE_WORLD: dict[str, set[str]] = {
     "data.num_test=20": {"world_problems", *SCORED},
@@ -52,6 +54,7 @@ OF_THE_WORLD: dict[str, set[str]] = {
     "data.num_train=12": TRAINED,
     "loss.max_tokens=2048": {"heldout", "loss"},
     "loss.window=128": {"loss"},
+    "loss.dtype=bfloat16": {"loss"},
     "eval.vote_k=2": {"vote", "test shard"},
 }
 

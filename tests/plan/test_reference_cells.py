@@ -7,9 +7,9 @@ with the archive (`rft archive`).
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+import forked
 
 from rft.records import read_json
 
@@ -18,8 +18,7 @@ REFERENCE = ROOT / "multirun_outputs" / "reference" / "quickstart" / "study.json
 
 
 def test_the_command_of_the_committed_quickstart_plans_its_cells(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "rft.run", "+study=quickstart", "dry_run=true", f"store.root={tmp_path}"]
-    text = subprocess.run(words, cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    text = forked.run("-m", "rft.run", "+study=quickstart", "dry_run=true", f"store.root={tmp_path}", cwd=ROOT).stdout
     planned = {line.split(":")[0].strip() for line in text.splitlines() if line.startswith("  nano-")}
     committed = {cell["cell_id"] for cell in read_json(REFERENCE)["cells"]}
     assert len(planned) == 22

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 from composing import TINY
 
 from rft.records import Record, read_json
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
 
 
 def run(folder: Path, *overrides: str, status: int = 0) -> str:
     """The program as from the command line, with the plug-in's folder on the path."""
-    environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{HERE}", "OMP_NUM_THREADS": "1"}
+    paths = f"{forked.REPOSITORY}{os.pathsep}{HERE}"
     flags = [word for word in overrides if word.startswith("-")]  # which Hydra wants first
-    command = [sys.executable, "-m", "rft.run", *flags, *TINY, *(word for word in overrides if word not in flags)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    words = ("-m", "rft.run", *flags, *TINY, *(word for word in overrides if word not in flags))
+    done = forked.run(*words, cwd=folder, env=forked.environment(PYTHONPATH=paths))
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -59,11 +57,11 @@ def test_the_plug_ins_source_is_part_of_what_rests_on_it(study: Path, tmp_path: 
     """Edited, it is another stage: nothing that the old source computed is taken for the new one's."""
     code = (HERE / "toy_plugin.py").read_text().replace("any number is right", "any number is right, edited")
     (tmp_path / "toy_plugin.py").write_text(code)
-    environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
+    environment = forked.environment(PYTHONPATH=f"{forked.REPOSITORY}{os.pathsep}{tmp_path}")
     overrides = ["plugins=[toy_plugin]", "sampling.engine=echo", "method=toy", "dry_run=true"]
     overrides += [f"store.root={study.parent}/.store", "data.rule=toy_rule", "methods.toy.times=3"]
-    command = [sys.executable, "-m", "rft.run", *TINY, *overrides]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = forked.run("-m", "rft.run", *TINY, *overrides, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines() if line[:1].isalpha()}
     assert lines["toy_set"] == lines["finetune"] == lines["evaluate"] == ["1", "0"]
     assert lines["pretrain"] == ["1", "1"]

@@ -174,13 +174,14 @@ def _longest_chain(tasks: list[Task], took_s: dict[str, float]) -> float:
 def at_work(run: Run, *, points: int = 600) -> dict[str, list[float]]:
     """Hours and the number of stages at work just then, at about so many of the moments at which one begins or ends."""
     steps = sorted([(at, 1) for at in run.began_s.values()] + [(at, -1) for at in run.ended_s.values()])
-    hours, counts, count = [0.0], [0.0], 0
+    hours, counts, count, due = [0.0], [0.0], 0, 0
     for number, (at, change) in enumerate(steps):
         count += change
         is_last_of_moment = number + 1 == len(steps) or steps[number + 1][0] > at
-        if is_last_of_moment and (number % max(1, len(steps) // points) == 0 or len(steps) - number <= points):
+        if is_last_of_moment and (number >= due or len(steps) - number <= points):
             hours.append(round(at / 3600, 4))
             counts.append(count)
+            due = number + len(steps) // points
     return {"hours": hours, "stages": counts}
 
 

@@ -39,7 +39,7 @@ def draw(told: dict[str, Any], path: Path) -> None:
     bars.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=7)
     bars.set_xlabel("simulated hours")
     spent = f"{first['start_us']:.0f} us before the first, {first['stage_us']:.0f} us to choose and end it"
-    bars.set_title(f"graph code a stage, one core: {spent}", fontsize=7)
+    bars.set_title(f"graph code a stage, one core:\n{spent}", fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 

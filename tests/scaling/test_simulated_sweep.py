@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from scaling.simulated_sweep import CELLS_A_BASE, Run, simulate, sweep
+from scaling.simulated_sweep import CELLS_A_BASE, Run, at_work, simulate, sweep
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,20 @@ def test_no_more_stages_run_at_once_than_there_are_workers(run: Run):
         count += change
         most = max(most, count)
     assert most == 40
+
+
+def test_the_curve_counts_the_stages_at_work_from_the_first_moment_on(run: Run):
+    told = at_work(run, points=50)
+    spans = [(began, run.ended_s[name]) for name, began in run.began_s.items()]
+    assert told["hours"][:2] == [0.0, 0.0]
+    assert told["stages"][1] == sum(began == 0 for began, _ in spans) > 1
+    shown_s = [3600 * hour for hour in told["hours"]]
+    for at_s, count in list(zip(shown_s, told["stages"], strict=True))[1:]:
+        near = [sum(began <= at <= ended for began, ended in spans) for at in (at_s - 0.4, at_s, at_s + 0.4)]
+        assert min(near) - 1 <= count <= max(near) + 1  # hours are rounded to a third of a second
+    changes = sorted([*run.began_s.values(), *run.ended_s.values()])
+    for one, other in pairwise(shown_s):
+        assert sum(one < at <= other - 0.4 for at in changes) <= 2 * len(changes) / 50
 
 
 def test_the_makespan_is_at_most_a_twentieth_over_the_bound(run: Run):

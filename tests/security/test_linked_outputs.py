@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.study import draw_study
@@ -67,6 +68,7 @@ def study(tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
+@pictures("png", "svg")
 def test_drawing_replaces_linked_figures_and_refuses_a_linked_folder(study: Path, other: Path, tmp_path: Path):
     out = study / "figures"
     draw_study([study], out=out)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import gzip
 import logging
-import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 from composing import TINY
 
 from rft.execute.configuration import masked
 from rft.infra.masking import MASK, MaskingFormatter, mask_arguments, mask_text, mask_tree
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TAG, PASSWORD, VARIABLE, QUOTED, KEY = (
     "hf_plantedTag0Q8Xv2LmT0Zb",
     "plantedPassword",
@@ -43,9 +42,7 @@ PRIVATE_FILES = ("multirun.yaml", "config.yaml", "hydra.yaml", "overrides.yaml",
 
 def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     shared = (f"hydra.run.dir={folder}/s", f"hydra.sweep.dir={folder}/s", "study_name=s", f"store.root={folder}/store")
-    command = [sys.executable, "-m", "rft.run", words[0], *TINY, *shared, *words[1:]]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    return forked.run("-m", "rft.run", words[0], *TINY, *shared, *words[1:])
 
 
 def holding(folder: Path) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.study import SUMMARY_FILE, draw_study, drawn_in
@@ -18,6 +19,7 @@ def test_names_that_lead_elsewhere_are_no_files_of_a_drawing(name: str, tmp_path
     assert {path.name for path in found if path.stem == "table1"} == {"table1.md", "table1.tex", "table1.csv"}
 
 
+@pictures("png")
 def test_an_edited_summary_is_drawn_again_and_deletes_nothing(tmp_path: Path):
     study = write_study(tmp_path / "s", specs=grid(models=("nano-s",), methods=("sft",)), truth=Truth())
     out = tmp_path / "figures"

@@ -185,7 +185,7 @@ def test_the_reward_model_chooses_what_it_scores_highest(inputs: dict, chosen, r
     questions = {problem.id: problem.question for problem in PROBLEMS}
     kept = KeptPaths(inputs[PATHS]).kept()
     pairs = [(questions[path.id], path.text) for path in kept]
-    scores = reward_scores(Path(reward["reward_path"]), pairs, device="cpu", micro_batch_tokens=4096)
+    scores = reward_scores(Path(reward["reward_path"]), pairs, device="cpu", micro_batch_tokens=4096, dtype="float32")
     value = {(p.id, p.model, p.draw): score for p, score in zip(kept, scores, strict=True)}
     for path in paths:
         best = max(score for (name, *_), score in value.items() if name == path.id)

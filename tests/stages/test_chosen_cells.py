@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import compute, tiny
+from composing import compute, tiny, with_tiny_donors
 from odd_rule import by_lot
 from reward_model import write_reward_model
 
@@ -39,7 +39,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def record(place: Path, *overrides: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(the record, its kept paths) of a cell; all cells share their base and pools."""
-    folder = compute(tiny(*SIZES, *overrides, f"store.root={place}/store"), study=place / "study")
+    cfg = with_tiny_donors(tiny(*SIZES, *overrides, f"store.root={place}/store"))
+    folder = compute(cfg, study=place / "study")
     return json.loads((folder / "record.json").read_text()), list(read_jsonl(folder / "paths.jsonl.gz"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import compute, tiny
+from composing import compute, tiny, with_tiny_donors
 
 from analysis.load.labels import method_label
 from analysis.load.records import load_cells
@@ -68,7 +68,7 @@ def test_a_union_with_fewer_paths_is_left_whole(tmp_path: Path):
 def cell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("thin")
     overrides = ("method=rft", "model=nano-s", "union=[nano-xs,nano-s]", "k=2", "select.thin=own")
-    cfg = tiny(*overrides, f"store.root={folder}/store")
+    cfg = with_tiny_donors(tiny(*overrides, f"store.root={folder}/store"))
     return compute(cfg, study=folder / "study")
 
 

@@ -9,10 +9,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from world_settings import EASY
 
 from rft.core.world_tokenizer import build_world_tokenizer
 from rft.records import Problem
+from rft.stages import corpus
 from rft.stages.corpus import Corpus, _marked
 from rft.text.world import WorldSplit, corpus_documents, equation_key, paths_of, verdict, world_problems
 from rft.text.world.corpus import Segment
@@ -176,3 +178,19 @@ def test_a_marked_corpus_holds_the_same_tokens_and_a_mark_for_each(tmp_path: Pat
     ]
     words = tokenizer.convert_ids_to_tokens(tokens.tolist())
     assert list(zip(words, marks.tolist(), strict=True)) == expected[: len(words)]
+
+
+@pytest.mark.parametrize("singles", [0, 1_500])
+def test_how_many_documents_are_made_at_once_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, singles: int
+) -> None:
+    world = {name: value for name, value in vars(EASY).items() if name != "human_style"}
+    stage = Corpus(world=world, num_tokens=4_000, seed=4, singles=singles, determined=True)
+    found = []
+    for number, (at_once, long) in enumerate([(2_000, 1), (2_000, 64), (2_000, 10**6), (7, 1)]):
+        monkeypatch.setattr(corpus, "DOCUMENTS_AT_ONCE", at_once)
+        monkeypatch.setattr(corpus, "LONG", long)
+        run_stage(stage, out=tmp_path / str(number), inputs={})
+        found.append({path.name: path.read_bytes() for path in (tmp_path / str(number)).iterdir()})
+    assert len(found[0]) > 2
+    assert all(other == found[0] for other in found[1:])

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rft.infra.cluster import slurm_queue
 from rft.infra.cluster.bundles import Bundle
 from rft.infra.cluster.journal import Journal, Note, outcomes
 from rft.infra.graph import Task, needs_failed
@@ -58,7 +60,8 @@ class JobRun:
         for task_id, reason in skipped.items():
             journal.note("skipped", task_id, error=reason)
         if todo:
-            run_graph(todo, workers=1, threads=self.threads, on_event=journal.on_event)
+            with _put_back_when_preempted():
+                run_graph(todo, workers=1, threads=self.threads, on_event=journal.on_event)
         journal.close()
 
     def checkpoint(self, *_: Any) -> Any:
@@ -66,6 +69,20 @@ class JobRun:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+
+@contextmanager
+def _put_back_when_preempted() -> Iterator[None]:
+    """A job that is preempted is told by SIGTERM and has a time of grace, in which it counts as running: if it ended then by
+    itself, that would be its end. One that is cancelled is told so too, but does not count as running any more.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        job_id = os.environ.get("SLURM_JOB_ID", "")
+        if job_id and slurm_queue.state_of(job_id) == "RUNNING":
+            slurm_queue.requeue(job_id)
+        raise
 
 
 def runnable(tasks: Sequence[Task], found: Mapping[str, Note]) -> tuple[list[Task], dict[str, str]]:

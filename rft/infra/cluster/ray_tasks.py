@@ -6,7 +6,7 @@
 A task is handed to Ray once what it rests on is done, the longest chain of work first, so that none holds a CPU or GPU
 while it waits. Ray places it, and runs it again elsewhere when its node or process is lost (`max_retries`). Its data goes
 through the store, on a disk that all nodes share; Ray's own object store carries the description of a task and a few words of
-its end. Code is found on the shared disk, at the same path, or (`ship_code`) travels as Ray's `runtime_env`.
+its end. Code is found on the shared disk, at the same path, or (`ship_code`) travels as working_dir of Ray's `runtime_env`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from rft.infra.cluster.journal import Journals, journals_in
 from rft.infra.cluster.ray_worker import Call, perform_there
 from rft.infra.cluster.resources import Resources, ResourceTable
+from rft.infra.cluster.shipping import copy_code
 from rft.infra.graph import Event, Graph, Result, Task
 from rft.infra.interrupts import stopped_by_signals
 from rft.infra.numerics import VARIABLES as NUMERICS
@@ -55,19 +57,24 @@ class RayTasks:
     def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:
         """See rft.execute.executor. Raises ValueError where Ray is not installed or no cluster answers."""
         ray = _ray()
+        with TemporaryDirectory(prefix="rft-code-") as folder:  # sent once this begins
+            code = Path(folder) if self.ship_code else None
+            if code is not None:
+                copy_code(code)
+            self._begin(ray, self._environment(code))
         try:
-            ray.init(
-                **self._where(), log_to_driver=False, logging_level=logging.WARNING, runtime_env=self._environment()
-            )
+            return _Run(self, ray, tasks, on_event).run()
+        finally:
+            ray.shutdown()
+
+    def _begin(self, ray: Any, environment: dict[str, Any]) -> None:
+        try:
+            ray.init(**self._where(), log_to_driver=False, logging_level=logging.WARNING, runtime_env=environment)
         except ConnectionError as error:
             raise ValueError(
                 f"hydra.launcher.address={self.address}: no Ray cluster answers ({error}); start one (`ray start --head`), "
                 "give its address, or leave the address out for one on this machine"
             ) from error
-        try:
-            return _Run(self, ray, tasks, on_event).run()
-        finally:
-            ray.shutdown()
 
     def _where(self) -> dict[str, Any]:
         if self.address is not None:
@@ -75,12 +82,13 @@ class RayTasks:
         gpus = {} if self.gpus is None else {"num_gpus": self.gpus}
         return {"address": "local", "num_cpus": self.workers * self.threads, "include_dashboard": False, **gpus}
 
-    def _environment(self) -> dict[str, Any]:
-        """What a worker's process starts with: threads, numerics and paths of this one; the code where it is shipped."""
+    def _environment(self, code: Path | None) -> dict[str, Any]:
+        """What a worker's process starts with: threads, numerics and paths of this one; the code where it is shipped, which
+        Ray puts before all other places of modules.
+        """
         kept = {name: os.environ[name] for name in (*NUMERICS, "RFT_NUMERICS", "PYTHONPATH") if name in os.environ}
         variables = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), "TOKENIZERS_PARALLELISM": "false", **kept}
-        shipped = {"py_modules": [str(Path(__file__).resolve().parents[2])]} if self.ship_code else {}
-        return {"env_vars": variables, **shipped}
+        return {"env_vars": variables} | ({} if code is None else {"working_dir": str(code)})
 
 
 class _Run:

@@ -20,7 +20,7 @@ from rft.infra.cluster.resources import Resources
 
 log = logging.getLogger("rft")
 
-BEFORE_END_S = 90  # the signal comes this long before a job's limit
+BEFORE_END_S = 90  # the signal comes this long before a job's limit, or up to half a minute earlier
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def parameters(name: str, resources: Resources, after: Sequence[str], how: Sbatc
         "cpus_per_task": resources.cpus,
         "nodes": 1,
         "ntasks_per_node": 1,
-        "signal_delay_s": min(BEFORE_END_S, 60 * resources.minutes // 2),
+        "signal_delay_s": min(BEFORE_END_S, 60 * resources.minutes // 4),
         "array_parallelism": how.array_parallelism,
         "srun_args": [f"--cpus-per-task={resources.cpus}"],  # srun does not take it from sbatch since SLURM 22.05
         "additional_parameters": more,

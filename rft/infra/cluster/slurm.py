@@ -76,6 +76,9 @@ class _Run:
         self.register = Register(how.folder)
         self.name = self.register.name
         self.jobs: dict[int, Submitted] = {}  # submitted and not seen to have ended
+        self.ending: set[str] = (
+            set()
+        )  # ids of those that have nothing more to say and count in the queue until they ended
         self.skipped: dict[str, str] = {}  # what jobs said why they could not run a task
         self.running: set[str] = set()
         self.gone_s: dict[int, float] = {}  # jobs that the queue does not list: since when
@@ -144,8 +147,8 @@ class _Run:
 
     def _submit(self) -> None:
         """Put as many jobs into the queue as may be there, like ones as arrays."""
-        while self.plan.waiting and len(self.jobs) < self.how.max_jobs:
-            numbers = self._alike(min(self.how.max_jobs - len(self.jobs), self.most_elements))
+        while self.plan.waiting and (free := self.how.max_jobs - len(self.jobs) - len(self.ending)) > 0:
+            numbers = self._alike(min(free, self.most_elements))
             bundle, needs = self.plan.waiting[numbers[0]], self.plan.needs[numbers[0]]
             calls = []
             for number in numbers:
@@ -193,6 +196,7 @@ class _Run:
         settled = [job for job in self.jobs.values() if all(map(self._is_settled, job.tasks))]
         for job in settled:
             del self.jobs[job.number]
+            self.ending.add(job.slurm_id)
         vain = [job.slurm_id for job in settled if all(map(self._is_skipped, job.tasks))]
         if vain:
             slurm_queue.cancel(self.name, vain)
@@ -220,14 +224,15 @@ class _Run:
         return task_id in self.graph.results and self.graph.results[task_id].status == "skipped"
 
     def _look(self) -> None:
-        """Fail the tasks of jobs that have left the queue without a word of them."""
+        """Forget jobs that have ended, and fail the tasks of those that left the queue without a word of them."""
         now_s = time.monotonic()
-        if now_s - self.looked_s < LOOK_EVERY_S or not self.jobs:
+        if now_s - self.looked_s < LOOK_EVERY_S or not (self.jobs or self.ending):
             return
         self.looked_s = now_s
         queued = slurm_queue.jobs(self.name)
         if queued is None:  # no answer: the jobs go on without the controller
             return
+        self.ending &= set(queued)
         for number, job in list(self.jobs.items()):
             if job.slurm_id in queued:
                 self.gone_s.pop(number, None)

@@ -60,12 +60,17 @@ def cancel(name: str, job_ids: Sequence[str] = ()) -> bool:
     return _said(["scancel", f"--name={name}", *job_ids]) is not None
 
 
+def requeue(job_id: str) -> bool:
+    """Put a running job back into the queue; False when the controller does not answer."""
+    return _said(["scontrol", "requeue", job_id]) is not None
+
+
 def max_array_size() -> int:
-    """Most elements of an array on this cluster, which allows indices below MaxArraySize."""
+    """Most elements of an array on this cluster, which allows indices below MaxArraySize; 1 where it allows no arrays."""
     for line in (_said(["scontrol", "show", "config"]) or "").splitlines():
         name, _, value = line.partition("=")
         if name.strip() == "MaxArraySize" and value.strip().isdigit():
-            return int(value)
+            return max(1, int(value))
     return MAX_ARRAY
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.run import run_claims, study_view
@@ -91,6 +92,7 @@ def test_holes_do_not_crash(name: str, tmp_path: Path) -> None:
         assert all("not_enough_data" in fit for fit in data)
 
 
+@pictures("png")
 def test_a_second_run_draws_nothing_and_prints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_study(tmp_path / "s", specs=grid(models=("nano-m",), fracs=(1.0,)), truth=SMALL)
     first, _ = draw(folder, capsys)
@@ -121,6 +123,7 @@ def test_the_paper_is_redrawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert round(fits["SFT + GPT-3 + GPT-4"]["b"], 2) == -88.16
     assert "disagrees" in (tmp_path / "all_vs_loss.svg").read_text() or (tmp_path / "all_vs_loss.png").exists()
     assert "35.9 ± 1.3" in (tmp_path / "table5.md").read_text()
+    assert [len(list(tmp_path.glob(f"*.{ending}"))) for ending in ("png", "svg", "pdf")] == [11, 11, 11]
     for name in ("table1", "table2", "table4", "table5", "table6"):
         assert {path.suffix for path in tmp_path.glob(f"{name}.*")} == {".md", ".tex", ".csv"}
 

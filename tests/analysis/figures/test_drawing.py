@@ -22,6 +22,7 @@ from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval, make_points, score_of, share_interval
 from analysis.load.studies import load_studies
+from analysis.sizes import PAGES, Page
 from analysis.stats.costs import Cost, cost_of, time_unit
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Kind, binomial, crossed_mean
@@ -281,3 +282,24 @@ def test_running_cells_are_one_line_and_failures_each_their_own(tmp_path: Path) 
     assert text.count("out of memory") == 2
     assert text.count("not run yet") == 1
     assert "18 cells: not run yet" in text
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
+def test_no_two_words_under_an_axis_run_into_each_other(page: Page, tmp_path: Path) -> None:
+    specs = [
+        *grid(models=("nano-xs", "nano-s", "nano-m", "nano-l"), fracs=(0.125, 0.25, 0.5, 1.0), ks=(1, 4, 16)),
+        *grid(
+            models=("nano-xs", "nano-s"), fracs=(1.0,), methods=("sft_best", "oracle_paths", "fresh_human"), ks=(16,)
+        ),
+    ]
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
+    drawn = [accuracy_against_data(points, outcomes, page=page), accuracy_against_k(points, outcomes, page=page)]
+    for drawing in drawn:
+        assert isinstance(drawing, Drawing)
+        drawing.figure.canvas.draw()
+        for panel in drawing.figure.axes:
+            words = [tick.get_window_extent() for tick in panel.get_xticklabels() if tick.get_text()]
+            words.sort(key=lambda box: box.x0)
+            assert len(words) > 1
+            for one, other in itertools.pairwise(words):
+                assert one.x1 < other.x0, [tick.get_text() for tick in panel.get_xticklabels()]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.checks import verified
@@ -117,7 +118,8 @@ def test_a_cell_that_contradicts_itself_is_missing_with_file_and_field(study: Pa
     assert len(table.cells) == before - 1
     (gap,) = table.missing
     assert re.search(message, gap.reason), gap.reason
-    text = draw_study([study], out=tmp_path / "figures")
+    with pictures():
+        text = draw_study([study], out=tmp_path / "figures")
     assert "1 cells are missing and left out of every fit" in text
 
 
@@ -209,7 +211,8 @@ def test_tokenizers_that_differ_put_losses_on_bits_per_byte(tmp_path: Path):
     table = load_studies(cells)
     assert {cell.loss_unit for cell in table.cells} == {"bits/byte"}
     assert [cell.loss for cell in table.cells] == list(bits)
-    draw_study(cells, out=tmp_path / "figures")
+    with pictures():
+        draw_study(cells, out=tmp_path / "figures")
     (line,) = [f for f in read_json(tmp_path / "figures/fits.json")["fits"] if f.get("figure") == "accuracy_vs_loss"]
     assert line["loss_unit"] == "bits/byte"
     assert line["b"] < 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.cells import Cell, matches
@@ -144,7 +145,9 @@ def test_what_was_measured_besides_parts_no_cell_from_its_control(tmp_path: Path
 def test_figures_hold_keys_they_do_not_show_and_name_what_they_omit(tmp_path: Path):
     five = specs_of(seeds=1, **{"a.new.key": 5})
     six = [{**spec, "a.new.key": 6} for spec in grid(models=("nano-s",), fracs=(1.0,), ks=(2, 4), seeds=range(2))]
-    text = draw_study([write_study(tmp_path / "s", specs=[*five, *six], truth=SMALL)], out=tmp_path / "figures")
+    study = write_study(tmp_path / "s", specs=[*five, *six], truth=SMALL)
+    with pictures():
+        text = draw_study([study], out=tmp_path / "figures")
     assert "a.new.key = 5 (3)" in " ".join(text.split())
     captions = [fit.get("caption", "") for fit in read_json(tmp_path / "figures" / "fits.json")["fits"]]
     assert all("a.new.key = 5 (3)" in caption for caption in captions if caption)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import forked
 import pytest
 from synthetic_study import Truth, grid, write_study
 
@@ -93,8 +92,9 @@ def planned(command: str, folder: Path) -> str:
     """What a dry run of a command says."""
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "rft.run"]
-    run = [sys.executable, *words[1:], "dry_run=true", f"store.root={folder}"]
-    return subprocess.run(run, cwd=REFERENCE.parents[2], text=True, capture_output=True, check=True).stdout
+    done = forked.run(*words[1:], "dry_run=true", f"store.root={folder}", cwd=REFERENCE.parents[2])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def remedy_command(claim: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from axe import ABSENT, AXE, violations
 from browser import CHROMIUM, DRIVER, Browser
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.plot_scaling import main
@@ -34,7 +35,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     study = write_study(
         folder / "s", specs=specs, truth=Truth(num_items=40, num_full=32), missing={1: "died"}, samples=8, vote_k=3
     )
-    assert main([str(study), "--report"]) == 0
+    with pictures():
+        assert main([str(study), "--report"]) == 0
     with Browser(folder / "profile") as browser:
         browser.open((study / "figures" / "report.html").as_uri())
         yield browser

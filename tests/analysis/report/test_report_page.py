@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, DRIVER, Browser
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.studies import load_studies
@@ -38,7 +39,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {**row, "text": HOSTILE, "question": HOSTILE, "reason": row["reason"] and HOSTILE} for row in read_jsonl(path)
     ]
     write_jsonl(path, rows)
-    assert main([str(folder), "--report"]) == 0
+    with pictures("png"):
+        assert main([str(folder), "--report"]) == 0
     return folder / "figures" / "report.html"
 
 

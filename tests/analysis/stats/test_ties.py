@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rft import shared_tops
@@ -67,6 +68,7 @@ def test_a_repeat_with_other_counts_is_refused(tmp_path: Path) -> None:
         load_studies([one, two])
 
 
+@pictures("png", "svg")
 def test_what_a_study_lost_leaves_its_figures_folder(tmp_path: Path) -> None:
     folder, out = tmp_path / "s", tmp_path / "out"
     write_study(folder, specs=grid(models=("nano-s",), methods=("sft", "rft")), truth=SMALL)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rft.infra.cluster import slurm, slurm_queue
-from rft.infra.cluster.job import JobRun, runnable
+from rft.infra.cluster import job, slurm, slurm_queue
+from rft.infra.cluster.bundles import Bundle
+from rft.infra.cluster.job import JobRun, runnable, write_job
 from rft.infra.cluster.journal import Journal, Note, outcomes
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.cluster.sbatch import Sbatch, parameters
@@ -142,6 +143,13 @@ def test_an_array_is_no_longer_than_the_cluster_allows(start: Callable[..., Any]
     assert [len(calls) for calls, _ in fake.calls] == [3, 3, 2]
 
 
+@pytest.mark.parametrize(("said", "most"), [("1001", 1001), ("4", 4), ("1", 1), ("0", 1), (None, 1001)])
+def test_the_longest_array_is_what_the_cluster_says(said: str | None, most: int, monkeypatch: pytest.MonkeyPatch):
+    line = "" if said is None else f"MaxArraySize            = {said}\n"
+    monkeypatch.setattr(slurm_queue, "_said", lambda command: f"KillWait = 30 sec\n{line}MaxJobCount = 10000\n")
+    assert slurm_queue.max_array_size() == most  # 0: SLURM takes no arrays, so that each job is one of its own
+
+
 def test_a_failure_is_told_with_its_root_and_the_rest_goes_on(start: Callable[..., Any]):
     fake, jobs = start({"b": "failed"})
     results = run(fake, jobs)
@@ -228,3 +236,23 @@ def test_what_a_stage_asks_for_reaches_sbatch():
     assert asked["time"] == 30
     assert asked["partition"] == "gpu"
     assert asked["additional_parameters"] == {"requeue": True, "dependency": "afterany:12"}
+
+
+@pytest.mark.parametrize(("state", "put_back"), [("RUNNING", ["12"]), ("CANCELLED", []), ("", [])])
+def test_a_job_that_is_told_to_end_puts_itself_back_unless_it_was_cancelled(
+    state: str, put_back: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Preempted with a time of grace it counts as running; "" is a controller without an answer."""
+    asked: list[str] = []
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setattr(slurm_queue, "state_of", lambda job_id: state)
+    monkeypatch.setattr(slurm_queue, "requeue", asked.append)
+
+    def told_to_end(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "run_graph", told_to_end)
+    write_job(tmp_path, 0, Bundle((DIAMOND[0],), Resources()), needs=[])
+    with pytest.raises(KeyboardInterrupt):
+        JobRun(str(tmp_path), 0, cwd=str(tmp_path), threads=1)()
+    assert asked == put_back

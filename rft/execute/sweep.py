@@ -106,6 +106,7 @@ def run_sweep(
             reserved(store, needed, study=study_folder, tell=log.info),
             Driver.at_work(study.folder, engine=executor.engine) as driver,
         ):
+            store.sweep()  # what a killed process left in this store
             if cfg.preflight:
                 errors = _preflight(open_cells, store=store, study=study, heed=driver.heed)
             cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]

@@ -164,9 +164,12 @@ class Store:
             time.sleep(_POLL_S[1] / 10)
 
     def sweep(self) -> int:
-        """Remove the scratch folders of dead owners; returns how many. Safe at any time beside running processes."""
+        """Remove the scratch folders and the lock files of dead owners; returns how many folders. Safe at any time beside
+        running processes."""
         with disk_errors(self.root, "removing scratch folders"):
-            return sum(self._sweep_owner(owner) for owner in owners(self.root))
+            count = sum(self._sweep_owner(owner) for owner in owners(self.root))
+        self.computing()  # to ask for a dead owner's lease takes its file away
+        return count
 
     def entries(self) -> Iterator[EntryInfo]:
         """Every finished stage, by name and key; damaged ones are left out with a warning."""

@@ -34,6 +34,7 @@ QUESTION_KEYS = ("question", "query", "problem", "instruction")
 TEXT_KEYS = ("text", "completion", "response", "output", "generation", "solution")
 LIST_KEYS = ("completions", "responses", "outputs", "generations", "samples", "solutions", "texts")
 PLACE = "doc_id"  # of lm_eval
+_DEEP = frozenset(".[")  # letters of a path that goes into a field
 CUT = "length"  # `finish_reason` of a text that hit the limit of tokens
 
 
@@ -114,6 +115,8 @@ def id_text(value: Any) -> str | None:
 
 
 def _at(row: Row, path: str) -> Any:
+    if path in row or not _DEEP.intersection(path):
+        return row.get(path)
     try:
         return value_at(row, path)
     except ValueError:  # not there

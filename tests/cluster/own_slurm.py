@@ -72,10 +72,10 @@ class OwnSlurm:
         self._kill("", command="slurmctld")
 
     def start_node(self, node: str) -> None:
-        """And wait until the controller gives it work."""
+        """And wait until the controller hears of it."""
         stepd = next(Path(_others_folder()).glob("root/usr/sbin/slurmstepd*"))
         self._start(["slurmd-wlm", "-D", "-N", node, "-d", str(stepd)], name=node, node=node)
-        _until(lambda: self.state(node) == "idle")
+        _until(lambda: self.state(node) in ("idle", "mixed", "allocated", "completing"))  # down*, unknown: not yet
 
     def kill_node(self, node: str) -> None:
         """Its daemon, what runs on it and its own disk: SLURM holds jobs that it finds half started there."""

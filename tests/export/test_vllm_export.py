@@ -17,7 +17,8 @@ vllm = pytest.importorskip("vllm", reason="vLLM is not installed here: make vllm
 
 # one head of 32 numbers, which vLLM's attention on a processor takes; enough training to write answers
 WORLD = ("method=sft", "data.max_new_tokens=48", "model.pretrain.tokens=131072", "model.arch.width=32",
-         "model.arch.num_heads=1", "model.arch.num_kv_heads=1", "train.epochs=12", "sampling.engine=torch")  # fmt: skip
+         "model.arch.num_heads=1", "model.arch.num_kv_heads=1", "train.epochs=40", "data.num_train=48",
+         "sampling.engine=torch")  # fmt: skip
 
 
 def test_vllm_answers_as_the_record_does(tmp_path: Path):

@@ -323,6 +323,30 @@ def test_sweep_removes_only_what_the_dead_left(tmp_path: Path) -> None:
     assert finish(live, within_s=30).startswith("False")
 
 
+def test_sweep_takes_away_the_lock_of_one_who_died_when_the_stage_was_there(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    locks = [store.lock_path("demo", digest(name)) for name in ("finished", "going on")]
+    store.compute("demo", digest("finished"), write_one, meta={})
+    hold = "import sys, time; from pathlib import Path; from rft.infra.leases import try_lease\n"
+    hold += "with try_lease(Path(sys.argv[1]), lease_s=60.0): print('held', flush=True); time.sleep(60)"
+    holders = [
+        subprocess.Popen([sys.executable, "-c", hold, lock], stdout=subprocess.PIPE, text=True) for lock in locks
+    ]
+    try:
+        for holder in holders:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+        holders[0].kill()
+        holders[0].wait()
+        assert all(lock.exists() for lock in locks)
+        store.sweep()
+        assert [lock.exists() for lock in locks] == [False, True]
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.communicate()
+
+
 def test_entries_and_timings(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for i in range(3):

@@ -144,6 +144,16 @@ def test_a_guessed_column_with_one_id_for_two_questions_is_not_used(data: Path, 
         samples(cell, Store(tmp_path / "store"))
 
 
+def test_of_the_hub_a_column_must_be_named(data: Path):
+    """Planning reads no network, so that nothing there can be called as an id is."""
+    hub = ("data.train_path=hub:me/mine", "data.train_limit=12", "dry_run=true")
+    named, unnamed = (planned(data, drawn(data, "uid"), *hub, *more) for more in (("data.adapter.id=uid",), ()))
+    assert [stage.columns for stage in named.stages if isinstance(stage, OwnIds)] == [("uid",)]
+    assert not [stage for stage in unnamed.stages if isinstance(stage, OwnIds)]
+    by_words = [planned(data, drawn(data, "question"), *hub, *more) for more in (("data.adapter.id=uid",), ())]
+    assert new_kinds(*by_words) == set()
+
+
 def test_several_training_files_have_their_columns_each(data: Path, tmp_path: Path):
     rows = list(read_jsonl(data))
     half = len(rows) // 2

@@ -4,7 +4,7 @@
 
     >>> from rft.config import LossConfig
     >>> [(leaf.path, leaf.value, leaf.spec.role.value) for leaf in leaves(LossConfig(max_tokens=65536, window=1))]
-    [('max_tokens', 65536, 'result'), ('window', 1, 'result')]
+    [('max_tokens', 65536, 'result'), ('window', 1, 'result'), ('dtype', 'float32', 'result')]
     >>> range_problems(LossConfig(max_tokens=65536, window=1))
     ['window=1 is outside [2, inf)']
 

@@ -56,6 +56,11 @@ class Owner:
         return f"process {self.pid} on {self.host}"
 
 
+def ended(pid: int) -> bool:
+    """Whether no process of this number is at work on this machine: none is there, or one that has ended is still listed."""
+    return not Path(f"/proc/{pid}").exists() or _seen(pid)[0] in ENDED
+
+
 def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -43,7 +43,9 @@ def labels(example: Encoded) -> list[int]:
     return [-100] * example.num_prompt + list(example.ids[example.num_prompt :])
 
 
-def our_finetune(folder: Path, examples: list[Encoded], *, batch: int, packing: bool = False) -> Callable[[], int]:
+def our_finetune(
+    folder: Path, examples: list[Encoded], *, batch: int, packing: bool = False, lr: float = LR
+) -> Callable[[], int]:
     """One epoch in the project's loop; returns target tokens."""
 
     loaded = load_model(folder, device="cpu", dtype="float32")
@@ -58,7 +60,7 @@ def our_finetune(folder: Path, examples: list[Encoded], *, batch: int, packing: 
         result = train(
             model,
             steps,
-            settings=TrainSettings(num_steps, LR, 0.03, "cosine", 0.0, 1.0),
+            settings=TrainSettings(num_steps, lr, 0.03, "cosine", 0.0, 1.0),
             log=lambda found: losses.append(float(found["loss_nats"])),
         )
         mean_losses["ours"] = statistics.fmean(losses)
@@ -67,7 +69,7 @@ def our_finetune(folder: Path, examples: list[Encoded], *, batch: int, packing: 
     return work
 
 
-def trainer_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Callable[[], int]:
+def trainer_finetune(folder: Path, examples: list[Encoded], *, batch: int, lr: float = LR) -> Callable[[], int]:
     """One epoch in Trainer; returns target tokens."""
     rows = [
         {"input_ids": list(e.ids), "attention_mask": [1] * len(e.ids), "labels": labels(e)}
@@ -80,7 +82,7 @@ def trainer_finetune(folder: Path, examples: list[Encoded], *, batch: int) -> Ca
         model = copy.deepcopy(loaded)
         with tempfile.TemporaryDirectory() as out:
             arguments = TrainingArguments(
-                out, per_device_train_batch_size=batch, num_train_epochs=1, learning_rate=LR, lr_scheduler_type="cosine",
+                out, per_device_train_batch_size=batch, num_train_epochs=1, learning_rate=lr, lr_scheduler_type="cosine",
                 warmup_steps=math.ceil(0.03 * len(rows) / batch), weight_decay=0.0, max_grad_norm=1.0, use_cpu=True,
                 report_to=[], save_strategy="no", logging_steps=1, disable_tqdm=True, seed=0, dataloader_drop_last=True,
             )  # fmt: skip

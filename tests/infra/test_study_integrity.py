@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.load.studies import load_studies
 from rft.archive.seals import fault, sealed
+from rft.infra.owners import ended
 from rft.infra.study import Study
 from rft.records import OUTCOMES_FILE, RECORD_FILE, STUDY_FILE, Record, read_json, write_json
 
@@ -172,6 +174,23 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
     study.register(["b-2"])
     left = sorted(path.name for path in tmp_path.rglob(".*.tmp"))
     assert left == sorted([growing.name, f".record.json.{living}.tmp", f".study.json.{living}.tmp"])
+
+
+def test_what_a_process_left_that_has_ended_and_is_still_listed_is_removed(tmp_path: Path):
+    study = Study(tmp_path / "s", "s")
+    study.register(["a-1"])
+    cell = study.path_of("a-1")
+    cell.mkdir()
+    dead = begun(lambda: None)  # nobody has asked how it ended yet
+    try:
+        while not ended(dead):
+            time.sleep(0.01)
+        assert Path(f"/proc/{dead}").exists()
+        (cell / f".digests.json.{dead}.tmp").write_text("{")
+        study.clear("a-1", cell_key="x")
+        assert list(cell.glob(".*.tmp")) == []
+    finally:
+        end_of(dead)
 
 
 def test_a_cell_that_somebody_called_invalid_keeps_its_folder(tmp_path: Path):

@@ -122,7 +122,12 @@ def join_draws(
 
 
 def _none_joined(found: _Found, own: OwnNames | None, *, name: str, no_ids: str) -> str:
-    """The message on a file of which no row belongs to any question."""
+    """The message on a file of which no row belongs to any question, or none that does has a text."""
+    if not found.unmatched:
+        return (
+            f"{name}: none of its {sum(found.forms.values())} rows has a text, {found.failed} are requests that failed: "
+            "ask again, or give another file"
+        )
     what = f"; unmatched are {'; '.join(found.unmatched[:MOST_NAMED])}" if found.unmatched else ""
     if own is not None:
         some = ", ".join(map(repr, list(own.problems)[:3]))

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rft.config import DataConfig
+from rft.config import DataConfig, OnFault
 from rft.infra.digest import files_digest
 from rft.infra.hub import HUB_PREFIX, parse
 from rft.plan.reading_rows import read_as
@@ -131,18 +131,22 @@ def training_problems(data: DataConfig) -> list[Problem]:
     if data.train_mix:
         return _mixed(data).problems
     path = data_path(data.train_path, "train")
-    how = replace(read_as(data, split="train"), rule=None, on_bad_gold="drop")
+    how = _usable(data, split="train")
     return _problems(path, stamp_of(path), how).problems
+
+
+def _usable(data: DataConfig, *, split: str) -> ReadAs:
+    """How rows are read where unusable ones are said elsewhere. Those that a rule drops are dropped before repeats are
+    looked for, as in the stage: else a wrong row would stand for its question."""
+    rule = data.rule if data.on_bad_gold is OnFault.drop else None
+    return replace(read_as(data, split=split), rule=rule, on_bad_gold="drop")
 
 
 def refuse_leaks(trained: DataConfig, tested: DataConfig, *, train: str, test: str) -> None:
     """Raise ValueError for a training question in the test set, before anything is trained; of the hub the stages see it."""
     if any(path.startswith(HUB_PREFIX) for path in (train, test)):
         return
-    first, second = (
-        replace(read_as(data, split=split), rule=None, on_bad_gold="drop")
-        for split, data in (("train", trained), ("test", tested))
-    )
+    first, second = (_usable(data, split=split) for split, data in (("train", trained), ("test", tested)))
     if trained.train_mix:
         asked = tuple(problem.question for problem in _mixed(trained).problems)
     else:

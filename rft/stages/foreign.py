@@ -56,6 +56,7 @@ class ImportedSamples(Stage[ImportedFile]):
     """See the module. All training questions are joined, so that one import serves every fraction."""
 
     kind: ClassVar[str] = "imported_samples"
+    version: ClassVar[int] = 2  # 2: what a row says of being cut holds for its list of one text
     problems: Problems
     donor: str
     content: str  # digest of the file

@@ -1,10 +1,10 @@
 """Ids that the rows of data files have of their own, as a stage: what a pool drawn elsewhere may call their questions.
 
     ids = OwnIds(files=(train,), columns=("uid",))
-    work.open(ids).problems                     # {"17": "g-1f3c0a9be2d4", ...}
+    work.open(ids).questions                    # {"17": "half of 48", ...}
 
 A stage beside the problems and not a part of them, so that naming a column changes no training: only an import whose rows
-have ids and no question has it as input. Writes `ids.json`, the ids of problems by the rows' own: {"17": "g-1f3c0a9be2d4"}.
+have ids and no question has it as input. Writes `ids.json`, questions in their normal form by the rows' own ids.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class OwnIds(Stage[OwnNames]):
     """See the module."""
 
     kind: ClassVar[str] = "own_ids"
+    version: ClassVar[int] = 2  # 2: questions, so that a row that becomes no problem still names its own
     files: tuple[FileProblems, ...]
     columns: tuple[str, ...]  # of each file
 

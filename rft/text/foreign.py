@@ -25,6 +25,7 @@ from typing import Any
 from rft.records import Problem, Sample
 from rft.text.foreign_rows import ForeignDraw, Parsed, parsed
 from rft.text.gsm8k import normalised_question
+from rft.text.overlap import normalise
 from rft.text.rows import Row
 from rft.text.subsets import rank
 
@@ -83,7 +84,7 @@ class OwnNames:
     """Ids that the data files have of their own."""
 
     columns: tuple[str, ...]  # where
-    problems: Mapping[str, str]  # own id -> Problem.id
+    questions: Mapping[str, str]  # own id -> question, as rft.text.overlap normalises it
 
 
 def join_draws(
@@ -122,10 +123,15 @@ def join_draws(
 
 
 def _none_joined(found: _Found, own: OwnNames | None, *, name: str, no_ids: str) -> str:
-    """The message on a file of which no row belongs to any question."""
+    """The message on a file of which no row belongs to any question, or none that does has a text."""
+    if not found.unmatched:
+        return (
+            f"{name}: none of its {sum(found.forms.values())} rows has a text, {found.failed} are requests that failed: "
+            "ask again, or give another file"
+        )
     what = f"; unmatched are {'; '.join(found.unmatched[:MOST_NAMED])}" if found.unmatched else ""
     if own is not None:
-        some = ", ".join(map(repr, list(own.problems)[:3]))
+        some = ", ".join(map(repr, list(own.questions)[:3]))
         ids = f"the training file's own ids stand in its {' and '.join(map(repr, own.columns))}, and are like {some}"
     else:
         ids = (
@@ -179,7 +185,9 @@ class _Known:
     @staticmethod
     def of(problems: Sequence[Problem], own: OwnNames | None) -> _Known:
         questions = {p.id: p.question for p in problems}
-        named = {} if own is None else {name: one for name, one in own.problems.items() if one in questions}
+        by_form = {} if own is None else {normalise(text): name for name, text in questions.items()}
+        asked = {} if own is None else own.questions
+        named = {name: by_form[form] for name, form in asked.items() if form in by_form}
         by_question = {normalised_question(text): name for name, text in questions.items()}
         return _Known({**named, **{name: name for name in questions}}, by_question, questions)
 
@@ -195,6 +203,8 @@ class _Known:
         if row.question is None:
             return by_id, name
         by_words = self.by_question.get(normalised_question(row.question))
+        if by_id is not None and by_words is None and normalise(row.question) == normalise(self.questions[by_id]):
+            return by_id, None  # worded as another row of the question
         if by_id is not None and by_words != by_id:
             raise ValueError(
                 f"{where} has the id {name!r}, but not that problem's question: it asks {row.question[:80]!r}, and the "

@@ -35,6 +35,7 @@ TEXT_KEYS = ("text", "completion", "response", "output", "generation", "solution
 LIST_KEYS = ("completions", "responses", "outputs", "generations", "samples", "solutions", "texts")
 PLACE = "doc_id"  # of lm_eval
 _DEEP = frozenset(".[")  # letters of a path that goes into a field
+OK = 200  # status of a request that was answered
 CUT = "length"  # `finish_reason` of a text that hit the limit of tokens
 
 
@@ -82,13 +83,16 @@ def _parsed(row: Row, *, where: str, own: Sequence[str]) -> Parsed:
     if "resps" in row:
         return _lm_eval(row, where, own)
     names, question, model = _names(row, own), _question(row, where), str(row.get("model") or "")
-    if reply is not None or ("response" in row and row["response"] is None):
-        draws, failed = _choices(reply, where)
-        return Parsed("openai", names, question, str((reply or {}).get("model") or model), draws, failed=failed)
+    if reply is not None:
+        draws, failed = _choices(reply, row, where)
+        return Parsed("openai", names, question, str(reply.get("model") or model), draws, failed=failed)
     for name in LIST_KEYS:
         if isinstance(row.get(name), list):
-            return Parsed("list", names, question, model, tuple(_one(item, where) for item in row[name]))
+            draws = tuple(_one(item, where) for item in row[name])
+            return Parsed("list", names, question, model, _cut_as_said(draws, row, where))
     key = next((name for name in TEXT_KEYS if isinstance(row.get(name), str)), None)
+    if key is None and "response" in row and row["response"] is None:  # of a batch: no reply came
+        return Parsed("openai", names, question, model, (), failed=1)
     if key is None:
         raise ValueError(
             f"{where} has no solution (its fields are {', '.join(sorted(row)) or 'none'}): expected one text in "
@@ -158,16 +162,41 @@ def _draw(row: Row, where: str) -> int | None:
 def _one(item: Any, where: str) -> ForeignDraw:
     """A text, or an object with one."""
     if isinstance(item, str):
-        return ForeignDraw(item.strip())
+        return ForeignDraw(_whole(item, where))
     if not isinstance(item, dict):
         raise ValueError(f"{where} has a {type(item).__name__} among its solutions, expected texts")
     tokens = item.get("num_tokens")
     return ForeignDraw(
-        text_field(item, "text", where=where).strip(),
-        flag_field(item, "truncated", where=where) or item.get("finish_reason") == CUT,
+        _whole(text_field(item, "text", where=where), where),
+        _is_cut(item, where),
         tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else 0,
         _draw(item, where),
     )
+
+
+def _whole(text: str, where: str) -> str:
+    """A text as it is kept. Raises ValueError for what no file and no tokenizer takes, as rows of training files do."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{where} holds half of a surrogate pair, which is no text: mend the file's encoding"
+        ) from None
+    return text.strip()
+
+
+def _is_cut(item: Row, where: str) -> bool:
+    return flag_field(item, "truncated", where=where) or item.get("finish_reason") == CUT
+
+
+def _cut_as_said(draws: tuple[ForeignDraw, ...], row: Row, where: str) -> tuple[ForeignDraw, ...]:
+    """The texts of a list, of which the row itself may say that they were cut."""
+    if isinstance(row.get("finish_reason"), list) or (_is_cut(row, where) and len(draws) > 1):
+        raise ValueError(
+            f"{where} says beside a list of {len(draws)} texts what was cut at the limit: say it of each of them, as "
+            '[{"text": ..., "truncated": true}]'
+        )
+    return tuple(replace(one, truncated=True) for one in draws) if _is_cut(row, where) else draws
 
 
 def _reply(row: Row) -> Mapping[str, Any] | None:
@@ -181,18 +210,32 @@ def _reply(row: Row) -> Mapping[str, Any] | None:
     return body if isinstance(body, dict) else reply
 
 
-def _choices(reply: Mapping[str, Any] | None, where: str) -> tuple[tuple[ForeignDraw, ...], int]:
-    """(its texts, requests that failed): a fault of a server is no answer."""
-    if reply is None or not isinstance(reply.get("choices"), list):
-        return (), 1
-    return tuple(_choice(choice, where) for choice in reply["choices"]), 0
+def _choices(reply: Mapping[str, Any], row: Row, where: str) -> tuple[tuple[ForeignDraw, ...], int]:
+    """(its texts, requests that failed): a fault of a server is no answer. Raises ValueError for a reply of another form."""
+    if isinstance(reply.get("choices"), list):
+        return tuple(_choice(choice, where) for choice in reply["choices"]), 0
+    if not _says_failed(reply, row):
+        raise ValueError(
+            f"{where} has a reply without 'choices' (its fields are {', '.join(sorted(map(str, reply))) or 'none'}) that "
+            "names no error: expected OpenAI's chat or completion reply, or the text itself"
+        )
+    return (), 1
+
+
+def _says_failed(reply: Mapping[str, Any], row: Row) -> bool:
+    """Whether a reply is one to a request that came to nothing."""
+    answered = row["response"] if isinstance(row.get("response"), dict) else row
+    status = answered.get("status_code")
+    said = [one.get("error") for one in (reply, answered, row)]
+    return any(said) or "choices" in reply or (isinstance(status, int) and status != OK)
 
 
 def _choice(choice: Any, where: str) -> ForeignDraw:
-    if not isinstance(choice, dict) or not (isinstance(choice.get("message"), dict) or "text" in choice):
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not (isinstance(message, dict) or "text" in choice):
         raise ValueError(f"{where} has a choice without 'message' or 'text'")
-    text = choice["message"].get("content") if "message" in choice else choice["text"]
-    return ForeignDraw(_content(text, where).strip(), choice.get("finish_reason") == CUT)
+    text = message.get("content") if isinstance(message, dict) else choice["text"]
+    return ForeignDraw(_whole(_content(text, where), where), choice.get("finish_reason") == CUT)
 
 
 def _lm_eval(row: Row, where: str, own: Sequence[str]) -> Parsed:

@@ -157,6 +157,7 @@ def problems_of(
         raise ValueError(f"{name}: the limit of rows is {limit}, it must be at least 1 (or none)")
     problems: list[Problem] = []
     seen: dict[str, tuple[str, int]] = {}  # question, as the check for leaked questions compares it -> place, index
+    told: dict[str, set[str]] = {}  # question, so -> its solutions, kept or not, but for spaces
     faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": [], FURTHER: []}
     convert: Adapter | None = None
     for place, row in itertools.islice(rows, limit):
@@ -170,18 +171,21 @@ def problems_of(
             problem, fault = None, str(error)
         except ValueError as error:
             raise ValueError(f"{name}: {place} {error}") from None
+        words = "" if problem is None else " ".join(problem.solution.split())
         if problem is None or fault:
             faults["bad_gold"].append(f"{place} {fault}")
         elif (form := normalise(problem.question)) not in seen:
-            seen[form] = (place, len(problems))
+            seen[form], told[form] = (place, len(problems)), {words}
             problems.append(problem)
-        elif fault := _repeat(problems[seen[form][1]], problem, solutions):
+        elif fault := _repeat(problems[seen[form][1]], problem, known=solutions is None or words in told[form]):
             faults["duplicate"].append(f"{place} {fault} of {seen[form][0]}")
-        elif solutions == ALL:
-            first = problems[seen[form][1]]
-            problems[seen[form][1]] = replace(first, more=(*first.more, problem.solution))
         else:
-            faults[FURTHER].append("")
+            told[form].add(words)
+            first = problems[seen[form][1]]
+            if solutions == ALL:
+                problems[seen[form][1]] = replace(first, more=(*first.more, problem.solution))
+            else:
+                faults[FURTHER].append("")
     _refuse(name, "bad_gold", [] if drop_bad_gold else faults["bad_gold"])
     _refuse(name, "duplicate", [] if drop_duplicates else faults["duplicate"])
     if not problems:
@@ -190,10 +194,9 @@ def problems_of(
     return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
 
 
-def _repeat(first: Problem, other: Problem, solutions: str | None) -> str:
-    """What is wrong with a second row of a question; '' where it is another solution, which the file may have."""
-    words = other.solution.split()
-    if solutions is None or any(words == known.split() for known in first.solutions):
+def _repeat(first: Problem, other: Problem, *, known: bool) -> str:
+    """What is wrong with a further row of a question; '' where it is another solution, which the file may have."""
+    if known:
         return "repeats the problem"
     golds = {canonical_number(one.gold) or one.gold for one in (first, other)}
     return "" if len(golds) == 1 else "gives another answer to the problem"

@@ -37,8 +37,9 @@ MAX_TAIL = 4_000  # letters at the end of a text in which math-verify looks for 
 def find(text: str) -> Found | None:
     """The answer of a text as LaTeX; None without one that can be read."""
     place = _place(text)
-    answer = _unmarked(text[-MAX_TAIL:]) if place is None else _bare(text[place[0] : place[1]])
-    if answer is None or not answer or len(answer) > MAX_LETTERS or not _is_readable(answer):
+    stated = _unmarked(text[-MAX_TAIL:]) if place is None else text[place[0] : place[1]]
+    answer = "" if stated is None else _bare(stated)
+    if not answer or len(answer) > MAX_LETTERS or not _is_readable(answer):
         return None
     return Found(answer, place is not None and place[1] < len(text))
 

@@ -3,12 +3,13 @@
     >>> rows = [("line 1", {"uid": 7, "question": "Half of 48?", "answer": "#### 24"}),
     ...         ("line 2", {"uid": "8b", "question": "Half of 6?", "answer": "#### 3"})]
     >>> own_ids(rows, ReadAs(), name="mine.jsonl", column="uid")
-    {'7': 'g-53cc29856f69', '8b': 'g-1297479f5f17'}
+    {'7': 'half of 48', '8b': 'half of 6'}
     >>> obvious_columns({"idx": 3, "question": "Half of 48?"})
     ['idx']
 
-7, 7.0 and "7" are one id, "07" is another. An id names one question. A question may have several, as when each of its
-solutions has a row with an id.
+7, 7.0 and "7" are one id, "07" is another. An id names one question, which stands here in the form in which repeated ones
+are found (rft.text.overlap): of rows that word it otherwise, one alone becomes a problem. A question may have several ids,
+as when each of its solutions has a row with an id.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ def obvious_columns(first: Row) -> list[str]:
 
 
 def own_ids(rows: Iterable[tuple[str, Row]], how: ReadAs, *, name: str, column: str) -> dict[str, str]:
-    """Ids of problems by the ids that rows have in a column (a path as those of an adapter).
+    """Questions, in their normal form, by the ids that rows have in a column (a path as those of an adapter).
 
     Raises ValueError, with the place, for a row without an id or with one that is no text or whole number, for an id that
     two questions have, and for one that is this project's id of another question.
     """
     found: dict[str, str] = {}
     placed: dict[str, str] = {}  # own id -> where it stands first
-    problems: dict[str, str] = {}  # question, as repeated ones are found -> id of its problem
+    taken: dict[str, str] = {}  # this project's id of a question -> its form
     convert = None
     for place, row in islice(rows, how.limit):
         try:
@@ -59,13 +60,12 @@ def own_ids(rows: Iterable[tuple[str, Row]], how: ReadAs, *, name: str, column: 
             continue  # refused or left out by those who read the problems
         except ValueError as error:
             raise ValueError(f"{name}: {place} {error}") from None
-        known = problems.setdefault(normalise(problem.question), problem.id)
+        known = taken[problem.id] = normalise(problem.question)
         if found.setdefault(own, known) != known:
             raise ValueError(f"{name}: {place} has the id {own!r}, which {placed[own]} has too, for another question")
         placed.setdefault(own, place)
-    taken = set(problems.values())
     for own, known in found.items():
-        if own in taken and own != known:
+        if taken.get(own, known) != known:
             raise ValueError(
                 f"{name}: {placed[own]} has the id {own!r}, which this project gives another of its questions: name "
                 "another column (data.adapter.id), or write other ids"
@@ -87,8 +87,8 @@ def joined_ids(named: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     first: dict[str, str] = {}
     for name, ids in named.items():
-        for own, problem in ids.items():
-            if found.setdefault(own, problem) != problem:
+        for own, question in ids.items():
+            if found.setdefault(own, question) != question:
                 raise ValueError(
                     f"{name} has the id {own!r}, which {first[own]} has too, for another question: name columns of ids that "
                     "differ between the files (adapter.id of each)"

@@ -85,6 +85,18 @@ def test_a_pool_by_id_is_the_pool_by_question(data: Path, tmp_path: Path):
     assert named.setting["pools.theirs.own_ids"] == ["uid"]
 
 
+def test_a_wrong_row_that_is_dropped_hides_neither_its_question_nor_an_id(data: Path, tmp_path: Path):
+    """Planning reads the file as the stage does: the row is gone before repeated questions are looked for."""
+    store, rows = Store(tmp_path / "store"), list(read_jsonl(data))
+    by_words = samples(planned(data, drawn(data, "question")), store)
+    pools = drawn(data, "uid")
+    for answer in ("#### 3, no\n#### 54", "#### 3, no\n#### 55"):  # the rule reads the first line
+        wrong = {**rows[0], "question": rows[0]["question"].replace("?", ""), "answer": answer, "uid": "wrong"}
+        data.write_text("".join(json.dumps(row) + "\n" for row in [wrong, *rows]))
+        cell = planned(data, pools, "data.adapter.id=uid", "data.on_bad_gold=drop")
+        assert samples(cell, store) == by_words
+
+
 def test_naming_a_column_changes_no_stage_that_does_not_need_it(data: Path):
     for pool in (drawn(data, "question"), drawn(data, "question", "uid"), drawn(data, "question", "idx")):
         before, after = planned(data, pool), planned(data, pool, "data.adapter.id=uid")

@@ -47,6 +47,10 @@ def test_equal_rows_stay_duplicates_and_another_answer_is_a_fault(solutions: str
     with pytest.raises(ValueError, match="line 2 gives another answer to the problem of line 1"):
         read(FIRST, wrong, solutions=solutions)
     assert read(FIRST, wrong, spaced, solutions=solutions, drop=True).dropped == {"duplicate": 2}
+    with pytest.raises(ValueError, match="line 3 repeats the problem of line 1"):
+        read(FIRST, SECOND, SECOND, solutions=solutions)
+    found = read(FIRST, SECOND, SECOND, FIRST, solutions=solutions, drop=True).dropped
+    assert found == {"duplicate": 2} | ({"further_solution": 1} if solutions == "first" else {})
 
 
 def test_in_a_test_file_a_question_occurs_once():

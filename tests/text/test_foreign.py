@@ -108,7 +108,9 @@ def test_a_number_of_a_draw_counts_in_every_form(form: str):
 def test_a_text_cut_at_the_limit_is_truncated_in_rows_and_lists_too():
     cut = {"text": "b", "finish_reason": "length"}
     rows = [{"id": "g-1", **cut}, {"id": "g-2", "outputs": [cut]}, {"id": "g-3", "text": "c", "truncated": True}]
-    assert [one.truncated for one in joined(rows).samples] == [True] * 3
+    rows += [{"id": "g-4", "texts": ["d"], "finish_reason": "length"}, {"id": "g-5", "texts": ["e"], "truncated": True}]
+    assert [one.truncated for one in joined(rows).samples] == [True] * 5
+    assert not any(one.truncated for one in joined([{"id": "g-1", "texts": ["a", "b"], "truncated": False}]).samples)
 
 
 def test_messages_in_parts_are_texts():
@@ -139,6 +141,15 @@ def test_a_text_that_hit_the_limit_is_truncated():
     assert [one.truncated for one in joined([{"id": "g-1", "response": cut}]).samples] == [True]
 
 
+def test_columns_that_are_null_hide_no_text():
+    rows = [{"id": "g-1", "response": None, "text": "a"}, {"id": "g-2", "choices": [{"message": None, "text": "b"}]}]
+    found = joined(rows)
+    assert ([one.text for one in found.samples], found.facts.failed_requests) == (["a", "b"], 0)
+
+
+RESPONSE = {"object": "response", "output": [{"content": [{"type": "output_text", "text": "it is 2"}]}]}
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -164,6 +175,20 @@ def test_a_text_that_hit_the_limit_is_truncated():
         ([{"id": "g-1", "custom_id": "g-2", "text": "a"}], "has the ids of two problems, 'g-1' and 'g-2'"),
         ([{"id": "g-1", "choices": [{"message": None}]}], "a choice without"),
         ([{"id": "g-1", "choices": [{"message": {"content": 3}}]}], "has a int where the text of a message"),
+        (
+            [{"custom_id": "g-1", "response": {"status_code": 200, "body": RESPONSE}, "error": None}],
+            r"line 1 has a reply without 'choices' \(its fields are object, output\) that names no error",
+        ),
+        ([{"id": "g-1", "response": {"message": {"content": "2"}}}], "without 'choices'"),
+        (
+            [{"custom_id": "g-1", "response": {"status_code": 500, "body": {}}}],
+            "none of its 1 rows has a text, 1 are requests that failed",
+        ),
+        ([{"id": "g-1", "completions": ["a", "b"], "truncated": True}], "say it of each of them"),
+        ([{"id": "g-1", "completions": ["a", "b"], "truncated": [True, False]}], "expected true or false"),
+        ([{"id": "g-1", "completions": ["a", "b"], "finish_reason": ["stop", "length"]}], "say it of each of them"),
+        ([{"id": "g-1", "completions": ["a", "\ud800"]}], "line 1 holds half of a surrogate pair"),
+        ([{"id": "g-1", **reply(["\ud800"])}], "line 1 holds half of a surrogate pair"),
         ([{"messages": ["Half of 48?"], "response": "24"}], "has messages that are no objects"),
         ([{"messages": [{"role": "user"}], "response": "24"}], "none of its 1 rows belongs"),
     ],

@@ -107,6 +107,24 @@ def test_the_full_stop_of_a_sentence_is_no_part_of_an_answer(answer: str, gold: 
 
 
 @pytest.mark.usefixtures("_math")
+@pytest.mark.parametrize(
+    ("text", "gold"),
+    [
+        ("The answer is $7.$", "7"),
+        ("it is 1/2.", r"\frac{1}{2}"),
+        (r"So it is $50\%$.", "50"),
+        ("It is 3.50.", "3.5"),
+    ],
+)
+def test_an_answer_that_nothing_marks_is_graded_as_in_a_box(text: str, gold: str) -> None:
+    """And as by math-verify, which finds it: only in a box, in which answers are compared here, `7.` is no number to it."""
+    from math_verify import parse, verify
+
+    assert grade("math_verify", text, gold, False) is Outcome.CORRECT
+    assert verify(parse(f"${gold}$", parsing_timeout=None), parse(text, parsing_timeout=None), timeout_seconds=None)
+
+
+@pytest.mark.usefixtures("_math")
 def test_a_text_that_was_cut_is_graded_where_its_box_is_closed() -> None:
     assert grade("math_verify", r"\boxed{7} and", "7", True) is Outcome.CORRECT
     assert grade("math_verify", "#### 7", "7", True) is Outcome.TRUNCATED

@@ -11,6 +11,7 @@ import pytest
 from rft.records import Problem
 from rft.text.foreign import Joined, OwnNames, join_draws
 from rft.text.gsm8k import ReadAs, problems_of
+from rft.text.overlap import normalise
 from rft.text.own_ids import OBVIOUS, joined_ids, obvious_columns, own_ids
 from rft.text.rowmap import RowMap
 from tests.text.test_foreign import reply
@@ -68,19 +69,30 @@ def test_ids_and_questions_name_the_same_draws(form: str, written: Any):
 def test_an_id_may_lie_deep_and_rows_of_several_solutions_may_share_one():
     rows = [{"meta": {"n": n // 2}, "q": QUESTIONS[n // 2], "s": f"way {n}\n#### {n // 2 * 2}"} for n in range(6)]
     own = names(rows, "meta.n", row_map=RowMap(question="q", solution="s"))
-    assert own.problems == {str(n): PROBLEMS[n].id for n in range(3)}
+    assert own.questions == {str(n): normalise(QUESTIONS[n]) for n in range(3)}
     found = joined([{"meta": {"n": 1}, "text": "a"}, {"id": 2, "text": "b"}], own)
     assert [(one.id, one.text) for one in found.samples] == [(PROBLEMS[1].id, "a"), (PROBLEMS[2].id, "b")]
 
 
 def test_every_row_of_a_question_has_its_id():
     rows = [{**ROWS[0], "uid": "first"}, {**ROWS[0], "uid": "second", "answer": "other\n#### 0"}]
-    assert set(names(rows).problems) == {"first", "second"}
+    assert set(names(rows).questions) == {"first", "second"}
     punctuated = [
         ROWS[0],
         {**ROWS[1], "question": QUESTIONS[0].replace(",", ""), "uid": "also"},
     ]  # one problem, see overlap
-    assert set(names(punctuated).problems.values()) == {PROBLEMS[0].id}
+    found = joined([{"uid": own, "text": "a"} for own in (7, "also")], names(punctuated), PROBLEMS[:1])
+    assert [one.id for one in found.samples] == [PROBLEMS[0].id] * 2
+
+
+def test_a_row_that_becomes_no_problem_still_names_its_question():
+    """Whichever row of a question is kept: the other was dropped by the rule, or another file of a mixture came first."""
+    other = {**ROWS[0], "question": QUESTIONS[0].replace(",", ""), "uid": "also"}
+    own = names([ROWS[0], other])
+    for row in (ROWS[0], other):
+        kept = problems_of(placed([row]), name="mine").problems
+        for by in ({"uid": "also"}, {"uid": 7}, {"uid": "also", "question": other["question"]}):
+            assert [one.id for one in joined([{**by, "text": "a"}], own, kept).samples] == [kept[0].id]
 
 
 def test_this_projects_own_ids_still_count_and_are_not_counted_as_the_files():
@@ -122,7 +134,7 @@ def test_a_row_without_the_column_says_what_it_has():
 
 def test_a_question_that_is_its_own_id_of_this_project_is_no_clash():
     rows = [{**row, "uid": problem.id} for row, problem in zip(ROWS, PROBLEMS, strict=True)]
-    assert names(rows).problems == {problem.id: problem.id for problem in PROBLEMS}
+    assert names(rows).questions == {problem.id: normalise(problem.question) for problem in PROBLEMS}
 
 
 def test_an_id_and_a_question_that_disagree_are_both_named():

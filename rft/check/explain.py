@@ -132,9 +132,11 @@ def explain_other(one: Record, other: Record, *, store: StageStore | None) -> st
     return "\n".join([*lines, *_stage_lines(_stored(one, store), _stored(other, store), store=store)])
 
 
-def explain_overrides(record: Record, overrides: Sequence[str], *, store: StageStore | None) -> str:
+def explain_overrides(
+    record: Record, overrides: Sequence[str], *, store: StageStore | None, config_dir: Path | None = None
+) -> str:
     """Which stages would run if the cell were run with these words besides, and why."""
-    before, after = _planned(record, ()), _planned(record, overrides)
+    before, after = (_planned(record, words, config_dir=config_dir) for words in ((), overrides))
     lines = [f"{record.cell_id} with {' '.join(overrides)}"]
     if before.cell_key != record.cell_key:
         lines.append(
@@ -145,12 +147,13 @@ def explain_overrides(record: Record, overrides: Sequence[str], *, store: StageS
     return "\n".join([*lines, *_stage_lines(_views(before), _views(after), store=store)])
 
 
-def _planned(record: Record, overrides: Sequence[str]) -> CellPlan:
+def _planned(record: Record, overrides: Sequence[str], *, config_dir: Path | None) -> CellPlan:
     from rft.execute.cell import plan_cell
     from rft.plan.composing import composed, overrides_of
     from rft.plan.typed import to_study_config
 
-    return plan_cell(to_study_config(composed([*overrides_of(record), *overrides]))).plan
+    words = [*overrides_of(record, config_dir=config_dir), *overrides]
+    return plan_cell(to_study_config(composed(words, config_dir=config_dir))).plan
 
 
 def _configuration(

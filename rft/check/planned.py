@@ -25,11 +25,13 @@ from rft.records import Record
 CELL, LISTED = "cell", "what its plan says"
 
 
-def planned_findings(record: Record, folder: Path, store: StageStore | None) -> Iterator[Finding]:
+def planned_findings(
+    record: Record, folder: Path, store: StageStore | None, *, config_dir: Path | None = None
+) -> Iterator[Finding]:
     """Whether the record's key is that of its setting, seeds and stages, and whether what else it says is its plan's; with
-    the store, whether its facts and files are those of its stages."""
+    the store, whether its facts and files are those of its stages. `config_dir`: configuration files of the user's own."""
     try:
-        cell = _planned(record, sets=bool(record.sets))
+        cell = _planned(record, sets=bool(record.sets), config_dir=config_dir)
     except (*WRONG, RuntimeError, ImportError) as error:
         yield unchecked(CELL, record.cell_id, f"it cannot be planned from its record here: {refused(error)}")
         return
@@ -46,19 +48,20 @@ def planned_findings(record: Record, folder: Path, store: StageStore | None) -> 
         yield from file_findings(record, folder, cell, store)
 
 
-def _planned(record: Record, *, sets: bool) -> CellPlan:
+def _planned(record: Record, *, sets: bool, config_dir: Path | None) -> CellPlan:
     """With its further test sets, where they can be planned here."""
     from rft.execute.cell import plan_cell
     from rft.plan.composing import composed, overrides_of, overrides_of_sets
     from rft.plan.typed import to_study_config
 
-    words = overrides_of(record)
+    words = overrides_of(record, config_dir=config_dir)
     try:
-        return plan_cell(to_study_config(composed([*words, *(overrides_of_sets(record) if sets else [])]))).plan
+        more = overrides_of_sets(record) if sets else []
+        return plan_cell(to_study_config(composed([*words, *more], config_dir=config_dir))).plan
     except (*WRONG, RuntimeError, ImportError):
         if not sets:
             raise
-    return _planned(record, sets=False)
+    return _planned(record, sets=False, config_dir=config_dir)
 
 
 def _set_findings(record: Record, cell: CellPlan) -> Iterator[Finding]:

@@ -45,6 +45,7 @@ class Asked:
     store: str | None = None  # a folder or URL; None: none is at hand
     kinds: tuple[str, ...] = ()  # of stages that are computed again; 'all' for every kind
     sample: int | None = None  # at most so many of each kind
+    config_dir: Path | None = None  # configuration files of the user's own, with which cells are planned again
 
 
 def verify(folder: Path, asked: Asked) -> list[Finding]:
@@ -73,7 +74,7 @@ def verify(folder: Path, asked: Asked) -> list[Finding]:
     found += name_findings([record for _, record in records], study=study)
     store = looked_at(asked.store) if asked.store is not None and _is_there(asked.store) else None
     for place, record in records:
-        found += guarded(CELL, record.cell_id, planned_findings(record, place, store))
+        found += guarded(CELL, record.cell_id, planned_findings(record, place, store, config_dir=asked.config_dir))
     return found + list(_stage_findings(records, asked, store))
 
 

@@ -14,27 +14,34 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rft.cli.verify import OWN_HELP, own_files
+
 
 def main(arguments: Sequence[str]) -> int:
     """Parse the command line, print; 2 with a message for what there is not."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
     besides = list(arguments[place + 1 :])
     parser = argparse.ArgumentParser(
-        prog="rft explain", usage="rft explain [-h] [--store STORE] DIR CELL [-- OTHER | -- key=value ...]"
+        prog="rft explain",
+        usage="rft explain [-h] [--store STORE] [--config-dir OWN] DIR CELL [-- OTHER | -- key=value ...]",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the study, live or archived")
     parser.add_argument("cell", metavar="CELL", help="a cell's id, or its beginning")
     parser.add_argument("--store", help="the stage store, a folder or URL (default: .store beside DIR)")
+    parser.add_argument("--config-dir", type=Path, metavar="OWN", help=OWN_HELP)
     options = parser.parse_args(arguments[:place])
     try:
-        print(text_of(options.folder, options.cell, besides, store_root=options.store))
+        own = own_files(options.config_dir)
+        print(text_of(options.folder, options.cell, besides, store_root=options.store, config_dir=own))
     except (ValueError, OSError) as error:
         print(f"rft explain: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def text_of(folder: Path, cell: str, besides: Sequence[str], *, store_root: str | None) -> str:
+def text_of(
+    folder: Path, cell: str, besides: Sequence[str], *, store_root: str | None, config_dir: Path | None = None
+) -> str:
     """The text. Raises ValueError for a cell that there is not, and for words that do not work."""
     from rft.check.explain import explain, explain_other, explain_overrides, find_cell
     from rft.cli.verify import store_of
@@ -46,4 +53,4 @@ def text_of(folder: Path, cell: str, besides: Sequence[str], *, store_root: str 
         return explain(record, store=store)
     if len(besides) == 1 and "=" not in besides[0]:
         return explain_other(record, find_cell(folder, besides[0]), store=store)
-    return explain_overrides(record, besides, store=store)
+    return explain_overrides(record, besides, store=store, config_dir=config_dir)

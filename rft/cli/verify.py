@@ -4,6 +4,7 @@
     rft verify multirun_outputs/mine --stages select,human_set    # these kinds of stages computed again and compared
     rft verify multirun_outputs/mine --sample 2                   # two stages of every kind, training among them
     rft verify multirun_outputs/mine --store s3://lab/rft          # of a bucket: files are brought into the cache
+    rft verify multirun_outputs/mine --config-dir my_conf          # of a sweep that had configuration files of one's own
     rft verify multirun_outputs/reference/quickstart              # an archive: all that it holds
 
 Exit status 0: nothing differs; 1: something does, each thing named; 2: DIR is no study. What could not be checked is listed
@@ -20,6 +21,7 @@ from pathlib import Path
 from rft.store import DEFAULT_ROOT
 
 STORE_FOLDER = ".store"  # beside the studies, unless store.root says otherwise
+OWN_HELP = "the folder of configuration files that the sweep was given by --config-dir; never taken from a record"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         "--sample", type=int, metavar="N", help="compute again at most N stages of each (of every) kind"
     )
     parser.add_argument("--store", help="the stage store, a folder or URL (default: .store beside DIR)")
+    parser.add_argument("--config-dir", type=Path, metavar="OWN", help=OWN_HELP)
     options = parser.parse_args(arguments)
     from rft.check.finding import failed, summary_text
     from rft.check.verify import Asked, verify
@@ -41,12 +44,20 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.sample is not None and options.sample < 1:
             raise ValueError(f"--sample {options.sample}: give a number from 1")
-        found = verify(options.folder, Asked(options.store or store_of(options.folder), kinds, options.sample))
+        store, own = options.store or store_of(options.folder), own_files(options.config_dir)
+        found = verify(options.folder, Asked(store, kinds, options.sample, own))
     except (ValueError, OSError) as error:
         print(f"rft verify: {error}", file=sys.stderr)
         return 2
     print(summary_text(found))
     return int(failed(found))
+
+
+def own_files(folder: Path | None) -> Path | None:
+    """The folder, if one was named. Raises ValueError where there is none."""
+    if folder is not None and not folder.is_dir():
+        raise ValueError(f"--config-dir {folder}: there is no such folder; give the one that the sweep was run with")
+    return folder
 
 
 def store_of(folder: Path) -> str | None:

@@ -91,7 +91,8 @@ def _check_choices(key: str, value: str, known: list[str]) -> str | None:
         return None  # an interpolation, glob or function: Hydra's own grammar
     for choice in value.split(","):
         if choice not in known:
-            return f"unknown {key} {choice!r}.{_suggest(choice, known)} Known: {', '.join(known)}"
+            own = f"files of your own, DIR/{key}/NAME.yaml, are found with --config-dir DIR"
+            return f"unknown {key} {choice!r}.{_suggest(choice, known)} Known: {', '.join(known)}; {own}"
     return None
 
 

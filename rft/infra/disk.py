@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+HALF_S = 1.0  # for so long a file that nobody here is writing may be another machine's work
+
 
 class StoreError(RuntimeError):
     """The store's disk cannot do what is needed; the text names the folder and what to do."""
@@ -69,13 +71,16 @@ def wait_until_seen(path: Path, *, within_s: float) -> bool:
 def remove_halves(folder: Path) -> None:
     """Remove what writers that were killed left beside their targets (rft.whole): '.record.json.4711.tmp'.
 
-    A file of a living process stays, and one of the last second, which a process of another machine may be writing.
+    A file of a living process stays. One of the last second, which a process of another machine may be writing, is looked at
+    again when a second has passed: it stays if it has grown, or been renamed.
     """
     for path in folder.glob(".*.tmp"):
         number = path.name.split(".")[-2]
         if number.isdigit() and not Path(f"/proc/{number}").exists():
             with suppress(FileNotFoundError):
-                if time.time() - path.lstat().st_mtime > 1.0:
+                written_s = path.lstat().st_mtime
+                time.sleep(min(max(0.0, written_s + HALF_S - time.time()), HALF_S))
+                if path.lstat().st_mtime == written_s:
                     path.unlink()
 
 

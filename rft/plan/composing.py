@@ -43,13 +43,16 @@ BESIDE = (Role.place, Role.name, Role.fact)  # of a configuration's fields: what
 NOT_FROM_A_RECORD = frozenset({"plugins"})  # modules to import: who checks a record names them, never the record
 
 
-def overrides_of(record: Record) -> list[str]:
-    """The words that compose a record's cell again."""
+def overrides_of(record: Record, *, config_dir: Path | None = None) -> list[str]:
+    """The words that compose a record's cell again, with the user's own files if it was composed from some."""
     from rft.plan.typed import to_study_config
 
     start = [*(f"{group}={record.names[group]}" for group in ("model", "data")), f"study_name={record.study}"]
     places = list(_places(record))
-    parts = {leaf.path: leaf.spec.role for leaf in leaves(to_study_config(composed([*start, *places])))}
+    parts = {
+        leaf.path: leaf.spec.role
+        for leaf in leaves(to_study_config(composed([*start, *places], config_dir=config_dir)))
+    }
     given = {**record.setting, **record.seeds}
     words = [f"{key}={_word(value)}" for key, value in given.items() if key in parts and key not in NOT_FROM_A_RECORD]
     return [*start, *words, *places]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -152,11 +153,25 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
     for path in halves:
         path.write_text("{")
         os.utime(path, (1, 1))
-    (cell / ".fresh.json.0.tmp").write_text("{")  # of this second: a process of another machine may be at it
-    study.clear("a-1", cell_key="x")
+    (cell / ".fresh.json.0.tmp").write_text("{")  # of a process that was killed just now
+    growing, done = cell / ".growing.json.0.tmp", threading.Event()  # a process of another machine is at it
+    growing.write_text("{")
+
+    def grow() -> None:
+        while not done.wait(0.1):
+            with open(growing, "a") as file:
+                file.write(" ")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        study.clear("a-1", cell_key="x")
+    finally:
+        done.set()
+        writer.join()
     study.register(["b-2"])
     left = sorted(path.name for path in tmp_path.rglob(".*.tmp"))
-    assert left == sorted([".fresh.json.0.tmp", f".record.json.{living}.tmp", f".study.json.{living}.tmp"])
+    assert left == sorted([growing.name, f".record.json.{living}.tmp", f".study.json.{living}.tmp"])
 
 
 def test_a_cell_that_somebody_called_invalid_keeps_its_folder(tmp_path: Path):

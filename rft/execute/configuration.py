@@ -9,6 +9,7 @@ Hydra would write these files itself, as they are and readable for all: conf/con
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,4 +40,9 @@ def keep_configuration(config: DictConfig, *, hydra: DictConfig, folder: Path) -
     for name, part in parts.items():
         with private_file(beside / f"{name}.yaml") as file:
             file.write(OmegaConf.to_yaml(part))
-    beside.rename(kept)
+    try:
+        beside.rename(kept)
+    except OSError:  # another sweep that has this cell too kept it meanwhile
+        if not kept.exists():
+            raise
+        shutil.rmtree(beside)

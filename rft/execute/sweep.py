@@ -221,7 +221,7 @@ def _run(
     with (
         mirror_of(cfg, [cell.plan for cell in cells], hits=hits, store=store, study=study),
         Progress(tasks, workers=executor.workers) as progress,
-        _telling(cells, tasks, progress, study=study) as log_event,
+        _telling(cells, progress, study=study) as log_event,
     ):
 
         def on_event(event: Event) -> None:
@@ -234,14 +234,11 @@ def _run(
 
 
 @contextmanager
-def _telling(
-    cells: Sequence[PlannedCell], tasks: Sequence[Task], progress: Progress, *, study: Study
-) -> Iterator[Callable[[Event], None]]:
+def _telling(cells: Sequence[PlannedCell], progress: Progress, *, study: Study) -> Iterator[Callable[[Event], None]]:
     """What takes the sweep's events into its log."""
     cfg = cells[0].cfg
     log_of = SweepLog(
         study.folder,
-        tasks,
         estimate=progress.estimate,
         others=study.counted(without={cell.plan.cell_id for cell in cells}),
         uses_gpu=cfg.runtime.device.startswith("cuda"),

@@ -1,6 +1,6 @@
 """What a sweep says while it runs, a line every few seconds of `live/sweep.jsonl`: see rft.infra.live for what follows it.
 
-    log = SweepLog(folder, tasks, estimate=estimate, others=(11, 1), uses_gpu=True, devices_of=lambda task: 1)
+    log = SweepLog(folder, estimate=estimate, others=(11, 1), uses_gpu=True, devices_of=lambda task: 1)
     run_graph(tasks, ..., on_event=log.on_event)
 
 Lines:
@@ -12,7 +12,7 @@ Lines:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from rft.infra.graph import Event, Task
@@ -31,7 +31,6 @@ class SweepLog:
     def __init__(
         self,
         study: Path,
-        tasks: Sequence[Task],
         *,
         estimate: Estimate,
         others: tuple[int, int],

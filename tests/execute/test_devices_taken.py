@@ -45,9 +45,7 @@ def test_trainings_and_vllm_take_as_many_as_their_settings_say():
 def test_the_log_says_seconds_times_devices(uses_gpu: bool, name: str, tmp_path: Path):
     tasks = tasks_of("runtime.processes=8")
     estimate = Estimate(list(tasks.values()), workers=1)
-    log = SweepLog(
-        tmp_path, list(tasks.values()), estimate=estimate, others=(0, 0), uses_gpu=uses_gpu, devices_of=devices_taken
-    )
+    log = SweepLog(tmp_path, estimate=estimate, others=(0, 0), uses_gpu=uses_gpu, devices_of=devices_taken)
     for kind, seconds in (("finetune", 3600.0), ("loss", 1800.0), ("record", 900.0)):
         log.on_event(Event("done", tasks[kind], seconds=seconds))
     log.close()

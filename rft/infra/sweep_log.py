@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rft.infra.graph import Event, Task
-from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Appender
+from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Appender, Tail
 from rft.infra.masking import mask_text
 from rft.infra.remaining import Estimate
 
@@ -37,11 +37,13 @@ class SweepLog:
         uses_gpu: bool,
         devices_of: Callable[[Task], int],
     ) -> None:
-        self._write = Appender(study / LIVE_FOLDER / SWEEP_FILE)
+        path = study / LIVE_FOLDER / SWEEP_FILE
         self._estimate = estimate
         self._done, self._missing = others  # cells of the study that no task here is of: with and without a record
-        self._device_s, self._devices_of = 0.0, devices_of
         self._hours = "cost/gpu_hours" if uses_gpu else "cost/device_hours"
+        told = [row[self._hours] for row in Tail(path).fresh() if self._hours in row]
+        self._device_s, self._devices_of = 3600 * told[-1] if told else 0.0, devices_of  # of all sweeps into the study
+        self._write = Appender(path)
         self._told: set[str | None] = set()
         self._next_s = 0.0
 

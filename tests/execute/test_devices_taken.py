@@ -50,3 +50,13 @@ def test_the_log_says_seconds_times_devices(uses_gpu: bool, name: str, tmp_path:
         log.on_event(Event("done", tasks[kind], seconds=seconds))
     log.close()
     assert Tail(tmp_path / LIVE_FOLDER / SWEEP_FILE).fresh()[-1][name] == 8.5
+
+
+def test_hours_of_a_study_go_on_where_the_sweep_before_left_them(tmp_path: Path):
+    tasks = tasks_of()
+    for _ in range(2):
+        estimate = Estimate(list(tasks.values()), workers=1)
+        log = SweepLog(tmp_path, estimate=estimate, others=(0, 0), uses_gpu=False, devices_of=devices_taken)
+        log.on_event(Event("done", tasks["finetune"], seconds=3600.0))
+        log.close()
+    assert Tail(tmp_path / LIVE_FOLDER / SWEEP_FILE).fresh()[-1]["cost/device_hours"] == 2.0

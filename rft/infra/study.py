@@ -177,8 +177,8 @@ class Study:
         for entry in cells:
             folder = self.folder / entry["folder"]
             if present(folder / RECORD_FILE) or folder.is_symlink():
-                if (edited := fault(folder)) is not None:
-                    missing[entry["cell_id"]] = edited
+                if (why := fault(folder) or _unlike(folder, entry["cell_id"])) is not None:
+                    missing[entry["cell_id"]] = why
                 continue
             reason = reason_of(folder)
             missing[entry["cell_id"]] = "not finished" if reason is None else reason.text
@@ -231,6 +231,16 @@ class Study:
 def holds(found: Record | None, sets: Collection[tuple[str, str]]) -> bool:
     """Whether a cell is finished and its record holds these further test sets, by name and key."""
     return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
+
+
+def _unlike(folder: Path, cell_id: str) -> str | None:
+    """Why a record is not one of this cell; None where it is."""
+    try:
+        row = json_at(folder / RECORD_FILE)
+    except (ValueError, OSError) as error:
+        return f"unreadable record: {error}"
+    found = row.get("cell_id") if isinstance(row, dict) else None
+    return None if found == cell_id else f"its folder holds another cell ({found}); run the study again"
 
 
 def _missing_line(cell_ids: Sequence[str], reason: str) -> str:

@@ -116,6 +116,8 @@ def _separates(entry: Mapping[str, Any]) -> bool:
 def _separated(count: int, of: int) -> str:
     if count == 0:
         return "none separates from 0"
+    if count == of == 2:
+        return "apart from 0 in both bases"
     return f"apart from 0 in {'all' if count == of and of > 1 else f'{count} of'} {of} base{'s' if of > 1 else ''}"
 
 

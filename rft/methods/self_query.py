@@ -21,7 +21,7 @@ from rft.stages.finetune import Finetune
 from rft.stages.relabel import Relabel, RelabelWhich, World, pairs_of
 from rft.stages.stage import Done, StageContext, Work
 from rft.stages.trainset import HUMAN, Example, Trainset, human_examples, write_examples
-from rft.text.answers import RULES
+from rft.text.answers import grading_marks
 from rft.text.prompts import REVERSE, REVISE, TASK_TEMPLATES
 
 
@@ -117,7 +117,7 @@ def _relabel(p: Planner, *, writer: Finetune, reverse: Task) -> Relabel:
         equations=cfg.select.equations,
         tolerance=cfg.select.tolerance,
         world=World(world.seed, world.max_value) if world else None,
-        plugins=RULES.foreign(cfg.data.rule),
+        plugins=grading_marks(cfg.data.rule),
         label=f"relabel k={cfg.k}",
         model=cfg.model.name,
         work=Work(tokens, flops, BYTES_PER_SAMPLE_TOKEN * tokens, assumed=True),

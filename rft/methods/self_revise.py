@@ -20,7 +20,7 @@ from rft.stages.finetune import Finetune
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, StageContext, added
 from rft.stages.trainset import HUMAN, Example, Trainset, TrainsetFacts, write_examples
-from rft.text.answers import RULES, grade
+from rft.text.answers import grade, grading_marks
 from rft.text.dedup import MAX_DISTANCE_TEXT
 from rft.text.prompts import REVISE, template_named
 
@@ -118,7 +118,7 @@ class SelfRevise(Method):
             choose=options.choose.value,
             prompt=revise.prompt,
             rule=p.cfg.data.rule,
-            plugins=RULES.foreign(p.cfg.data.rule),
+            plugins=grading_marks(p.cfg.data.rule),
             **p.trainset_estimates("self_revise", p.human),
         )
         model = p.finetune(trainset, task=revise)

@@ -18,7 +18,7 @@ from rft.stages.allocate import Deal, DealtPool, DealtShard, Targets
 from rft.stages.problems import Subset
 from rft.stages.stage import Work
 from rft.stages.weights import Weights
-from rft.text.answers import RULES
+from rft.text.answers import grading_marks
 
 
 def first_draws(k: int, *, waves: int, block: int) -> int:
@@ -64,7 +64,7 @@ def allocated(
             num_blocks=num_blocks,
             block=block,
             seed=p.sample_seed,
-            plugins=RULES.foreign(p.cfg.data.rule),
+            plugins=grading_marks(p.cfg.data.rule),
             label=f"deal {num_blocks} blocks of {block} draws, wave {wave}",
         )
         dealt += tuple(_shards(p, weights, deal=deal, wave=wave, model=model, name=name))

@@ -35,7 +35,7 @@ from rft.stages.trainset import Trainset
 from rft.stages.tuning import UNTUNED, Values
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
-from rft.text.answers import RULES
+from rft.text.answers import grading_marks
 
 
 class Planner(Sampling):
@@ -106,7 +106,7 @@ class Planner(Sampling):
             rule=self.cfg.data.rule,
             drafts=drafts,
             guards=self.guards if own else (),
-            plugins=RULES.foreign(self.cfg.data.rule),
+            plugins=grading_marks(self.cfg.data.rule),
             label=f"evaluate {weights.label} on {self._name(problems)}",
             model=weights.model,
             work=Work(
@@ -144,7 +144,7 @@ class Planner(Sampling):
             num_problems=count,
             pool=pool,
             rule=self.cfg.data.rule,
-            plugins=RULES.foreign(self.cfg.data.rule),
+            plugins=grading_marks(self.cfg.data.rule),
             label=f"vote K={k}" if self.cell is self else f"vote K={k} on {self._name(problems)}",
             work=Work(num_bytes=100.0 * count),
         )

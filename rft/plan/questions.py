@@ -29,7 +29,7 @@ from rft.plan.yields import (
 )
 from rft.stages.problems import FileProblems, Golds, Leakage, Mixture, Part, Problems, Subset, WorldProblems
 from rft.stages.stage import Work
-from rft.text.answers import RULES
+from rft.text.answers import RULES, grading_marks
 from rft.text.rowmap import RowMap
 
 Options = TypeVar("Options")
@@ -162,7 +162,7 @@ class Questions:
             on_bad_gold=data.on_bad_gold.value,
             on_duplicate=data.on_duplicate.value,
             solutions=(self._solutions if split == "train" else Solutions.first).value,
-            plugins=RULES.foreign(data.rule) if data.on_bad_gold is OnFault.drop else (),
+            plugins=grading_marks(data.rule) if data.on_bad_gold is OnFault.drop else (),
             row_map=self._row_map(part),
             numbers=RULES[unnoted(data).rule].numbers,
             path=path,
@@ -239,7 +239,7 @@ class Questions:
             return ()
         rule = self.cfg.data.rule
         return (
-            Golds(problems=(problems,), rule=rule, plugins=RULES.foreign(rule), label=f"golds of {problems.label}"),
+            Golds(problems=(problems,), rule=rule, plugins=grading_marks(rule), label=f"golds of {problems.label}"),
         )
 
 

@@ -41,7 +41,7 @@ from rft.stages.shard import Pool, Shard
 from rft.stages.stage import Work, identity_of
 from rft.stages.thin import Thin
 from rft.stages.weights import Weights
-from rft.text.answers import RULES
+from rft.text.answers import grading_marks
 from rft.text.prompts import OWN, content_of
 
 
@@ -274,7 +274,7 @@ class Sampling(Training):
             rule=rule,
             cap=select.cap,
             tie_break=select.tie_break,
-            plugins=RULES.foreign(rule),
+            plugins=grading_marks(rule),
         )
 
     def select(

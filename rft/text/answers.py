@@ -163,6 +163,15 @@ def rule_named(name: str) -> Rule:
         raise ValueError(f"unknown grading rule {name!r}; allowed are {', '.join(RULES)}{hint}") from None
 
 
+def grading_marks(rule: str) -> tuple[str, ...]:
+    """What the identity of a stage that grades holds of a rule beside its name, so that no grade of an earlier definition is
+    taken for one of today's: the digest of the source of a plug-in's rule, and the version of one of the package's that has
+    changed. Raises ValueError for an unknown rule.
+    """
+    version = rule_named(rule).version
+    return (*RULES.foreign(rule), *((f"version {version}",) if version > 1 else ()))
+
+
 def extract(rule: str, text: str) -> str | None:
     """The answer that `rule` finds in `text`, None when it finds none. Raises ValueError for an unknown rule."""
     found = rule_named(rule).find(text)

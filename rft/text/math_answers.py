@@ -100,5 +100,5 @@ def missing() -> str:
 
 MATH_VERIFY = Rule(
     "math_verify", find, same, "huggingface/Math-Verify verify(gold, answer)", boxed_gold, False,
-    r"write mathematics, such as 7, \frac{1}{2}, (1, 2] or x^2 + 1", missing,
+    r"write mathematics, such as 7, \frac{1}{2}, (1, 2] or x^2 + 1", needs=missing, version=2,
 )  # fmt: skip

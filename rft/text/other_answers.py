@@ -24,16 +24,19 @@ from rft.text.numbers import Found
 from rft.text.rowmap import span_of_boxed
 from rft.text.rule import Rule
 
-_LINE = re.compile(r"(?:####|^[ \t]*(?:A|Answer):)[ \t]*(?P<answer>[^\n]*)", re.MULTILINE)
+_LINE = re.compile(r"(?:####|^[ \t]*[*_]{0,3}(?:A|Answer):[*_]{0,3})[ \t]*(?P<answer>[^\n]*)", re.MULTILINE)
 # `B or C` and `A, B` choose nothing; `B, I think` and `B, a city` do
 _NO_OTHER = r"(?![*$]*\s*(?:,|/|-|&|or\b|and\b)\s*[*$]*(?:\([A-Za-z]\)|[A-HJ-Z])(?!\w))"
 # A bare small letter is an answer where nothing follows: `the answer is a triangle` states none
 _SAYS = re.compile(
     r"\b(?i:answer|option|choice)\s*(?i:is|:)\s*:?\s*"
-    r"[*$]*(?P<answer>(?!I\s+[a-z])\(?[A-Z]\)?+(?!\w)|\(?[a-z]\)|[a-z](?=[*$ \t]*(?:[.,;:!]|$)))" + _NO_OTHER,
+    r"[*$]*(?P<answer>(?!I\s+[a-z])\(?[A-Z]\)?+(?!\w|\s*[=<>^_])|\(?[a-z]\)|[a-z](?=[*$ \t]*(?:[.,;:!]|$)))"
+    + _NO_OTHER,
     re.MULTILINE,
 )
-_LETTER = re.compile(r"\(?\s*(?:\\text\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*\)?\s*[.:]?")
+_LETTER = re.compile(
+    r"[(\[]?\s*(?:\\(?:text|textbf|textrm|mathrm|mathbf)\{\s*\(?\s*)?([A-Za-z])\s*\)?\s*\}?\s*[)\]]?\s*[.:]?"
+)
 _WITH_TEXT = re.compile(r"(?:\(\s*([A-Za-z])\s*\)|([A-Za-z])\s*[.):])" + _NO_OTHER + r"\s+\S.*")
 _MARKS = "*$ \t"  # of Markdown and LaTeX, around a letter
 
@@ -72,10 +75,10 @@ def _marked(gold: str) -> str:
 
 EXACT = Rule(
     "exact", _exact, str.__eq__, "the last stated answer, equal as text but for spaces", _marked, False,
-    "write the text that a solution must state, on one line",
+    "write the text that a solution must state, on one line", version=2,
 )  # fmt: skip
 CHOICE = Rule(
     "choice", _choice, str.__eq__, "the last stated letter, whatever its case", _marked, False,
-    "write one letter, such as B or (B)",
+    "write one letter, such as B or (B)", version=2,
 )  # fmt: skip
 OTHER_RULES = (MATH_VERIFY, EXACT, CHOICE)

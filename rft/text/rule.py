@@ -31,4 +31,5 @@ class Rule:
     )
     numbers: bool = True  # gold answers are numbers; else whatever `find` reads in `written(gold)`
     expects: str = ""  # where they are not: what a gold answer may be, for messages
+    version: int = 1  # raised where a text gets another answer, or two answers another comparison, than before
     needs: Callable[[], str] = str  # why it cannot run here (a library is missing); '' where it can

@@ -15,6 +15,7 @@ from rft.config import DataConfig, StudyConfig
 from rft.plan.cell import CellPlan, plan
 from rft.plan.data_files import SetSource
 from rft.plan.sources import Sources, resolve
+from rft.text.answers import RULES, grading_marks
 
 IMPORTED = (*FROM_FILES, "method=rft", "k=2")
 SCORED = {"evaluate"}
@@ -105,6 +106,16 @@ def test_another_training_file_trains_again_on_the_same_base():
     cfg = composed(*IMPORTED)
     found = new_kinds(plan(cfg, FILES), plan(cfg, changed({"train": "d9"})))
     assert found == {"file_problems", *TRAINED, *GUARDS}
+
+
+def test_a_rule_that_grades_otherwise_than_before_grades_again(monkeypatch: pytest.MonkeyPatch):
+    """What its name alone would not tell: another key for each stage that holds grades, and for what rests on these."""
+    cfg = composed(*IMPORTED)
+    before = plan(cfg, FILES)
+    assert grading_marks(cfg.data.rule) == ()  # as in the keys of studies that are there
+    monkeypatch.setitem(RULES._things, cfg.data.rule, dataclasses.replace(RULES[cfg.data.rule], version=2))
+    assert new_kinds(before, plan(cfg, FILES)) == OF_FILES["data.rule=last_number"]
+    assert {name for name in RULES if grading_marks(name)} >= {"math_verify", "exact", "choice"}
 
 
 def test_another_loss_text_measures_the_loss_alone():

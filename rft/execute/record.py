@@ -160,9 +160,9 @@ def cell_rows(cell: CellPlan, *, store: StageStore) -> Iterator[NamedRows]:
     for selection in selections:
         shown += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
     if selections:
-        kept = list(done.open(selections[-1]).rows())
-        yield PATHS_FILE, (row | {"seed": cell.sample_seed} for row in kept)
-        left = {(row["id"], row["model"], row["draw"]) for row in kept}
+        kept = done.open(selections[-1])
+        yield PATHS_FILE, (row | {"seed": cell.sample_seed} for row in kept.rows())
+        left = {(path.id, path.model, path.draw) for path in kept.kept()}
         shown = [_as_left(row, left) for row in shown]
     yield SHOWN_FILE, (row.to_json() for row in shown)
 

@@ -39,6 +39,7 @@ STUDY_FILE = "study.json"
 OUTCOMES_FILE = "outcomes.jsonl.gz"
 PATHS_FILE = "paths.jsonl.gz"
 SHOWN_FILE = "samples.jsonl"  # a capped sample of solutions, for people
+NOT_CHOSEN = "not_chosen"  # in it: why a path is not kept that a selection kept and a chooser after it left out
 CURVE_FILE = "curve.jsonl"  # loss over training steps, beside the weights
 CELL_CURVE_FILE = "curve.jsonl.gz"  # the same of a cell's model, thinned, in the cell's folder
 

@@ -11,7 +11,7 @@ What a file lacks is null; what cannot be read is named in `faults`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from analysis.explore.questions import Questions
 from analysis.load.cells import TEST_SET, Cell
 from analysis.stats.costs import cost_of
 from rft.archive.files import json_at, present, rows_at
-from rft.records import CELL_CURVE_FILE, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE
+from rft.records import CELL_CURVE_FILE, NOT_CHOSEN, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE
 
 Row = dict[str, Any]
 OF_TEXT = ("source", "model", "draw", "outcome", "kept", "reason")
@@ -47,6 +47,8 @@ def cell_of(study: Opened, place: int, questions: Questions) -> Row:
         parts = [list(part) for part in study.marks(str(row["text"]))]
         return {"question": questions.place[row["id"]], "parts": parts, **{name: row.get(name) for name in names}}
 
+    texts = read("samples", SHOWN_FILE, lambda row: text_of(row, OF_TEXT))
+    paths = read("paths", PATHS_FILE, lambda row: text_of(row, OF_PATH))
     return {
         "id": cell.cell_id,
         "title": study.titles[place],
@@ -64,12 +66,30 @@ def cell_of(study: Opened, place: int, questions: Questions) -> Row:
         "making": None if (cost := cost_of(cell)) is None else dataclasses.asdict(cost),
         "provenance": cell.provenance,
         "greedy": read("outcomes", OUTCOMES_FILE, lambda row: _greedy(row, questions)),
-        "texts": read("samples", SHOWN_FILE, lambda row: text_of(row, OF_TEXT)),
-        "paths": read("paths", PATHS_FILE, lambda row: text_of(row, OF_PATH)),
+        "texts": texts if texts is None or paths is None else _chosen(cell, texts, paths),
+        "paths": paths,
         "curve": read("curve", CELL_CURVE_FILE, dict),
         "has_draws": len(cell.scores) > 1,
+        "only_sized": only_sized(cell),
         "faults": faults,
     }
+
+
+def only_sized(cell: Cell) -> bool:
+    """Whether the kept paths fixed only how much the cell trains on, as of a control: its model is made without them."""
+    selections = [stage.makes for stage in cell.cost if stage.name == "select"]
+    return bool(selections) and all(makes is False for makes in selections)
+
+
+def _chosen(cell: Cell, texts: Sequence[Row], paths: Sequence[Row]) -> list[Row]:
+    """Texts as a chooser left them: cells of before say of a path that it left out that it was kept."""
+    left = {(path["question"], path["model"], path["draw"]) for path in paths}
+    if not any(stage.name == "choose" for stage in cell.cost):
+        return list(texts)
+    gone = {"kept": False, "reason": NOT_CHOSEN}
+    return [
+        row | gone if row["kept"] and (row["question"], row["model"], row["draw"]) not in left else row for row in texts
+    ]
 
 
 def _greedy(row: Mapping[str, Any], questions: Questions) -> Row:

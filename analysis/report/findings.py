@@ -181,12 +181,8 @@ def _open(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult], *
         ids = ", ".join(result.claim for result in close)
         parts.append(f"not separable: {'claims' if len(close) > 1 else 'claim'} {ids}")
     rows = [one for _, one in named if one.result.verdict is Verdict.NOT_SEPARABLE and not lacking(one.result.estimate)]
-    needed = [one.result.needed for one in rows]
-    known = [n.draws for n in needed if n is not None]
     if rows:
-        text = f"{len(rows)} of {len(named)} comparisons do not separate"
-        text += f" ({min(known)} to {max(known)} draws would)" if known else " (no feasible study would)"
-        parts.append(text)
+        parts.append(f"{_not_apart(len(rows), len(named))} ({_would(rows)})")
     untested = [result for result in claims if _untested(result)]
     if untested:
         which = "none" if len(untested) == len(claims) else f"{len(claims) - len(untested)}"
@@ -195,6 +191,27 @@ def _open(named: Sequence[tuple[str, Against]], claims: Sequence[ClaimResult], *
         parts.append(f"{which} of the paper's {len(claims)} claims can be tested on these cells{lacks}")
     text = "; ".join(parts) or "nothing is left open"
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _not_apart(count: int, of: int) -> str:
+    if of == 1:
+        return "the one comparison does not separate"
+    return f"{count} of {of} comparisons {'does' if count == 1 else 'do'} not separate"
+
+
+def _would(rows: Sequence[Against]) -> str:
+    """What would separate them: '5 to 35 draws would separate 18 of them, each alone; no feasible study the others'."""
+    known = [(n, one.result.estimate.num_items) for one in rows if (n := one.result.needed) is not None]
+    if not known:
+        return "no feasible study would"
+    ends = dict.fromkeys((min(n.draws for n, _ in known), max(n.draws for n, _ in known)))
+    more = ", some with more test problems," if any(n.problems > problems for n, problems in known) else ""
+    text = f"{' to '.join(map(str, ends))} draws{more} would"
+    if len(rows) == 1:
+        return text.replace("some with", "with")
+    which = "" if len(known) == len(rows) else f" separate {len(known)} of them"
+    others = "; no feasible study the others" if which else ""
+    return f"{text}{which}, each alone{others}"
 
 
 def _lacks(untested: Sequence[ClaimResult], *, cells: Sequence[Cell]) -> str:

@@ -154,7 +154,8 @@ def _absent_notes(against: Sequence[Against]) -> list[str]:
 
 
 def _needed_note(results: Sequence[Comparison]) -> str:
-    text = f"To separate: draws of the base for {POWER:.0%} power at the 95 % level, were the difference the true one"
+    alone = " of the row alone (Holm's correction asks for more)" if any(r.p_holm is not None for r in results) else ""
+    text = f"To separate: draws of the base for {POWER:.0%} power at the 95 % level{alone}, were the difference the true one"
     if any(result.assumed_sd is not None for result in results):
         text += (
             f" and (assumed of one draw, not measured) draws added a standard deviation of {ASSUMED_DRAW_SD:g} points to a "

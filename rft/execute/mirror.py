@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rft.config import StudyConfig
-from rft.infra.live import SWEEP_FILE, live_name
+from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Tail, live_name
 from rft.infra.masking import mask_text
 from rft.infra.mirror_results import flat_config
 from rft.infra.stage_store import StageStore
@@ -69,7 +69,7 @@ def run_plans(cells: Sequence[CellPlan], *, hits: Mapping[str, bool], store: Sta
         files=(SWEEP_FILE,),
     )
     stages = {
-        name: _stage_plan(ids[name], list(own.values()), users[name], hits=hits, store=store)
+        name: _stage_plan(ids[name], list(own.values()), users[name], hits=hits, store=store, study=study)
         for name, own in members.items()
     }
     shown: dict[str | None, str] = {
@@ -90,24 +90,40 @@ def _run_of(stage: Stage[Any]) -> str | None:
 
 
 def _stage_plan(
-    run_id: str, own: Sequence[Stage[Any]], users: Sequence[CellPlan], *, hits: Mapping[str, bool], store: StageStore
+    run_id: str,
+    own: Sequence[Stage[Any]],
+    users: Sequence[CellPlan],
+    *,
+    hits: Mapping[str, bool],
+    store: StageStore,
+    study: Study,
 ) -> RunPlan | None:
-    """The run of a stage, or of a pool's shards; None where nothing is computed and there is no curve."""
+    """The run of a stage, or of a pool's shards; None where nothing is computed and there is no curve.
+
+    A pool goes on where earlier sweeps into the study left it: what their shards said counts too.
+    """
     first = own[0]
-    computed = [stage for stage in own if not hits.get(stage.key, False)]
+    computed = {stage.key for stage in own if not hits.get(stage.key, False)}
     is_trained = isinstance(first, Weights)
     curve = store.folder(first.kind, first.key) / CURVE_FILE if is_trained else None
     if not computed and not (curve is not None and curve.is_file()):
         return None
     pool = isinstance(first, DrawnShard)
+    told = [stage for stage in own if stage.key in computed or (pool and _was_told(stage, study))]
     return RunPlan(
         run_id=run_id,
         name=f"sample {first.model}" if pool else first.label,
         job_type="sample" if pool else first.kind,
         config={**agreed(users), "stage.kind": first.kind, "stage.model": first.model},
-        files=tuple(live_name(stage.kind, stage.key) for stage in computed),
+        files=tuple(live_name(stage.kind, stage.key) for stage in told),
         curve=curve,
     )
+
+
+def _was_told(stage: Stage[Any], study: Study) -> bool:
+    """Whether an earlier sweep into the study computed the stage, and said so to its end."""
+    rows = Tail(study.folder / LIVE_FOLDER / live_name(stage.kind, stage.key)).fresh()
+    return bool(rows) and rows[-1].get("event") == "done"
 
 
 def _cell_plan(cell: CellPlan, ids: Mapping[str | None, str], study: Study) -> RunPlan:

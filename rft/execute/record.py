@@ -23,6 +23,7 @@ from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan, FurtherSet
 from rft.records import (
     CELL_CURVE_FILE,
+    NOT_CHOSEN,
     OUTCOMES_FILE,
     PATHS_FILE,
     SHOWN_FILE,
@@ -31,6 +32,7 @@ from rft.records import (
     StageCost,
     write_jsonl,
 )
+from rft.stages.rows import Shown
 from rft.stages.shard import used_shares
 from rft.stages.stage import Stage, in_order
 
@@ -154,13 +156,22 @@ def cell_rows(cell: CellPlan, *, store: StageStore) -> Iterator[NamedRows]:
         yield CELL_CURVE_FILE, (dataclasses.asdict(point) for point in thinned(curve))
     yield OUTCOMES_FILE, (row.to_json() for row in outcome_rows(cell.read.measured, done))
     selections = cell.read.trained.selections
-    if selections:
-        kept = done.open(selections[-1]).rows()
-        yield PATHS_FILE, (row | {"seed": cell.sample_seed} for row in kept)
     shown = list(itertools.islice(done.open(cell.read.measured.evaluate).solutions(), MAX_SOLUTIONS))
     for selection in selections:
         shown += itertools.islice(done.open(selection).solutions(), MAX_SOLUTIONS)
+    if selections:
+        kept = done.open(selections[-1])
+        yield PATHS_FILE, (row | {"seed": cell.sample_seed} for row in kept.rows())
+        left = {(path.id, path.model, path.draw) for path in kept.kept()}
+        shown = [_as_left(row, left) for row in shown]
     yield SHOWN_FILE, (row.to_json() for row in shown)
+
+
+def _as_left(row: Shown, left: Collection[tuple[str, str, int]]) -> Shown:
+    """A solution with what became of it in the end: a selection may keep what a chooser after it leaves out."""
+    if not row.kept or (row.id, row.model, row.draw) in left:
+        return row
+    return dataclasses.replace(row, kept=False, reason=NOT_CHOSEN)
 
 
 def _stage_origins(stages: Sequence[Stage[Any]], done: Finished) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -221,7 +221,7 @@ def _run(
     with (
         mirror_of(cfg, [cell.plan for cell in cells], hits=hits, store=store, study=study),
         Progress(tasks, workers=executor.workers) as progress,
-        _telling(study, tasks, progress, cfg) as log_event,
+        _telling(cells, progress, study=study) as log_event,
     ):
 
         def on_event(event: Event) -> None:
@@ -234,15 +234,13 @@ def _run(
 
 
 @contextmanager
-def _telling(
-    study: Study, tasks: Sequence[Task], progress: Progress, cfg: StudyConfig
-) -> Iterator[Callable[[Event], None]]:
+def _telling(cells: Sequence[PlannedCell], progress: Progress, *, study: Study) -> Iterator[Callable[[Event], None]]:
     """What takes the sweep's events into its log."""
+    cfg = cells[0].cfg
     log_of = SweepLog(
         study.folder,
-        tasks,
         estimate=progress.estimate,
-        cells=len(study.cells()),
+        others=study.counted(without={cell.plan.cell_id for cell in cells}),
         uses_gpu=cfg.runtime.device.startswith("cuda"),
         devices_of=devices_taken,
     )

@@ -63,15 +63,15 @@ def _score(place: str, score: Any) -> dict[str, Any]:
 def sweep_tables(folder: Path) -> tuple[int, dict[str, Table]]:
     """The number of finished cells; a row for each, and a row for each cell without a record, with the reason."""
     study = Study(folder, folder.name)
+    _, missing = study.summary()  # also of edited records, and of another cell's
     records = []
     for entry in study.cells():
         path = folder / entry["folder"] / RECORD_FILE
-        if path.is_file():
+        if path.is_file() and entry["cell_id"] not in missing:
             try:
                 records.append(Record.from_json(read_json(path)))
             except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 continue
-    _, missing = study.summary()
     return len(records), {
         "results": _results(records),
         "missing": (("cell", "reason"), [[cell, reason] for cell, reason in missing.items()]),

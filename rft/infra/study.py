@@ -164,6 +164,12 @@ class Study:
         place.mkdir(parents=True, exist_ok=True)
         write_json(place / FAILURE_FILE, {**mask_tree(row), "time": time.strftime("%FT%T%z")})
 
+    def counted(self, *, without: Collection[str]) -> tuple[int, int]:
+        """(cells with a record, cells without one) of the manifest, but for some cells. Their files are not read."""
+        others = [entry for entry in self.cells() if entry["cell_id"] not in without]
+        done = sum(present(self.folder / entry["folder"] / RECORD_FILE) for entry in others)
+        return done, len(others) - done
+
     def summary(self) -> tuple[int, dict[str, str]]:
         """(finished cells, reason by cell id of every cell of the manifest without a record)."""
         missing: dict[str, str] = {}
@@ -171,8 +177,8 @@ class Study:
         for entry in cells:
             folder = self.folder / entry["folder"]
             if present(folder / RECORD_FILE) or folder.is_symlink():
-                if (edited := fault(folder)) is not None:
-                    missing[entry["cell_id"]] = edited
+                if (why := fault(folder) or _unlike(folder, entry["cell_id"])) is not None:
+                    missing[entry["cell_id"]] = why
                 continue
             reason = reason_of(folder)
             missing[entry["cell_id"]] = "not finished" if reason is None else reason.text
@@ -225,6 +231,16 @@ class Study:
 def holds(found: Record | None, sets: Collection[tuple[str, str]]) -> bool:
     """Whether a cell is finished and its record holds these further test sets, by name and key."""
     return found is not None and set(sets) <= {(one.name, one.key) for one in found.sets}
+
+
+def _unlike(folder: Path, cell_id: str) -> str | None:
+    """Why a record is not one of this cell; None where it is."""
+    try:
+        row = json_at(folder / RECORD_FILE)
+    except (ValueError, OSError) as error:
+        return f"unreadable record: {error}"
+    found = row.get("cell_id") if isinstance(row, dict) else None
+    return None if found == cell_id else f"its folder holds another cell ({found}); run the study again"
 
 
 def _missing_line(cell_ids: Sequence[str], reason: str) -> str:

@@ -1,6 +1,6 @@
 """What a sweep says while it runs, a line every few seconds of `live/sweep.jsonl`: see rft.infra.live for what follows it.
 
-    log = SweepLog(folder, tasks, estimate=estimate, cells=18, uses_gpu=True, devices_of=lambda task: 1)
+    log = SweepLog(folder, estimate=estimate, others=(11, 1), uses_gpu=True, devices_of=lambda task: 1)
     run_graph(tasks, ..., on_event=log.on_event)
 
 Lines:
@@ -12,11 +12,11 @@ Lines:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from rft.infra.graph import Event, Task
-from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Appender
+from rft.infra.live import LIVE_FOLDER, SWEEP_FILE, Appender, Tail
 from rft.infra.masking import mask_text
 from rft.infra.remaining import Estimate
 
@@ -31,19 +31,19 @@ class SweepLog:
     def __init__(
         self,
         study: Path,
-        tasks: Sequence[Task],
         *,
         estimate: Estimate,
-        cells: int,
+        others: tuple[int, int],
         uses_gpu: bool,
         devices_of: Callable[[Task], int],
     ) -> None:
-        self._write = Appender(study / LIVE_FOLDER / SWEEP_FILE)
+        path = study / LIVE_FOLDER / SWEEP_FILE
         self._estimate = estimate
-        self._earlier = cells - sum(task.group == "record" for task in tasks)  # were finished before
-        self._done = self._failed = 0
-        self._device_s, self._devices_of = 0.0, devices_of
+        self._done, self._missing = others  # cells of the study that no task here is of: with and without a record
         self._hours = "cost/gpu_hours" if uses_gpu else "cost/device_hours"
+        told = [row[self._hours] for row in Tail(path).fresh() if self._hours in row]
+        self._device_s, self._devices_of = 3600 * told[-1] if told else 0.0, devices_of  # of all sweeps into the study
+        self._write = Appender(path)
         self._told: set[str | None] = set()
         self._next_s = 0.0
 
@@ -51,7 +51,7 @@ class SweepLog:
         """For run_graph, after the estimate has seen it."""
         is_cell = event.task.group == "record"
         self._done += is_cell and event.kind == "done"
-        self._failed += is_cell and event.kind in ("failed", "skipped")
+        self._missing += is_cell and event.kind in ("failed", "skipped")
         self._device_s += event.seconds * self._devices_of(event.task)
         if event.kind == "failed" and event.error not in self._told:  # a fault that many tasks meet is told once
             self._told.add(event.error)
@@ -72,8 +72,8 @@ class SweepLog:
         stages = [name for name, task in estimate.tasks.items() if task.group != "record"]
         self._write(
             {
-                "sweep/cells_done": self._earlier + self._done,
-                "sweep/cells_missing": self._failed,
+                "sweep/cells_done": self._done,
+                "sweep/cells_missing": self._missing,
                 "sweep/stages_done": sum(name in estimate.ended for name in stages),
                 "sweep/stages_all": len(stages),
                 "sweep/stages_running": len(estimate.running),

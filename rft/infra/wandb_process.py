@@ -102,20 +102,22 @@ class MirrorProcess:
         stream = self._streams[number]
         run_id = stream.plan.run_id
         points = _points(stream, curve=last or not stream.plan.files)
-        run = self._open.get(run_id)
+        run, is_sweep = self._open.get(run_id), stream.plan.job_type == "sweep"
         if run is not None:
+            if is_sweep:
+                self._tell_results(run, last=last)  # before the points: they go into the row of the first
             _tell(run, points)
         elif self._has_news(stream, last=last):
             run = self._open_again(number)
             stream = self._streams[number]
+            if is_sweep:
+                self._tell_results(run, last=last)
         if run is None:
             return
-        if stream.plan.job_type == "sweep":
-            self._tell_results(run, last=last)
-        if last or (stream.has_ended and stream.plan.job_type != "sweep"):
+        if last or (stream.has_ended and not is_sweep):
             done = stream.has_ended and not stream.failed
             self._closed |= {run_id} if last else set()
-            self._end(run_id, exit_code=0 if done or stream.plan.job_type == "sweep" else 1)
+            self._end(run_id, exit_code=0 if done or is_sweep else 1)
 
     def _has_news(self, stream: Stream, *, last: bool) -> bool:
         """Whether a stream whose run is not open has something new to say, and may."""

@@ -190,8 +190,8 @@ class OpenRun(threading.Thread):
         # W&B's default workspace has panels for what is logged, none for what stands in the summary alone
         scores = {name: value for name, value in extra.summary.items() if type(value) in (int, float)}
         if scores or tables or images:
-            run.log({**scores, **tables, **images}, commit=True)  # takes a step of its own, after the last point
-            self._next = max(self._next, int(run.step))
+            # a row with the point that follows, if any: a step of its own would be the number of that point, which were lost
+            run.log({**scores, **tables, **images}, commit=False)
         run.summary.update(dict(extra.summary))
 
 

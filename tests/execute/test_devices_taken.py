@@ -45,10 +45,18 @@ def test_trainings_and_vllm_take_as_many_as_their_settings_say():
 def test_the_log_says_seconds_times_devices(uses_gpu: bool, name: str, tmp_path: Path):
     tasks = tasks_of("runtime.processes=8")
     estimate = Estimate(list(tasks.values()), workers=1)
-    log = SweepLog(
-        tmp_path, list(tasks.values()), estimate=estimate, cells=1, uses_gpu=uses_gpu, devices_of=devices_taken
-    )
+    log = SweepLog(tmp_path, estimate=estimate, others=(0, 0), uses_gpu=uses_gpu, devices_of=devices_taken)
     for kind, seconds in (("finetune", 3600.0), ("loss", 1800.0), ("record", 900.0)):
         log.on_event(Event("done", tasks[kind], seconds=seconds))
     log.close()
     assert Tail(tmp_path / LIVE_FOLDER / SWEEP_FILE).fresh()[-1][name] == 8.5
+
+
+def test_hours_of_a_study_go_on_where_the_sweep_before_left_them(tmp_path: Path):
+    tasks = tasks_of()
+    for _ in range(2):
+        estimate = Estimate(list(tasks.values()), workers=1)
+        log = SweepLog(tmp_path, estimate=estimate, others=(0, 0), uses_gpu=False, devices_of=devices_taken)
+        log.on_event(Event("done", tasks["finetune"], seconds=3600.0))
+        log.close()
+    assert Tail(tmp_path / LIVE_FOLDER / SWEEP_FILE).fresh()[-1]["cost/device_hours"] == 2.0

@@ -8,6 +8,8 @@ from composing import tiny
 
 from rft.execute.cell import plan_cell
 from rft.execute.mirror import run_plans
+from rft.infra.live import LIVE_FOLDER, Appender
+from rft.infra.mirror_stream import Stream
 from rft.infra.store import Store
 from rft.infra.study import Study
 from rft.infra.tracking import RunPlan
@@ -35,6 +37,24 @@ def test_shards_of_a_pool_are_one_run(tmp_path: Path):
     (pool,) = plans(tmp_path, "rft")["sample"]
     assert len(pool.files) > 1
     assert all(name.startswith("shard-") for name in pool.files)
+
+
+def test_a_pool_that_goes_on_counts_the_shards_of_the_sweep_before(tmp_path: Path):
+    """A later sweep finds some shards finished: the run's points go on, and its totals are those of the whole pool."""
+    (pool,) = plans(tmp_path, "rft")["sample"]
+    for name in pool.files:
+        log = Appender(tmp_path / "s" / LIVE_FOLDER / name)
+        log({"event": "start"})
+        log({"done": 8, "total": 8, "graded": 8, "correct": 2, "truncated": 1, "tokens": 80})
+        log({"event": "done"})
+        log.close()
+    cell = plan_cell(tiny("method=rft", "k=2", f"store.root={tmp_path}/store")).plan
+    first = next(stage for stage in cell.stages if stage.kind == "shard")
+    found = run_plans([cell], hits={first.key: True}, store=Store(tmp_path / "store"), study=Study(tmp_path / "s", "s"))
+    (later,) = [one for one in found if one.job_type == "sample"]
+    points = Stream(later, folder=tmp_path / "s").read()
+    assert points[-1].values["sample/draws"] == 8 * len(pool.files)
+    assert len(points) == len(pool.files)
 
 
 def test_a_run_is_grouped_by_what_its_cells_agree_in(tmp_path: Path):

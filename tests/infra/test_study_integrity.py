@@ -15,6 +15,7 @@ from synthetic_study import Truth, grid, seal_cell, write_study
 
 from analysis.load.studies import load_studies
 from rft.archive.seals import fault, sealed
+from rft.infra.mirror_results import sweep_tables
 from rft.infra.owners import ended
 from rft.infra.study import Study
 from rft.records import OUTCOMES_FILE, RECORD_FILE, STUDY_FILE, Record, read_json, write_json
@@ -72,6 +73,35 @@ def test_an_edited_cell_is_named_by_the_analysis_and_unfinished_for_a_rerun(fold
     assert list(study.summary()[1]) == [record.cell_id]
     study.clear(record.cell_id, cell_key=record.cell_key)
     assert not (folder / record.cell_id / RECORD_FILE).exists()
+
+
+def other_cell(place: Path) -> None:
+    """As where a folder was copied over another: its digests fit."""
+    shutil.rmtree(place)
+    shutil.copytree(place.with_name("1"), place)
+
+
+def no_record(place: Path) -> None:
+    (place / "digests.json").unlink()
+    (place / RECORD_FILE).write_text("{}")
+
+
+@pytest.mark.parametrize("change", [edit_score, remove_outcomes, other_cell, no_record])
+def test_status_and_the_mirror_count_the_cells_that_the_analysis_counts(folder: Path, change):  # type: ignore[no-untyped-def]
+    num = len(load_studies([folder]).cells)
+    study = Study(folder, "s")
+    assert study.summary() == (num, {})
+    assert sweep_tables(folder)[0] == num
+    cell_id = Record.from_json(read_json(folder / "0" / RECORD_FILE)).cell_id
+    change(folder / "0")
+    table = load_studies([folder])
+    finished, missing = study.summary()
+    assert finished == len(table.cells) == num - 1
+    assert list(missing) == [gap.cell_id for gap in table.missing] == [cell_id]
+    count, tables = sweep_tables(folder)
+    assert [row[0] for row in tables["missing"][1]] == [cell_id]
+    assert count == len(tables["results"][1]) == num - 1
+    assert cell_id not in [row[0] for row in tables["results"][1]]
 
 
 def test_layout_and_order_of_a_record_do_not_count(folder: Path):

@@ -110,6 +110,23 @@ def test_a_failed_stage_raises_one_alert(tmp_path: Path) -> None:
     assert [(one["title"], one["text"]) for one in alerts] == [("finetune a diverged", "the loss is nan")]
 
 
+def test_the_tables_of_a_sweep_take_no_place_of_its_lines(tmp_path: Path) -> None:
+    """They come in between, and a line after them, the last one of a short sweep, says how many cells are done."""
+    sweep = RunPlan(RUN_ID, "sweep", "sweep", {}, files=("sweep.jsonl",))
+    log = Appender(tmp_path / LIVE_FOLDER / "sweep.jsonl")
+    log({"time": START_S, "sweep/cells_done": 0})
+    with Mirror(settings(tmp_path), (sweep,)):
+        until_s = time.monotonic() + 60
+        while not any(tmp_path.glob("wandb/offline-run-*/files/media/table/*")) and time.monotonic() < until_s:
+            time.sleep(0.1)
+        log({"time": START_S + 5, "sweep/cells_done": 3})
+    log.close()
+    points = history(tmp_path)
+    assert [point["sweep/cells_done"] for point in points if "sweep/cells_done" in point] == [0, 3]
+    assert [point["_step"] for point in points if "sweep/cells_done" in point] == [0, 1]
+    assert any("results.nrows" in point for point in points)
+
+
 def test_nothing_is_written_outside_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     home.mkdir()

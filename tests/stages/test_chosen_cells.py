@@ -59,6 +59,19 @@ def test_a_cell_trains_on_what_its_chooser_took(place: Path, chooser: str):
     assert (costs["scores"], costs["choose"], costs["select"]) == (1, 1, 1)
 
 
+def test_a_shown_draw_is_kept_where_the_cell_trains_on_it_and_nowhere_else(place: Path):
+    _, paths = record(place, "select.choose=random", "select.budget=4")
+    (folder,) = [
+        path.parent
+        for path in (place / "study").glob("*_rft_*/record.json")
+        if json.loads(path.read_text())["setting"].items() >= {"select.choose": "random", "select.budget": 4}.items()
+    ]
+    pool = [row for row in read_jsonl(folder / "samples.jsonl") if row["source"] == "pool"]
+    kept = {(row["id"], row["draw"]) for row in pool if row["kept"]}
+    assert kept == {(path["id"], path["draw"]) for path in paths} & {(row["id"], row["draw"]) for row in pool}
+    assert any(row["reason"] == "not_chosen" and row["outcome"] == "correct" for row in pool)
+
+
 def test_the_step_control_of_a_choice_takes_its_steps(place: Path):
     chosen, _ = record(place, "select.choose=random", "select.budget=4")
     control, _ = record(place, "method=sft_matched", "select.choose=random", "select.budget=4")

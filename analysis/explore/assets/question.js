@@ -91,14 +91,14 @@ function together(rows, index) {
   const found = new Map();
   for (const row of rows) {
     const own = row.source === "greedy" ? row.cell : "";
-    const key = JSON.stringify([own, row.source === "greedy", row.model, row.draw, textOf(row), row.kept, row.reason]);
+    const key = JSON.stringify([own, row.source === "greedy", row.model, row.draw, textOf(row), row.kept, row.reason, row.kept && row.sized]);
     if (!found.has(key)) found.set(key, { ...row, of: [] });
     found.get(key).of.push(row.cell);
   }
   return [...found.values()].map((row) => ({ ...row, cells: row.of.length === 1 ? index.cells.titles[row.of[0]] : `in ${row.of.length} cells` }));
 }
 
-// Kept paths by their equation list: which donors found each, and in which cells it was kept.
+// Kept paths by their equation list: which donors found each, and which cells train on it.
 function pathTable(rows, index) {
   const byKey = new Map();
   for (const row of rows) if (row.key !== undefined && row.kept) byKey.set(row.key, [...(byKey.get(row.key) ?? []), row]);
@@ -111,7 +111,7 @@ function pathTable(rows, index) {
   };
   return el("div", { class: "scroll", role: "region", "aria-label": "Kept paths", tabindex: 0 },
     el("table", {}, el("caption", {}, "Kept paths, and who found them"),
-      el("thead", {}, el("tr", {}, ["equations", "found by", "kept in"].map((text) => el("th", { scope: "col" }, text)))),
+      el("thead", {}, el("tr", {}, ["equations", "found by", "trained on in"].map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, [...byKey].map(([key, found]) => el("tr", {},
         el("th", { scope: "row" }, el("code", {}, key.replaceAll("|", "  |  ") || "none")),
         el("td", {}, donors(found)),
@@ -119,6 +119,7 @@ function pathTable(rows, index) {
 }
 
 function cellsOf(found, index) {
-  const cells = [...new Set(found.flatMap((row) => row.of))];
+  const cells = [...new Set(found.filter((row) => !row.sized).flatMap((row) => row.of))];
+  if (!cells.length) return "none: of a selection that fixed sizes alone";
   return cells.length > 3 ? plural(cells.length, "cell") : cells.map((cell, i) => [i > 0 && "; ", cellLink(index, cell)]);
 }

@@ -39,10 +39,11 @@ export function dataSection(cell) {
   const bars = (caption, head, counts) =>
     counts && plain(caption, [head, "questions"], counts.map((count, i) => [i, number(count)]).filter(([, count]) => count !== "0"));
   return el("div", {},
+    cell.only_sized && el("p", { class: "note" }, "The pool and what was kept of it fixed how much this cell trains on; it trains on none of the kept paths."),
     facts(single.map(([name, found]) => [words(name), typeof found === "number" ? short(found) : value(found)])),
     el("div", { class: "beside" },
       counted("Samples that were dropped, by reason", "reason", dropped),
-      counted("Kept paths, by the donor that found them", "donor", found),
+      counted("Distinct correct paths, by the donors that found them", "donors", found),
       bars("Questions by number of correct draws", "correct draws", histograms?.correct),
       bars("Questions by number of distinct paths", "distinct paths", histograms?.distinct)));
 }

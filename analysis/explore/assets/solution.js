@@ -34,7 +34,7 @@ export function badges(row) {
 }
 
 export function fate(row) {
-  if (row.kept === true) return "kept";
+  if (row.kept === true) return row.sized ? "kept by the selection, not trained on here" : "kept";
   if (row.kept === false) return `dropped: ${(row.reason ?? "no reason given").replaceAll("_", " ")}`;
   return null;
 }

@@ -6,13 +6,14 @@
 import { textOf } from "./solution.js";
 
 // A kept path of which the sample file holds the same draw stands once, with its equation list as key.
+// sized: the cell trains on none of the kept paths, whose number alone it takes (controls).
 export function textsOf(cell) {
-  const rows = (cell.texts ?? []).map((row) => ({ ...row }));
+  const rows = (cell.texts ?? []).map((row) => ({ ...row, sized: cell.only_sized }));
   const seen = new Map(rows.filter((row) => row.source !== "greedy").map((row) => [sameDraw(row), row]));
   for (const path of cell.paths ?? []) {
     const twin = seen.get(sameDraw(path));
     if (twin) twin.key = path.key;
-    else rows.push({ ...path, source: "kept path", outcome: null, kept: true, reason: null });
+    else rows.push({ ...path, sized: cell.only_sized, source: "kept path", outcome: null, kept: true, reason: null });
   }
   return rows;
 }

@@ -191,3 +191,34 @@ def test_cells_of_one_id_have_names_of_their_own(tmp_path: Path):
 
 def test_numbers_come_by_size_and_words_behind_them():
     assert coded(["10", None, "9", "all"]) == {"values": ["9", "10", "all"], "codes": [1, -1, 0, 2]}
+
+
+def test_a_control_says_that_it_trains_on_none_of_the_kept_paths():
+    """By the committed study: paths of a control are those of the selection whose size it takes."""
+    archive = Path(__file__).parents[3] / "multirun_outputs" / "reference" / "quickstart"
+    study = open_study([archive])
+    documents = Documents(study)
+    said = {
+        cell.method: unpacked(documents.get(f"cells/{place}.json.gz"))["only_sized"]
+        for place, cell in enumerate(study.cells)
+    }
+    controls = ("sft_matched", "fresh_human", "oracle_paths")
+    assert {method for method, only in said.items() if only} == set(controls)
+    assert not said["rft"]
+
+
+def test_a_path_that_a_chooser_left_out_is_not_kept():
+    """By the committed study of all choosers, whose files say of such paths that the selection kept them."""
+    archive = Path(__file__).parents[3] / "multirun_outputs" / "reference" / "methods"
+    study = open_study([archive])
+    documents, seen = Documents(study), 0
+    for place, cell in enumerate(study.cells):
+        if cell.setting.get("select.choose", "policy") == "policy":
+            continue
+        said = unpacked(documents.get(f"cells/{place}.json.gz"))
+        left = {(path["question"], path["model"], path["draw"]) for path in said["paths"]}
+        assert len(left) == cell.num_augmented or cell.method == "sft_matched"
+        pool = [row for row in said["texts"] if row["source"] == "pool"]
+        assert all(row["kept"] == ((row["question"], row["model"], row["draw"]) in left) for row in pool)
+        seen += sum(row["reason"] == "not_chosen" for row in pool)
+    assert seen > 0

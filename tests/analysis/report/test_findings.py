@@ -18,6 +18,8 @@ from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
 from analysis.report.findings import Findings, findings
+from analysis.stats.comparisons import Verdict
+from analysis.stats.power import Needed
 from analysis.tables.matched import compared
 
 REFERENCE = Path(__file__).parents[3] / "multirun_outputs" / "reference" / "quickstart"
@@ -51,12 +53,32 @@ def test_a_planted_gain_is_told_with_its_sign(tmp_path: Path) -> None:
 def test_no_gain_and_one_draw_separate_nothing(tmp_path: Path) -> None:
     null = written(tmp_path / "null", gain=0.0, draws=6)
     assert null.separates.startswith("Nothing separates")
-    assert "1 of 1 comparisons do not separate" in null.open
+    assert "the one comparison does not separate (" in null.open.lower()
     single = written(tmp_path / "single", gain=15.0, draws=1)
     assert single.separates.startswith("On new bases of this kind nothing can be said yet; for these bases as they are")
     assert "the one difference is apart from 0: RFT k=4 minus SFT at equal steps alone on nano-s +" in single.separates
     assert "(one draw)" in single.run
     assert "None of the paper's 17 claims can be tested on these cells: " in single.open
+
+
+def test_draws_are_promised_to_no_more_comparisons_than_they_would_separate(tmp_path: Path) -> None:
+    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=("sft", "sft_matched", "rft"), draws=range(6))
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=200))]))
+    points = make_points(table.cells, outcomes)
+    (one,) = compared(points, outcomes)
+
+    def told(*needed: Needed | None) -> str:
+        results = [replace(one.result, verdict=Verdict.NOT_SEPARABLE, needed=size) for size in needed]
+        return findings(table, points, against=[replace(one, result=r) for r in results], claims=[]).open
+
+    six, ten, wide = Needed(6, 200), Needed(10, 200), Needed(10, 900)
+    assert told(six, ten, None) == (
+        "3 of 3 comparisons do not separate (6 to 10 draws would separate 2 of them, each alone; no feasible study the "
+        "others)."
+    )
+    assert told(six, six) == "2 of 2 comparisons do not separate (6 draws would, each alone)."
+    assert told(wide) == "The one comparison does not separate (10 draws, with more test problems, would)."
+    assert told(None, None) == "2 of 2 comparisons do not separate (no feasible study would)."
 
 
 def test_a_small_difference_that_separates_is_told_before_a_large_one_that_does_not(tmp_path: Path) -> None:

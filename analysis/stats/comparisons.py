@@ -85,27 +85,31 @@ def judge(
     control: Estimate | None = None,
     odds: Estimate | None = None,
     p: float | None = None,
+    among: int = 1,
 ) -> Comparison:
-    """The two statements on a difference; `p`: of the difference being 0, after correction for others beside it."""
-    needed, assumed_sd = _needed(estimate)
+    """The two statements on a difference; `p`: of the difference being 0, after correction for the others of `among`.
+
+    What would separate it is asked at the level of Holm's first step, 5 % over their number: enough whatever the others show.
+    """
+    needed, assumed_sd = _needed(estimate, level=1 - (1 - LEVEL) / among)
     verdict, reason = _superiority(estimate, level=level, p=p)
     relevance = relevance_of(estimate, margin=margin, level=level, control=control)
     return Comparison(estimate, verdict, relevance, margin, reason, needed, assumed_sd, odds, p)
 
 
-def _needed(estimate: Estimate) -> tuple[Needed | None, float | None]:
+def _needed(estimate: Estimate, *, level: float) -> tuple[Needed | None, float | None]:
     """(the smallest study that separates it, the standard deviation of draws that was assumed for that).
 
     The smallest of several differences lies above 0 where all do, and below 0 where one does at its share of the level.
     """
     above = estimate.value > 0
-    level = LEVEL if above else 1 - (1 - LEVEL) / len(estimate.judged)
+    asked = level if above else 1 - (1 - level) / len(estimate.judged)
     found, assumed_sd = [], None
     for part in estimate.judged if above else (estimate,):
         sd, var_items, assumed = spread_of(part)
         problems = part.num_items
         size = {"problems": problems, "fitted": part.num_fitted, "least": _least(part)}
-        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, level=level, **size))
+        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, level=asked, **size))
         assumed_sd = sd if assumed else assumed_sd
     known = [one for one in found if one is not None]
     most = Needed(max(n.draws for n in known), max(n.problems for n in known)) if len(known) == len(found) else None

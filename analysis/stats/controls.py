@@ -113,10 +113,11 @@ def compare(
     return Against(point, result, differences, positive)
 
 
-def rejudged(one: Against, *, p: float | None) -> Against:
-    """The same after p was corrected for other comparisons beside it."""
+def rejudged(one: Against, *, p: float | None, among: int = 1) -> Against:
+    """The same after p was corrected for the others of `among` comparisons."""
     old = one.result
-    return replace(one, result=judge(old.estimate, margin=old.margin, control=one.positive, odds=old.odds, p=p))
+    result = judge(old.estimate, margin=old.margin, control=one.positive, odds=old.odds, p=p, among=among)
+    return replace(one, result=result)
 
 
 def controls_of(point: Point, points: Sequence[Point]) -> dict[str, Point]:

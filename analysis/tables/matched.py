@@ -43,7 +43,7 @@ def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
     known = [one for one in found if one is not None]
     open_to = [i for i, one in enumerate(known) if not lacking(one.result.estimate)]
     adjusted = dict(zip(open_to, holm([known[i].result.estimate.p_value() for i in open_to]), strict=True))
-    return [rejudged(one, p=adjusted.get(i)) for i, one in enumerate(known)]
+    return [rejudged(one, p=adjusted.get(i), among=len(open_to) if i in adjusted else 1) for i, one in enumerate(known)]
 
 
 def matched_title(found: Sequence[Against]) -> str:
@@ -154,8 +154,9 @@ def _absent_notes(against: Sequence[Against]) -> list[str]:
 
 
 def _needed_note(results: Sequence[Comparison]) -> str:
-    alone = " of the row alone (Holm's correction asks for more)" if any(r.p_holm is not None for r in results) else ""
-    text = f"To separate: draws of the base for {POWER:.0%} power at the 95 % level{alone}, were the difference the true one"
+    among = sum(result.p_holm is not None for result in results)
+    level = f"as the first of {among} rows (5 %/{among})" if among > 1 else "at the 95 % level"
+    text = f"To separate: draws of the base for {POWER:.0%} power {level}, were the difference the true one"
     if any(result.assumed_sd is not None for result in results):
         text += (
             f" and (assumed of one draw, not measured) draws added a standard deviation of {ASSUMED_DRAW_SD:g} points to a "

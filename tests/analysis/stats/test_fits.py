@@ -259,3 +259,20 @@ def test_a_slope_that_is_not_separable_asks_for_more_bases_than_it_has() -> None
     assert found.assumed_sd is None
     assert found.verdict is Verdict.NOT_SEPARABLE
     assert found.needed is None or found.needed.draws > 5
+
+
+def test_draws_that_separate_one_of_many_rows_do_so_at_the_level_that_holm_asks_of_the_first() -> None:
+    """By simulated studies whose draws scatter as measured, the row's p being held to 5 % over the number of rows."""
+    found = estimate(2.0, 0.7)  # eight draws
+    sd, rows, rng = 0.7 * math.sqrt(8), 30, np.random.default_rng(7)
+    alone, one_of_many = judge(found, p=0.3).needed, judge(found, p=0.3, among=rows).needed
+    assert alone is not None
+    assert one_of_many is not None
+
+    def share(draws: int) -> float:
+        p = stats.ttest_1samp(rng.normal(2.0, sd, (40_000, draws)), 0.0, axis=1).pvalue
+        return float(np.mean(p < 0.05 / rows))
+
+    assert share(one_of_many.draws) >= 0.78
+    assert share(alone.draws) < 0.6
+    assert judge(estimate(-2.0, 0.7), p=0.3, among=rows).needed == one_of_many

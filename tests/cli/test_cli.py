@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from synthetic_study import Truth, grid, write_study
 
 from rft import cli
 from rft.cli.plan import with_last_override
 from rft.infra.leases import try_lease
 from rft.infra.store import Store
 from rft.infra.study import Study
-from rft.records import RECORD_FILE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -140,10 +140,9 @@ def test_completion_in_bash(line: str, expected: set[str], program: Path, tmp_pa
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     """Three cells: one done, one failed, one that nobody has come to."""
-    study = Study(tmp_path / "multirun_outputs" / "mine", "mine")
-    study.register(["a-1", "b-2", "c-3"])
-    study.path_of("a-1").mkdir()
-    (study.path_of("a-1") / RECORD_FILE).write_text("{}")
+    done = grid(models=["nano-s"], fracs=[1.0], methods=["sft"])
+    study = Study(write_study(tmp_path / "multirun_outputs" / "mine", specs=done, truth=Truth(num_items=20)), "mine")
+    study.register(["b-2", "c-3"])
     study.fail("b-2", reason="ValueError: loss became NaN", stage="finetune")
     return study
 

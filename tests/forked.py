@@ -20,10 +20,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+from forked_origin import Polled
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -67,7 +68,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-class Forked:
+class Forked(Polled):
     """A command that runs."""
 
     def __init__(
@@ -94,14 +95,6 @@ class Forked:
         if self.returncode is None and self._status.exists():
             self.returncode = int(self._status.read_text())
         return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        until_s = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while (code := self.poll()) is None:
-            if time.monotonic() > until_s:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-            time.sleep(0.005)
-        return code
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait; what it said, and its errors."""

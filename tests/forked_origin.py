@@ -22,6 +22,7 @@ import threading
 import time
 import traceback
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,26 @@ def _become(work: Callable[[], None], kept: set[int], out: int, err: int) -> Non
         os._exit(status & 0xFF)
 
 
-class ForkedWorker:
+class Polled(ABC):
+    """What can be asked whether it has ended, and so can be waited for."""
+
+    pid: int
+
+    @abstractmethod
+    def poll(self) -> int | None:
+        """Its status; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its status, once it has ended. Raises subprocess.TimeoutExpired."""
+        until_s = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            if time.monotonic() > until_s:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+            time.sleep(0.005)
+        return code
+
+
+class ForkedWorker(Polled):
     """Stands for the Popen of rft.infra.process, within a forked command."""
 
     def __init__(self, command: Sequence[str], *, pass_fds: Sequence[int], env: Mapping[str, str], **_: Any) -> None:
@@ -123,14 +143,6 @@ class ForkedWorker:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        until_s = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while (code := self.poll()) is None:
-            if time.monotonic() > until_s:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-            time.sleep(0.005)
-        return code
 
     def terminate(self) -> None:
         if self.poll() is None:

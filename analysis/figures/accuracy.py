@@ -192,13 +192,12 @@ def _data_panel(
             look = {"color": style["markeredgecolor"], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
             panel.plot(np.exp2(ends), fit.line.predict(ends), alpha=0.8, **look)
     end = start + step * (len(strip) + 1)
-    log2_axis(
-        panel, amounts, label="human training examples", share=span / (end - math.log2(min(amounts))) if strip else 1.0
-    )
+    length = end - math.log2(min(amounts))  # of the axis with its strip
+    log2_axis(panel, amounts, label="human training examples", share=span / length if strip else 1.0)
     if strip:
         panel.axvspan(2**start, 2**end, color=STRIP_GREY, zorder=0, linewidth=0)
         panel.set_xlim(min(amounts) / 2 ** (0.06 * span), 2**end)
-        if words := _strip_words(panel, max(amounts), share=(end - start) / (end - math.log2(min(amounts)))):
+        if words := _strip_words(panel, max(amounts), share=(end - start) / length):
             ticks, middle = [t.get_text() for t in panel.get_xticklabels()], 2 ** ((start + end) / 2)
             panel.set_xticks([*panel.get_xticks(), middle], [*ticks, words])
         for top in (p for p in where(points, method="sft") if p.mean_of("num_human") == max(amounts)):

@@ -229,10 +229,14 @@ def test_what_a_server_would_add_by_itself_is_undone(kind: ServerKind, there: di
 
 
 def test_draws_that_are_all_equal_are_no_sample():
-    prompts = [Prompt(str(number)) for number in range(8)]
+    """63 further draws that repeat may be chance, 64 are none: whether of 64 prompts or of 8."""
+    prompts = [Prompt(str(number)) for number in range(64)]
     with scripted_server(lambda path, body: (200, completion(body["prompt"]))) as url:
-        with pytest.raises(RuntimeError, match="decodes greedily"):
-            drawn(url, prompts=prompts, num_draws=2)
+        for asked, num_draws in ((prompts, 2), (prompts[:8], 9)):
+            with pytest.raises(RuntimeError, match="decodes greedily"):
+                drawn(url, prompts=asked, num_draws=num_draws)
+        drawn(url, prompts=prompts[:63], num_draws=2)
+        drawn(url, prompts=prompts[:8], num_draws=8)
         drawn(url, prompts=prompts, num_draws=1)
         drawn(url, prompts=prompts, num_draws=1, options={"temperature": 0.0})
     first = {"left": 1}

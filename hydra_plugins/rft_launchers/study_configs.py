@@ -46,7 +46,6 @@ class StudyConfigs:
         self._values: dict[str, Any] = {}
         self._keys: dict[str, str | None] = {}  # by override
         self._one_of: dict[str, Any] = {}
-        self._schema: DictConfig | None = None  # what types the free values, one after the other
 
     def composed(self, number: int, job: Sequence[str]) -> DictConfig:
         """The job as Hydra has it, with its number; names that hold a time are resolved here, so that all workers agree."""
@@ -106,11 +105,10 @@ class StudyConfigs:
         if text not in self._values:
             from rft.config import StudyConfig
 
-            if self._schema is None:
-                self._schema = OmegaConf.structured(StudyConfig)
+            schema = OmegaConf.structured(StudyConfig)
             try:
-                OmegaConf.update(self._schema, key, self.composer.value(text))
-                self._values[text] = self._schema[key]
+                OmegaConf.update(schema, key, self.composer.value(text))
+                self._values[text] = schema[key]
             except OmegaConfBaseException:
                 self._values[text] = _NOT_TYPED
         return self._values[text]

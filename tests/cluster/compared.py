@@ -18,8 +18,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
-from rft.archive.files import json_at, present, record_paths, rows_at
-from rft.records import RECORD_FILE, Record, read_jsonl
+from rft.archive.files import json_at, present, record_paths, rows_at  # noqa: E402
+from rft.records import RECORD_FILE, Record, read_jsonl  # noqa: E402
 
 
 @dataclass

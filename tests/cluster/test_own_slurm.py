@@ -105,7 +105,7 @@ def test_stages_of_unlike_nodes_say_which_made_them_and_their_bases_are_kept_apa
         f"echo $SLURM_JOB_ID ${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID $SLURMD_NODENAME >>{tmp_path}/where.txt\n"
         "[ $SLURMD_NODENAME = one ] || export ATEN_CPU_CAPABILITY=default\n"
     )
-    asked = "hydra.launcher.resources.all={cpus: 2, memory_gb: 2, minutes: 20}"  # all of a node
+    asked = "hydra.launcher.resources={all: {cpus: 2, memory_gb: 2, minutes: 20}}"  # all of a node
     cells = ("method=icl", "pretrain_seed=0,1,2,3")
     here = f"hydra.launcher.setup=['. {tmp_path}/node.sh']"
     study = run_tiny(tmp_path / "slurm", "dag_slurm", asked, here, "hydra.launcher.stages_per_job=2", *cells)

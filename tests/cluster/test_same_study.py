@@ -26,7 +26,7 @@ TIMES = ("_runtime", "_timestamp", "_wandb", "elapsed_s", "tokens_per_s", "remai
 def both(slurm: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The study on local processes and on SLURM, each with a store of its own."""
     folder = tmp_path_factory.mktemp("same")
-    asked = "hydra.launcher.resources.all={cpus: 1, memory_gb: 2, minutes: 20}"
+    asked = "hydra.launcher.resources={all: {cpus: 1, memory_gb: 2, minutes: 20}}"
     return (
         run_tiny(folder / "local", "dag_local", "hydra.launcher.workers=1", *CELLS, *OFFLINE),
         run_tiny(folder / "slurm", "dag_slurm", asked, *CELLS, *OFFLINE),

@@ -7,7 +7,8 @@
     >>> hold_lines([QueuedJob("13", "PENDING", "(JobHeldUser)")], name="rft-5f0c4a1e")
     ['SLURM holds job 13 (JobHeldUser: somebody held it); to let it start: scontrol release 13']
 
-A hold by a person is waited for. One by SLURM itself seldom ends: a sweep tells of it, and after some minutes gives the job up.
+A hold by a person is waited for. One by SLURM itself seldom ends: a sweep tells of it, and after some minutes gives the job
+up.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ class HoldWatch:
 
     def _given_up(self, job_id: str, hold: Hold) -> str:
         return (
-            f"SLURM could not start job {job_id} and held it for {format_seconds(self.patience_s)} ({hold.reason}), so that it "
-            "was cancelled: slurmd's log on the node says why it did not start; the same command submits it anew"
+            f"SLURM could not start job {job_id} and held it for {format_seconds(self.patience_s)} ({hold.reason}), so that "
+            "it was cancelled: slurmd's log on the node says why it did not start; the same command submits it anew"
         )
 
 

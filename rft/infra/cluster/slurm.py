@@ -6,8 +6,9 @@
 Jobs are submitted beforehand, each waiting for the end of those that it rests on (`afterany`; whether they succeeded it then
 looks itself: rft.infra.cluster.job), like ones as arrays, up to `max_jobs` at once. So they go on when whoever submitted them
 is gone; started again, it takes up those that are queued and computes what is missing. Ctrl-C and `rft stop` cancel them, a
-closed terminal does not. A job that SLURM could not start and holds is given up (rft.infra.cluster.holds). What became of tasks stands in journals on the shared disk (rft.infra.cluster.journal); the queue is
-asked only for jobs that ended without a word. Neither slurmdbd nor an answer at every moment is needed.
+closed terminal does not. A job that SLURM could not start and holds is given up (rft.infra.cluster.holds). What became of
+tasks stands in journals on the shared disk (rft.infra.cluster.journal); the queue is asked only for jobs that are held, or
+ended without a word. Neither slurmdbd nor an answer at every moment is needed.
 """
 
 from __future__ import annotations

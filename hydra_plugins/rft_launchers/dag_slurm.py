@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.config_store import ConfigStore
 
 from hydra_plugins.rft_launchers.dag import DagLauncher
-from hydra_plugins.rft_launchers.plain import plain
+from hydra_plugins.rft_launchers.plain import plain, unset_resources
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -24,12 +24,12 @@ class DagSlurmConfig:
     _target_: str = "hydra_plugins.rft_launchers.dag_slurm.DagSlurmLauncher"
     workers: int = 16  # jobs that will run at once: for estimates of time, and for how stages share jobs
     threads: int = 1
-    resources: dict[str, Any] = field(default_factory=dict)  # see rft.infra.cluster.resources
+    resources: dict[str, Any] = field(default_factory=unset_resources)  # see rft.infra.cluster.resources
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     setup: list[str] = field(default_factory=list)  # shell commands before a job's own
-    sbatch: dict[str, Any] = field(default_factory=dict)  # further options of sbatch by their names
+    sbatch: Any = None  # further options of sbatch by their names: {exclude: node7}
     stages_per_job: int = 8
     job_minutes: float = 30.0  # a job that has this much to do takes no further stage; where workers are left, sooner
     max_jobs: int = 500  # in the queue at once

@@ -23,7 +23,9 @@ from dataclasses import dataclass
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.graph import Task, priorities
 
-WORTH_S = 30.0  # of work in a job, beside which its start (a look of the queue, two Pythons, the libraries) counts little
+WORTH_S = (
+    30.0  # of work in a job, beside which its start (a look of the queue, two Pythons, the libraries) counts little
+)
 
 
 @dataclass(frozen=True)

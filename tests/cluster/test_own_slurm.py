@@ -106,9 +106,11 @@ def test_stages_of_unlike_nodes_say_which_made_them_and_their_bases_are_kept_apa
         "[ $SLURMD_NODENAME = one ] || export ATEN_CPU_CAPABILITY=default\n"
     )
     asked = "hydra.launcher.resources={all: {cpus: 2, memory_gb: 2, minutes: 20}}"  # all of a node
-    cells = ("method=icl", "pretrain_seed=0,1,2,3")
-    here = f"hydra.launcher.setup=['. {tmp_path}/node.sh']"
-    study = run_tiny(tmp_path / "slurm", "dag_slurm", asked, here, "hydra.launcher.stages_per_job=2", *cells)
+    bases = "pretrain_seed=0,1,2,3"
+    setup = f"hydra.launcher.setup=['. {tmp_path}/node.sh']"
+    study = run_tiny(
+        tmp_path / "slurm", "dag_slurm", asked, setup, "hydra.launcher.stages_per_job=2", "method=icl", bases
+    )
     nodes = {
         job_id: node
         for line in (tmp_path / "where.txt").read_text().splitlines()
@@ -132,8 +134,8 @@ def test_stages_of_unlike_nodes_say_which_made_them_and_their_bases_are_kept_apa
             if stage["name"] == "pretrain":
                 weights[stage["key"]] = node
     assert set(weights.values()) == {"one", "two"}
-    like = run_tiny(tmp_path / "local", "dag_local", *cells)
-    table = load_studies([study, like])
+    here = run_tiny(tmp_path / "local", "dag_local", "method=sft", bases)
+    table = load_studies([study, here])
     assert len({cell.draw for cell in table.cells}) == len(weights) + list(weights.values()).count("two")
     (note,) = [note for note in table.notes if "one key and other weights" in note]
     assert "DEFAULT" in note

@@ -71,7 +71,7 @@ def executor_of(engine: str, folder: Path, options: argparse.Namespace) -> Any:
         from rft.infra.cluster.sbatch import Sbatch
         from rft.infra.cluster.slurm import SlurmJobs
 
-        how = {"stages_per_job": options.together, "max_jobs": options.jobs, "poll_s": 0.2}
+        how = {"stages_per_job": options.together, "max_jobs": options.jobs, "held_s": options.held, "poll_s": 0.2}
         return SlurmJobs(folder / "study/.slurm", table, Sbatch(), **how)
     if engine == "ray":
         from rft.infra.cluster.ray_tasks import RayTasks
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--fails", default="")
     parser.add_argument("--together", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--held", type=float, default=300.0)
     parser.add_argument("--address")
     options = parser.parse_args()
     folder = options.folder.absolute()

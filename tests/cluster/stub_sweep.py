@@ -66,7 +66,7 @@ def tasks_of(folder: Path, *, width: int, seconds: float, fails: str) -> list[Ta
 
 
 def executor_of(engine: str, folder: Path, options: argparse.Namespace) -> Any:
-    table = ResourceTable.read({"all": {"memory_gb": 0.1, "minutes": 10}})
+    table = ResourceTable.read({"all": {"memory_gb": 0.1, "minutes": 10, **options.ask}})
     if engine == "slurm":
         from rft.infra.cluster.sbatch import Sbatch
         from rft.infra.cluster.slurm import SlurmJobs
@@ -76,7 +76,7 @@ def executor_of(engine: str, folder: Path, options: argparse.Namespace) -> Any:
     if engine == "ray":
         from rft.infra.cluster.ray_tasks import RayTasks
 
-        return RayTasks(folder / "study/.ray", table, address=options.address, workers=2)
+        return RayTasks(folder / "study/.ray", table, address=options.address, workers=2, **options.how)
     from rft.execute.executor import LocalProcesses
 
     return LocalProcesses(workers=2, threads=1)
@@ -92,6 +92,8 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--address")
+    parser.add_argument("--ask", type=json.loads, default={}, help="of every stage beside little memory")
+    parser.add_argument("--how", type=json.loads, default={}, help="further settings of RayTasks")
     options = parser.parse_args()
     folder = options.folder.absolute()
     tasks = tasks_of(folder, width=options.width, seconds=options.seconds, fails=options.fails)

@@ -34,7 +34,11 @@ def test_wandb_shows_the_same_runs_whether_ray_or_this_machine_computed_them(ray
     assert sorted(by_ray) == sorted(here)
     for run_id, one in here.items():
         assert by_ray[run_id] == one, run_id
-    assert sorted(one.job_type for one in here.values() if one.job_type in ("cell", "sweep")) == ["cell", "cell", "sweep"]
+    assert sorted(one.job_type for one in here.values() if one.job_type in ("cell", "sweep")) == [
+        "cell",
+        "cell",
+        "sweep",
+    ]
 
 
 OTHER_MACHINE = """
@@ -59,12 +63,16 @@ def test_a_stage_tells_of_the_machine_that_computed_it_and_not_of_the_sweeps(tmp
     with ray_cluster(1) as nodes:
         nodes.order("add " + json.dumps({"num_cpus": 1, "env_vars": other_machine(tmp_path / "other")}))
         words = ["-m", *TINY, "study_name=s", "method=sft", "hydra/launcher=dag_ray", *on_nodes(nodes), SPREAD]
-        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # workers would be given it too
+        clean = {
+            name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+        }  # workers would be given it too
         subprocess.run(
             [nodes.python, "-c", f"import sys; sys.path[:0] = [{str(REPOSITORY)!r}]; from rft.run import main; main()", *words],
             cwd=tmp_path, env=clean, check=True, timeout=2 * PATIENCE_S,
         )  # fmt: skip
-    origins = [read_json(path)["meta"]["origin"] for path in tmp_path.glob("multirun_outputs/.store/*/*/*/manifest.json")]
+    origins = [
+        read_json(path)["meta"]["origin"] for path in tmp_path.glob("multirun_outputs/.store/*/*/*/manifest.json")
+    ]
     seen = {(one["cpu"], one["versions"]["rapidfuzz"], one["limits"].get("OPENBLAS_CORETYPE")) for one in origins}
     there = ("Another Processor", "99.1", "Haswell")
     assert there in seen

@@ -38,6 +38,11 @@ class Demands:
 
     def check(self, kinds: Mapping[Resources, str], nodes: Sequence[Node]) -> None:
         """Raises ValueError for what no node can hold; where nodes are waited for, says so. `kinds`: of which stages."""
+        for asked, kind in kinds.items():
+            if asked.gpus > 1 and asked.gpus != int(asked.gpus):
+                raise ValueError(
+                    f"stages of kind {kind} ask for {asked.gpus} GPUs; allowed are a share of one, or whole ones"
+                )
         unmet = [asked for asked in kinds if not self._held(asked, nodes)]
         if not unmet:
             return
@@ -58,7 +63,9 @@ class Demands:
         for asked in waiting:
             if asked not in self._since and not self._held(asked, nodes):
                 self._since[asked] = now_s
-                log.warning(f"a node of the Ray cluster is lost, and no other has {_text(self._wanted(asked))}: waiting")
+                log.warning(
+                    f"a node of the Ray cluster is lost, and no other has {_text(self._wanted(asked))}: waiting"
+                )
         if self._wait:
             return {}
         return {
@@ -72,7 +79,9 @@ class Demands:
 
     def _held(self, asked: Resources, nodes: Sequence[Node]) -> bool:
         wanted = self._wanted(asked)
-        return any(all(node["Resources"].get(name, 0) >= much for name, much in wanted.items()) for node in _alive(nodes))
+        return any(
+            all(node["Resources"].get(name, 0) >= much for name, much in wanted.items()) for node in _alive(nodes)
+        )
 
     def _advice(self) -> str:
         less = "Ask for less (hydra.launcher.resources, .custom)"

@@ -36,6 +36,7 @@ from rft.infra.process import THREAD_VARIABLES
 
 log = logging.getLogger("rft")
 
+MEMORY_RETRIES = "RAY_task_oom_retries"  # of a task that Ray ends where memory runs out: by itself without end
 ANSWER_S = 20.0  # for a cluster's head to take a connection
 STOP_S = 5.0  # for tasks to clean up when the sweep is stopped
 
@@ -60,6 +61,7 @@ class RayTasks:
 
     def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:
         """See rft.execute.executor. Raises ValueError where Ray is not installed or no cluster answers."""
+        os.environ.setdefault(MEMORY_RETRIES, str(self.max_retries))  # before Ray is imported, which reads it once
         ray = _ray()
         with TemporaryDirectory(prefix="rft-code-") as folder:  # sent once this begins
             code = Path(folder) if self.ship_code else None
@@ -178,6 +180,11 @@ class _Run:
         text = f"{type(told).__name__}: {str(told).strip().splitlines()[0]}"
         if isinstance(error, self.ray.exceptions.RayTaskError):
             return text
+        if isinstance(error, self.ray.exceptions.OutOfMemoryError):
+            return (
+                f"memory ran out on its node, after {self.how.max_retries} retries too: let such stages ask for more of it "
+                "(memory_gb under hydra.launcher.resources), so that fewer share a node"
+            )
         return f"Ray gave up after {self.how.max_retries} retries: {text}"
 
     def _read(self) -> None:

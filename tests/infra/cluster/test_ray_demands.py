@@ -29,7 +29,11 @@ def demands(**how: Any) -> Demands:
     ],
 )
 def test_what_no_node_holds_is_named_beside_what_the_nodes_have(asked: Resources, named: str):
-    nodes = [node(CPU=2.0), node(CPU=1.0, GPU=1.0) if asked.cpus == 2 else node(CPU=1.0), node(alive=False, CPU=9, GPU=9)]
+    nodes = [
+        node(CPU=2.0),
+        node(CPU=1.0, GPU=1.0) if asked.cpus == 2 else node(CPU=1.0),
+        node(alive=False, CPU=9, GPU=9),
+    ]
     with pytest.raises(ValueError, match=r"no node of the Ray cluster has what stages ask for") as told:
         demands().check({Resources(): "corpus", asked: "finetune, shard"}, nodes)
     assert named in str(told.value)
@@ -48,6 +52,14 @@ def test_the_node_of_a_cluster_made_for_the_sweep_is_all_there_will_be():
 
 def test_a_demand_that_fills_a_node_is_met():
     demands().check({Resources(cpus=2, memory_gb=8): "finetune"}, [node(CPU=2.0)])
+
+
+def test_a_share_of_more_than_one_gpu_is_refused_which_ray_would_do_in_mid_sweep():
+    demands().check({Resources(gpus=0.5): "shard", Resources(gpus=2.0): "finetune"}, [node(CPU=1.0, GPU=2.0)])
+    with pytest.raises(
+        ValueError, match=r"stages of kind shard ask for 1\.5 GPUs; allowed are a share of one, or whole"
+    ):
+        demands().check({Resources(gpus=1.5): "shard"}, [node(CPU=1.0, GPU=2.0)])
 
 
 def test_a_custom_resource_is_asked_for_by_every_stage():

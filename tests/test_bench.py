@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
 import pytest
 
 from analysis.docs.__main__ import main
+from tests.bench.bench_pretrain_quality import SEEDS, crossing, interval
 from tests.bench.harness import Cost, alternate, of_command, python, row, tell
 
 PAGE = "# Title\n<!-- generated: bench speed -->\n<!-- end -->\n<!-- generated: bench speed plan -->\n<!-- end -->\n"
@@ -66,3 +68,26 @@ def test_a_page_shows_the_latest_row_of_each_benchmark(tmp_path: Path, capsys: p
 def test_a_benchmark_of_no_name_is_refused():
     with pytest.raises(RuntimeError, match="no benchmark plann; there are"):
         of_command([sys.executable, "-m", "tests.bench", "plann"])
+
+
+def test_a_curve_crosses_where_a_line_in_the_logarithm_of_tokens_meets_the_goal():
+    law = [(tokens, 0.1 + 0.2 * math.log2(tokens / 500_000)) for tokens in (500_000, 1_000_000, 4_000_000)]
+    found = crossing(law, 0.4)
+    assert found is not None
+    assert math.isclose(found, 500_000 * 2**1.5)
+    assert crossing(law, 0.05) == 500_000
+    assert crossing(law, 0.71) is None
+    late = crossing([(1, 0.1), (2, 0.3), (4, 0.2), (8, 0.6)], 0.25)  # a dip after the first crossing counts for nothing
+    assert late is not None
+    assert 1 < late < 2
+
+
+def test_the_interval_of_a_crossing_is_a_point_for_equal_bases_and_open_where_some_draws_stay_below():
+    same = {1000: dict.fromkeys(SEEDS, 0.1), 4000: dict.fromkeys(SEEDS, 0.5)}
+    low, high = interval(dict.fromkeys(SEEDS, 0.3), same)
+    assert math.isclose(low, 2000)
+    assert math.isclose(high, 2000)
+    few = {1000: dict.fromkeys(SEEDS, 0.1), 4000: {seed: 0.1 if place < 6 else 0.9 for place, seed in enumerate(SEEDS)}}
+    low, high = interval(dict.fromkeys(SEEDS, 0.3), few)
+    assert 1000 < low < 4000
+    assert high == math.inf

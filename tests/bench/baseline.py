@@ -17,17 +17,18 @@ from pathlib import Path
 from tests.bench.harness import REPOSITORY
 
 COMMIT = "0bdd76a"  # of 2026-11-28
+RECIPE_COMMIT = "238a584"  # of 2026-11-27: before the recipe of bases was worked on too
 PARTS = ("rft", "analysis", "conf", "hydra_plugins", "tests", "pyproject.toml", "setup.py")
 
 
 @contextmanager
-def code_before() -> Iterator[Path]:
-    """A temporary folder with the code of COMMIT. Raises RuntimeError outside of a checkout that holds it."""
+def code_before(commit: str = COMMIT) -> Iterator[Path]:
+    """A temporary folder with the code of a commit. Raises RuntimeError outside of a checkout that holds it."""
     done = subprocess.run(
-        ["git", "-C", str(REPOSITORY), "archive", COMMIT, *PARTS], capture_output=True, check=False
+        ["git", "-C", str(REPOSITORY), "archive", commit, *PARTS], capture_output=True, check=False
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"no commit {COMMIT} here: run benchmarks in a full clone ({done.stderr.decode()[-200:]})")
+        raise RuntimeError(f"no commit {commit} here: run benchmarks in a full clone ({done.stderr.decode()[-200:]})")
     with tempfile.TemporaryDirectory(prefix="rft-before-") as folder:
         with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
             archive.extractall(folder, filter="data")

@@ -98,18 +98,19 @@ def _stage_plan(
     store: StageStore,
     study: Study,
 ) -> RunPlan | None:
-    """The run of a stage, or of a pool's shards; None where nothing is computed and there is no curve.
+    """The run of a stage, or of a pool's shards; None where nothing is computed and nothing was told before.
 
-    A pool goes on where earlier sweeps into the study left it: what their shards said counts too.
+    A pool goes on where earlier sweeps into the study left it: what their shards said counts too, and cells that a later
+    sweep finishes name its run. A training tells by its curve.
     """
     first = own[0]
     computed = {stage.key for stage in own if not hits.get(stage.key, False)}
     is_trained = isinstance(first, Weights)
     curve = store.folder(first.kind, first.key) / CURVE_FILE if is_trained else None
-    if not computed and not (curve is not None and curve.is_file()):
-        return None
     pool = isinstance(first, DrawnShard)
     told = [stage for stage in own if stage.key in computed or (pool and _was_told(stage, study))]
+    if not told and not (curve is not None and curve.is_file()):
+        return None
     return RunPlan(
         run_id=run_id,
         name=f"sample {first.model}" if pool else first.label,

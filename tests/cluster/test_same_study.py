@@ -12,14 +12,14 @@ from cluster.conftest import Engine
 from cluster.tiny_sweep import run_tiny
 from wandb_offline import OfflineRun, runs_of
 
-from rft.records import RECORD_FILE, read_json
+from rft.records import RECORD_FILE, STUDY_FILE, read_json
 
 pytestmark = pytest.mark.cluster
 
 CELLS = ("method=sft,rft,sft_matched", "k=2", "temperature=1.5")
 OFFLINE = ("tracking.mode=offline", "tracking.finish_s=120")
-# What may differ: when, how long, by which process. A point of these keys says how fast it went, not what came out
-TIMES = ("_runtime", "_timestamp", "_wandb", "elapsed_s", "tokens_per_s", "remaining_s", "cost/", "runtime")
+# What may differ: when, how long, how fast, how many lines of a sweep that tells of itself every few seconds
+TIMES = ("_runtime", "_timestamp", "_step", "_wandb", "elapsed_s", "tokens_per_s", "remaining_s", "cost/")
 
 
 @pytest.fixture(scope="module")
@@ -47,26 +47,31 @@ def test_every_stage_is_computed_once(both: tuple[Path, Path]):
 
 
 def told(values: dict[str, Any]) -> dict[str, Any]:
-    """Without what may differ."""
-    return {key: value for key, value in values.items() if not any(part in key for part in TIMES)}
-
-
-def tables_aside(values: dict[str, Any]) -> dict[str, Any]:
-    """A table is a file, whose name has its digest."""
-    return {key: "a table" if isinstance(value, dict) and "_type" in value else value for key, value in values.items()}
+    """Without what may differ; a table is a file with a digest, of which no more is said than that it is there."""
+    tables = {key.partition(".")[0] for key in values if key.endswith("._type")}
+    tables |= {key for key, value in values.items() if isinstance(value, dict) and "_type" in value}
+    kept = {key: value for key, value in values.items() if not any(part in key for part in TIMES)}
+    return {
+        root if (root := key.partition(".")[0]) in tables else key: value for key, value in kept.items()
+    } | dict.fromkeys(tables, "a table")
 
 
 def picture(run: OfflineRun) -> dict[str, Any]:
     keys = {key for point in run.history for key in told(point)}
-    shown = {"config": told(run.config), "keys": keys, "last": tables_aside(told(run.summary)), "tags": run.tags}
-    return shown | {"id": run.run_id}
+    config = {key: value for key, value in run.config.items() if key != "_wandb"}
+    return {"name": run.name, "tags": run.tags, "config": config, "keys": keys, "last": told(run.summary)}
+
+
+def shown(study: Path) -> dict[tuple[str, str], OfflineRun]:
+    """Without evaluations, which have a run where they took longer than a few seconds."""
+    return {run_id: run for run_id, run in runs_of(study).items() if run_id[0] != "evaluate"}
 
 
 def test_wandb_shows_the_same_runs(both: tuple[Path, Path]):
-    local, slurm = (runs_of(study) for study in both)
+    local, slurm = map(shown, both)
     assert local.keys() == slurm.keys()
-    for name, run in local.items():
-        assert picture(slurm[name]) == picture(run), name
+    for run_id, run in local.items():
+        assert picture(slurm[run_id]) == picture(run)
     assert Counter(job_type for job_type, _ in slurm) == {
         "sweep": 1,
         "pretrain": 1,
@@ -74,8 +79,8 @@ def test_wandb_shows_the_same_runs(both: tuple[Path, Path]):
         "sample": 1,
         "cell": 3,
     }
-    assert {run.group.partition("-")[0] for run in slurm.values()} == {"s"}
-    trainings = [name for name in local if name[0] in ("pretrain", "finetune")]
-    for name in trainings:
-        losses = [[point["train/loss"] for point in runs[name].history] for runs in (local, slurm)]
-        assert losses[0] == losses[1], name  # step by step
+    for study, runs in zip(both, (local, slurm), strict=True):
+        assert {run.group for run in runs.values()} == {read_json(study / STUDY_FILE)["group"]}
+    for run_id in (one for one in local if one[0] in ("pretrain", "finetune")):
+        losses = [[point["train/loss"] for point in runs[run_id].history] for runs in (local, slurm)]
+        assert losses[0] == losses[1]  # step by step

@@ -39,15 +39,32 @@ def test_shards_of_a_pool_are_one_run(tmp_path: Path):
     assert all(name.startswith("shard-") for name in pool.files)
 
 
-def test_a_pool_that_goes_on_counts_the_shards_of_the_sweep_before(tmp_path: Path):
-    """A later sweep finds some shards finished: the run's points go on, and its totals are those of the whole pool."""
-    (pool,) = plans(tmp_path, "rft")["sample"]
+def told_pool(folder: Path) -> RunPlan:
+    """A pool whose shards a sweep has computed, and said so."""
+    (pool,) = plans(folder, "rft")["sample"]
     for name in pool.files:
-        log = Appender(tmp_path / "s" / LIVE_FOLDER / name)
+        log = Appender(folder / "s" / LIVE_FOLDER / name)
         log({"event": "start"})
         log({"done": 8, "total": 8, "graded": 8, "correct": 2, "truncated": 1, "tokens": 80})
         log({"event": "done"})
         log.close()
+    return pool
+
+
+def test_a_cell_that_a_later_sweep_finishes_names_the_run_of_its_pool(tmp_path: Path):
+    """The sweep before was broken off when the pool was drawn: what W&B shows is that of one sweep without a break."""
+    pool = told_pool(tmp_path)
+    cell = plan_cell(tiny("method=rft", "k=2", f"store.root={tmp_path}/store")).plan
+    hits = {stage.key: stage.kind == "shard" for stage in cell.stages}
+    found = run_plans([cell], hits=hits, store=Store(tmp_path / "store"), study=Study(tmp_path / "s", "s"))
+    (own,) = [one for one in found if one.job_type == "cell"]
+    assert pool.run_id in own.links.values()
+    assert [one for one in found if one.job_type == "sample"] == [pool]
+
+
+def test_a_pool_that_goes_on_counts_the_shards_of_the_sweep_before(tmp_path: Path):
+    """A later sweep finds some shards finished: the run's points go on, and its totals are those of the whole pool."""
+    pool = told_pool(tmp_path)
     cell = plan_cell(tiny("method=rft", "k=2", f"store.root={tmp_path}/store")).plan
     first = next(stage for stage in cell.stages if stage.kind == "shard")
     found = run_plans([cell], hits={first.key: True}, store=Store(tmp_path / "store"), study=Study(tmp_path / "s", "s"))

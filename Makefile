@@ -23,7 +23,7 @@ test-all: $(DEV)
 SLURM_LOCAL ?= ../shared/slurm/slurm-local
 WITH_SLURM := SLURM_LOCAL="$(SLURM_LOCAL)" tests/cluster/with_slurm.sh "$(CURDIR)/.slurm-local"
 
-test-cluster: $(DEV) $(if $(RFT_RAY_PYTHON),,.venv-ray/.installed)
+test-cluster: $(DEV) $(if $(RFT_RAY_PYTHON),,.venv-ray/.installed) $(if $(RFT_STOCK_LAUNCHERS),,.stock-launchers/.installed)
 	$(WITH_SLURM) $(RUN) -m pytest -n 0 -m cluster tests/cluster
 
 # A small part of it, which needs no environment of its own: each stage once, and a stage that fails. A minute; run by .ci/run.
@@ -34,6 +34,11 @@ test-slurm: $(DEV)
 	test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
 	.venv-ray/bin/python -m pip install -q -c constraints.txt torch
 	.venv-ray/bin/python -m pip install -q -c constraints.txt -e ".[ray]"
+	touch $@
+
+# Launchers of others, beside Hydra's own and joblib's; without what they depend on, which is there.
+.stock-launchers/.installed: $(DEV)
+	$(RUN) -m pip install -q --no-deps --upgrade --target .stock-launchers hydra-submitit-launcher==1.2.0 hydra-ray-launcher==1.2.2
 	touch $@
 
 check: test lint types

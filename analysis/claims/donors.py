@@ -21,6 +21,7 @@ from analysis.claims.rulings import (
     directional,
     gain_line,
     mean_over_bases,
+    mean_words,
 )
 from analysis.claims.scaling import full_points
 from analysis.load.cells import Base
@@ -75,7 +76,7 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
     if pairs:
         estimate = mean_over_bases(pairs, view.outcomes)
         details = _at_equal_paths(where(everyone, thinned=True), own, view)
-        first = directional(UNION, estimate, view=view, what=f"mean of {len(pairs)} pairs", details=details)
+        first = directional(UNION, estimate, view=view, what=mean_words(len(pairs), thing="pair"), details=details)
     else:
         first = UNION.not_testable(
             "no union beside a single model's pool with as many draws" + _unequal(unions, own, view)
@@ -143,7 +144,7 @@ def _self_made(view: StudyView, method: str) -> ClaimResult:
     if not pairs:
         return test.not_testable(f"no {method} cell beside SFT")
     estimate = mean_over_bases(pairs, view.outcomes)
-    return no_help(test, estimate, view=view, what=f"mean of {len(pairs)} settings")
+    return no_help(test, estimate, view=view, what=mean_words(len(pairs), thing="setting"))
 
 
 def no_help(test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what: str) -> ClaimResult:

@@ -21,6 +21,7 @@ from analysis.claims.rulings import (
     StudyView,
     directional,
     mean_over_bases,
+    mean_words,
     odds_words,
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
@@ -125,7 +126,7 @@ def _beats_controls(view: StudyView) -> ClaimResult:
     differences = _means(pairs, view.outcomes)
     if not differences:
         return RFT_BEATS_CONTROL.not_testable("a base shares no replicate with its control")
-    what = f"mean of {len(found)} bases, k={tops[0].cell.k}, against {control_words(list(differences))}"
+    what = f"{mean_words(len(found), thing='base')}, k={tops[0].cell.k}, against {control_words(list(differences))}"
     odds = _means(pairs, view.outcomes, scale=Scale.LOG_ODDS)
     return directional(
         RFT_BEATS_CONTROL,
@@ -152,7 +153,7 @@ def _beats_plain(view: StudyView) -> ClaimResult:
     if not pairs:
         return RFT_BEATS_SFT.not_testable("no RFT cell on the full data has its sft cell")
     estimate = mean_over_bases(pairs, view.outcomes)
-    what = f"mean of {len(pairs)} bases, k={tops[0].cell.k}"
+    what = f"{mean_words(len(pairs), thing='base')}, k={tops[0].cell.k}"
     odds = odds_words(mean_contrast(pairs, view.outcomes, scale=Scale.LOG_ODDS))
     mine = [top for (top, _), _ in pairs]
     return directional(RFT_BEATS_SFT, estimate, view=view, what=what, odds=odds, tops=mine)
@@ -228,7 +229,7 @@ def _dedup(view: StudyView) -> ClaimResult:
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
     estimate = mean_over_bases(pairs, view.outcomes)
-    return directional(DEDUP, estimate, view=view, what=f"mean of {len(pairs)} pairs")
+    return directional(DEDUP, estimate, view=view, what=mean_words(len(pairs), thing="pair"))
 
 
 def _emitted(view: StudyView) -> list[str]:

@@ -150,6 +150,11 @@ def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate 
     return mean_contrast(groups, outcomes) if groups else None
 
 
+def mean_words(count: int, *, thing: str) -> str:
+    """What an estimate over `count` of something is: 'mean of 3 pairs', 'one pair'."""
+    return f"one {thing}" if count == 1 else f"mean of {count} {thing}s"
+
+
 def odds_words(found: Estimate | None) -> str:
     """'on log-odds +0.12 (95 % -0.02 to +0.26)': the same difference on the log-odds scale."""
     return "" if found is None else f"on log-odds {found.value:+.2f} (95 % {interval_words(found)})"

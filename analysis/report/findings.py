@@ -115,10 +115,11 @@ def _draws_words(cells: Sequence[Cell]) -> str:
 
 def _several(names: Sequence[str], *, between: str = ", ") -> str:
     """'a', 'a and b', 'a, b and c', 'a, b, c and 4 more' where there are too many to read."""
-    if between != ", " and not any(", " in name for name in names):
+    shown = names if len(names) <= 2 * MOST_NAMED else names[:MOST_NAMED]
+    if not any(", " in name for name in shown):
         between = ", "
-    if len(names) > 2 * MOST_NAMED:
-        return f"{between.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    if len(shown) < len(names):
+        return f"{between.join(shown)} and {len(names) - len(shown)} more"
     last = " and " if between == ", " else f"{between}and "
     return names[0] if len(names) == 1 else f"{between.join(names[:-1])}{last}{names[-1]}" if names else "nothing"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.config_store import ConfigStore
 
 from hydra_plugins.rft_launchers.dag import DagLauncher
+from hydra_plugins.rft_launchers.plain import unset_resources
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -23,7 +24,7 @@ class DagLocalConfig:
     _target_: str = "hydra_plugins.rft_launchers.dag_local.DagLocalLauncher"
     workers: int = 2
     threads: int = 1  # of each worker
-    resources: dict[str, Any] = field(default_factory=dict)  # for other launchers: here every stage takes one worker
+    resources: dict[str, Any] = field(default_factory=unset_resources)  # for others: here every stage takes one worker
     # A watchdog for engines that hang: seconds in which a stage reports no progress, after which its worker is ended and the
     # stage is tried again, once. null: off. Loading a large model is no progress: give minutes
     stall_s: float | None = None

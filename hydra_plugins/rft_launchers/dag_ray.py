@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.config_store import ConfigStore
 
 from hydra_plugins.rft_launchers.dag import DagLauncher
-from hydra_plugins.rft_launchers.plain import plain
+from hydra_plugins.rft_launchers.plain import plain, unset_resources
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -27,10 +27,13 @@ class DagRayConfig:
     workers: int = 2  # stages that will run at once, for estimates of time; times threads: CPUs of a cluster made here
     threads: int = 1
     gpus: int | None = None  # of a cluster made here; null: what Ray finds
-    resources: dict[str, Any] = field(default_factory=dict)  # see rft.infra.cluster.resources
+    resources: dict[str, Any] = field(default_factory=unset_resources)  # see rft.infra.cluster.resources
     custom: dict[str, float] = field(default_factory=dict)  # Ray's own named resources, asked for by every stage
     max_retries: int = 5  # of a stage whose node or process is lost
     scheduling_strategy: str = "DEFAULT"  # or SPREAD
+    wait_for_nodes: bool = (
+        False  # let stages that no node can hold wait for one that joins; false: an error at the start
+    )
     ship_code: bool = False  # as Ray's runtime_env; otherwise nodes find it on the shared disk or have it installed
 
 
@@ -59,4 +62,5 @@ class DagRayLauncher(DagLauncher):
             scheduling_strategy=said.scheduling_strategy,
             custom=plain(said.custom),
             ship_code=said.ship_code,
+            wait_for_nodes=said.wait_for_nodes,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.config_store import ConfigStore
 
 from hydra_plugins.rft_launchers.dag import DagLauncher
-from hydra_plugins.rft_launchers.plain import plain
+from hydra_plugins.rft_launchers.plain import plain, unset_resources
 
 if TYPE_CHECKING:
     from rft.execute.executor import Executor
@@ -22,18 +22,20 @@ class DagSlurmConfig:
     """Settings under hydra.launcher; what stages ask for stands in conf/cluster/*.yaml."""
 
     _target_: str = "hydra_plugins.rft_launchers.dag_slurm.DagSlurmLauncher"
-    workers: int = 16  # jobs that will run at once, for estimates of time alone
+    workers: int = 16  # jobs that will run at once: for estimates of time, and for how stages share jobs
     threads: int = 1
-    resources: dict[str, Any] = field(default_factory=dict)  # see rft.infra.cluster.resources
+    resources: dict[str, Any] = field(default_factory=unset_resources)  # see rft.infra.cluster.resources
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     setup: list[str] = field(default_factory=list)  # shell commands before a job's own
-    sbatch: dict[str, Any] = field(default_factory=dict)  # further options of sbatch by their names
+    sbatch: Any = None  # further options of sbatch by their names: {exclude: node7}
     stages_per_job: int = 8
-    job_minutes: float = 30.0  # a job that has this much to do takes no further stage
+    job_minutes: float = 30.0  # a job that has this much to do takes no further stage; where workers are left, sooner
     max_jobs: int = 500  # in the queue at once
     array_parallelism: int = 256  # elements of one array that run at once
+    # A job that SLURM could not start and holds ("launch failed requeued held") is cancelled after, its stages are missing
+    held_minutes: float = 5.0
     poll_s: float = 1.0
 
 
@@ -70,5 +72,6 @@ class DagSlurmLauncher(DagLauncher):
             stages_per_job=said.stages_per_job,
             job_s=60.0 * said.job_minutes,
             max_jobs=said.max_jobs,
+            held_s=60.0 * said.held_minutes,
             poll_s=said.poll_s,
         )

@@ -12,3 +12,8 @@ def plain(config: Any) -> dict[str, Any]:
     """The part; nothing is an empty dictionary."""
     found: Any = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
     return dict(found or {})
+
+
+def unset_resources() -> dict[str, Any]:
+    """Places of `resources` (rft.infra.cluster.resources) in which nothing is said: Hydra takes words for keys that exist."""
+    return {"all": None, "kinds": None, "models": None}

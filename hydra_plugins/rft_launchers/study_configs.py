@@ -14,6 +14,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -46,6 +48,13 @@ class StudyConfigs:
         self._values: dict[str, Any] = {}
         self._keys: dict[str, str | None] = {}  # by override
         self._one_of: dict[str, Any] = {}
+
+    @cached_property
+    def _schema(self) -> DictConfig:
+        """Holds one value at a time, to type it: making it takes longer than planning several jobs."""
+        from rft.config import StudyConfig
+
+        return OmegaConf.structured(StudyConfig)
 
     def composed(self, number: int, job: Sequence[str]) -> DictConfig:
         """The job as Hydra has it, with its number; names that hold a time are resolved here, so that all workers agree."""
@@ -103,12 +112,9 @@ class StudyConfigs:
     def _typed(self, key: str, text: str) -> Any:
         """The value as the schema has it; _NOT_TYPED where it does not fit, so that Hydra may say why."""
         if text not in self._values:
-            from rft.config import StudyConfig
-
-            schema = OmegaConf.structured(StudyConfig)
             try:
-                OmegaConf.update(schema, key, self.composer.value(text))
-                self._values[text] = schema[key]
+                OmegaConf.update(self._schema, key, self.composer.value(text))
+                self._values[text] = self._schema[key]
             except OmegaConfBaseException:
                 self._values[text] = _NOT_TYPED
         return self._values[text]
@@ -126,7 +132,7 @@ def _typed_long(composed: DictConfig) -> StudyConfig:
 def _checked(template: _Template, values: dict[str, Any]) -> StudyConfig:
     from rft.plan.validate import validate
 
-    config = dataclasses.replace(template.config, **values)
+    config = template.config.with_values(**values)
     what = _without_seeds(config)
     if what not in template.valid:
         validate(config)
@@ -134,8 +140,7 @@ def _checked(template: _Template, values: dict[str, Any]) -> StudyConfig:
     return config
 
 
-def _without_seeds(config: StudyConfig) -> tuple[Any, ...]:
-    return tuple(getattr(config, name) for name in sorted(FREE.difference(SEEDS)))
+_without_seeds = attrgetter(*sorted(FREE.difference(SEEDS)))
 
 
 def _follows(value: Any) -> bool:

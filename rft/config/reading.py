@@ -55,25 +55,37 @@ class _View:
         self._cache: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
-        path = self._prefix + name
-        if not self._prefix:
-            self._reading.tops[name] = None
-        if name in self._cache:
-            return self._cache[name]
-        spec = specs(type(self._target)).get(name)
+        target, prefix = self._target, self._prefix
+        spec = specs(type(target)).get(name)
         if spec is None:  # a method or property of the class
             return getattr(unnoted(self), name)
-        value = getattr(self._target, name)
+        if not prefix:
+            self._reading.tops[name] = None
+        known = self._cache.get(name)
+        if known is not None:
+            return known
+        value = getattr(target, name)
         role = self._role or spec.role
-        if isinstance(value, dict) or dataclasses.is_dataclass(value):
+        if _holds_values(type(value)):
             inner = None if role is Role.result else role
-            value = _views(value, self._reading, f"{path}.", inner)
+            value = _views(value, self._reading, f"{prefix}{name}.", inner)
             self._cache[name] = value
-        elif role is Role.result and not _stood_before(type(self._target), name, value):
-            self._reading.setting[path] = plain_value(value)
+        elif role is Role.result:
+            if not _stood_before(type(target), name, value):
+                self._reading.setting[prefix + name] = value if type(value) in _ATOMS else plain_value(value)
         elif role is Role.seed and value is not None:
             self._reading.seeds[name] = value
         return value
+
+
+_ATOMS = frozenset((str, int, float, bool, type(None)))  # that stand for themselves
+
+
+@functools.cache
+def _holds_values(kind: type) -> bool:
+    """Whether objects of a class are parts of a configuration, or mappings of parts: remembered, since most are asked of
+    numbers and texts, and often."""
+    return issubclass(kind, dict) or dataclasses.is_dataclass(kind)
 
 
 @functools.cache
@@ -83,7 +95,8 @@ def _added(kind: Any) -> dict[str, Any]:
 
 
 def _stood_before(kind: Any, name: str, value: Any) -> bool:
-    return name in _added(kind) and value == _added(kind)[name]
+    added = _added(kind)
+    return name in added and bool(value == added[name])
 
 
 def _views(value: Any, reading: Reading, prefix: str, role: Role | None) -> Any:
@@ -122,16 +135,15 @@ def unnoted(cfg: T) -> T:
 
 @contextmanager
 def read_apart(cfg: Any) -> Iterator[Reading]:
-    """What is read of a watched configuration inside the block, which then counts as read by the whole."""
+    """What is read of a watched configuration inside the block. It is not noted for the whole: see `take_in`."""
     reading: Reading = cfg._reading
-    before = Reading(reading.setting, reading.seeds, reading.tops)
+    before = reading.setting, reading.seeds, reading.tops
     inside = Reading()
     reading.setting, reading.seeds, reading.tops = inside.setting, inside.seeds, inside.tops
     try:
         yield inside
     finally:
-        reading.setting, reading.seeds, reading.tops = before.setting, before.seeds, before.tops
-        reading.take_in(inside)
+        reading.setting, reading.seeds, reading.tops = before
 
 
 def take_in(cfg: Any, other: Reading) -> None:

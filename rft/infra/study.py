@@ -164,16 +164,10 @@ class Study:
         place.mkdir(parents=True, exist_ok=True)
         write_json(place / FAILURE_FILE, {**mask_tree(row), "time": time.strftime("%FT%T%z")})
 
-    def counted(self, *, without: Collection[str]) -> tuple[int, int]:
-        """(cells with a record, cells without one) of the manifest, but for some cells. Their files are not read."""
-        others = [entry for entry in self.cells() if entry["cell_id"] not in without]
-        done = sum(present(self.folder / entry["folder"] / RECORD_FILE) for entry in others)
-        return done, len(others) - done
-
-    def summary(self) -> tuple[int, dict[str, str]]:
-        """(finished cells, reason by cell id of every cell of the manifest without a record)."""
+    def summary(self, *, without: Collection[str] = ()) -> tuple[int, dict[str, str]]:
+        """(finished cells, reason by cell id of every cell without a record), of the manifest but for the cells `without`."""
         missing: dict[str, str] = {}
-        cells = self.cells()
+        cells = [entry for entry in self.cells() if entry["cell_id"] not in without]
         for entry in cells:
             folder = self.folder / entry["folder"]
             if present(folder / RECORD_FILE) or folder.is_symlink():

@@ -146,6 +146,21 @@ class CellPlan:
         return tuple(in_order([self.read.trained.weights], inputs=made_of))
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """What cells that differ in their seeds alone have in common, beside stages."""
+
+    names: Mapping[str, str]  # of CellPlan
+    told: tuple[str, ...]
+    valued: tuple[str, ...]  # keys of the top level that are unused if they are not read
+
+    @staticmethod
+    def of(cfg: StudyConfig, sources: Sources) -> _Alike:
+        """That of a cell; `cfg` with its defaults filled in."""
+        names = {"model": cfg.model.name, "data": cfg.data.name, "method": METHODS[cfg.method].title}
+        return _Alike(names, told=tuple(told(cfg, sources)), valued=tuple(_valued(cfg)))
+
+
 def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> CellPlan:
     """One cell. Pure: the same configuration and sources give the same keys anywhere.
 
@@ -154,25 +169,23 @@ def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> Cel
     """
     memo = memo or Memo()
     full = filled_in(cfg, sources, memo=memo)
-    parts, model = without_seeds(full), full.model
+    alike = memo.once("alike", (sources, *without_seeds(full)), lambda: _Alike.of(full, sources))
     p = Planner(watched(full, Reading()), sources, memo=memo)
     found = memo.found(_stages, p)
     stages, reading = found.value, found.reading
     key = memo.key([stage.key for stage in stages.targets], reading)
-    facts = memo.once("facts", (model, stages.base), lambda: _model_facts(model, stages.base))
-    names = memo.once("names", parts, lambda: _names(full))
-    candidates = memo.once("may be unused", parts, lambda: tuple(_valued(full)))
+    facts = memo.once("facts", (full.model, stages.base), lambda: _model_facts(full.model, stages.base))
     return CellPlan(
         cell_id=_cell_id(full, reading, key),
         cell_key=key,
-        names=names,
+        names=alike.names,
         setting=reading.setting,
         seeds=reading.seeds,
-        unused=_unused(candidates, full, reading),
+        unused=_unused(alike.valued, full, reading),
         read=stages,
         model_facts=facts,
         sets=tuple(_further_set(name, full, p, stages.trained) for name in sorted(full.eval_sets)),
-        told=memo.once("told", (sources, *parts), lambda: tuple(told(full, sources))),
+        told=alike.told,
     )
 
 
@@ -221,10 +234,6 @@ def _perturbed(trained: Trained, p: Planner) -> Evaluate:
     copy = p.perturb()
     drafts = p.evaluate(trained.drafts.weights, problems=copy) if trained.drafts is not None else None
     return p.evaluate(trained.weights, problems=copy, task=trained.task, shots=trained.shots, drafts=drafts)
-
-
-def _names(cfg: StudyConfig) -> dict[str, str]:
-    return {"model": cfg.model.name, "data": cfg.data.name, "method": METHODS[cfg.method].title}
 
 
 def _model_facts(model: ModelConfig, base: Weights) -> dict[str, Any]:

@@ -18,9 +18,9 @@ may be a method of the planner or a function that is given one first; it must lo
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from rft.config.reading import Reading, bare, place_of, read_apart, take_in
@@ -53,7 +53,7 @@ class Found(Generic[R]):
 class _Shape:
     """The keys that a step reads in some of its calls, and what is known of those: by arguments and values of the keys."""
 
-    values: Callable[[Any], tuple[Any, ...]]
+    tokens: Callable[[Mapping[str, Hashable]], tuple[Hashable, ...]]  # of the keys, from those of a whole configuration
     known: dict[tuple[Hashable, ...], Found[Any]]
 
 
@@ -65,14 +65,19 @@ class Memo:
         self._kept: dict[int, Any] = {}  # objects that stand for themselves, so that their ids stay theirs
         self._one_of: dict[Hashable, Any] = {}
         self._once: dict[Hashable, Any] = {}
+        self._latest: tuple[Any, dict[str, Hashable]] = (
+            None,
+            {},
+        )  # a configuration, and what stands for each of its keys
 
     def found(self, step: Callable[..., R], p: Plans, *args: Any, **said: Any) -> Found[R]:
         """The step's result with what it read: known, or found now."""
         shapes = self._shapes.setdefault(step, {})
         asked = (id(p.sources), *map(_token, args), *said, *map(_token, said.values()))
         cfg = bare(p.cfg)
+        tokens = self._tokens_of(cfg)
         for shape in shapes.values():
-            known = shape.known.get((asked, _tokens(shape.values(cfg))))
+            known = shape.known.get((asked, shape.tokens(tokens)))
             if known is not None:
                 return known
         with read_apart(p.cfg) as reading:
@@ -80,10 +85,9 @@ class Memo:
         names = tuple(sorted(reading.tops))
         if names not in shapes:
             shapes[names] = _Shape(_getter(names), {})
-        values = shapes[names].values(cfg)
-        self._keep(p.sources, *values, *args, *said.values())
+        self._keep(p.sources, *args, *said.values())
         found = Found(value, self._shared_reading(reading))
-        shapes[names].known[asked, _tokens(values)] = found
+        shapes[names].known[asked, shapes[names].tokens(tokens)] = found
         return found
 
     def once(self, what: str, parts: tuple[Any, ...], make: Callable[[], R]) -> R:
@@ -103,6 +107,13 @@ class Memo:
             return digest([keys, reading.setting, reading.seeds])
         return digest_of(f"[{','.join(texts)}]")
 
+    def _tokens_of(self, cfg: Any) -> dict[str, Hashable]:
+        """By key of the top level: found once for all steps of a cell."""
+        if self._latest[0] is not cfg:
+            self._kept.update((id(value), value) for value in vars(cfg).values() if type(value) not in _ATOMS)
+            self._latest = (cfg, dict(zip(vars(cfg), _tokens(tuple(vars(cfg).values())), strict=True)))
+        return self._latest[1]
+
     def _text(self, values: dict[str, Any]) -> str:
         return self.once("text", (values,), lambda: text_of(values))
 
@@ -117,17 +128,23 @@ class Memo:
 
     def _shared_reading(self, reading: Reading) -> Reading:
         """Equal settings, seeds and sets of keys as one object each: there are few, and many steps."""
-        return Reading(*(self._one_of.setdefault(_content(one), one) for one in vars(reading).values()))
+        return Reading(
+            self._one_of.setdefault(_content(reading.setting), reading.setting),
+            self._one_of.setdefault(("seeds", *reading.seeds.items()), reading.seeds),
+            self._one_of.setdefault(("tops", *reading.tops), reading.tops),
+        )
 
 
 def _content(values: dict[str, Any]) -> Hashable:
-    return (tuple(values), tuple([repr(one) if type(one) is list else _atom(one) for one in values.values()]))
+    """The values with their types, as `_atom` has it: of a hundred values, whose pairs would be a hundred objects."""
+    plain = [repr(one) if type(one) is list else one for one in values.values()]
+    return (tuple(values), tuple(plain), tuple(map(type, values.values())))
 
 
-def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+def _getter(names: tuple[str, ...]) -> Callable[[Mapping[str, Hashable]], tuple[Hashable, ...]]:
     if len(names) > 1:
-        return attrgetter(*names)  # of one name alone it gives no tuple
-    return lambda cfg: tuple(getattr(cfg, name) for name in names)
+        return itemgetter(*names)  # of one name alone it gives no tuple
+    return lambda tokens: tuple([tokens[name] for name in names])
 
 
 def _atom(value: Any) -> Hashable:

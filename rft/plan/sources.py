@@ -172,8 +172,7 @@ def filled_in(cfg: StudyConfig, sources: Sources, *, memo: Memo) -> StudyConfig:
     parts. Raises ValueError for a size beyond what the files hold.
     """
     parts = memo.once("filled in", (sources, *_LOOKED_UP(cfg)), lambda: _filled_in_parts(cfg, sources))
-    return replace(
-        cfg,
+    return cfg.with_values(
         data_seed=cfg.seed if cfg.data_seed is None else cfg.data_seed,
         train_seed=cfg.seed if cfg.train_seed is None else cfg.train_seed,
         sample_seed=cfg.seed if cfg.sample_seed is None else cfg.sample_seed,

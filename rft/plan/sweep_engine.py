@@ -22,7 +22,7 @@ def with_one_engine(jobs: Sequence[StudyConfig]) -> list[StudyConfig]:
     if engine is None:
         return list(jobs)
     plans = {id(cfg.plan): replace(cfg.plan, engine=engine) for cfg in jobs}  # jobs that shared one go on sharing
-    return [replace(cfg, plan=plans[id(cfg.plan)]) for cfg in jobs]
+    return [cfg.with_values(plan=plans[id(cfg.plan)]) for cfg in jobs]
 
 
 def shared_engine(jobs: Sequence[StudyConfig]) -> str | None:

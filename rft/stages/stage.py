@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -265,7 +266,12 @@ def _plain(value: Any) -> Any:
 
 
 def _is_part(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return _is_kind_of_part(type(value))
+
+
+@functools.cache
+def _is_kind_of_part(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind)
 
 
 def _texts(value: Any) -> dict[str, str]:
@@ -341,7 +347,7 @@ def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
         return change(value)
     if isinstance(value, tuple):
         return tuple(_changed(item, change) for item in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_part(value):
         return _copied(value, change)
     return value
 

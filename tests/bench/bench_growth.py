@@ -96,15 +96,15 @@ def axes() -> tuple[Axis, ...]:
         return planned(seeds, start_s=starts[0])
 
     return (
-        Axis("size", "million parameters", "training on 2 x 512 tokens", (64, 128, 256, 512), lambda width: trained(
+        Axis("size", "million parameters", "training on 2 x 512 tokens", (64, 128, 256, 512, 1024), lambda width: trained(
             width=width, length=128, tokens=512)),
         Axis("length", "tokens a sequence", "training on 2 x 2,048 tokens", (64, 256, 1024, 2048), lambda length: (
             length, trained(width=64, length=length, tokens=2048)[1])),
         Axis("k", "solutions a question", "selecting from 50 questions", (10, 30, 100, 300), lambda draws: (
             draws, selected(problems=50, draws=draws))),
-        Axis("problems", "questions", "selecting from 30 solutions each", (25, 50, 100, 200), lambda problems: (
+        Axis("problems", "questions", "selecting from 30 solutions each", (50, 150, 450, 1350), lambda problems: (
             problems, selected(problems=problems, draws=30))),
-        Axis("cells", "jobs", "planning", (2, 4, 8), cells),
+        Axis("cells", "jobs", "planning", (4, 16, 64), cells),
     )  # fmt: skip
 
 

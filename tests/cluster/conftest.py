@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ class Engine:
     python: str = sys.executable
     arguments: list[str] = field(default_factory=list)
     nodes: Any = None  # of Ray: the process that holds the nodes
+
+    def order(self, line: str) -> None:
+        """A line for ray_nodes.py."""
+        self.nodes.stdin.write(f"{line}\n")
+        self.nodes.stdin.flush()
 
     def start(self, folder: Path, *more: str) -> subprocess.Popen[bytes]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,12 +64,12 @@ def slurm() -> Engine:
     return Engine("slurm")
 
 
-@pytest.fixture
-def ray_nodes() -> Iterator[Engine]:
-    """Three nodes on this machine, of one CPU each."""
+@contextmanager
+def ray_cluster(count: int, *, head: Mapping[str, Any] | None = None) -> Iterator[Engine]:
+    """Nodes on this machine, of one CPU each; `head`: what the first has instead, as Ray takes it."""
     if not RAY_PYTHON.exists():
         pytest.skip("no environment with Ray: `make test-cluster` makes it")
-    command = [str(RAY_PYTHON), str(HERE / "ray_nodes.py"), "3"]
+    command = [str(RAY_PYTHON), str(HERE / "ray_nodes.py"), str(count), "--head", json.dumps(head or {})]
     environment = {**os.environ, "RAY_worker_niceness": "0"}
     nodes = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -74,8 +80,17 @@ def ray_nodes() -> Iterator[Engine]:
     if address is None:  # a busy machine can be slower than Ray's own patience with its processes
         nodes.wait(timeout=120)
         pytest.fail("the nodes of the Ray cluster did not start: see what tests/cluster/ray_nodes.py 3 says")
-    yield Engine("ray", str(RAY_PYTHON), ["--address", address], nodes)
-    nodes.communicate("end\n", timeout=120)
+    try:
+        yield Engine("ray", str(RAY_PYTHON), ["--address", address], nodes)
+    finally:
+        nodes.communicate("end\n", timeout=120)
+
+
+@pytest.fixture
+def ray_nodes() -> Iterator[Engine]:
+    """Three nodes."""
+    with ray_cluster(3) as engine:
+        yield engine
 
 
 def lines(path: Path) -> list[str]:

@@ -4,6 +4,7 @@
         own.kill_node("one")                 # its slurmd and all that runs there, by SIGKILL
         own.start_node("one")
         own.kill_controller(), own.start_controller()
+    with own.no_job_starting(): ...      # its nodes' prolog fails: SLURM drains them, and holds the jobs
 
 Each node has a slurmd with a port of its own, which SLURM has for tests (`NodeHostname`, "multiple slurmd support"). Where
 plug-ins are and that nobody is authenticated is taken from the other one's slurm.conf, so that it has to be one that is made
@@ -43,6 +44,16 @@ class OwnSlurm:
         """Its slurm.conf."""
         return self.folder / "slurm.conf"
 
+    @property
+    def prolog(self) -> Path:
+        """What a node runs before a job."""
+        return self.folder / "prolog.sh"
+
+    @property
+    def refused(self) -> Path:
+        """A file, with which no job starts."""
+        return self.folder / "refused"
+
     @staticmethod
     @contextmanager
     def started(folder: Path, *, settings: Sequence[str]) -> Iterator[OwnSlurm]:
@@ -50,6 +61,8 @@ class OwnSlurm:
         own = OwnSlurm(folder)
         for name in ("state", "log", *(f"spool-{node}" for node in NODES)):
             (folder / name).mkdir(parents=True)
+        own.prolog.write_text(f"#!/bin/sh\ntest ! -e {own.refused}\n")
+        own.prolog.chmod(0o755)
         own.conf.write_text(own._conf(settings))
         before = os.environ.get("SLURM_CONF")
         os.environ["SLURM_CONF"] = str(own.conf)
@@ -83,6 +96,18 @@ class OwnSlurm:
         for path in (self.folder / f"spool-{node}").glob("job*"):
             shutil.rmtree(path)
 
+    @contextmanager
+    def no_job_starting(self) -> Iterator[None]:
+        """Nodes are drained by their first job, and are there again afterwards."""
+        self.refused.touch()
+        try:
+            yield
+        finally:
+            self.refused.unlink()
+            for node in NODES:
+                if self.state(node).startswith(("drain", "draining")):
+                    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], check=True)
+
     def state(self, node: str) -> str:
         """As sinfo says it."""
         asked = ["sinfo", "--noheader", "--partition=main", f"--nodes={node}", "--format=%T"]
@@ -103,6 +128,7 @@ class OwnSlurm:
             f"SlurmdPidFile={self.folder}/%n.pid",
             f"SlurmctldLogFile={self.folder}/log/slurmctld.log",
             f"SlurmdLogFile={self.folder}/log/%n.log",
+            f"Prolog={self.prolog}",
         ]
         nodes = [
             f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={PORT + number} CPUs=2 RealMemory=4000"

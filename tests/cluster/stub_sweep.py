@@ -66,17 +66,19 @@ def tasks_of(folder: Path, *, width: int, seconds: float, fails: str) -> list[Ta
 
 
 def executor_of(engine: str, folder: Path, options: argparse.Namespace) -> Any:
-    table = ResourceTable.read({"all": {"memory_gb": 0.1, "minutes": 10}})
+    table = ResourceTable.read({"all": {"memory_gb": 0.1, "minutes": 10, **options.ask}})
     if engine == "slurm":
         from rft.infra.cluster.sbatch import Sbatch
         from rft.infra.cluster.slurm import SlurmJobs
 
-        how = {"stages_per_job": options.together, "max_jobs": options.jobs, "poll_s": 0.2}
+        how = {"stages_per_job": options.together, "max_jobs": options.jobs, "held_s": options.held, "poll_s": 0.2}
         return SlurmJobs(folder / "study/.slurm", table, Sbatch(), **how)
     if engine == "ray":
+        from rft.infra.cluster import ray_demands
         from rft.infra.cluster.ray_tasks import RayTasks
 
-        return RayTasks(folder / "study/.ray", table, address=options.address, workers=2)
+        ray_demands.LOST_S = options.lost_s or ray_demands.LOST_S
+        return RayTasks(folder / "study/.ray", table, address=options.address, workers=2, **options.how)
     from rft.execute.executor import LocalProcesses
 
     return LocalProcesses(workers=2, threads=1)
@@ -91,7 +93,11 @@ def main() -> None:
     parser.add_argument("--fails", default="")
     parser.add_argument("--together", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--held", type=float, default=300.0)
     parser.add_argument("--address")
+    parser.add_argument("--ask", type=json.loads, default={}, help="of every stage beside little memory")
+    parser.add_argument("--how", type=json.loads, default={}, help="further settings of RayTasks")
+    parser.add_argument("--lost-s", type=float, help="how long stages wait for a lost node of Ray to come back")
     options = parser.parse_args()
     folder = options.folder.absolute()
     tasks = tasks_of(folder, width=options.width, seconds=options.seconds, fails=options.fails)

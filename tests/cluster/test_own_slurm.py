@@ -18,16 +18,20 @@ import pytest
 from cluster.conftest import Engine, lines, wait_until
 from cluster.own_slurm import OwnSlurm
 from cluster.slow_training import TASK, write_slow
+from cluster.tiny_sweep import run_tiny
 from composing import tiny
 
+from analysis.load.studies import load_studies
 from rft.config import RuntimeConfig, StoreConfig
 from rft.execute.stages import StageRunner
 from rft.infra.cluster import slurm_queue
+from rft.infra.cluster.holds import hold_of
+from rft.infra.cluster.queue_text import driver_lines
 from rft.infra.cluster.register import Register, Submitted
 from rft.infra.store import Store
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
-from rft.records import CURVE_FILE, read_jsonl
+from rft.records import CURVE_FILE, RECORD_FILE, read_json, read_jsonl
 from rft.stages.finetune import Finetune
 from rft.stages.stage import Stage, in_order
 
@@ -76,6 +80,67 @@ def test_arrays_are_as_long_as_slurm_allows_and_no_more_jobs_queue_than_asked(ow
     assert max(sizes.values()) == MOST_ELEMENTS, sizes
     assert all(int(number) < MOST_ELEMENTS for _, number in arrays)
     assert MOST_ELEMENTS < most <= 5
+
+
+def test_a_job_that_slurm_cannot_start_and_holds_is_told_and_given_up(own: OwnSlurm, tmp_path: Path):
+    with own.no_job_starting():
+        sweep = Engine("slurm").start(tmp_path, "--held", "20")
+        wait_until(lambda: any(hold_of(job) for job in queued(tmp_path)))
+        job = jobs_of(tmp_path)[0].slurm_id
+        (line,) = [line for line in driver_lines(tmp_path / "study") if "holds" in line]
+        assert "launch failed requeued held" in line
+        assert line.endswith(f"scontrol release {job}")
+        results = Engine("slurm").results(sweep, tmp_path, seconds=120)
+    assert results["first"][0] == "failed"
+    assert "launch failed requeued held" in str(results["first"][1])
+    assert {one for name, (one, _) in results.items() if name != "first"} == {"skipped"}
+    assert f"scontrol release {job}" in (tmp_path / "driver.err").read_text()
+    wait_until(lambda: not queued(tmp_path))
+    assert {one for one, _ in Engine("slurm").run(tmp_path).values()} == {"done"}
+
+
+def test_stages_of_unlike_nodes_say_which_made_them_and_their_bases_are_kept_apart(own: OwnSlurm, tmp_path: Path):
+    """Node two has the kernels of an old processor: what made a stage is its node, not the machine of the sweep."""
+    (tmp_path / "node.sh").write_text(
+        f"echo $SLURM_JOB_ID ${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID $SLURMD_NODENAME >>{tmp_path}/where.txt\n"
+        "[ $SLURMD_NODENAME = one ] || export ATEN_CPU_CAPABILITY=default\n"
+    )
+    asked = "hydra.launcher.resources={all: {cpus: 2, memory_gb: 2, minutes: 20}}"  # all of a node
+    bases = "pretrain_seed=0,1,2,3"
+    setup = f"hydra.launcher.setup=['. {tmp_path}/node.sh']"
+    study = run_tiny(
+        tmp_path / "slurm", "dag_slurm", asked, setup, "hydra.launcher.stages_per_job=2", "method=icl", bases
+    )
+    nodes = {
+        job_id: node
+        for line in (tmp_path / "where.txt").read_text().splitlines()
+        for job_id, node in [line.rsplit(" ", 1)]
+    }
+    ran = {
+        task.rpartition("[")[2][:8]: node
+        for job in Register(study / ".slurm").all()
+        for task in job.tasks
+        for ids, node in nodes.items()
+        if job.slurm_id in ids.split()
+    }
+    assert set(ran.values()) == {"one", "two"}
+    weights = {}
+    for path in study.glob(f"*/{RECORD_FILE}"):
+        record = read_json(path)
+        for stage in record["stages"]:
+            origin, node = record["provenance"]["origins"][stage["origin"]], ran[stage["key"][:8]]
+            assert origin["limits"] == ({} if node == "one" else {"ATEN_CPU_CAPABILITY": "default"})
+            assert (origin["cpu_capability"] == "DEFAULT") == (node == "two")
+            if stage["name"] == "pretrain":
+                weights[stage["key"]] = node
+    assert set(weights.values()) == {"one", "two"}
+    here = run_tiny(tmp_path / "local", "dag_local", "method=sft", bases)
+    table = load_studies([study, here])
+    twins = list(weights.values()).count("two")
+    assert len({cell.draw for cell in table.cells}) == len(weights) + twins
+    notes = [note for note in table.notes if "one key and other weights" in note]
+    assert len(notes) == twins  # one a base
+    assert all("DEFAULT" in note and str(tmp_path / "local") in note for note in notes)
 
 
 def test_a_job_of_a_lost_node_runs_again_on_another(own: OwnSlurm, tmp_path: Path):

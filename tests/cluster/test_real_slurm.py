@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cluster.conftest import Engine, lines, wait_until
 
 from rft.cli.stop import stop
 from rft.infra.cluster import slurm_queue
+from rft.infra.cluster.queue_text import driver_lines
 from rft.infra.cluster.register import Register, Submitted
 
 pytestmark = pytest.mark.cluster
@@ -81,6 +83,24 @@ def test_a_preempted_job_is_requeued_and_goes_on(slurm: Engine, tmp_path: Path):
     assert lines(tmp_path / "computed.txt") == ALL
     begun = lines(tmp_path / "begun.txt")
     assert len(begun) == len(ALL) + 1  # the stage that was cut off began twice, what was done before it once
+
+
+@pytest.mark.parametrize("how", ["hold", "requeuehold"])
+def test_a_hold_by_a_person_is_told_and_waited_for(how: str, slurm: Engine, tmp_path: Path):
+    sweep = slurm.start(tmp_path, "--seconds", "5", "--held", "1")
+    job = wait_until(lambda: running(tmp_path))
+    last = jobs_of(tmp_path)[-1]
+    held = last.slurm_id if how == "hold" else job.slurm_id  # one that waits, one that runs
+    subprocess.run(["scontrol", how, held], check=True)
+    wait_until(lambda: f"scontrol release {held}" in (tmp_path / "driver.err").read_text())
+    (line,) = [line for line in driver_lines(tmp_path / "study") if "holds" in line]
+    assert line.endswith(f"somebody held it); to let it start: scontrol release {held}")
+    time.sleep(10)
+    assert sweep.poll() is None
+    subprocess.run(["scontrol", "release", held], check=True)
+    assert slurm.results(sweep, tmp_path) == DONE
+    assert lines(tmp_path / "computed.txt") == ALL
+    assert (tmp_path / "driver.err").read_text().count("SLURM holds") == 1
 
 
 def test_jobs_go_on_without_their_driver(slurm: Engine, tmp_path: Path):

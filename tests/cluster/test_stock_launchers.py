@@ -1,6 +1,7 @@
 """Launchers of others, which know no graph: cells share their stages through the store's locks, each computed once.
 
-pip install --no-deps --target FOLDER hydra-submitit-launcher hydra-ray-launcher; RFT_STOCK_LAUNCHERS=FOLDER make test-cluster
+`make test-cluster` puts those that are not in the environment into .stock-launchers; RFT_STOCK_LAUNCHERS names another folder:
+pip install --no-deps --target FOLDER hydra-submitit-launcher hydra-ray-launcher
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ from rft.records import RECORD_FILE, read_jsonl
 pytestmark = pytest.mark.cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDER = os.environ.get("RFT_STOCK_LAUNCHERS")
+FOLDER = Path(os.environ.get("RFT_STOCK_LAUNCHERS", REPOSITORY / ".stock-launchers")).absolute()
 SETTINGS = {
+    "basic": [],
+    "joblib": ["hydra.launcher.n_jobs=2"],
     "submitit_local": ["hydra.launcher.timeout_min=20"],
     "submitit_slurm": ["hydra.launcher.timeout_min=20", "hydra.launcher.mem_gb=1"],
     "ray": [],
 }
 
 
-@pytest.mark.skipif(FOLDER is None, reason="RFT_STOCK_LAUNCHERS names no folder: see the module")
+@pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no folder {FOLDER} with launchers: `make test-cluster` makes it")
 @pytest.mark.parametrize("launcher", SETTINGS)
 def test_two_cells_compute_each_stage_once(launcher: str, tmp_path: Path, request: pytest.FixtureRequest):
     if launcher == "submitit_slurm":

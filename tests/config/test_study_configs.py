@@ -129,6 +129,17 @@ def _outcome(compose: Callable[..., StudyConfig], *given: object, **more: object
         return type(error)
 
 
+def test_a_value_of_another_type_is_refused_and_leaves_no_trace_in_later_jobs():
+    with configs_of() as configs:
+        found = [configs.of(["method=rft", word]) for word in ("k=4", "k=16", "train_seed=5", "train_seed=null")]
+        with pytest.raises(ConfigCompositionException, match="four"):
+            configs.of(["method=rft", "k=four"])
+        later = configs.of(["method=rft", "k=64"])
+    assert [(one.k, one.train_seed) for one in found[:2]] == [(4, None), (16, None)]
+    assert [one.train_seed for one in found[2:]] == [5, None]
+    assert (later.k, later.train_seed) == (64, None)
+
+
 @pytest.mark.parametrize("bad", ["k=0", "data_frac=1.5", "method=stf", "temperature=0"])
 def test_a_value_that_cannot_work_is_refused_in_later_jobs_too(bad: str):
     with configs_of() as configs:

@@ -277,11 +277,12 @@ def test_gc_spares_what_sweeps_have_reserved(url: str, tmp_path: Path, capsys: p
 
 LARGE_CHILD = textwrap.dedent(
     """
-    import sys
+    import resource, sys
     from pathlib import Path
     from rft.infra.bucket_store import BucketStore
 
-    url, cache, mebibytes = sys.argv[1:]
+    url, cache, mebibytes, limit_mib = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_DATA, (int(limit_mib) << 20,) * 2)  # an allocation beyond it fails
 
     def peak_kib():  # not ru_maxrss, which begins at what the starting process had
         status = Path("/proc/self/status").read_text().splitlines()
@@ -303,14 +304,18 @@ LARGE_CHILD = textwrap.dedent(
 )
 
 
+LARGE_MIB, LIMIT_MIB = 2048, 512
+
+
 @pytest.mark.slow
 def test_weights_never_pass_through_memory_at_once(url: str, tmp_path: Path):
-    """2 GiB in eight shards, made and uploaded by one process, brought by another."""
+    """2 GiB in eight shards, made and uploaded by one process, brought by another, neither of which gets more than a quarter
+    of that as memory."""
     for name, expected in (("here", "False"), ("there", "True")):
-        arguments = [sys.executable, "-c", LARGE_CHILD, url, str(tmp_path / name), "2048"]
+        arguments = [sys.executable, "-c", LARGE_CHILD, url, str(tmp_path / name), str(LARGE_MIB), str(LIMIT_MIB)]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, done.stderr
         found, size, grown_mib, peak_mib = done.stdout.split()
         print(f"{url.partition(':')[0]} {name}: {grown_mib} MiB more, {peak_mib} MiB in all")
-        assert (found, int(size)) == (expected, 2 << 30)
+        assert (found, int(size)) == (expected, LARGE_MIB << 20)
         assert int(grown_mib) < 400

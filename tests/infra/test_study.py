@@ -20,6 +20,7 @@ import pytest
 from byte_model import overrides
 from composing import TINY
 from forked import REPOSITORY, Forked, environment
+from wandb_offline import runs_of
 
 from rft import store as store_cli
 from rft.records import RECORD_FILE, STUDY_FILE, Record, read_json, read_jsonl
@@ -249,35 +250,20 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path):
     assert f"{tmp_path}/file" in text
 
 
-def wandb_rows(folder: Path, private: Path) -> list[dict[str, Any]]:
-    """What wandb's own reader finds in an offline run."""
-    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
-    places = {name: str(private) for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR")}
-    out = subprocess.check_output(inspect, text=True, env={**os.environ, **places}, timeout=60)
-    return [json.loads(line) for line in out.splitlines()]
-
-
 def test_the_offline_wandb_runs_of_a_study_read_back(tmp_path: Path):
     run(tmp_path, *GRID[:4], "method=sft", "tracking.mode=offline", "tracking.finish_s=120")
     study = tmp_path / "multirun_outputs/s"
     record = read_json(next(study.glob(f"*/{RECORD_FILE}")))
-    found = {}
-    for folder in study.glob("wandb/offline-run-*"):
-        rows = wandb_rows(folder, tmp_path)
-        found[next(row["run"]["job_type"] for row in rows if row["type"] == "run")] = rows
+    found = {job_type: one for (job_type, _), one in runs_of(study).items()}
     assert set(found) == {"sweep", "pretrain", "finetune", "cell"}
-    mirrored = next(row["run"] for row in found["cell"] if row["type"] == "run")
-    assert mirrored["run_group"] == read_json(study / STUDY_FILE)["group"]
-    assert mirrored["config"]["update"]["data_frac"] == record["setting"]["data_frac"]
-    summary: dict[str, Any] = {}
-    for row in found["cell"]:
-        summary |= row["summary"]["update"] if row["type"] == "summary" else {}
-    assert summary["eval/maj1@1"] == record["scores"]["maj1@1"]["value"]
-    logged = [row["history"]["item"] for row in found["cell"] if row["type"] == "history"]
-    assert [point["eval/maj1@1"] for point in logged] == [summary["eval/maj1@1"]]  # a panel of the default workspace
-    points = [row["history"]["item"] for row in found["finetune"] if row["type"] == "history"]
-    assert len(points) == record["data"]["num_optimizer_steps"]
-    assert "results" in json.dumps(found["sweep"])
+    cell = found["cell"]
+    assert cell.group == read_json(study / STUDY_FILE)["group"]
+    assert cell.config["data_frac"] == record["setting"]["data_frac"]
+    assert cell.summary["eval/maj1@1"] == record["scores"]["maj1@1"]["value"]
+    logged = [point["eval/maj1@1"] for point in cell.history]  # a panel of the default workspace
+    assert logged == [cell.summary["eval/maj1@1"]]
+    assert len(found["finetune"].history) == record["data"]["num_optimizer_steps"]
+    assert "results" in json.dumps(found["sweep"].summary)
     before = sorted(study.glob("wandb/offline-run-*/*.wandb"))
     run(tmp_path, *GRID[:4], "method=sft", "tracking.mode=offline")
     assert sorted(study.glob("wandb/offline-run-*/*.wandb")) == before

@@ -98,6 +98,7 @@ def test_status_and_the_mirror_count_the_cells_that_the_analysis_counts(folder: 
     finished, missing = study.summary()
     assert finished == len(table.cells) == num - 1
     assert list(missing) == [gap.cell_id for gap in table.missing] == [cell_id]
+    assert study.summary(without={cell_id}) == (num - 1, {})
     count, tables = sweep_tables(folder)
     assert [row[0] for row in tables["missing"][1]] == [cell_id]
     assert count == len(tables["results"][1]) == num - 1

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_tracking import PLAN, RUN_ID, read_back, settings
+from test_tracking import PLAN, RUN_ID, settings
+from wandb_offline import rows_of
 
 from rft.infra.live import LIVE_FOLDER, Appender
 from rft.infra.tracking import Mirror
@@ -53,7 +54,7 @@ def measured(folder: Path, *, pid: int, seconds: float) -> list[dict[str, float]
         log({"event": "done"})
         log.close()
     (run,) = (folder / "wandb").glob(f"offline-run-*-{RUN_ID}")
-    return [record["stats"]["item"] for record in read_back(run) if record["type"] == "stats"]
+    return [record["stats"]["item"] for record in rows_of(run) if record["type"] == "stats"]
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb_offline import rows_of
 
 from rft.infra.live import LIVE_FOLDER, Appender
 from rft.infra.tracking import Mirror, RunPlan, TrackingSettings, stable_run_id
@@ -47,23 +48,16 @@ def mirrored(folder: Path, *plans: RunPlan, **changes: Any) -> None:
         pass
 
 
-def read_back(run_folder: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run_folder)]
-    private = {"WANDB_DIR": str(run_folder), "WANDB_CONFIG_DIR": str(run_folder), "WANDB_CACHE_DIR": str(run_folder)}
-    out = subprocess.check_output(command, text=True, env={**os.environ, **private}, timeout=60)
-    return [json.loads(line) for line in out.splitlines()]
-
-
 def history(folder: Path) -> list[dict[str, Any]]:
     (run,) = (folder / "wandb").glob(f"offline-run-*-{RUN_ID}")
-    return [record["history"]["item"] for record in read_back(run) if record["type"] == "history"]
+    return [record["history"]["item"] for record in rows_of(run) if record["type"] == "history"]
 
 
 def test_a_curve_reads_back_with_its_own_times(tmp_path: Path) -> None:
     say(tmp_path, 1, 20)
     mirrored(tmp_path)
     (folder,) = (tmp_path / "wandb").glob(f"offline-run-*-{RUN_ID}")
-    records = read_back(folder)
+    records = rows_of(folder)
     run = next(record["run"] for record in records if record["type"] == "run")
     assert (run["run_id"], run["run_group"], run["job_type"]) == (RUN_ID, "quickstart-20261122", "finetune")
     assert (run["display_name"], run["project"], run["tags"]) == (PLAN.name, "rft", ["quick"])
@@ -106,7 +100,7 @@ def test_a_failed_stage_raises_one_alert(tmp_path: Path) -> None:
     sweep = RunPlan(RUN_ID, "sweep", "sweep", {}, files=("sweep.jsonl",))
     mirrored(tmp_path, sweep)
     (folder,) = (tmp_path / "wandb").glob(f"offline-run-*-{RUN_ID}")
-    alerts = [record["alert"] for record in read_back(folder) if record["type"] == "alert"]
+    alerts = [record["alert"] for record in rows_of(folder) if record["type"] == "alert"]
     assert [(one["title"], one["text"]) for one in alerts] == [("finetune a diverged", "the loss is nan")]
 
 

@@ -94,6 +94,11 @@ class Asked:
         return unnoted(self.cfg).models_of_union
 
     @shared
+    def by_property(self) -> Any:
+        self.calls.append("by_property")
+        return self.cfg.models_of_union
+
+    @shared
     def outer(self) -> Any:
         self.calls.append("outer")
         return self.by_method()
@@ -134,6 +139,28 @@ def test_what_is_read_without_a_note_counts_and_is_not_noted():
         assert p.quietly() == union
         assert reading.setting == {}
     assert len(calls) == 3
+
+
+def test_a_step_that_reads_through_a_property_is_recalled_where_what_that_reads_is_the_same():
+    with configs_of() as configs:
+        base = configs.of(["method=rft"])
+    memo, calls = Memo(), list[str]()
+    for union, seed in ((["nano-xs"], 0), (["nano-s"], 0)):
+        cfg = base.with_values(union=union, seed=seed)
+        for one in (cfg, cfg.with_values(seed=7)):
+            p, _ = asked(one, memo, calls)
+            assert p.by_property() == union
+    assert len(calls) == 2
+
+
+def test_a_copy_with_other_values_is_what_dataclasses_make_of_it():
+    with configs_of() as configs:
+        base = configs.of(["method=rft", "k=4"])
+    before = dataclasses.replace(base)
+    twin = base.with_values(k=8, seed=3)
+    assert twin == dataclasses.replace(base, k=8, seed=3)
+    assert (type(twin), base) == (type(base), before)
+    assert twin.data is base.data
 
 
 PLAIN = st.recursive(

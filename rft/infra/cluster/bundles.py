@@ -1,16 +1,17 @@
 """Tasks that share a job: several small ones of one level of the graph and of one demand, then short chains of jobs.
 
-    bundles = bundles_of(tasks, table=table, most_tasks=8, most_s=1800.0)
+    bundles = bundles_of(tasks, table=table, most_tasks=8, most_s=1800.0, workers=16)
     bundles[0].tasks                # run one after the other, in this order, in one job
 
     >>> shards = [Task(f"shard {i}", ("sft",), "m:f", None, group="shard") for i in range(5)]
     >>> tasks = [Task("sft", (), "m:f", None), *shards]
-    >>> found = bundles_of(tasks, table=ResourceTable.read({}), most_tasks=3, most_s=1800.0)
+    >>> found = bundles_of(tasks, table=ResourceTable.read({}), most_tasks=3, most_s=1800.0, workers=16)
     >>> [len(one.tasks) for one in found], [sorted(one) for one in needs_of(found)]
     ([1, 3, 2], [[], [0], [0]])
 
-Of one level means that no task of a bundle waits for another: bundles wait for each other without a circle. A bundle joins
-one that nothing else waits for, where it would start right after that one anyhow.
+Of one level means that no task of a bundle waits for another: bundles wait for each other without a circle. Long tasks that
+could run beside each other get jobs of their own, as long as there are `workers` for them. A bundle joins one that nothing
+else waits for, where it would start right after that one anyhow.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from dataclasses import dataclass
 
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.graph import Task, priorities
+
+WORTH_S = (
+    30.0  # of work in a job, beside which its start (a look of the queue, two Pythons, the libraries) counts little
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,16 @@ class Bundle:
         return {dep for task in self.tasks for dep in task.deps} - {task.id for task in self.tasks}
 
 
-def bundles_of(tasks: Sequence[Task], *, table: ResourceTable, most_tasks: int, most_s: float) -> list[Bundle]:
-    """All tasks in bundles, each after those that it waits for; a bundle ends before it has more tasks or seconds."""
-    if most_tasks < 1:
-        raise ValueError(f"stages_per_job must be at least 1, got {most_tasks}")
+def bundles_of(
+    tasks: Sequence[Task], *, table: ResourceTable, most_tasks: int, most_s: float, workers: int
+) -> list[Bundle]:
+    """All tasks in bundles, each after those that it waits for; a bundle ends before it has more tasks or seconds.
+
+    `workers` jobs will run at once: what they could share is not put into one.
+    """
+    for name, value in (("stages_per_job", most_tasks), ("workers", workers)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
     level, longest = levels(tasks), priorities(tasks)
 
     def order(task: Task) -> tuple[int, str, tuple[str, ...], float]:
@@ -52,7 +63,9 @@ def bundles_of(tasks: Sequence[Task], *, table: ResourceTable, most_tasks: int, 
 
     found = []
     for _, alike in itertools.groupby(sorted(tasks, key=order), key=lambda task: order(task)[:2]):
-        found += list(_packed(list(alike), table, most_tasks, most_s))
+        beside = list(alike)
+        share_s = max(WORTH_S, sum(task.cost_s for task in beside) / workers)
+        found += list(_packed(beside, table, most_tasks, min(most_s, share_s)))
     return _chained(found, most_tasks, most_s)
 
 

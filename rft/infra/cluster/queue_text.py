@@ -2,17 +2,21 @@
 
 driver_lines(Path("multirun_outputs/mine"))
 # ['  run by SLURM jobs: process 4711 on login1, since 2026-11-28 10:00',
-#  '  SLURM: 14 jobs not ended: 2 RUNNING on node1 node2, 12 PENDING']
+#  '  SLURM: 14 jobs not ended: 2 RUNNING on node1 node2, 12 PENDING (11 Dependency, 1 JobHeldUser)',
+#  '  SLURM holds job 13 (JobHeldUser: somebody held it); to let it start: scontrol release 13']
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rft.infra import driver
 from rft.infra.cluster import register, slurm_queue
+from rft.infra.cluster.holds import hold_lines
+from rft.infra.cluster.slurm_queue import QueuedJob
 from rft.infra.live import LIVE_FOLDER, SLURM_FOLDER, SWEEP_FILE, Tail
 
 
@@ -46,18 +50,27 @@ def _slurm(study: Path) -> Iterator[str]:
     place = study / SLURM_FOLDER
     if not register.is_there(place):
         return
-    queued = slurm_queue.jobs(register.Register(place).name)
+    name = register.Register(place).name
+    queued = slurm_queue.jobs(name)
     if queued is None:
         yield "SLURM does not answer here: whether its jobs run is not known"
     elif queued:
-        states: dict[str, list[str]] = {}
+        states: dict[str, list[QueuedJob]] = {}
         for job in queued.values():
-            states.setdefault(job.state, []).append(job.place)
-        parts = [f"{len(places)} {state}{_nodes(places)}" for state, places in sorted(states.items())]
+            states.setdefault(job.state, []).append(job)
+        parts = [f"{len(jobs)} {state}{_nodes(jobs)}{_reasons(jobs)}" for state, jobs in sorted(states.items())]
         yield f"SLURM: {len(queued)} jobs not ended: {', '.join(parts)}"
+        yield from hold_lines(queued.values(), name=name)
 
 
-def _nodes(places: list[str]) -> str:
-    """Where; what stands in brackets is why a job waits, and for no place."""
-    nodes = sorted({place for place in places if place and not place.startswith("(")})
+def _nodes(jobs: Sequence[QueuedJob]) -> str:
+    """Where they are."""
+    nodes = sorted({job.place for job in jobs if job.place and not job.reason})
     return f" on {' '.join(nodes)}" if nodes else ""
+
+
+def _reasons(jobs: Sequence[QueuedJob]) -> str:
+    """Why they wait, in SLURM's words: some of them mean that a job never starts."""
+    counts = Counter(job.reason for job in jobs if job.reason and job.reason != "None")
+    said = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return f" ({said})" if said else ""

@@ -16,6 +16,7 @@ import os
 import pickle
 import secrets
 import shutil
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from rft.infra.cluster.journal import Journals, journals_in
+from rft.infra.cluster.ray_demands import Demands
 from rft.infra.cluster.ray_worker import Call, perform_there
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.cluster.shipping import copy_code
@@ -34,6 +36,8 @@ from rft.infra.process import THREAD_VARIABLES
 
 log = logging.getLogger("rft")
 
+MEMORY_RETRIES = "RAY_task_oom_retries"  # of a task that Ray ends where memory runs out: by itself without end
+ANSWER_S = 20.0  # for a cluster's head to take a connection
 STOP_S = 5.0  # for tasks to clean up when the sweep is stopped
 
 
@@ -53,9 +57,11 @@ class RayTasks:
     scheduling_strategy: str = "DEFAULT"  # or SPREAD
     custom: Mapping[str, float] = field(default_factory=dict)  # of Ray's own named resources, asked for by every task
     ship_code: bool = False
+    wait_for_nodes: bool = False  # that hold what none holds now; otherwise an error before anything runs
 
     def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:
         """See rft.execute.executor. Raises ValueError where Ray is not installed or no cluster answers."""
+        os.environ.setdefault(MEMORY_RETRIES, str(self.max_retries))  # before Ray is imported, which reads it once
         ray = _ray()
         with TemporaryDirectory(prefix="rft-code-") as folder:  # sent once this begins
             code = Path(folder) if self.ship_code else None
@@ -68,9 +74,11 @@ class RayTasks:
             ray.shutdown()
 
     def _begin(self, ray: Any, environment: dict[str, Any]) -> None:
+        where = self._where()
         try:
-            ray.init(**self._where(), log_to_driver=False, logging_level=logging.WARNING, runtime_env=environment)
-        except ConnectionError as error:
+            _knock(where["address"])
+            ray.init(**where, log_to_driver=False, logging_level=logging.WARNING, runtime_env=environment)
+        except OSError as error:  # a ConnectionError is one
             raise ValueError(
                 f"hydra.launcher.address={self.address}: no Ray cluster answers ({error}); start one (`ray start --head`), "
                 "give its address, or leave the address out for one on this machine"
@@ -100,6 +108,7 @@ class _Run:
         self.remote = ray.remote(perform_there)
         self.folder = how.folder.absolute() / secrets.token_hex(4)
         self.journals = Journals()
+        self.demands = Demands(custom=how.custom, own=how.address is None, wait=how.wait_for_nodes)
         self.running: set[str] = set()
         self.refs: dict[Any, str] = {}  # of tasks that Ray has
 
@@ -149,6 +158,7 @@ class _Run:
             self._take(self.refs.pop(ref), ref)
         if not first:
             self.graph.tell("tick", next(iter(self.running or self.refs.values())))
+            self._give_up_hopeless()
 
     def _take(self, task_id: str, ref: Any) -> None:
         self.running.discard(task_id)
@@ -170,6 +180,11 @@ class _Run:
         text = f"{type(told).__name__}: {str(told).strip().splitlines()[0]}"
         if isinstance(error, self.ray.exceptions.RayTaskError):
             return text
+        if isinstance(error, self.ray.exceptions.OutOfMemoryError):
+            return (
+                f"memory ran out on its node, after {self.how.max_retries} retries too: let such stages ask for more of it "
+                "(memory_gb under hydra.launcher.resources), so that fewer share a node"
+            )
         return f"Ray gave up after {self.how.max_retries} retries: {text}"
 
     def _read(self) -> None:
@@ -183,12 +198,27 @@ class _Run:
             self.graph.tell(note.kind, note.task, fraction=note.fraction)
 
     def _check_demands(self) -> None:
-        """Say what no node can ever give: Ray would wait for such a node, which is right only where nodes can be added."""
-        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        for asked in {self.how.table.of(task) for task in self.graph.tasks.values()}:
-            wanted = {"CPU": asked.cpus, "GPU": asked.gpus, "memory": asked.memory_gb * 2**30, **self.how.custom}
-            if not any(all(node.get(name, 0) >= much for name, much in wanted.items()) for node in nodes):
-                log.warning(f"no node of the Ray cluster has {asked}: such stages wait until one is added")
+        """Before anything runs. Raises ValueError for what Ray does not take, and for what no node can hold."""
+        kinds: dict[Resources, set[str]] = {}
+        for task in self.graph.tasks.values():
+            kinds.setdefault(self.how.table.of(task), set()).add(task.group)
+        told = {asked: ", ".join(sorted(found)) for asked, found in kinds.items()}
+        for asked, kind in told.items():
+            try:
+                self.remote.options(**self._options(asked, name=kind))
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"Ray refuses hydra.launcher's settings for stages of kind {kind}: {error}") from error
+        self.demands.check(told, self.ray.nodes())
+
+    def _give_up_hopeless(self) -> None:
+        """Fail what waits for a node that was lost and has not come back."""
+        asked_of = {ref: self.how.table.of(self.graph.tasks[task_id]) for ref, task_id in self.refs.items()}
+        for asked, reason in self.demands.hopeless(set(asked_of.values()), self.ray.nodes()).items():
+            for ref in [ref for ref, one in asked_of.items() if one == asked]:
+                self.ray.cancel(ref)
+                task_id = self.refs.pop(ref)
+                self.running.discard(task_id)
+                self.graph.fail(task_id, reason)
 
     def _cancel(self) -> None:
         """Interrupt what runs, so that it gives up its place in the store."""
@@ -196,6 +226,22 @@ class _Run:
             self.ray.cancel(ref)
         if self.refs:
             self.ray.wait(list(self.refs), num_returns=len(self.refs), timeout=STOP_S)
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nothing listens at host:port, ValueError where it is neither that nor a word of Ray's: Ray itself
+    would try for many minutes.
+    """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", address)
+    if address in ("auto", "local") or "://" in address:
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(
+            f"hydra.launcher.address is {address!r}; allowed are host:port (as `ray start --head` tells it), auto and null"
+        )
+    socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
 
 
 def _ray() -> Any:

@@ -13,6 +13,7 @@ What is said later wins: `all`, then the kind, then the model's `all`, then the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -43,11 +44,12 @@ class ResourceTable:
 
     @staticmethod
     def read(said: Mapping[str, Any]) -> ResourceTable:
-        """From a configuration. Raises ValueError for a place or quantity that does not exist."""
+        """From a configuration. Raises ValueError for a place or quantity that does not exist, and for what is no number."""
         _check(said, PLACES, where="resources")
         table = ResourceTable(said.get(ALL) or {}, said.get("kinds") or {}, said.get("models") or {})
         for where, row in table._rows():
             _check(row, [one.name for one in fields(Resources)], where=where)
+            _check_numbers(row, where=where)
         return table
 
     def of(self, task: Task) -> Resources:
@@ -67,3 +69,9 @@ def _check(names: Iterable[str], allowed: Sequence[str], *, where: str) -> None:
     unknown = sorted(set(names) - set(allowed))
     if unknown:
         raise ValueError(f"{where} has {', '.join(unknown)}; allowed are {', '.join(allowed)}")
+
+
+def _check_numbers(row: Mapping[str, Any], *, where: str) -> None:
+    for name, value in row.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ValueError(f"{where}.{name} is {value!r}; allowed is a number that is not negative")

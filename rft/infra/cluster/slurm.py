@@ -6,8 +6,9 @@
 Jobs are submitted beforehand, each waiting for the end of those that it rests on (`afterany`; whether they succeeded it then
 looks itself: rft.infra.cluster.job), like ones as arrays, up to `max_jobs` at once. So they go on when whoever submitted them
 is gone; started again, it takes up those that are queued and computes what is missing. Ctrl-C and `rft stop` cancel them, a
-closed terminal does not. What became of tasks stands in journals on the shared disk (rft.infra.cluster.journal); the queue is
-asked only for jobs that ended without a word. Neither slurmdbd nor an answer at every moment is needed.
+closed terminal does not. A job that SLURM could not start and holds is given up (rft.infra.cluster.holds). What became of
+tasks stands in journals on the shared disk (rft.infra.cluster.journal); the queue is asked only for jobs that are held, or
+ended without a word. Neither slurmdbd nor an answer at every moment is needed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import ClassVar
 
 from rft.infra.cluster import slurm_queue
 from rft.infra.cluster.bundles import Bundle, bundles_of, needs_of
+from rft.infra.cluster.holds import HoldWatch
 from rft.infra.cluster.job import JobRun, journal_path, write_job
 from rft.infra.cluster.journal import Journals, Note, outcomes
 from rft.infra.cluster.register import Register, Submitted
@@ -46,11 +48,12 @@ class SlurmJobs:
     folder: Path  # of the study, on a disk that all nodes share
     table: ResourceTable
     sbatch: Sbatch
-    workers: int = 16  # jobs that will run at once, for estimates of time alone: SLURM decides
+    workers: int = 16  # jobs that will run at once, for estimates and for how stages share jobs: SLURM decides
     threads: int = 1
     stages_per_job: int = 8
     job_s: float = 1800.0  # a job that has this much to do takes no further stage
     max_jobs: int = 500  # in the queue at once
+    held_s: float = 300.0  # a job that SLURM could not start and holds is given up after
     poll_s: float = 1.0
 
     def run(self, tasks: Sequence[Task], *, on_event: Callable[[Event], None]) -> Mapping[str, Result]:
@@ -82,6 +85,7 @@ class _Run:
         self.skipped: dict[str, str] = {}  # what jobs said why they could not run a task
         self.running: set[str] = set()
         self.gone_s: dict[int, float] = {}  # jobs that the queue does not list: since when
+        self.holds = HoldWatch(self.name, patience_s=how.held_s)
         self.looked_s = 0.0
         self.most_elements = slurm_queue.max_array_size()
         first = self.register.next_number()
@@ -95,8 +99,8 @@ class _Run:
                 while not self.graph.is_finished:
                     self._submit()
                     self._read()
-                    self._forget_settled()
                     self._look()
+                    self._forget_settled()
                     self._tick()
                     time.sleep(self.how.poll_s)
             except KeyboardInterrupt as stop:
@@ -137,7 +141,9 @@ class _Run:
         open_tasks = [task for task in tasks if task.id not in taken]
         ids = {task.id for task in open_tasks}
         inner = [replace(task, deps=tuple(d for d in task.deps if d in ids)) for task in open_tasks]
-        bundles = bundles_of(inner, table=how.table, most_tasks=how.stages_per_job, most_s=how.job_s) if inner else []
+        bundles = bundles_of(
+            inner, table=how.table, most_tasks=how.stages_per_job, most_s=how.job_s, workers=how.workers
+        )
         plan = _Plan()
         for number, (bundle, needs) in enumerate(zip(bundles, needs_of(bundles), strict=True), start=first):
             whole = Bundle(tuple(self.graph.tasks[task.id] for task in bundle.tasks), bundle.resources)
@@ -233,20 +239,32 @@ class _Run:
         if queued is None:  # no answer: the jobs go on without the controller
             return
         self.ending &= set(queued)
+        self._give_up(self.holds.look(queued, now_s=now_s))
         for number, job in list(self.jobs.items()):
             if job.slurm_id in queued:
                 self.gone_s.pop(number, None)
             elif now_s - self.gone_s.setdefault(number, now_s) >= GRACE_S:
                 self._bury(job)
 
+    def _give_up(self, reasons: Mapping[str, str]) -> None:
+        """Cancel jobs that will not start, and fail their tasks; later, where the controller does not answer."""
+        for job in [job for job in self.jobs.values() if job.slurm_id in reasons]:
+            if slurm_queue.cancel(self.name, [job.slurm_id]):
+                del self.jobs[job.number]
+                self.ending.add(job.slurm_id)
+                self._fail(job, reasons[job.slurm_id])
+
     def _bury(self, job: Submitted) -> None:
         del self.jobs[job.number]
         state = slurm_queue.state_of(job.slurm_id) or "its end is forgotten"
         where = f"{self.how.folder / job.slurm_id}_0_log.err"
+        self._fail(job, f"SLURM job {job.slurm_id} ended before it ({state}); see {where}")
+
+    def _fail(self, job: Submitted, reason: str) -> None:
+        """The tasks of which it has not said what became of them."""
         for task_id in job.tasks:
             if not self._is_settled(task_id):
-                reason = self.skipped.get(task_id) or f"SLURM job {job.slurm_id} ended before it ({state}); see {where}"
-                self.graph.fail(task_id, reason)
+                self.graph.fail(task_id, self.skipped.get(task_id) or reason)
 
     def _tick(self) -> None:
         """Let whoever listens have its turn, whether or not a job runs."""

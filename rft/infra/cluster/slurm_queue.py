@@ -26,6 +26,11 @@ class QueuedJob:
     state: str  # PENDING, RUNNING, COMPLETING, REQUEUED, ...
     place: str  # its node, or in brackets why it waits
 
+    @property
+    def reason(self) -> str:
+        """Why it waits, as SLURM says it; empty where it has a node."""
+        return self.place[1:-1] if self.place.startswith("(") else ""
+
 
 def find() -> None:
     """Raises ValueError where SLURM's commands are not on the path."""

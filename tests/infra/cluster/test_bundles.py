@@ -29,7 +29,7 @@ def graph(seed: int, *, size: int = 40) -> list[Task]:
 @pytest.mark.parametrize("seed", range(30))
 def test_every_task_is_in_one_job_after_what_it_needs(seed: int):
     tasks = graph(seed)
-    bundles = bundles_of(tasks, table=BY_KIND, most_tasks=4, most_s=120.0)
+    bundles = bundles_of(tasks, table=BY_KIND, most_tasks=4, most_s=120.0, workers=2)
     order = [task.id for bundle in bundles for task in bundle.tasks]
     assert sorted(order) == sorted(task.id for task in tasks)
     for task in tasks:
@@ -44,16 +44,36 @@ def test_every_task_is_in_one_job_after_what_it_needs(seed: int):
 
 def test_two_thousand_tiny_stages_are_few_jobs():
     shards = [Task(f"shard {n}", ("sft",), "m:f", None, cost_s=1.0) for n in range(2000)]
-    bundles = bundles_of([Task("sft", (), "m:f", None), *shards], table=PLAIN, most_tasks=64, most_s=3600.0)
+    bundles = bundles_of([Task("sft", (), "m:f", None), *shards], table=PLAIN, most_tasks=64, most_s=3600.0, workers=16)
     assert len(bundles) == 1 + 32
 
 
 def test_a_chain_shares_a_job_and_a_long_stage_does_not():
     chain = [Task("a", (), "m:f", None), Task("b", ("a",), "m:f", None), Task("c", ("b",), "m:f", None)]
-    assert len(bundles_of(chain, table=PLAIN, most_tasks=8, most_s=60.0)) == 1
-    assert len(bundles_of(chain, table=PLAIN, most_tasks=2, most_s=60.0)) == 2
+    assert len(bundles_of(chain, table=PLAIN, most_tasks=8, most_s=60.0, workers=16)) == 1
+    assert len(bundles_of(chain, table=PLAIN, most_tasks=2, most_s=60.0, workers=16)) == 2
     slow = [Task(task.id, task.deps, "m:f", None, cost_s=100.0) for task in chain]
-    assert len(bundles_of(slow, table=PLAIN, most_tasks=8, most_s=60.0)) == 3
+    assert len(bundles_of(slow, table=PLAIN, most_tasks=8, most_s=60.0, workers=16)) == 3
+
+
+def test_long_stages_that_could_run_side_by_side_are_not_one_job():
+    """Three trainings of nine minutes take nine minutes where three jobs run at once, not 27 in one job."""
+
+    def sizes(cost_s: float, *, count: int, workers: int) -> list[int]:
+        trainings = [Task(f"train {n}", (), "m:f", None, cost_s=cost_s) for n in range(count)]
+        found = bundles_of(trainings, table=PLAIN, most_tasks=8, most_s=1800.0, workers=workers)
+        return [len(one.tasks) for one in found]
+
+    assert sizes(540.0, count=3, workers=16) == [1, 1, 1]
+    assert sizes(540.0, count=3, workers=1) == [3]
+    assert sizes(100.0, count=8, workers=2) == [4, 4]
+    assert sizes(10.0, count=3, workers=16) == [3]  # less than the start of three jobs
+
+
+@pytest.mark.parametrize("odd", [{"most_tasks": 0, "workers": 1}, {"most_tasks": 1, "workers": 0}])
+def test_no_job_at_all_is_refused(odd: dict[str, int]):
+    with pytest.raises(ValueError, match=r"(stages_per_job|workers) must be at least 1, got 0"):
+        bundles_of([], table=PLAIN, most_s=60.0, **odd)
 
 
 def test_levels_count_the_longest_chain():

@@ -13,8 +13,10 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 import rft.stages
+from hydra_plugins.rft_launchers.dag_slurm import DagSlurmLauncher
 from rft.execute.executor import Executor
 from rft.infra.cluster.resources import ResourceTable
+from rft.infra.graph import Task
 from rft.plan.typed import store_schema
 from rft.stages.stage import Stage
 
@@ -56,3 +58,21 @@ def test_words_of_the_command_line_win():
     assert said.partition == "gpu"
     assert said.resources.all.cpus == 3
     assert said.resources.all.minutes == 60
+
+
+@pytest.mark.parametrize("launcher", ["local", "slurm", "ray"])
+def test_what_stages_ask_for_can_be_said_on_the_command_line(launcher: str):
+    """Without Hydra's "+": a user does not know which places the file of the cluster has filled."""
+    words = "hydra.launcher.resources={kinds: {finetune: {gpus: 1}}, models: {big: {all: {gpus: 8}}}}"
+    table = ResourceTable.read(OmegaConf.to_container(launcher_of(launcher, words).resources))
+    assert table.of(Task("a", (), "m:f", None, group="finetune")).gpus == 1
+    assert table.of(Task("a", (), "m:f", None, group="finetune", model="big")).gpus == 8
+    said = launcher_of(launcher, "hydra.launcher.resources.kinds={shard: {gpus: 0.5}}")
+    assert said.resources.kinds == {"shard": {"gpus": 0.5}}
+
+
+def test_options_of_sbatch_can_be_said_on_the_command_line(tmp_path: Path):
+    said = OmegaConf.to_container(launcher_of("slurm", "hydra.launcher.sbatch={exclude: node7}"))
+    name = said.pop("_target_").rpartition(".")[2]
+    assert DagSlurmLauncher.__name__ == name
+    assert DagSlurmLauncher(**said).executor(tmp_path).sbatch.more == {"exclude": "node7"}

@@ -37,6 +37,7 @@ class FakeSlurm:
         self.after: dict[str, list[str]] = {}
         self.cancelled: list[str] = []
         self.silent = 0  # answers that will not come
+        self.reasons: dict[str, str] = {}  # by task id: why its job waits, as SLURM says it
 
     def submit(self, calls: Sequence[JobRun], *, after: Sequence[str], **_: Any) -> list[str] | None:
         if self.silent:
@@ -53,7 +54,11 @@ class FakeSlurm:
         if self.silent:
             self.silent -= 1
             return None
-        return {job_id: QueuedJob(job_id, "PENDING", "(None)") for job_id in self.queued}
+        return {job_id: QueuedJob(job_id, "PENDING", self.place(call)) for job_id, call in self.queued.items()}
+
+    def place(self, call: JobRun) -> str:
+        tasks, _ = pickle.loads((self.folder / f"job-{call.number}.pickle").read_bytes())
+        return f"({next((self.reasons[task.id] for task in tasks if task.id in self.reasons), 'None')})"
 
     def cancel(self, name: str, job_ids: Sequence[str] = ()) -> bool:
         self.cancelled += list(job_ids) or list(self.queued)
@@ -165,6 +170,62 @@ def test_a_job_that_ends_without_a_word_fails_its_task(start: Callable[..., Any]
     assert results["b"].status == "failed"
     assert "CANCELLED" in str(results["b"].error)
     assert results["d"].status == "skipped"
+
+
+LAUNCH_FAILED = "launch failed requeued held"
+
+
+def test_a_job_that_slurm_cannot_start_and_holds_is_told_and_given_up(
+    start: Callable[..., Any], caplog: pytest.LogCaptureFixture
+):
+    fake, jobs = start({"b": "never"}, held_s=0.2)
+    fake.reasons["b"] = LAUNCH_FAILED
+    results = run(fake, jobs)
+    assert results["b"].status == "failed"
+    assert LAUNCH_FAILED in str(results["b"].error)
+    assert results["c"].status == "done"
+    assert results["d"].status == "skipped"
+    assert not fake.queued  # neither it nor what rests on it waits for ever
+    told = [line for line in caplog.messages if "scontrol release 200_" in line]
+    assert len(told) == 1  # once, however often the queue is looked at
+
+
+def test_a_held_job_whose_cancellation_is_not_answered_is_given_up_later(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    fake, jobs = start({"b": "never"}, held_s=0.05)
+    fake.reasons["b"] = LAUNCH_FAILED
+    cancel, refused = fake.cancel, 0
+
+    def sometimes(name: str, job_ids: Sequence[str] = ()) -> bool:
+        nonlocal refused
+        refused += 1
+        return refused > 3 and cancel(name, job_ids)
+
+    monkeypatch.setattr(slurm_queue, "cancel", sometimes)
+    assert run(fake, jobs)["b"].status == "failed"
+    assert not fake.queued
+
+
+def test_a_hold_by_a_person_is_told_and_waited_for(start: Callable[..., Any], caplog: pytest.LogCaptureFixture):
+    fake, jobs = start({"b": "never"}, held_s=0.0)
+    fake.reasons["b"] = "JobHeldUser"
+    left = 40
+
+    def on_event(event: Event) -> None:
+        nonlocal left
+        if event.kind != "tick":
+            return
+        left -= 1
+        if left == 0:  # scontrol release
+            del fake.play["b"], fake.reasons["b"]
+        fake.turn()
+
+    results = dict(jobs.run(DIAMOND, on_event=on_event))
+    assert {one.status for one in results.values()} == {"done"}
+    assert left < 0, "it was not waited for"
+    assert not fake.cancelled
+    assert sum("JobHeldUser" in line for line in caplog.messages) == 1
 
 
 def test_a_controller_that_does_not_answer_is_waited_for(start: Callable[..., Any]):

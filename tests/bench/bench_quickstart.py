@@ -5,9 +5,8 @@
 Processor seconds of all processes of `python -m rft.run +study=quickstart` and `analysis/plot_scaling.py`, each side in a
 store of its own. `quickstart`: both studies as they stand, which are not the same work: today's has two cells more (SFT with
 epochs chosen on validation problems), another pretraining recipe on fewer tokens, and more figures. `quickstart-same-cells`:
-today's code told to compute the earlier study, its cells, recipe and settings, after the pairs. The limit: what the stages' floating-point
-operations, by the store's journal, take as products of matrices of a pretraining step's shape; of `quickstart` those of
-today's stages.
+today's code told to compute the earlier study, its cells, recipe and settings, after the pairs. The limit: what the
+floating-point operations of today's stages, by the store's journal, take as products of matrices of a pretraining step's shape.
 """
 
 from __future__ import annotations
@@ -38,13 +37,19 @@ SHAPE = {"rows": 1024, "inner": 64, "columns": 192}  # a step of nano-s through 
 def study(code: Path, words: Sequence[str] = (), *, workers: int) -> tuple[Cost, float]:
     """Cost of the quickstart and its figures in a new store, in cells; and the floating-point operations of its stages."""
     with tempfile.TemporaryDirectory(prefix="bench-quickstart-") as scratch:
-        places = (f"store.root={scratch}/store", f"hydra.sweep.dir={scratch}/study", f"hydra.launcher.workers={workers}")
+        places = (
+            f"store.root={scratch}/store",
+            f"hydra.sweep.dir={scratch}/study",
+            f"hydra.launcher.workers={workers}",
+        )
         sweep = of_command(python("-m", "rft.run", "+study=quickstart", *places, *words), folder=code)
         figures = of_command(python("analysis/plot_scaling.py", f"{scratch}/study"), folder=code)
         num_cells = len(list(Path(scratch, "study").rglob("record.json")))
         timings = read_timings(Path(scratch, "store", "timings.jsonl"))
         flops = sum(one.flops for kind in timings.values() for one in kind)
-    return replace(sweep, wall_s=sweep.wall_s + figures.wall_s, cpu_s=sweep.cpu_s + figures.cpu_s, units=num_cells), flops
+    return replace(
+        sweep, wall_s=sweep.wall_s + figures.wall_s, cpu_s=sweep.cpu_s + figures.cpu_s, units=num_cells
+    ), flops
 
 
 def told(cost: Cost) -> str:
@@ -75,7 +80,9 @@ def main() -> None:
         )  # fmt: skip
         same = [(side("same", REPOSITORY, EARLIER_STUDY), theirs) for _, theirs in costs]
         if same[-1][0].units != peer.units:
-            raise RuntimeError(f"not the same cells: {told(same[-1][0])} of today's code, {told(peer)} of the code before")
+            raise RuntimeError(
+                f"not the same cells: {told(same[-1][0])} of today's code, {told(peer)} of the code before"
+            )
         tell_row(
             "quickstart-same-cells", same, limit=flops["same"] / rate,
             work=f"that commit's cells, recipe and settings by today's code, {told(same[-1][0])}",

@@ -6,7 +6,7 @@ Processor seconds of all processes of `python -m rft.run +study=quickstart` and 
 store of its own. `quickstart`: both studies as they stand, which are not the same work: today's has two cells more (SFT with
 epochs chosen on validation problems), another pretraining recipe on fewer tokens, and more figures. `quickstart-same-cells`:
 today's code told to compute the earlier study, its cells, recipe and settings, after the pairs. The limit: what the
-floating-point operations of today's stages, by the store's journal, take as products of matrices of a pretraining step's shape.
+floating-point operations of today's stages, by the store's journal, take as products of matrices of one pretraining step.
 """
 
 from __future__ import annotations

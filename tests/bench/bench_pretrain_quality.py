@@ -5,9 +5,10 @@
 Eight bases of nano-s, each with a corpus, data and training seed of its own, SFT on 512 problems, greedy answers to 1,024
 validation problems: sweeps of the program, in FOLDER, so that a run that was stopped goes on there. The goal is the mean
 accuracy of the earlier recipe at its full budget. Today's recipe is tried at one budget after another, each with the learning
-rate decaying over it, until its mean is no lower; between the last two budgets accuracy is taken as linear in the logarithm of
-tokens. What a token costs is measured apart, since sweeps have the machine's other work beside them: the stage `Pretrain`
-by both recipes in turn, on one thread. The interval is of the speed-up, by drawing the eight bases again (bootstrap).
+rate decaying over it, until its mean is no lower; between the last two budgets accuracy is taken as linear in the logarithm
+of tokens. What a token costs is measured apart, since sweeps have the machine's other work beside them: the stage `Pretrain`
+by both recipes in turn, on one thread. The interval is of the speed-up, by drawing the eight bases again (bootstrap); 0
+stands for draws in which today's recipe stays below the goal.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tests.bench.recipes import EARLIER_RECIPE, EARLIER_TOKENS
 SEEDS = tuple(range(400, 408))  # those of docs/stability.md, whose nano-s at 1/2 is today's recipe at its full budget
 BUDGETS = (750_000, 1_000_000, 1_500_000, 2_000_000, 2_500_000)
 TIMED_TOKENS = 150_000
+NUM_PARAMETERS = 122_816  # of nano-s
 RESAMPLES = 2000
 WORK = (
     "model=nano-s", "method=sft", "data.num_train=1024", "data_frac=0.5", "eval.split=validation",
@@ -50,7 +52,9 @@ def accuracies(folder: Path, name: str, tokens: int, *recipe: str, workers: int)
     records = [json.loads(path.read_bytes()) for path in study.rglob("record.json")]
     found = {row["seeds"]["pretrain_seed"]: row["scores"]["maj1@1"]["value"] for row in records}
     if sorted(found) != list(SEEDS) or len(records) != len(SEEDS):
-        raise RuntimeError(f"{study} holds {len(records)} records of the bases {sorted(found)}, not one of each of {SEEDS}")
+        raise RuntimeError(
+            f"{study} holds {len(records)} records of the bases {sorted(found)}, not one of each of {SEEDS}"
+        )
     print(f"{name}: mean {100 * statistics.mean(found.values()):.1f} %, {found}", flush=True)
     return found
 
@@ -105,7 +109,9 @@ def pretraining_costs(pairs: int) -> list[tuple[Cost, Cost]]:
             model = composed("model=nano-s", *recipe).model
             assert model.arch is not None
             assert model.pretrain is not None
-            stage = Pretrain(arch=model.arch, recipe=replace(model.pretrain, tokens=tokens), seed=SEEDS[0], corpus=corpus)
+            stage = Pretrain(
+                arch=model.arch, recipe=replace(model.pretrain, tokens=tokens), seed=SEEDS[0], corpus=corpus
+            )
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 run_stage(stage, out=Path(folder, "out"), inputs={corpus: text})
             return tokens
@@ -143,7 +149,9 @@ def measured(folder: Path, budgets: Sequence[int], workers: int, *, pairs: int) 
     if reached is None:
         raise RuntimeError(f"today's recipe stays below {wanted:.3f} at all budgets: {means}")
     costs = pretraining_costs(pairs)
-    a_token, earlier_a_token = (statistics.median(1 / cost.per_cpu_s for cost in side) for side in zip(*costs, strict=True))
+    a_token, earlier_a_token = (
+        statistics.median(1 / cost.per_cpu_s for cost in side) for side in zip(*costs, strict=True)
+    )
     ours, peer = a_token * reached, earlier_a_token * EARLIER_TOKENS
     low, high = (peer / (a_token * tokens) for tokens in reversed(interval(goal, curve)))
     points = ", ".join(f"{100 * accuracy:.1f} % at {tokens / 1e6:.2f}M" for tokens, accuracy in means)
@@ -155,9 +163,6 @@ def measured(folder: Path, budgets: Sequence[int], workers: int, *, pairs: int) 
         against=f"the recipe before 2026-11-28 on its {EARLIER_TOKENS / 1e6:.1f}M tokens, {100 * wanted:.1f} %",
         limit_is="products of matrices alone",
     )  # fmt: skip
-
-
-NUM_PARAMETERS = 122_816  # of nano-s
 
 
 if __name__ == "__main__":

@@ -104,7 +104,8 @@ class _Peak(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self.ended.wait(0.005):
+        started_s = time.monotonic()
+        while not self.ended.wait(min(0.1, max(0.005, (time.monotonic() - started_s) / 100))):  # looking costs time too
             try:
                 if self.status.with_name("cmdline").read_bytes() == self.command:
                     continue  # not yet the other program

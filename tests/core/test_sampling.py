@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+import weakref
 from collections import Counter
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import torch
 
 from rft.core.model import load_model
 from rft.core.sampling.base import Sampler, Solution, finish
-from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks
+from rft.core.sampling.ctranslate2_backend import ROWS, draw_blocks, quick_collections
 from rft.core.sampling.engines import Place, choose_engine, open_sampler
 from rft.core.sampling.torch_backend import choose, left_padded
 from rft.core.sampling.vllm_forms import head_size, vllm_refusal
@@ -256,3 +259,42 @@ def test_vllm_on_a_processor_takes_heads_of_known_sizes(
     assert head_size(tmp_path) == size
     assert vllm_refusal(size, device="cuda") is None
     assert (vllm_refusal(size, device="cpu") is None) == (size != 8)
+
+
+class _Circle:
+    """Garbage that only a collection finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def _nothing_frozen() -> Iterator[None]:
+    gc.unfreeze()
+    gc.disable()  # no collection that nobody asked for
+    yield
+    gc.enable()
+    gc.collect()
+    gc.freeze()  # as tests/conftest.py left it
+
+
+@pytest.mark.usefixtures("_nothing_frozen")
+def test_collections_while_a_model_is_converted_pass_over_what_was_there_and_only_for_that_long():
+    old = weakref.ref(_Circle())
+    with quick_collections():
+        new = weakref.ref(_Circle())
+        gc.collect()
+        assert new() is None
+        assert old() is not None
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert old() is None
+
+
+@pytest.mark.usefixtures("_nothing_frozen")
+def test_what_is_frozen_for_good_stays_frozen_through_a_conversion():
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with quick_collections():
+        pass
+    assert gc.get_freeze_count() == before

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +123,29 @@ def convert(model_folder: Path, out: Path, *, tokenizer: Tokenizer, threads: int
         )
     model = load_model(model_folder, device="cpu", dtype="float32").eval()
     try:
-        _converter(model_folder, model, tokenizer).convert(str(out), quantization=_stored_type(model_folder))
+        with quick_collections():
+            _converter(model_folder, model, tokenizer).convert(str(out), quantization=_stored_type(model_folder))
         _name_missing_tokens(out / "config.json")
         agreement = measure_agreement(out, model, tokenizer, context=context_of(model_folder), threads=threads)
     except (ValueError, NotImplementedError, AttributeError, KeyError) as error:  # some converters look for lost fields
         raise ValueError(f"CTranslate2 cannot convert {model_folder}: {error}; use sampling.engine=torch") from error
     (out / AGREEMENT_FILE).write_text(json.dumps(dataclasses.asdict(agreement)), encoding="utf-8")
     agreement.check(model_folder)
+
+
+@contextmanager
+def quick_collections() -> Iterator[None]:
+    """Collections of garbage pass over what is there already: the converter asks for one a layer, and each would walk through
+    all objects of the libraries that are loaded. Where some objects are frozen for good, nothing is changed, since thawing
+    would take them along."""
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _converter(model_folder: Path, model: Model, tokenizer: Tokenizer) -> Any:

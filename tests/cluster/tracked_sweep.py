@@ -8,7 +8,6 @@ What W&B's own reader (`wandb leet inspect`) finds is compared, without what tel
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from composing import TINY
+from wandb_offline import rows_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SWEEP = (
@@ -62,14 +62,6 @@ def shown(study: Path) -> dict[str, Shown]:
         assert run_id not in found, f"{run_id} has two folders"
         found[run_id] = _shown(rows_of(folder))
     return found
-
-
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    """What wandb's own reader finds in an offline run."""
-    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
-    places = {name: str(folder.parent / "read") for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR")}
-    out = subprocess.check_output(inspect, text=True, env={**os.environ, **places}, timeout=120)
-    return [json.loads(line) for line in out.splitlines()]
 
 
 def _shown(rows: list[dict[str, Any]]) -> Shown:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.cluster
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPREAD = "hydra.launcher.scheduling_strategy=SPREAD"
-SMALL = "hydra.launcher.resources={all: {memory_gb: 0.5}}"
+SMALL = "hydra.launcher.resources.all.memory_gb=0.5"
 
 
 def on_nodes(nodes: Engine) -> list[str]:
@@ -47,7 +47,7 @@ def test_a_stage_tells_of_the_machine_that_computed_it_and_not_of_the_sweeps(tmp
     """Stages are spread over two unlike nodes: processor, library and instruction set are those of one of them."""
     with ray_cluster(1) as nodes:
         nodes.order("add " + json.dumps({"num_cpus": 1, "env_vars": other_machine(tmp_path / "other")}))
-        words = ["-m", *TINY, "study_name=s", "method=sft", "hydra/launcher=dag_ray", *on_nodes(nodes), SPREAD]
+        words = ["-m", *TINY, "study_name=s", "method=sft", "+cluster=ray", *on_nodes(nodes), SPREAD]
         run = f"import sys; sys.path[:0] = [{str(REPOSITORY)!r}]; from rft.run import main; main()"
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # a worker would get it
         subprocess.run([nodes.python, "-c", run, *words], cwd=tmp_path, env=clean, check=True, timeout=2 * PATIENCE_S)

@@ -24,8 +24,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
     """The study on local processes and on Ray, each with a store of its own, by one Python."""
     folder = tmp_path_factory.mktemp("same-on-ray")
     with ray_cluster(3) as nodes:
-        asked = "hydra.launcher.resources={all: {cpus: 1, memory_gb: 0.5}}"
-        words = (f"hydra.launcher.address='{nodes.arguments[-1]}'", asked, *CELLS, *OFFLINE)
+        asked = ("+cluster=ray", "hydra.launcher.resources.all.memory_gb=0.5")
+        words = (f"hydra.launcher.address='{nodes.arguments[-1]}'", *asked, *CELLS, *OFFLINE)
         by_ray = run_tiny(folder / "ray", "dag_ray", *words, python=nodes.python)
         here = ("hydra.launcher.workers=1", *CELLS, *OFFLINE)
         yield run_tiny(folder / "local", "dag_local", *here, python=nodes.python), by_ray

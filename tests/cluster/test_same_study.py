@@ -35,7 +35,12 @@ def both(slurm: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 
 def test_records_and_rows_are_equal_cost_and_provenance_aside(both: tuple[Path, Path]):
     found = differences(*both)
-    allowed = (f"{RECORD_FILE} cost", f"{RECORD_FILE} provenance", "curve.jsonl.gz [].elapsed_s", "curve.jsonl [].elapsed_s")
+    allowed = (
+        f"{RECORD_FILE} cost",
+        f"{RECORD_FILE} provenance",
+        "curve.jsonl.gz [].elapsed_s",
+        "curve.jsonl [].elapsed_s",
+    )
     assert {key: one.example for key, one in found.items() if not key.startswith(allowed)} == {}
 
 

@@ -26,7 +26,7 @@ SETTINGS = {
     "joblib": ["hydra.launcher.n_jobs=2"],
     "submitit_local": ["hydra.launcher.timeout_min=20"],
     "submitit_slurm": ["hydra.launcher.timeout_min=20", "hydra.launcher.mem_gb=1"],
-    "ray": [],
+    "ray": ["hydra.launcher.ray.init.address=local"],  # of itself it takes a cluster that it finds
 }
 
 
@@ -39,7 +39,12 @@ def test_two_cells_compute_each_stage_once(launcher: str, tmp_path: Path, reques
         pytest.skip("no environment with Ray: `make test-cluster` makes it")
     sweep = ["-m", *TINY, f"hydra/launcher={launcher}", *SETTINGS[launcher], "study_name=s", "data_frac=0.5,1"]
     command = [str(RAY_PYTHON) if launcher == "ray" else sys.executable, "-m", "rft.run", *sweep, "method=sft"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{FOLDER}"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{FOLDER}",
+        "RAY_worker_niceness": "0",  # of itself 15: on a machine with other work they would never end
+    }
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=4 * PATIENCE_S)
     outputs = tmp_path / "multirun_outputs"
     assert len(list((outputs / "s").glob(f"*/{RECORD_FILE}"))) == 2

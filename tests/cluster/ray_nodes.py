@@ -1,6 +1,6 @@
 """A Ray cluster of several nodes on this machine, for tests: each node has a raylet and processes of its own.
 
-python tests/cluster/ray_nodes.py 3            # the address; then lines: `kill` ends the last node, `end` or no more lines all
+python tests/cluster/ray_nodes.py 3            # the address; then takes lines: `kill` ends the last node, `end` all
 python tests/cluster/ray_nodes.py 1 --head '{"num_cpus": 0}'       # `add {"num_cpus": 2}` puts one up, with what Ray takes
 """
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.conftest import PATIENCE_S, Engine, lines, wait_until
+from cluster.conftest import HERE, PATIENCE_S, RAY_PYTHON, Engine, lines, wait_until
 
 from rft.cli.stop import stop
+from rft.infra.driver import read
 
 pytestmark = pytest.mark.cluster
 
@@ -36,16 +39,15 @@ def test_every_stage_runs_once_and_a_failure_stops_only_what_rests_on_it(ray_nod
 
 def test_stages_of_a_lost_node_are_run_again(ray_nodes: Engine, tmp_path: Path):
     sweep = ray_nodes.start(tmp_path, "--seconds", "8")
-    wait_until(lambda: wide_begun(tmp_path) >= 3)  # all nodes have one
+    wait_until(lambda: wide_begun(tmp_path) >= 3)  # unless the machine is slow, all nodes have one
     ray_nodes.order("kill")
     assert ray_nodes.results(sweep, tmp_path) == DONE
     assert lines(tmp_path / "computed.txt") == ALL
-    assert len(lines(tmp_path / "begun.txt")) == len(ALL) + 1  # nothing twice but what was killed
+    # nothing twice but what was killed, which on a slow machine had not begun
+    assert sum((Counter(lines(tmp_path / "begun.txt")) - Counter(ALL)).values()) <= 1
 
 
 def test_a_killed_worker_costs_its_stage_alone(ray_nodes: Engine, tmp_path: Path):
-    import os
-
     sweep = ray_nodes.start(tmp_path, "--seconds", "5")
     wait_until(lambda: wide_begun(tmp_path) >= 1)
     begun = [line for line in (tmp_path / "begun.txt").read_text().splitlines() if line.startswith("wide")]
@@ -68,6 +70,26 @@ def test_a_killed_driver_and_a_stopped_one_are_gone_on_with(ray_nodes: Engine, t
     assert again.wait(timeout=30) != 0
     assert {one for one, _ in ray_nodes.run(tmp_path).values()} == {"done"}
     assert lines(tmp_path / "computed.txt") == ALL
+
+
+def test_ctrl_c_of_a_terminal_ends_a_sweep_on_a_ray_of_its_own_and_it_is_gone_on_with(tmp_path: Path):
+    """A terminal sends it to every process of the group, those of Ray included."""
+    if not RAY_PYTHON.exists():
+        pytest.skip("no environment with Ray: `make test-cluster` makes it")
+    command = [str(RAY_PYTHON), str(HERE / "stub_sweep.py"), "ray", str(tmp_path), "--seconds", "20"]
+    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_until(lambda: wide_begun(tmp_path) >= 1)
+        os.killpg(sweep.pid, signal.SIGINT)
+        assert sweep.wait(timeout=60) != 0
+        assert read(tmp_path / "study").how == "stopped"  # type: ignore[union-attr]
+        before = lines(tmp_path / "computed.txt")
+        assert before == ["first"]
+        assert {one for one, _ in Engine("ray", str(RAY_PYTHON)).run(tmp_path).values()} == {"done"}
+        assert lines(tmp_path / "computed.txt") == ALL
+    finally:
+        if sweep.poll() is None:
+            os.killpg(sweep.pid, signal.SIGKILL)
 
 
 def own_checkout(folder: Path) -> str:

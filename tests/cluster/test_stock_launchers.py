@@ -1,6 +1,6 @@
 """Launchers of others, which know no graph: cells share their stages through the store's locks, each computed once.
 
-`make test-cluster` puts those that are not in the environment into .stock-launchers; RFT_STOCK_LAUNCHERS names another folder:
+`make test-cluster` puts what the environment lacks into .stock-launchers; RFT_STOCK_LAUNCHERS names another folder:
 pip install --no-deps --target FOLDER hydra-submitit-launcher hydra-ray-launcher
 """
 
@@ -26,7 +26,7 @@ SETTINGS = {
     "joblib": ["hydra.launcher.n_jobs=2"],
     "submitit_local": ["hydra.launcher.timeout_min=20"],
     "submitit_slurm": ["hydra.launcher.timeout_min=20", "hydra.launcher.mem_gb=1"],
-    "ray": [],
+    "ray": ["hydra.launcher.ray.init.address=local"],  # of itself it takes a cluster that it finds
 }
 
 
@@ -39,8 +39,13 @@ def test_two_cells_compute_each_stage_once(launcher: str, tmp_path: Path, reques
         pytest.skip("no environment with Ray: `make test-cluster` makes it")
     sweep = ["-m", *TINY, f"hydra/launcher={launcher}", *SETTINGS[launcher], "study_name=s", "data_frac=0.5,1"]
     command = [str(RAY_PYTHON) if launcher == "ray" else sys.executable, "-m", "rft.run", *sweep, "method=sft"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{FOLDER}"}
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=2 * PATIENCE_S)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{FOLDER}",
+        "RAY_worker_niceness": "0",  # of itself 15: on a machine with other work they would never end
+    }
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=4 * PATIENCE_S)
     outputs = tmp_path / "multirun_outputs"
     assert len(list((outputs / "s").glob(f"*/{RECORD_FILE}"))) == 2
     computed = [(row["name"], row["key"]) for row in read_jsonl(outputs / ".store/timings.jsonl")]

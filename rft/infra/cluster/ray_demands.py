@@ -55,7 +55,7 @@ class Demands:
         self._since.update(dict.fromkeys(unmet, self._clock()))
 
     def hopeless(self, waiting: Collection[Resources], nodes: Sequence[Node]) -> dict[Resources, str]:
-        """What no node has been able to hold for LOST_S seconds, and why to give it up; nothing where nodes are waited for."""
+        """What no node could hold for LOST_S seconds, and why to give it up; nothing where nodes are waited for."""
         now_s = self._clock()
         for asked in list(self._since):
             if asked not in waiting or self._held(asked, nodes):

@@ -65,14 +65,15 @@ class _View:
         if known is not None:
             return known
         value = getattr(target, name)
+        kind: Any = type(value)
         role = self._role or spec.role
-        if _holds_values(type(value)):
+        if _holds_values(kind):
             inner = None if role is Role.result else role
             value = _views(value, self._reading, f"{prefix}{name}.", inner)
             self._cache[name] = value
         elif role is Role.result:
             if not _stood_before(type(target), name, value):
-                self._reading.setting[prefix + name] = value if type(value) in _ATOMS else plain_value(value)
+                self._reading.setting[prefix + name] = value if kind in _ATOMS else plain_value(value)
         elif role is Role.seed and value is not None:
             self._reading.seeds[name] = value
         return value

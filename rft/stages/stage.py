@@ -266,11 +266,12 @@ def _plain(value: Any) -> Any:
 
 
 def _is_part(value: Any) -> bool:
-    return _is_kind_of_part(type(value))
+    kind: Any = type(value)
+    return _is_kind_of_part(kind)
 
 
 @functools.cache
-def _is_kind_of_part(kind: type) -> bool:
+def _is_kind_of_part(kind: Any) -> bool:
     return dataclasses.is_dataclass(kind)
 
 

@@ -63,6 +63,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)  # as stages compute
     rate = matmul_flops(**SHAPE)
     with code_before(RECIPE_COMMIT) as before:
         flops: dict[str, float] = {}

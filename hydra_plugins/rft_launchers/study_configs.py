@@ -103,10 +103,11 @@ class StudyConfigs:
         return (free, tuple(rest)) if others.isdisjoint(free) else ({}, tuple(job))
 
     def _free_key(self, text: str) -> str | None:
-        """The key that an override sets, where that is free."""
+        """The key that an override sets, where that is free. A value made of another key's is none: it is each job's own."""
         if text not in self._keys:
             key = text.partition("=")[0]
-            self._keys[text] = key if key in FREE and self.composer.is_plain(text) else None
+            is_free = key in FREE and self.composer.is_plain(text) and not _follows(text)
+            self._keys[text] = key if is_free else None
         return self._keys[text]
 
     def _typed(self, key: str, text: str) -> Any:

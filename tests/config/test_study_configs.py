@@ -64,6 +64,21 @@ def test_a_copy_shares_its_parts_and_its_sources_are_looked_up_once():
         assert set(resolver.resolve(more).engines) == {"nano-s"}
 
 
+@pytest.mark.parametrize(
+    ("axes", "key", "values"),
+    [
+        ((["data_seed=0", "data_seed=${seed}"], ["seed=1", "seed=2", "seed=3"]), "data_seed", [0, 0, 0, 1, 2, 3]),
+        ((["seed=1", "seed=2", "seed=3"], ["data_seed=0", "data_seed=${seed}"]), "data_seed", [0, 1, 0, 2, 0, 3]),
+        ((["sample_seed=7", "sample_seed=${k}"], ["k=4", "k=8"]), "sample_seed", [7, 7, 4, 8]),
+    ],
+)
+def test_a_free_value_made_of_another_is_each_jobs_own(axes: tuple[list[str], ...], key: str, values: list[int]):
+    """Beside jobs that have a plain value there: the first of these makes the template of all."""
+    with configs_of() as configs:
+        found = [configs.of(["model=nano-xs", "method=sft", *job]) for job in itertools.product(*axes)]
+    assert [getattr(one, key) for one in found] == values
+
+
 def test_values_that_follow_from_others_follow_in_every_job():
     with configs_of() as configs:
         linked = ["+study=claims"]  # its file says seed: ${pretrain_seed}

@@ -31,9 +31,8 @@ class DagRayConfig:
     custom: dict[str, float] = field(default_factory=dict)  # Ray's own named resources, asked for by every stage
     max_retries: int = 5  # of a stage whose node or process is lost
     scheduling_strategy: str = "DEFAULT"  # or SPREAD
-    wait_for_nodes: bool = (
-        False  # let stages that no node can hold wait for one that joins; false: an error at the start
-    )
+    # Let stages that no node can hold wait for one that joins; false: an error at the start
+    wait_for_nodes: bool = False
     ship_code: bool = False  # as Ray's runtime_env; otherwise nodes find it on the shared disk or have it installed
 
 

@@ -51,7 +51,9 @@ class StudyConfigs:
 
     @cached_property
     def _schema(self) -> DictConfig:
-        """Holds one value at a time, to type it: making it takes longer than planning several jobs."""
+        """Types plain values, and keeps the last one of each key: making it takes longer than planning several jobs. No value
+        made of another key may come here, which would take what an earlier job left.
+        """
         from rft.config import StudyConfig
 
         return OmegaConf.structured(StudyConfig)

@@ -65,10 +65,8 @@ class Memo:
         self._kept: dict[int, Any] = {}  # objects that stand for themselves, so that their ids stay theirs
         self._one_of: dict[Hashable, Any] = {}
         self._once: dict[Hashable, Any] = {}
-        self._latest: tuple[Any, dict[str, Hashable]] = (
-            None,
-            {},
-        )  # a configuration, and what stands for each of its keys
+        # A configuration, and what stands for each of its keys
+        self._latest: tuple[Any, dict[str, Hashable]] = (None, {})
 
     def found(self, step: Callable[..., R], p: Plans, *args: Any, **said: Any) -> Found[R]:
         """The step's result with what it read: known, or found now."""

@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from rft.infra.cluster.resources import Resources, ResourceTable
 from rft.infra.graph import Task, priorities
 
-WORTH_S = (
-    30.0  # of work in a job, beside which its start (a look of the queue, two Pythons, the libraries) counts little
-)
+# Of work in a job, beside which its start (a look at the queue, two Pythons, the libraries) counts little
+WORTH_S = 30.0
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from rft.config import SEEDS, DataKind, ModelConfig, StudyConfig
@@ -22,9 +22,11 @@ from rft.config.reading import Reading, unnoted, watched
 from rft.infra.digest import digest
 from rft.plan.method import METHODS, Trained
 from rft.plan.planner import Planner
+from rft.plan.replicates import Copies, Replicates
 from rft.plan.sharing import Memo
 from rft.plan.sources import Sources, filled_in, without_seeds
 from rft.plan.told import told
+from rft.registry import foreign_source
 from rft.stages.evaluate import Evaluate
 from rft.stages.loss import Loss
 from rft.stages.pretrain import Pretrain
@@ -147,12 +149,23 @@ class CellPlan:
 
 
 @dataclass(frozen=True)
+class _Planned:
+    """What planning makes of a configuration."""
+
+    stages: CellStages
+    setting: dict[str, Any]  # of CellPlan, as the next
+    seeds: dict[str, int]
+    sets: tuple[FurtherSet, ...]
+
+
+@dataclass(frozen=True)
 class _Alike:
-    """What cells that differ in their seeds alone have in common, beside stages."""
+    """What cells that differ in their seeds alone have in common."""
 
     names: Mapping[str, str]  # of CellPlan
     told: tuple[str, ...]
     valued: tuple[str, ...]  # keys of the top level that are unused if they are not read
+    replicates: Replicates[_Planned] = field(default_factory=Replicates)
 
     @staticmethod
     def of(cfg: StudyConfig, sources: Sources) -> _Alike:
@@ -170,9 +183,12 @@ def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> Cel
     memo = memo or Memo()
     full = filled_in(cfg, sources, memo=memo)
     alike = memo.once("alike", (sources, *without_seeds(full)), lambda: _Alike.of(full, sources))
-    p = Planner(watched(full, Reading()), sources, memo=memo)
-    found = memo.found(_stages, p)
-    stages, reading = found.value, found.reading
+    alone = partial(_planned, sources=sources, memo=memo)
+    if foreign_source(METHODS[full.method].__module__) is None:
+        planned = alike.replicates.planned(full, alone=alone, copies=memo.once("copies", (), Copies))
+    else:
+        planned = alone(full)
+    stages, reading = planned.stages, Reading(planned.setting, planned.seeds)
     key = memo.key([stage.key for stage in stages.targets], reading)
     facts = memo.once("facts", (full.model, stages.base), lambda: _model_facts(full.model, stages.base))
     return CellPlan(
@@ -184,9 +200,17 @@ def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> Cel
         unused=_unused(alike.valued, full, reading),
         read=stages,
         model_facts=facts,
-        sets=tuple(_further_set(name, full, p, stages.trained) for name in sorted(full.eval_sets)),
+        sets=planned.sets,
         told=alike.told,
     )
+
+
+def _planned(full: StudyConfig, *, sources: Sources, memo: Memo) -> _Planned:
+    """The stages of a cell and of its further test sets; `full` with its defaults filled in."""
+    p = Planner(watched(full, Reading()), sources, memo=memo)
+    found = memo.found(_stages, p)
+    sets = tuple(_further_set(name, full, p, found.value.trained) for name in sorted(full.eval_sets))
+    return _Planned(found.value, found.reading.setting, found.reading.seeds, sets)
 
 
 def _stages(p: Planner) -> CellStages:

@@ -68,8 +68,12 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 
 def key_of(head: Sequence[Any], texts: Mapping[str, str]) -> str:
     """The digest of [*head, fields], from the texts of the fields."""
-    text = f"[{','.join(map(text_of, head))},{texts_joined(texts)}]"
-    return digest_of(text)
+    return digest_of(text_behind(head, texts))
+
+
+def text_behind(head: Sequence[Any], texts: Mapping[str, str]) -> str:
+    """The text of [*head, fields], from the texts of the fields."""
+    return f"[{','.join(map(text_of, head))},{texts_joined(texts)}]"
 
 
 def digest_of(text: str) -> str:

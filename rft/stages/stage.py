@@ -36,7 +36,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -47,7 +47,7 @@ from rft.infra.digest import digest
 from rft.infra.resume import ResumePoints
 from rft.infra.stage_store import StageStore
 from rft.registry import foreign_source
-from rft.stages.identity import NotPlainError, key_of, text_of, texts_joined
+from rft.stages.identity import NotPlainError, digest_of, key_of, text_behind, text_of, texts_joined
 
 if TYPE_CHECKING:
     from rft.core.sampling.held import HeldSampler
@@ -166,25 +166,11 @@ class Stage(Generic[R]):
         return digest([*self._head(), left])
 
     def variants(self, changes: Iterable[Mapping[str, Any]]) -> Iterator[Self]:
-        """Copies with other values of fields that hold no stages, at a fifth of the price of new stages: a pool has many
-        shards that differ in their place alone.
-        """
-        try:
-            head, texts, kind = self._head(), _texts(self), type(self)
-        except NotPlainError:
-            yield from (dataclasses.replace(self, **values) for values in changes)
-            return
-        kept = [(name, getattr(self, name)) for name in _all_fields(kind)]
+        """Copies with other values of fields that hold no stages: a pool has many shards that differ in their place alone."""
+        twins: Twins[Self] | None = None
         for values in changes:
-            twin = object.__new__(kind)
-            own = {name: _text(value) for name, value in values.items() if name in texts}
-            new = {**values, "key": key_of(head, {**texts, **own})}
-            for (
-                name,
-                value,
-            ) in kept:  # one after the other, as a constructor does: so that twins share their table of names
-                object.__setattr__(twin, name, new.get(name, value))
-            yield twin
+            twins = twins or Twins(self, tuple(values))
+            yield twins.of(values)
 
     def run(self, work: StageContext) -> Done:
         """Compute into `work.out`. Raises ValueError for what the user gave, RuntimeError for what went wrong."""
@@ -210,6 +196,47 @@ class Stage(Generic[R]):
 
     def _values(self) -> Iterator[Any]:
         return (getattr(self, name) for name, _ in _identity_fields(type(self)))
+
+
+S = TypeVar("S", bound=Stage[Any])
+
+
+class Twins(Generic[S]):
+    """Copies of a stage with other values of some fields, at a tenth of the price of new stages.
+
+    twins = Twins(shard, ("block", "label"))
+    twins.of({"block": (256, 512), "label": "..."})      # has the key that a new stage with these values has
+    """
+
+    def __init__(self, stage: S, names: Collection[str]) -> None:
+        """`names`: of the fields that change; where these hold stages, `inputs` is among them."""
+        self._stage = stage
+        self._kept = [(name, getattr(stage, name)) for name in _all_fields(type(stage))]
+        left_out = dict(_identity_fields(type(stage)))
+        self._changing = sorted(set(names) & set(left_out))
+        self._left_out = [(name, left_out[name]) for name in self._changing if left_out[name] is not NEVER]
+        self._form = self._form_of(left_out)
+
+    def of(self, changes: Mapping[str, Any]) -> S:
+        """The copy; `changes`: the new values by name."""
+        form = self._form
+        if form is None or any(changes[name] == value for name, value in self._left_out):
+            return dataclasses.replace(self._stage, **{name: one for name, one in changes.items() if name != "inputs"})
+        new = {**changes, "key": digest_of(form % tuple([_text(changes[name]) for name in self._changing]))}
+        twin = object.__new__(type(self._stage))
+        for name, value in self._kept:  # one after the other, as a constructor does: twins share their table of names
+            object.__setattr__(twin, name, new.get(name, value))
+        return twin
+
+    def _form_of(self, left_out: Mapping[str, Any]) -> str | None:
+        """The text behind the key, with a place for each changing field; None where the long way writes it."""
+        stage, place = self._stage, "\0"  # which no such text holds
+        try:
+            texts = {name: _text(one) for name, end in left_out.items() if (one := getattr(stage, name)) != end}
+            form = text_behind(stage._head(), {**texts, **dict.fromkeys(self._changing, place)})
+        except NotPlainError:
+            return None
+        return form.replace("%", "%%").replace(place, "%s")
 
 
 _fields: dict[Any, tuple[tuple[str, Any], ...]] = {}  # by class

@@ -81,7 +81,7 @@ class StudyConfigs:
         config = self._with_shared_parts(_typed_long(composed))
         own = OmegaConf.to_container(self.composer.unfinished(job), resolve=False)
         assert isinstance(own, dict)
-        made = any(_follows(value) for key, value in own.items() if key != "hydra") or any(map(_follows, job))
+        made = any(_follows(value) for key, value in own.items() if key != "hydra") or any(map(self._refers, job))
         return _Template(config, not made, {_without_seeds(config)})
 
     def _with_shared_parts(self, config: StudyConfig) -> StudyConfig:
@@ -108,9 +108,13 @@ class StudyConfigs:
         """The key that an override sets, where that is free. A value made of another key's is none: it is each job's own."""
         if text not in self._keys:
             key = text.partition("=")[0]
-            is_free = key in FREE and self.composer.is_plain(text) and not _follows(text)
+            is_free = key in FREE and self.composer.is_plain(text) and not self._refers(text)
             self._keys[text] = key if is_free else None
         return self._keys[text]
+
+    def _refers(self, text: str) -> bool:
+        """Whether an override's value is made of another key's. By what it sets: Hydra's sweepers escape the braces in the text."""
+        return _follows(self.composer.value(text))
 
     def _typed(self, key: str, text: str) -> Any:
         """The value as the schema has it; _NOT_TYPED where it does not fit, so that Hydra may say why."""

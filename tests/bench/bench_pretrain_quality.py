@@ -51,9 +51,11 @@ def accuracies(folder: Path, name: str, tokens: int, *recipe: str, workers: int)
     of_command(python("-m", "rft.run", "-m", *places, *launcher, *WORK, f"pretrain_tokens={tokens}", *recipe))
     records = [json.loads(path.read_bytes()) for path in study.rglob("record.json")]
     found = {row["seeds"]["pretrain_seed"]: row["scores"]["maj1@1"]["value"] for row in records}
-    if sorted(found) != list(SEEDS) or len(records) != len(SEEDS):
+    mixed = [row["cell_id"] for row in records if len(set(row["seeds"].values())) > 1]
+    if sorted(found) != list(SEEDS) or len(records) != len(SEEDS) or mixed:
         raise RuntimeError(
-            f"{study} holds {len(records)} records of the bases {sorted(found)}, not one of each of {SEEDS}"
+            f"{study} holds {len(records)} records of the bases {sorted(found)}, not one of each of {SEEDS}, or records of "
+            f"several seeds each: {mixed}"
         )
     print(f"{name}: mean {100 * statistics.mean(found.values()):.1f} %, {found}", flush=True)
     return found

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 import pytest
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 
@@ -77,6 +79,58 @@ def test_a_free_value_made_of_another_is_each_jobs_own(axes: tuple[list[str], ..
     with configs_of() as configs:
         found = [configs.of(["model=nano-xs", "method=sft", *job]) for job in itertools.product(*axes)]
     assert [getattr(one, key) for one in found] == values
+
+
+def jobs_of(configs: StudyConfigs, *words: str) -> list[list[str]]:
+    """The jobs of a command line's sweep, in the words in which Hydra's sweeper hands them to a launcher."""
+    parsed = OverridesParser.create(config_loader=configs.composer.loader).parse_overrides(list(words))
+    return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+REFERRING = (
+    ("seed=${pretrain_seed}", "pretrain_seed=401,402,403,404"),
+    ("data_seed=0,${seed}", "seed=1,2,3"),
+    ("train_seed=1${seed}", "seed=1,2,3", "k=4,8"),
+    ("sample_seed=${k}", "k=4,8,16", "method=rft"),
+    ("train.max_steps=${k}", "k=4,8,16", "method=rft"),
+    ("data.num_train='${oc.decode:\"10${k}\"}'", "k=4,8,16", "method=rft"),
+    ("union=[nano-s,nano-xs]", "sample_seed=${seed},5", "seed=1,2,3", "method=rft"),
+    ("select.cap=${k},3", "k=4,8", "seed=1,2", "method=rft"),
+)
+
+
+@pytest.mark.parametrize("words", [order for words in REFERRING for order in (words, words[::-1])])
+def test_jobs_of_a_sweep_whose_values_refer_to_others_are_what_hydra_makes_of_them(words: tuple[str, ...]):
+    """The sweeper escapes braces outside of quotes (`seed=$\\{pretrain_seed\\}`): a reference is not seen by its text."""
+    with configs_of() as configs:
+        jobs = jobs_of(configs, "model=nano-xs", "study_name=s", *words)
+        assert any("$" in word for job in jobs for word in job)
+        assert [configs.of(job) for job in jobs] == [_as_hydra_has_it(configs.composer, job) for job in jobs]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_sweeps_are_what_hydra_makes_of_them(seed: int):
+    rng = random.Random(seed)
+    axes = (
+        "seed=1,2,3",
+        "pretrain_seed=4,${seed}",
+        "data_seed=${seed}",
+        "k=4,8",
+        "train_seed=${k},5",
+        "data_frac=0.5,1",
+    )
+    axes += (
+        "train.max_steps=${k}",
+        "model=nano-xs,nano-s",
+        "method=sft,rft",
+        "train.epochs=2,${k}",
+        "temperature=0.9,1",
+    )
+    with configs_of() as configs:
+        for _ in range(3):
+            jobs = jobs_of(configs, "study_name=s", *rng.sample(axes, 6))
+            for job in rng.sample(jobs, min(len(jobs), 12)):
+                assert configs.of(job) == _as_hydra_has_it(configs.composer, job), job
 
 
 def test_values_that_follow_from_others_follow_in_every_job():

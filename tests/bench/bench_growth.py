@@ -104,7 +104,7 @@ def axes() -> tuple[Axis, ...]:
             draws, selected(problems=50, draws=draws))),
         Axis("problems", "questions", "selecting from 30 solutions each", (50, 150, 450, 1350), lambda problems: (
             problems, selected(problems=problems, draws=30))),
-        Axis("cells", "jobs", "planning", (4, 16, 64), cells),
+        Axis("cells", "jobs", "planning", (16, 64, 256, 760), cells),
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@
 Eight bases of nano-s, each with a corpus, data and training seed of its own, SFT on 512 problems, greedy answers to 1,024
 validation problems: sweeps of the program, in FOLDER, so that a run that was stopped goes on there. The goal is the mean
 accuracy of the earlier recipe at its full budget. Today's recipe is tried at one budget after another, each with the learning
-rate decaying over it, until its mean is no lower; between the last two budgets accuracy is taken as linear in the logarithm
-of tokens. What a token costs is measured apart, since sweeps have the machine's other work beside them: the stage `Pretrain`
+rate decaying over it, until its mean is no lower, and at the next one; between two budgets accuracy is taken as linear in the
+logarithm of tokens. What a token costs is measured apart, since sweeps have the machine's other work beside them: the stage `Pretrain`
 by both recipes in turn, on one thread. The interval is of the speed-up, by drawing the eight bases again (bootstrap); 0
 stands for draws in which today's recipe stays below the goal.
 """
@@ -142,10 +142,12 @@ def measured(folder: Path, budgets: Sequence[int], workers: int, *, pairs: int) 
     goal = accuracies(folder, f"earlier-{EARLIER_TOKENS}", EARLIER_TOKENS, *EARLIER_RECIPE, workers=workers)
     wanted = statistics.mean(goal.values())
     curve: dict[int, Accuracies] = {}
+    reaches = False
     for tokens in budgets:
         curve[tokens] = accuracies(folder, f"today-{tokens}", tokens, workers=workers)
-        if statistics.mean(curve[tokens].values()) >= wanted:
-            break
+        if reaches and statistics.mean(curve[tokens].values()) >= wanted:
+            break  # one budget further, so that draws of worse bases reach it too
+        reaches = statistics.mean(curve[tokens].values()) >= wanted
     means = [(tokens, statistics.mean(found.values())) for tokens, found in curve.items()]
     reached = crossing(means, wanted)
     if reached is None:

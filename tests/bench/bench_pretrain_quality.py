@@ -6,9 +6,9 @@ Eight bases of nano-s, each with a corpus, data and training seed of its own, SF
 validation problems: sweeps of the program, in FOLDER, so that a run that was stopped goes on there. The goal is the mean
 accuracy of the earlier recipe at its full budget. Today's recipe is tried at one budget after another, each with the learning
 rate decaying over it, until its mean is no lower, and at the next one; between two budgets accuracy is taken as linear in the
-logarithm of tokens. What a token costs is measured apart, since sweeps have the machine's other work beside them: the stage `Pretrain`
-by both recipes in turn, on one thread. The interval is of the speed-up, by drawing the eight bases again (bootstrap); 0
-stands for draws in which today's recipe stays below the goal.
+logarithm of tokens. What a token costs is measured apart, since sweeps have the machine's other work beside them: the
+stage `Pretrain` by both recipes in turn, on one thread. The interval is of the speed-up, by drawing the eight bases again
+(bootstrap); 0 stands for draws in which today's recipe stays below the goal.
 """
 
 from __future__ import annotations

@@ -165,13 +165,21 @@ class _Alike:
     names: Mapping[str, str]  # of CellPlan
     told: tuple[str, ...]
     valued: tuple[str, ...]  # keys of the top level that are unused if they are not read
+    names_plugin: bool  # whether a user's own method plans, or may: nothing says what it does with a seed
     replicates: Replicates[_Planned] = field(default_factory=Replicates)
 
     @staticmethod
     def of(cfg: StudyConfig, sources: Sources) -> _Alike:
         """That of a cell; `cfg` with its defaults filled in."""
         names = {"model": cfg.model.name, "data": cfg.data.name, "method": METHODS[cfg.method].title}
-        return _Alike(names, told=tuple(told(cfg, sources)), valued=tuple(_valued(cfg)))
+        return _Alike(names, tuple(told(cfg, sources)), valued=tuple(_valued(cfg)), names_plugin=_names_plugin(cfg))
+
+
+def _names_plugin(cfg: StudyConfig) -> bool:
+    """Whether the cell's method is a user's own, or an option of any method names one (`methods.sft_matched.to`)."""
+    own = {name for name, method in METHODS.items() if foreign_source(method.__module__) is not None}
+    named = (value for options in cfg.methods.values() for value in vars(options).values())
+    return cfg.method in own or any(isinstance(value, str) and value in own for value in named)
 
 
 def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> CellPlan:
@@ -184,10 +192,10 @@ def plan(cfg: StudyConfig, sources: Sources, *, memo: Memo | None = None) -> Cel
     full = filled_in(cfg, sources, memo=memo)
     alike = memo.once("alike", (sources, *without_seeds(full)), lambda: _Alike.of(full, sources))
     alone = partial(_planned, sources=sources, memo=memo)
-    if foreign_source(METHODS[full.method].__module__) is None:
-        planned = alike.replicates.planned(full, alone=alone, copies=memo.once("copies", (), Copies))
-    else:
+    if alike.names_plugin:
         planned = alone(full)
+    else:
+        planned = alike.replicates.planned(full, alone=alone, copies=memo.once("copies", (), Copies))
     stages, reading = planned.stages, Reading(planned.setting, planned.seeds)
     key = memo.key([stage.key for stage in stages.targets], reading)
     facts = memo.once("facts", (full.model, stages.base), lambda: _model_facts(full.model, stages.base))

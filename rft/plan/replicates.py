@@ -85,14 +85,14 @@ def _replacing(pattern: Values, seeds: Values) -> dict[int, int]:
 def _template(
     cfg: StudyConfig, pattern: Values, known: Mapping[Values, T], *, alone: Callable[[StudyConfig], T], copies: Copies
 ) -> T | None:
-    """The plan with placeholders; None where it does not give back what is known."""
+    """The plan with placeholders; None where it does not give back what is known, or fails where cells did not."""
     marks = {name: PLACEHOLDERS[place - 1] for name, place in zip(VARIED, pattern, strict=True) if place and place > 0}
     try:
         template = alone(cfg.with_values(**marks))
-    except (ValueError, LookupError, ArithmeticError):  # to the method a placeholder is no seed
+        again = ((copies.of(template, _replacing(pattern, seeds)), planned) for seeds, planned in known.items())
+        return template if all(alike(one, planned, seen=set()) for one, planned in again) else None
+    except Exception:  # a placeholder that is no seed to the method, a plan deeper than copies can follow
         return None
-    again = ((copies.of(template, _replacing(pattern, seeds)), planned) for seeds, planned in known.items())
-    return template if all(alike(one, planned, seen=set()) for one, planned in again) else None
 
 
 def alike(one: Any, other: Any, *, seen: set[tuple[int, int]]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from rft.stages.finetune import Finetune
 from rft.stages.stage import Stage, Twins
 
 METHOD_NAMES = sorted(METHODS)
+LAST_POOLS = "methods.expert_iteration.pools=last"
 SEED_LINES = (
     {"seed": "{0}"},
     {"seed": "{0}", "pretrain_seed": "{1}"},
@@ -211,24 +213,44 @@ def test_a_constant_that_equals_a_placeholder_is_no_seed():
     assert together == alone
 
 
-def test_a_users_own_method_is_planned_the_long_way(early: list[bool], monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("method", ["own_sft", "sft_matched"])
+def test_a_users_own_method_is_planned_the_long_way(method: str, early: list[bool], monkeypatch: pytest.MonkeyPatch):
+    """Also where another method's option names it."""
+
     class Own(Sft):
-        """Trains otherwise on large seeds, which no replicate before showed."""
+        """Trains otherwise on small seeds, which no replicate before showed."""
 
         def plan(self, p: Any) -> Trained:
-            with_k = p.cfg.k if p.cfg.seed > 9 else None
+            assert p.train_seed < 100, "a placeholder"
+            epochs = p.cfg.k if p.train_seed < 10 else None
             planned = super().plan(p)
-            return planned if with_k is None else dataclasses.replace(planned, earlier=(planned.weights,))
+            return planned if epochs is None else dataclasses.replace(planned, steps_of=(planned.trainset,) * 2)
 
     monkeypatch.setitem(METHODS._things, "own_sft", Own)
     resolver, memo = Resolver(), Memo()
     with configs_of() as configs:
-        base = configs.of(["method=sft", "study_name=s"])
-    cells = [
-        plan(base.with_values(method="own_sft", seed=seed), resolver.resolve(base), memo=memo) for seed in range(1, 13)
-    ]
-    assert [bool(cell.read.trained.earlier) for cell in cells] == [seed > 9 for seed in range(1, 13)]
+        base = configs.of(["method=sft", "methods.sft_matched.to=own_sft", "study_name=s", "k=2"])
+    for seed in (*range(10, 20), 3, 4, 5):
+        cfg = base.with_values(method=method, seed=seed)
+        sources = resolver.resolve(cfg)
+        assert alike(plan(cfg, sources, memo=memo), plan(cfg, sources), seen=set())
     assert not early
+
+
+def test_a_plan_too_deep_to_be_copied_is_made_the_long_way(early: list[bool]):
+    """Rounds of expert iteration rest on one another; copies go down with them, planning does not."""
+    words = ["method=expert_iteration", "study_name=s", "k=2", "methods.expert_iteration.rounds=170"]
+    resolver, memo, limit = Resolver(), Memo(), sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(1000)
+        with configs_of() as configs:
+            for seed in (1, 2, 3):
+                cfg = configs.of([*words, f"seed={seed}", "methods.expert_iteration.train_from=last", LAST_POOLS])
+                sources = resolver.resolve(cfg)
+                assert plan(cfg, sources, memo=memo).cell_key == plan(cfg, sources).cell_key
+    finally:
+        sys.setrecursionlimit(limit)
+    assert early == [False]
 
 
 def test_a_percent_sign_in_an_identity_stays_one():

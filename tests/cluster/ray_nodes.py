@@ -7,6 +7,8 @@ python tests/cluster/ray_nodes.py 1 --head '{"num_cpus": 0}'       # `add {"num_
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
 import sys
 from typing import Any
@@ -15,6 +17,8 @@ from typing import Any
 def main(count: int, head: dict[str, Any]) -> None:
     from ray.cluster_utils import Cluster
 
+    psutil = importlib.import_module("psutil")  # which Ray brings along: it is found once Ray is imported
+    left: list[Any] = []
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **head})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(count - 1)]
     cluster.wait_for_nodes()
@@ -25,6 +29,7 @@ def main(count: int, head: dict[str, Any]) -> None:
             cluster.remove_node(nodes.pop(), allow_graceful=False)
             print("killed", flush=True)
         elif word == "kill-head":
+            left = psutil.Process().children(recursive=True)  # agents of nodes stay where no head tells them to go
             cluster.head_node.kill_gcs_server(check_alive=False)
             print("killed", flush=True)
         elif word == "add":
@@ -34,6 +39,9 @@ def main(count: int, head: dict[str, Any]) -> None:
         else:
             break
     cluster.shutdown()
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 if __name__ == "__main__":

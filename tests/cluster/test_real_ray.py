@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.conftest import HERE, PATIENCE_S, RAY_PYTHON, Engine, lines, wait_until
+from cluster.conftest import HERE, PATIENCE_S, RAY_PYTHON, Engine, lines, ray_cluster, wait_until
 
 from rft.cli.stop import stop
 from rft.infra.driver import read
@@ -70,6 +70,20 @@ def test_a_killed_driver_and_a_stopped_one_are_gone_on_with(ray_nodes: Engine, t
     assert again.wait(timeout=30) != 0
     assert {one for one, _ in ray_nodes.run(tmp_path).values()} == {"done"}
     assert lines(tmp_path / "computed.txt") == ALL
+
+
+def test_a_sweep_whose_head_process_died_is_gone_on_with_on_a_new_cluster(tmp_path: Path):
+    """What the cluster knows is gone with its GCS: Ray ends the driver itself, after a minute."""
+    with ray_cluster(3) as nodes:
+        sweep = nodes.start(tmp_path, "--seconds", "4")
+        wait_until(lambda: "wide 0" in lines(tmp_path / "computed.txt"))
+        nodes.order("kill-head")
+        assert sweep.wait(timeout=300) != 0
+    before = Counter(lines(tmp_path / "computed.txt"))
+    assert 2 <= sum(before.values()) < len(ALL)
+    with ray_cluster(3) as nodes:
+        assert {one for one, _ in nodes.run(tmp_path).values()} == {"done"}
+    assert lines(tmp_path / "computed.txt") == ALL, "what was done before is not done again"
 
 
 def test_ctrl_c_of_a_terminal_ends_a_sweep_on_a_ray_of_its_own_and_it_is_gone_on_with(tmp_path: Path):

@@ -55,6 +55,8 @@ class Solutions:
 
     def metrics(self, source: str, row: Row) -> dict[str, Any] | None:
         """See Follower."""
+        if row.get("event") == "start" and self._recent and self._recent[-1][0] < row["time"] - RATE_OVER_S:
+            self._recent.clear()  # a sweep goes on with what another began: the pause between is no part of the speed
         if "done" not in row or row["done"] <= self._rows.get(source, {"done": 0})["done"]:
             return None
         self._rows[source] = row

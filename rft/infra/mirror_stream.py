@@ -66,10 +66,10 @@ class Stream:
         if not isinstance(row.get("time"), int | float):
             return
         self.first_s, self.last_s = self.first_s or row["time"], row["time"]
+        values = self._follow.metrics(name, row)
         if "event" in row:
             yield from self._take(name, row)
             return
-        values = self._follow.metrics(name, row)
         if values is not None:
             yield self._numbered(values)
 

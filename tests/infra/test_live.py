@@ -74,6 +74,20 @@ def test_a_pool_adds_its_shards_up() -> None:
     assert last["sample/tokens_per_s"] == pytest.approx((180 - 40) / 4)
 
 
+def test_a_pause_between_two_sweeps_is_no_part_of_the_speed() -> None:
+    follow = Solutions("sample")
+    rows = [
+        ("a", {"time": 100.0, "event": "start"}),
+        *(("a", {"time": 100.0 + 2 * n, "done": 4 * n, "tokens": 100 * n}) for n in (1, 2, 3)),
+        ("b", {"time": 5000.0, "event": "start"}),
+        *(("b", {"time": 5000.0 + 2 * n, "done": 4 * n, "tokens": 100 * n}) for n in (1, 2, 3)),
+    ]
+    found = [follow.metrics(name, row) for name, row in rows]
+    speeds = [point.get("sample/tokens_per_s") for point in found if point is not None]
+    assert speeds == [None, 50.0, 50.0, None, 50.0, 50.0]
+    assert [point["sample/draws"] for point in found if point is not None] == [4, 8, 12, 16, 20, 24]
+
+
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 7), (7, 7), (412, 1319)])
 def test_the_interval_of_a_share_is_scipys(hits: int, n: int) -> None:
     found = stats.binomtest(hits, n).proportion_ci(method="wilson")

@@ -27,6 +27,7 @@ from analysis.style import caption, model_colours, new_figure
 
 KINDS = {"correct": "correct samples of a question", "distinct": "distinct kept paths of a question"}
 MOST_BARS = 25  # wider histograms are drawn in bins
+CHOSEN = " Where a chooser leaves some of the distinct paths out, those before its choice are counted."
 
 
 @draws("path_histograms", order=140, says=histograms)
@@ -65,6 +66,7 @@ def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing 
     rounds = " in each round" if any(pool.draws != k for pool in pools.values()) else ""
     text = f"Questions by number of paths, k = {k} draws{rounds}, n = {' to '.join(f'{n:,}' for n in asked)} questions "
     text += "(replicates added up; no intervals). The human path is not counted. Panels of a column share both scales."
+    text += CHOSEN if any(pool.chooses for pool in pools.values()) else ""
     text += "".join(f" A bar holds {width} numbers of {kind} ones." for kind, width in widths.items() if width > 1)
     caption(figure, text)
     return Drawing("path_histograms", figure, entries, text)
@@ -77,6 +79,7 @@ class Pool:
     base: Base
     draws: int  # of a question, over all rounds
     histograms: Mapping[str, np.ndarray]  # kind -> questions by number of paths
+    chooses: bool  # whether the cells train on some of these paths alone
 
 
 def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
@@ -91,7 +94,10 @@ def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
     order = sorted(where(counted, k=k), key=lambda p: list(names).index(p.cell.base))
     return k, {
         _pool_name(p, names): Pool(
-            p.cell.base, int(p.cell.draws or k), {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS}
+            p.cell.base,
+            int(p.cell.draws or k),
+            {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS},
+            p.cell.setting.get("select.choose", "policy") != "policy",
         )
         for p in order
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from synthetic_study import Truth, grid, write_study
 from analysis.claims.run import run_claims, study_view
 from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import exchange_against
-from analysis.figures.histograms import counted_pools, path_histograms
+from analysis.figures.histograms import CHOSEN, counted_pools, path_histograms
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes, PathDraws, read_path_draws
 from analysis.load.points import Point, make_points
@@ -138,6 +139,16 @@ def test_histograms_add_up_over_replicates(tmp_path: Path) -> None:
     assert isinstance(drawing, Drawing)
     entry = next(e for e in drawing.fits if e["series"] == "nano-m, correct")
     assert math.isclose(entry["mean"], 1.6, abs_tol=0.05)
+    assert CHOSEN not in drawing.words
+
+
+def test_histograms_say_that_they_count_what_a_chooser_leaves_out(tmp_path: Path) -> None:
+    specs = [{"model": "nano-s", "method": "rft", "data_frac": 1.0, "k": 4, "seed": seed} for seed in range(2)]
+    points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=64)))
+    cells = tuple(replace(c, setting={**c.setting, "select.choose": "shortest"}) for c in points[0].cells)
+    drawing = path_histograms([replace(points[0], cells=cells)])
+    assert isinstance(drawing, Drawing)
+    assert CHOSEN in drawing.words
 
 
 def test_the_planner_offers_another_donor(tmp_path: Path) -> None:

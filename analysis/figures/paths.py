@@ -159,6 +159,8 @@ def distinct_against_k(
         return NotEnough("distinct paths against k", "no RFT cell with a count of distinct paths")
     if len({(p.cell.base, p.method) for p in own}) == len(own):
         return NotEnough("distinct paths against k", "no base has its paths counted at two values of k")
+    if not any(map(distinct_of, own)):
+        return NotEnough("distinct paths against k", f"none of {len(own)} settings kept a path (log axis)")
     looks = base_looks(own, among=[*points, *pools])
     figure, axes = new_figure(width=5.6, height=4.0, page=page)
     panel, fits, legend = axes[0][0], [], {}

@@ -160,6 +160,9 @@ def test_reasons_when_no_path_was_kept(tmp_path: Path) -> None:
     found = accuracy_against_distinct(empty, outcomes)
     assert isinstance(found, NotEnough)
     assert "none of 2 RFT settings kept a path" in found.reason
+    against_k = distinct_against_k(empty)
+    assert isinstance(against_k, NotEnough)
+    assert "none of 2 settings kept a path" in against_k.reason
     unknown = [
         replace(
             p,

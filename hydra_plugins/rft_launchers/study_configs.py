@@ -113,7 +113,7 @@ class StudyConfigs:
         return self._keys[text]
 
     def _refers(self, text: str) -> bool:
-        """Whether an override's value is made of another key's. By what it sets: Hydra's sweepers escape the braces in the text."""
+        """Whether an override's value is made of another key's: by what it sets, since sweepers escape braces in the text."""
         return _follows(self.composer.value(text))
 
     def _typed(self, key: str, text: str) -> Any:

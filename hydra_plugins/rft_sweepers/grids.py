@@ -6,9 +6,10 @@
           sft: {method: sft, data_frac: "0.25,0.5,1"}
           rft: {method: "rft,sft_matched", k: "4,16"}
 
-Overrides on the command line apply to every grid and replace its values of the same key. A cell that several grids name is
-one cell. A single number needs no quotes: `k: 4`. Values are read once, before any job is composed: one that refers to
-another key of the configuration (`seed: "1${pretrain_seed}"`) would have that key's value of NO job, and is refused.
+Overrides on the command line apply to every grid and replace its values of the same key; `hydra.sweeper.params` apply to
+every grid that does not have the key itself. A cell that several grids name is one cell. A single number needs no quotes:
+`k: 4`. Values are read once, before any job is composed: one that refers to another key of the configuration
+(`seed: "1${pretrain_seed}"`) would have that key's value of NO job, and is refused.
 """
 
 import contextlib
@@ -41,7 +42,7 @@ class GridsConfig:
 
     _target_: str = "hydra_plugins.rft_sweepers.grids.GridsSweeper"
     max_batch_size: int | None = None
-    params: dict[str, Any] | None = None  # of all grids
+    params: dict[str, Any] | None = None  # of all grids that do not have the key themselves
     grids: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -126,9 +127,12 @@ class GridsSweeper(BasicSweeper):
             return super().split_arguments(overrides, None)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         jobs: dict[tuple[str, ...], None] = {}
+        num_params = len(self.params or {})  # the first of all words are those of `params`, as Hydra has it
         for grid in self.grids.values():
             own = parser.parse_overrides([f"{key}={value}" for key, value in grid.items()])
-            batches = super().split_arguments([*own, *overrides], None)
+            keys = {one.key_or_group for one in own}
+            params = [one for one in overrides[:num_params] if one.key_or_group not in keys]
+            batches = super().split_arguments([*own, *params, *overrides[num_params:]], None)
             jobs |= dict.fromkeys(map(tuple, itertools.chain.from_iterable(batches)))
         return [[list(job) for job in jobs]]
 

@@ -20,11 +20,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rft.conf_path import choices
 from rft.config import DataConfig, ModelConfig, TrainConfig
 
 RATE = "lr"  # a field of the recipe that the model has a value for
 OF_TRAIN = "train."  # keys of the recipe
+NO_RECIPE = frozenset(("train", "data", "model", "hydra"))  # groups whose files set none above all models' and data's
+QUOTES = " '\""
 COMMAND_LINE = "the command line"
 MODEL_RATE = "model.lr"
 
@@ -125,23 +126,45 @@ def origins_of(job: DictConfig | None, folders: Sequence[Path]) -> Origins:
     if job is None:
         return Origins()
     chosen = job.runtime.choices
-    keys = [text.partition("=")[0].lstrip("+") for text in job.overrides.task]
-    study = chosen.get("study")
-    given = dict.fromkeys(_study_keys(study, choices("study", folders)), f"the study {study}") if study else {}
+    words = dict(text.lstrip("+").partition("=")[::2] for text in job.overrides.task)
+    keys, given = list(words), dict[str, str]()
+    # of several files of one group (`+study=[a,b]`) Hydra notes no choice
+    lists = {key: value for key, value in words.items() if key not in chosen and value.startswith("[")}
+    for group, name in {**chosen, **lists}.items():
+        if group.partition("/")[0] not in NO_RECIPE:
+            given |= dict.fromkeys(_keys_of(str(group), name, tuple(folders)), f"the {group} {name}")
     given |= {key.removeprefix(OF_TRAIN): COMMAND_LINE for key in keys if key.startswith(OF_TRAIN)}
     own_rate = COMMAND_LINE if MODEL_RATE in keys else ""
     return Origins(given, f"the train file {chosen.get('train')}", str(chosen.get("data") or ""), own_rate)
 
 
-def _study_keys(name: str, known: Mapping[str, Path]) -> tuple[str, ...]:
-    """Fields of `train` that a study's file sets, or one that it stands on."""
-    return _keys_in(known[name], tuple(sorted(known.items()))) if name in known else ()
+def _keys_of(group: str, chosen: Any, folders: tuple[Path, ...]) -> tuple[str, ...]:
+    """Fields of `train` that the chosen file of a group sets, or one that it stands on; of several files each's."""
+    names = str(chosen).strip("[]").split(",") if chosen is not None else []
+    found = (_keys_in(f"{group}/{name.strip(QUOTES)}", folders) for name in names)
+    return tuple(dict.fromkeys(key for keys in found for key in keys))
 
 
 @functools.cache
-def _keys_in(path: Path, known: tuple[tuple[str, Path], ...]) -> tuple[str, ...]:
-    loaded, files = OmegaConf.load(path), dict(known)
-    assert isinstance(loaded, DictConfig)
-    below = [str(one) for one in loaded.get("defaults") or [] if isinstance(one, str) and one in files]
-    own = tuple(str(key) for key in loaded.get("train") or {})
-    return tuple(dict.fromkeys([*own, *(key for one in below for key in _keys_in(files[one], known))]))
+def _keys_in(place: str, folders: tuple[Path, ...]) -> tuple[str, ...]:
+    """Of the file at a place such as `study/quickstart`, in the first of the folders that has it."""
+    path = next((path for folder in folders if (path := folder / f"{place}.yaml").is_file()), None)
+    loaded = OmegaConf.load(path) if path is not None else None
+    if not isinstance(loaded, DictConfig):
+        return ()
+    given = loaded.get("train")
+    own = tuple(map(str, given)) if isinstance(given, DictConfig) else ()
+    below = (_keys_in(one, folders) for one in _defaults(loaded.get("defaults") or [], group=place.rpartition("/")[0]))
+    return tuple(dict.fromkeys([*own, *(key for keys in below for key in keys)]))
+
+
+def _defaults(listed: Sequence[Any], *, group: str) -> Iterator[str]:
+    """Places of the files that a list of defaults names, as Hydra reads them: below the file's own group, or from the top."""
+    for one in listed:
+        entries = one.items() if isinstance(one, Mapping | DictConfig) else [("", one)]
+        for words, names in entries:
+            key = str(words).split()[-1].partition("@")[0] if words else ""  # `override /model`, `optional sub@package`
+            for name in names if isinstance(names, Sequence) and not isinstance(names, str) else [names]:
+                given = "/".join(filter(None, (key, str(name).partition("@")[0].removesuffix(".yaml"))))
+                if given not in ("_self_", "None"):
+                    yield given.lstrip("/") if given.startswith("/") else f"{group}/{given}"

@@ -27,6 +27,7 @@ OVERHEAD_S = 0.2  # of every stage: reading inputs, writing, committing
 MAX_CELLS_SHOWN = 40
 WIDTH = 80
 LIKE = 1_000  # a measured rate is used for stages up to this many times larger than the largest measured one
+FAR = 10.0  # beyond this many times the largest one an estimate is called rough: small stages are mostly overhead
 CORPUS_TOKENS_PER_S = 130_000.0  # one core
 MOST_TIMINGS = 2_000  # of each kind, the latest ones are used
 QUICK = 0.75  # quantile of measured speeds
@@ -57,6 +58,7 @@ class Estimator:
         self._past = {kind: _Past.of(timings[-MOST_TIMINGS:]) for kind, timings in store.timings().items()}
         self._rates: dict[tuple[str, float], float] = {}
         self.unmeasured: set[str] = set()  # kinds of stages whose speed was assumed
+        self.far: set[str] = set()  # kinds of stages that are far larger than all that were measured
 
     def seconds(self, stage: Stage[Any]) -> float:
         """Estimated wall clock on one worker."""
@@ -65,10 +67,18 @@ class Estimator:
             size = (stage.kind, work.flops)
             if size not in self._rates:  # a study has few sizes, and a hundred thousand stages
                 self._rates[size] = self._rate(stage.kind, past.flops_per_s(work.flops))
+                self._note_far(stage.kind, work.flops, past.rates[-1][0] if past.rates else 0.0)
             return OVERHEAD_S + work.flops / self._rates[size]
         if work.tokens > 0:
+            if self._note_far(stage.kind, work.tokens, past.most_tokens):
+                return OVERHEAD_S + work.tokens / max(past.tokens_per_s or 0.0, CORPUS_TOKENS_PER_S)
             return OVERHEAD_S + work.tokens / (past.tokens_per_s or CORPUS_TOKENS_PER_S)
         return past.seconds or OVERHEAD_S
+
+    def _note_far(self, kind: str, size: float, largest: float) -> bool:
+        is_far = 0 < FAR * largest < size
+        self.far |= {kind} if is_far and kind not in self.unmeasured else set()
+        return is_far
 
     def _rate(self, kind: str, measured: float | None) -> float:
         if measured is None:
@@ -77,10 +87,14 @@ class Estimator:
 
     def speeds(self) -> str:
         """What the times so far rest on, in a sentence: whose speed was measured in this store, and whose was assumed."""
+        rough = (
+            f"times of {', '.join(sorted(self.far))}: rough and rather too long, since all stages of that kind that this "
+            f"store measured are {FAR:.0f} times smaller and more"
+        )
         if not self.unmeasured:
-            return "times: as stages of these kinds and sizes took in this store"
+            return rough if self.far else "times: as stages of these kinds and sizes took in this store"
         kinds = ", ".join(sorted(self.unmeasured))
-        return (
+        return (f"{rough}; " if self.far else "") + (
             f"times of {kinds}: at {self.flops_per_s:.1e} FLOP/s, as runtime.flops_per_s assumes of a worker, since this "
             "store measured no stage of that kind and size: on another device they are wrong by the ratio of the speeds"
         )
@@ -94,6 +108,7 @@ class _Past:
     rates: tuple[tuple[float, float], ...] = ()  # (FLOPs, FLOP/s), sorted
     tokens_per_s: float | None = None  # where stages report no FLOPs
     seconds: float | None = None  # where they report neither FLOPs nor tokens
+    most_tokens: float = 0.0  # of a stage without FLOPs
 
     @staticmethod
     def of(timings: Sequence[Timing]) -> _Past:
@@ -101,7 +116,8 @@ class _Past:
         rates = tuple(sorted((t.flops, t.flops / t.seconds) for t in measured if t.flops > 0))
         tokens = [t.tokens / t.seconds for t in measured if t.tokens > 0 and t.flops == 0]
         plain = [t.seconds for t in measured if t.tokens == 0 and t.flops == 0]
-        return _Past(rates, _quantile(tokens, QUICK), _quantile(plain, 1.0 - QUICK))
+        most = max((t.tokens for t in measured if t.flops == 0), default=0.0)
+        return _Past(rates, _quantile(tokens, QUICK), _quantile(plain, 1.0 - QUICK), most)
 
     def flops_per_s(self, flops: float) -> float | None:
         """The rate of stages of this size, or of the nearest sizes; None beyond LIKE times the largest measured one."""

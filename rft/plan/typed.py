@@ -21,7 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from rft.conf_path import choices, conf_folder
+from rft.conf_path import choices, conf_folder, refuse_hidden
 from rft.config import ModelConfig, ModelSource, PoolConfig, ServerConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
@@ -71,25 +71,27 @@ store_schema()
 
 def to_study_config(cfg: DictConfig) -> StudyConfig:
     """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
+    folders = composed_from(cfg)
+    for group, name in _choices_made(cfg).items():
+        refuse_hidden(group, name, folders)
     # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
     parts = {f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig) if f.name != "model"}
     config = StudyConfig(model=_model(cfg.model, name=_chosen_model(cfg)), **parts)
     by_path = config.model.path is not None and config.model.source is ModelSource.pretrain
-    known = choices("model", composed_from(cfg)) if config.union or by_path else {}
+    known = choices("model", folders) if config.union or by_path else {}
     if by_path:
         config.model = _by_path(cfg, config.model, known)
     for name in config.models_of_union:
+        refuse_hidden("model", name, folders)
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
-    origins = origins_of(_job(cfg), composed_from(cfg))
+    origins = origins_of(_job(cfg), folders)
     config.pools = {
         name: _part(PoolConfig, f"pools.{name}", given, {"path": "FILE"}) for name, given in config.pools.items()
     }
     needed = {"base_url": "URL", "model": "ID"}
     config.servers = {n: _part(ServerConfig, f"servers.{n}", given, needed) for n, given in config.servers.items()}
-    config.eval_sets = data_configs(
-        config.eval.sets, changed=config.eval_sets, own=config.data, folders=composed_from(cfg)
-    )
-    config.prompts = _own_prompts(config, composed_from(cfg))
+    config.eval_sets = data_configs(config.eval.sets, changed=config.eval_sets, own=config.data, folders=folders)
+    config.prompts = _own_prompts(config, folders)
     _work_in_recipes(config, origins)
     validate(config)
     return config
@@ -157,8 +159,13 @@ def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) 
 
 def _chosen_model(cfg: DictConfig) -> str:
     """The file of `model/` that a job was composed with."""
+    return _choices_made(cfg).get("model", "")
+
+
+def _choices_made(cfg: DictConfig) -> dict[str, str]:
+    """The files that a job was composed with, by group."""
     job = _job(cfg)
-    return "" if job is None else str(job.runtime.choices.get("model"))
+    return {} if job is None else {str(group): str(name) for group, name in job.runtime.choices.items()}
 
 
 def _value(cfg: DictConfig, name: str) -> Any:

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from config.test_study_configs import configs_of
+from hydra._internal.callbacks import Callbacks
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext
 from omegaconf import OmegaConf
 from synthetic_study import Truth, cell_name, grid, write_study
 
@@ -35,6 +39,29 @@ def test_values_of_grids_that_refer_to_keys_are_found(value: str, refers: bool) 
     assert references(sweeper) == ([f"grids.rft.seed: {value}"] if refers else [])
     sweeper = OmegaConf.create({"params": {"seed": value}, "grids": {}})
     assert references(sweeper) == ([f"params.seed: {value}"] if refers else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "jobs"),
+    [
+        ((), ["sft 2 5", "rft 4 5", "rft 16 5"]),  # a grid's own values before those of all grids
+        (("k=8",), ["sft 8 5", "rft 8 5"]),  # the command line before both
+        (("seed=7,9",), ["sft 2 7", "sft 2 9", "rft 4 7", "rft 4 9", "rft 16 7", "rft 16 9"]),
+    ],
+)
+def test_a_grids_own_values_stand_above_those_of_all_grids(words: tuple[str, ...], jobs: list[str]) -> None:
+    sweeper = object.__new__(
+        GridsSweeper
+    )  # Hydra loads its plug-ins anew, so that the constructor's class may be another
+    sweeper.params = {"k": "2", "seed": "5"}
+    sweeper.grids = {"sft": {"method": "sft"}, "rft": {"method": "rft", "k": "4,16"}}
+    with configs_of() as configs:
+        loader = configs.composer.loader
+        sweeper.hydra_context = HydraContext(config_loader=loader, callbacks=Callbacks())
+        given = OverridesParser.create(config_loader=loader).parse_overrides([*sweeper._parse_config(), *words])
+        (found,) = sweeper.split_arguments(given, None)
+        cells = [configs.of(job) for job in found]
+    assert [f"{cell.method} {cell.k} {cell.seed}" for cell in cells] == jobs
 
 
 @pytest.fixture

@@ -73,6 +73,46 @@ def test_a_study_file_stands_above_the_model_and_below_the_command_line(tmp_path
     assert typed(*keys, "train.lr=7e-4", own=tmp_path).train.lr == 7e-4
 
 
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        ("+study=a", {"a": "defaults: [b, _self_]"}),
+        ("+study=a", {"a": "defaults: [b.yaml, _self_]"}),
+        ("+study=a", {"a": "defaults: [/study/b, _self_]"}),
+        ("+study=a", {"a": "defaults: [{/study: [b, c]}, _self_]", "c": "k: 3"}),
+        ("+study=a", {"a": "defaults: [{optional deep: e}, _self_]", "deep/e": "train: {epochs: 11}"}),
+        ("+study=deep/a", {"deep/a": "defaults: [/study/b, _self_]"}),
+        ("+study=deep/a", {"deep/a": "train: {epochs: 11}"}),
+        ("+study=[b,c]", {"c": "k: 3"}),
+        ("+study=[c,b]", {"c": "k: 3"}),
+        ("+mine=d", {"../mine/d": "train: {epochs: 11}"}),
+    ],
+)
+def test_a_study_is_known_however_it_is_named(tmp_path: Path, words: str, files: dict[str, str]) -> None:
+    for name, text in {"b": "train: {epochs: 11}", **files}.items():
+        path = tmp_path / "study" / f"{name}.yaml"
+        (tmp_path / "study").mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# @package _global_\n{text}\n")
+    cfg = typed(words, "++data.recipe={epochs:7}", own=tmp_path)
+    assert cfg.train.epochs == 11
+    assert any(line.endswith("epochs 11") for line in cfg.model.recipe)
+
+
+def test_an_own_file_that_has_a_shipped_name_is_refused_and_a_copy_is_not(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    shipped = (conf_folder() / "model" / "nano-s.yaml").read_text()
+    own = tmp_path / "model" / "nano-s.yaml"
+    own.write_text(shipped)
+    assert typed("model=nano-s", own=tmp_path).model.name == "nano-s"
+    own.write_text(shipped.replace("lr: 0.001", "lr: 0.009").replace("lr: 1.0e-3", "lr: 9.0e-3") + "\n")
+    with pytest.raises(ValueError, match=r"model=nano-s would read .*: give your file another name"):
+        typed("model=nano-s", own=tmp_path)
+    with pytest.raises(ValueError, match=r"model=nano-s would read"):
+        typed("model=nano-xs", "method=rft", "union=[nano-s,nano-xs]", "k=2", own=tmp_path)
+    assert typed("model=nano-xs", own=tmp_path).model.name == "nano-xs"
+
+
 def test_a_donor_has_the_recipe_of_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     theirs = (conf_folder() / "model" / "nano-s.yaml").read_text().replace("name: nano-s", "name: mine")

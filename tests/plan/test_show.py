@@ -63,6 +63,17 @@ def test_times_say_what_they_rest_on(tmp_path: Path) -> None:
     assert "times of finetune, shard: at 1.0e+10 FLOP/s" in found.speeds()
 
 
+def test_times_that_rest_on_much_smaller_stages_are_called_rough(tmp_path: Path) -> None:
+    """Stages of a second are mostly overhead: a tiny corpus says nothing of a large one's speed."""
+    found = estimator(tmp_path, [("corpus", 2.0, 8e3, 0.0), ("pretrain", 1.0, 8e3, 1e9)])
+    found.seconds(stage("pretrain", flops=9e9))
+    assert found.seconds(stage("corpus", tokens=4e4)) == pytest.approx(10.0, rel=0.1)
+    assert "took in this store" in found.speeds()
+    assert found.seconds(stage("corpus", tokens=2.6e6)) == pytest.approx(20.0, rel=0.1)  # and not eleven minutes
+    found.seconds(stage("pretrain", flops=2e11))
+    assert found.speeds().startswith("times of corpus, pretrain: rough and rather too long")
+
+
 def test_numbers_for_people() -> None:
     assert [size_text(n) for n in (12, 1500, 2.5e9)] == ["12 B", "1.5 kB", "2.5 GB"]
     assert [count_text(n) for n in (12, 1500, 3e6)] == ["12", "1.5k", "3.0M"]

@@ -139,7 +139,7 @@ def test_a_controller_that_is_started_again_is_waited_for(slurm: Engine, tmp_pat
         pytest.skip("RFT_SLURM_FOLDER does not say where slurm-local runs")
     sweep = slurm.start(tmp_path, "--seconds", "8")
     wait_until(lambda: running(tmp_path))
-    # What SLURM has not written down when it is killed, it forgets: it would give the job's number out again and drain the node
+    # What it has not written down when it is killed, SLURM forgets: it gives the job's number out again and drains the node
     seen, kept = time.time(), Path(folder) / "state/job_state"
     wait_until(lambda: kept.stat().st_mtime > seen)
     started = Path(folder) / "slurmctld.started"

@@ -185,7 +185,7 @@ def _copier(value: Any, named: Mapping[Any, Any], changing: list[Any]) -> Callab
     if isinstance(value, tuple):
         return lambda new: tuple({**named, **new}.values())
 
-    def twin(new: Mapping[str, Any]) -> Any:
+    def twin(new: dict[Any, Any]) -> Any:
         made = object.__new__(kind)
         for name, one in named.items():
             object.__setattr__(made, name, new.get(name, one))

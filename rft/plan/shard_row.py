@@ -16,7 +16,7 @@ from typing import Any
 
 from rft.plan.yields import BYTES_PER_SAMPLE_TOKEN
 from rft.stages.shard import Shard
-from rft.stages.stage import Work
+from rft.stages.stage import Twins, Work
 
 Block = tuple[int, int]  # first, last
 
@@ -66,8 +66,8 @@ class ShardRow:
         """The shards that hold the first draws to every question; the last may hold more."""
         count = -(-num_draws // self._draws_each) * len(self._blocks)
         if len(self._made) < count:
-            places = itertools.islice(self._places(num_draws), len(self._made), None)
-            self._made += self._made[0].variants(places)
+            places = list(itertools.islice(self._places(num_draws), len(self._made), None))
+            self._made += map(Twins(self._made[0], tuple(places[0])).of, places)
         return tuple(self._made[:count])
 
     def _places(self, num_draws: int) -> itertools.chain[Mapping[str, Any]]:

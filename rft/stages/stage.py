@@ -165,13 +165,6 @@ class Stage(Generic[R]):
         left = {name: value for name, value in self.identity().items() if name not in names}
         return digest([*self._head(), left])
 
-    def variants(self, changes: Iterable[Mapping[str, Any]]) -> Iterator[Self]:
-        """Copies with other values of fields that hold no stages: a pool has many shards that differ in their place alone."""
-        twins: Twins[Self] | None = None
-        for values in changes:
-            twins = twins or Twins(self, tuple(values))
-            yield twins.of(values)
-
     def run(self, work: StageContext) -> Done:
         """Compute into `work.out`. Raises ValueError for what the user gave, RuntimeError for what went wrong."""
         raise NotImplementedError
@@ -212,10 +205,10 @@ class Twins(Generic[S]):
         """`names`: of the fields that change; where these hold stages, `inputs` is among them."""
         self._stage = stage
         self._kept = [(name, getattr(stage, name)) for name in _all_fields(type(stage))]
-        left_out = dict(_identity_fields(type(stage)))
-        self._changing = sorted(set(names) & set(left_out))
-        self._left_out = [(name, left_out[name]) for name in self._changing if left_out[name] is not NEVER]
-        self._form = self._form_of(left_out)
+        fields = _identity_fields(type(stage))
+        self._changing = sorted({name for name, _ in fields} & set(names))
+        self._left_out = [(name, end) for name, end in fields if name in names and end is not NEVER]
+        self._form = self._form_of()
 
     def of(self, changes: Mapping[str, Any]) -> S:
         """The copy; `changes`: the new values by name."""
@@ -228,11 +221,11 @@ class Twins(Generic[S]):
             object.__setattr__(twin, name, new.get(name, value))
         return twin
 
-    def _form_of(self, left_out: Mapping[str, Any]) -> str | None:
+    def _form_of(self) -> str | None:
         """The text behind the key, with a place for each changing field; None where the long way writes it."""
         stage, place = self._stage, "\0"  # which no such text holds
         try:
-            texts = {name: _text(one) for name, end in left_out.items() if (one := getattr(stage, name)) != end}
+            texts = _texts(stage)
             form = text_behind(stage._head(), {**texts, **dict.fromkeys(self._changing, place)})
         except NotPlainError:
             return None

@@ -52,12 +52,12 @@ def test_without_the_folder_the_model_is_unknown_and_the_flag_is_named():
         typed("union=[nano-own,nano-s]", own=None)
 
 
-def test_the_projects_file_wins_over_the_users_as_in_hydra(mine: Path):
+def test_a_users_file_behind_the_projects_is_refused_wherever_it_is_named(mine: Path):
+    """Hydra takes the project's, without a word."""
     (mine / "model" / "nano-s.yaml").write_text((mine / "model" / "nano-own.yaml").read_text())
-    cfg = typed("model=nano-s", "union=[nano-s,nano-xs]", own=mine)
-    other = typed("model=nano-xs", "union=[nano-s,nano-xs]", own=mine)
-    assert cfg.model.name == "nano-s"  # what Hydra took
-    assert other.donors["nano-s"] == cfg.model
+    for words in (["model=nano-s"], ["model=nano-xs", "union=[nano-s,nano-xs]"]):
+        with pytest.raises(ValueError, match="model=nano-s would read"):
+            typed(*words, own=mine)
 
 
 def test_folders_are_those_that_hydra_searched(mine: Path):

@@ -31,9 +31,10 @@ class Engine:
     nodes: Any = None  # of Ray: the process that holds the nodes
 
     def order(self, line: str) -> None:
-        """A line for ray_nodes.py."""
+        """A line for ray_nodes.py; returns when it is done: a sweep that starts before a node has joined does without it."""
         self.nodes.stdin.write(f"{line}\n")
         self.nodes.stdin.flush()
+        assert any(told.strip() in ("killed", "added") for told in self.nodes.stdout), f"the nodes ended before {line}"
 
     def start(self, folder: Path, *more: str) -> subprocess.Popen[bytes]:
         folder.mkdir(parents=True, exist_ok=True)

@@ -42,14 +42,18 @@ def choices(group: str, folders: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-def refuse_hidden(group: str, name: str, folders: Iterable[Path]) -> None:
-    """Raise ValueError where a later folder has another file of that name: Hydra takes the first, without a word."""
+def file_of(group: str, name: str, folders: Iterable[Path]) -> Path | None:
+    """The file that Hydra takes, that of the first folder; None where none has one.
+
+    Raises ValueError where a later folder has another file of that name, which would not be read, without a word.
+    """
     found = [path for folder in folders if (path := folder / group / f"{name}.yaml").is_file()]
     for other in found[1:]:
         if other.read_bytes() != found[0].read_bytes():
             raise ValueError(
                 f"{group}={name} would read {found[0]}, which comes first, and not {other}: give your file another name"
             )
+    return found[0] if found else None
 
 
 def config_dirs(arguments: Sequence[str]) -> Iterator[str]:

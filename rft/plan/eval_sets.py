@@ -17,7 +17,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rft.conf_path import choices
+from rft.conf_path import choices, file_of
 from rft.config import DataConfig, DataKind, ModelSource, Split, StudyConfig
 from rft.registry import suggestion
 
@@ -39,6 +39,8 @@ def data_configs(
         raise ValueError(f"eval_sets.{own.name}: that is the cell's own data set; set data.* instead")
     known = choices("data", folders)
     others = [name for name in dict.fromkeys(names) if name != own.name]
+    for name in others:
+        file_of("data", name, folders)  # refuses what would not be read
     return {name: _data_config(name, changed.get(name, {}), own=own, known=known) for name in others}
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rft.conf_path import file_of
 from rft.config import DataConfig, ModelConfig, TrainConfig
 
 RATE = "lr"  # a field of the recipe that the model has a value for
@@ -127,14 +128,14 @@ def origins_of(job: DictConfig | None, folders: Sequence[Path]) -> Origins:
         return Origins()
     chosen = job.runtime.choices
     words = dict(text.lstrip("+").partition("=")[::2] for text in job.overrides.task)
-    keys, given = list(words), dict[str, str]()
+    given: dict[str, str] = {}
     # of several files of one group (`+study=[a,b]`) Hydra notes no choice
     lists = {key: value for key, value in words.items() if key not in chosen and value.startswith("[")}
     for group, name in {**chosen, **lists}.items():
         if group.partition("/")[0] not in NO_RECIPE:
             given |= dict.fromkeys(_keys_of(str(group), name, tuple(folders)), f"the {group} {name}")
-    given |= {key.removeprefix(OF_TRAIN): COMMAND_LINE for key in keys if key.startswith(OF_TRAIN)}
-    own_rate = COMMAND_LINE if MODEL_RATE in keys else ""
+    given |= {key.removeprefix(OF_TRAIN): COMMAND_LINE for key in words if key.startswith(OF_TRAIN)}
+    own_rate = COMMAND_LINE if MODEL_RATE in words else ""
     return Origins(given, f"the train file {chosen.get('train')}", str(chosen.get("data") or ""), own_rate)
 
 
@@ -147,8 +148,9 @@ def _keys_of(group: str, chosen: Any, folders: tuple[Path, ...]) -> tuple[str, .
 
 @functools.cache
 def _keys_in(place: str, folders: tuple[Path, ...]) -> tuple[str, ...]:
-    """Of the file at a place such as `study/quickstart`, in the first of the folders that has it."""
-    path = next((path for folder in folders if (path := folder / f"{place}.yaml").is_file()), None)
+    """Of the file at a place such as `study/quickstart`."""
+    group, _, name = place.partition("/")
+    path = file_of(group, name, folders)
     loaded = OmegaConf.load(path) if path is not None else None
     if not isinstance(loaded, DictConfig):
         return ()

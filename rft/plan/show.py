@@ -67,17 +67,19 @@ class Estimator:
             size = (stage.kind, work.flops)
             if size not in self._rates:  # a study has few sizes, and a hundred thousand stages
                 self._rates[size] = self._rate(stage.kind, past.flops_per_s(work.flops))
-                self._note_far(stage.kind, work.flops, past.rates[-1][0] if past.rates else 0.0)
+                self._is_far(stage.kind, work.flops, past.rates[-1][0] if past.rates else 0.0)
             return OVERHEAD_S + work.flops / self._rates[size]
         if work.tokens > 0:
-            if self._note_far(stage.kind, work.tokens, past.most_tokens):
+            if self._is_far(stage.kind, work.tokens, past.most_tokens):
                 return OVERHEAD_S + work.tokens / max(past.tokens_per_s or 0.0, CORPUS_TOKENS_PER_S)
             return OVERHEAD_S + work.tokens / (past.tokens_per_s or CORPUS_TOKENS_PER_S)
         return past.seconds or OVERHEAD_S
 
-    def _note_far(self, kind: str, size: float, largest: float) -> bool:
+    def _is_far(self, kind: str, size: float, largest: float) -> bool:
+        """Whether a stage is far larger than the largest measured one of its kind, which is noted, to be told."""
         is_far = 0 < FAR * largest < size
-        self.far |= {kind} if is_far and kind not in self.unmeasured else set()
+        if is_far:
+            self.far.add(kind)
         return is_far
 
     def _rate(self, kind: str, measured: float | None) -> float:
@@ -87,17 +89,19 @@ class Estimator:
 
     def speeds(self) -> str:
         """What the times so far rest on, in a sentence: whose speed was measured in this store, and whose was assumed."""
-        rough = (
-            f"times of {', '.join(sorted(self.far))}: rough and rather too long, since all stages of that kind that this "
-            f"store measured are {FAR:.0f} times smaller and more"
-        )
-        if not self.unmeasured:
-            return rough if self.far else "times: as stages of these kinds and sizes took in this store"
-        kinds = ", ".join(sorted(self.unmeasured))
-        return (f"{rough}; " if self.far else "") + (
-            f"times of {kinds}: at {self.flops_per_s:.1e} FLOP/s, as runtime.flops_per_s assumes of a worker, since this "
-            "store measured no stage of that kind and size: on another device they are wrong by the ratio of the speeds"
-        )
+        told = []
+        if far := sorted(self.far - self.unmeasured):
+            told.append(
+                f"times of {', '.join(far)}: rough and rather too long, since all stages of that kind that this store "
+                f"measured are {FAR:.0f} times smaller and more"
+            )
+        if self.unmeasured:
+            told.append(
+                f"times of {', '.join(sorted(self.unmeasured))}: at {self.flops_per_s:.1e} FLOP/s, as runtime.flops_per_s "
+                "assumes of a worker, since this store measured no stage of that kind and size: on another device they are "
+                "wrong by the ratio of the speeds"
+            )
+        return "; ".join(told) or "times: as stages of these kinds and sizes took in this store"
 
 
 @dataclass(frozen=True)

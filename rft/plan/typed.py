@@ -21,7 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from rft.conf_path import choices, conf_folder, refuse_hidden
+from rft.conf_path import choices, conf_folder, file_of
 from rft.config import ModelConfig, ModelSource, PoolConfig, ServerConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
 from rft.plan.eval_sets import data_configs
@@ -73,7 +73,7 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     """The composed configuration as dataclasses, donors of a union included. Raises ValueError naming what is off."""
     folders = composed_from(cfg)
     for group, name in _choices_made(cfg).items():
-        refuse_hidden(group, name, folders)
+        file_of(group, name, folders)  # refuses what would not be read
     # typed already by the schema that conf/config.yaml starts from; Hydra's own part stays behind
     parts = {f.name: _value(cfg, f.name) for f in dataclasses.fields(StudyConfig) if f.name != "model"}
     config = StudyConfig(model=_model(cfg.model, name=_chosen_model(cfg)), **parts)
@@ -82,7 +82,7 @@ def to_study_config(cfg: DictConfig) -> StudyConfig:
     if by_path:
         config.model = _by_path(cfg, config.model, known)
     for name in config.models_of_union:
-        refuse_hidden("model", name, folders)
+        file_of("model", name, folders)
         config.donors[name] = config.model if name == config.model.name else _model_config(name, known)
     origins = origins_of(_job(cfg), folders)
     config.pools = {

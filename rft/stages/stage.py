@@ -195,7 +195,7 @@ S = TypeVar("S", bound=Stage[Any])
 
 
 class Twins(Generic[S]):
-    """Copies of a stage with other values of some fields, at a tenth of the price of new stages.
+    """Copies of a stage with other values of some fields, at a third of the price of new stages.
 
     twins = Twins(shard, ("block", "label"))
     twins.of({"block": (256, 512), "label": "..."})      # has the key that a new stage with these values has

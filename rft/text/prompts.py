@@ -22,7 +22,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rft.conf_path import choices, conf_folder
+from rft.conf_path import choices, conf_folder, file_of
 from rft.records import Problem
 from rft.text.subsets import permutation
 from rft.text.templates import Template, read_template
@@ -55,6 +55,7 @@ def own_template(name: str, folders: Sequence[Path]) -> Template | None:
             f"{name} is not one of {', '.join(sorted(known))}{_nearest(name, known)}. Files of your own lie in "
             "DIR/prompt/NAME.yaml and are found with --config-dir DIR"
         )
+    file_of(GROUP, name, folders)  # refuses what would not be read
     template = _read(known[name], known[name].stat().st_mtime_ns)
     return None if PINNED.get(name) == content_of(template) else template
 

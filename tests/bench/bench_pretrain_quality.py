@@ -142,12 +142,11 @@ def measured(folder: Path, budgets: Sequence[int], workers: int, *, pairs: int) 
     goal = accuracies(folder, f"earlier-{EARLIER_TOKENS}", EARLIER_TOKENS, *EARLIER_RECIPE, workers=workers)
     wanted = statistics.mean(goal.values())
     curve: dict[int, Accuracies] = {}
-    reaches = False
     for tokens in budgets:
+        is_beyond = any(statistics.mean(found.values()) >= wanted for found in curve.values())
         curve[tokens] = accuracies(folder, f"today-{tokens}", tokens, workers=workers)
-        if reaches and statistics.mean(curve[tokens].values()) >= wanted:
-            break  # one budget further, so that draws of worse bases reach it too
-        reaches = statistics.mean(curve[tokens].values()) >= wanted
+        if is_beyond:  # one budget further, so that draws of worse bases reach it too
+            break
     means = [(tokens, statistics.mean(found.values())) for tokens, found in curve.items()]
     reached = crossing(means, wanted)
     if reached is None:

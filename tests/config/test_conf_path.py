@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,28 @@ def test_without_the_folder_the_model_is_unknown_and_the_flag_is_named():
         typed("union=[nano-own,nano-s]", own=None)
 
 
-def test_a_users_file_behind_the_projects_is_refused_wherever_it_is_named(mine: Path):
-    """Hydra takes the project's, without a word."""
-    (mine / "model" / "nano-s.yaml").write_text((mine / "model" / "nano-own.yaml").read_text())
-    for words in (["model=nano-s"], ["model=nano-xs", "union=[nano-s,nano-xs]"]):
-        with pytest.raises(ValueError, match="model=nano-s would read"):
-            typed(*words, own=mine)
+@pytest.mark.parametrize(
+    ("hidden", "words"),
+    [
+        ("model/nano-s", ["model=nano-s"]),
+        ("model/nano-s", ["model=nano-xs", "union=[nano-s,nano-xs]"]),
+        ("data/svamp", ["model=smollm2-135m", "data=gsm8k", "eval.sets=[svamp]"]),
+        ("prompt/alpaca", ["data.prompt=alpaca"]),
+        ("study/methods", ["+study=methods"]),
+        ("study/methods", ["+study=[methods]"]),
+    ],
+)
+def test_a_users_file_behind_the_projects_is_refused_wherever_it_is_named(mine: Path, hidden: str, words: list[str]):
+    """Hydra takes the project's, without a word; a copy of it is as good."""
+    own = mine / f"{hidden}.yaml"
+    own.parent.mkdir(exist_ok=True)
+    shipped = (conf_folder() / f"{hidden}.yaml").read_text()
+    own.write_text(f"{shipped}# mine\n")
+    with pytest.raises(ValueError, match=f"{hidden.replace('/', '=')} would read .*: give your file another name"):
+        typed(*words, own=mine)
+    own.write_text(shipped)
+    with suppress(FileNotFoundError):  # the data set's own files may not be here
+        typed(*words, own=mine)
 
 
 def test_folders_are_those_that_hydra_searched(mine: Path):

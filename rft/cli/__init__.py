@@ -4,7 +4,7 @@
     rft status multirun_outputs/mine   # rft.cli.status
     rft --help
 
-Each file has `main(arguments) -> exit status` and is imported when it is called for, so that help answers at once. To add a
+Each file but `completion` and `pipe` has `main(arguments) -> exit status` and is imported when it is called for, so that help answers at once. To add a
 subcommand, add its file and a line to COMMANDS.
 """
 
@@ -14,6 +14,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rft.cli.pipe import until_reader_leaves
 
 THROUGH_HYDRA = ("run", "plan")  # subcommands whose arguments Hydra reads
 
@@ -53,7 +55,12 @@ COMMANDS = (
 
 def main() -> None:
     """Console entry."""
-    sys.exit(call(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    if arguments[:1] and arguments[0] in THROUGH_HYDRA:
+        sys.exit(call(arguments))  # a sweep is not to end because nobody reads on
+    with until_reader_leaves():
+        status = call(arguments)
+    sys.exit(status)
 
 
 def call(arguments: Sequence[str]) -> int:

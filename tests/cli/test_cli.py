@@ -12,6 +12,7 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from rft import cli
+from rft.cli.pipe import READER_LEFT
 from rft.cli.plan import with_last_override
 from rft.infra.leases import try_lease
 from rft.infra.store import Store
@@ -33,6 +34,17 @@ def program(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "multirun_outputs/reference/claims"]])
+def test_a_reader_that_leaves_ends_the_command_without_a_word(arguments: list[str]):
+    """As `rft status DIR | head -1` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-c", "import rft.cli; rft.cli.main()", *arguments]
+    done = subprocess.run(words, cwd=REPOSITORY, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (READER_LEFT, "")
+
+
 def rft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import rft.cli; rft.cli.main()"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
@@ -41,7 +53,7 @@ def rft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_names_every_subcommand_file(capsys: pytest.CaptureFixture[str]):
-    files = {path.stem for path in (REPOSITORY / "rft" / "cli").glob("*.py")} - {"__init__", "completion"}
+    files = {path.stem for path in (REPOSITORY / "rft" / "cli").glob("*.py")} - {"__init__", "completion", "pipe"}
     assert files == {command.name for command in cli.COMMANDS}
     for arguments in ([], ["--help"], ["-h"]):
         assert cli.call(arguments) == 0

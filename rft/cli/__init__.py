@@ -4,8 +4,8 @@
     rft status multirun_outputs/mine   # rft.cli.status
     rft --help
 
-Each file but `completion` and `pipe` has `main(arguments) -> exit status` and is imported when it is called for, so that help answers at once. To add a
-subcommand, add its file and a line to COMMANDS.
+Each file but `completion` and `pipe` has `main(arguments) -> exit status` and is imported when it is called for, so that help
+answers at once. To add a subcommand, add its file and a line to COMMANDS.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is 
 LOG_LINEAR = ClaimTest(
     "1",
     "SFT accuracy is linear in the logarithm of the data amount",
-    "largest departure over bases of SFT accuracy (1 to 1/8, equal epochs, 2 to 98 %) from a line on log2 data; 90 % interval "
-    "within ±2",
+    "largest departure over bases of SFT accuracy (1 to 1/8, equal epochs, 2 to 98 %) from a line on log2 data; "
+    "90 % interval within ±2",
     margin=MARGIN,
     primary=True,
 )

@@ -7,8 +7,8 @@ With 4 to 6 points R^2 cannot tell a line from a power law. So: the claim "log-l
 every point's departure from the line, and so of the largest, lies within +-2 points (an intersection-union test: its
 level is 5 % without any correction, Berger 1982). It is contradicted when a departure's interval lies wholly outside, at 95 %
 with Bonferroni's correction for the number of points. Where all answers are alike the interval is that of a departure too
-small to be seen (`Estimate.half_width`), and the p-values are those of that interval. As in fits (analysis.stats.fits), points at
-the floor or the ceiling are left out, and the others are compared on the draws of the base that all of them have.
+small to be seen (`Estimate.half_width`), and the p-values are those of that interval. As in fits (analysis.stats.fits),
+points at the floor or the ceiling are left out, on the draws of the base that all amounts have.
 """
 
 from __future__ import annotations

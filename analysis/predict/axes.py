@@ -5,8 +5,8 @@
 
 Points are those of one recipe (analysis.load.recipes), grouped by all that labels tell but the axis: a series holds one
 configuration with one thing varied. Models stand in the order of their pretraining compute (6 N D, or as published), else of
-their parameters, and are predicted by their loss; amounts of data and k by their logarithm. These are settings of one base, on
-the draws of it that all of them have: an amount with draws of its own lies higher or lower by what those are worth.
+their parameters, and are predicted by their loss; amounts of data and k by their logarithm. These are settings of one base,
+on the draws of it that all of them have: an amount with draws of its own lies higher or lower by what those are worth.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ NOTE = (
     "settings). 95 %: interval for what the cell will measure; beside it the standard errors that it is made of: the curve's "
     "own, scatter over bases and draws, test problems, and the distance to a form that fits as well. Of data and k, on the "
     "draws of the base that all settings of a series have: what a draw does to all of them alike is no error; the scatter "
-    "about a curve of few settings is that of all bases with such a series. In brackets: no prediction, for the reason in the "
-    "last column."
+    "about a curve of few settings is that of all bases with such a series. In brackets: no prediction, for the reason in "
+    "the last column."
 )
 SCORE_NOTE = (
     "Each predictor on the held-out cells that the fitted ones allow to predict; cells of one series share their fits, so "

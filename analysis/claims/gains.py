@@ -14,6 +14,7 @@ from analysis.load.cells import Base
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
+from analysis.load.query import on_paired_replicates
 from analysis.stats.fits import log_odds, point_n, slope_weights
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import fit_on_loss
@@ -57,19 +58,20 @@ def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Poin
 def slope_estimates(
     points: Sequence[Point], outcomes: Outcomes, *, smallest: float = SMALLEST_FRACTION
 ) -> tuple[list[Point], list[Estimate]]:
-    """Per base: its full-data point and the SFT points per doubling of data."""
+    """Per base: its full-data point, of the replicates that all amounts have, and the SFT points per doubling of data."""
     tops, slopes = [], []
     for ladder in slope_ladders(points, smallest=smallest):
         estimate = contrast(ladder, tuple(slope_weights(log_amounts(ladder))), outcomes)
         if estimate is not None:
-            tops.append(ladder[-1])
+            tops.append(on_paired_replicates(ladder, outcomes)[-1])
             slopes.append(estimate)
     return tops, slopes
 
 
-def odds_slopes(points: Sequence[Point], *, smallest: float) -> tuple[list[Point], list[float]]:
-    """The same on the log-odds scale of the means."""
-    ladders = slope_ladders(points, smallest=smallest)
+def odds_slopes(points: Sequence[Point], outcomes: Outcomes, *, smallest: float) -> tuple[list[Point], list[float]]:
+    """The same on the log-odds scale of the means, over the replicates that all amounts have."""
+    every = [on_paired_replicates(ladder, outcomes) for ladder in slope_ladders(points, smallest=smallest)]
+    ladders = [ladder for ladder in every if ladder]
     slopes = []
     for ladder in ladders:
         odds = log_odds([p.estimate.value / 100 for p in ladder], n=[point_n(p) for p in ladder])
@@ -113,7 +115,7 @@ def _gain_shrink_line(
     points: Sequence[Point], outcomes: Outcomes, *, smallest: float, odds: bool
 ) -> LineFit | NotEnough:
     if odds:
-        tops, slopes = odds_slopes(points, smallest=smallest)
+        tops, slopes = odds_slopes(points, outcomes, smallest=smallest)
     else:
         tops, estimates = slope_estimates(points, outcomes, smallest=smallest)
         slopes = [estimate.value for estimate in estimates]

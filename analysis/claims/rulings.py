@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
-from analysis.load.query import where
+from analysis.load.query import on_paired_replicates, where
 from analysis.stats.comparisons import Relevance, judge, lacking, positive_control, relevance_of
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit, NotEnough
@@ -163,11 +163,13 @@ def odds_words(found: Estimate | None) -> str:
 def gain_line(groups: Sequence[Contrast], outcomes: Outcomes, *, what: str) -> tuple[LineFit, Estimate] | NotEnough:
     """A line of each base's contrast on its pretraining loss, and its slope; a base whose settings share nothing is left out.
 
-    Contrasts are paired draw by draw, so that a setting with draws of its own shifts no base.
+    Contrasts are paired draw by draw, and the loss is of the paired draws, so that a setting with draws of its own shifts
+    no base.
     """
     found = [(group, contrast(*group, outcomes)) for group in groups]
     paired = [(group, estimate.value) for group, estimate in found if estimate is not None]
-    line = fit_on_loss([points[0] for (points, _), _ in paired], [value for _, value in paired], what=what)
+    tops = [on_paired_replicates(points, outcomes)[0] for (points, _), _ in paired]
+    line = fit_on_loss(tops, [value for _, value in paired], what=what)
     if not isinstance(line, LineFit):
         return line
     return line, slope_estimate(line, groups=[group for group, _ in paired], outcomes=outcomes)

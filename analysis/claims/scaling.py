@@ -16,6 +16,7 @@ from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, where
 from analysis.stats.comparisons import lacking
+from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, held_out, measurable, texts_differ, williams
 from analysis.stats.power import VERDICT_UNITS
@@ -26,7 +27,8 @@ SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is 
 LOG_LINEAR = ClaimTest(
     "1",
     "SFT accuracy is linear in the logarithm of the data amount",
-    "largest departure over bases of SFT accuracy (1 to 1/8, equal epochs) from a line on log2 data; 90 % interval within ±2",
+    "largest departure over bases of SFT accuracy (1 to 1/8, equal epochs, 2 to 98 %) from a line on log2 data; "
+    "90 % interval within ±2",
     margin=MARGIN,
     primary=True,
 )
@@ -79,10 +81,13 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
         reason = next((str(result) for result in found.values()), "no SFT cells")
         return [LOG_LINEAR.not_testable(reason)]
     details = [f"{name}: largest departure {s.largest:+.2f}, within ±{s.bound:.2f}" for name, s in shapes.items()]
+    details += [f"left out: {text}" for s in shapes.values() for text in s.left_out]
+    details += [f"{name}: {result}" for name, result in found.items() if isinstance(result, NotEnough)]
+    whole = {name: keep_measurable(la)[0] for name, la in sft_ladders(view.same_epochs, smallest=0).items()}
     rivals = compare_rivals(
         {
             name: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder])
-            for name, ladder in sft_ladders(view.same_epochs, smallest=0).items()
+            for name, ladder in whole.items()
         }
     )
     if not isinstance(rivals, NotEnough):

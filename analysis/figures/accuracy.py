@@ -233,12 +233,17 @@ def top_of(points: Sequence[Point], *, fits: Sequence[Mapping[str, Any]] = ()) -
     return min(101.0, max(ends) * 1.06 + 1)
 
 
+NO_LOSS = "no cell of a base with a pretraining loss"
+
+
 @draws("accuracy_vs_loss", order=20, says=first_of(of_rulings("2c"), loss_lines))
 def accuracy_against_loss(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
     """ICL, SFT and studied methods against pretraining loss, the base as the unit; every loss text gets its own panel."""
     shown = [p for group in loss_series(points).values() for p in group]
     if not shown:
-        return NotEnough("accuracy against pretraining loss", "no cell of a base with a pretraining loss")
+        left_out = any(p.loss is not None and p.cell.post_trained for p in points)
+        reason = "the bases with a pretraining loss are post-trained, and left out" if left_out else NO_LOSS
+        return NotEnough("accuracy against pretraining loss", reason)
     if len({p.cell.base for p in shown}) == 1:
         return NotEnough(
             "accuracy against pretraining loss", "one base has a pretraining loss; two or more span an axis"

@@ -4,6 +4,7 @@ where(points, method="rft", k=16, **{"train.lr": 3e-3})      # attributes of a c
 where(points, data_frac=ALL_DATA)                            # a set asks for any of its values
 same_but(point, points, method="sft_matched")                # the control of a point: the same but for its method
 on_shared_draws(points, outcomes)                            # the same on the draws that all of them have
+on_paired_replicates(points, outcomes)                       # the same on the cells that a contrast of them pairs
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from analysis.load.cells import MATCHED, Cell, matches
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, accuracy_of
 
 SAME_STEPS = 0.02  # relative
@@ -85,6 +87,19 @@ def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
         return list(points)
     groups = [[cell for cell in point.cells if cell.draw in shared] for point in points]
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
+
+
+def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
+    """Points of one base configuration on the cells that `contrast` pairs; none where they share no replicate.
+
+    What stands beside a contrast (a loss, a number of paths) is of the draws and replicates that the contrast is of.
+    """
+    rows = paired_replicates(points) if points else []
+    paired = [{id(cell) for row in rows for cell in row[place]} for place in range(len(points))]
+    groups = [[c for c in point.cells if id(c) in own] for point, own in zip(points, paired, strict=True)]
+    if all(len(cells) == len(point.cells) for cells, point in zip(groups, points, strict=True)):
+        return list(points)
+    return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if rows else []
 
 
 def same_steps(one: Point, other: Point) -> bool:

@@ -1,11 +1,12 @@
 """What a study may be extended along, and its series: settings that differ in one thing alone, in the order of their size.
 
-    series_of(points, axis=AXES["model"])[0].label        # 'SFT'
-    series_of(points, axis=AXES["k"])[0].label            # 'RFT, LLaMA-7B'
+    series_of(points, outcomes, axis=AXES["model"])[0].label        # 'SFT'
+    series_of(points, outcomes, axis=AXES["k"])[0].label            # 'RFT, LLaMA-7B'
 
 Points are those of one recipe (analysis.load.recipes), grouped by all that labels tell but the axis: a series holds one
 configuration with one thing varied. Models stand in the order of their pretraining compute (6 N D, or as published), else of
-their parameters, and are predicted by their loss; amounts of data and k by their logarithm.
+their parameters, and are predicted by their loss; amounts of data and k by their logarithm. These are settings of one base,
+on the draws of it that all of them have: an amount with draws of its own lies higher or lower by what those are worth.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from dataclasses import dataclass, replace
 
 from analysis.load.labels import method_label, setting_label
 from analysis.load.names import base_names, base_order, value_text
+from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
+from analysis.load.query import on_shared_draws
 from analysis.stats.loss_fits import pretrain_flops, texts_differ
 
 MODEL = "model"
@@ -82,8 +85,11 @@ class Series:
     names: tuple[str, ...]  # of the points on the axis: 'nano-s', '0.5', '16'
 
 
-def series_of(points: Sequence[Point], *, axis: Axis) -> list[Series]:
-    """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none."""
+def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> list[Series]:
+    """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none.
+
+    Nor are settings of one base that share no draw of it.
+    """
     usable = [p for p in points if axis.coordinate(p) is not None and not p.cell.post_trained]
     names, whole = base_names(p.cell for p in points), axis
     groups: dict[tuple[object, ...], list[Point]] = {}
@@ -92,7 +98,8 @@ def series_of(points: Sequence[Point], *, axis: Axis) -> list[Series]:
     found = []
     for group in groups.values():
         axis = whole.among(group)
-        members = [point for point in group if axis.size(point)]
+        sized = [point for point in group if axis.size(point)]
+        members = sized if axis.of_models else on_shared_draws(sized, outcomes)
         if len(members) < 2 or (axis.of_models and texts_differ(members)) or (axis.name == "k" and _untrained(members)):
             continue
         ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))

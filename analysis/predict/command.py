@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.load.outcomes import Outcomes
     from analysis.load.points import Point
     from analysis.predict.rows import HoldOut
 
@@ -77,16 +78,16 @@ def predict_studies(
 
     asked = None if hold_out is None else HoldOut.parse(hold_out)
     if not folders:
-        return _shown(published_view().points, asked, about="The published study.", out=out)
+        return _shown(published_view().points, published_view().outcomes, asked, about="The published study.", out=out)
     table, outcomes = verified(load_studies(folders, test_set=test_set, sweep=sweep))
     main_points = main_recipe(make_points(table.cells, outcomes))
     sets = ", ".join(sorted({cell.test_set for cell in table.cells}))
     gone = f" {len(table.missing)} cells are missing." if table.missing else ""
     about = f"Test set: {sets}. {main_points}{gone}"
-    return _shown(main_points.points, asked, about=about, out=out)
+    return _shown(main_points.points, outcomes, asked, about=about, out=out)
 
 
-def _shown(points: Sequence[Point], asked: HoldOut | None, *, about: str, out: Path) -> str:
+def _shown(points: Sequence[Point], outcomes: Outcomes, asked: HoldOut | None, *, about: str, out: Path) -> str:
     from analysis.figures.drawing import Drawing
     from analysis.figures.prediction import prediction_figure
     from analysis.predict.report import report, tables
@@ -95,13 +96,13 @@ def _shown(points: Sequence[Point], asked: HoldOut | None, *, about: str, out: P
     from analysis.tables.results import wrap
     from rft.whole import write_text
 
-    rows = every_row(points) if asked is None else named_rows(points, asked)
+    rows = every_row(points, outcomes) if asked is None else named_rows(points, outcomes, asked)
     if not rows:
         raise ValueError(
             "no two settings of these cells differ in model, data_frac or k alone: there is nothing to fit"
         )
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / CSV_FILE, tables(rows, points).held.comma_separated())
+    write_text(out / CSV_FILE, tables(rows, points, outcomes).held.comma_separated())
     drawing = prediction_figure(rows)
     figure = save_figure(drawing, out=out) if isinstance(drawing, Drawing) else wrap(f"no figure: {drawing}")
-    return "\n".join([report(rows, points, about=about), f"table: {out / CSV_FILE}", figure])
+    return "\n".join([report(rows, points, outcomes, about=about), f"table: {out / CSV_FILE}", figure])

@@ -1,7 +1,7 @@
 """Predictions as tables: what was predicted and what was measured, scores against plain rivals, and how far one may go.
 
-tables(rows, points)       # Tables(held=Grid, scores=Grid, reach=Grid)
-report(rows, points)       # all of it as text for a terminal
+tables(rows, points, outcomes)       # Tables(held=Grid, scores=Grid, reach=Grid)
+report(rows, points, outcomes)       # all of it as text for a terminal
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.load.names import short_number
+from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.predict.axes import AXES, Series, kin, series_of
 from analysis.predict.paired import seen_of
@@ -33,8 +34,9 @@ NOTE = (
     "settings alone (line, power law to a ceiling, sigmoid; the line stands until another is better by 2, and below five "
     "settings). 95 %: interval for what the cell will measure; beside it the standard errors that it is made of: the curve's "
     "own, scatter over bases and draws, test problems, and the distance to a form that fits as well. Of data and k, on the "
-    "same draws of the base: what a draw does to all settings alike is no error; the scatter about a curve of few settings "
-    "is that of all bases with such a series. In brackets: no prediction, for the reason in the last column."
+    "draws of the base that all settings of a series have: what a draw does to all of them alike is no error; the scatter "
+    "about a curve of few settings is that of all bases with such a series. In brackets: no prediction, for the reason in "
+    "the last column."
 )
 SCORE_NOTE = (
     "Each predictor on the held-out cells that the fitted ones allow to predict; cells of one series share their fits, so "
@@ -64,7 +66,7 @@ class Tables:
     refusals: str  # how many held-out cells are not predicted, and why
 
 
-def tables(rows: Sequence[Row], points: Sequence[Point]) -> Tables:
+def tables(rows: Sequence[Row], points: Sequence[Point], outcomes: Outcomes) -> Tables:
     """`rows`: of every cut, of which the first alone is shown cell by cell, or of one named hold-out."""
     first = [row for row in rows if row.num_held == 1] or list(rows)
     return Tables(
@@ -73,16 +75,16 @@ def tables(rows: Sequence[Row], points: Sequence[Point]) -> Tables:
         Grid(
             "How far all settings of a series allow to go",
             ("series", "settings", "up to"),
-            tuple(_reach(points)),
+            tuple(_reach(points, outcomes)),
             LIMITS,
         ),
         _refusals(rows),
     )
 
 
-def report(rows: Sequence[Row], points: Sequence[Point], *, about: str = "") -> str:
+def report(rows: Sequence[Row], points: Sequence[Point], outcomes: Outcomes, *, about: str = "") -> str:
     """The tables as text."""
-    found = tables(rows, points)
+    found = tables(rows, points, outcomes)
     lines = [wrap(about), ""] if about else []
     for grid in (found.held, found.scores, found.reach):
         if grid.rows:
@@ -130,14 +132,14 @@ def _score_row(axis: str, cut: str, what: str, score: Score) -> tuple[str, ...]:
     return (axis, cut, WHAT.get(what, what), str(score.n), *numbers, inside)
 
 
-def _reach(points: Sequence[Point]) -> list[tuple[str, ...]]:
+def _reach(points: Sequence[Point], outcomes: Outcomes) -> list[tuple[str, ...]]:
     return [
         (
             series.label,
             _of(len(series.points), left_out=len(keep_measurable(series.points)[1])),
             _how_far(series, found),
         )
-        for found in (series_of(points, axis=axis) for axis in AXES.values())
+        for found in (series_of(points, outcomes, axis=axis) for axis in AXES.values())
         for series in found
     ]
 

@@ -1,8 +1,8 @@
 """Held-out cells predicted from the others of their series, over every cut, and scored.
 
-    rows = every_row(points)                        # leave-largest-out first, then the two largest, ...
+    rows = every_row(points, outcomes)              # leave-largest-out first, then the two largest, ...
     rows[0].prediction.value, rows[0].truth         # 65.6, 63.2
-    named_rows(points, HoldOut.parse("data_frac=1"))
+    named_rows(points, outcomes, HoldOut.parse("data_frac=1"))
     scores(rows)                                    # {'this form': Score(n=12, rmse=2.1, ...), 'largest seen': ...}
 
 A prediction is a function of the fitted cells and of the place of the held-out one (its loss, size, number of problems, draws
@@ -18,6 +18,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.predict.axes import AXES, Axis, Series, kin, series_of
 from analysis.predict.paired import seen_of
@@ -93,11 +94,11 @@ class Row:
         return self.prediction.reason if isinstance(self.prediction, NotEnough) else self.prediction.refused
 
 
-def every_row(points: Sequence[Point], *, axes: Collection[str] = tuple(AXES)) -> list[Row]:
+def every_row(points: Sequence[Point], outcomes: Outcomes, *, axes: Collection[str] = tuple(AXES)) -> list[Row]:
     """Every cut of every series by size: all cells above it are predicted from all below it. Smallest hold-outs first."""
     rows = []
     for name in axes:
-        found = series_of(points, axis=AXES[name])
+        found = series_of(points, outcomes, axis=AXES[name])
         most = max((len(series.points) for series in found), default=0)
         for count in range(1, most):
             for series in found:
@@ -107,12 +108,12 @@ def every_row(points: Sequence[Point], *, axes: Collection[str] = tuple(AXES)) -
     return rows
 
 
-def named_rows(points: Sequence[Point], hold_out: HoldOut) -> list[Row]:
+def named_rows(points: Sequence[Point], outcomes: Outcomes, hold_out: HoldOut) -> list[Row]:
     """The cells that a hold-out names, each from the rest of its series. Raises ValueError for a value that has no place.
 
     An amount that no cell has is predicted, without a truth beside it; of a model the loss has to be known.
     """
-    found = series_of(points, axis=hold_out.axis)
+    found = series_of(points, outcomes, axis=hold_out.axis)
     if not found:
         raise ValueError(
             f"no two settings of these cells differ in {hold_out.axis.name} alone: there is nothing to fit"

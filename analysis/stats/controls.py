@@ -38,11 +38,12 @@ class Harder(Estimate):
     """The smaller of several differences; the fields of an estimate are those of the one that is smallest."""
 
     parts: tuple[Estimate, ...] = ()
+    whole: tuple[Estimate, ...] = ()  # where `parts` are taken for these bases: the same with what draws show of them
 
     @property
     def judged(self) -> tuple[Estimate, ...]:
         """All of them."""
-        return self.parts
+        return self.whole or self.parts
 
     def interval(self, *, level: float = 0.95) -> tuple[float, float]:
         """Of the smallest true difference: at least `level` whichever it is."""
@@ -67,14 +68,16 @@ class Harder(Estimate):
 def harder(differences: Sequence[Estimate]) -> Estimate:
     """The smaller of the true differences from several controls; of one control, that difference itself.
 
-    Of new bases of this kind where all of them are; else all are taken for these bases as they are.
+    Of new bases of this kind where all of them are; else all are taken for these bases as they are, and what lacks for a
+    verdict is that of the difference with one draw; the scatter that another's draws show is known all the same.
     """
     assert differences, "a comparison has a control"
     if len(differences) == 1:
         return differences[0]
     if all(one.new_bases is not None for one in differences):
         return replace(_smallest(differences), these=_smallest([one.these_bases for one in differences]))
-    return _smallest([one.these_bases for one in differences])
+    lacking_first = sorted(differences, key=lambda one: one.new_bases is not None)
+    return replace(_smallest([one.these_bases for one in differences]), whole=tuple(lacking_first))
 
 
 def _smallest(differences: Sequence[Estimate]) -> Harder:

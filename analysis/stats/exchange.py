@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.load.query import on_shared_draws, same_but, same_steps, where
+from analysis.load.query import on_paired_replicates, same_but, same_steps, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
@@ -142,11 +142,13 @@ def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
 
 
 def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Exchange | NotEnough:
-    """The exchange rate of one RFT point, of the draws of the base that all its cells have: amounts and accuracies alike."""
+    """The exchange rate of one RFT point, of the draws and replicates that all its cells have: paths, amounts and accuracies
+    alike.
+    """
     what = f"the exchange rate of {rft.cell.cell_id}"
-    members = on_shared_draws([rft, *human_curve(rft, points)], outcomes)
+    members = on_paired_replicates([rft, *human_curve(rft, points)], outcomes)
     if not members:
-        return NotEnough(what, "the RFT cell and its human-only cells share no draw of the base")
+        return NotEnough(what, "the RFT cell and its human-only cells share no replicate of a draw of the base")
     rft, curve = members[0], members[1:]
     n, kept = rft.mean_of("num_human"), rft.mean_of("num_augmented")
     if not n or not kept:
@@ -156,16 +158,11 @@ def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Ex
     if fresh < MIN_FRESH or fresh == len(curve):
         need = f"sft_matched and {MIN_FRESH} amounts of fresh human problems ({FRESH_COUNT}) at equal optimiser steps"
         return NotEnough(what, f"it needs {need}; there are {fresh} such amounts")
-    rates = [_rate(scale, rft, curve, ratios, n=n, outcomes=outcomes) for scale in SCALES]
-    log, linear = rates
-    if log is None or linear is None:
-        return NotEnough(what, "the RFT cell and its human-only cells share no replicate")
+    log, linear = (_rate(scale, rft, curve, ratios, n=n, outcomes=outcomes) for scale in SCALES)
     return Exchange(rft, log, linear, n, kept, new_paths(rft), tuple(curve))
 
 
-def _rate(
-    scale: Scale, rft: Point, curve: Sequence[Point], ratios: Floats, *, n: float, outcomes: Outcomes
-) -> Rate | None:
+def _rate(scale: Scale, rft: Point, curve: Sequence[Point], ratios: Floats, *, n: float, outcomes: Outcomes) -> Rate:
     x = scale.x(ratios)
     slopes = slope_weights(x)
     height = np.full(len(x), 1 / len(x)) - x.mean() * slopes  # weights of the line's height at n
@@ -173,8 +170,9 @@ def _rate(
     top = contrast(members, (1.0, *-height), outcomes)
     bottom = contrast(members, (0.0, *slopes), outcomes)
     total = contrast(members, (1.0, *(slopes - height)), outcomes)
-    if top is None or bottom is None or total is None:
-        return None
+    assert top is not None, "its cells share a replicate"
+    assert bottom is not None, "its cells share a replicate"
+    assert total is not None, "its cells share a replicate"
     low, high, note = fieller(top, bottom, total)
     these_low, these_high, unknown = fieller(top.these_bases, bottom.these_bases, total.these_bases)
     value = top.value / bottom.value if bottom.value else math.nan

@@ -6,14 +6,16 @@
 With 4 to 6 points R^2 cannot tell a line from a power law. So: the claim "log-linear" is supported when the 90 % interval of
 every point's departure from the line, and so of the largest, lies within +-2 points (an intersection-union test: its
 level is 5 % without any correction, Berger 1982). It is contradicted when a departure's interval lies wholly outside, at 95 %
-with Bonferroni's correction for the number of points.
+with Bonferroni's correction for the number of points. Where all answers are alike the interval is that of a departure too
+small to be seen (`Estimate.half_width`), and the p-values are those of that interval. As in fits (analysis.stats.fits),
+points at the floor or the ceiling are left out, on the draws of the base that all amounts have.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -21,6 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
+from analysis.load.query import on_shared_draws
+from analysis.stats.fits import CEILING, FLOOR, keep_measurable
 from analysis.stats.forms import LINE, POWER, SIGMOID, fit_form
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
@@ -50,6 +54,7 @@ class ShapeResult:
     bound: float  # farthest end of any 90 % interval: the smallest margin for which the answer would be 'line'
     p_line: float  # of the intersection-union test that all departures lie within the margin
     p_bent: float  # Bonferroni's, that some departure lies outside
+    left_out: tuple[str, ...] = ()  # points at the floor or the ceiling, in words
 
 
 def departure_weights(x: ArrayLike) -> Floats:
@@ -65,10 +70,17 @@ def log_linear(points: Sequence[Point], x: Sequence[float], outcomes: Outcomes) 
     what = "the shape of accuracy against data"
     if len(set(x)) < MIN_POINTS:
         return NotEnough(what, f"{len(set(x))} amounts of data; departures from a line need at least {MIN_POINTS}")
-    found = [contrast(points, tuple(row), outcomes) for row in departure_weights(x)]
+    shared = on_shared_draws(points, outcomes)
+    kept, left_out = keep_measurable(shared)
+    xs = [value for point, value in zip(shared, x, strict=bool(shared)) if point in kept]
+    if shared and len(set(xs)) < MIN_POINTS:
+        within = f"within {FLOOR:g} to {CEILING:g} %; departures from a line need at least {MIN_POINTS}"
+        return NotEnough(what, f"{len(set(xs))} of {len(set(x))} amounts of data have an accuracy {within}")
+    found = [contrast(kept, tuple(row), outcomes) for row in departure_weights(xs)] if shared else [None]
     if any(estimate is None for estimate in found):
         return NotEnough(what, "no replicate has all amounts of data")
-    return judge_departures([estimate for estimate in found if estimate is not None])
+    result = judge_departures([estimate for estimate in found if estimate is not None])
+    return replace(result, left_out=left_out)
 
 
 def judge_departures(departures: Sequence[Estimate], *, margin: float = MARGIN) -> ShapeResult:
@@ -86,18 +98,27 @@ def _one_sided(estimate: Estimate, *, margin: float) -> float:
     """p against |departure| >= margin (two one-sided tests)."""
     from scipy import stats
 
+    inside = margin - abs(estimate.value)
     if not estimate.se > 0:
-        return 1.0 if math.isnan(estimate.se) or abs(estimate.value) >= margin else 0.0
-    return float(stats.t.sf((margin - abs(estimate.value)) / estimate.se, estimate.df))
+        return _unseen(estimate, distance=inside)
+    return float(stats.t.sf(inside / estimate.se, estimate.df))
 
 
 def _outside(estimate: Estimate, *, margin: float) -> float:
     """Two-sided p against |departure| <= margin."""
     from scipy import stats
 
+    beyond = abs(estimate.value) - margin
     if not estimate.se > 0:
-        return 0.0 if estimate.se == 0 and abs(estimate.value) > margin else 1.0
-    return float(min(1.0, 2 * stats.t.sf((abs(estimate.value) - margin) / estimate.se, estimate.df)))
+        return min(1.0, 2 * _unseen(estimate, distance=beyond))
+    return float(min(1.0, 2 * stats.t.sf(beyond / estimate.se, estimate.df)))
+
+
+def _unseen(estimate: Estimate, *, distance: float) -> float:
+    """One-sided p where all problems are alike: the tail at which `Estimate.half_width` reaches so far."""
+    if math.isnan(estimate.se) or not estimate.num_items or not estimate.reach > 0:
+        return 1.0
+    return float(min(1.0, max(0.0, 1.0 - distance / estimate.reach)) ** estimate.num_items)
 
 
 @dataclass(frozen=True)

@@ -82,14 +82,14 @@ def _row(one: Against, *, name: str) -> list[str]:
         _pool_text(rft.cell),
         f"{rft.cell.data_frac:g}",
         "" if rft.cell.k is None else str(rft.cell.k),
-        str(estimate.num_draws),
-        str(estimate.num_replicates),
+        str(min(part.num_draws for part in estimate.judged)),
+        str(min(part.num_replicates for part in estimate.judged)),
         f"{estimate.value:+.1f}",
         "" if result.odds is None else f"{result.odds.value:+.2f}",
         interval_words(estimate.these_bases, digits=1),
         "" if new is None else interval_words(new, digits=1),
         result.verdict.value,
-        MARGIN_WORDS[result.relevance],
+        _margin_word(result),
         NO_STUDY if result.needed_text == INFEASIBLE else result.needed_text,
     ]
 
@@ -101,6 +101,11 @@ def _from(one: Against, name: str) -> str:
 MARGIN_WORDS = {
     Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "no control", Relevance.OPEN: "open",
 }  # fmt: skip
+
+
+def _margin_word(result: Comparison) -> str:
+    beneath = result.relevance is Relevance.LARGER and result.estimate.value < 0
+    return "below" if beneath else MARGIN_WORDS[result.relevance]
 
 
 def _pool_text(cell: Cell) -> str:
@@ -124,6 +129,8 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
         notes.append(
             "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
         )
+    if any(len({part.num_draws for part in one.result.estimate.judged}) > 1 for one in against):
+        notes.append("Draws and seeds are those of the comparison that has the fewest.")
     notes += list(
         dict.fromkeys(f"New bases: {held.lstrip(', ')}." for _, one in found if (held := held_alone(one.estimate)))
     )

@@ -20,7 +20,7 @@ HEADER = ("result", "of", "base draw", "replicate", "problem", "problem by draw"
 NOTE = (
     "Standard deviations in points (95 %), of one draw of the base, one replicate within a draw, one problem, one answer: by "
     "restricted maximum likelihood over all base configurations, the last two over those with several replicates. Empty: the "
-    "design cannot tell it from another. A study's "
+    "design cannot tell it from another, or the values do not vary. A study's "
     "error shrinks with the root of how many of each it has; problems are counted in hundreds, draws in ones."
 )
 TOGETHER = "*"  # behind a number that holds the next finer source too
@@ -44,8 +44,13 @@ def noise_rows(points: Sequence[Point], outcomes: Outcomes) -> tuple[tuple[str, 
         counts = (len(values), sum(map(len, values)), sum(len(draw) for draws in values for draw in draws))
         of = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in zip(counts, WORDS, strict=True))
         texts = [component_text(part) for part in parts]
+        if not any(texts):
+            continue
         if found.together:
-            texts = [f"{text}{TOGETHER * (part is found.base)}" for part, text in zip(parts, texts, strict=True)]
+            texts = [
+                f"{text}{TOGETHER * (bool(text) and part is found.base)}"
+                for part, text in zip(parts, texts, strict=True)
+            ]
         rows.append([name, of, *texts])
     return HEADER, rows
 
@@ -74,8 +79,8 @@ def results_of(points: Sequence[Point]) -> dict[str, list[Contrast]]:
 
 
 def component_text(part: Component | None) -> str:
-    """'10.7 (7.1 to 21.8)'; nothing where the design cannot show it."""
-    if part is None:
+    """'10.7 (7.1 to 21.8)'; nothing where the design cannot show it, or where the values do not vary."""
+    if part is None or not part.interval[1] > 0:
         return ""
     low, high = part.sd_interval
     return f"{part.sd:.1f} ({low:.1f} to {high:.1f})"

@@ -20,10 +20,10 @@ from analysis.stats.linear import NotEnough
 def prediction(study: Reference, words: Sequence[str]) -> str:
     """Tables of every cut."""
     no_words(words)
-    rows = every_row(study.shown)
+    rows = every_row(study.shown, study.outcomes)
     if not rows:
         return "No two settings differ in model, data or k alone: nothing can be predicted."
-    found = tables(rows, study.shown)
+    found = tables(rows, study.shown, study.outcomes)
     grids = [shortened(grid) for grid in (found.held, found.scores, found.reach) if grid.rows]
     notes = [study.notes] if study.notes else []
     return "\n\n".join([*notes, *(text_of(grid) for grid in grids), found.refusals])
@@ -33,7 +33,7 @@ def prediction(study: Reference, words: Sequence[str]) -> str:
 def figure(study: Reference, words: Sequence[str]) -> Picture:
     """Predictions before the truth. Raises ValueError where nothing could be predicted."""
     no_words(words)
-    drawing = prediction_figure(every_row(study.shown))
+    drawing = prediction_figure(every_row(study.shown, study.outcomes))
     if isinstance(drawing, NotEnough):
         raise ValueError(str(drawing))
     return Picture(drawing, study.folder.name)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.checks import verified
+from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.studies import load_studies
 from analysis.predict.axes import AXES, series_of
 from analysis.predict.paired import seen_of
+from analysis.predict.report import tables
 from analysis.predict.rows import every_row
 from analysis.stats.prediction import Prediction, Seen, Target, predict
 
 N = 1319
 DATA = AXES["data_frac"]
+NOTHING = Outcomes({}, {})  # all settings are of the same draws: no accuracy is worked out anew
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> list[Point]:
 
 def test_what_a_draw_does_to_every_amount_cancels(points: list[Point]) -> None:
     """Half the mean variance, from draw to draw, of the differences of two amounts: the textbook's interaction."""
-    for series in series_of(points, axis=DATA):
+    for series in series_of(points, NOTHING, axis=DATA):
         accuracy = {
             p.cell.data_frac: {c.draw: 100 * c.accuracy.value for c in p.cells if c.accuracy} for p in series.points
         }
@@ -48,7 +52,7 @@ def test_what_a_draw_does_to_every_amount_cancels(points: list[Point]) -> None:
 
 
 def test_settings_of_other_draws_are_not_paired(points: list[Point]) -> None:
-    series = series_of(points, axis=DATA)[0]
+    series = series_of(points, NOTHING, axis=DATA)[0]
     fewer = Point(series.points[-1].cells[:3], series.points[-1].estimate)
     plain = [Seen.of(DATA.coordinate(p) or 0, p.estimate) for p in series.points[:3]]
     assert seen_of(series.points[:3], DATA, beside=[fewer]) == plain
@@ -58,13 +62,45 @@ def test_settings_of_other_draws_are_not_paired(points: list[Point]) -> None:
 
 def test_a_line_of_draws_far_apart_is_predicted(points: list[Point]) -> None:
     """Three amounts of two bases: it was 'interval 100 points wide'."""
-    rows = [row for row in every_row(points, axes=["data_frac"]) if row.num_held == 1]
+    rows = [row for row in every_row(points, NOTHING, axes=["data_frac"]) if row.num_held == 1]
     assert len(rows) == 2
     for row in rows:
         assert isinstance(row.prediction, Prediction)
         assert row.prediction.high - row.prediction.low < 35
         assert row.truth is not None
         assert row.prediction.covers(row.truth)
+
+
+def test_amounts_of_few_draws_predict_those_draws(tmp_path: Path) -> None:
+    """All data has six draws ten points apart, its fractions the first two: as in a study of these two draws alone.
+
+    The mean of six was predicted from two of them, and missed by what the draws differ.
+    """
+    fractions = (0.125, 0.25, 0.5, 1.0)
+    specs = grid(models=("nano-s",), draws=range(6), fracs=fractions, methods=("sft",))
+    truth = Truth(draw_sd=10.0, replicate_sd=0.5, per_doubling=4.0, num_items=N)
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
+    of_two = [cell for cell in table.cells if cell.seeds["pretrain_seed"] < 2]
+    unlike = [cell for cell in table.cells if cell in of_two or cell.data_frac == 1]
+    wanted, found = [
+        every_row(make_points(cells, outcomes), outcomes, axes=["data_frac"]) for cells in (of_two, unlike)
+    ]
+    assert [row.truth for row in found] == [row.truth for row in wanted]
+    assert repr([(row.prediction, row.rivals) for row in found]) == repr(
+        [(row.prediction, row.rivals) for row in wanted]
+    )
+    measured = np.mean([100 * c.accuracy.value for c in of_two if c.data_frac == 1 and c.accuracy is not None])
+    assert found[0].truth == pytest.approx(float(measured))
+    settings = tables([], make_points(unlike, outcomes), outcomes).reach.rows
+    assert settings == tables([], make_points(of_two, outcomes), outcomes).reach.rows
+
+
+def test_amounts_that_share_no_draw_are_no_series(tmp_path: Path) -> None:
+    specs = grid(models=("nano-s",), draws=range(2), fracs=(0.5, 1.0), methods=("sft",))
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs)]))
+    apart = [c for c in table.cells if c.seeds["pretrain_seed"] == (c.data_frac == 1)]
+    assert not series_of(make_points(apart, outcomes), outcomes, axis=DATA)
+    assert series_of(make_points(table.cells, outcomes), outcomes, axis=DATA)
 
 
 U = np.array([-3.0, -2, -1, 0])

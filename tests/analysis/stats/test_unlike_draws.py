@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from synthetic_study import Truth, grid, write_study
@@ -83,3 +84,26 @@ def test_the_exchange_rate_is_of_the_draws_that_all_its_cells_have(study: Study)
     assert other.kept == one.kept
     assert other.log.fresh == pytest.approx(one.log.fresh, nan_ok=True)
     assert other.linear.fresh == pytest.approx(one.linear.fresh, nan_ok=True)
+
+
+def test_the_exchange_rate_is_of_the_replicates_that_all_its_cells_have(tmp_path: Path) -> None:
+    """Fresh problems of one replicate stood over kept paths of two: 0.84 a new path where it should be 0.83."""
+    common = {"models": ("nano-m",), "draws": range(3), "fracs": (1.0,), "ks": (16,)}
+    specs = grid(methods=("sft", "sft_matched", "rft"), seeds=(0, 1), **common)  # type: ignore[arg-type]
+    human = grid(methods=("fresh_human",), seeds=(0,), **common)  # type: ignore[arg-type]
+    specs += [{**spec, "fresh": count} for spec in human for count in (128, 256, 512)]
+    truth = Truth(num_items=400, replicate_sd=0.3, fresh_gain=lambda share: 8.0 * share)
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
+    seeds = {cell.seeds["data_seed"] for cell in table.cells if cell.method == "fresh_human"}
+    compared = [cell for cell in table.cells if cell.seeds["data_seed"] in seeds]
+    assert len(compared) < len(table.cells)
+    other = [
+        replace(c, num_augmented=c.num_augmented and 3 * c.num_augmented) if c not in compared else c
+        for c in table.cells
+    ]
+    found, wanted = [exchange_rates(make_points(cells, outcomes), outcomes)[0] for cells in (other, compared)]
+    assert isinstance(found, Exchange)
+    assert isinstance(wanted, Exchange)
+    assert (found.kept, found.new) == (wanted.kept, wanted.new)
+    assert found.new is not None
+    assert found.log.fresh / found.kept == pytest.approx(wanted.log.fresh / wanted.kept)

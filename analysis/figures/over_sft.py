@@ -32,12 +32,10 @@ from analysis.style import caption, new_figure
 Pair = tuple[Point, Mapping[str, Point]]  # a studied point, and what it is compared with, by name
 MEAN = "mean of bases"
 MEAN_LOOK = {"color": "#000000", "marker": "_", "markersize": 9}
-ALONE_LOOK = {
-    "color": "#000000",
-    "marker": "x",
-    "markersize": 5,
-}  # of a mean against fewer controls than its bases' marks
+# of a mean against fewer controls than the marks of its bases
+ALONE_LOOK = {"color": "#000000", "marker": "x", "markersize": 5}
 PLAIN = "sft"
+THIN = {Kind.DRAWS: "draws too", Kind.BASES: "of means: over bases, a base's own draw inside"}
 THICK = 3.2  # of the bar for these bases, beside a thin one for new bases of this kind
 
 
@@ -146,6 +144,7 @@ def _draw(
             found.append(mark.estimate)
         mean = _difference(list(by_base.values()), outcomes) if len(by_base) > 1 else None
         if mean is not None:
+            found.append(mean.estimate)
             name, look = _mean_look(mean, marks)
             legend[name] = _mark(axis, place + 0.4 - step / 2, mean.estimate, **look)
             fits.append({"series": f"{label} {panel.title}, {name}", "estimate": estimate_entry(mean.estimate)})
@@ -186,10 +185,14 @@ def _mark(axis: Any, x: float, estimate: Estimate, **look: Any) -> Any:
 def _words(found: Sequence[Estimate], panels: Sequence[_Panel], *, several: bool) -> str:
     items = sorted({one.num_items for one in found if one.num_items})
     sizes = " to ".join(f"{n:,}" for n in ([items[0], items[-1]] if len(items) > 1 else items))
-    published = any(one.these_bases.kind is Kind.PUBLISHED for one in found)
-    paired = "unpaired, binomial error of published runs" if published else "paired by draw, replicate and problem"
-    text = f"95 % intervals of differences, {paired}: thick, of these bases as they are; "
-    text += "thin, of new bases of this kind (draws too), on which verdicts rest"
+    kinds = {one.these_bases.kind for one in found if math.isfinite(one.these_bases.half_width())}
+    paired = ["paired by draw, replicate and problem"] if kinds != {Kind.PUBLISHED} else []
+    paired += ["unpaired, binomial error of published runs"] if Kind.PUBLISHED in kinds else []
+    text = f"95 % intervals of differences, {'; '.join(paired)}: thick, of these bases as they are"
+    text += " (item noise only where a draw has one replicate)" if Kind.ITEMS in kinds else ""
+    general = {one.kind for one in found if one.new_bases is not None and not lacking(one)}
+    held = [words for kind, words in THIN.items() if kind in general] or list(THIN.values())[:1]
+    text += f"; thin, of new bases of this kind ({'; '.join(held)}), on which verdicts rest"
     text += "." if not any(map(lacking, found)) else f"; none where fewer than {VERDICT_UNITS} draws or bases show it."
     text += f" n = {sizes} test problems." if items else ""
     text += f" Grey: within {MARGIN:g} point of 0."

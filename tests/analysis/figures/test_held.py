@@ -16,19 +16,18 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.run import study_view
 from analysis.figures.drawing import Drawing
+from analysis.figures.exchange import exchange_figure
 from analysis.figures.gains import gain_against_loss, self_made
-from analysis.figures.over_sft import rft_over_sft
+from analysis.figures.over_sft import _Panel, _words, rft_over_sft
 from analysis.figures.paths import distinct_against_k
+from analysis.figures.votes import votes_against_k
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.studies import load_studies
-from analysis.stats.uncertainty import Kind
+from analysis.stats.uncertainty import Kind, nested_mean
 
 SMALL = Truth(num_items=300, num_full=64, replicate_sd=0.4, draw_sd=2.0)
-
-
-MODELS = ("nano-xs", "nano-s", "nano-m", "nano-l")
 
 
 def loaded(folder: Path, specs: Sequence[dict[str, Any]], **options: Any) -> tuple[list[Point], Outcomes]:
@@ -92,16 +91,41 @@ def test_paths_of_several_draws_are_not_counted_as_replicates(tmp_path: Path) ->
     assert words in of(distinct_against_k(scattered(points))).caption
 
 
-def test_thin_bars_of_means_over_bases_of_one_draw_are_of_bases(tmp_path: Path) -> None:
-    """None of five bases shows what its draw does; their mean shows what another base would."""
-    specs = [
-        {**spec, "pretrain_seed": i, "model": model, "seed": i}
-        for i, model in enumerate(MODELS)
-        for spec in grid(models=(model,), fracs=(1.0,), ks=(4,), methods=("sft", "rft"))
-    ]
-    drawing = of(rft_over_sft(*loaded(tmp_path / "s", specs)))
+def test_bars_of_differences_say_what_they_hold(tmp_path: Path) -> None:
+    drawing = of(rft_over_sft(*loaded(tmp_path / "s", mixed(fracs=(1.0,), ks=(4,), methods=("sft", "rft")))))
     assert "thick, of these bases as they are (item noise only where a draw has one replicate)" in drawing.caption
-    specs = mixed(fracs=(1.0,), ks=(4,), methods=("sft", "rft"))
-    drawing = of(rft_over_sft(*loaded(tmp_path / "t", specs)))
     assert "thin, of new bases of this kind (draws too)" in drawing.caption
     assert "none where fewer than 5 draws" in drawing.caption
+
+
+def test_a_mean_of_bases_of_one_draw_has_a_bar_over_bases() -> None:
+    """None of six bases shows what its draw does; their mean shows what another base would."""
+    rng = np.random.default_rng(4)
+    bases = [[rng.normal(level, 3.0, (1, 300))] for level in rng.normal(2.0, 1.0, 6)]
+    words = _words(
+        [*(nested_mean([base]) for base in bases), nested_mean(bases)], [_Panel("minus SFT", {})], several=True
+    )
+    assert "thin, of new bases of this kind (of means: over bases, a base's own draw inside)" in words
+
+
+def test_curves_in_the_file_alone_say_nothing_of_the_shades(tmp_path: Path) -> None:
+    """Votes of SFT at its validated budget are not drawn, and they alone have six draws."""
+    specs = [{**spec, "pretrain_seed": 0} for spec in grid(models=("nano-s",), fracs=(1.0,), methods=("sft",))]
+    specs += grid(models=("nano-s",), fracs=(1.0,), methods=("sft_best",), draws=range(6))
+    points, _ = loaded(tmp_path / "s", specs, vote_k=4)
+    drawing = of(votes_against_k(points))
+    assert f"Shaded: 95 %, {Kind.ITEMS.value}. " in drawing.caption
+    assert "In fits.json alone: SFT" in drawing.caption
+
+
+def test_parts_of_a_gain_have_intervals_of_their_own_kind(tmp_path: Path) -> None:
+    """The rate rests on six draws, and the parts beside an oracle of one draw on that one."""
+    one = {"models": ("nano-s",), "fracs": (1.0,), "ks": (16,)}
+    specs = grid(methods=("sft", "sft_matched", "rft"), draws=range(6), **one)
+    fresh = grid(methods=("fresh_human",), draws=range(6), **one)
+    specs += [{**spec, "fresh": count} for spec in fresh for count in (32, 64, 128)]
+    specs += [{**spec, "pretrain_seed": 0} for spec in grid(methods=("oracle_paths",), **one)]
+    points, outcomes = loaded(tmp_path / "s", specs)
+    text = of(exchange_figure(points, outcomes)).caption
+    assert f"95 % intervals: {Kind.DRAWS.value} (Fieller)" in text
+    assert f"in parts (95 %: {Kind.ITEMS.value}; {Kind.DRAWS.value})" in text

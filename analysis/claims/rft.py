@@ -126,7 +126,8 @@ def _beats_controls(view: StudyView) -> ClaimResult:
     differences = _means(pairs, view.outcomes)
     if not differences:
         return RFT_BEATS_CONTROL.not_testable("a base shares no replicate with its control")
-    what = f"{mean_words(len(found), thing='base')}, k={tops[0].cell.k}, against {control_words(list(differences))}"
+    against = control_words(list(differences), used=[c for _, own in found for c in own.values()])
+    what = f"{mean_words(len(found), thing='base')}, k={tops[0].cell.k}, against {against}"
     odds = _means(pairs, view.outcomes, scale=Scale.LOG_ODDS)
     return directional(
         RFT_BEATS_CONTROL,

@@ -101,18 +101,23 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: 
     axes[0][0].set_ylim(0, top_of(scored))
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
+    levels: list[Point] = []
     for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
         mine = where(scored, base=base)
         icl = where(points, method="icl", base=base)
         fits += _data_panel(panel, mine, outcomes, looks=looks, name=name, strip=strip, legend=legend)
         if icl:
+            levels.append(icl[0])
             legend["ICL (no training)"] = level_line(panel, icl[0], color="#000000")
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
         panel.remove()
     label_rows(axes, "test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend))
-    text = kinds_caption(scored) + " Lines: least squares on log2(examples), where a series has 3 points or more."
+    text = (
+        kinds_caption([*scored, *levels])
+        + " Lines: least squares on log2(examples), where a series has 3 points or more."
+    )
     text += left_out_words(fits) + shared_words(len(looks.names), "accuracy")
     text += apart_words("amount") if len(series_by_label(scored)) > len(strip) + 1 else ""
     text += " Grey: further methods at the last amount, side by side; the thin line is SFT's height." if strip else ""

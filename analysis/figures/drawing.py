@@ -20,7 +20,7 @@ from analysis.load.names import base_names
 from analysis.load.points import Point, accuracy_interval
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import LineFit, NotEnough, hold_out
-from analysis.stats.uncertainty import Kind
+from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import (
     MethodStyle,
     font,
@@ -89,6 +89,12 @@ def kinds_caption(points: Sequence[Point]) -> str:
     items = sorted({point.estimate.num_items for point in points if point.estimate.num_items})
     sizes = " to ".join(f"{n:,}" for n in ([items[0], items[-1]] if len(items) > 1 else items))
     return f"Bars: 95 % intervals, {'; '.join(parts)}. n = {sizes} test problems." if parts else ""
+
+
+def held_words(estimates: Sequence[Estimate]) -> str:
+    """What the intervals of these estimates hold, each kind once; of those that have one. '' where none has."""
+    kinds = {estimate.kind for estimate in estimates if math.isfinite(estimate.half_width())}
+    return "; ".join(kind.value for kind in Kind if kind in kinds)
 
 
 def draw_points(axes: Axes, x: Sequence[float], points: Sequence[Point], **style: Any) -> Any:

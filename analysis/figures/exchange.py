@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis.figures.accuracy import loss_label
-from analysis.figures.drawing import Drawing, Looks, base_looks, label_x, legend_outside
+from analysis.figures.drawing import Drawing, Looks, base_looks, held_words, label_x, legend_outside
 from analysis.figures.findings import rate_lines, rates
 from analysis.figures.registry import draws
 from analysis.load.cells import HUMAN_STYLE
@@ -69,15 +69,17 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     legend_outside(figure, [h for handles, _ in entries for h in handles], [n for _, names in entries for n in names])
     text = f"95 % intervals: {_held(found)} (Fieller). {READING} {SCALE_WORDS}{_absent(found, looks)} Right: RFT - SFT"
     absent = [label for part, label, _, _ in PARTS if any(getattr(split, part) is None for split in splits)]
-    text += " in parts; an absent bar: its control was not run." if absent else " in parts."
+    held = held_words([one for split in splits for part, *_ in PARTS if (one := getattr(split, part)) is not None])
+    text += f" in parts (95 %: {held})" if held and held != _held(found) else " in parts"
+    text += "; an absent bar: its control was not run." if absent else "."
     text += f" {recipe}" if str(recipe) else ""
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
 
 
 def _held(found: Sequence[Exchange]) -> str:
-    """What the intervals hold, in words."""
-    return " or ".join(dict.fromkeys(e.label for e in found))
+    """What the intervals that are drawn hold, in words."""
+    return " or ".join(dict.fromkeys(e.label for e in found if e.log.interval or e.linear.interval)) or "none"
 
 
 def _absent(found: Sequence[Exchange], looks: Looks) -> str:

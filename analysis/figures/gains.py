@@ -16,7 +16,7 @@ from analysis.claims.donors import SELF
 from analysis.claims.gains import OWN_RULE, slope_estimates
 from analysis.claims.rulings import StudyView
 from analysis.figures.accuracy import loss_label, name_bases
-from analysis.figures.drawing import Drawing, apart_words, base_looks, legend_outside, set_apart
+from analysis.figures.drawing import Drawing, apart_words, base_looks, held_words, legend_outside, set_apart
 from analysis.figures.findings import gain_lines, of_claims
 from analysis.figures.registry import draws
 from analysis.load.labels import setting_label
@@ -98,7 +98,8 @@ def gain_against_loss(view: StudyView, *, page: Page = SCREEN) -> Drawing | NotE
         f"Slope of SFT accuracy on log2 data, over a base's fractions of 1/8 and more; n = {len(found[0][1])} bases. "
     )
     text += "± of a line's slope: the standard error over bases. " if fitted else ""
-    text += f"Bars: 95 %, {found[0][2][0].kind.value}."
+    held = held_words([slope for _, _, slopes in found for slope in slopes])
+    text += f"Bars: 95 %, {held}." if held else "No bars: no error is known."
     text += apart_words("base") if len(found) > 1 else ""
     caption(figure, text)
     return Drawing("gain_vs_loss", figure, fits, text)
@@ -118,13 +119,15 @@ def self_made(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREE
     figure, axes = new_figure(width=5.6, height=1.4 + 0.35 * len(pairs), page=page)
     panel, fits = axes[0][0], []
     names = base_names(p.cell for p in points)
-    labels = []
+    labels: list[str] = []
+    shown: list[Estimate] = []
     for i, (point, sft) in enumerate(pairs):
         style = method_style(point.method)
         labels.append(f"{setting_label(point.cell)}, {names[point.cell.base]}")
         estimate = contrast((point, sft), (1.0, -1.0), outcomes)
         if estimate is None:
             continue
+        shown.append(estimate)
         half = estimate.half_width()
         panel.errorbar(
             estimate.value, i, xerr=half if math.isfinite(half) else None, marker=style.marker, color=style.colour
@@ -134,9 +137,10 @@ def self_made(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREE
     panel.set_yticks(range(len(labels)), labels)
     panel.set_xlabel("accuracy minus SFT [points]")
     panel.set_ylim(len(labels) - 0.5, -0.5)
-    kinds = sorted({p.estimate.kind.value for p, _ in pairs})
-    items = sorted({p.estimate.num_items for p, _ in pairs})
+    held = held_words(shown)
+    items = sorted({one.num_items for one in shown if one.num_items})
     sizes = " to ".join(f"{n:,}" for n in items)
-    text = f"95 % intervals of the paired difference, {'; '.join(kinds)}. n = {sizes} test problems."
+    text = f"95 % intervals of the paired difference, {held}." if held else "No interval of a difference is known."
+    text += f" n = {sizes} test problems." if items else ""
     caption(figure, text)
     return Drawing("self_made", figure, fits, text)

@@ -22,7 +22,7 @@ from analysis.load.points import Point, contrast, mean_contrast
 from analysis.load.query import same_but, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.comparisons import MARGIN, lacking
-from analysis.stats.controls import CONTROLS, controls_of, harder
+from analysis.stats.controls import CONTROLS, control_words, controls_of, harder
 from analysis.stats.fits import estimate_entry
 from analysis.stats.linear import NotEnough
 from analysis.stats.power import VERDICT_UNITS
@@ -31,7 +31,11 @@ from analysis.style import caption, new_figure
 
 Pair = tuple[Point, Mapping[str, Point]]  # a studied point, and what it is compared with, by name
 MEAN = "mean of bases"
+MEAN_LOOK = {"color": "#000000", "marker": "_", "markersize": 9}
+# of a mean against fewer controls than the marks of its bases
+ALONE_LOOK = {"color": "#000000", "marker": "x", "markersize": 5}
 PLAIN = "sft"
+THIN = {Kind.DRAWS: "draws too", Kind.BASES: "of means: over bases, a base's own draw inside"}
 THICK = 3.2  # of the bar for these bases, beside a thin one for new bases of this kind
 
 
@@ -41,6 +45,14 @@ class _Panel:
 
     title: str
     rows: dict[str, list[Pair]]  # by setting
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """From the harder of some things."""
+
+    estimate: Estimate
+    names: tuple[str, ...]  # PLAIN, or controls
 
 
 @draws("rft_over_sft", order=12, says=of_claims("4a", "4b"))
@@ -74,10 +86,11 @@ def rft_over_sft(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SC
         return NotEnough("RFT minus SFT", "no RFT cell shares draw and replicate with an SFT cell")
     axes[-1][0].set_xticks(range(len(labels)), labels, rotation=40, ha="right")
     axes[-1][0].set_xlim(-0.6, len(labels) - 0.4)
-    if MEAN in legend:
-        legend[MEAN] = legend.pop(MEAN)  # behind the bases
+    means = [name for name in legend if name.startswith(MEAN)]
+    legend |= {name: legend.pop(name) for name in means}  # behind the bases
     legend_outside(figure, list(legend.values()), list(legend), columns=6)
     text = _words(found, panels, several=len(looks.names) > 1)
+    text += " Cross: against the controls alone that all its bases have." if set(means) - {MEAN} else ""
     caption(figure, text)
     return Drawing("rft_over_sft", figure, fits, text)
 
@@ -117,34 +130,45 @@ def _draw(
     for label, pairs in panel.rows.items():
         place = labels.index(label)
         by_base = {point.cell.base: (point, own) for point, own in pairs}
+        marks: list[_Difference] = []
         for i, (base, name) in enumerate(looks.names.items()):
             if base not in by_base:
                 continue
-            estimate = _difference([by_base[base]], outcomes)
-            if estimate is None:
+            mark = _difference([by_base[base]], outcomes)
+            if mark is None:
                 continue
+            marks.append(mark)
             look = {"color": looks.colours[name], "marker": looks.markers[name]}
-            legend[name] = _mark(axis, place - 0.4 + step * (i + 0.5), estimate, **look)
-            fits.append({"series": f"{label} {panel.title}, {name}", "estimate": estimate_entry(estimate)})
-            found.append(estimate)
+            legend[name] = _mark(axis, place - 0.4 + step * (i + 0.5), mark.estimate, **look)
+            fits.append({"series": f"{label} {panel.title}, {name}", "estimate": estimate_entry(mark.estimate)})
+            found.append(mark.estimate)
         mean = _difference(list(by_base.values()), outcomes) if len(by_base) > 1 else None
         if mean is not None:
-            legend[MEAN] = _mark(axis, place + 0.4 - step / 2, mean, color="#000000", marker="_", markersize=9)
-            fits.append({"series": f"{label} {panel.title}, {MEAN}", "estimate": estimate_entry(mean)})
+            found.append(mean.estimate)
+            name, look = _mean_look(mean, marks)
+            legend[name] = _mark(axis, place + 0.4 - step / 2, mean.estimate, **look)
+            fits.append({"series": f"{label} {panel.title}, {name}", "estimate": estimate_entry(mean.estimate)})
     axis.grid(visible=False, axis="x")
     return fits
 
 
-def _difference(pairs: Sequence[Pair], outcomes: Outcomes) -> Estimate | None:
+def _mean_look(mean: _Difference, marks: Sequence[_Difference]) -> tuple[str, dict[str, Any]]:
+    """Its name and mark: it says what it is against where that is not what each of the marks beside it is against."""
+    if all(mark.names == mean.names for mark in marks):
+        return MEAN, MEAN_LOOK
+    return f"{MEAN}, against {control_words(mean.names)}", ALONE_LOOK
+
+
+def _difference(pairs: Sequence[Pair], outcomes: Outcomes) -> _Difference | None:
     """The mean over bases of the difference from each control that all of them have; of several the harder (claim 4a)."""
     names = [name for name in (PLAIN, *CONTROLS) if all(name in own for _, own in pairs)]
-    groups = [[((point, own[name]), (1.0, -1.0)) for point, own in pairs] for name in names]
+    groups = {name: [((point, own[name]), (1.0, -1.0)) for point, own in pairs] for name in names}
     if len(pairs) == 1:
-        told = [contrast(*group[0], outcomes) for group in groups]
+        told = {name: contrast(*group[0], outcomes) for name, group in groups.items()}
     else:
-        told = [mean_contrast(group, outcomes) for group in groups]
-    known = [one for one in told if one is not None]
-    return harder(known) if known else None
+        told = {name: mean_contrast(group, outcomes) for name, group in groups.items()}
+    known = {name: one for name, one in told.items() if one is not None}
+    return _Difference(harder(list(known.values())), tuple(known)) if known else None
 
 
 def _mark(axis: Any, x: float, estimate: Estimate, **look: Any) -> Any:
@@ -161,13 +185,21 @@ def _mark(axis: Any, x: float, estimate: Estimate, **look: Any) -> Any:
 def _words(found: Sequence[Estimate], panels: Sequence[_Panel], *, several: bool) -> str:
     items = sorted({one.num_items for one in found if one.num_items})
     sizes = " to ".join(f"{n:,}" for n in ([items[0], items[-1]] if len(items) > 1 else items))
-    published = any(one.these_bases.kind is Kind.PUBLISHED for one in found)
-    paired = "unpaired, binomial error of published runs" if published else "paired by draw, replicate and problem"
-    text = f"95 % intervals of differences, {paired}: thick, of these bases as they are; "
-    text += "thin, of new bases of this kind (draws too), on which verdicts rest"
+    kinds = {one.these_bases.kind for one in found if math.isfinite(one.these_bases.half_width())}
+    paired = ["paired by draw, replicate and problem"] if kinds != {Kind.PUBLISHED} else []
+    paired += ["unpaired, binomial error of published runs"] if Kind.PUBLISHED in kinds else []
+    text = f"95 % intervals of differences, {'; '.join(paired)}: thick, of these bases as they are"
+    text += " (item noise only where a draw has one replicate)" if Kind.ITEMS in kinds else ""
+    general = {one.kind for one in found if one.new_bases is not None and not lacking(one)}
+    held = [words for kind, words in THIN.items() if kind in general] or list(THIN.values())[:1]
+    text += f"; thin, of new bases of this kind ({'; '.join(held)}), on which verdicts rest"
     text += "." if not any(map(lacking, found)) else f"; none where fewer than {VERDICT_UNITS} draws or bases show it."
     text += f" n = {sizes} test problems." if items else ""
     text += f" Grey: within {MARGIN:g} point of 0."
     if len(panels) > 1 or panels[0].title != "minus SFT":
-        text += f" Harder control: the smaller difference of {' and '.join(CONTROLS.values())}, where both were run."
+        used = [
+            control for panel in panels for pairs in panel.rows.values() for _, own in pairs for control in own.values()
+        ]
+        both = control_words(list(CONTROLS), used=used).removeprefix("the harder of ")
+        text += f" Harder control: the smaller difference of {both}, where both were run."
     return text + (" Mean: every base counts alike." if several else "")

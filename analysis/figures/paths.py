@@ -44,12 +44,13 @@ from analysis.load.query import ALL_DATA, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import fit_series, line_entry, power_law, series_entry
 from analysis.stats.linear import LineFit, NotEnough
-from analysis.stats.uncertainty import Estimate
+from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import LINE_STYLES, caption, new_figure
 
 DRAWS_LABEL = "samples drawn per question (k, of all rounds)"
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
 PATHS_FORMULA = "log(distinct paths per question) = a + b * log(k)"
+OVER = {Kind.DRAWS: "draws (new bases of this kind)", Kind.REPLICATES: "replicates (these bases)"}  # bars of counts
 LADDER = ("rft", "sft_matched", "oracle_paths", "fresh_human")  # and methods not known here, with their controls
 
 
@@ -85,12 +86,14 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Pag
     axes[0][0].set_ylim(max(0.0, min(ends) - room), max(ends) + room)
     fits: list[dict[str, Any]] = []
     legend: dict[str, Any] = {}
+    levels: list[Point] = []
     for panel, (base, name) in zip(axes.flat, looks.names.items(), strict=False):
         mine = where(shown, base=base)
         fits += _k_panel(panel, mine, outcomes, looks=looks, series=series, name=name, legend=legend)
         for point in where(points, data_frac=ALL_DATA, base=base, k=None):
             if point.method == "sft" or studied(point.cell):
                 style = looks.methods[point.cell.lineage]
+                levels.append(point)
                 legend[f"{style.label} (level)"] = level_line(panel, point, color=style.colour)
         panel.set_title(name)
     for panel in list(axes.flat)[len(looks.names) :]:
@@ -98,7 +101,8 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Pag
     label_rows(axes, "test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
     text = (
-        kinds_caption(shown) + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
+        kinds_caption([*shown, *levels])
+        + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
     )
     text += "Lines: least squares on log2(k), where a series has 3 points or more."
     text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
@@ -196,7 +200,7 @@ def distinct_against_k(
         legend_outside(figure, list(legend.values()), list(legend))
     else:
         label_ends(panel, lasts)
-    text = _distinct_words(own)
+    text = _distinct_words(own, [distinct_estimate(p) for p in own])
     none = [f"{looks.names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
     text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
     caption(figure, text)
@@ -211,21 +215,32 @@ def _series_look(point: Point, looks: Looks) -> tuple[str, dict[str, Any]]:
     return name, {"marker": marker, "color": looks.colours[base]}
 
 
-def _distinct_words(own: Sequence[Point]) -> str:
+def _distinct_words(own: Sequence[Point], estimates: Sequence[Estimate]) -> str:
     which = _human_words(own)
     asked = sorted({round(n) for p in own if (n := p.mean_of("num_human"))})
     text = f"Mean over questions and replicates, {which}"
     text += (
         f"; n = {' to '.join(f'{n:,}' for n in dict.fromkeys((asked[0], asked[-1])))} questions. " if asked else ". "
     )
-    counts = sorted({len(p.cells) for p in own if len(p.cells) > 1})
-    if counts:
-        over = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
-        text += f"Bars: 95 % t-intervals over {over} replicates"
+    over = _over_words(estimates)
+    if over:
+        text += f"Bars: 95 % t-intervals over {over}"
         text += "; of one replicate none. " if any(len(p.cells) == 1 for p in own) else ". "
     else:
-        text += "One replicate: no interval. "
+        single = all(len(p.cells) == 1 for p in own)
+        text += "One replicate: no interval. " if single else "No interval: all replicates count the same. "
     return text + "Lines: power law where a series has 3 values of k or more."
+
+
+def _over_words(estimates: Sequence[Estimate]) -> str:
+    """'6 draws (new bases of this kind), 2 to 3 replicates (these bases)': the units of the intervals that there are."""
+    drawn = [estimate for estimate in estimates if math.isfinite(estimate.half_width())]
+    parts = []
+    for kind, what in OVER.items():
+        counts = sorted({estimate.num_units for estimate in drawn if estimate.kind is kind})
+        if counts:
+            parts.append(f"{' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} {what}")
+    return ", ".join(parts)
 
 
 def distinct_estimate(point: Point) -> Estimate:

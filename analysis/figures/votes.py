@@ -18,6 +18,7 @@ from analysis.figures.drawing import (
     Drawing,
     base_looks,
     grid_shape,
+    held_words,
     label_rows,
     legend_outside,
     log2_axis,
@@ -110,11 +111,11 @@ def emitted_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawin
 
 
 def _interval_words(found: Sequence[Curves]) -> str:
-    estimates = [e for curves in found for line in curves.lines.values() for e in line.values()]
-    kinds = "; ".join(dict.fromkeys(e.kind.value for e in estimates))
+    estimates = [e for curves in _drawn(found) for line in curves.lines.values() for e in line.values()]
+    kinds = held_words(estimates)
     sizes = sorted({e.num_items for e in estimates})
     n = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
-    words = f"Shaded: 95 %, {kinds}. n = {n} test problems. Of several k the largest."
+    words = f"{f'Shaded: 95 %, {kinds}. ' if kinds else ''}n = {n} test problems. Of several k the largest."
     left_out = {method_label(c.point.cell) for c in found} - {method_label(c.point.cell) for c in _drawn(found)}
     return words + (f" In fits.json alone: {', '.join(sorted(left_out))}." if left_out else "")
 

@@ -26,6 +26,7 @@ NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
 MATCHED = "sft_matched"  # the method of step-matched controls: SFT at the optimiser steps of another method
 BEST = "sft_best"  # SFT at the number of epochs that did best on validation problems
+EPOCH_GRID = "methods.sft_best.epoch_grid"  # the numbers that it is chosen from
 MATCHED_TO = "methods.sft_matched.to"  # of the step-matched control: the method that it is the control of
 HUMAN_STYLE = "data.world.human_style"  # the embedded world's: how alike human solutions are
 BASE_SEED = "pretrain_seed"  # the one that names a draw where the corpus has none of its own

@@ -10,10 +10,12 @@ on_paired_replicates(points, outcomes)                       # the same on the c
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from analysis.load.cells import MATCHED, Cell, matches
+from analysis.load.cells import MATCHED, Cell, matches, varying_keys
+from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, accuracy_of
@@ -61,20 +63,32 @@ def _check_name(name: str, points: Sequence[Point]) -> None:
 def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | None:
     """The point that has these values instead and is otherwise the same setting of the same base; None where there is none.
 
-    Where several fit (one of them voted, say, and the point did not), the one with the fewest keys that only one side has,
-    then with the most replicates: the order of the points decides nothing. A step-matched control is one of the method that
-    it names alone, and only where both took as many optimiser steps, as their records say.
+    Where several fit that differ in a key which the point lacks (a control's grid of epochs), the one with the value that all
+    of `points` prefer (`analysis.load.options`), so that every base has the same; then (one of them voted, say, and the point
+    did not) the one with the fewest keys that only one side has, then with the most replicates: the order of the points
+    decides nothing. A step-matched control is one of the method that it names alone, and only where both took as many
+    optimiser steps, as their records say.
     """
+    every = list(points)
     found = [
         other
-        for other in where(points, **changed)
+        for other in where(every, **changed)
         if _pairs(point.cell, other.cell, but=changed.keys()) and (other.method != MATCHED or same_steps(point, other))
     ]
     ours = point.cell.setting.keys()
+    for key in sorted(varying_keys(other.cell for other in found).keys() - ours):
+        found = _of_one_value(found, key, order=by_preference(every, key))
     by_nearness = {
         (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
     }
     return by_nearness[min(by_nearness)] if found else None
+
+
+def _of_one_value(points: Sequence[Point], key: str, *, order: Sequence[str]) -> list[Point]:
+    """Those that have the first value of an order that any of them has, or lack the key."""
+    values = [json.dumps(point.cell.setting[key]) if key in point.cell.setting else None for point in points]
+    taken = next((value for value in order if value in values), None)
+    return [point for point, value in zip(points, values, strict=True) if value in (None, taken)]
 
 
 def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from analysis.load.cells import Cell, matches
 from analysis.load.names import value_text
+from analysis.load.options import ascending, by_preference, is_option
 from analysis.load.places import place_of, told, untold_keys
 from analysis.load.points import Point
 
@@ -49,7 +50,8 @@ def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainR
     `free`: keys that the reader of the points shows besides. Of equally common values the one with more replicates, then
     null (which most keys are by themselves), then the least: the order of the points decides nothing. How models are trained
     (`train.`) and the engine that samples from them are chosen for each base, as every model may have a learning rate of its
-    own and not every engine serves every model; all else once. Settings on part of their examples are left out.
+    own and not every engine serves every model; all else once. A method's own option has the value that tables take for every
+    base (`analysis.load.options`). Settings on part of their examples are left out.
     """
     kept = [point for point in points if point.cell.on_all_examples]
     left_out: dict[str, Counter[str]] = {}
@@ -58,7 +60,9 @@ def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainR
             value_text(p.cell.examples_frac) for p in points if not p.cell.on_all_examples
         )
     for key in sorted(untold_keys([point.cell for point in kept])):
-        gone = [] if key in free else _uncommon(kept, key)
+        if key in free:
+            continue
+        gone = _not_preferred(kept, key, among=points) if is_option(key) else _uncommon(kept, key)
         if gone:
             kept = [point for point in kept if point not in gone]
             left_out[key] = Counter(value_text(point.cell.setting[key]) or "null" for point in gone)
@@ -78,6 +82,12 @@ def _group(cell: Cell, key: str) -> tuple[Any, ...]:
     return (cell.base if key.startswith("train.") or key == ENGINE else "", told(cell, key))
 
 
+def _not_preferred(points: Sequence[Point], key: str, *, among: Sequence[Point]) -> list[Point]:
+    """Points with another value of a method's own option than the one that is taken of all settings."""
+    taken = by_preference(among, key)[0]
+    return [p for p in points if key in p.cell.setting and json.dumps(p.cell.setting[key]) != taken]
+
+
 def _uncommon(points: Sequence[Point], key: str) -> list[Point]:
     """Points with another value of a key than the commonest among those of which labels say the same."""
     groups: dict[tuple[Any, ...], dict[str, list[Point]]] = {}
@@ -87,19 +97,13 @@ def _uncommon(points: Sequence[Point], key: str) -> list[Point]:
             values.setdefault(json.dumps(point.cell.setting[key]), []).append(point)
     gone = []
     for values in groups.values():
-        common = min(values, key=lambda text: (*_rarity(values[text]), _ascending(json.loads(text))))
+        common = min(values, key=lambda text: (*_rarity(values[text]), ascending(json.loads(text))))
         gone += [point for text, members in values.items() if text != common for point in members]
     return gone
 
 
 def _rarity(points: Sequence[Point]) -> tuple[int, int]:
     return -len(points), -sum(len(point.cells) for point in points)
-
-
-def _ascending(value: Any) -> tuple[int, float, str]:
-    """Null, then numbers by size, then all else by its text."""
-    number = isinstance(value, int | float)
-    return 0 if value is None else 1 if number else 2, value if number else 0.0, json.dumps(value)
 
 
 def _doubles(points: Sequence[Point], free: Collection[str]) -> list[tuple[Point, str]]:

@@ -169,7 +169,7 @@ def _excludes_zero(estimate: Estimate) -> bool:
 
 def _difference(name: str, one: Against, estimate: Estimate) -> str:
     """'RFT k=16 minus SFT at equal steps on nano-s +2.2 points (95 % +0.7 to +3.9)'."""
-    controls = control_words(list(one.differences))
+    controls = control_words(list(one.differences), used=one.controls.values())
     what = f"{setting_label(one.point.cell)} minus {controls} on {name}"
     return f"{what} {estimate.value:+.1f} points (95 % {interval_words(estimate, digits=1)})"
 

@@ -19,11 +19,12 @@ Both intervals are so: of these bases, and of new bases of this kind, where both
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 from analysis.load.cells import BEST, MATCHED
 from analysis.load.labels import studied
+from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, Scale, contrast
 from analysis.load.query import same_but
@@ -82,7 +83,7 @@ def harder(differences: Sequence[Estimate]) -> Estimate:
 
 def _smallest(differences: Sequence[Estimate]) -> Harder:
     least = min(differences, key=lambda estimate: estimate.value)
-    own = {field.name: getattr(least, field.name) for field in fields(Estimate)}
+    own = {one.name: getattr(least, one.name) for one in fields(Estimate)}
     return Harder(**own, parts=tuple(differences))
 
 
@@ -94,6 +95,7 @@ class Against:
     result: Comparison  # with the harder one
     differences: Mapping[str, Estimate]  # by control, those that share a replicate with it
     positive: Estimate | None = None  # the positive control in its base
+    controls: Mapping[str, Point] = field(default_factory=dict)  # those of the differences
 
 
 def compare(
@@ -113,7 +115,7 @@ def compare(
     odds = [contrast(pairs[name], (1.0, -1.0), outcomes, scale=Scale.LOG_ODDS) for name in differences]
     on_odds = harder([one for one in odds if one is not None])
     result = judge(harder(list(differences.values())), margin=margin, control=positive, odds=on_odds)
-    return Against(point, result, differences, positive)
+    return Against(point, result, differences, positive, {name: controls[name] for name in differences})
 
 
 def rejudged(one: Against, *, p: float | None, among: int = 1) -> Against:
@@ -130,10 +132,16 @@ def controls_of(point: Point, points: Sequence[Point]) -> dict[str, Point]:
     return {name: control for name in CONTROLS if (control := same_but(point, points, method=name)) is not None}
 
 
-def control_words(names: Sequence[str]) -> str:
-    """'the harder of SFT at equal steps and SFT at its validated budget', or the one that there is."""
-    told = [CONTROLS[name] for name in names]
-    return f"the harder of {' and '.join(told)}" if len(told) > 1 else f"{told[0]} alone"
+def control_words(names: Sequence[str], *, used: Iterable[Point] = ()) -> str:
+    """'the harder of SFT at equal steps and SFT at its validated budget', or the one that there is.
+
+    With the points that are `used`, also the numbers of epochs that the budget was chosen from, where all have the same.
+    """
+    found = grids(used)
+    told = {name: CONTROLS[name] for name in names}
+    if BEST in told and len(found) == 1:
+        told[BEST] += f" (best of {found[0]} epochs)"
+    return f"the harder of {' and '.join(told.values())}" if len(told) > 1 else f"{told[names[0]]} alone"
 
 
 def told_apart(differences: Mapping[str, Estimate]) -> list[str]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.load.cells import NO_DEDUP, Cell
+from analysis.load.cells import BEST, NO_DEDUP, Cell
 from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
+from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking, positive_control
@@ -27,6 +28,7 @@ HEADER = (
     "to separate",
 )  # fmt: skip
 FROM = ("from matched", "from best")  # behind them, by control, where there is more than one
+GRID = "epochs of best"  # behind those, where rows differ in the numbers of epochs that the budget was chosen from
 NO_STUDY = "no feasible study"
 
 
@@ -49,7 +51,11 @@ def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
 def matched_title(found: Sequence[Against]) -> str:
     """What the rows are of: 'RFT minus the harder of SFT at equal steps and SFT at its validated budget'."""
     names = [name for name in CONTROLS if any(name in one.differences for one in found)]
-    return f"{' and '.join(_titles(found))} minus {control_words(names)}"
+    return f"{' and '.join(_titles(found))} minus {control_words(names, used=_controls(found))}"
+
+
+def _controls(found: Sequence[Against]) -> list[Point]:
+    return [control for one in found for control in one.controls.values()]
 
 
 def _titles(found: Sequence[Against]) -> list[str]:
@@ -62,12 +68,14 @@ def matched_rows(found: Sequence[Against]) -> tuple[list[str], list[list[str]]]:
     apart, fields = apart_columns([one.point.cell for one in found])
     place = HEADER.index("draws")
     behind = FROM if len({name for one in found for name in one.differences}) > 1 else ()
+    several = len(grids(_controls(found))) > 1
     rows = []
     for one, told in zip(found, fields, strict=True):
         row = _row(one, name=names[one.point.cell.base])
         row += [_from(one, name) for name in CONTROLS] if behind else []
+        row += ["".join(grids([one.controls[BEST]] if BEST in one.controls else []))] if several else []
         rows.append([*row[:place], *told, *row[place:]])
-    header = [*HEADER[:place], *apart, *HEADER[place:], *behind]
+    header = [*HEADER[:place], *apart, *HEADER[place:], *behind, *([GRID] if several else [])]
     if _titles(found) in ([], ["RFT"]):
         return header, rows
     named = [[row[0], method_title(one.point.cell), *row[1:]] for row, one in zip(rows, found, strict=True)]

@@ -181,6 +181,10 @@ def test_reasons_when_no_path_was_kept(tmp_path: Path) -> None:
 def test_distinct_paths_have_an_interval_over_replicates(tmp_path: Path) -> None:
     specs = grid(models=("nano-m",), fracs=(1.0,), methods=("rft",), seeds=range(5))
     points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
+    points = [
+        replace(p, cells=tuple(replace(c, distinct_per_question=2.0 + i / 10) for i, c in enumerate(p.cells)))
+        for p in points
+    ]
     drawing = distinct_against_k(points)
     assert isinstance(drawing, Drawing)
     assert "t-intervals over 5 replicates" in drawing.caption

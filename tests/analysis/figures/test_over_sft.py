@@ -70,6 +70,27 @@ def test_means_of_bases_are_the_claims_own(six: tuple[list[Point], Outcomes]) ->
     assert "none where" not in drawing.caption
 
 
+def test_a_mean_against_one_control_beside_marks_against_two_says_so(tmp_path: Path) -> None:
+    """It lay above both marks: nano-m has no SFT at its validated budget, so the mean is against equal steps alone."""
+    common = {"fracs": (1.0,), "ks": (4,), "seeds": range(2)}
+    specs = grid(models=("nano-s",), methods=METHODS, **common)
+    specs += grid(models=("nano-m",), methods=("sft", "sft_matched", "rft"), **common)
+    truth = Truth(num_items=2000, replicate_sd=0.2, rft_at_1=8.0, control={"sft_matched": 0.0, "sft_best": 8.0})
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
+    drawing, fits = drawn(make_points(table.cells, outcomes), outcomes)
+    title = "RFT k=4 minus the harder control"
+    mean = fits[f"{title}, mean of bases, against SFT at equal steps alone"]
+    marks = [fits[f"{title}, {model}"]["value"] for model in ("nano-s", "nano-m")]
+    assert mean["value"] > max(marks)
+    assert f"{title}, mean of bases" not in fits
+    assert "Cross: against the controls alone that all its bases have." in drawing.caption
+    assert fits["RFT k=4 minus SFT, mean of bases"]["value"] == pytest.approx(
+        np.mean([fits[f"RFT k=4 minus SFT, {model}"]["value"] for model in ("nano-s", "nano-m")])
+    )
+    names = {" ".join(text.get_text().split()) for legend in drawing.figure.legends for text in legend.get_texts()}
+    assert names == {"nano-s", "nano-m", "mean of bases", "mean of bases, against SFT at equal steps alone"}
+
+
 def test_of_two_draws_only_the_bar_of_these_bases_is_drawn(tmp_path: Path) -> None:
     """Two draws give an interval of new bases with a t of 12.7, and no verdict."""
     drawing, fits = drawn(*study(tmp_path / "s", draws=2))

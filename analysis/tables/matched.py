@@ -16,8 +16,9 @@ from analysis.load.labels import method_rank, method_title
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking, positive_control
+from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking
 from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
+from analysis.stats.positive import positive_controls
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
 from analysis.tables.results import align, apart_columns, wrap
@@ -39,7 +40,7 @@ def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
     for point in sorted(points, key=lambda point: method_rank(point.cell)):
         controls = controls_of(point, points)
         if controls:
-            found.append(compare(point, controls, outcomes, positive=positive_control([point], points, outcomes)))
+            found.append(compare(point, controls, outcomes, positive=positive_controls([point], points, outcomes)))
     known = [one for one in found if one is not None]
     open_to = [i for i, one in enumerate(known) if not lacking(one.result.estimate)]
     adjusted = dict(zip(open_to, holm([known[i].result.estimate.p_value() for i in open_to]), strict=True))
@@ -99,8 +100,15 @@ def _from(one: Against, name: str) -> str:
 
 
 MARGIN_WORDS = {
-    Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "no control", Relevance.OPEN: "open",
+    Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "flat control",
+    Relevance.UNJUDGED: "few draws", Relevance.UNRUN: "no control", Relevance.OPEN: "open",
 }  # fmt: skip
+WITHIN_NOTES = {
+    Relevance.UNCONTROLLED: "no positive control that was run (fresh human problems, twice the human data) separates in this "
+    "base, so that nothing might be learnt there",
+    Relevance.UNJUDGED: "no positive control separates in this base, and one has too few draws to tell",
+    Relevance.UNRUN: "neither fresh human problems nor twice the human data was run in this base",
+}
 
 
 def _pool_text(cell: Cell) -> str:
@@ -135,13 +143,17 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
     if len(decided) > 1:
         notes.append(f"Verdicts are Holm-corrected for their number, {len(decided)}.")
     if any(result.relevance is not Relevance.OPEN for _, result in found):
-        notes.append(
-            f"Margin: the difference against ±{found[0][1].margin:g} point; no control: within it, but neither fresh human "
-            "problems nor twice the human data separate in this base, so that nothing could be learnt there."
-        )
+        notes.append(_margin_note([result for _, result in found]))
     if any(result.needed_text for _, result in found):
         notes.append(_needed_note([result for _, result in found]))
     return notes
+
+
+def _margin_note(results: Sequence[Comparison]) -> str:
+    """What the margin is, and why a small difference in some rows is not said to be within it."""
+    said = {result.relevance for result in results}
+    told = [f"; {MARGIN_WORDS[one]}: within it, but {words}" for one, words in WITHIN_NOTES.items() if one in said]
+    return f"Margin: the difference against ±{results[0].margin:g} point{''.join(told)}."
 
 
 def _absent_notes(against: Sequence[Against]) -> list[str]:

@@ -157,7 +157,7 @@ def estimate(value: float, se: float, *, draws: int = 8) -> Estimate:
 
 
 def test_superiority_and_relevance_are_two_statements() -> None:
-    control = estimate(9.0, 1.0)
+    control = [estimate(9.0, 1.0)]
 
     def said(value: float, se: float) -> tuple[Verdict, Relevance]:
         result = judge(estimate(value, se), control=control)
@@ -175,9 +175,10 @@ def test_superiority_and_relevance_are_two_statements() -> None:
 def test_what_is_small_where_nothing_separates_is_not_equivalent() -> None:
     """nano-xs: fresh problems minus repetition +0.3, so that nothing could be learnt there; it was called 'equivalent'."""
     small = estimate(0.1, 0.2)
-    for control in (None, estimate(0.3, 0.4)):
-        assert judge(small, control=control).relevance is Relevance.UNCONTROLLED
-    assert judge(small, control=estimate(3.0, 0.4)).relevance is Relevance.SMALLER
+    assert judge(small).relevance is Relevance.UNRUN
+    assert judge(small, control=[estimate(0.3, 0.4)]).relevance is Relevance.UNCONTROLLED
+    assert judge(small, control=[estimate(3.0, 0.4, draws=4)]).relevance is Relevance.UNJUDGED
+    assert judge(small, control=[estimate(3.0, 0.4)]).relevance is Relevance.SMALLER
 
 
 def test_one_draw_gives_no_verdict_however_many_replicates() -> None:

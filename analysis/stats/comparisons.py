@@ -25,7 +25,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.query import same_but
 from analysis.stats.budget import ASSUMED_BASE_SD
-from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Needed, needed_to_separate
+from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Asked, Needed, needed_for_all
 from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind, held_alone
 
 MARGIN = 1.0  # points: differences smaller than this do not matter (less than one binomial SE at 1,319 problems)
@@ -112,20 +112,18 @@ def judge(
 def _needed(estimate: Estimate, *, level: float) -> tuple[Needed | None, float | None]:
     """(the smallest study that separates it, the standard deviation of draws that was assumed for that).
 
-    The smallest of several differences lies above 0 where all do, and below 0 where one does at its share of the level.
+    The smallest of several differences lies above 0 where all do, in one study, and below 0 where one does at its share of
+    the level.
     """
     above = estimate.value > 0
-    asked = level if above else 1 - (1 - level) / len(estimate.judged)
-    found, assumed_sd = [], None
+    at = level if above else 1 - (1 - level) / len(estimate.judged)
+    asked, assumed_sd = [], None
     for part in estimate.judged if above else (estimate,):
         sd, var_items, assumed = spread_of(part)
-        problems = part.num_items
-        size = {"problems": problems, "fitted": part.num_fitted, "least": _least(part)}
-        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, level=asked, **size))
+        bases = part.num_bases if part.kind is Kind.DRAWS else 1
+        asked.append(Asked(part.value, sd, var_items, part.num_items, part.num_fitted, _least(part), bases))
         assumed_sd = sd if assumed else assumed_sd
-    known = [one for one in found if one is not None]
-    most = Needed(max(n.draws for n in known), max(n.problems for n in known)) if len(known) == len(found) else None
-    return most, assumed_sd
+    return needed_for_all(asked, level=at), assumed_sd
 
 
 def _least(estimate: Estimate) -> int:

@@ -168,7 +168,8 @@ def _absent_notes(against: Sequence[Against]) -> list[str]:
 def _needed_note(results: Sequence[Comparison]) -> str:
     among = sum(result.p_holm is not None for result in results)
     level = f"as the first of {among} rows (5 %/{among})" if among > 1 else "at the 95 % level"
-    text = f"To separate: draws of the base for {POWER:.0%} power {level}, were the difference the true one"
+    both = " against both controls in one study" if any(len(one.estimate.judged) > 1 for one in results) else ""
+    text = f"To separate: draws of the base for {POWER:.0%} power {level}{both}, were the difference the true one"
     if any(result.assumed_sd is not None for result in results):
         text += (
             f" and (assumed of one draw, not measured) draws added a standard deviation of {ASSUMED_DRAW_SD:g} points to a "

@@ -17,7 +17,7 @@ from analysis.stats.fits import log_odds, moment_weights, power_law
 from analysis.stats.forms import UNBOUNDED
 from analysis.stats.linear import LineFit, NotEnough, fit_line, fit_linear
 from analysis.stats.loss_fits import williams
-from analysis.stats.power import Needed, needed_to_separate, power_of, units_to_separate
+from analysis.stats.power import Asked, Needed, needed_for_all, power_of, units_to_separate
 from analysis.stats.shape import Shape, compare_rivals, departure_weights, fit_rival, judge_departures
 from analysis.stats.uncertainty import Estimate, Kind, crossed_mean
 from analysis.stats.votes import curve, passed
@@ -199,9 +199,9 @@ def test_draws_needed_have_the_power_and_one_less_has_not() -> None:
 
 def test_sizes_that_nobody_can_run_are_no_advice() -> None:
     """It was '687 replicates' and '2,227,506 problems'."""
-    assert needed_to_separate(0.2, sd=2.0, var_items=0.01, problems=1319) is None
-    assert needed_to_separate(0.05, sd=0.1, var_items=4.0, problems=1319) is None
-    more = needed_to_separate(2.0, sd=1.0, var_items=1.0, problems=1319)
+    assert needed_for_all([Asked(0.2, sd=2.0, var_items=0.01, problems=1319)]) is None
+    assert needed_for_all([Asked(0.05, sd=0.1, var_items=4.0, problems=1319)]) is None
+    more = needed_for_all([Asked(2.0, sd=1.0, var_items=1.0, problems=1319)])
     assert isinstance(more, Needed)
     assert more.problems > 1319
     assert "not separable by any feasible study" in judge(estimate(0.1, 2.0)).needed_text

@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
-from analysis.stats.comparisons import Relevance, Standing, judge, lacking, relevance_of, standing
+from analysis.stats.comparisons import Relevance, Standing, lacking, relevance_of, standing
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import fit_on_loss
@@ -71,6 +71,7 @@ class ClaimResult:
     p: float | None = None  # before Holm's correction
     p_holm: float | None = None
     control: Standing | None = None  # where only a positive control is missing
+    about_zero: bool = False  # whether its verdict is on the estimate being 0, so that a larger study may separate it
     primary: bool = False
     details: tuple[str, ...] = field(default=())  # exploratory: variants, influence, rivals
 
@@ -112,15 +113,15 @@ def directional(
 
     Whether the difference matters is a second statement, beside the first. Where neither direction is separable a difference
     within the margin is called equivalent, if a positive control separates in the bases that the estimate is a mean over:
-    those of `tops`, without which no claim with a margin is tested.
-    What gives no verdict (see `lacking`) is described. `odds`: the effect on the log-odds scale, in words.
+    those of `tops`, without which no claim with a margin is tested. What gives no verdict (see `lacking`) is described. What
+    would separate it is said by `run_claims`, which knows of how many it is one. `odds`: the effect on the log-odds scale.
     """
     if estimate is None:
         return test.not_testable(f"not enough data for {what}: a base shares no replicate between its cells")
     if not math.isfinite(estimate.half_width()):
         return test.not_testable(f"{what}: {estimate.value:+.2f}, of unknown error")
     text = f"{what}: {estimate.value:+.2f} (95 %: {both_intervals(estimate)}){f'; {odds}' if odds else ''}"
-    values = {"estimate": estimate, "p": estimate.p_value(), "details": tuple(details)}
+    values = {"estimate": estimate, "p": estimate.p_value(), "details": tuple(details), "about_zero": True}
     why = lacking(estimate)
     if why:
         return test.result(Ruling.NOT_TESTABLE, f"{text}; {why}", **values)
@@ -136,7 +137,7 @@ def directional(
     elif relevance is Relevance.SMALLER:
         ruling = Ruling.EQUIVALENT
     else:
-        ruling, text = Ruling.NOT_SEPARABLE, f"{text}; to separate: {judge(estimate).needed_text}"
+        ruling = Ruling.NOT_SEPARABLE
     return test.result(ruling, text, relevance=relevance, **values)
 
 

@@ -17,11 +17,11 @@ from analysis.claims.rulings import (
     ClaimTest,
     Ruling,
     StudyView,
-    control_of,
     directional,
     gain_line,
     mean_over_bases,
     mean_words,
+    standing_of,
 )
 from analysis.claims.scaling import full_points
 from analysis.load.cells import Base
@@ -29,7 +29,7 @@ from analysis.load.labels import method_label
 from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, same_but, where
-from analysis.stats.comparisons import MARGIN, lacking, separates
+from analysis.stats.comparisons import MARGIN, Standing, lacking
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate, both_intervals
 
@@ -76,7 +76,8 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
     if pairs:
         estimate = mean_over_bases(pairs, view.outcomes)
         details = _at_equal_paths(where(everyone, thinned=True), own, view)
-        first = directional(UNION, estimate, view=view, what=mean_words(len(pairs), thing="pair"), details=details)
+        what, tops = mean_words(len(pairs), thing="pair"), [union for (union, _), _ in pairs]
+        first = directional(UNION, estimate, view=view, what=what, details=details, tops=tops)
     else:
         first = UNION.not_testable(
             "no union beside a single model's pool with as many draws" + _unequal(unions, own, view)
@@ -144,12 +145,15 @@ def _self_made(view: StudyView, method: str) -> ClaimResult:
     if not pairs:
         return test.not_testable(f"no {method} cell beside SFT")
     estimate = mean_over_bases(pairs, view.outcomes)
-    return no_help(test, estimate, view=view, what=mean_words(len(pairs), thing="setting"))
+    what, tops = mean_words(len(pairs), thing="setting"), [point for (point, _), _ in pairs]
+    return no_help(test, estimate, view=view, what=what, tops=tops)
 
 
-def no_help(test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what: str) -> ClaimResult:
+def no_help(
+    test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what: str, tops: Sequence[Point]
+) -> ClaimResult:
     """Supported when the 90 % interval's upper end is below the margin (a harm is no help either) in bases where a positive
-    control helps."""
+    control helps: those of `tops`, which the estimate is a mean over."""
     if estimate is None or not math.isfinite(estimate.se):
         return test.not_testable(f"not enough data for {what}")
     assert test.margin is not None
@@ -159,9 +163,9 @@ def no_help(test: ClaimTest, estimate: Estimate | None, *, view: StudyView, what
     why = lacking(estimate)
     if why:
         return test.result(Ruling.NOT_TESTABLE, f"{text}; {why}", estimate=estimate)
-    if high < test.margin and not separates(control_of(view)):
-        text += "; no positive control separates in these bases, so that nothing might help"
-        return test.result(Ruling.NOT_SEPARABLE, text, estimate=estimate, p=p)
+    control = standing_of(tops, view)
+    if high < test.margin and control is not Standing.SEPARATES:
+        return test.result(Ruling.NOT_SEPARABLE, f"{text}; {control.value}", estimate=estimate, p=p, control=control)
     if high < test.margin:
         return test.result(Ruling.SUPPORTED, text, estimate=estimate, p=p)
     if estimate.interval()[0] > 0:

@@ -179,7 +179,8 @@ def _later(view: StudyView) -> ClaimResult:
             "no base has RFT (one k, de-duplicated) and SFT at 3 fractions, each twice the last"
         )
     estimate = mean_over_bases(groups, view.outcomes)
-    return directional(RFT_LATER, estimate, view=view, what=f"difference in bend, {len(groups)} bases")
+    tops = [points[-1] for points, _ in groups]
+    return directional(RFT_LATER, estimate, view=view, what=f"difference in bend, {len(groups)} bases", tops=tops)
 
 
 def _rft_by_fraction(points: Sequence[Point], sft: Sequence[Point]) -> dict[object, Point]:
@@ -230,7 +231,8 @@ def _dedup(view: StudyView) -> ClaimResult:
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
     estimate = mean_over_bases(pairs, view.outcomes)
-    return directional(DEDUP, estimate, view=view, what=mean_words(len(pairs), thing="pair"))
+    tops = [twin for (twin, _), _ in pairs]
+    return directional(DEDUP, estimate, view=view, what=mean_words(len(pairs), thing="pair"), tops=tops)
 
 
 def _emitted(view: StudyView) -> list[str]:

@@ -15,11 +15,12 @@ import numpy as np
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
-from analysis.load.query import on_paired_replicates, where
-from analysis.stats.comparisons import Relevance, judge, lacking, positive_control, relevance_of
+from analysis.load.query import on_paired_replicates
+from analysis.stats.comparisons import Relevance, Standing, lacking, relevance_of, standing
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import fit_on_loss
+from analysis.stats.positive import positive_controls
 from analysis.stats.uncertainty import Estimate, Kind, both_intervals, interval_words
 
 SAME_EPOCHS = "3 epochs"  # of the variants of the published study, the one with a fixed number of epochs
@@ -70,6 +71,8 @@ class ClaimResult:
     margin: float | None = None
     p: float | None = None  # before Holm's correction
     p_holm: float | None = None
+    control: Standing | None = None  # where only a positive control is missing
+    about_zero: bool = False  # whether its verdict is on the estimate being 0, so that a larger study may separate it
     primary: bool = False
     details: tuple[str, ...] = field(default=())  # exploratory: variants, influence, rivals
 
@@ -110,35 +113,38 @@ def directional(
     """Supported when sign * value > 0 beyond chance, contradicted when < 0, both for new bases of this kind.
 
     Whether the difference matters is a second statement, beside the first. Where neither direction is separable a difference
-    within the margin is called equivalent, if a positive control separates in the bases of `tops` (all bases by themselves).
-    What gives no verdict (see `lacking`) is described. `odds`: the effect on the log-odds scale, in words.
+    within the margin is called equivalent, if a positive control separates in the bases that the estimate is a mean over:
+    those of `tops`, without which no claim with a margin is tested. What gives no verdict (see `lacking`) is described. What
+    would separate it is said by `run_claims`, which knows of how many it is one. `odds`: the effect on the log-odds scale.
     """
     if estimate is None:
         return test.not_testable(f"not enough data for {what}: a base shares no replicate between its cells")
     if not math.isfinite(estimate.half_width()):
         return test.not_testable(f"{what}: {estimate.value:+.2f}, of unknown error")
     text = f"{what}: {estimate.value:+.2f} (95 %: {both_intervals(estimate)}){f'; {odds}' if odds else ''}"
-    values = {"estimate": estimate, "p": estimate.p_value(), "details": tuple(details)}
+    values = {"estimate": estimate, "p": estimate.p_value(), "details": tuple(details), "about_zero": True}
     why = lacking(estimate)
     if why:
         return test.result(Ruling.NOT_TESTABLE, f"{text}; {why}", **values)
     relevance = None
     if test.margin is not None:
-        relevance = relevance_of(estimate, margin=test.margin, control=control_of(view, tops))
-        text += f"; {relevance.value} of ±{test.margin:g}"
+        assert tops, "a claim with a margin names its bases"
+        controls = positive_controls(tops, view.points, view.outcomes)
+        relevance = relevance_of(estimate, margin=test.margin, control=controls)
+        size, comma, why = relevance.value.partition(",")
+        text += f"; {size} of ±{test.margin:g}{comma}{why}"
     if estimate.p_value() <= ALPHA:
         ruling = Ruling.SUPPORTED if sign * estimate.value > 0 else Ruling.CONTRADICTED
     elif relevance is Relevance.SMALLER:
         ruling = Ruling.EQUIVALENT
     else:
-        ruling, text = Ruling.NOT_SEPARABLE, f"{text}; to separate: {judge(estimate).needed_text}"
+        ruling = Ruling.NOT_SEPARABLE
     return test.result(ruling, text, relevance=relevance, **values)
 
 
-def control_of(view: StudyView, tops: Sequence[Point] = ()) -> Estimate | None:
-    """The positive control of some bases; of all that have SFT on the full data where none are named."""
-    chosen = tops or list({p.cell.base: p for p in where(view.points, method="sft", data_frac=1.0)}.values())
-    return positive_control(chosen, view.points, view.outcomes) if chosen else None
+def standing_of(tops: Sequence[Point], view: StudyView) -> Standing:
+    """Whether anything is known to help in the bases of some points."""
+    return standing(positive_controls(tops, view.points, view.outcomes))
 
 
 def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate | None:

@@ -25,7 +25,7 @@ from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import main_recipe
-from analysis.stats.comparisons import holm
+from analysis.stats.comparisons import holm, judge
 
 CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
     "1": claim_log_linear,
@@ -54,7 +54,9 @@ def published_view() -> StudyView:
 
 
 def run_claims(view: StudyView) -> list[ClaimResult]:
-    """Every claim's results in order, with Holm's correction over the primary contrasts."""
+    """Every claim's results in order, with Holm's correction over the primary contrasts; what would separate those that do
+    not, primary ones at the level of Holm's first step.
+    """
     results = [_in_unit(result, view) for test in CLAIMS.values() for result in test(view)]
     places = [i for i, result in enumerate(results) if result.primary and result.p is not None and _decided(result)]
     adjusted = holm([results[i].p or 0.0 for i in places])
@@ -64,7 +66,17 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
             lost = f"{result.reason}; {result.ruling.value} alone, but not after Holm's correction (p {p:.3f})"
             result = replace(result, ruling=Ruling.NOT_SEPARABLE, reason=lost)
         results[place] = result
-    return results
+    among = {place: len(places) for place in places}
+    return [_with_needed(result, among=among.get(i, 1)) for i, result in enumerate(results)]
+
+
+def _with_needed(result: ClaimResult, *, among: int) -> ClaimResult:
+    """The same with how large a study would separate it, as one of `among` that are corrected together."""
+    if result.ruling is not Ruling.NOT_SEPARABLE or not result.about_zero or result.estimate is None:
+        return result
+    needed = judge(result.estimate, p=result.p_holm, among=among).needed_text
+    at = f" at {100 * ALPHA:g} %/{among}" if among > 1 else ""
+    return replace(result, reason=f"{result.reason}; to separate{at}: {needed}")
 
 
 def _in_unit(result: ClaimResult, view: StudyView) -> ClaimResult:

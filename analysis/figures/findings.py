@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.stats.comparisons import Standing
 from analysis.stats.controls import Harder
 from analysis.stats.uncertainty import Kind
 from analysis.style import METHODS
@@ -71,8 +72,25 @@ def claim_words(result: ClaimResult) -> str:
     if result.ruling is Ruling.EQUIVALENT:
         return f"{_upper(what)}: none beyond ±{result.margin:g} {result.unit} ({amount})"
     if result.ruling is Ruling.NOT_SEPARABLE:
-        return f"Nothing separates: {what} {amount}"
+        return _not_separable(result, what=what, amount=amount)
     return f"{holds if result.ruling is Ruling.SUPPORTED else fails}: {amount}"
+
+
+MISSING = {
+    Standing.FLAT: "no positive control separates",
+    Standing.FEW: "too few draws of a positive control",
+    Standing.NEVER: "no positive control was run",
+}
+
+
+def _not_separable(result: ClaimResult, *, what: str, amount: str) -> str:
+    """That nothing separates; of a difference that lies apart from 0 what keeps it from a verdict."""
+    assert result.estimate is not None
+    why = MISSING[result.control] if result.control else "not after Holm's correction" if result.p_holm else ""
+    low, high = result.estimate.interval()
+    if why and not low <= 0 <= high:
+        return f"{_upper(what)} is {'above' if low > 0 else 'below'} 0, {why}: {amount}"
+    return f"Nothing separates{f', {why}' if result.control else ''}: {what} {amount}"
 
 
 def _of_these(result: ClaimResult) -> str:

@@ -22,10 +22,10 @@ import numpy as np
 
 from analysis.load.cells import MATCHED, Cell
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Contrast, Point, mean_contrast
-from analysis.load.query import same_but, where
+from analysis.load.points import Point
+from analysis.load.query import same_but
 from analysis.stats.budget import ASSUMED_BASE_SD
-from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Needed, needed_to_separate
+from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Asked, Needed, needed_for_all
 from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind, held_alone
 
 MARGIN = 1.0  # points: differences smaller than this do not matter (less than one binomial SE at 1,319 problems)
@@ -46,8 +46,19 @@ class Relevance(Enum):
 
     LARGER = "larger than the margin"
     SMALLER = "within the margin"
-    UNCONTROLLED = "within the margin, no positive control"  # but nothing else separates in this base either
+    UNCONTROLLED = "within the margin, but no positive control separates"  # so that nothing might be learnt there
+    UNJUDGED = "within the margin, but a positive control has too few draws"
+    UNRUN = "within the margin, but no positive control was run"
     OPEN = "open"
+
+
+class Standing(Enum):
+    """Whether anything is known to help in the bases of a comparison."""
+
+    SEPARATES = "a positive control separates"
+    FLAT = "no positive control separates in the same bases, so that nothing might help there"
+    FEW = "too few draws of a positive control to tell whether anything helps in the same bases"
+    NEVER = "no positive control was run in the same bases"
 
 
 @dataclass(frozen=True)
@@ -82,12 +93,13 @@ def judge(
     *,
     margin: float = MARGIN,
     level: float = LEVEL,
-    control: Estimate | None = None,
+    control: Sequence[Estimate] = (),
     odds: Estimate | None = None,
     p: float | None = None,
     among: int = 1,
 ) -> Comparison:
-    """The two statements on a difference; `p`: of the difference being 0, after correction for the others of `among`.
+    """The two statements on a difference; `p`: of the difference being 0, after correction for the others of `among`;
+    `control`: the positive controls that were run in its bases.
 
     What would separate it is asked at the level of Holm's first step, 5 % over their number: enough whatever the others show.
     """
@@ -100,20 +112,18 @@ def judge(
 def _needed(estimate: Estimate, *, level: float) -> tuple[Needed | None, float | None]:
     """(the smallest study that separates it, the standard deviation of draws that was assumed for that).
 
-    The smallest of several differences lies above 0 where all do, and below 0 where one does at its share of the level.
+    The smallest of several differences lies above 0 where all do, in one study, and below 0 where one does at its share of
+    the level.
     """
     above = estimate.value > 0
-    asked = level if above else 1 - (1 - level) / len(estimate.judged)
-    found, assumed_sd = [], None
+    at = level if above else 1 - (1 - level) / len(estimate.judged)
+    asked, assumed_sd = [], None
     for part in estimate.judged if above else (estimate,):
         sd, var_items, assumed = spread_of(part)
-        problems = part.num_items
-        size = {"problems": problems, "fitted": part.num_fitted, "least": _least(part)}
-        found.append(needed_to_separate(part.value, sd=sd, var_items=var_items, level=asked, **size))
+        bases = part.num_bases if part.kind is Kind.DRAWS else 1
+        asked.append(Asked(part.value, sd, var_items, part.num_items, part.num_fitted, _least(part), bases))
         assumed_sd = sd if assumed else assumed_sd
-    known = [one for one in found if one is not None]
-    most = Needed(max(n.draws for n in known), max(n.problems for n in known)) if len(known) == len(found) else None
-    return most, assumed_sd
+    return needed_for_all(asked, level=at), assumed_sd
 
 
 def _least(estimate: Estimate) -> int:
@@ -150,7 +160,7 @@ def _superiority(estimate: Estimate, *, level: float, p: float | None) -> tuple[
 
 
 def relevance_of(
-    estimate: Estimate, *, margin: float, level: float = LEVEL, control: Estimate | None = None
+    estimate: Estimate, *, margin: float, level: float = LEVEL, control: Sequence[Estimate] = ()
 ) -> Relevance:
     """Smaller: the interval of level 1 - 2 (1 - level) lies within the margin (two one-sided tests, Schuirmann 1987) and a
     positive control separates in the same base. Larger: the interval lies beyond the margin. Both of new bases.
@@ -159,36 +169,27 @@ def relevance_of(
         return Relevance.OPEN
     low, high = estimate.interval(level=1 - 2 * (1 - level))
     if -margin < low and high < margin:
-        return Relevance.SMALLER if separates(control) else Relevance.UNCONTROLLED
+        return WITHIN[standing(control)]
     low, high = estimate.interval(level=level)
     return Relevance.LARGER if low > margin or high < -margin else Relevance.OPEN
 
 
-def separates(control: Estimate | None, *, level: float = LEVEL) -> bool:
-    """Whether a positive control helps in new bases of this kind, beyond chance."""
-    return control is not None and not lacking(control) and control.interval(level=level)[0] > 0
+WITHIN = {
+    Standing.SEPARATES: Relevance.SMALLER, Standing.FLAT: Relevance.UNCONTROLLED, Standing.FEW: Relevance.UNJUDGED,
+    Standing.NEVER: Relevance.UNRUN,
+}  # fmt: skip
 
 
-def positive_control(tops: Sequence[Point], points: Sequence[Point], outcomes: Outcomes) -> Estimate | None:
-    """What is known to matter, in the bases of some points, one a base: fresh human problems minus as many steps without
-    them; where a base lacks those, SFT on all minus SFT on half of the human data. None where neither is there.
+def standing(controls: Sequence[Estimate], *, level: float = LEVEL) -> Standing:
+    """Whether one of some positive controls helps in new bases of this kind, beyond chance (Bonferroni over those that have
+    draws enough for a verdict). That nothing helps is said only where all of them have.
     """
-    for pairs in ([_fresh_pair(top, points) for top in tops], [_doubled_pair(top, points) for top in tops]):
-        groups: list[Contrast] = [(pair, (1.0, -1.0)) for pair in pairs if pair is not None]
-        if groups and len(groups) == len(tops):
-            return mean_contrast(groups, outcomes)
-    return None
-
-
-def _fresh_pair(top: Point, points: Sequence[Point]) -> tuple[Point, Point] | None:
-    fresh, matched = (same_but(top, points, method=name) for name in ("fresh_human", MATCHED))
-    return None if fresh is None or matched is None else (fresh, matched)
-
-
-def _doubled_pair(top: Point, points: Sequence[Point]) -> tuple[Point, Point] | None:
-    full = same_but(top, where(points, data_frac=1.0), method="sft", data_frac=1.0)
-    half = None if full is None else same_but(full, where(points, method="sft"), data_frac=0.5)
-    return None if full is None or half is None else (full, half)
+    judged = [control for control in controls if not lacking(control)]
+    if any(control.interval(level=1 - (1 - level) / len(judged))[0] > 0 for control in judged):
+        return Standing.SEPARATES
+    if not controls:
+        return Standing.NEVER
+    return Standing.FLAT if len(judged) == len(controls) else Standing.FEW
 
 
 def spread_of(estimate: Estimate) -> tuple[float, float, bool]:

@@ -94,7 +94,7 @@ class Against:
     point: Point
     result: Comparison  # with the harder one
     differences: Mapping[str, Estimate]  # by control, those that share a replicate with it
-    positive: Estimate | None = None  # the positive control in its base
+    positive: Sequence[Estimate] = ()  # the positive controls that were run in its base
     controls: Mapping[str, Point] = field(default_factory=dict)  # those of the differences
 
 
@@ -104,7 +104,7 @@ def compare(
     outcomes: Outcomes,
     *,
     margin: float = MARGIN,
-    positive: Estimate | None = None,
+    positive: Sequence[Estimate] = (),
 ) -> Against | None:
     """A point minus the harder of some controls, replicate by replicate; None when it shares one with none of them."""
     pairs = {name: (point, control) for name, control in controls.items()}

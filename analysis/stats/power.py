@@ -1,15 +1,17 @@
 """How large a study has to be: the power of an interval, and the draws and problems that would separate a difference.
 
     power_of(2.0, sd=1.5, var_items=0.1, units=8)              # 0.85: chance that 8 draws separate 2 points
-    needed_to_separate(2.0, sd=1.5, var_items=0.1, problems=1319)      # Needed(draws=8, problems=1319); None: no study could
+    needed_for_all([Asked(2.0, sd=1.5, var_items=0.1, problems=1319)])      # Needed(draws=8, problems=1319); None: no study
 
 A unit is whatever is drawn anew: a draw of a base, or a base. Nobody runs hundreds of bases: what more than MOST_DRAWS draws
-and MOST_PROBLEMS test problems would take is not separable by any feasible study, and no number is given.
+of each base (or MOST_DRAWS bases) and MOST_PROBLEMS test problems would take is not separable by any feasible study, and no
+number is given.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -20,7 +22,7 @@ from analysis.stats.nested import Floats, upper_ratio
 LEVEL = 0.95  # of the interval that says better or worse
 POWER = 0.8  # wanted chance of separating a difference that is there
 VERDICT_UNITS = 5  # draws of one base, or bases: fewer give no verdict
-MOST_DRAWS = 50  # of one base
+MOST_DRAWS = 50  # of one base; of bases where they are the units
 MOST_PROBLEMS = 20_000  # fifteen times GSM8K's test set
 INFEASIBLE = "not separable by any feasible study"
 
@@ -66,40 +68,56 @@ def _variance_ratios(df: int) -> Floats:
 class Needed:
     """The smallest study that separates a difference."""
 
-    draws: int
+    draws: int  # of each base; where bases are the units, bases
     problems: int  # test problems
+    bases: int = 1  # that a mean is over, each drawn as often
 
     def words(self, *, problems: int, unit: str = "draws") -> str:
-        """'9 draws', '12 draws and 5,276 problems' where the problems that there are would not do."""
+        """'9 draws', '19 draws of each base', '12 draws and 5,276 problems' where those that there are would not do."""
+        each = " of each base" if self.bases > 1 else ""
         more = f" and {self.problems:,} problems" if self.problems > problems else ""
-        return f"{self.draws} {unit}{more}"
+        return f"{self.draws} {unit}{each}{more}"
 
 
-def needed_to_separate(
-    difference: float,
-    *,
-    sd: float,
-    var_items: float,
-    problems: int,
-    power: float = POWER,
-    level: float = LEVEL,
-    fitted: int = 1,
-    least: int = VERDICT_UNITS,
-) -> Needed | None:
-    """The fewest draws (at least `least`) with that power on the problems that there are, or on twice, four times as
-    many and so on; None where no feasible study has it. `var_items` holds for the problems that there are.
+@dataclass(frozen=True)
+class Asked:
+    """A difference that a study is to separate, and where its noise is."""
+
+    difference: float
+    sd: float  # of one unit
+    var_items: float  # variance that units do not shrink, on the problems that there are
+    problems: int  # that there are
+    fitted: int = 1  # as in `power_of`
+    least: int = VERDICT_UNITS  # units of all bases together that a verdict needs
+    bases: int = 1  # that a mean is over
+
+    def power(self, draws: int, *, times: int, level: float) -> float:
+        """Of so many draws of each base, on so many times the problems."""
+        noise = {"sd": self.sd, "var_items": self.var_items / times}
+        return power_of(self.difference, **noise, units=draws * self.bases, level=level, fitted=self.fitted)
+
+
+def needed_for_all(asked: Sequence[Asked], *, power: float = POWER, level: float = LEVEL) -> Needed | None:
+    """The fewest draws that separate ALL of some differences with that power, on the problems that there are, or on twice,
+    four times as many and so on; None where no feasible study does.
+
+    However the differences go together, all are separated at least as often as 1 minus the sum of the chances of missing
+    each (Boole's inequality): exact where one is as good as sure, a draw or two too many for two that are alike.
     """
-    count = problems
-    while difference and (count <= MOST_PROBLEMS or count == problems):
-        fixed = var_items * problems / count if count else var_items
-        draws = units_to_separate(
-            difference, sd=sd, var_items=fixed, power=power, level=level, fitted=fitted, least=least
-        )
+    problems, bases = max(one.problems for one in asked), max(one.bases for one in asked)
+    least = max(math.ceil(one.least / one.bases) for one in asked)
+    times = 1
+    while all(one.difference for one in asked) and (times == 1 or problems * times <= MOST_PROBLEMS):
+
+        def chance(draws: int, times: int = times) -> float:
+            return 1 - sum(1 - one.power(draws, times=times, level=level) for one in asked)
+
+        draws = _fewest(chance, power=power, least=least, most=MOST_DRAWS)
         if draws is not None:
-            return Needed(draws, count)
-        if not count or not var_items:
+            return Needed(draws, problems * times, bases)
+        if not problems or not any(one.var_items for one in asked):
             return None
-        count *= 2
+        times *= 2
     return None
 
 
@@ -116,12 +134,17 @@ def units_to_separate(
 ) -> int | None:
     """Fewest units (at least `least`) with that power; None when `most` do not reach it."""
     power_at = partial(power_of, difference, sd=sd, var_items=var_items, level=level, fitted=fitted)
-    if difference == 0 or least > most or power_at(units=most) < power:
+    return _fewest(lambda units: power_at(units=units), power=power, least=least, most=most) if difference else None
+
+
+def _fewest(chance: Callable[[int], float], *, power: float, least: int, most: int) -> int | None:
+    """The fewest of `least` to `most` units that have a chance of `power`, which more units have too."""
+    if least > most or chance(most) < power:
         return None
     low, high = least, most
     while low < high:
         middle = (low + high) // 2
-        if power_at(units=middle) >= power:
+        if chance(middle) >= power:
             high = middle
         else:
             low = middle + 1

@@ -17,8 +17,9 @@ from analysis.load.names import base_names
 from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking, positive_control
+from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking
 from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
+from analysis.stats.positive import positive_controls
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
 from analysis.tables.results import align, apart_columns, wrap
@@ -41,7 +42,7 @@ def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
     for point in sorted(points, key=lambda point: method_rank(point.cell)):
         controls = controls_of(point, points)
         if controls:
-            found.append(compare(point, controls, outcomes, positive=positive_control([point], points, outcomes)))
+            found.append(compare(point, controls, outcomes, positive=positive_controls([point], points, outcomes)))
     known = [one for one in found if one is not None]
     open_to = [i for i, one in enumerate(known) if not lacking(one.result.estimate)]
     adjusted = dict(zip(open_to, holm([known[i].result.estimate.p_value() for i in open_to]), strict=True))
@@ -107,8 +108,15 @@ def _from(one: Against, name: str) -> str:
 
 
 MARGIN_WORDS = {
-    Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "no control", Relevance.OPEN: "open",
+    Relevance.LARGER: "above", Relevance.SMALLER: "within", Relevance.UNCONTROLLED: "flat control",
+    Relevance.UNJUDGED: "few draws", Relevance.UNRUN: "no control", Relevance.OPEN: "open",
 }  # fmt: skip
+WITHIN_NOTES = {
+    Relevance.UNCONTROLLED: "no positive control that was run (fresh human problems, twice the human data) separates in this "
+    "base, so that nothing might be learnt there",
+    Relevance.UNJUDGED: "no positive control separates in this base, and one has too few draws to tell",
+    Relevance.UNRUN: "neither fresh human problems nor twice the human data was run in this base",
+}
 
 
 def _margin_word(result: Comparison) -> str:
@@ -150,13 +158,17 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
     if len(decided) > 1:
         notes.append(f"Verdicts are Holm-corrected for their number, {len(decided)}.")
     if any(result.relevance is not Relevance.OPEN for _, result in found):
-        notes.append(
-            f"Margin: the difference against ±{found[0][1].margin:g} point; no control: within it, but neither fresh human "
-            "problems nor twice the human data separate in this base, so that nothing could be learnt there."
-        )
+        notes.append(_margin_note([result for _, result in found]))
     if any(result.needed_text for _, result in found):
         notes.append(_needed_note([result for _, result in found]))
     return notes
+
+
+def _margin_note(results: Sequence[Comparison]) -> str:
+    """What the margin is, and why a small difference in some rows is not said to be within it."""
+    said = {result.relevance for result in results}
+    told = [f"; {MARGIN_WORDS[one]}: within it, but {words}" for one, words in WITHIN_NOTES.items() if one in said]
+    return f"Margin: the difference against ±{results[0].margin:g} point{''.join(told)}."
 
 
 def _absent_notes(against: Sequence[Against]) -> list[str]:
@@ -171,7 +183,8 @@ def _absent_notes(against: Sequence[Against]) -> list[str]:
 def _needed_note(results: Sequence[Comparison]) -> str:
     among = sum(result.p_holm is not None for result in results)
     level = f"as the first of {among} rows (5 %/{among})" if among > 1 else "at the 95 % level"
-    text = f"To separate: draws of the base for {POWER:.0%} power {level}, were the difference the true one"
+    both = " against both controls in one study" if any(len(one.estimate.judged) > 1 for one in results) else ""
+    text = f"To separate: draws of the base for {POWER:.0%} power {level}{both}, were the difference the true one"
     if any(result.assumed_sd is not None for result in results):
         text += (
             f" and (assumed of one draw, not measured) draws added a standard deviation of {ASSUMED_DRAW_SD:g} points to a "

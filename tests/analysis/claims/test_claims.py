@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import Ruling
@@ -85,6 +88,33 @@ def test_published_rulings() -> None:
     assert "not estimable: one draw" in results["1"].reason
     table = claims_table({"published": list(results.values())})
     assert table.count("\n") >= len(results)
+
+
+def test_what_would_separate_a_primary_claim_is_asked_at_its_share_of_the_level() -> None:
+    """A primary slope of the published study does not separate: so many bases would, at 5 % over the number of primaries."""
+    results = run_claims(published_view())
+    primary = [r for r in results if r.primary and r.p is not None and r.ruling is not Ruling.NOT_TESTABLE]
+    rng = np.random.default_rng(2)
+    asked = [
+        r for r in primary if r.ruling is Ruling.NOT_SEPARABLE and " bases" in r.reason.rpartition("to separate")[2]
+    ]
+    assert asked
+    for result in asked:
+        assert result.estimate is not None
+        found = re.search(rf"to separate at 5 %/{len(primary)}: (\d+) bases$", result.reason)
+        assert found is not None, result.reason
+        bases, true = int(found[1]), abs(result.estimate.value)
+        sd = result.estimate.se * math.sqrt(result.estimate.num_bases)
+        power = [_power_of_slope(rng, true, sd, bases=n, level=0.05 / len(primary)) for n in (bases, bases - 1)]
+        assert power[0] >= 0.79
+        assert power[1] <= 0.81
+
+
+def _power_of_slope(rng: np.random.Generator, true: float, sd: float, *, bases: int, level: float) -> float:
+    """How often an interval with bases - 2 degrees of freedom lies above 0."""
+    se = sd / math.sqrt(bases) * np.sqrt(rng.chisquare(bases - 2, 40_000) / (bases - 2))
+    values = rng.normal(true, sd / math.sqrt(bases), 40_000)
+    return float(np.mean(values > stats.t.ppf(1 - level / 2, bases - 2) * se))
 
 
 def test_every_claim_has_a_test_and_one_primary() -> None:

@@ -33,6 +33,7 @@ from analysis.figures.overview import sft_against_data
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import main
 from analysis.sizes import PAGES
+from analysis.stats.comparisons import Standing
 from analysis.stats.controls import harder
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import HEADLINE, new_figure
@@ -57,6 +58,21 @@ def ruled(ruling: Ruling, *, claim: str = "4b") -> ClaimResult:
 )
 def test_a_title_says_what_was_ruled(ruling: Ruling, said: str) -> None:
     assert claim_words(ruled(ruling)).startswith(said)
+
+
+def test_a_title_of_a_difference_apart_from_0_says_what_keeps_it_from_a_verdict() -> None:
+    """Self-query lies 20 points below SFT and only a positive control is missing; 'Nothing separates' was its title."""
+    lower = replace(ruled(Ruling.NOT_SEPARABLE, claim="8a"), estimate=replace(ESTIMATE, value=-19.7))
+    said = {one: claim_words(replace(lower, control=one)) for one in (Standing.NEVER, Standing.FLAT, Standing.FEW)}
+    assert said[Standing.NEVER] == (
+        "Self-query minus SFT is below 0, no positive control was run: -19.7 points (95 % -20.8 to -18.6)"
+    )
+    assert said[Standing.FLAT].startswith("Self-query minus SFT is below 0, no positive control separates: ")
+    assert said[Standing.FEW].startswith("Self-query minus SFT is below 0, too few draws of a positive control: ")
+    small = replace(lower, estimate=replace(ESTIMATE, value=0.1), control=Standing.NEVER)
+    assert claim_words(small).startswith("Nothing separates, no positive control was run: self-query minus SFT +0.1")
+    corrected = replace(ruled(Ruling.NOT_SEPARABLE), p_holm=0.07)
+    assert claim_words(corrected).startswith("RFT minus SFT is above 0, not after Holm's correction: +2.0")
 
 
 def test_the_better_of_two_controls_is_said_of_two_alone() -> None:

@@ -163,7 +163,7 @@ def test_enough_equal_problems_are_equivalence():
     rows = np.zeros((1, 1319))
     same = nested_mean([[rows] * 5], bounds=(-100.0, 100.0))
     learnt = nested_mean([[rows + gain for gain in (3.0, 4.0, 5.0, 4.0, 4.5)]])
-    assert judge(same, control=learnt).relevance is Relevance.SMALLER
+    assert judge(same, control=[learnt]).relevance is Relevance.SMALLER
 
 
 def test_equal_replicates_without_problems_are_not_enough_data():

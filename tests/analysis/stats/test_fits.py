@@ -17,7 +17,7 @@ from analysis.stats.fits import log_odds, moment_weights, power_law
 from analysis.stats.forms import UNBOUNDED
 from analysis.stats.linear import LineFit, NotEnough, fit_line, fit_linear
 from analysis.stats.loss_fits import williams
-from analysis.stats.power import Needed, needed_to_separate, power_of, units_to_separate
+from analysis.stats.power import Asked, Needed, needed_for_all, power_of, units_to_separate
 from analysis.stats.shape import Shape, compare_rivals, departure_weights, fit_rival, judge_departures
 from analysis.stats.uncertainty import Estimate, Kind, crossed_mean
 from analysis.stats.votes import curve, passed
@@ -157,7 +157,7 @@ def estimate(value: float, se: float, *, draws: int = 8) -> Estimate:
 
 
 def test_superiority_and_relevance_are_two_statements() -> None:
-    control = estimate(9.0, 1.0)
+    control = [estimate(9.0, 1.0)]
 
     def said(value: float, se: float) -> tuple[Verdict, Relevance]:
         result = judge(estimate(value, se), control=control)
@@ -175,9 +175,10 @@ def test_superiority_and_relevance_are_two_statements() -> None:
 def test_what_is_small_where_nothing_separates_is_not_equivalent() -> None:
     """nano-xs: fresh problems minus repetition +0.3, so that nothing could be learnt there; it was called 'equivalent'."""
     small = estimate(0.1, 0.2)
-    for control in (None, estimate(0.3, 0.4)):
-        assert judge(small, control=control).relevance is Relevance.UNCONTROLLED
-    assert judge(small, control=estimate(3.0, 0.4)).relevance is Relevance.SMALLER
+    assert judge(small).relevance is Relevance.UNRUN
+    assert judge(small, control=[estimate(0.3, 0.4)]).relevance is Relevance.UNCONTROLLED
+    assert judge(small, control=[estimate(3.0, 0.4, draws=4)]).relevance is Relevance.UNJUDGED
+    assert judge(small, control=[estimate(3.0, 0.4)]).relevance is Relevance.SMALLER
 
 
 def test_one_draw_gives_no_verdict_however_many_replicates() -> None:
@@ -198,9 +199,9 @@ def test_draws_needed_have_the_power_and_one_less_has_not() -> None:
 
 def test_sizes_that_nobody_can_run_are_no_advice() -> None:
     """It was '687 replicates' and '2,227,506 problems'."""
-    assert needed_to_separate(0.2, sd=2.0, var_items=0.01, problems=1319) is None
-    assert needed_to_separate(0.05, sd=0.1, var_items=4.0, problems=1319) is None
-    more = needed_to_separate(2.0, sd=1.0, var_items=1.0, problems=1319)
+    assert needed_for_all([Asked(0.2, sd=2.0, var_items=0.01, problems=1319)]) is None
+    assert needed_for_all([Asked(0.05, sd=0.1, var_items=4.0, problems=1319)]) is None
+    more = needed_for_all([Asked(2.0, sd=1.0, var_items=1.0, problems=1319)])
     assert isinstance(more, Needed)
     assert more.problems > 1319
     assert "not separable by any feasible study" in judge(estimate(0.1, 2.0)).needed_text

@@ -81,7 +81,8 @@ def accuracy_against_cost(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
     text = (
         kinds_caption(shown)
         + " All data. Cost: what a model is made of (fine-tuning; where needed the SFT model, sampling, selecting), "
-        "shared stages in full; a control is not charged with the sampling that fixed its size."
+        "shared stages in full, without the making of the problems; a control is not charged with the sampling that fixed "
+        "its size."
     )
     if any(cost.evaluation for _, cost in found):
         text += " ICL trains nothing: it stands at the cost of its evaluation."

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.stats.components import Component, Components
 from analysis.stats.linear import t_quantile
@@ -54,6 +54,9 @@ class Design:
     draws: int
     replicates: int  # of each draw
     problems: int
+    given: bool = (
+        False  # one model that is not drawn, such as an imported one: its replicates stand as draws, of 1 each
+    )
 
     def minutes(self, prices: Prices) -> float:
         """What it costs."""
@@ -66,18 +69,29 @@ class Design:
 
     def words(self) -> str:
         """'12 draws of the base, 1 replicate of each, 1,319 test problems'."""
-        plural = "" if self.replicates == 1 else "s"
-        return f"{self.draws} draws of the base, {self.replicates} replicate{plural} of each, {self.problems:,} test problems"
+        units, replicates = _counted(self.draws, "draw"), _counted(self.replicates, "replicate")
+        if self.given:
+            return f"{_counted(self.draws, 'replicate')}, {self.problems:,} test problems"
+        return f"{units} of the base, {replicates} of each, {self.problems:,} test problems"
 
 
-def best_design(found: Components, prices: Prices, *, minutes: float) -> Design | None:
-    """The narrowest interval for the money; of equally narrow ones (to 1 %) the cheapest. None where five draws cost more."""
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def best_design(
+    found: Components, prices: Prices, *, minutes: float, most_problems: int = MOST_PROBLEMS, given: bool = False
+) -> Design | None:
+    """The narrowest interval for the money; of equally narrow ones (to 1 %) the cheapest. None where five draws cost more.
+
+    No more problems than the data set has; of a given model replicates in place of draws.
+    """
     designs = [
         design
         for draws in range(VERDICT_UNITS, MOST_DRAWS + 1)
-        for replicates in range(1, MOST_REPLICATES + 1)
-        for problems in PROBLEMS
-        if (design := Design(draws, replicates, problems)).minutes(prices) <= minutes
+        for replicates in range(1, (1 if given else MOST_REPLICATES) + 1)
+        for problems in sorted({min(number, most_problems) for number in PROBLEMS})
+        if (design := Design(draws, replicates, problems, given)).minutes(prices) <= minutes
     ]
     if not designs:
         return None
@@ -89,11 +103,14 @@ def best_design(found: Components, prices: Prices, *, minutes: float) -> Design 
 def wasted(found: Components, design: Design) -> list[str]:
     """Which of draws, replicates and problems could be halved at almost no loss, in words."""
     now, lines = design.half_width(found), []
+    if not math.isfinite(now):
+        return []
     halves = {
-        "draws": Design(design.draws // 2, design.replicates, design.problems),
-        "replicates": Design(design.draws, design.replicates // 2, design.problems),
-        "problems": Design(design.draws, design.replicates, design.problems // 2),
+        "replicates" if design.given else "draws": replace(design, draws=design.draws // 2),
+        "problems": replace(design, problems=design.problems // 2),
     }
+    if not design.given:
+        halves["replicates"] = replace(design, replicates=design.replicates // 2)
     for name, half in halves.items():
         if min(half.draws, half.replicates, half.problems) < 1:
             continue

@@ -4,7 +4,8 @@
     time_unit([1440.0, 380.0])     # ('minutes', 60.0)
 
 A method is charged with what it needs to be made. The sampling that fixed how many steps or problems a control takes is not
-among it: who wants the control alone needs the number and not the samples. In-context learning makes no model; it stands at
+among it: who wants the control alone needs the number and not the samples. Nor is the making or reading of problems, which
+all cells have in common. In-context learning makes no model; it stands at
 the cost of its evaluation, the one thing it spends beyond the base.
 """
 
@@ -18,13 +19,16 @@ import numpy as np
 from analysis.load.cells import BASE_STAGES, Cell
 from rft.records import StageCost
 
-SHARED = ("data", "corpus", *BASE_STAGES, "loss")  # stages that a further replicate finds finished
+# Kinds of stages, as rft/stages names them: tests/analysis/stats/test_costs.py holds them to it
+DRAWN = ("corpus", *BASE_STAGES, "loss")  # what a further draw of the base has to compute
+GIVEN = ("world_problems", "file_problems", "mixture", "part", "own_ids", "leakage", "golds", "perturb", "heldout")
+SHARED = (*DRAWN, *GIVEN)  # what a further replicate finds finished: problems and held-out text are the same for all
 UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Beyond the base model."""
+    """Beyond the base model and the problems."""
 
     flops: float
     seconds: float

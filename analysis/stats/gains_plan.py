@@ -6,6 +6,8 @@ print(budget_text(points, outcomes, minutes=60))
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,27 +21,52 @@ from analysis.stats.budget import Design, Prices, assumed, best_design, wasted
 from analysis.stats.comparisons import matched_pairs
 from analysis.stats.components import Components, components
 from analysis.stats.hours import base_hours, own_hours
-from analysis.stats.power import VERDICT_UNITS
+from analysis.stats.power import MOST_PROBLEMS, VERDICT_UNITS
+from analysis.stats.repeats import drawable
 
 SECONDS_PER_MINUTE = MINUTES_PER_HOUR = 60.0
 
 
 def gain_noise(rft: Point, control: Point, outcomes: Outcomes) -> tuple[Components, Design, Prices] | None:
-    """Components of one gain (of one draw the base's are assumed), the design that it has, and what its parts cost."""
+    """Components of one gain, the design that it has, and what its parts cost.
+
+    What the design does not show is assumed (`assumed_words`). Of a model that is not drawn, replicates are the units.
+    """
     values = contrast_values([((rft, control), (1.0, -1.0))], outcomes)
     if values is None or values[0][0].shape[1] == 1:
         return None
     draws = values[0]
     parts = components([draws])
+    given = len(draws) == 1 and not drawable(rft)
+    if given:
+        parts = replace(parts, base=parts.replicate or assumed().replicate, replicate=None, base_problem=None)
     if parts.base is None:
         parts = replace(parts, base=assumed().base)
     if parts.replicate is None:
-        parts = replace(parts, replicate=assumed().replicate if len(draws) == 1 else None)
+        parts = replace(parts, replicate=assumed().replicate if len(draws) == 1 and not given else None)
     if parts.rest is None or not parts.rest.df:
         parts = replace(parts, rest=assumed().rest)
     size = round(float(np.mean([len(draw) for draw in draws])))
-    design = Design(len(draws), size, draws[0].shape[1])
-    return parts, design, prices_of((rft, control))
+    problems, prices = draws[0].shape[1], prices_of((rft, control))
+    if given:
+        return parts, Design(size, 1, problems, given=True), replace(prices, draw=0.0)
+    return parts, Design(len(draws), size, problems), prices
+
+
+def assumed_words(parts: Components, design: Design) -> str:
+    """', with the noise of draws assumed': of the components that the study does not show; '' where it shows all."""
+    units = "replicates" if design.given else "draws"
+    named = {units: parts.base, "replicates": parts.replicate, "answers": parts.rest}
+    unknown = [name for name, part in named.items() if part is not None and math.isnan(part.df)]
+    listed = " and ".join(filter(None, [", ".join(unknown[:-1]), *unknown[-1:]]))
+    return f", with the noise of {listed} assumed" if unknown else ""
+
+
+def most_problems(point: Point) -> int:
+    """Test problems that there are: of a file those that it has; the embedded world makes as many as are asked for."""
+    found = re.search(r" of (\d+)$", point.cell.eval_subset or "")
+    made = point.cell.setting.get("data.kind", "world") == "world"
+    return MOST_PROBLEMS if made or found is None else int(found[1])
 
 
 def prices_of(points: Sequence[Point]) -> Prices:
@@ -60,10 +87,14 @@ def budget_text(points: Sequence[Point], outcomes: Outcomes, *, minutes: float) 
         if found is None:
             continue
         parts, design, prices = found
-        best = best_design(parts, prices, minutes=minutes)
-        lines.append(f"{names[rft.cell.base]}, {setting_label(rft.cell)}: now {design.words()}")
+        best = best_design(parts, prices, minutes=minutes, most_problems=most_problems(rft), given=design.given)
+        now = f"now {design.words()}{assumed_words(parts, design)}"
+        lines.append(f"{names[rft.cell.base]}, {setting_label(rft.cell)}: {now}")
         if best is None:
-            lines.append(f"  {VERDICT_UNITS} draws, the fewest that give a verdict, cost more than {minutes:g} minutes")
+            units = "replicates" if design.given else "draws"
+            lines.append(
+                f"  {VERDICT_UNITS} {units}, the fewest that give a verdict, cost more than {minutes:g} minutes"
+            )
         else:
             width = f"±{best.half_width(parts):.2f} points for {best.minutes(prices):.3g} minutes"
             lines.append(f"  {minutes:g} minutes buy best: {best.words()} ({width})")

@@ -10,24 +10,34 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point
-from analysis.stats.costs import SHARED
+from analysis.stats.costs import DRAWN, SHARED
+from rft.records import StageCost
 
 SECONDS_PER_HOUR = 3600.0
 
 
 def own_hours(points: Sequence[Point]) -> float:
-    """Mean hours of the stages that a new replicate of these settings has to run itself: a pool that several use, once."""
-    return all_hours(points) / float(np.mean([len(point.cells) for point in points])) if points else 0.0
+    """Mean hours of what a new replicate of these settings has to run itself; 0, unknown, where the cost of a cell is.
+
+    A pool that several settings use counts once, in the replicates that all of them have. Settings that share no replicate
+    are added up.
+    """
+    if not all(any(_own(cell.cost)) for point in points for cell in point.cells):
+        return 0.0
+    rows = paired_replicates(points) if points else []
+    if not rows:
+        return sum(own_hours([point]) for point in points) if len(points) > 1 else 0.0
+    seconds = {s.key: s.seconds for row in rows for cells in row for cell in cells for s in _own(cell.cost)}
+    return sum(seconds.values()) / len(rows) / SECONDS_PER_HOUR
 
 
-def all_hours(points: Sequence[Point]) -> float:
-    """Hours of every cell once more; 0, unknown, where the cost of one is."""
-    seconds = {s.key: s.seconds for point in points for cell in point.cells for s in cell.cost if s.name not in SHARED}
-    known = all(any(s.seconds for s in cell.cost if s.name not in SHARED) for point in points for cell in point.cells)
-    return sum(seconds.values()) / SECONDS_PER_HOUR if known else 0.0
+def _own(costs: Sequence[StageCost]) -> list[StageCost]:
+    return [s for s in costs if s.name not in SHARED and s.seconds]
 
 
 def base_hours(point: Point) -> float:
-    """Hours of pretraining."""
-    return sum(s.seconds for s in point.cell.cost if s.name in SHARED) / SECONDS_PER_HOUR
+    """Hours of one draw of its base, pretraining and its loss: the median, as one draw may have met a busy machine."""
+    seconds = [sum(s.seconds for s in cells[0].cost if s.name in DRAWN) for cells in point.draws]
+    return float(np.median(seconds)) / SECONDS_PER_HOUR

@@ -24,17 +24,18 @@ from analysis.load.labels import setting_label
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
-from analysis.load.query import where
+from analysis.load.query import on_shared_draws, where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
-from analysis.stats.budget import draws_table
+from analysis.stats.budget import Design, draws_table
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, matched_pairs
 from analysis.stats.fits import fit_series, slope_weights
-from analysis.stats.gains_plan import MINUTES_PER_HOUR, budget_text, gain_noise
-from analysis.stats.hours import all_hours, base_hours, own_hours
+from analysis.stats.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise, most_problems
+from analysis.stats.hours import base_hours, own_hours
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
 from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.power import VERDICT_UNITS
+from analysis.stats.repeats import bends, repeats_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Option:
 
     action: str
     hours: float  # of one worker, from the costs in the records; 0 where the records hold none
-    half_width_now: float
+    half_width_now: float  # infinite where it is not estimable: of one draw, or one replicate of a given model
     half_width_after: float  # expected
 
     @property
@@ -53,7 +54,8 @@ class Option:
 
     def __str__(self) -> str:
         cost = f"{self.hours:.3g} h" if self.hours else "cost unknown"
-        return f"{self.action}: ±{self.half_width_now:.2f} -> ±{self.half_width_after:.2f} for {cost}"
+        now = f"±{self.half_width_now:.2f}" if math.isfinite(self.half_width_now) else "not estimable now"
+        return f"{self.action}: {now} -> ±{self.half_width_after:.2f} for {cost}"
 
 
 def next_runs(points: Sequence[Point], outcomes: Outcomes, *, target: str) -> list[Option] | NotEnough:
@@ -63,7 +65,7 @@ def next_runs(points: Sequence[Point], outcomes: Outcomes, *, target: str) -> li
     options = TARGETS[target](points, outcomes)
     if isinstance(options, NotEnough):
         return options
-    return sorted(options, key=lambda option: -option.shrink_per_hour)
+    return sorted(options, key=lambda option: (-option.shrink_per_hour, option.hours))
 
 
 def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
@@ -76,59 +78,70 @@ def _rft_gain(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | Not
             continue
         parts, design, prices = found
         label = f"{names[rft.cell.base]}, {setting_label(rft.cell)}"
-        first = replace(design, draws=max(design.draws, 2))  # of one draw no interval is known: as of two
-        now = first.half_width(parts)
-        extra = max(1, VERDICT_UNITS - design.draws)
-        grown = {
-            f"{extra} more draw{'s' if extra > 1 else ''} of the base": replace(design, draws=design.draws + extra),
-            "1 more replicate of every draw": replace(first, replicates=design.replicates + 1),
-            "twice the test problems": replace(first, problems=2 * design.problems),
-        }
-        for action, larger in grown.items():
+        for action, larger in _larger(design, most=most_problems(rft)).items():
             hours = (larger.minutes(prices) - design.minutes(prices)) / MINUTES_PER_HOUR
-            options.append(Option(f"{label}: {action}", hours, now, larger.half_width(parts)))
+            widths = (design.half_width(parts), larger.half_width(parts))
+            options.append(Option(f"{label}: {action}{assumed_words(parts, design)}", hours, *widths))
     return options or NotEnough("the plan for RFT's gain", "no RFT cell has its sft_matched control with outcomes")
+
+
+def _larger(design: Design, *, most: int) -> dict[str, Design]:
+    """Designs with more of one thing. From one draw no interval follows, whatever else there is more of."""
+    extra = max(1, VERDICT_UNITS - design.draws)
+    units = f"more {'replicate' if design.given else 'draw'}{'s' if extra > 1 else ''}"
+    grown = {f"{extra} {units}{'' if design.given else ' of the base'}": replace(design, draws=design.draws + extra)}
+    if design.draws == 1:
+        return grown
+    if not design.given:
+        grown["1 more replicate of every draw"] = replace(design, replicates=design.replicates + 1)
+    problems = min(2 * design.problems, most)
+    if problems > design.problems:
+        every = problems < 2 * design.problems
+        grown[f"all {problems:,} test problems" if every else "twice the test problems"] = replace(
+            design, problems=problems
+        )
+    return grown
 
 
 @dataclass(frozen=True)
 class _Scatter:
-    """How far points lie from their line: the variance of one, its degrees of freedom, and what more points add to them."""
+    """How far points lie from their line: the variance of one, its degrees of freedom, and what one more adds to them."""
 
     sigma2: float
     df: float
-    gain_point: float = 1.0  # degrees of freedom that one more point brings
-    gain_all: float = 1.0  # ... and every point once more
+    gain_point: float = 1.0
 
     @staticmethod
     def of_line(line: LineFit) -> _Scatter:
         """From the residuals."""
-        return _Scatter(float(line.residuals @ line.residuals) / line.df, line.df, 1.0, line.n)
+        return _Scatter(float(line.residuals @ line.residuals) / line.df, line.df)
 
 
-def _slope_options(
-    x: np.ndarray, scatter: _Scatter, *, new_x: Sequence[tuple[str, float, float]], hours_all: float
-) -> list[Option]:
-    """More points on a line, or every point once more; `new_x`: (action, x, hours)."""
-    spread = float(((x - x.mean()) ** 2).sum())
-    now = t_quantile(0.95, df=scatter.df) * math.sqrt(scatter.sigma2 / spread)
-    options = []
-    for action, value, hours in new_x:
-        grown = np.append(x, value)
-        error = math.sqrt(scatter.sigma2 / float(((grown - grown.mean()) ** 2).sum()))
-        options.append(Option(action, hours, now, t_quantile(0.95, df=scatter.df + scatter.gain_point) * error))
-    width = t_quantile(0.95, df=scatter.df + scatter.gain_all) * math.sqrt(scatter.sigma2 / (2 * spread))
-    return [*options, Option("every point once more", hours_all, now, width)]
+def _slope_options(x: np.ndarray, scatter: _Scatter, *, new_x: Sequence[tuple[str, float, float]]) -> list[Option]:
+    """More points on a line; `new_x`: (action, x, hours)."""
+    now = _slope_width(x, scatter.sigma2, df=scatter.df)
+    return [
+        Option(
+            action, hours, now, _slope_width(np.append(x, value), scatter.sigma2, df=scatter.df + scatter.gain_point)
+        )
+        for action, value, hours in new_x
+    ]
+
+
+def _slope_width(x: np.ndarray, sigma2: float, *, df: float) -> float:
+    """Half-width of the interval of a slope."""
+    return t_quantile(0.95, df=df) * math.sqrt(sigma2 / float(((x - x.mean()) ** 2).sum()))
 
 
 def _data_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
-    """SFT points per doubling of data: half the smallest fraction, or a replicate of the whole ladder."""
+    """SFT points per doubling of data: half the smallest fraction, or the whole ladder again."""
     return _ladder_options(
         points, outcomes, method="sft", amount=lambda p: p.mean_of("num_human"), grow=0.5, unit="human examples"
     )
 
 
 def _k_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
-    """RFT points per doubling of k: twice the largest k, or a replicate of the whole ladder."""
+    """RFT points per doubling of k: twice the largest k, or the whole ladder again."""
     own = where(points, union=(), plainly_selected=True, data_frac=1)
     return _ladder_options(
         own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0, unit="samples per question"
@@ -154,8 +167,14 @@ def _ladder_options(
             continue
         edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
         target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
-        new = (f"{method} at {2**target:.0f} {unit}", target, own_hours([edge]) * grow)
-        found = _slope_options(x, _Scatter.of_line(fit.line), new_x=[new], hours_all=own_hours(ladder))
+        new = (f"{method} at {2**target:.0f} {unit}", target, own_hours([edge]) * len(edge.cells) * grow)
+        scatter = _Scatter.of_line(fit.line)
+        found = _slope_options(x, scatter, new_x=[new])
+        for again in repeats_of(
+            on_shared_draws(ladder, outcomes), bends(x), outcomes
+        ):  # of as many points: the same df
+            width = _slope_width(x, again.left_of(scatter.sigma2), df=scatter.df)
+            found.append(Option(again.action, again.hours, found[0].half_width_now, width))
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
 
@@ -170,7 +189,7 @@ def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
 
 
 def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
-    """RFT points per doubling of donors at one k per donor: another donor, or a replicate of the whole ladder."""
+    """RFT points per doubling of donors at one k per donor: another donor, or the whole ladder again."""
     options: list[Option] = []
     for base, name in base_names(p.cell for p in points).items():
         ladder = donor_ladder(points, base)
@@ -181,12 +200,15 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
         if slope is None or slope.num_replicates < 2 or not math.isfinite(slope.se):
             continue
         spread = float(((x - x.mean()) ** 2).sum())
-        scatter = _Scatter(slope.se**2 * spread, slope.df, gain_point=0.0, gain_all=slope.num_replicates)
+        scatter = _Scatter(slope.se**2 * spread, slope.df, gain_point=0.0)
         donors = max(1, len(ladder[-1].cell.union))
-        hours = own_hours(ladder[-1:]) * (donors + 1) / donors
+        hours = own_hours(ladder[-1:]) * len(ladder[-1].cells) * (donors + 1) / donors
         new = (f"RFT from another donor ({donors + 1} in all)", math.log2(donors + 1), hours)
-        again = all_hours(ladder)
-        found = _slope_options(x, scatter, new_x=[new], hours_all=again)
+        found = _slope_options(x, scatter, new_x=[new])
+        for again in repeats_of(ladder, [slope_weights(x)], outcomes):
+            gained = again.new_draws or (again.new_replicates if slope.num_draws == 1 else 0)
+            width = t_quantile(0.95, df=slope.df + gained) * math.sqrt(again.left_of(slope.se**2))
+            found.append(Option(again.action, again.hours, found[0].half_width_now, width))
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
     return options or NotEnough(
         "the plan for donors", "no base has RFT from two numbers of donors at one k, with replicates"
@@ -194,7 +216,10 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
 
 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
-    """SFT points per nat of pretraining loss: another base at either end of the losses seen."""
+    """SFT points per nat of pretraining loss: another base at either end of the losses seen.
+
+    The scatter about the line is of bases, each with a deviation of its own, which no replicate makes smaller.
+    """
     sft = [p for p in where(points, method="sft", data_frac=1) if p.loss is not None]
     line = fit_on_loss(sft, [p.estimate.value for p in sft], what="SFT against loss")
     if not isinstance(line, LineFit):
@@ -206,7 +231,7 @@ def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
         new.append(
             (f"another base at loss {line.x[end]:.2f} (like {names[sft[end].cell.base]})", float(line.x[end]), hours)
         )
-    return _slope_options(line.x, _Scatter.of_line(line), new_x=new, hours_all=own_hours(sft))
+    return _slope_options(line.x, _Scatter.of_line(line), new_x=new)
 
 
 TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnough]] = {

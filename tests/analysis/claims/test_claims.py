@@ -157,7 +157,7 @@ def test_the_time_of_runs_whose_cost_is_unknown_is_unknown() -> None:
     view = published_view()  # table 4 has the cost of SFT on all data alone
     options = next_runs(view.points, view.outcomes, target="data_slope")
     assert isinstance(options, list)
-    assert {option.hours for option in options if "every point" in option.action} == {0.0}
+    assert {option.hours for option in options if "human examples" in option.action} == {0.0}
     against_loss = next_runs(view.points, view.outcomes, target="loss_slope")
     assert isinstance(against_loss, list)
     assert all(option.hours > 0 for option in against_loss)

@@ -14,7 +14,7 @@ import numpy as np
 from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, gain_line
 from analysis.load.names import base_names
 from analysis.load.points import Point
-from analysis.load.query import ALL_DATA, where
+from analysis.load.query import ALL_DATA, on_shared_draws, where
 from analysis.stats.comparisons import lacking
 from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough, fit_linear
@@ -83,7 +83,8 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     details = [f"{name}: largest departure {s.largest:+.2f}, within ±{s.bound:.2f}" for name, s in shapes.items()]
     details += [f"left out: {text}" for s in shapes.values() for text in s.left_out]
     details += [f"{name}: {result}" for name, result in found.items() if isinstance(result, NotEnough)]
-    whole = {name: keep_measurable(la)[0] for name, la in sft_ladders(view.same_epochs, smallest=0).items()}
+    ladders = sft_ladders(view.same_epochs, smallest=0)
+    whole = {name: keep_measurable(on_shared_draws(ladder, view.outcomes))[0] for name, ladder in ladders.items()}
     rivals = compare_rivals(
         {
             name: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder])

@@ -79,7 +79,7 @@ def claim_words(result: ClaimResult) -> str:
 MISSING = {
     Standing.FLAT: "no positive control separates",
     Standing.FEW: "too few draws of a positive control",
-    Standing.NEVER: "no positive control was run",
+    Standing.NEVER: "no positive control was run in each base",
 }
 
 

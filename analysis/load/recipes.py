@@ -59,10 +59,13 @@ def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainR
         left_out["train.examples_frac"] = Counter(
             value_text(p.cell.examples_frac) for p in points if not p.cell.on_all_examples
         )
-    for key in sorted(untold_keys([point.cell for point in kept])):
+    keys = untold_keys([point.cell for point in kept])
+    for key in sorted(
+        keys, key=lambda key: (is_option(key), key)
+    ):  # options last: among settings that are kept by all else
         if key in free:
             continue
-        gone = _not_preferred(kept, key, among=points) if is_option(key) else _uncommon(kept, key)
+        gone = _not_preferred(kept, key) if is_option(key) else _uncommon(kept, key)
         if gone:
             kept = [point for point in kept if point not in gone]
             left_out[key] = Counter(value_text(point.cell.setting[key]) or "null" for point in gone)
@@ -82,9 +85,12 @@ def _group(cell: Cell, key: str) -> tuple[Any, ...]:
     return (cell.base if key.startswith("train.") or key == ENGINE else "", told(cell, key))
 
 
-def _not_preferred(points: Sequence[Point], key: str, *, among: Sequence[Point]) -> list[Point]:
-    """Points with another value of a method's own option than the one that is taken of all settings."""
-    taken = by_preference(among, key)[0]
+def _not_preferred(points: Sequence[Point], key: str) -> list[Point]:
+    """Points with another value of a method's own option than the one that is taken."""
+    order = by_preference(points, key)
+    if not order:
+        return []
+    taken = order[0]
     return [p for p in points if key in p.cell.setting and json.dumps(p.cell.setting[key]) != taken]
 
 

@@ -56,8 +56,8 @@ def gain_noise(rft: Point, control: Point, outcomes: Outcomes) -> tuple[Componen
 def assumed_words(parts: Components, design: Design) -> str:
     """', with the noise of draws assumed': of the components that the study does not show; '' where it shows all."""
     units = "replicates" if design.given else "draws"
-    named = {units: parts.base, "replicates": parts.replicate, "answers": parts.rest}
-    unknown = [name for name, part in named.items() if part is not None and math.isnan(part.df)]
+    named = ((units, parts.base), ("replicates", parts.replicate), ("answers", parts.rest))
+    unknown = [name for name, part in named if part is not None and math.isnan(part.df)]
     listed = " and ".join(filter(None, [", ".join(unknown[:-1]), *unknown[-1:]]))
     return f", with the noise of {listed} assumed" if unknown else ""
 

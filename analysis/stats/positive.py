@@ -14,6 +14,7 @@ from analysis.load.cells import MATCHED, Base, matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, mean_contrast
 from analysis.load.query import same_but, same_steps, where
+from analysis.load.recipes import ENGINE
 from analysis.stats.uncertainty import Estimate
 
 SAME = (
@@ -29,7 +30,8 @@ def positive_controls(tops: Sequence[Point], points: Sequence[Point], outcomes: 
     """Each control that was run in all bases of some points, a mean over exactly these bases: fresh human problems minus as
     many steps without them (at any k, any number of problems), and SFT on all minus SFT on half of the human data.
 
-    Where every base has a control, but no one is in all of them, the first of each. None depends on a test result.
+    Where every base has fresh problems, but of other numbers, the first of each; so too where every base has a control, but
+    no one is in all of them. None depends on a test result.
     """
     of_bases: dict[Base, dict[str, Contrast]] = {}
     for top in tops:
@@ -39,6 +41,9 @@ def positive_controls(tops: Sequence[Point], points: Sequence[Point], outcomes: 
         return []
     shared = sorted(set.intersection(*map(set, every)))
     groups = [[own[name] for own in every] for name in shared]
+    fresh = [sorted(own.keys() - {DOUBLED}) for own in every]
+    if all(fresh) and not set(shared) - {DOUBLED}:
+        groups.append([own[names[0]] for own, names in zip(every, fresh, strict=True)])
     if not groups and all(every):
         groups = [[own[min(own)] for own in every]]
     return [found for group in groups if (found := mean_contrast(group, outcomes)) is not None]
@@ -75,5 +80,5 @@ def _same_data(top: Point, fresh: Point) -> bool:
 
 def _name(fresh: Point) -> str:
     """What tells the fresh problems of one base apart, and is alike from base to base."""
-    own = {key: value for key, value in fresh.cell.setting.items() if not key.startswith(SAME)}
+    own = {key: value for key, value in fresh.cell.setting.items() if not key.startswith(SAME) and key != ENGINE}
     return json.dumps(own, sort_keys=True)

@@ -5,6 +5,7 @@ that are compared.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,3 +118,27 @@ def test_gains_per_doubling_are_of_the_draws_that_all_amounts_have(tmp_path: Pat
     points_line = stats.linregress([np.mean([loss[m, d] for d in SOME]) for m in MODELS], [s.value for s in slopes])
     assert found.estimate is not None
     assert found.estimate.value == pytest.approx(points_line.slope)
+
+
+def test_rivals_of_the_line_in_data_see_the_draws_that_all_amounts_have(tmp_path: Path):
+    """Draw 0 gains 6 points per doubling; the others lie 15 points higher and have the whole data alone."""
+
+    def misses(folder: Path, *, num_draws: int) -> list[float]:
+        specs = [
+            spec_of(model, draw, "sft", frac=frac)
+            for model in MODELS[:3]
+            for draw in range(num_draws)
+            for frac in (0.125, 0.25, 0.5, 1.0)
+            if draw == 0 or frac == 1.0
+        ]
+        folder.mkdir()
+        points, outcomes = loaded(
+            folder, specs, lambda s: 40.0 + 6 * math.log2(s["data_frac"]) + (15 if s["pretrain_seed"] else 0)
+        )
+        (claim,) = [one for one in run_claims(study_view(points, outcomes)) if one.claim == "1"]
+        return [float(found[1]) for text in claim.details if (found := re.match(r"rival .* ([0-9.]+) points", text))]
+
+    for num_draws in (1, 6):  # 13 points and more where the whole data has the mean of six draws
+        found = misses(tmp_path / str(num_draws), num_draws=num_draws)
+        assert len(found) == 3
+        assert max(found) < 6

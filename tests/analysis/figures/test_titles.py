@@ -65,12 +65,14 @@ def test_a_title_of_a_difference_apart_from_0_says_what_keeps_it_from_a_verdict(
     lower = replace(ruled(Ruling.NOT_SEPARABLE, claim="8a"), estimate=replace(ESTIMATE, value=-19.7))
     said = {one: claim_words(replace(lower, control=one)) for one in (Standing.NEVER, Standing.FLAT, Standing.FEW)}
     assert said[Standing.NEVER] == (
-        "Self-query minus SFT is below 0, no positive control was run: -19.7 points (95 % -20.8 to -18.6)"
+        "Self-query minus SFT is below 0, no positive control was run in each base: -19.7 points (95 % -20.8 to -18.6)"
     )
     assert said[Standing.FLAT].startswith("Self-query minus SFT is below 0, no positive control separates: ")
     assert said[Standing.FEW].startswith("Self-query minus SFT is below 0, too few draws of a positive control: ")
     small = replace(lower, estimate=replace(ESTIMATE, value=0.1), control=Standing.NEVER)
-    assert claim_words(small).startswith("Nothing separates, no positive control was run: self-query minus SFT +0.1")
+    assert claim_words(small).startswith(
+        "Nothing separates, no positive control was run in each base: self-query minus SFT +0.1"
+    )
     corrected = replace(ruled(Ruling.NOT_SEPARABLE), p_holm=0.07)
     assert claim_words(corrected).startswith("RFT minus SFT is above 0, not after Holm's correction: +2.0")
 

@@ -19,6 +19,7 @@ from analysis.load.cells import BEST, EPOCH_GRID
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
+from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
 from analysis.stats.controls import Against
 from analysis.tables.matched import GRID, compared, matched_rows, matched_summary
@@ -97,3 +98,16 @@ def test_where_no_grid_is_of_all_bases_each_row_names_its_own(tmp_path: Path) ->
     _, claim = told(points, outcomes)
     assert "mean of 2 bases" in claim.reason
     assert "best of 1, 2, 4, 8 epochs" in claim.reason
+
+
+def test_a_grid_that_was_tried_at_another_rate_alone_takes_no_control_away(tmp_path: Path):
+    """Settings at the other rate are left out; of what is kept there is one grid, and RFT is 10 points above it."""
+    narrow, wide = SPELLED[0][::-1]
+    specs = grid(models=MODELS, fracs=(1.0,), ks=(4,), methods=("sft", "rft"), seeds=range(2))
+    for spec in grid(models=MODELS, fracs=(1.0,), methods=(BEST,), seeds=range(2)):
+        specs += [{**spec, EPOCH_GRID: narrow}, {**spec, EPOCH_GRID: wide, "train.lr": 1e-4}]
+    truth = ByGrid(num_items=2000, replicate_sd=0.2)
+    table, outcomes = verified(load_studies([write_study(tmp_path, specs=specs, truth=truth)]))
+    recipe = main_recipe(make_points(table.cells, outcomes))
+    assert recipe.left_out == {"train.lr": {"0.0001": len(MODELS)}}
+    assert [p.cell.setting[EPOCH_GRID] for p in recipe.points if p.method == BEST] == [narrow] * len(MODELS)

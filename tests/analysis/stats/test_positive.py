@@ -16,6 +16,7 @@ from analysis.claims.run import run_claims, study_view
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
+from analysis.load.recipes import ENGINE
 from analysis.load.studies import load_studies
 from analysis.stats.comparisons import Standing, standing
 from analysis.stats.positive import positive_controls
@@ -25,6 +26,7 @@ from analysis.tables.matched import matched_summary
 Spec = Mapping[str, Any]
 DRAWS = range(6)
 METHODS = ("sft", "sft_matched", "rft")
+COUNT = "methods.fresh_human.fresh_count"
 
 
 @dataclass(frozen=True)
@@ -160,3 +162,24 @@ def test_of_many_idle_controls_one_separates_no_more_often_than_of_one() -> None
         found.append(standing(idle))
     assert set(found) <= {Standing.FLAT, Standing.SEPARATES}
     assert np.mean([one is Standing.SEPARATES for one in found]) <= 0.025 + 0.008
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param(lambda base: {ENGINE: ("torch", "vllm")[base]}, id="an engine for each base"),
+        pytest.param(lambda base: {COUNT: (60, 70)[base]}, id="as many fresh problems as each base kept paths"),
+    ],
+)
+def test_fresh_problems_of_bases_are_one_control_whatever_drew_the_paths_and_however_many(
+    tmp_path: Path, own: Callable[[int], dict[str, Any]]
+):
+    """Fresh problems are worth 20 points in both bases, twice the data nothing."""
+    models = ("nano-s", "nano-m")
+    specs = compared(models=models, half=True)
+    for base, model in enumerate(models):
+        specs += drawn("fresh_human", model=model, **own(base))
+    points, outcomes = studied(tmp_path, specs, lambda spec: 60.0 if spec["method"] == "fresh_human" else 40.0)
+    tops = [point for point in points if point.method == "rft"]
+    found = sorted(control.value for control in positive_controls(tops, points, outcomes))
+    assert found == pytest.approx([0.0, 20.0], abs=1.0)

@@ -60,9 +60,8 @@ def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainR
             value_text(p.cell.examples_frac) for p in points if not p.cell.on_all_examples
         )
     keys = untold_keys([point.cell for point in kept])
-    for key in sorted(
-        keys, key=lambda key: (is_option(key), key)
-    ):  # options last: among settings that are kept by all else
+    # options last: the one that is taken is of settings that nothing else leaves out
+    for key in sorted(keys, key=lambda key: (is_option(key), key)):
         if key in free:
             continue
         gone = _not_preferred(kept, key) if is_option(key) else _uncommon(kept, key)
@@ -88,10 +87,7 @@ def _group(cell: Cell, key: str) -> tuple[Any, ...]:
 def _not_preferred(points: Sequence[Point], key: str) -> list[Point]:
     """Points with another value of a method's own option than the one that is taken."""
     order = by_preference(points, key)
-    if not order:
-        return []
-    taken = order[0]
-    return [p for p in points if key in p.cell.setting and json.dumps(p.cell.setting[key]) != taken]
+    return [p for p in points if key in p.cell.setting and json.dumps(p.cell.setting[key]) != order[0]]
 
 
 def _uncommon(points: Sequence[Point], key: str) -> list[Point]:

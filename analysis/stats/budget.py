@@ -54,9 +54,7 @@ class Design:
     draws: int
     replicates: int  # of each draw
     problems: int
-    given: bool = (
-        False  # one model that is not drawn, such as an imported one: its replicates stand as draws, of 1 each
-    )
+    given: bool = False  # a model that is not drawn, such as an imported one: its replicates stand as draws, of 1 each
 
     def minutes(self, prices: Prices) -> float:
         """What it costs."""
@@ -69,10 +67,12 @@ class Design:
 
     def words(self) -> str:
         """'12 draws of the base, 1 replicate of each, 1,319 test problems'."""
-        units, replicates = _counted(self.draws, "draw"), _counted(self.replicates, "replicate")
+        problems = f"{self.problems:,} test problems"
         if self.given:
-            return f"{_counted(self.draws, 'replicate')}, {self.problems:,} test problems"
-        return f"{units} of the base, {replicates} of each, {self.problems:,} test problems"
+            return f"{_counted(self.draws, 'replicate')}, {problems}"
+        return (
+            f"{_counted(self.draws, 'draw')} of the base, {_counted(self.replicates, 'replicate')} of each, {problems}"
+        )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -17,12 +17,8 @@ from analysis.load.query import same_but, same_steps, where
 from analysis.load.recipes import ENGINE
 from analysis.stats.uncertainty import Estimate
 
-SAME = (
-    "data",
-    "eval.",
-    "model.",
-    "train.",
-)  # keys that a control shares with the point; how many samples it was given says nothing
+# keys that a control shares with the point; how many samples it was given says nothing
+SAME = ("data", "eval.", "model.", "train.")
 DOUBLED = ""  # before the names of fresh problems
 
 

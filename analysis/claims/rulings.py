@@ -45,6 +45,11 @@ class StudyView:
     outcomes: Outcomes
     published: bool
     variants: tuple[tuple[str, tuple[Point, ...]], ...] = ()  # the points under other epoch rules (published study)
+    others: tuple[Point, ...] = ()  # settings of other recipes: what may be a positive control, and nothing else
+
+    def controls_beside(self, tops: Sequence[Point]) -> list[Estimate]:
+        """The positive controls that were run in the bases of some points."""
+        return positive_controls(tops, (*self.points, *self.others), self.outcomes)
 
     @property
     def same_epochs(self) -> tuple[Point, ...]:
@@ -129,7 +134,7 @@ def directional(
     relevance = None
     if test.margin is not None:
         assert tops, "a claim with a margin names its bases"
-        controls = positive_controls(tops, view.points, view.outcomes)
+        controls = view.controls_beside(tops)
         relevance = relevance_of(estimate, margin=test.margin, control=controls)
         size, comma, why = relevance.value.partition(",")
         text += f"; {size} of ±{test.margin:g}{comma}{why}"
@@ -144,7 +149,7 @@ def directional(
 
 def standing_of(tops: Sequence[Point], view: StudyView) -> Standing:
     """Whether anything is known to help in the bases of some points."""
-    return standing(positive_controls(tops, view.points, view.outcomes))
+    return standing(view.controls_beside(tops))
 
 
 def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate | None:

@@ -26,6 +26,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import main_recipe
 from analysis.stats.comparisons import holm, judge
+from analysis.stats.limits import Limits, limits_of
 
 CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
     "1": claim_log_linear,
@@ -41,7 +42,10 @@ CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
 
 def study_view(points: Sequence[Point], outcomes: Outcomes) -> StudyView:
     """A measured study: its settings of the commonest recipe."""
-    return StudyView(main_recipe([p for p in points if p.cell.source is None]).points, outcomes, published=False)
+    measured = [p for p in points if p.cell.source is None]
+    main = main_recipe(measured).points
+    taken = set(map(id, main))
+    return StudyView(main, outcomes, published=False, others=tuple(p for p in measured if id(p) not in taken))
 
 
 @cache
@@ -67,14 +71,15 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
             result = replace(result, ruling=Ruling.NOT_SEPARABLE, reason=lost)
         results[place] = result
     among = {place: len(places) for place in places}
-    return [_with_needed(result, among=among.get(i, 1)) for i, result in enumerate(results)]
+    limits = limits_of(view.points)
+    return [_with_needed(result, among=among.get(i, 1), limits=limits) for i, result in enumerate(results)]
 
 
-def _with_needed(result: ClaimResult, *, among: int) -> ClaimResult:
+def _with_needed(result: ClaimResult, *, among: int, limits: Limits) -> ClaimResult:
     """The same with how large a study would separate it, as one of `among` that are corrected together."""
     if result.ruling is not Ruling.NOT_SEPARABLE or not result.about_zero or result.estimate is None:
         return result
-    needed = judge(result.estimate, p=result.p_holm, among=among).needed_text
+    needed = judge(result.estimate, p=result.p_holm, among=among, limits=limits).needed_text
     at = f" at {100 * ALPHA:g} %/{among}" if among > 1 else ""
     return replace(result, reason=f"{result.reason}; to separate{at}: {needed}")
 

@@ -25,9 +25,11 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.query import same_but
 from analysis.stats.budget import ASSUMED_BASE_SD
+from analysis.stats.limits import NO_LIMITS, Limits
 from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Asked, Needed, needed_for_all
 from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind, held_alone
 
+ONLY_DRAW = "no other draw"  # of a model that is not pretrained here: more of it separates nothing for new bases
 MARGIN = 1.0  # points: differences smaller than this do not matter (less than one binomial SE at 1,319 problems)
 ASSUMED_DRAW_SD = ASSUMED_BASE_SD  # points from draw to draw, of a paired difference; used where one draw can show none
 
@@ -74,10 +76,11 @@ class Comparison:
     assumed_sd: float | None  # the standard deviation of draws taken where it could not be measured
     odds: Estimate | None = None  # the same difference on the log-odds scale
     p_holm: float | None = None  # where it is one of several
+    limits: Limits = NO_LIMITS
 
     @property
     def needed_text(self) -> str:
-        """'9 draws', 'not separable by any feasible study'; nothing where the verdict stands."""
+        """'9 draws', 'no other draw', 'not separable by any feasible study'; nothing where the verdict stands."""
         if self.verdict in (Verdict.BETTER, Verdict.WORSE):
             return ""
         if not math.isfinite(self.estimate.half_width()):
@@ -85,6 +88,8 @@ class Comparison:
         if self.estimate.value == 0 and self.estimate.se == 0:
             return f"right and wrong alike on all {self.estimate.num_items:,} problems"
         unit = "bases" if self.estimate.kind is Kind.BASES else "draws"
+        if unit == "draws" and not self.limits.draws:
+            return ONLY_DRAW
         return self.needed.words(problems=self.estimate.num_items, unit=unit) if self.needed else INFEASIBLE
 
 
@@ -97,24 +102,28 @@ def judge(
     odds: Estimate | None = None,
     p: float | None = None,
     among: int = 1,
+    limits: Limits = NO_LIMITS,
 ) -> Comparison:
     """The two statements on a difference; `p`: of the difference being 0, after correction for the others of `among`;
-    `control`: the positive controls that were run in its bases.
+    `control`: the positive controls that were run in its bases; `limits`: of studies that could be made of the same.
 
     What would separate it is asked at the level of Holm's first step, 5 % over their number: enough whatever the others show.
     """
-    needed, assumed_sd = _needed(estimate, level=1 - (1 - LEVEL) / among)
+    needed, assumed_sd = _needed(estimate, level=1 - (1 - LEVEL) / among, limits=limits)
     verdict, reason = _superiority(estimate, level=level, p=p)
     relevance = relevance_of(estimate, margin=margin, level=level, control=control)
-    return Comparison(estimate, verdict, relevance, margin, reason, needed, assumed_sd, odds, p)
+    return Comparison(estimate, verdict, relevance, margin, reason, needed, assumed_sd, odds, p, limits)
 
 
-def _needed(estimate: Estimate, *, level: float) -> tuple[Needed | None, float | None]:
-    """(the smallest study that separates it, the standard deviation of draws that was assumed for that).
+def _needed(estimate: Estimate, *, level: float, limits: Limits) -> tuple[Needed | None, float | None]:
+    """(the smallest study that separates it, the standard deviation of draws that was assumed for that); nothing of a model
+    that has no further draw.
 
     The smallest of several differences lies above 0 where all do, in one study, and below 0 where one does at its share of
     the level.
     """
+    if estimate.kind is not Kind.BASES and not limits.draws:
+        return None, None
     above = estimate.value > 0
     at = level if above else 1 - (1 - level) / len(estimate.judged)
     asked, assumed_sd = [], None
@@ -123,7 +132,7 @@ def _needed(estimate: Estimate, *, level: float) -> tuple[Needed | None, float |
         bases = part.num_bases if part.kind is Kind.DRAWS else 1
         asked.append(Asked(part.value, sd, var_items, part.num_items, part.num_fitted, _least(part), bases))
         assumed_sd = sd if assumed else assumed_sd
-    return needed_for_all(asked, level=at), assumed_sd
+    return needed_for_all(asked, level=at, most_problems=limits.problems), assumed_sd
 
 
 def _least(estimate: Estimate) -> int:

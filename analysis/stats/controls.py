@@ -29,6 +29,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, Scale, contrast
 from analysis.load.query import same_but
 from analysis.stats.comparisons import MARGIN, Comparison, judge
+from analysis.stats.limits import limits_of
 from analysis.stats.uncertainty import Estimate, both_intervals
 
 CONTROLS = {MATCHED: "SFT at equal steps", BEST: "SFT at its validated budget"}  # in words
@@ -114,14 +115,17 @@ def compare(
         return None
     odds = [contrast(pairs[name], (1.0, -1.0), outcomes, scale=Scale.LOG_ODDS) for name in differences]
     on_odds = harder([one for one in odds if one is not None])
-    result = judge(harder(list(differences.values())), margin=margin, control=positive, odds=on_odds)
+    limits = limits_of([point, *(controls[name] for name in differences)])
+    result = judge(harder(list(differences.values())), margin=margin, control=positive, odds=on_odds, limits=limits)
     return Against(point, result, differences, positive, {name: controls[name] for name in differences})
 
 
 def rejudged(one: Against, *, p: float | None, among: int = 1) -> Against:
     """The same after p was corrected for the others of `among` comparisons."""
     old = one.result
-    result = judge(old.estimate, margin=old.margin, control=one.positive, odds=old.odds, p=p, among=among)
+    result = judge(
+        old.estimate, margin=old.margin, control=one.positive, odds=old.odds, p=p, among=among, limits=old.limits
+    )
     return replace(one, result=result)
 
 

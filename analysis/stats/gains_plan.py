@@ -7,7 +7,6 @@ print(budget_text(points, outcomes, minutes=60))
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,8 +20,8 @@ from analysis.stats.budget import Design, Prices, assumed, best_design, wasted
 from analysis.stats.comparisons import matched_pairs
 from analysis.stats.components import Components, components
 from analysis.stats.hours import base_hours, own_hours
-from analysis.stats.power import MOST_PROBLEMS, VERDICT_UNITS
-from analysis.stats.repeats import drawable
+from analysis.stats.limits import drawable, most_problems
+from analysis.stats.power import VERDICT_UNITS
 
 SECONDS_PER_MINUTE = MINUTES_PER_HOUR = 60.0
 
@@ -60,13 +59,6 @@ def assumed_words(parts: Components, design: Design) -> str:
     unknown = [name for name, part in named if part is not None and math.isnan(part.df)]
     listed = " and ".join(filter(None, [", ".join(unknown[:-1]), *unknown[-1:]]))
     return f", with the noise of {listed} assumed" if unknown else ""
-
-
-def most_problems(point: Point) -> int:
-    """Test problems that there are: of a file those that it has; the embedded world makes as many as are asked for."""
-    found = re.search(r" of (\d+)$", point.cell.eval_subset or "")
-    made = point.cell.setting.get("data.kind", "world") == "world"
-    return MOST_PROBLEMS if made or found is None else int(found[1])
 
 
 def prices_of(points: Sequence[Point]) -> Prices:

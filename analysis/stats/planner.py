@@ -30,8 +30,9 @@ from analysis.load.studies import load_studies
 from analysis.stats.budget import Design, draws_table
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, matched_pairs
 from analysis.stats.fits import fit_series, slope_weights
-from analysis.stats.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise, most_problems
+from analysis.stats.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
 from analysis.stats.hours import base_hours, own_hours
+from analysis.stats.limits import most_problems
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
 from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.power import VERDICT_UNITS

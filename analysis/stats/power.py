@@ -91,34 +91,42 @@ class Asked:
     least: int = VERDICT_UNITS  # units of all bases together that a verdict needs
     bases: int = 1  # that a mean is over
 
-    def power(self, draws: int, *, times: int, level: float) -> float:
+    def power(self, draws: int, *, times: float, level: float) -> float:
         """Of so many draws of each base, on so many times the problems."""
         noise = {"sd": self.sd, "var_items": self.var_items / times}
         return power_of(self.difference, **noise, units=draws * self.bases, level=level, fitted=self.fitted)
 
 
-def needed_for_all(asked: Sequence[Asked], *, power: float = POWER, level: float = LEVEL) -> Needed | None:
+def needed_for_all(
+    asked: Sequence[Asked], *, power: float = POWER, level: float = LEVEL, most_problems: int = MOST_PROBLEMS
+) -> Needed | None:
     """The fewest draws that separate ALL of some differences with that power, on the problems that there are, or on twice,
-    four times as many and so on; None where no feasible study does.
+    four times as many and so on up to `most_problems`; None where no feasible study does.
 
     However the differences go together, all are separated at least as often as 1 minus the sum of the chances of missing
     each (Boole's inequality): exact where one is as good as sure, a draw or two too many for two that are alike.
     """
     problems, bases = max(one.problems for one in asked), max(one.bases for one in asked)
     least = max(math.ceil(one.least / one.bases) for one in asked)
-    times = 1
-    while all(one.difference for one in asked) and (times == 1 or problems * times <= MOST_PROBLEMS):
+    more = any(one.var_items for one in asked)
+    for number in _doubled(problems, most=most_problems if more else problems):
+        times = number / problems if problems else 1.0
 
-        def chance(draws: int, times: int = times) -> float:
+        def chance(draws: int, times: float = times) -> float:
             return 1 - sum(1 - one.power(draws, times=times, level=level) for one in asked)
 
         draws = _fewest(chance, power=power, least=least, most=MOST_DRAWS)
-        if draws is not None:
-            return Needed(draws, problems * times, bases)
-        if not problems or not any(one.var_items for one in asked):
-            return None
-        times *= 2
+        if draws is not None and all(one.difference for one in asked):
+            return Needed(draws, number, bases)
     return None
+
+
+def _doubled(problems: int, *, most: int) -> list[int]:
+    """The problems that there are, twice as many and so on, and the most that there can be."""
+    numbers = [problems]
+    while problems and numbers[-1] < most:
+        numbers.append(min(2 * numbers[-1], most))
+    return numbers
 
 
 def units_to_separate(

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load.cells import DRAW_SEEDS
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast_values
 from analysis.stats.hours import base_hours, own_hours
+from analysis.stats.limits import drawable
 
 Floats = NDArray[np.float64]
 
@@ -37,11 +37,6 @@ class Repeat:
     def left_of(self, variance: float) -> float:
         """Of the mean square of the contrasts as it is, what is expected afterwards."""
         return max(variance - self.saved, self.least * variance)
-
-
-def drawable(point: Point) -> bool:
-    """Whether its base can be drawn anew: a model that was imported is the one that there is."""
-    return bool(DRAW_SEEDS & point.cell.seeds.keys())
 
 
 def bends(x: Floats) -> list[Floats]:

@@ -17,10 +17,10 @@ from analysis.load.names import base_names
 from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.stats.comparisons import ASSUMED_DRAW_SD, Comparison, Relevance, holm, lacking
+from analysis.stats.comparisons import ASSUMED_DRAW_SD, ONLY_DRAW, Comparison, Relevance, holm, lacking
 from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
 from analysis.stats.positive import positive_controls
-from analysis.stats.power import INFEASIBLE, MOST_DRAWS, MOST_PROBLEMS, POWER
+from analysis.stats.power import INFEASIBLE, MOST_DRAWS, POWER, VERDICT_UNITS
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
 from analysis.tables.results import align, apart_columns, wrap
 
@@ -159,8 +159,14 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
         notes.append(f"Verdicts are Holm-corrected for their number, {len(decided)}.")
     if any(result.relevance is not Relevance.OPEN for _, result in found):
         notes.append(_margin_note([result for _, result in found]))
-    if any(result.needed_text for _, result in found):
+    told = [result for _, result in found if result.needed_text]
+    if any(result.needed_text != ONLY_DRAW for result in told):
         notes.append(_needed_note([result for _, result in found]))
+    if any(result.needed_text == ONLY_DRAW for result in told):
+        notes.append(
+            f"{ONLY_DRAW.capitalize()}: a model that was not pretrained here has no other draw, and more seeds or problems "
+            f"say more of that model alone; claims are tested over {VERDICT_UNITS} models or more."
+        )
     return notes
 
 
@@ -191,7 +197,8 @@ def _needed_note(results: Sequence[Comparison]) -> str:
             "difference"
         )
     if any(result.needed_text == INFEASIBLE for result in results):
-        text += f"; {NO_STUDY}: {INFEASIBLE} (of at most {MOST_DRAWS} draws and {MOST_PROBLEMS:,} test problems)"
+        most = max(result.limits.problems for result in results)
+        text += f"; {NO_STUDY}: {INFEASIBLE} (of at most {MOST_DRAWS} draws and {most:,} test problems)"
     return text + "."
 
 

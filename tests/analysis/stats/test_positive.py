@@ -183,3 +183,4 @@ def test_fresh_problems_of_bases_are_one_control_whatever_drew_the_paths_and_how
     tops = [point for point in points if point.method == "rft"]
     found = sorted(control.value for control in positive_controls(tops, points, outcomes))
     assert found == pytest.approx([0.0, 20.0], abs=1.0)
+    assert rulings(points, outcomes, "4a") == {"4a": Ruling.EQUIVALENT}, "claims look beyond the commonest recipe too"

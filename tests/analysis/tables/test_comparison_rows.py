@@ -18,6 +18,7 @@ from analysis.load.studies import load_studies
 from analysis.stats.comparisons import judge
 from analysis.stats.components import components
 from analysis.stats.controls import harder
+from analysis.stats.limits import Limits
 from analysis.stats.uncertainty import Estimate, nested_mean
 from analysis.tables.matched import compared, matched_notes, matched_rows
 from analysis.tables.noise import component_text, noise_summary
@@ -91,3 +92,41 @@ def test_a_post_trained_base_is_said_to_be_left_out(tmp_path: Path) -> None:
     assert "post-trained, and left out" in str(accuracy_against_loss(trained_on))
     unknown = make_points([replace(cell, loss=None) for cell in cells], outcomes)
     assert "no cell of a base with a pretraining loss" in str(accuracy_against_loss(unknown))
+
+
+def test_of_an_imported_model_no_draws_are_asked_for(tmp_path: Path) -> None:
+    """The same outcomes: of a base that is pretrained '5 draws' would separate them, of a given model nothing."""
+    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=METHODS, seeds=range(4))
+    truth = Truth(rft_at_1=3.0, num_items=100)
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=truth)]))
+    given = [
+        replace(
+            cell,
+            seeds={name: seed for name, seed in cell.seeds.items() if name != "pretrain_seed"},
+            setting={**cell.setting, "data.kind": "jsonl"},
+        )
+        for cell in table.cells
+    ]
+    told = {}
+    for name, cells in (("drawn", table.cells), ("given", given)):
+        found = compared(make_points(cells, outcomes), outcomes)
+        header, (row,) = matched_rows(found)
+        told[name] = row[header.index("to separate")], " ".join(matched_notes(found))
+        assert row[header.index("verdict")] == "not estimable: one draw"
+    assert "draws" in told["drawn"][0]
+    assert told["given"][0] == "no other draw"
+    assert "To separate" not in told["given"][1]
+    assert "claims are tested over 5 models or more" in told["given"][1]
+
+
+def test_no_more_problems_are_asked_for_than_a_file_has() -> None:
+    """Draws that agree, and problems that scatter: for 80 % the error has to be the difference over 1.96 + 0.84."""
+    rng = np.random.default_rng(11)
+    flips = np.where(rng.random(400) < 0.15, np.where(rng.random(400) < 0.6, 100.0, -100.0), 0.0)
+    found = nested_mean([[flips[None] + rng.normal(0, 0.5, 400) for _ in range(6)]], bounds=(-100, 100))
+    enough = round(400 * ((1.96 + 0.84) * float(flips.std()) / 20 / found.value) ** 2)
+    assert 700 < enough < 760
+    for available, problems in ((400, None), (700, None), (790, 790), (900, 800), (20_000, 800)):
+        result = judge(found, p=1.0, limits=Limits(problems=available))
+        assert (result.needed and result.needed.problems) == problems
+        assert (result.needed_text == "not separable by any feasible study") == (problems is None)

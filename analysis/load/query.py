@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from analysis.load.cells import MATCHED, Cell, matches, varying_keys
+from analysis.load.cells import MATCHED, Cell, Draw, matches, varying_keys
 from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -101,6 +102,22 @@ def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
         return list(points)
     groups = [[cell for cell in point.cells if cell.draw in shared] for point in points]
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
+
+
+def with_a_common_draw(points: Sequence[Point]) -> list[Point]:
+    """Of points of one base configuration the most that share a draw; of as many those that share more draws, then the first.
+
+    Draws are told apart by their seeds, so that the order of the points decides nothing.
+    """
+    groups: dict[Draw, list[Point]] = {}
+    for point in points:
+        for draw in {cell.draw for cell in point.cells}:
+            groups.setdefault(draw, []).append(point)
+    if not groups:
+        return []
+    alike = Counter(tuple(map(id, group)) for group in groups.values())
+    first = min(groups, key=lambda draw: (-len(groups[draw]), -alike[tuple(map(id, groups[draw]))], draw))
+    return groups[first]
 
 
 def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:

@@ -20,7 +20,7 @@ from analysis.load.names import base_names, base_order, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
-from analysis.load.query import on_shared_draws
+from analysis.load.query import on_shared_draws, with_a_common_draw
 from analysis.stats.loss_fits import pretrain_flops, texts_differ
 
 MODEL = "model"
@@ -83,12 +83,13 @@ class Series:
     label: str
     points: tuple[Point, ...]
     names: tuple[str, ...]  # of the points on the axis: 'nano-s', '0.5', '16'
+    left_out: tuple[str, ...] = ()  # names of settings of other draws of the base than those of the rest
 
 
 def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> list[Series]:
     """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none.
 
-    Nor are settings of one base that share no draw of it.
+    Of one base the most settings that share a draw of it; those of other draws are left out, and named.
     """
     usable = [p for p in points if axis.coordinate(p) is not None and not p.cell.post_trained]
     names, whole = base_names(p.cell for p in points), axis
@@ -99,12 +100,15 @@ def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> lis
     for group in groups.values():
         axis = whole.among(group)
         sized = [point for point in group if axis.size(point)]
-        members = sized if axis.of_models else on_shared_draws(sized, outcomes)
+        alike = sized if axis.of_models else with_a_common_draw(sized)
+        members = sized if axis.of_models else on_shared_draws(alike, outcomes)
         if len(members) < 2 or (axis.of_models and texts_differ(members)) or (axis.name == "k" and _untrained(members)):
             continue
         ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))
         shown = tuple(names[p.cell.base] if axis.of_models else value_text(axis.size(p)) for p in ordered)
-        found.append(Series(axis, _label(ordered[0], axis, names[ordered[0].cell.base]), ordered, shown))
+        unlike = [p for p in sized if all(p is not other for other in alike)]
+        apart = tuple(value_text(axis.size(p)) for p in sorted(unlike, key=lambda p: axis.size(p) or 0))
+        found.append(Series(axis, _label(ordered[0], axis, names[ordered[0].cell.base]), ordered, shown, apart))
     return found
 
 

@@ -63,7 +63,7 @@ class Tables:
     held: Grid
     scores: Grid
     reach: Grid
-    refusals: str  # how many held-out cells are not predicted, and why
+    refusals: str  # how many held-out cells are not predicted, and why; which settings stand in no series
 
 
 def tables(rows: Sequence[Row], points: Sequence[Point], outcomes: Outcomes) -> Tables:
@@ -78,7 +78,7 @@ def tables(rows: Sequence[Row], points: Sequence[Point], outcomes: Outcomes) -> 
             tuple(_reach(points, outcomes)),
             LIMITS,
         ),
-        _refusals(rows),
+        " ".join([_refusals(rows), *_left_out(points, outcomes)]),
     )
 
 
@@ -166,6 +166,16 @@ def _refusals(rows: Sequence[Row]) -> str:
         return f"All {len(rows)} held-out cells are predicted."
     parts = "; ".join(f"{count} for {kind}" for kind, count in gone.most_common())
     return f"Of {len(rows)} held-out cells {sum(gone.values())} {CANNOT}: {parts}."
+
+
+def _left_out(points: Sequence[Point], outcomes: Outcomes) -> list[str]:
+    return [
+        f"Left out of {series.label}: {axis.name} = {', '.join(series.left_out)}, of draws of the base that the other "
+        "settings do not have."
+        for axis in AXES.values()
+        for series in series_of(points, outcomes, axis=axis)
+        if series.left_out
+    ]
 
 
 def _kind(row: Row) -> str:

@@ -16,8 +16,8 @@ from analysis.load.points import Point, make_points
 from analysis.load.studies import load_studies
 from analysis.predict.axes import AXES, series_of
 from analysis.predict.paired import seen_of
-from analysis.predict.report import tables
-from analysis.predict.rows import every_row
+from analysis.predict.report import report, tables
+from analysis.predict.rows import every_row, predicted
 from analysis.stats.prediction import Prediction, Seen, Target, predict
 
 N = 1319
@@ -69,6 +69,24 @@ def test_a_line_of_draws_far_apart_is_predicted(points: list[Point]) -> None:
         assert row.prediction.high - row.prediction.low < 35
         assert row.truth is not None
         assert row.prediction.covers(row.truth)
+
+
+def test_an_amount_of_other_draws_is_left_out_by_name_and_the_rest_is_predicted(tmp_path: Path) -> None:
+    """One amount of a draw that no other has took the whole series with it, without a word."""
+    common = {"models": ("nano-s",), "methods": ("sft",)}
+    specs = grid(**common, draws=range(3), fracs=(0.125, 0.25, 0.5, 1.0)) + grid(**common, draws=(9,), fracs=(0.0625,))
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=800))]))
+    everything = make_points(table.cells, outcomes)
+    for order in (everything, everything[::-1]):
+        (series,) = series_of(order, outcomes, axis=AXES["data_frac"])
+        assert (series.names, series.left_out) == (("0.125", "0.25", "0.5", "1"), ("0.0625",))
+    rows = every_row(everything, outcomes, axes=("data_frac",))
+    without = [p for p in everything if p.cell.data_frac != 0.0625]
+    again = every_row(without, outcomes, axes=("data_frac",))
+    assert [predicted(row, "one step") for row in rows] == [predicted(row, "one step") for row in again]
+    said = " ".join(report(rows, everything, outcomes).split())
+    assert "Left out of SFT, nano-s: data_frac = 0.0625, of draws of the base that the other settings do not have" in said
+    assert "Left out" not in report(again, without, outcomes)
 
 
 def test_amounts_of_few_draws_predict_those_draws(tmp_path: Path) -> None:

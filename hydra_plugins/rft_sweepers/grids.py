@@ -42,7 +42,7 @@ class GridsConfig:
 
     _target_: str = "hydra_plugins.rft_sweepers.grids.GridsSweeper"
     max_batch_size: int | None = None
-    params: dict[str, Any] | None = None  # of all grids that do not have the key themselves
+    params: dict[str, Any] = field(default_factory=dict)  # of all grids that do not have the key themselves
     grids: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 

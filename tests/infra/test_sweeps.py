@@ -11,7 +11,7 @@ import pytest
 from config.test_study_configs import configs_of
 from hydra._internal.callbacks import Callbacks
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import HydraContext
+from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf
 from synthetic_study import Truth, cell_name, grid, write_study
 
@@ -241,6 +241,16 @@ def test_numbers_of_a_grid_need_no_quotes():
     assert _texts(given) == expected
     with pytest.raises(ValueError, match=r'k: "4,16"'):
         _texts(OmegaConf.create({"k": [4, 16]}))
+
+
+@pytest.mark.parametrize("words", ['{k: "4,16", seed: 2}', '.k="4,16"'])
+def test_values_of_all_grids_are_given_on_the_command_line(words: str):
+    """Where nothing was set before there was nothing to merge them into, and the start ended in a traceback."""
+    word = f"+hydra.sweeper.params{'' if words.startswith('.') else '='}{words}"
+    with configs_of() as configs:
+        found = configs.composer.loader.load_configuration("config", [word, "study_name=x"], run_mode=RunMode.MULTIRUN)
+    expected = {"k": "4,16", "seed": 2} if "{" in words else {"k": "4,16"}
+    assert OmegaConf.to_container(found.hydra.sweeper.params) == expected
 
 
 def test_batches_are_refused_since_each_would_choose_an_engine_of_its_own():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from analysis.load.outcomes import Outcomes
     from analysis.load.points import Point
     from analysis.stats.fits import SeriesFit
-    from rft.execute.gathered import PlannedCell
+    from rft.execute.planned import PlannedCell
 
 OUTPUTS = Path("multirun_outputs")
 DEFAULT_STUDY = "api"
@@ -86,9 +86,9 @@ def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | N
     `config_dir` has configuration files of your own. Raises ValueError for what cannot work, with what is allowed.
     """
     from rft.execute.cell import plan_cell
+    from rft.execute.telling import plan_told
     from rft.infra.stores import open_store
     from rft.plan.composing import composed
-    from rft.plan.show import plan_text
     from rft.plan.typed import to_study_config
 
     cfg = to_study_config(composed([*overrides, f"study_name={study}"], config_dir=config_dir))
@@ -97,7 +97,7 @@ def plan(*overrides: str, study: str = DEFAULT_STUDY, config_dir: Path | str | N
         cell_id=planned.plan.cell_id,
         folder=OUTPUTS / study / planned.plan.cell_id,
         stages=tuple(PlannedStage(s.label, s.key, store.has(s.kind, s.key)) for s in planned.plan.stages),
-        text=plan_text([planned.plan], store=store, runtime=cfg.runtime, workers=1),
+        text=plan_told([planned], store=store),
         planned=planned,
     )
 

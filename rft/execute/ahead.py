@@ -20,10 +20,10 @@ from rft.execute.cell import plan_cell
 from rft.execute.code import drift_lines
 from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
-from rft.execute.gathered import PlannedCell
+from rft.execute.planned import PlannedCell
+from rft.execute.telling import plan_told
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import open_store
-from rft.plan.show import plan_text
 from rft.plan.sources import Resolver
 from rft.plan.sweep_engine import with_one_engine
 from rft.stages.stage import in_order
@@ -47,8 +47,7 @@ class Ahead:
 
     def text(self) -> str:
         """The plan."""
-        plans = [cell.plan for cell in self.cells]
-        return plan_text(plans, store=self._store, runtime=self._cfg.runtime, workers=1, num_jobs=self.num_jobs)
+        return plan_told(self.cells, store=self._store, num_jobs=self.num_jobs)
 
     def tell_drift(self) -> None:
         """Warn of finished stages that other code made."""

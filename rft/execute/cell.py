@@ -19,12 +19,14 @@ from rft.config import StudyConfig
 from rft.execute.code import drift_lines
 from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
-from rft.execute.gathered import PlannedCell, keep_plan
+from rft.execute.gathered import keep_plan
 from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_of
+from rft.execute.planned import PlannedCell
 from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.servers import check_servers
 from rft.execute.stages import execute
+from rft.execute.telling import plan_told
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
 from rft.infra.live import LIVE_FOLDER
@@ -35,7 +37,6 @@ from rft.infra.stores import open_store
 from rft.infra.study import Study
 from rft.plan.cell import plan
 from rft.plan.sharing import Memo
-from rft.plan.show import plan_text
 from rft.plan.sources import Resolver
 from rft.records import RECORD_FILE, write_json
 from rft.stages.stage import Stage
@@ -67,7 +68,7 @@ def run_cell(
         if gather is not None:
             keep_plan(cell, folder=gather)
         else:
-            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+            log.info(plan_told([cell], store=store))
         return None
     require(cfg.numerics.value)
     check_servers(planned.targets, store=store)
@@ -89,7 +90,7 @@ def run_cell(
             preflight_cell(cfg, cell.sources, planned, store=store, folder=record.parent)
         there = {stage.key: store.has(stage.kind, stage.key) for stage in planned.stages}
         if not all(there.values()) and not cfg.plan.is_shown:
-            log.info(plan_text([planned], store=store, runtime=cfg.runtime, workers=1))
+            log.info(plan_told([cell], store=store))
         live = study.folder.absolute() / LIVE_FOLDER
         with mirror_of(cfg, [planned], hits=there, store=store, study=study):
             hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce, live=live)

@@ -11,26 +11,13 @@ from __future__ import annotations
 import os
 import pickle
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
-from rft.config import StudyConfig
+from rft.execute.planned import PlannedCell
+from rft.execute.telling import plan_told
 from rft.infra.stores import open_store
-from rft.plan.cell import CellPlan
-from rft.plan.paper_costs import comparison_text
-from rft.plan.show import plan_text
-from rft.plan.sources import Sources
 
 PLANS = "plans"  # folder
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """A configuration, what planning looked up outside it, and the plan."""
-
-    cfg: StudyConfig
-    sources: Sources
-    plan: CellPlan
 
 
 def keep_plan(cell: PlannedCell, *, folder: Path) -> None:
@@ -45,7 +32,5 @@ def gathered_text(folder: Path) -> str | None:
     planned: list[PlannedCell] = [pickle.loads(path.read_bytes()) for path in files]  # written by this sweep's jobs
     if not planned:
         return None
-    cells = list({cell.plan.cell_id: cell.plan for cell in planned}.values())
-    cfg = planned[0].cfg
-    text = plan_text(cells, store=open_store(cfg.store), runtime=cfg.runtime, workers=1, num_jobs=len(planned))
-    return text + ("\n\n" + comparison_text(cells) if cfg.plan.compare == "table4" else "")
+    cells = list({cell.plan.cell_id: cell for cell in planned}.values())
+    return plan_told(cells, store=open_store(cells[0].cfg.store), num_jobs=len(planned))

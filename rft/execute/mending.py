@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from rft.execute.gathered import PlannedCell
+from rft.execute.planned import PlannedCell
 from rft.infra.stage_store import QUARANTINE, StageStore
 from rft.infra.study import Study
 

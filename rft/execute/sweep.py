@@ -23,12 +23,12 @@ from rft.execute.devices_taken import devices_taken
 from rft.execute.donors import tell_donors
 from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
-from rft.execute.gathered import PlannedCell
 from rft.execute.mending import mended
 from rft.execute.mirror import mirror_of
+from rft.execute.planned import PlannedCell
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
-from rft.execute.telling import tell_plan
+from rft.execute.telling import plan_told
 from rft.infra.disk import StoreError
 from rft.infra.driver import Driver
 from rft.infra.graph import Event, Result, Task
@@ -87,7 +87,7 @@ def run_sweep(
     cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
     cfg, workers = planned[0].cfg, executor.workers
     store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
-    tell_plan(cells, store=store, workers=workers, num_jobs=len(jobs))
+    log.info(plan_told(cells, store=store, workers=workers, num_jobs=len(jobs)))
     if cfg.dry_run:
         return [(cell.plan.cell_id, None) for cell in planned]
     if len({cell.cfg.numerics for cell in cells}) > 1:

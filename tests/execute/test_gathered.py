@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
 import forked
+import pytest
 from composing import tiny
 
-from rft.execute.cell import plan_cell
+from rft import api
+from rft.execute.ahead import plan_ahead
+from rft.execute.cell import plan_cell, run_cell
 from rft.execute.gathered import gathered_text, keep_plan
 
 SWEEP = ["model=nano-xs,nano-s", "data_frac=0.5,1", "method=sft", "dry_run=true"]
@@ -29,6 +33,21 @@ def test_launchers_show_one_and_the_same_plan(tmp_path: Path) -> None:
         plans.append(re.findall(r"^  nano-\S+: adds .*|^\w+ +\d+ +\d+ .*", text, re.MULTILINE))
     assert plans[0] == plans[1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_plan_is_asked_to_say_is_said_by_every_way_of_running(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """One cell, the jobs of a stock launcher and a sweep of this project's own: costs beside the paper's and memory."""
+    own = (f"store.root={tmp_path / 'store'}", "dry_run=true", "plan.compare=table4", "plan.gpu_gb=80")
+    one = plan_cell(tiny("method=sft", *own))
+    keep_plan(one, folder=tmp_path)
+    ahead = plan_ahead([one.cfg])
+    assert ahead is not None
+    with caplog.at_level(logging.INFO, logger="rft"):
+        run_cell(one, study_folder=tmp_path / "s")
+    for told in (caplog.text, gathered_text(tmp_path) or "", ahead.text(), api.plan(*own).text):
+        assert "cells: 1 of 1 jobs" in told
+        assert "Table 4" in told
+        assert "fits" in told
 
 
 def test_what_cells_add_sums_to_the_plan(tmp_path: Path) -> None:

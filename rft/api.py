@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rft.folders import OUTPUTS
 from rft.records import Record, read_json
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from analysis.stats.fits import SeriesFit
     from rft.execute.planned import PlannedCell
 
-OUTPUTS = Path("multirun_outputs")
 DEFAULT_STUDY = "api"
 
 

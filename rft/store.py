@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rft.folders import DEFAULT_ROOT
 from rft.infra.collection import Wanted, collect
 from rft.infra.disk import StoreError
 from rft.infra.holdings import Held, change_pins, held_stages, known_studies, read_pins, study_keys
@@ -28,7 +29,6 @@ from rft.infra.stage_store import StageStore
 from rft.infra.stores import named_store
 from rft.infra.units import age_text, size_text
 
-DEFAULT_ROOT = "multirun_outputs/.store"
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 

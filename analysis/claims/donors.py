@@ -1,6 +1,6 @@
 """Claims about other sources of data: (7) unions of models, (8) self-query and self-revising.
 
-As in claims_scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants.
+As in analysis.claims.scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants.
 """
 
 from __future__ import annotations

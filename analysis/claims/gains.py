@@ -1,7 +1,7 @@
 """Claims about who gains less: (3) of more human data, (5) of RFT, for models with lower pretraining loss.
 
-As in claims_scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants. A claim that
-the paper tests on two kinds of RFT, from a model's own samples and from a union of models, is two rows.
+As in analysis.claims.scaling: one function per claim, the primary contrast first, the commitments in ClaimTest constants. A
+claim that the paper tests on two kinds of RFT, from a model's own samples and from a union of models, is two rows.
 """
 
 from __future__ import annotations

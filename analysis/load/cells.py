@@ -114,7 +114,7 @@ class Cell:
 
     @property
     def method(self) -> str:
-        """rft.config.Method value: icl, sft, sft_matched, rft, ..."""
+        """As `method` of the configuration names it: icl, sft, sft_matched, rft, ..."""
         return str(self.setting["method"])
 
     @property

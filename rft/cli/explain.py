@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rft.cli.verify import OWN_HELP, own_files
+from rft.folders import STORE_HELP, store_of
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the study, live or archived")
     parser.add_argument("cell", metavar="CELL", help="a cell's id, or its beginning")
-    parser.add_argument("--store", help="the stage store, a folder or URL (default: .store beside DIR)")
+    parser.add_argument("--store", help=STORE_HELP)
     parser.add_argument("--config-dir", type=Path, metavar="OWN", help=OWN_HELP)
     options = parser.parse_args(arguments[:place])
     try:
@@ -44,7 +45,6 @@ def text_of(
 ) -> str:
     """The text. Raises ValueError for a cell that there is not, and for words that do not work."""
     from rft.check.explain import explain, explain_other, explain_overrides, find_cell
-    from rft.cli.verify import store_of
     from rft.infra.stores import named_store
 
     root, record = store_root or store_of(folder), find_cell(folder, cell)

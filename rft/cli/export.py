@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rft.store import DEFAULT_ROOT
+from rft.folders import DEFAULT_ROOT, STORE_HELP, store_of
 
 FORMS = ("train", "messages", "alpaca", "prompt_completion")
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--adapter", action="store_true", help="the LoRA adapter too, beside the merged model")
     parser.add_argument("--lm-eval", action="store_true", help="a task for lm-evaluation-harness too, with its model")
     parser.add_argument("--data-only", action="store_true", help="leave the model out")
-    parser.add_argument("--store", default=DEFAULT_ROOT, help=f"stage store (default: {DEFAULT_ROOT})")
+    parser.add_argument("--store", help=STORE_HELP)
     options = parser.parse_args(arguments)
     try:
         forms = (FORMS[0], *(form for form in FORMS if form in (options.form or ())))
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
             export(
                 options.cell,
                 to=options.to,
-                store_root=options.store,
+                store_root=options.store or store_of(options.cell.parent) or DEFAULT_ROOT,
                 forms=forms,
                 pools=options.pools,
                 adapter=options.adapter,

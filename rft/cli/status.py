@@ -21,21 +21,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rft.folders import STORE_HELP, store_of
 from rft.records import STUDY_FILE
-
-STORE_FOLDER = ".store"  # beside the studies, unless store.root says otherwise
 
 
 def main(arguments: Sequence[str]) -> int:
     """Parse the command line, print; 2 with a message when a folder is no study."""
     parser = argparse.ArgumentParser(prog="rft status", description="Cells done, cells missing, stages in progress.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="study folders")
-    parser.add_argument("--root", help="the store, a folder or URL (default: .store beside the study folder)")
+    parser.add_argument("--store", "--root", help=STORE_HELP)
     options = parser.parse_args(arguments)
     try:
         for folder in options.folders:
             print(study_text(folder))
-        for root in dict.fromkeys(options.root or str(folder.parent / STORE_FOLDER) for folder in options.folders):
+        for root in dict.fromkeys(options.store or store_of(folder) for folder in options.folders):
             print(store_text(root))
     except (ValueError, OSError) as error:
         print(f"rft status: {error}", file=sys.stderr)
@@ -61,14 +60,15 @@ def study_text(folder: Path) -> str:
     )
 
 
-def store_text(root: str) -> str:
+def store_text(root: str | None) -> str:
     """Stages that live processes compute now, as far as the store's leases tell."""
     from rft.infra.buckets import is_url
     from rft.infra.disk import StoreError
     from rft.infra.stores import named_store
 
-    if not is_url(root) and not Path(root).is_dir():
-        return f"there is no store in {root}: what is being computed now is not known (--root says where it lies)"
+    if root is None or not (is_url(root) or Path(root).is_dir()):
+        where = "beside the study" if root is None else f"in {root}"
+        return f"there is no store {where}: what is being computed now is not known (--store says where it lies)"
     try:
         stages = named_store(root).computing()
     except StoreError as error:

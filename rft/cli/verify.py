@@ -18,9 +18,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rft.store import DEFAULT_ROOT
+from rft.folders import STORE_HELP, store_of
 
-STORE_FOLDER = ".store"  # beside the studies, unless store.root says otherwise
 OWN_HELP = "the folder of configuration files that the sweep was given by --config-dir; never taken from a record"
 
 
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--sample", type=int, metavar="N", help="compute again at most N stages of each (of every) kind"
     )
-    parser.add_argument("--store", help="the stage store, a folder or URL (default: .store beside DIR)")
+    parser.add_argument("--store", help=STORE_HELP)
     parser.add_argument("--config-dir", type=Path, metavar="OWN", help=OWN_HELP)
     options = parser.parse_args(arguments)
     from rft.check.finding import failed, summary_text
@@ -58,9 +57,3 @@ def own_files(folder: Path | None) -> Path | None:
     if folder is not None and not folder.is_dir():
         raise ValueError(f"--config-dir {folder}: there is no such folder; give the one that the sweep was run with")
     return folder
-
-
-def store_of(folder: Path) -> str | None:
-    """The store of a study: beside it, else the project's; None where neither is there."""
-    places = (folder.resolve().parent / STORE_FOLDER, Path(DEFAULT_ROOT))
-    return next((str(place) for place in places if place.is_dir()), None)

@@ -4,7 +4,7 @@ Beside each field stands its role (rft.config.fields), where it is not the usual
 the range that is allowed. How the work is done and kept (`RuntimeConfig`, `StoreConfig`, `TrackingConfig`, the study's name)
 never enters a stage's identity; all that changes results does.
 
-    cfg: StudyConfig = OmegaConf.to_object(composed)     # rft.run does this once
+    cfg: StudyConfig = OmegaConf.to_object(composed)     # rft.plan.typed does this once
     validate(cfg)                                        # ValueError with what it got, what is allowed, what to do
 """
 
@@ -141,7 +141,7 @@ class TrainConfig:
     schedule: str  # cosine | linear | constant
     weight_decay: Annotated[float, fields.result("[0, inf)")]
     grad_clip: Annotated[float, fields.result("(0, inf)")]
-    max_tokens: Annotated[int, fields.result("[2, inf)")]  # prompt and response; longer examples are refused
+    max_tokens: Annotated[int, fields.result("[2, inf)")]  # prompt and response; of longer ones: data.on_too_long
     dtype: str  # float32 | bfloat16: of the products (autocast); weights and optimiser stay float32
     max_steps: Annotated[int | None, fields.result("[1, inf)")] = None  # cap, for smoke runs
     lora_rank: Annotated[int | None, fields.result("[1, inf)", "null: full fine-tuning; adapters want another lr")] = (
@@ -343,14 +343,18 @@ class StudyConfig:
     dry_run: Annotated[bool, fields.run()]
     plan: Annotated[PlanConfig, fields.run()]
     preflight: Annotated[bool, fields.run()]  # check model, data and memory before a cell runs
-    # Drawn elsewhere, by the name under which a union has them; rft.run makes each a PoolConfig
+    # Drawn elsewhere, by the name under which a union has them; rft.plan.typed makes each a PoolConfig
     pools: dict[str, Any] = field(default_factory=dict)
     servers: dict[str, Any] = field(default_factory=dict)  # that draw, by the name of a union; each a ServerConfig
-    donors: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: configurations of the union's models
-    # Filled by rft.run: the recipe of each donor that has another one than the cell's model
+    donors: dict[str, Any] = field(
+        default_factory=dict
+    )  # filled by rft.plan.typed: configurations of the union's models
+    # Filled by rft.plan.typed: the recipe of each donor that has another one than the cell's model
     donor_train: dict[str, Any] = field(default_factory=dict)
-    prompts: dict[str, Any] = field(default_factory=dict)  # filled by rft.run: templates of files of a user's own
-    # By name of eval.sets what is otherwise than in its file; rft.run fills in the rest, so that each is a DataConfig
+    prompts: dict[str, Any] = field(
+        default_factory=dict
+    )  # filled by rft.plan.typed: templates of files of a user's own
+    # By name of eval.sets what is otherwise than in its file; rft.plan.typed fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)
 
     def with_values(self, **values: Any) -> StudyConfig:

@@ -13,7 +13,7 @@ from rft.core.model import Model
 from rft.core.seeding import seed_torch
 
 
-def add_lora(model: Model, *, rank: int, alpha: int, seed: int) -> Model:
+def add_lora(model: Model, *, rank: int, alpha: int, seed: int, targets: str = "all-linear") -> Model:
     """The model with trainable adapters and frozen weights; their output, scaled by alpha / rank, is 0 at the start.
 
     The base is changed in place. Raises ValueError when peft is not installed or rank < 1.
@@ -29,7 +29,7 @@ def add_lora(model: Model, *, rank: int, alpha: int, seed: int) -> Model:
         r=rank,
         lora_alpha=alpha,
         lora_dropout=0.0,  # no randomness but the start: micro-batches would change what is dropped
-        target_modules="all-linear",
+        target_modules=targets,
         fan_in_fan_out=model.config.model_type == "gpt2",  # its Conv1D holds the transposed matrix
         task_type="CAUSAL_LM",
     )

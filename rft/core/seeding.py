@@ -23,11 +23,6 @@ def numpy_generator(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(derive_seed(seed, purpose))
 
 
-def torch_generator(seed: int, purpose: str, *, device: str = "cpu") -> torch.Generator:
-    """A torch generator for one purpose of one seed."""
-    return torch.Generator(device=device).manual_seed(derive_seed(seed, purpose))
-
-
 def seed_torch(seed: int) -> None:
     """Set torch's global generator, which module initialisation and dropout read."""
     torch.manual_seed(seed)

@@ -24,7 +24,7 @@ from rft.stages.kept import rows_without_seed
 from rft.stages.problems import ProblemFile
 from rft.stages.scores import PathScores
 from rft.stages.shard import ShardFile
-from rft.stages.trainset import EXAMPLES_FILE, Example, Examples
+from rft.stages.trainset import Example, Examples
 from rft.text.selection import KeptPath
 
 SELECT, SCORES, EVALUATE = "select", "scores", "evaluate"
@@ -105,11 +105,6 @@ class FinishedCell:
         """The evaluation behind the record's own greedy score."""
         rows = (self.stage(cost.name, cost.key) for cost in self.record.cost if cost.name == EVALUATE)
         return next(one for one in rows if one.identity["weights"] == self.weights.key)
-
-    @property
-    def is_trained_here(self) -> bool:
-        """Whether examples of this cell are in the model."""
-        return self.trainset is not None and (self.trainset.folder / EXAMPLES_FILE).is_file()
 
     def examples(self) -> list[Example]:
         """What the model was trained on, in order."""

@@ -1,7 +1,7 @@
 """What planning looks up of data files: where they lie, what is in them, how many problems, and that none is in the test set.
 
 path = data_path(cfg.data.train_path, "train")        # a file, or a pattern of several
-num_problems(cfg.data, path, split="train", full=7_473)
+num_problems(cfg.data, path, split="train")
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rft.infra.digest import files_digest
 from rft.infra.hub import HUB_PREFIX, parse
 from rft.plan.reading_rows import read_as
 from rft.records import Problem
-from rft.text.gsm8k import ReadAs, Reading, read_file
+from rft.text.gsm8k import RELEASES, ReadAs, Reading, read_file
 from rft.text.mixture import mixed
 from rft.text.overlap import refuse_overlap
 from rft.text.tables import ENDINGS, files_behind
@@ -101,7 +101,7 @@ def content_of(path: str, role: str) -> str:
     return files_digest(files)
 
 
-def num_problems(data: DataConfig, path: str, *, split: str, full: int) -> int:
+def num_problems(data: DataConfig, path: str, *, split: str) -> int:
     """Problems of a file, as the data stage will read them.
 
     Planning reads no network: a data set of the hub has its published size (GSM8K) or the limit that is given.
@@ -110,7 +110,8 @@ def num_problems(data: DataConfig, path: str, *, split: str, full: int) -> int:
     limit = how.limit
     if path.startswith(HUB_PREFIX):
         if parse(path)[0] == parse(GSM8K_HUB_ID)[0]:
-            return full if limit is None else min(limit, full)
+            published, _ = RELEASES[split]
+            return published if limit is None else min(limit, published)
         if limit is None:
             raise ValueError(
                 f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "

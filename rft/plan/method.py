@@ -106,8 +106,3 @@ def options_of(cfg: StudyConfig, kind: type[Options]) -> Options:
     """The options of the method that has this class of them."""
     (name,) = (name for name, method in METHODS.items() if method.options is kind)
     return cast(Options, cfg.methods[name])
-
-
-def method_named(name: str) -> Method:
-    """A method by its name. Raises ValueError for an unknown one."""
-    return METHODS[name]()

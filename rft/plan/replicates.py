@@ -14,6 +14,7 @@ seeds of their base are the same and the others are equal, zero and absent at th
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
@@ -21,6 +22,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from rft.config import SEEDS, StudyConfig
 from rft.stages.stage import Stage, Twins
+
+log = logging.getLogger("rft")
 
 T = TypeVar("T")
 Values = tuple[Any, ...]  # of seeds
@@ -91,7 +94,8 @@ def _template(
         template = alone(cfg.with_values(**marks))
         again = ((copies.of(template, _replacing(pattern, seeds)), planned) for seeds, planned in known.items())
         return template if all(alike(one, planned, seen=set()) for one, planned in again) else None
-    except Exception:  # a placeholder that is no seed to the method, a plan deeper than copies can follow
+    except Exception as error:  # a placeholder that is no seed to the method, a plan deeper than copies can follow
+        log.debug("cells are planned one by one: %r", error, exc_info=True)
         return None
 
 

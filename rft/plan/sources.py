@@ -122,8 +122,8 @@ def _resolved(cfg: StudyConfig) -> Sources:
     if not cfg.dry_run:
         check_installed([path for path in paths.values() if path.startswith(HUB_PREFIX)])
     refuse_leaks(cfg.data, cfg.data, train=train, test=test)
-    num_rows = num_mixed(cfg.data) if parts else num_problems(cfg.data, train, split="train", full=7_473)
-    num_test = num_problems(cfg.data, test, split="test", full=1_319)
+    num_rows = num_mixed(cfg.data) if parts else num_problems(cfg.data, train, split="train")
+    num_test = num_problems(cfg.data, test, split="test")
     sets = _test_sources(cfg, train=train)
     num_pool, reward = num_rows - cfg.data.num_validation, _reward_model(cfg)
     return Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=parts)
@@ -151,7 +151,7 @@ def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> Se
         check_installed([path])
     if train is not None:
         refuse_leaks(cfg.data, data, train=train, test=path)
-    return SetSource(content, path, num_problems(data, path, split="test", full=1_319))
+    return SetSource(content, path, num_problems(data, path, split="test"))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null

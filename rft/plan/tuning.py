@@ -98,8 +98,8 @@ def epochs_times(p: Planner, grid: Grid, *, model: ModelConfig) -> float:
 
 def tuned(p: Planner, grid: Grid, *, model: ModelConfig) -> Tuned:
     """The choice for a model: on all its human problems, or on those of the cell's fraction."""
-    whole = grid.per is TuneFor.fraction or p.cfg.data_frac == 1
-    subset = p.human if whole else p.all_human
+    own = grid.per is TuneFor.fraction or p.cfg.data_frac == 1
+    subset = p.human if own else p.all_human
     times = epochs_times(p, grid, model=model) if grid.per is TuneFor.fraction else 1.0
     has_split = p.cfg.data.num_validation > 0
     problems, split, num = (p.validation, "validation split", p.cfg.data.num_validation) if has_split else (None, "", 0)

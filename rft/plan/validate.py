@@ -26,7 +26,7 @@ from rft.registry import suggestion
 from rft.text.answers import RULES
 from rft.text.choosing import CHOOSERS, POLICY
 from rft.text.dedup import TIE_BREAKS
-from rft.text.path_keys import EQUATIONS, TEXT
+from rft.text.path_keys import EQUATIONS
 from rft.text.selection import POLICIES
 
 TRACKING = ("offline", "online", "disabled")
@@ -176,8 +176,6 @@ def _choice_problems(cfg: StudyConfig) -> Iterator[str]:
             f"select.choose={select.choose} and select.thin={select.thin.value} both cut paths down: set select.budget, "
             "and select.thin=none"
         )
-    if select.equations == TEXT and select.choose == "farthest":
-        yield "select.choose=farthest compares equations, and select.equations=text reads none: choose otherwise"
     if CHOOSERS[select.choose].needs_reward_model and select.reward_model is None:
         yield f"select.choose={select.choose} needs select.reward_model: the folder of a sequence-classification model"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rft.config import ModelConfig
 from rft.config.reading import unnoted
+from rft.text.selection import POLICIES
 
 ASSUMED_PATHS_K1 = (
     0.61  # new distinct paths per question at k = 1, and their growth with k: training sizes of the paper's
@@ -45,6 +46,6 @@ def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
 
 def expected_kept(num_questions: int, *, draws: int, policy: str) -> float:
     """Estimated number of kept paths; `draws` is the number of draws per question, over all donors."""
-    if policy == "no_dedup":
+    if POLICIES[policy].dedup == "none":
         return num_questions * ASSUMED_CORRECT_FRAC * draws
     return num_questions * ASSUMED_PATHS_K1 * draws**ASSUMED_PATHS_POWER

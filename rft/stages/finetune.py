@@ -153,7 +153,7 @@ class Finetune(Weights):
         if work.runtime.packing:
             check_packing(model, examples)
         if recipe.lora is not None:
-            model = add_lora(model, rank=recipe.lora.rank, alpha=recipe.lora.alpha, seed=self.seed)
+            model = add_lora(model, **dataclasses.asdict(recipe.lora), seed=self.seed)
         num_trainable, flops_each = count_trainable(model), training_flops_per_token(model)
         mean_tokens = sum(len(example.ids) for example in examples) / len(examples)
         steps_from = functools.partial(

@@ -29,7 +29,6 @@ from rft.text.numbers import canonical_number
 from rft.text.rows import BadGold, Row, unique_keys
 
 MARKER, BOXED = "marker", "boxed"
-GOLD_FROM = (MARKER, BOXED)
 ANSWER_LINE = re.compile(r"####\s*[-+$]?\s*[0-9.]")  # `#### Step 1` is a heading
 _STEP = re.compile(r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>-?\d+)\]")
 _FIELD = re.compile(r"\{([^{}]+)\}")

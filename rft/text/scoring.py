@@ -1,14 +1,11 @@
-"""Which wrong answer each draw votes for, and the paper's own vote; the estimators are in `rft.votes`.
+"""Which wrong answer each draw votes for; the estimators are in `rft.votes`.
 
 >>> rivals("WWCN", ["7", "7.0", "18", None])     # numbers are compared, not strings
 [0, 0, None, None]
->>> string_vote(["7", "18", "18.0"])             # strings are compared, as in the paper's script
-'7'
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rft.records import Outcome
@@ -27,9 +24,3 @@ def rivals(outcomes: str, answers: Sequence[str | None], *, rule: str = NUMBERS)
         answer if letter == Outcome.WRONG.letter else None for letter, answer in zip(outcomes, answers, strict=True)
     ]
     return vote_classes(rule, wrong)
-
-
-def string_vote(answers: Sequence[str | None]) -> str | None:
-    """The paper's released vote: answer strings as they are, ties to the first seen (OFA-Sys/gsm8k-ScRel eval.py)."""
-    counts = Counter(answer for answer in answers if answer is not None)
-    return max(counts, key=lambda answer: counts[answer]) if counts else None

@@ -86,12 +86,6 @@ def test_rivals_are_numbers_of_wrong_draws_alone() -> None:
     assert scoring.rivals("WWW", ["7", "-", "8"]) == [0, None, 1]
 
 
-def test_string_vote_is_the_released_scripts() -> None:
-    assert scoring.string_vote(["7", "18", "18.0"]) == "7"  # 18 and 18.0 split, the tie goes to the first seen
-    assert scoring.string_vote([None, "3", None]) == "3"
-    assert scoring.string_vote([None]) is None
-
-
 def credit(votes: tuple[str, ...]) -> float:
     """1/t when C is among the t most frequent votes; '-' votes for nothing."""
     counts = Counter(vote for vote in votes if vote != "-")

@@ -19,9 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rft.conf_path import choices, file_of
 from rft.config import DataConfig, DataKind, ModelSource, Split, StudyConfig
+from rft.plan.config_files import merged_file
 from rft.registry import suggestion
 
-SELF = "_self_"
 Changes = Mapping[str, Any]  # keys of a data set, and what they are set to
 
 
@@ -52,7 +52,11 @@ def _data_config(name: str, changed: Changes, *, own: DataConfig, known: Mapping
             f"or give its problems, the rest as in data={own.name}: +eval_sets.{name}.test_path=FILE"
         )
     try:
-        base = _composed(known[name], known) if name in known else _like(own, from_file="test_path" in changed)
+        base = (
+            merged_file(name, group="data", known=known)
+            if name in known
+            else _like(own, from_file="test_path" in changed)
+        )
         merged = OmegaConf.merge(OmegaConf.structured(DataConfig), base, dict(changed), {"name": name})
         data = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
@@ -69,21 +73,6 @@ def _like(own: DataConfig, *, from_file: bool) -> DictConfig:
     structured = OmegaConf.structured(like)
     assert isinstance(structured, DictConfig)
     return structured
-
-
-def _composed(path: Path, known: Mapping[str, Path]) -> DictConfig:
-    """A file of the group with the files of its defaults list, which may name files of the group alone."""
-    loaded = OmegaConf.load(path)
-    assert isinstance(loaded, DictConfig)
-    defaults = [str(one) for one in loaded.pop("defaults", [])] or [SELF]
-    parts: list[DictConfig] = []
-    for one in defaults if SELF in defaults else [*defaults, SELF]:
-        if one != SELF and one not in known:
-            raise ValueError(f"{path}: its defaults list names {one!r}, which is no file of data/")
-        parts.append(loaded if one == SELF else _composed(known[one], known))
-    merged = OmegaConf.merge(*parts)
-    assert isinstance(merged, DictConfig)
-    return merged
 
 
 def set_problems(cfg: StudyConfig) -> Iterator[str]:

@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rft.conf_path import choices, conf_folder, file_of
 from rft.config import ModelConfig, ModelSource, PoolConfig, ServerConfig, StudyConfig
 from rft.core.sampling.engines import AUTO, ENGINES
+from rft.plan.config_files import merged_file
 from rft.plan.eval_sets import data_configs
 from rft.plan.method import METHODS
 from rft.plan.own_model import own_model
@@ -153,7 +154,7 @@ def _by_path(cfg: DictConfig, composed: ModelConfig, known: Mapping[str, Path]) 
     name = _chosen_model(cfg)
     keys = [text.partition("=")[0].lstrip("+") for text in job.overrides.task]
     given = [key.removeprefix(OF_MODEL) for key in keys if key.startswith(OF_MODEL) and key.count(".") == 1]
-    file = _load_model(known[name]) if name in known else None
+    file = _load_model(name, known) if name in known else None
     return own_model(composed, file=file, given=given)
 
 
@@ -179,7 +180,7 @@ def _model_config(name: str, known: Mapping[str, Path]) -> ModelConfig:
             f"union names the unknown model {name!r}; known are {', '.join(sorted(known))}. Files of your own lie in "
             "DIR/model/NAME.yaml and are found with --config-dir DIR"
         )
-    return copy.deepcopy(_load_model(known[name]))
+    return copy.deepcopy(_load_model(name, known))
 
 
 def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> Part:
@@ -197,11 +198,15 @@ def _part(kind: type[Part], key: str, given: Any, needed: Mapping[str, str]) -> 
     return part
 
 
+def _load_model(name: str, known: Mapping[str, Path]) -> ModelConfig:
+    return _loaded(name, tuple(known.items()))
+
+
 @functools.cache
-def _load_model(path: Path) -> ModelConfig:
-    merged = OmegaConf.merge(OmegaConf.structured(ModelConfig), _with_defaults(path))
+def _loaded(name: str, known: tuple[tuple[str, Path], ...]) -> ModelConfig:
+    merged = OmegaConf.merge(OmegaConf.structured(ModelConfig), merged_file(name, group="model", known=dict(known)))
     assert isinstance(merged, DictConfig)
-    return _model(merged, name=path.stem)
+    return _model(merged, name=name)
 
 
 def _model(node: DictConfig, *, name: str) -> ModelConfig:
@@ -224,19 +229,3 @@ def _set(model: ModelConfig) -> set[str]:
     """Fields with another value than where nothing is said of them."""
     empty = ModelConfig(name="", family="", source=ModelSource.pretrain, lr=0.0)
     return {f.name for f in dataclasses.fields(ModelConfig) if getattr(model, f.name) != getattr(empty, f.name)}
-
-
-def _with_defaults(path: Path) -> DictConfig:
-    """A model's file over those that its list of defaults names, as Hydra composes them: files beside it, and `_self_`."""
-    own = OmegaConf.load(path)
-    assert isinstance(own, DictConfig)
-    order = list(own.pop("defaults", ["_self_"]))
-    parts = []
-    for name in order if "_self_" in order else [*order, "_self_"]:
-        beside = path.with_name(f"{name}.yaml")
-        if name != "_self_" and not (isinstance(name, str) and beside.is_file()):
-            raise ValueError(f"{path} has the default {name!r}: as a donor's, it names a file beside it, or _self_")
-        parts.append(own if name == "_self_" else _with_defaults(beside))
-    merged = OmegaConf.merge(*parts)
-    assert isinstance(merged, DictConfig)
-    return merged

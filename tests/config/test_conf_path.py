@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -124,5 +125,26 @@ def test_a_donors_file_with_defaults_is_read_as_hydra_composes_it(mine: Path):
     assert (donor.arch, donor.pretrain) == (alone.arch, alone.pretrain)
     assert donor.pretrain.tokens == typed("model=nano-s", own=None).model.pretrain.tokens // 2
     (mine / "model" / "nano-own.yaml").write_text("defaults: [nano-gone, _self_]\nname: nano-own\n")
-    with pytest.raises(ValueError, match=r"'nano-gone'.*a file beside it"):
+    with pytest.raises(ValueError, match=r"'nano-gone'.*another file of model/"):
+        typed("union=[nano-own,nano-s]", own=mine)
+
+
+@pytest.mark.parametrize("default", ["nano-s", "nano-s.yaml", "/model/nano-s"])
+def test_a_donors_file_may_stand_on_one_of_the_project(mine: Path, default: str):
+    """Hydra finds it in another folder; as a donor's it had to lie beside the file."""
+    text = f"defaults: [{default}, _self_]\nname: nano-own\npretrain: {{tokens: 123000}}\n"
+    (mine / "model" / "nano-own.yaml").write_text(text)
+    donor = typed("union=[nano-own,nano-xs]", own=mine).donors["nano-own"]
+    if not default.startswith("/"):  # Hydra puts what an absolute name leads to elsewhere
+        assert dataclasses.replace(typed("model=nano-own", own=mine).model, recipe=[]) == dataclasses.replace(
+            donor, recipe=[]
+        )
+    below = typed("model=nano-s", own=None).model
+    assert donor.pretrain is not None
+    assert (donor.arch, donor.pretrain.tokens) == (below.arch, 123_000)
+
+
+def test_a_file_that_stands_on_itself_is_an_error(mine: Path):
+    (mine / "model" / "nano-own.yaml").write_text("defaults: [nano-own]\nname: nano-own\n")
+    with pytest.raises(ValueError, match=r"'nano-own'.*another file of model/"):
         typed("union=[nano-own,nano-s]", own=mine)

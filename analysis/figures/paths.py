@@ -2,7 +2,7 @@
 
 accuracy_against_k(points, outcomes)
 distinct_against_k(points)
-accuracy_against_distinct(points)
+accuracy_against_distinct(points, outcomes)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How to spend given minutes: draws of the base, replicates of each, or test problems, from where the noise is.
 
-    design = best_design(found, prices, minutes=60)       # Design(draws=12, replicates=1, problems=1319, half_width=0.8)
-    wasted(found, Design(...), prices)                    # 'replicates: half as many would widen the interval by 1 %'
+    design = best_design(found, prices, minutes=60)       # Design(draws=12, replicates=1, problems=1319)
+    wasted(found, design)                                 # 'replicates: half as many would widen the interval by 1 %'
     print(draws_table(sd=1.1, num_problems=1319))         # before anything is run
 
     python -m analysis.stats.planner DIR --minutes 60

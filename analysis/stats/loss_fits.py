@@ -1,6 +1,6 @@
 """What predicts accuracy across bases: pretraining loss, parameters, compute; the base is the unit.
 
-bases = base_rows(points, method="sft")          # one row per base, replicates averaged
+bases = base_rows(where(points, method="sft"))   # one row per base, replicates averaged
 williams(bases.y, bases.loss, bases.log_params)  # is the correlation with loss the stronger?
 held_out(bases)                                  # {'loss': 3.1, 'log10 parameters': 5.8, ...}: RMSE on bases left out
 """

@@ -1,6 +1,6 @@
 """All that a cell's own folder tells, checked: no store is needed, and an archive's cell will do.
 
-for finding in cell_findings(folder, cell_id="nano-s_sft_f1_s0-1a2b3c4d"): ...
+for finding in cell_findings(folder, record): ...           # folder: the cell's own
 """
 
 from __future__ import annotations

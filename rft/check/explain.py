@@ -1,8 +1,9 @@
 """From a number back to what made it: the stages of a cell, their code, packages, machine; and why another cell differs.
 
-print(explain(folder, "nano-s_sft_f1_s0", store=Store(root)))
-print(explain_other(folder, cell, other, store=store))           # against another cell of the study
-print(explain_overrides(folder, cell, ["train.lr=2e-3"], store=store))
+record = find_cell(folder, "nano-s_sft_f1_s0")
+print(explain(record, store=Store(root)))
+print(explain_other(record, find_cell(folder, other), store=store))           # against another cell of the study
+print(explain_overrides(record, ["train.lr=2e-3"], store=store))
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The gradient of one optimiser step, micro-batch by micro-batch, in as much memory as there is.
 
-    accumulate = Accumulator(model, autocast=None)
-    loss = accumulate(step)          # gradients lie in the parameters
-    loss.nats(), accumulate.halvings
+    accumulator = Accumulator(model, autocast=None)
+    loss = accumulator(step)         # gradients lie in the parameters
+    loss.nats(), accumulator.halvings
 
 Where memory runs out, the step begins again with every micro-batch cut in two: the same examples in more passes, so that
 nothing changes but the last bits of sums. What was learned is kept for the steps to come. When every micro-batch is one row,

@@ -1,6 +1,6 @@
 """The configuration of a job as it is kept beside its results: secrets masked, readable by its owner alone.
 
-    keep_configuration(config, folder=cell)       # cell/.hydra/{config,hydra,overrides}.yaml, once
+    keep_configuration(config, hydra=hydra, folder=cell)       # cell/.hydra/{config,hydra,overrides}.yaml, once
     masked(config)                                # for whatever else writes a configuration
 
 Hydra would write these files itself, as they are and readable for all: conf/config.yaml has it write none.

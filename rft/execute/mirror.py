@@ -1,7 +1,7 @@
 """The runs of a sweep in W&B: one for each stage that says what it does, one for each pool of shards, one for each cell, and
 one for the sweep itself.
 
-    with mirror_of(cells, hits=hits, store=store, study=study) as mirror:      # a process beside the computing
+    with mirror_of(cfg, cells, hits=hits, store=store, study=study) as mirror:      # a process beside the computing
         ...
 
 A stage's run has the settings in which all cells that rest on it agree, so that it can be grouped by any of them; a cell's

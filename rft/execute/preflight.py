@@ -1,6 +1,6 @@
 """Checks on the real model and data before accelerators are spent: `preflight=true` runs them before a cell's other work.
 
-    report = run_preflight(cfg, sources, model=folder, data=folder)     # folders of finished base and data stages
+    report = run_preflight(cfg, sources, model=base, train=train, test=test)     # folders of finished stages
     print(report.text())
     report.failed          # names of the checks that did not pass
 

@@ -3,7 +3,7 @@
 with Driver.at_work(study, engine="SLURM jobs") as driver:
     driver.heed()                    # now and then; KeyboardInterrupt once `rft stop` has asked
 said = read(study)                   # Driven(engine="SLURM jobs", owner=Owner(...), ended=None, ...)
-ask_to_stop(study, said)
+ask_to_stop(study, said, wait_s=10)
 """
 
 from __future__ import annotations

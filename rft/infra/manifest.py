@@ -2,7 +2,7 @@
 
     manifest = write_manifest(folder, name="select", key=key, seconds=1.2, meta={"tokens": 0})   # last, after the files
     manifest = read_manifest(folder)                # None when the folder is no finished stage
-    reason = find_fault(folder, manifest)           # None, or 'samples.jsonl.gz: content differs from its digest'
+    reason = find_fault(folder, manifest, reread=True)      # None, or 'samples.jsonl.gz: content differs from its digest'
 
 One manifest.json:
     {"schema_version": 1, "name": "select", "key": "5f0c...", "created": 1795382101.2, "seconds": 1.2,

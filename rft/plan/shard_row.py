@@ -1,6 +1,6 @@
 """The shards of one donor's draws to the questions of a subset, made as far as they are asked for: k = 16 is part of k = 64.
 
-    row = ShardRow(first, blocks=((0, 256), (256, 512)), draws_each=4, place=place)
+    row = ShardRow(first, drawer, blocks=((0, 256), (256, 512)), draws_each=4)
     row.first(16)          # 8 shards: two blocks of questions by four blocks of draws; the same objects whoever asks
 
 Cells of a sweep that draw from one model share its row.

@@ -1,9 +1,9 @@
 """Draws spent where they are wanted: more of them to the questions that a model seldom answers (DART-Math).
 
     first = p.sample(sft, subset=questions, num_draws=4)                    # wave 0: as many to every question
-    deal = Deal(pools=(first,), targets=..., num_blocks=512, ...)           # who gets the next blocks of draws, and
+    deal = Deal(first=first, targets=..., num_blocks=512, ...)              # who gets the next blocks of draws, and
     DealtShard(deal=deal, part=(0, 256), ...)                               # a fixed share of these blocks, drawn
-    DealtPool(first, deals=(deal,), dealt=(..., ...))                       # all of it, read as a pool
+    DealtPool(first, deals=(deal,), dealt=(..., ...), num_draws=16)         # all of it, read as a pool
 
 The two rules of Tong et al. 2024 (arXiv 2407.13690): `uniform` wants c correct draws of every question; `proportional` wants
 c times the question's failure rate over the largest one, at least one. Failure rates are those of the first draws, so that

@@ -1,6 +1,6 @@
 """Solutions counted while they come: how many, how long, how many right and how many cut off so far.
 
-    counts = Counts(problems, rule="gsm8k", clean=str.strip, num_draws=4, work=work)
+    counts = Counts(problems, rule="gsm8k", clean=str.strip, work=work)
     sampler.sample(prompts, ..., progress=counts)
 
 An engine tells `counts(done, total)`, and with it the solutions that came since, by the number of their prompt, where it has

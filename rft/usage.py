@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rft.conf_path import choices
-from rft.config import StudyConfig
+from rft.config import PoolConfig, ServerConfig, StudyConfig
 from rft.config.fields import Spec, specs
 from rft.plan.listing import method_names, option_names
 
 WIDTH = 110
 HIDDEN_GROUPS = ("hydra",)  # logging formats, not for users
-HIDDEN_KEYS = ("donors",)  # filled in by the program
 
+ENTRIES = {"pools": PoolConfig, "servers": ServerConfig}  # keys of each of several things that the user names
 _SETS_HINT = "e.g. +eval_sets.svamp.test_path=FILE"
 
 HEAD = """\
@@ -64,17 +64,20 @@ def _key_lines() -> Iterator[str]:
     hints = typing.get_type_hints(StudyConfig)
     for name, spec in specs(StudyConfig).items():
         part = _part(hints[name])
-        if name in HIDDEN_KEYS:
+        if spec.filled:
             continue
         if name == "eval_sets":
             yield from _wrapped([f"  +eval_sets.NAME.*: of a test set of eval.sets, the keys of data.* ({_SETS_HINT})"])
+        elif name in ENTRIES:
+            keys = ", ".join(f.name for f in dataclasses.fields(ENTRIES[name]))
+            yield from _wrapped([f"  +{name}.NAME.*: {keys}"])
         elif name == "methods":
             yield from _option_lines()
         elif part is None:
             words = " | ".join(method_names()) if name == "method" else _allowed(hints[name], spec)
             yield from _wrapped([f"  {name}: {words}"])
         else:
-            yield from _wrapped([f"  {name}.*: {', '.join(f.name for f in dataclasses.fields(part))}"])
+            yield from _wrapped([f"  {name}.*: {', '.join(key for key, one in specs(part).items() if not one.filled)}"])
 
 
 def _option_lines() -> Iterator[str]:

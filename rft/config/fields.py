@@ -68,11 +68,12 @@ class Spec:
     role: Role = Role.result
     range: Range | None = None  # of a number, or of each number of a list
     hint: str = ""  # what the number is, for the message
+    filled: bool = False  # by the program: nothing for users to set
 
 
-def declared(role: Role, allowed: str | None = None, hint: str = "") -> Spec:
+def declared(role: Role, allowed: str | None = None, hint: str = "", *, filled: bool = False) -> Spec:
     """A field's declaration."""
-    return Spec(role, None if allowed is None else Range.parse(allowed), hint)
+    return Spec(role, None if allowed is None else Range.parse(allowed), hint, filled)
 
 
 result = functools.partial(declared, Role.result)

@@ -123,10 +123,12 @@ class ModelConfig:
     published_loss: Annotated[float | None, fields.fact("(0, inf)")] = None  # never mixed with measured loss
     published_loss_source: Annotated[str | None, fields.fact()] = None
     licence: Annotated[str | None, fields.fact()] = None
-    inferred: Annotated[list[str], fields.fact()] = field(default_factory=list)  # of a model by path, said in the plan
+    inferred: Annotated[list[str], fields.fact(filled=True)] = field(
+        default_factory=list
+    )  # of a model by path, said in the plan
     # Keys of `train` by the name of a data set; rft.run works them in and says in `recipe` where each value is from
     recipes: dict[str, Any] = field(default_factory=dict)
-    recipe: Annotated[list[str], fields.fact()] = field(default_factory=list)
+    recipe: Annotated[list[str], fields.fact(filled=True)] = field(default_factory=list)
 
 
 @dataclass
@@ -299,10 +301,9 @@ class PlanConfig:
 
     compare: str | None  # published costs to set beside the plan's: table4 (the paper's); null: none
     gpu_gb: Annotated[float | None, fields.run("(0, inf)")]  # of one GPU: a dry run says what each model asks of it
-    engine: str | None = (
-        None  # filled by a sweep: what sampling.engine=auto is for all its models (rft.plan.sweep_engine)
-    )
-    is_shown: bool = False  # filled by a sweep that has shown one plan for all its cells
+    # By a sweep: what sampling.engine=auto is for all its models (rft.plan.sweep_engine), and that it has shown one plan
+    engine: Annotated[str | None, fields.result(filled=True)] = None
+    is_shown: Annotated[bool, fields.result(filled=True)] = False
 
 
 @dataclass
@@ -346,14 +347,11 @@ class StudyConfig:
     # Drawn elsewhere, by the name under which a union has them; rft.plan.typed makes each a PoolConfig
     pools: dict[str, Any] = field(default_factory=dict)
     servers: dict[str, Any] = field(default_factory=dict)  # that draw, by the name of a union; each a ServerConfig
-    donors: dict[str, Any] = field(
-        default_factory=dict
-    )  # filled by rft.plan.typed: configurations of the union's models
-    # Filled by rft.plan.typed: the recipe of each donor that has another one than the cell's model
-    donor_train: dict[str, Any] = field(default_factory=dict)
-    prompts: dict[str, Any] = field(
-        default_factory=dict
-    )  # filled by rft.plan.typed: templates of files of a user's own
+    # By rft.plan.typed: configurations of the union's models, the recipe of each that has another one than the cell's model,
+    # and templates of files of a user's own
+    donors: Annotated[dict[str, Any], fields.result(filled=True)] = field(default_factory=dict)
+    donor_train: Annotated[dict[str, Any], fields.result(filled=True)] = field(default_factory=dict)
+    prompts: Annotated[dict[str, Any], fields.result(filled=True)] = field(default_factory=dict)
     # By name of eval.sets what is otherwise than in its file; rft.plan.typed fills in the rest, so that each is a DataConfig
     eval_sets: dict[str, Any] = field(default_factory=dict)
 

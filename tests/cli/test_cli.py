@@ -14,9 +14,11 @@ from synthetic_study import Truth, grid, write_study
 from rft import cli
 from rft.cli.pipe import READER_LEFT
 from rft.cli.plan import with_last_override
+from rft.conf_path import conf_folder
 from rft.infra.leases import try_lease
 from rft.infra.store import Store
 from rft.infra.study import Study
+from rft.usage import usage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -93,6 +95,16 @@ def test_help_of_run_says_allowed_values_and_choices_without_hydra(tmp_path: Pat
     assert "k: int in [1, inf)" in out
     assert "method: expert_iteration | fresh_human | icl |" in out
     assert "quickstart" in out
+
+
+def test_help_of_run_has_the_keys_that_a_user_sets_alone():
+    text = " ".join(usage([conf_folder()]).split())
+    assert "dict[" not in text
+    assert "plan.*: compare, gpu_gb preflight" in text
+    for filled in ("donors", "donor_train", "prompts", "is_shown"):
+        assert filled not in text
+    assert "+pools.NAME.*: path" in text
+    assert "+servers.NAME.*: base_url, model" in text
 
 
 def test_help_of_run_lists_the_users_files(tmp_path: Path):

@@ -24,7 +24,7 @@ STUDIES = sorted(choices("study", [conf_folder()]))
 
 
 def _model(name: str) -> ModelConfig:
-    return _load_model(conf_folder() / "model" / f"{name}.yaml")
+    return _load_model(name, choices("model", [conf_folder()]))
 
 
 # layers, width, heads, key-value heads, MLP width, vocabulary, tied embeddings: from each model's config.json

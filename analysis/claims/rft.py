@@ -212,7 +212,7 @@ def _more_paths(view: StudyView) -> ClaimResult:
     found = [(ladder[0].cell.base, _slope_over_paths(ladder, view.outcomes)) for ladder in ladders]
     groups = {base: group for base, group in found if group is not None}
     if not groups:
-        reason = "no base has RFT at 3 values of k with different numbers of distinct paths on replicates in common"
+        reason = "no base has RFT of shared replicates at 3 values of k with different numbers of distinct paths"
         return MORE_PATHS.result(Ruling.NOT_TESTABLE, reason, details=tuple(_emitted(view)))
     estimate = mean_over_bases(list(groups.values()), view.outcomes)
     names = base_names(p.cell for p in view.points)

@@ -186,9 +186,12 @@ def fit(results: Results) -> list[SeriesFit]:
     found = []
     for base, name in base_names(point.cell for point in trained).items():
         for label, members in series_by_label([p for p in trained if p.cell.base == base]).items():
-            doublings = [math.log2(point.mean_of("num_human") or 1) for point in members]
-            found.append(fit_series(members, doublings, results.outcomes, what=f"{name}, {label}"))
+            found.append(fit_series(members, _doublings, results.outcomes, what=f"{name}, {label}"))
     return found
+
+
+def _doublings(point: Point) -> float:
+    return math.log2(point.mean_of("num_human") or 1)
 
 
 def draw(results: Results, *, out: Path | str) -> list[Path]:

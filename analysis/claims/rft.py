@@ -26,10 +26,10 @@ from analysis.claims.rulings import (
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.load.cells import NO_DEDUP, Base
-from analysis.load.names import unit_name
+from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Contrast, Point, Scale, mean_contrast
-from analysis.load.query import same_but, where
+from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
+from analysis.load.query import on_paired_replicates, same_but, where
 from analysis.stats.comparisons import MARGIN
 from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, told_apart
 from analysis.stats.fits import slope_weights
@@ -207,21 +207,32 @@ def distinct_with_human(point: Point) -> float | None:
 
 
 def _more_paths(view: StudyView) -> ClaimResult:
-    groups, slopes = [], []
-    for ladder in own_ladder(view.points).values():
-        found = [(p, d) for p in ladder if (d := distinct_with_human(p)) is not None and d > 0]
-        if len(found) < 3 or len({d for _, d in found}) < 3:
-            continue
-        weights = slope_weights([math.log2(d) for _, d in found])
-        groups.append((tuple(p for p, _ in found), tuple(weights)))
-        slopes.append(float(weights @ [p.estimate.value for p, _ in found]))
+    counted = [_counted(ladder) for ladder in own_ladder(view.points).values()]
+    ladders = [ladder for ladder in counted if len(set(map(distinct_with_human, ladder))) > 2]
+    found = [(ladder[0].cell.base, _slope_over_paths(ladder, view.outcomes)) for ladder in ladders]
+    groups = {base: group for base, group in found if group is not None}
     if not groups:
-        reason = "no base has RFT at 3 values of k with different numbers of distinct paths"
+        reason = "no base has RFT of shared replicates at 3 values of k with different numbers of distinct paths"
         return MORE_PATHS.result(Ruling.NOT_TESTABLE, reason, details=tuple(_emitted(view)))
-    estimate = mean_over_bases(groups, view.outcomes)
-    note = "k and distinct paths rise together: the slope is not of diversity at equal size"
-    details = [*(f"slope of base {i + 1}: {slope:+.2f}" for i, slope in enumerate(slopes)), note, *_emitted(view)]
+    estimate = mean_over_bases(list(groups.values()), view.outcomes)
+    names = base_names(p.cell for p in view.points)
+    slopes = {names[base]: contrast(*group, view.outcomes) for base, group in groups.items()}
+    details = [f"slope of {name}: {slope.value:+.2f}" for name, slope in slopes.items() if slope is not None]
+    details += [f"{names[b]} left out: no 3 k on replicates in common" for b, group in found if group is None]
+    details += ["k and distinct paths rise together: the slope is not of diversity at equal size", *_emitted(view)]
     return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
+
+
+def _slope_over_paths(ladder: Sequence[Point], outcomes: Outcomes) -> Contrast | None:
+    """One base's slope of accuracy on log2(distinct paths), both of the replicates that all k have; None with under 3 k."""
+    paired = _counted(on_paired_replicates(ladder, outcomes))
+    paths = [distinct_with_human(point) or math.nan for point in paired]
+    return (paired, tuple(slope_weights(np.log2(paths)))) if len(set(paths)) > 2 else None
+
+
+def _counted(points: Sequence[Point]) -> list[Point]:
+    """Those with distinct paths, which have a logarithm."""
+    return [point for point in points if distinct_with_human(point)]
 
 
 def _dedup(view: StudyView) -> ClaimResult:

@@ -179,7 +179,7 @@ def _data_panel(
     span = max(1.0, math.log2(max(amounts) / min(amounts)))
     beside = {label: members for label, members in series.items() if label in strip}
     ladder = {label: members for label, members in series.items() if label not in strip}
-    logs = {label: [math.log2(p.mean_of("num_human") or 1) for p in members] for label, members in ladder.items()}
+    logs = {label: [log_examples(p) for p in members] for label, members in ladder.items()}
     pad = panel.get_ylim()[1] / 70
     bars = [bars_of(logs[label], members) for label, members in ladder.items()]
     places = dict(zip(ladder, set_apart(bars, step=0.035 * span, pad=pad), strict=True))
@@ -189,11 +189,10 @@ def _data_panel(
     for index, (label, members) in enumerate(series.items()):
         style = method_series_style(members[0], points, looks)
         legend[label] = draw_points(panel, list(np.exp2(places[label])), members, linestyle="none", **style)
-        logs_here = [math.log2(p.mean_of("num_human") or 1) for p in members]
-        fit = fit_series(members, logs_here, outcomes, what=f"{name}, {label}")
+        fit = fit_series(members, log_examples, outcomes, what=f"{name}, {label}")
         fits.append({**series_entry(fit, formula=DATA_FORMULA), "method": members[0].method})
         if isinstance(fit.line, LineFit):
-            ends = np.array([min(logs_here), max(logs_here)])
+            ends = np.array([min(fit.line.x), max(fit.line.x)])
             look = {"color": style["markeredgecolor"], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
             panel.plot(np.exp2(ends), fit.line.predict(ends), alpha=0.8, **look)
     end = start + step * (len(strip) + 1)
@@ -209,6 +208,11 @@ def _data_panel(
             look = {"color": method_style("sft").colour, "linewidth": 0.8, "alpha": 0.7}
             panel.plot([max(amounts), 2**end], [top.estimate.value] * 2, **look)
     return fits
+
+
+def log_examples(point: Point) -> float:
+    """log2 of the human examples that it trained on: the place on the axis of data."""
+    return math.log2(point.mean_of("num_human") or 1)
 
 
 def _strip_words(panel: Any, amount: float, *, share: float) -> str:
@@ -290,9 +294,33 @@ def _right_ends(series: Mapping[str, Sequence[Point]], points: Sequence[Point], 
 
 
 def left_out_words(fits: Sequence[Mapping[str, Any]]) -> str:
-    """What fixed floor and ceiling keep out of the lines."""
+    """What fixed floor and ceiling keep out of the lines, and what not all points of a series have."""
     count = sum(len(fit.get("left_out", ())) for fit in fits)
-    return f" Outside {FLOOR:g} to {CEILING:g} % and so in no line: {count} point(s)." if count else ""
+    text = f" Outside {FLOOR:g} to {CEILING:g} % and so in no line: {count} point(s)." if count else ""
+    return text + unshared_words(fits)
+
+
+def unshared_words(fits: Sequence[Mapping[str, Any]]) -> str:
+    """Draws and replicates that points show and their lines leave out, each number with its series; '' where there are none.
+
+    3 draws (nano-s, RFT; nano-m, RFT), 1 replicate (nano-l, RFT)
+    """
+    series: dict[str, list[str]] = {}
+    for fit in (fit for fit in fits if "b" in fit):
+        for unit in ("draw", "replicate"):
+            if count := fit.get(f"{unit}s_left_out"):
+                words = f"{count} {unit}{'s' if count > 1 else ''}"
+                series.setdefault(words, []).append(str(fit["series"]).partition(" against ")[0])
+    told = [f"{words} ({_some(names)})" for words, names in series.items()]
+    return f" In no line, as not all points of the series have them: {', '.join(told)}." if told else ""
+
+
+MOST_SERIES = 3  # that a caption names; fits.json has all
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_SERIES} more" if len(names) > MOST_SERIES else ""
+    return "; ".join(names[:MOST_SERIES]) + more
 
 
 def _loss_panel(

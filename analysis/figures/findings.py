@@ -115,7 +115,7 @@ def gains_of(method: str, amount: str) -> Says:
         mine = [entry for entry in fits if entry.get("method") == method and "b" in entry]
         if not mine:
             return ""
-        slopes = span([entry["b"] for entry in mine], signed=True)
+        slopes = span([entry.get("slope_estimate", {"value": entry["b"]})["value"] for entry in mine], signed=True)
         text = f"{METHODS[method].label} gains {slopes} points per doubling of {amount}"
         judged = [_separates(entry) for entry in mine if "slope_estimate" in entry]
         if not judged:

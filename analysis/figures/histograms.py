@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.findings import histograms
-from analysis.figures.paths import ladder_points
+from analysis.figures.paths import drawn_of, ladder_points
 from analysis.figures.registry import draws
 from analysis.load.cells import Base
 from analysis.load.labels import method_title, studied_methods
@@ -95,7 +95,7 @@ def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
     return k, {
         _pool_name(p, names): Pool(
             p.cell.base,
-            int(p.cell.draws or k),
+            round(drawn_of(p) or k),
             {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS},
             p.cell.setting.get("select.choose", "policy") != "policy",
         )

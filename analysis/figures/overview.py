@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from analysis import paper
-from analysis.figures.accuracy import DATA_FORMULA, LOSS_FORMULA, left_out_words, loss_label, name_bases, top_of
+from analysis.figures.accuracy import (
+    DATA_FORMULA,
+    LOSS_FORMULA,
+    left_out_words,
+    log_examples,
+    loss_label,
+    name_bases,
+    top_of,
+)
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     MOST_LABELS,
@@ -194,11 +202,11 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page 
             draw_points(panel, x, members, linestyle="none", color=colours[name], marker=markers[name], markersize=5)
         )
         ends.append(End(members[-1].estimate.value, name, colours[name]))
-        fit = fit_series(members, list(np.log2(x)), outcomes, what=f"{name}, SFT")
+        fit = fit_series(members, log_examples, outcomes, what=f"{name}, SFT")
         entry = {**series_entry(fit, formula=DATA_FORMULA), "method": "sft"}
         if isinstance(fit.line, LineFit):
-            reach = np.array([min(x), max(x)])
-            panel.plot(reach, fit.line.predict(np.log2(reach)), color=colours[name], linestyle=lines[name])
+            reach = np.array([min(fit.line.x), max(fit.line.x)])
+            panel.plot(np.exp2(reach), fit.line.predict(reach), color=colours[name], linestyle=lines[name])
             top, look = int(fit.line.x.argmax()), {"color": colours[name], "marker": markers[name]}
             aside = 0.035 * (beside[fit.line.x[top]] + 2) * (fit.line.x[top] - fit.line.x.min())
             beside[fit.line.x[top]] += 1

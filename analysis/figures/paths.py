@@ -1,7 +1,8 @@
 """RFT against k with its controls, and distinct paths per question against k (paper figures 4 and 5).
 
 accuracy_against_k(points, outcomes)
-distinct_against_k(points)
+distinct_against_k(points, outcomes)
+accuracy_against_distinct(points, outcomes)
 accuracy_against_distinct(points, outcomes)
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.figures.accuracy import level_line
+from analysis.figures.accuracy import level_line, unshared_words
 from analysis.figures.drawing import (
     MOST_LABELS,
     Drawing,
@@ -40,9 +41,17 @@ from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import Point, distinct_of
-from analysis.load.query import ALL_DATA, where
+from analysis.load.query import ALL_DATA, on_common_cells, where
 from analysis.sizes import SCREEN, Page
-from analysis.stats.fits import fit_series, line_entry, power_law, series_entry
+from analysis.stats.fits import (
+    NOTHING_SHARED,
+    fit_series,
+    line_entry,
+    power_law,
+    series_entry,
+    unshared,
+    unshared_entry,
+)
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import LINE_STYLES, caption, new_figure
@@ -60,7 +69,12 @@ def ladder_points(points: Sequence[Point], *, method: str, of_control: bool = Fa
     `of_control`: of the step-matched control that belongs to the method alone.
     """
     mine = where(points, lineage=(method, of_control), data_frac=ALL_DATA, union=(), plainly_selected=True)
-    return sorted((p for p in mine if p.cell.draws), key=lambda p: p.cell.draws or 0)
+    return sorted((p for p in mine if drawn_of(p)), key=lambda p: drawn_of(p) or 0)
+
+
+def drawn_of(point: Point) -> float | None:
+    """Samples drawn per question, mean over draws of the base and replicates: the place on the axis of k."""
+    return point.mean_of("draws")
 
 
 def ladder_lineages(points: Sequence[Point]) -> list[tuple[str, bool]]:
@@ -104,7 +118,7 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Pag
         kinds_caption([*shown, *levels])
         + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
     )
-    text += "Lines: least squares on log2(k), where a series has 3 points or more."
+    text += "Lines: least squares on log2(k), where a series has 3 points or more." + unshared_words(fits)
     text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
     text += shared_words(len(looks.names), "accuracy")
     text += "" if axes[0][0].get_ylim()[0] == 0 else " Axis not from 0."
@@ -128,7 +142,7 @@ def _k_panel(
 ) -> list[dict[str, Any]]:
     fits = []
     groups = {lineage: members for lineage in series if (members := where(points, lineage=lineage))}
-    logs = {lineage: [math.log2(p.cell.draws or 1) for p in members] for lineage, members in groups.items()}
+    logs = {lineage: [_log_drawn(p) for p in members] for lineage, members in groups.items()}
     every = [x for places in logs.values() for x in places]
     low, high = panel.get_ylim()
     step = 0.035 * max(1.0, max(every) - min(every))
@@ -136,24 +150,28 @@ def _k_panel(
     for (lineage, members), places in zip(
         groups.items(), set_apart(bars, step=step, pad=(high - low) / 70), strict=True
     ):
-        style, x = looks.methods[lineage], logs[lineage]
+        style = looks.methods[lineage]
         look = {"linestyle": "none", "marker": style.marker, "color": style.colour}
         legend[style.label] = draw_points(panel, list(np.exp2(places)), members, **look)
-        fit = fit_series(members, x, outcomes, what=f"{name}, {style.label} against k")
+        fit = fit_series(members, _log_drawn, outcomes, what=f"{name}, {style.label} against k")
         fits.append({**series_entry(fit, formula=K_FORMULA), "method": members[0].method})
         if isinstance(fit.line, LineFit):
-            ends = np.array([min(x), max(x)])
+            ends = np.array([min(fit.line.x), max(fit.line.x)])
             line = LINE_STYLES[series.index(lineage) % len(LINE_STYLES)]
             panel.plot(
                 np.exp2(ends), fit.line.predict(ends), color=style.colour, linestyle=line, linewidth=1, alpha=0.8
             )
-    log2_axis(panel, [p.cell.draws or 1.0 for p in points], label=DRAWS_LABEL)
+    log2_axis(panel, [drawn_of(p) or 1.0 for p in points], label=DRAWS_LABEL)
     return fits
+
+
+def _log_drawn(point: Point) -> float:
+    return math.log2(drawn_of(point) or 1)
 
 
 @draws("distinct_vs_k", order=40, says=powers)
 def distinct_against_k(
-    points: Sequence[Point], *, pools: Sequence[Point] = (), page: Page = SCREEN
+    points: Sequence[Point], outcomes: Outcomes, *, pools: Sequence[Point] = (), page: Page = SCREEN
 ) -> Drawing | NotEnough:
     """Distinct sampled paths per question against k, a power law per base. `pools`: sampled but never trained on."""
     known = [*points, *pools]
@@ -175,7 +193,7 @@ def distinct_against_k(
         if not members:
             continue
         name, look = _series_look(members[0], looks)
-        k = np.array([p.cell.draws for p in members], float)
+        k = np.array([drawn_of(p) for p in members], float)
         estimates = [distinct_estimate(p) for p in members]
         y = np.array([e.value for e in estimates])
         half = np.array([e.half_width() for e in estimates])
@@ -186,25 +204,34 @@ def distinct_against_k(
         )  # fmt: skip
         lasts.append(End(float(y[-1]) if y[-1] > 0 else math.nan, name, look["color"]))
         ends += [*(y + np.nan_to_num(half)), *y]
-        line = power_law(k, y, what=f"distinct paths against k, {name}")
-        fits.append({"series": f"{name}, distinct paths", **line_entry(line, formula=PATHS_FORMULA)})
+        line, left_out = paths_law(members, outcomes, what=f"distinct paths against k, {name}")
+        fits.append({"series": f"{name}, distinct paths", **line_entry(line, formula=PATHS_FORMULA), **left_out})
         if isinstance(line, LineFit):
-            reach = np.array([k.min(), k.max()])
+            reach = np.array([line.x.min(), line.x.max()])
             line_look = {"color": look["color"], "linestyle": looks.lines[looks.names[base]]}
-            panel.plot(reach, np.exp(line.predict(np.log(reach))), **line_look)
+            panel.plot(np.exp(reach), np.exp(line.predict(reach)), **line_look)
     panel.set_yscale("log")
     decade_ticks(panel.yaxis, ends)
-    log2_axis(panel, [p.cell.draws or 1.0 for p in own], label=DRAWS_LABEL)
+    log2_axis(panel, [drawn_of(p) or 1.0 for p in own], label=DRAWS_LABEL)
     panel.set_ylabel("distinct kept paths per question")
     if len(lasts) > MOST_LABELS or any(math.isnan(end.y) for end in lasts):
         legend_outside(figure, list(legend.values()), list(legend))
     else:
         label_ends(panel, lasts)
-    text = _distinct_words(own, [distinct_estimate(p) for p in own])
+    text = _distinct_words(own, [distinct_estimate(p) for p in own]) + unshared_words(fits)
     none = [f"{looks.names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
     text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
     caption(figure, text)
     return Drawing("distinct_vs_k", figure, fits, text)
+
+
+def paths_law(points: Sequence[Point], outcomes: Outcomes, *, what: str) -> tuple[LineFit | NotEnough, dict[str, int]]:
+    """The power law of distinct paths in samples drawn, both of the cells in common, and what it leaves out (`unshared`)."""
+    shared = on_common_cells(points, outcomes)
+    if not shared:
+        return NotEnough(what, NOTHING_SHARED), {}
+    drawn, counts = [drawn_of(p) or math.nan for p in shared], [distinct_estimate(p).value for p in shared]
+    return power_law(drawn, counts, what=what), unshared_entry(unshared(points, shared))
 
 
 def _series_look(point: Point, looks: Looks) -> tuple[str, dict[str, Any]]:
@@ -290,20 +317,25 @@ def accuracy_against_distinct(
         if unions:
             draw_points(panel, [distinct_of(p) or 1.0 for p in unions], unions, markerfacecolor="none", **look)
         what = f"{looks.names[base]}, {looks.methods[method, False].label} against distinct paths"
-        fit = fit_series(members, list(np.log2(x)), outcomes, what=what)
+        fit = fit_series(members, _log_distinct, outcomes, what=what)
         fits.append(series_entry(fit, formula="accuracy [%] = a + b * log2(distinct paths per question)"))
         if isinstance(fit.line, LineFit):
-            ends = np.array([min(x), max(x)])
-            panel.plot(ends, fit.line.predict(np.log2(ends)), color=look["color"], linewidth=1)
+            ends = np.array([min(fit.line.x), max(fit.line.x)])
+            panel.plot(np.exp2(ends), fit.line.predict(ends), color=look["color"], linewidth=1)
     panel.set_xscale("log", base=2)
     decade_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
     panel.set_xlabel(f"distinct paths per question, {_human_words(own)}")
     panel.set_ylabel("test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"
-    text += "; hollow: unions." if len(shown) > len(own) else "."
+    text += ("; hollow: unions." if len(shown) > len(own) else ".") + unshared_words(fits)
     text += "" if panel.get_ylim()[0] == 0 else " Axis not from 0."
     if len(counted) > len(shown):
         text += f" {len(counted) - len(shown)} setting(s) kept no path: 0 has no place on a log axis."
     caption(figure, text)
     return Drawing("accuracy_vs_distinct", figure, fits, text)
+
+
+def _log_distinct(point: Point) -> float:
+    """NaN where no path was kept: 0 has no place on a log axis."""
+    return math.log2(distinct_of(point) or math.nan)

@@ -5,6 +5,7 @@ where(points, data_frac=ALL_DATA)                            # a set asks for an
 same_but(point, points, method="sft_matched")                # the control of a point: the same but for its method
 on_shared_draws(points, outcomes)                            # the same on the draws that all of them have
 on_paired_replicates(points, outcomes)                       # the same on the cells that a contrast of them pairs
+on_common_cells(points, outcomes)                            # these; where no replicate is shared, those on the shared draws
 """
 
 from __future__ import annotations
@@ -131,6 +132,14 @@ def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Po
     if all(len(cells) == len(point.cells) for cells, point in zip(groups, points, strict=True)):
         return list(points)
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if rows else []
+
+
+def on_common_cells(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
+    """What a line through points of one base configuration is of, x and y alike: the cells that a contrast of them pairs.
+
+    Where they share no replicate, their cells of the draws that all have; none where they share no draw.
+    """
+    return on_paired_replicates(points, outcomes) or on_shared_draws(points, outcomes)
 
 
 def same_steps(one: Point, other: Point) -> bool:

@@ -1,19 +1,21 @@
 """Fits of accuracy on data, loss and k: pure functions from points to fits, nothing drawn, nothing saved.
 
-    fit = fit_series(points, [math.log2(p.mean_of("num_human")) for p in points], outcomes, what="nano-s, SFT")
+    fit = fit_series(points, lambda p: math.log2(p.mean_of("num_human")), outcomes, what="nano-s, SFT")
     fit.line.b, fit.line.r2       # 6.22 points per doubling, 0.989
-    fit.slope.interval()          # over replicates where there are any, else of item noise alone
+    fit.slope.interval()          # of that slope: over replicates where there are any, else of item noise alone
 
 Rules fixed before any study was looked at: a point below FLOOR or above CEILING percent is left out of a fit (there the
 accuracy scale bends by construction) and said so; a line is of the draws of the base that all its points have, and needs
 three points; weights are 1 / (p(1-p)/n + tau^2) with p from
 the unweighted line and tau^2 by the method of moments of meta-regression (DerSimonian & Laird 1986, generalised).
+Of these draws a line is of the replicates that all its points have, as its slope's interval is, x and y alike; where they
+share none, of all, and the slope has no interval.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import PERCENT, Point, contrast
-from analysis.load.query import on_shared_draws
+from analysis.load.query import on_common_cells
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.stats.uncertainty import Estimate
 
@@ -40,12 +42,11 @@ class SeriesFit:
     line: LineFit | NotEnough  # percent on x, all points alike: the headline
     weighted: LineFit | NotEnough  # percent on x, weights from the binomial error and tau^2
     logodds: LineFit | NotEnough  # log-odds on x
-    slope: (
-        Estimate | None
-    )  # of the unweighted slope, at the level of replicates (or items): None without outcomes in common
+    slope: Estimate | None  # of the unweighted slope, at the level of replicates (or items): None where none is shared
     tau: float  # between-point standard deviation beyond binomial noise, points
-    left_out: tuple[str, ...] = ()  # points outside FLOOR..CEILING, in words
+    left_out: tuple[str, ...] = ()  # points outside FLOOR..CEILING, or without an x, in words
     draws_left_out: int = 0  # that not all points have
+    replicates_left_out: int = 0  # of the other draws, that not all points have
 
 
 def slope_weights(x: ArrayLike) -> Floats:
@@ -68,20 +69,25 @@ def keep_measurable(points: Sequence[Point]) -> tuple[list[Point], tuple[str, ..
 
 
 def fit_series(
-    points: Sequence[Point], x: Sequence[float], outcomes: Outcomes, *, what: str, apply_rule: bool = True
+    points: Sequence[Point], x: Callable[[Point], float], outcomes: Outcomes, *, what: str, apply_rule: bool = True
 ) -> SeriesFit:
-    """Fit percent on x, of points of one base. `apply_rule=False` keeps those at the floor or ceiling (published fits)."""
-    shared = on_shared_draws(points, outcomes)
+    """Fit percent on x, of points of one base, both of the cells in common. `apply_rule=False` keeps those at the floor or
+    ceiling (published fits); a point whose x is not finite is left out.
+    """
+    shared = on_common_cells(points, outcomes)
     if points and not shared:
-        unfit = NotEnough(what, "its points share no draw of the base")
+        unfit = NotEnough(what, NOTHING_SHARED)
         return SeriesFit(what, unfit, unfit, unfit, None, math.nan)
-    fewer = len({c.draw for p in points for c in p.cells}) - len({c.draw for p in shared for c in p.cells})
-    kept, left_out = keep_measurable(shared) if apply_rule else (shared, ())
-    xs = np.array([value for point, value in zip(shared, x, strict=True) if point in kept])
+    fewer = unshared(points, shared)
+    measurable, left_out = keep_measurable(shared) if apply_rule else (shared, ())
+    placed = [(point, x(point)) for point in measurable]
+    left_out += tuple(f"{p.cell.cell_id}: no place on the axis" for p, place in placed if not math.isfinite(place))
+    kept = [point for point, place in placed if math.isfinite(place)]
+    xs = np.array([place for _, place in placed if math.isfinite(place)])
     ys = np.array([point.estimate.value for point in kept])
     line = fit_line(xs, ys, what=what) if len(kept) else NotEnough(what, _nothing_left(points))
     if not line:
-        return SeriesFit(what, line, line, line, None, math.nan, left_out, fewer)
+        return SeriesFit(what, line, line, line, None, math.nan, left_out, **fewer)
     sizes = np.array([point_n(point) for point in kept])
     weights, tau = moment_weights(xs, ys, sizes=sizes)
     odds = log_odds(ys / PERCENT, n=sizes)
@@ -93,8 +99,23 @@ def fit_series(
         slope=contrast(kept, tuple(slope_weights(xs)), outcomes),
         tau=tau,
         left_out=left_out,
-        draws_left_out=fewer,
+        **fewer,
     )
+
+
+NOTHING_SHARED = "its points share no draw of the base"
+
+
+def unshared(points: Sequence[Point], shared: Sequence[Point]) -> dict[str, int]:
+    """How many draws, and replicates of the other draws, of some points are not in the same points on their common cells."""
+    every, used = (
+        {(c.draw, tuple(sorted(c.seeds.items()))) for p in group for c in p.cells} for group in (points, shared)
+    )
+    draws = {draw for draw, _ in used}
+    return {
+        "draws_left_out": len({draw for draw, _ in every} - draws),
+        "replicates_left_out": sum(draw in draws for draw, _ in every - used),
+    }
 
 
 def _nothing_left(points: Sequence[Point]) -> str:
@@ -161,8 +182,7 @@ def series_entry(fit: SeriesFit, *, formula: str) -> dict[str, Any]:
     entry = {"series": fit.what, **line_entry(fit.line, formula=formula)}
     if fit.left_out:
         entry["left_out"] = list(fit.left_out)
-    if fit.draws_left_out:
-        entry["draws_left_out"] = fit.draws_left_out
+    entry |= unshared_entry({"draws_left_out": fit.draws_left_out, "replicates_left_out": fit.replicates_left_out})
     if fit.slope is not None:
         entry["slope_estimate"] = estimate_entry(fit.slope)
     if fit.line:
@@ -170,6 +190,11 @@ def series_entry(fit: SeriesFit, *, formula: str) -> dict[str, Any]:
         entry["log_odds"] = line_entry(fit.logodds, formula=formula.replace("accuracy", "log-odds"))
         entry["tau_points"] = fit.tau
     return entry
+
+
+def unshared_entry(counts: Mapping[str, int]) -> dict[str, int]:
+    """What `unshared` counts, as JSON: what there is none of is absent."""
+    return {name: count for name, count in counts.items() if count}
 
 
 def estimate_entry(estimate: Estimate) -> dict[str, Any]:

@@ -162,10 +162,10 @@ def _ladder_options(
     options: list[Option] = []
     for base, name in names.items():
         ladder = [p for p in where(points, method=method, base=base) if amount(p)]
-        x = np.array([math.log2(amount(p) or 1) for p in ladder])
-        fit = fit_series(ladder, list(x), outcomes, what=name)
+        fit = fit_series(ladder, lambda p: math.log2(amount(p) or 1), outcomes, what=name)
         if not isinstance(fit.line, LineFit) or fit.left_out:
             continue
+        x = fit.line.x
         edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
         target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
         new = (f"{method} at {2**target:.0f} {unit}", target, own_hours([edge]) * len(edge.cells) * grow)

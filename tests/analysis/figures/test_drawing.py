@@ -160,7 +160,7 @@ def test_reasons_when_no_path_was_kept(tmp_path: Path) -> None:
     found = accuracy_against_distinct(empty, outcomes)
     assert isinstance(found, NotEnough)
     assert "none of 2 RFT settings kept a path" in found.reason
-    against_k = distinct_against_k(empty)
+    against_k = distinct_against_k(empty, outcomes)
     assert isinstance(against_k, NotEnough)
     assert "none of 2 settings kept a path" in against_k.reason
     unknown = [
@@ -180,16 +180,16 @@ def test_reasons_when_no_path_was_kept(tmp_path: Path) -> None:
 
 def test_distinct_paths_have_an_interval_over_replicates(tmp_path: Path) -> None:
     specs = grid(models=("nano-m",), fracs=(1.0,), methods=("rft",), seeds=range(5))
-    points, _ = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL))
     points = [
         replace(p, cells=tuple(replace(c, distinct_per_question=2.0 + i / 10) for i, c in enumerate(p.cells)))
         for p in points
     ]
-    drawing = distinct_against_k(points)
+    drawing = distinct_against_k(points, outcomes)
     assert isinstance(drawing, Drawing)
     assert "t-intervals over 5 replicates" in drawing.caption
     assert "n = 64 questions" in drawing.caption
-    one = distinct_against_k([replace(p, cells=p.cells[:1]) for p in points])
+    one = distinct_against_k([replace(p, cells=p.cells[:1]) for p in points], outcomes)
     assert isinstance(one, Drawing)
     assert "One replicate: no interval" in one.caption
 

@@ -77,18 +77,18 @@ def test_a_difference_is_told_by_the_replicates_that_it_has_and_not_by_those_of_
 def test_paths_of_several_draws_are_not_counted_as_replicates(tmp_path: Path) -> None:
     """Twelve cells of six draws have an interval over six; three replicates of one draw one over three."""
     several = grid(models=("nano-s",), fracs=(1.0,), methods=("rft",), draws=range(6), seeds=range(2))
-    points, _ = loaded(tmp_path / "s", several)
+    points, outcomes = loaded(tmp_path / "s", several)
     assert {len(p.cells) for p in points} == {12}
-    drawing = of(distinct_against_k(scattered(points)))
+    drawing = of(distinct_against_k(scattered(points), outcomes))
     assert "Bars: 95 % t-intervals over 6 draws (new bases of this kind). " in drawing.caption
-    assert "No interval: all replicates count the same." in of(distinct_against_k(points)).caption
+    assert "No interval: all replicates count the same." in of(distinct_against_k(points, outcomes)).caption
     one = [
         {**spec, "pretrain_seed": 0}
         for spec in grid(models=("nano-m",), fracs=(1.0,), methods=("rft",), seeds=range(3))
     ]
-    points, _ = loaded(tmp_path / "t", [*several, *one])
+    points, outcomes = loaded(tmp_path / "t", [*several, *one])
     words = "over 6 draws (new bases of this kind), 3 replicates (these bases). "
-    assert words in of(distinct_against_k(scattered(points))).caption
+    assert words in of(distinct_against_k(scattered(points), outcomes)).caption
 
 
 def test_bars_of_differences_say_what_they_hold(tmp_path: Path) -> None:

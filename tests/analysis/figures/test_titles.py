@@ -86,7 +86,7 @@ def test_the_better_of_two_controls_is_said_of_two_alone() -> None:
 
 def test_a_title_of_slopes_counts_those_told_from_0() -> None:
     ends = [(-1.0, 2.0), (0.1, 0.9), (-3.0, -1.0)]
-    fits = [{"method": "sft", "b": sum(e) / 2, "slope_estimate": {"interval_95": e}} for e in ends]
+    fits = [{"method": "sft", "b": sum(e) / 2, "slope_estimate": {"value": sum(e) / 2, "interval_95": e}} for e in ends]
     assert gains_of("sft", "data")(fits, {}) == (
         "SFT gains -2.0 to +0.5 points per doubling of data; apart from 0 in 2 of 3 bases"
     )

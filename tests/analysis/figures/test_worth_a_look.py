@@ -26,7 +26,7 @@ SMALL = Truth(num_items=40, num_full=32)
 Draw = Callable[[list[Point], Outcomes], Drawing | NotEnough]
 FIGURES: dict[str, tuple[Draw, str]] = {
     "fracs": (lambda points, outcomes: sft_against_data(points, outcomes), "no base has SFT at two amounts of data"),
-    "ks": (lambda points, _: distinct_against_k(points), "no base has its paths counted at two values of k"),
+    "ks": (distinct_against_k, "no base has its paths counted at two values of k"),
     "models": (lambda points, _: accuracy_against_loss(points), "one base has a pretraining loss"),
 }
 TWO = {"fracs": (0.5, 1.0), "ks": (1, 4), "models": ("nano-s", "nano-m")}

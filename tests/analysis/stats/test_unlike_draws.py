@@ -46,9 +46,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return make_points(table.cells, outcomes), outcomes
 
 
+def doublings(point: Point) -> float:
+    return math.log2(point.cell.data_frac or 1)
+
+
 def ladder_fit(study: Study) -> tuple[float, float | None, int]:
     ladder = where(study[0], method="sft")
-    fit = fit_series(ladder, [math.log2(p.cell.data_frac or 1) for p in ladder], study[1], what="SFT")
+    fit = fit_series(ladder, doublings, study[1], what="SFT")
     assert isinstance(fit.line, LineFit)
     return fit.line.b, None if fit.slope is None else fit.slope.value, fit.draws_left_out
 
@@ -69,7 +73,7 @@ def test_a_constant_for_all_cells_of_one_draw_leaves_the_line(study: Study) -> N
         Point(p.cells, replace(p.estimate, value=p.estimate.value + 5.0 / len(p.draws)))
         for p in where(study[0], method="sft")
     ]  # one of six draws five points higher
-    assert fit_series(alike, [-2, -1, 0], study[1], what="SFT").line.b == pytest.approx(before)  # type: ignore[union-attr]
+    assert fit_series(alike, doublings, study[1], what="SFT").line.b == pytest.approx(before)  # type: ignore[union-attr]
 
 
 def test_the_exchange_rate_is_of_the_draws_that_all_its_cells_have(study: Study) -> None:

@@ -144,8 +144,8 @@ def other_steps(points: Sequence[Point], among: Sequence[Point]) -> list[str]:
     gaps = [gap for point in points if (gap := steps_apart(point, among)) is not None]
     if not gaps:
         return []
-    low, high = min(gap.low for gap in gaps), max(gap.high for gap in gaps)
-    span = f"{low:+.0%} to {high:+.0%} in single replicates".replace("%", " %")
+    ends = {f"{100 * end:+.0f} %": None for end in (min(gap.low for gap in gaps), max(gap.high for gap in gaps))}
+    span = f"{' to '.join(ends)} in single replicates"
     took = f"took other numbers of optimiser steps than they did ({span})"
     return [f"{MATCHED} of {len(gaps)} of {len(points)} settings {took}"]
 

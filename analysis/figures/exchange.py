@@ -20,6 +20,7 @@ from analysis.figures.registry import draws
 from analysis.load.cells import HUMAN_STYLE
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
+from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.sizes import SCREEN, Page
 from analysis.stats.exchange import FRESH_COUNT, MIN_FRESH, Exchange, Rate, Split, exchange_rates, split_gain
@@ -63,7 +64,7 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     for panel, (name, paths) in zip(axes[0], PATHS.items(), strict=False):
         _worth_panel(panel, found, looks=looks, paths=paths)
         panel.set_ylabel(f"fresh human problems per {name}")
-    tops = {e.rft.cell.base: e.rft for e in sorted(found, key=lambda e: e.rft.cell.k or 0)}
+    tops = _tops(found, recipe.points)
     splits = [s for base in looks.names if (s := split_gain(tops[base], recipe.points, outcomes)) is not None]
     fits = [exchange_entry(e, name=looks.names[e.rft.cell.base]) for e in found]
     fits += _split_panel(axes[0][2], splits, looks=looks)
@@ -78,6 +79,13 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     text += f" {recipe}" if str(recipe) else ""
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
+
+
+def _tops(found: Sequence[Exchange], points: Sequence[Point]) -> dict[str, Point]:
+    """By base the RFT setting with the largest k that has a rate, with all its cells: also those without fresh problems."""
+    rated = {(e.rft.cell.base, e.rft.cell.setting_key) for e in found}
+    mine = [p for p in where(points, method="rft") if (p.cell.base, p.cell.setting_key) in rated]
+    return {p.cell.base: p for p in sorted(mine, key=lambda p: p.cell.k or 0)}
 
 
 def _left_out(split: Split, *, name: str) -> str:

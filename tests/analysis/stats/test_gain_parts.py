@@ -114,6 +114,17 @@ def test_a_control_of_no_shared_replicate_is_no_part(study: Study) -> None:
     assert (split.total, split.steps) == (without.total, without.steps)
 
 
+def test_the_parts_do_not_wait_for_fresh_problems(study: Study) -> None:
+    """Of one replicate in two, the rate is of that one; the parts are of both."""
+    cells, outcomes = study
+    some = [c for c in cells if c.method != "fresh_human" or place(c)[1] == 0]
+    drawing = exchange_figure(make_points(some, outcomes), outcomes)
+    assert isinstance(drawing, Drawing)
+    found = [entry["estimate"]["value"] for entry in drawing.fits if "estimate" in entry]
+    wanted = [by_hand(cells, *pair, at=EVERY) for pair in (*PARTS.values(), ("rft", "sft"))]
+    assert found == pytest.approx(wanted)
+
+
 def test_the_caption_says_of_how_many_cells_the_parts_are(study: Study) -> None:
     cells, outcomes = study
     some = [c for c in cells if c.method != "oracle_paths" or place(c)[0] < 2]

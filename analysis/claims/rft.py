@@ -31,7 +31,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
 from analysis.load.query import on_paired_replicates, same_but, where
 from analysis.stats.comparisons import MARGIN
-from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, told_apart
+from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, other_steps, told_apart
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
@@ -113,16 +113,17 @@ def _beats_controls(view: StudyView) -> ClaimResult:
     counts = {name: sum(name in own for _, own in controls.values()) for name in CONTROLS}
     first = max(counts, key=lambda name: counts[name])
     if not counts[first]:
-        return RFT_BEATS_CONTROL.not_testable("no RFT cell on the full data has its sft_matched or sft_best cell")
+        lacking = "no RFT cell on the full data has its sft_matched or sft_best cell"
+        return RFT_BEATS_CONTROL.not_testable("; ".join([lacking, *other_steps(tops, view.points)]))
     found = [(p, own) for p, own in controls.values() if first in own]
     pairs: dict[str, list[Contrast]] = {}
-    details = []
+    details = other_steps([p for p, _ in found], view.points)
     for name in CONTROLS:
         count = sum(name in own for _, own in found)
         if count == len(found):
             pairs[name] = [((p, own[name]), (1.0, -1.0)) for p, own in found]
         elif counts[name]:
-            details.append(f"{CONTROLS[name]} was run for {count} of {len(found)} bases: not used")
+            details.append(f"{CONTROLS[name]} is there for {count} of {len(found)} bases: not used")
     differences = _means(pairs, view.outcomes)
     if not differences:
         return RFT_BEATS_CONTROL.not_testable("a base shares no replicate with its control")

@@ -20,14 +20,16 @@ from analysis.figures.registry import draws
 from analysis.load.cells import HUMAN_STYLE
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
+from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.sizes import SCREEN, Page
-from analysis.stats.exchange import FRESH_COUNT, Exchange, Rate, Split, exchange_rates, split_gain
+from analysis.stats.exchange import FRESH_COUNT, MIN_FRESH, Exchange, Rate, Split, exchange_rates, split_gain
 from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.stats.loss_fits import texts_differ
 from analysis.style import caption, method_style, new_figure
 
+NO_BAR = "has no cells of the same steps and replicates"
 READING = "0: worth no more than repetition, 1: as much as a fresh human problem, below 0: it harms. Not clipped."
 SCALE_WORDS = "Filled: human problems count by their logarithm; open: each counts alike."
 WORTH_FORMULA = "fresh human problems per new path = a + b * x"
@@ -55,13 +57,14 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     recipe = main_recipe([p for p in every_recipe if p.cell.source is None], free=(FRESH_COUNT,))
     found = full_rates(recipe.points, outcomes)
     if not found:
-        return NotEnough("the exchange rate", "no RFT cell with sft_matched and three amounts of fresh human problems")
+        need = f"no RFT cell with sft_matched and {MIN_FRESH} amounts of fresh human problems at equal optimiser steps"
+        return NotEnough("the exchange rate", need)
     looks = base_looks([e.rft for e in found], among=every_recipe)
     figure, axes = new_figure(width=8.6 + 0.8 * len(looks.names), height=4.1, columns=3, page=page)
     for panel, (name, paths) in zip(axes[0], PATHS.items(), strict=False):
         _worth_panel(panel, found, looks=looks, paths=paths)
         panel.set_ylabel(f"fresh human problems per {name}")
-    tops = {e.rft.cell.base: e.rft for e in sorted(found, key=lambda e: e.rft.cell.k or 0)}
+    tops = _tops(found, recipe.points)
     splits = [s for base in looks.names if (s := split_gain(tops[base], recipe.points, outcomes)) is not None]
     fits = [exchange_entry(e, name=looks.names[e.rft.cell.base]) for e in found]
     fits += _split_panel(axes[0][2], splits, looks=looks)
@@ -71,10 +74,25 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     absent = [label for part, label, _, _ in PARTS if any(getattr(split, part) is None for split in splits)]
     held = held_words([one for split in splits for part, *_ in PARTS if (one := getattr(split, part)) is not None])
     text += f" in parts (95 %: {held})" if held and held != _held(found) else " in parts"
-    text += "; an absent bar: its control was not run." if absent else "."
+    text += f"; an absent bar: its control {NO_BAR}." if absent else "."
+    text += "".join(_left_out(split, name=looks.names[split.rft.cell.base]) for split in splits)
     text += f" {recipe}" if str(recipe) else ""
     caption(figure, text)
     return Drawing("exchange_rate", figure, fits, text)
+
+
+def _tops(found: Sequence[Exchange], points: Sequence[Point]) -> dict[str, Point]:
+    """By base the RFT setting with the largest k that has a rate, with all its cells: also those without fresh problems."""
+    rated = {(e.rft.cell.base, e.rft.cell.setting_key) for e in found}
+    mine = [p for p in where(points, method="rft") if (p.cell.base, p.cell.setting_key) in rated]
+    return {p.cell.base: p for p in sorted(mine, key=lambda p: p.cell.k or 0)}
+
+
+def _left_out(split: Split, *, name: str) -> str:
+    """How many replicates the parts of one gain do without, in words."""
+    every = len(split.rft.cells)
+    used = f"{every - split.left_out} of RFT's {every} cells"
+    return f" Parts of {name}: of the {used} whose draw and replicate all of them have." if split.left_out else ""
 
 
 def _held(found: Sequence[Exchange]) -> str:
@@ -242,7 +260,8 @@ def _split_panel(panel: Any, splits: Sequence[Split], *, looks: Looks) -> list[d
             )  # fmt: skip
             named.add(label)
             series = f"{looks.names[split.rft.cell.base]}, k={split.rft.cell.k}, {label}"
-            entries.append({"series": series, "estimate": estimate_entry(estimate)})
+            left_out = {"replicates_left_out": split.left_out} if split.left_out else {}
+            entries.append({"series": series, "estimate": estimate_entry(estimate), **left_out})
     panel.axhline(0, color="#000000", linewidth=0.9)
     labels = [f"{_two_lines(looks.names[s.rft.cell.base])}\nk={s.rft.cell.k}" for s in splits]
     panel.set_xticks(range(len(splits)), labels)

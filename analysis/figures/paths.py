@@ -3,7 +3,6 @@
 accuracy_against_k(points, outcomes)
 distinct_against_k(points, outcomes)
 accuracy_against_distinct(points, outcomes)
-accuracy_against_distinct(points, outcomes)
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 where(points, method="rft", k=16, **{"train.lr": 3e-3})      # attributes of a cell by name, any key by its dotted path
 where(points, data_frac=ALL_DATA)                            # a set asks for any of its values
 same_but(point, points, method="sft_matched")                # the control of a point: the same but for its method
+steps_apart(point, points)                                   # why there is none: it took other numbers of optimiser steps
 on_shared_draws(points, outcomes)                            # the same on the draws that all of them have
 on_paired_replicates(points, outcomes)                       # the same on the cells that a contrast of them pairs
 on_common_cells(points, outcomes)                            # these; where no replicate is shared, those on the shared draws
@@ -13,8 +14,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from analysis.load.cells import MATCHED, Cell, Draw, matches, varying_keys
 from analysis.load.options import by_preference
@@ -22,7 +26,8 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, accuracy_of
 
-SAME_STEPS = 0.02  # relative
+SAME_STEPS = 0.02  # relative, of the mean over what two settings share
+FAR_STEPS = 0.1  # relative, of one replicate: less than 0.15 doublings of the steps
 ALL_DATA = frozenset({None, 1.0})  # of the human set; None: methods that train on nothing
 
 ATTRIBUTES = frozenset(field.name for field in dataclasses.fields(Cell)) | frozenset(
@@ -69,14 +74,10 @@ def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | N
     of `points` prefer (`analysis.load.options`), so that every base has the same; then (one of them voted, say, and the point
     did not) the one with the fewest keys that only one side has, then with the most replicates: the order of the points
     decides nothing. A step-matched control is one of the method that it names alone, and only where both took as many
-    optimiser steps, as their records say.
+    optimiser steps, see `same_steps`.
     """
     every = list(points)
-    found = [
-        other
-        for other in where(every, **changed)
-        if _pairs(point.cell, other.cell, but=changed.keys()) and (other.method != MATCHED or same_steps(point, other))
-    ]
+    found = [p for p in _alike(point, every, changed) if p.method != MATCHED or same_steps(point, p)]
     ours = point.cell.setting.keys()
     for key in sorted(varying_keys(other.cell for other in found).keys() - ours):
         found = _of_one_value(found, key, order=by_preference(every, key))
@@ -84,6 +85,11 @@ def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | N
         (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
     }
     return by_nearness[min(by_nearness)] if found else None
+
+
+def _alike(point: Point, points: Sequence[Point], changed: Mapping[str, Any]) -> list[Point]:
+    """The points that have these values, and are the same setting of the same base in everything else that both have."""
+    return [other for other in where(points, **changed) if _pairs(point.cell, other.cell, but=changed.keys())]
 
 
 def _of_one_value(points: Sequence[Point], key: str, *, order: Sequence[str]) -> list[Point]:
@@ -142,10 +148,56 @@ def on_common_cells(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
     return on_paired_replicates(points, outcomes) or on_shared_draws(points, outcomes)
 
 
+@dataclass(frozen=True)
+class StepGap:
+    """By how much the optimiser steps of one point differ from another's in the replicates that both have, relative."""
+
+    mean: float  # over draws of the mean over replicates
+    low: float  # of one replicate
+    high: float
+
+    @property
+    def small(self) -> bool:
+        """Whether the mean is within SAME_STEPS and no replicate beyond FAR_STEPS."""
+        return abs(self.mean) <= SAME_STEPS and max(-self.low, self.high) <= FAR_STEPS
+
+
+def step_gap(one: Point, other: Point) -> StepGap | None:
+    """The steps of `other` against those of `one`; None where no replicate of both has records of them."""
+    gaps: dict[Draw, list[float]] = {}
+    for mine, theirs in paired_replicates((one, other)):
+        steps, others = _steps_of(mine), _steps_of(theirs)
+        if steps and others:
+            gaps.setdefault(mine[0].draw, []).append(others / steps - 1)
+    every = [gap for of_draw in gaps.values() for gap in of_draw]
+    return StepGap(float(np.mean([np.mean(g) for g in gaps.values()])), min(every), max(every)) if every else None
+
+
+def _steps_of(cells: Sequence[Cell]) -> float | None:
+    """Mean optimiser steps; None where a record does not say."""
+    steps = [cell.num_optimizer_steps for cell in cells if cell.num_optimizer_steps is not None]
+    return float(np.mean(steps)) if len(steps) == len(cells) else None
+
+
 def same_steps(one: Point, other: Point) -> bool:
-    """Whether two points took as many optimiser steps, within SAME_STEPS; also where a record does not say."""
-    steps, others = (point.mean_of("num_optimizer_steps") for point in (one, other))
-    return not steps or not others or abs(others / steps - 1) <= SAME_STEPS
+    """Whether two points took as many optimiser steps, draw by draw and replicate by replicate of those that both have.
+
+    Kept paths, and so steps, vary from draw to draw: what a draw took that the other point lacks says nothing. The relative
+    difference is within SAME_STEPS in the mean over draws, so that it favours neither, and within FAR_STEPS in each
+    replicate, so that large ones do not cancel. True where there is no difference to be seen: no replicate of both, or no
+    record of its steps.
+    """
+    gap = step_gap(one, other)
+    return gap is None or gap.small
+
+
+def steps_apart(point: Point, points: Iterable[Point]) -> StepGap | None:
+    """Where the step-matched control of a point was run, but took other numbers of steps so that `same_but` refuses it, by
+    how much: the least of several. None where there is a control, or was none.
+    """
+    gaps = [step_gap(point, other) for other in _alike(point, list(points), {"method": MATCHED})]
+    known = [gap for gap in gaps if gap is not None and not gap.small]
+    return min(known, key=lambda gap: max(-gap.low, gap.high)) if known and len(known) == len(gaps) else None
 
 
 def _pairs(one: Cell, other: Cell, *, but: Collection[str]) -> bool:

@@ -27,7 +27,7 @@ from analysis.load.labels import studied
 from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, Scale, contrast
-from analysis.load.query import same_but
+from analysis.load.query import same_but, steps_apart
 from analysis.stats.comparisons import MARGIN, Comparison, judge
 from analysis.stats.limits import limits_of
 from analysis.stats.uncertainty import Estimate, both_intervals
@@ -134,6 +134,20 @@ def controls_of(point: Point, points: Sequence[Point]) -> dict[str, Point]:
     if not studied(point.cell):
         return {}
     return {name: control for name in CONTROLS if (control := same_but(point, points, method=name)) is not None}
+
+
+def other_steps(points: Sequence[Point], among: Sequence[Point]) -> list[str]:
+    """A line where step-matched SFT of some points was run but is no control, as it took other numbers of steps.
+
+    'sft_matched of 1 of 5 settings took other numbers of optimiser steps than they did (-1 % to +68 % in single replicates)'
+    """
+    gaps = [gap for point in points if (gap := steps_apart(point, among)) is not None]
+    if not gaps:
+        return []
+    ends = {f"{100 * end:+.0f} %": None for end in (min(gap.low for gap in gaps), max(gap.high for gap in gaps))}
+    span = f"{' to '.join(ends)} in single replicates"
+    took = f"took other numbers of optimiser steps than they did ({span})"
+    return [f"{MATCHED} of {len(gaps)} of {len(points)} settings {took}"]
 
 
 def control_words(names: Sequence[str], *, used: Iterable[Point] = ()) -> str:

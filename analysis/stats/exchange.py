@@ -2,7 +2,7 @@
 
 At equal optimiser steps let a(h) be the accuracy of SFT on h human problems, a line through the human-only cells at the RFT
 cell's steps: `sft_matched` (n problems), `fresh_human` with three or more numbers of fresh problems, and any SFT cell of the
-base whose steps agree within 2 %. RFT on n problems and its paths has A. With x the amount counted from n,
+base whose steps agree (`same_steps`). RFT on n problems and its paths has A. With x the amount counted from n,
 
     x = log2(h / n)     fresh = n (2 ** r - 1)        "log": every doubling of the problems is worth as much
     x = h / n - 1       fresh = n r                   "linear": every problem is worth as much
@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast
-from analysis.load.query import on_paired_replicates, same_but, same_steps, where
+from analysis.load.query import on_paired_replicates, same_but, same_steps, step_gap, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
@@ -125,16 +126,12 @@ def new_paths(point: Point) -> float | None:
 
 def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
     """Human-only points at the optimiser steps of an RFT point, ascending; one for each amount (its own control first)."""
-    steps = rft.mean_of("num_optimizer_steps")
     own = [c for method in ("sft_matched", "fresh_human") if (c := same_but(rft, points, method=method))]
-    same = [
-        p
-        for p in where(points, method={"sft", "sft_matched", "fresh_human"})
-        if matches(p.cell, rft.cell, but=AMOUNTS) and steps and p.mean_of("num_optimizer_steps") and same_steps(rft, p)
-    ]
+    others = where(points, method={"sft", "sft_matched", "fresh_human"})
+    gaps = [(gap, p) for p in others if matches(p.cell, rft.cell, but=AMOUNTS) and (gap := step_gap(rft, p))]
+    nearest = sorted(((gap, p) for gap, p in gaps if gap.small), key=lambda one: abs(one[0].mean))
     found: dict[int, Point] = {}
-    nearest = sorted(same, key=lambda p: abs((p.mean_of("num_optimizer_steps") or 0) / (steps or 1) - 1))
-    for point in [*own, *nearest]:
+    for point in [*(p for p in own if same_steps(rft, p)), *(p for _, p in nearest)]:
         amount = human_problems(point)
         if amount:
             found.setdefault(round(amount), point)
@@ -213,27 +210,39 @@ def exchange_rates(points: Sequence[Point], outcomes: Outcomes) -> list[Exchange
 
 @dataclass(frozen=True)
 class Split:
-    """RFT - SFT as a sum, in points: what repetition does, what true diversity adds, what is left."""
+    """RFT - SFT as a sum, in points: what repetition does, what true diversity adds, what is left.
+
+    All of the draws and replicates that the parts which there are have in common, so that the three add up to the total.
+    """
 
     rft: Point
     total: Estimate  # RFT - SFT
     steps: Estimate | None  # sft_matched - SFT: more optimiser steps
     diversity: Estimate | None  # oracle_paths - sft_matched: as many true alternative paths
     rest: Estimate | None  # RFT - oracle_paths: sampled and not true paths (lucky wrong reasoning, less diversity)
+    left_out: int  # replicates of RFT that another part lacks
 
 
 def split_gain(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Split | None:
-    """The parts of one RFT gain; None without the plain SFT cell."""
-    sft = same_but(rft, points, method="sft")
-    total = contrast((rft, sft), (1.0, -1.0), outcomes) if sft is not None else None
-    if sft is None or total is None:
+    """The parts of one RFT gain; None without a plain SFT cell of a replicate that RFT has. A control that has none of the
+    replicates of the others is no part.
+    """
+    members = {"rft": rft}
+    for method in ("sft", "sft_matched", "oracle_paths"):
+        found = same_but(rft, points, method=method)
+        if found is not None and paired_replicates([*members.values(), found]):
+            members[method] = found
+    if "sft" not in members:
         return None
-    matched = same_but(rft, points, method="sft_matched")
-    oracle = same_but(rft, points, method="oracle_paths")
+    every = list(members.values())
 
-    def minus(first: Point | None, second: Point | None) -> Estimate | None:
-        if first is None or second is None:
+    def minus(first: str, second: str) -> Estimate | None:
+        if not {first, second} <= members.keys():
             return None
-        return contrast((first, second), (1.0, -1.0), outcomes)
+        return contrast(every, [float(name == first) - float(name == second) for name in members], outcomes)
 
-    return Split(rft, total, minus(matched, sft), minus(oracle, matched), minus(rft, oracle))
+    total = minus("rft", "sft")
+    assert total is not None, "its cells share a replicate"
+    left_out = len(rft.cells) - len(on_paired_replicates(every, outcomes)[0].cells)
+    steps, diversity = minus("sft_matched", "sft"), minus("oracle_paths", "sft_matched")
+    return Split(rft, total, steps, diversity, minus("rft", "oracle_paths"), left_out)

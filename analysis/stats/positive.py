@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from analysis.load.cells import MATCHED, Base, matches
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import Contrast, Point, mean_contrast
 from analysis.load.query import same_but, same_steps, where
 from analysis.load.recipes import ENGINE
@@ -60,13 +61,17 @@ def _controls_of(top: Point, points: Sequence[Point]) -> dict[str, Contrast]:
 
 
 def _as_many_steps(fresh: Point, points: Sequence[Point]) -> Point | None:
-    """SFT of as many steps, whichever method it names: fresh problems take those of the RFT whose paths they replace."""
-    found = [
-        p
+    """SFT of as many steps, whichever method it names: fresh problems take those of the RFT whose paths they replace.
+
+    Of several the one that shares the most replicates; one that shares none is no control.
+    """
+    found = {
+        (-len(shared), p.cell.setting_key): p
         for p in where(points, method=MATCHED)
         if matches(fresh.cell, p.cell, but=("method",)) and same_steps(fresh, p)
-    ]
-    return min(found, key=lambda p: (-len(p.cells), p.cell.setting_key), default=None)
+        and (shared := paired_replicates((fresh, p)))
+    }  # fmt: skip
+    return found[min(found)] if found else None
 
 
 def _same_data(top: Point, fresh: Point) -> bool:

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.load.cells import BEST, NO_DEDUP, Cell
-from analysis.load.labels import method_rank, method_title
+from analysis.load.labels import method_rank, method_title, studied
 from analysis.load.names import base_names
 from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, ONLY_DRAW, Comparison, Relevance, holm, lacking
-from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, rejudged
+from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, other_steps, rejudged
 from analysis.stats.positive import positive_controls
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, POWER, VERDICT_UNITS
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
@@ -115,7 +115,8 @@ WITHIN_NOTES = {
     Relevance.UNCONTROLLED: "no positive control that was run (fresh human problems, twice the human data) separates in this "
     "base, so that nothing might be learnt there",
     Relevance.UNJUDGED: "no positive control separates in this base, and one has too few draws to tell",
-    Relevance.UNRUN: "neither fresh human problems nor twice the human data was run in this base",
+    Relevance.UNRUN: "neither fresh human problems, beside SFT of as many steps, nor twice the human data was run in this "
+    "base",
 }
 
 
@@ -206,6 +207,8 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     """The rows as text, with the notes."""
     found = compared(points, outcomes)
     if not found:
-        return "RFT against SFT: not enough data (no RFT cell has its sft_matched or sft_best control)."
+        lacking = "no RFT cell has its sft_matched or sft_best control"
+        why = "; ".join([lacking, *other_steps([p for p in points if studied(p.cell)], points)])
+        return wrap(f"RFT against SFT: not enough data ({why}).")
     lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(found), left=1)]
     return "\n".join([*lines, *(wrap(note) for note in matched_notes(found))])

@@ -119,7 +119,7 @@ def test_curves_in_the_file_alone_say_nothing_of_the_shades(tmp_path: Path) -> N
 
 
 def test_parts_of_a_gain_have_intervals_of_their_own_kind(tmp_path: Path) -> None:
-    """The rate rests on six draws, and the parts beside an oracle of one draw on that one."""
+    """The rate rests on six draws, and the parts, all beside an oracle of one draw, on that one."""
     one = {"models": ("nano-s",), "fracs": (1.0,), "ks": (16,)}
     specs = grid(methods=("sft", "sft_matched", "rft"), draws=range(6), **one)
     fresh = grid(methods=("fresh_human",), draws=range(6), **one)
@@ -128,4 +128,4 @@ def test_parts_of_a_gain_have_intervals_of_their_own_kind(tmp_path: Path) -> Non
     points, outcomes = loaded(tmp_path / "s", specs)
     text = of(exchange_figure(points, outcomes)).caption
     assert f"95 % intervals: {Kind.DRAWS.value} (Fieller)" in text
-    assert f"in parts (95 %: {Kind.ITEMS.value}; {Kind.DRAWS.value})" in text
+    assert f"in parts (95 %: {Kind.ITEMS.value}). Parts of nano-s: of the 1 of RFT's 6 cells" in text

@@ -104,6 +104,11 @@ class Trainset(Stage[Examples]):
     examples_frac: float = added(1.0)  # share of all examples that are trained on, chosen by seed and text alone
     expected_reference: float = said(0.0)  # estimate of the number of reference examples
 
+    @property
+    def trained_frac(self) -> float:
+        """Share of the method's examples that is trained on, but for what is too long."""
+        return self.examples_frac
+
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Examples beside the human ones."""
         return []

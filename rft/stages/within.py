@@ -43,10 +43,15 @@ class WithinLimit(Trainset):
             prompt=prompt,
             own_template=own_template,
             max_tokens=max_tokens,
-            expected_reference=whole.expected_reference * whole.examples_frac,
+            expected_reference=whole.expected_reference,
             label=whole.label,
             work=whole.work,
         )
+
+    @property
+    def trained_frac(self) -> float:
+        """That of the whole: it is of a share already, of which no second one is taken."""
+        return self.whole.trained_frac
 
     def run(self, work: StageContext) -> Done:
         whole = work.open(self.whole)

@@ -20,8 +20,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rft.infra.manifest import read_manifest
 from rft.records import Problem, read_json, read_jsonl, write_json, write_jsonl
 from rft.stages.problems import Subset
 from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
@@ -82,6 +83,14 @@ class Examples:
         """Numbers of examples over which epochs are counted: several where the steps of several trainings are to be taken."""
         return self._reference().num_reference_examples
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its stage told the record."""
+        made = read_manifest(self.folder)
+        assert made is not None, "an input is finished"
+        facts: dict[str, Any] = made.meta["facts"]
+        return facts
+
     def _reference(self) -> Reference:
         return Reference(**read_json(self.folder / REFERENCE_FILE))
 
@@ -94,6 +103,12 @@ class TrainsetFacts(Facts):
     num_augmented: int
     num_examples: int
     num_too_long: int | None = None  # left out beyond the limit of tokens, where they are
+
+    @staticmethod
+    def of(rows: Sequence[Example]) -> TrainsetFacts:
+        """By the sources of examples."""
+        num_human = sum(row.source == HUMAN for row in rows)
+        return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,6 +131,10 @@ class Trainset(Stage[Examples]):
     def references(self, num_examples: int, work: StageContext) -> list[int]:
         """The number of reference examples: those that are trained on, unless a method says otherwise."""
         return [num_examples]
+
+    def facts_of(self, rows: Sequence[Example], *, whole: Examples) -> TrainsetFacts:
+        """What the record says where only these of its examples are trained on; `whole`: all of them."""
+        return TrainsetFacts.of(rows)
 
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
@@ -140,8 +159,7 @@ def write_examples(rows: Sequence[Example], out: Path, *, references: Sequence[i
     write_jsonl(out / EXAMPLES_FILE, map(vars, rows))
     counted = [len(rows)] if references is None else list(references)
     write_json(out / REFERENCE_FILE, vars(Reference(len(rows), counted)))
-    num_human = sum(row.source == HUMAN for row in rows)
-    return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
+    return TrainsetFacts.of(rows)
 
 
 def nested_part(rows: Sequence[Example], *, frac: float, seed: int) -> list[Example]:

@@ -17,6 +17,7 @@ A method that is only other training data is a subclass with its own `added`:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,11 @@ class Trainset(Stage[Examples]):
     expected_reference: float = said(0.0)  # estimate of the number of reference examples
 
     @property
+    def edition(self) -> int:
+        """One more for a share of what a method adds, where examples may be equal: these are chosen each for itself."""
+        return self.version + (self.examples_frac < 1 and type(self).added is not Trainset.added)
+
+    @property
     def trained_frac(self) -> float:
         """Share of the method's examples that is trained on, but for what is too long."""
         return self.examples_frac
@@ -163,7 +169,15 @@ def write_examples(rows: Sequence[Example], out: Path, *, references: Sequence[i
 
 
 def nested_part(rows: Sequence[Example], *, frac: float, seed: int) -> list[Example]:
-    """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one."""
-    ranks = [rank(f"examples-{seed}", one.id, one.solution) for one in rows]
+    """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one.
+
+    Equal examples are chosen each for itself, by which of them it is: the second, the third.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    ranks = []
+    for one in rows:
+        text = (one.id, one.solution)
+        ranks.append(rank(f"examples-{seed}", *text, *([seen[text]] if text in seen else [])))
+        seen[text] += 1
     chosen = sorted(range(len(rows)), key=ranks.__getitem__)[: max(1, round(frac * len(rows)))]
     return [rows[i] for i in sorted(chosen)]

@@ -5,6 +5,7 @@ A batch of one and one epoch: an optimiser step is an example, so that steps are
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from byte_model import overrides
 from composing import composed, compute
 
+from analysis.stats.exchange import human_problems, new_paths
+from rft import api
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
 from rft.records import Record, read_json
@@ -84,6 +87,31 @@ def test_fresh_problems_take_the_steps_over_all_human_solutions(tmp_path: Path, 
     by_hand = 2 * NUM_PROBLEMS + 2 * NUM_PROBLEMS  # two human solutions and two kept paths of each
     assert rft["num_optimizer_steps"] == fresh["num_optimizer_steps"] == by_hand
     assert fresh["num_augmented"] == NUM_FRESH
+
+
+def test_problems_and_new_paths_are_counted_where_a_problem_has_two_solutions(tmp_path: Path, keys: list[str]) -> None:
+    """One of the two kept paths of each question has the equation of its second human solution."""
+    rows = rows_of(tmp_path)
+    again = [{**row, "answer": row["answer"].replace("<<", "nails, <<0+")} for row in rows]
+    write_rows(tmp_path / "data" / "train.jsonl", [*rows, *again])
+    draws = [json.loads(line) for line in (tmp_path / "pool.jsonl").read_text().splitlines()]
+    for draw, row in zip(draws[::2], again, strict=True):
+        draw["text"] = row["answer"] + " "
+    write_rows(tmp_path / "pool.jsonl", draws)
+    methods = ("rft", "sft_matched", "fresh_human")
+    for method in methods:
+        data_of(keys, f"method={method}", "data.solutions=all", COUNT, study=tmp_path / "s")
+    points = {point.method: point for point in api.read(tmp_path / "s").points}
+    assert [human_problems(points[name]) for name in methods] == [
+        NUM_PROBLEMS,
+        NUM_PROBLEMS,
+        NUM_PROBLEMS + NUM_FRESH,
+    ]
+    assert new_paths(points["rft"]) == NUM_PROBLEMS
+    (cell,) = points["rft"].cells
+    uncounted = dataclasses.replace(cell, num_human_problems=None, human_paths_per_question=None)  # of before
+    older = dataclasses.replace(points["rft"], cells=(uncounted,))
+    assert (human_problems(older), new_paths(older)) == (None, None)
 
 
 def test_where_nothing_is_left_out_the_key_is_that_of_before(keys: list[str]) -> None:

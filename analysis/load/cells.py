@@ -60,6 +60,8 @@ class Cell:
     determined_loss_nats: float | None = None  # the same on determined tokens alone (embedded world)
     loss_text: str | None = None  # losses on different texts never share an axis
     num_human: float | None = None  # human examples trained on
+    num_human_problems: float | None = None  # problems behind them, and the next: where one may have several solutions
+    human_paths_per_question: float | None = None  # distinct equation lists of a sampled question's human solutions
     num_augmented: float | None = None  # kept paths (or, for the controls, what stands in their place)
     num_examples: float | None = None
     num_questions_sampled: float | None = None

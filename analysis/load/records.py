@@ -19,9 +19,9 @@ OF_DATA = "data."  # keys of a data set
 OF_SCORING = ("evaluate", "vote")  # stages that are of one test set
 
 _FROM_DATA = (
-    "num_human", "num_augmented", "num_examples", "num_questions_sampled", "drawn_per_question", "correct_per_question",
-    "distinct_per_question", "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset",
-    "perturbed",
+    "num_human", "num_human_problems", "human_paths_per_question", "num_augmented", "num_examples",
+    "num_questions_sampled", "drawn_per_question", "correct_per_question", "distinct_per_question",
+    "distinct_per_question_with_human", "lucky_frac", "num_optimizer_steps", "eval_subset", "perturbed",
 )  # fmt: skip
 
 

@@ -107,21 +107,27 @@ class Exchange:
         return self.log.numerator.kind.value
 
 
+def _has_several(point: Point) -> bool:
+    """Whether a problem may have several human solutions."""
+    return point.cell.setting.get("data.solutions") == "all"
+
+
 def human_problems(point: Point) -> float | None:
-    """Distinct human problems a human-only point trained on."""
-    own = point.mean_of("num_human")
+    """Distinct human problems a point trained on; where one may be several examples, None unless they were counted."""
+    own = point.mean_of("num_human_problems" if _has_several(point) else "num_human")
     if own is None:
         return None
     return own + (point.mean_of("num_augmented") or 0) if point.method == "fresh_human" else own
 
 
 def new_paths(point: Point) -> float | None:
-    """Kept paths with another equation list than the human one; None where what was kept is not every distinct path."""
+    """Kept paths with another equation list than the human ones; None where what was kept is not every distinct path."""
+    human = point.mean_of("human_paths_per_question") if _has_several(point) else 1.0
     distinct, with_human = point.mean_of("distinct_per_question"), point.mean_of("distinct_per_question_with_human")
     questions, kept = point.mean_of("num_questions_sampled"), point.mean_of("num_augmented")
-    if distinct is None or with_human is None or questions is None or kept is None:
+    if human is None or distinct is None or with_human is None or questions is None or kept is None:
         return None
-    return (with_human - 1.0) * questions if abs(distinct * questions - kept) <= ROUNDED else None
+    return (with_human - human) * questions if abs(distinct * questions - kept) <= ROUNDED else None
 
 
 def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
@@ -147,7 +153,7 @@ def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Ex
     if not members:
         return NotEnough(what, "the RFT cell and its human-only cells share no replicate of a draw of the base")
     rft, curve = members[0], members[1:]
-    n, kept = rft.mean_of("num_human"), rft.mean_of("num_augmented")
+    n, kept = human_problems(rft), rft.mean_of("num_augmented")
     if not n or not kept:
         return NotEnough(what, "it kept no path, so there is nothing to exchange")
     ratios = np.array([human_problems(p) or math.nan for p in curve]) / n

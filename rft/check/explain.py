@@ -179,7 +179,7 @@ def _views(plan: CellPlan) -> list[StageView]:
 
 
 def _view(stage: Stage[Any]) -> StageView:
-    return StageView(stage.kind, stage.key, stage.version, stage.identity())
+    return StageView(stage.kind, stage.key, stage.edition, stage.identity())
 
 
 def _stored(record: Record, store: StageStore) -> list[StageView]:

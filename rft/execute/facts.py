@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rft.config import Solutions
 from rft.execute.finished import Finished, outcome_rows, weights_digest
 from rft.execute.scoring import change_of_copies
 from rft.infra.stage_store import StageStore
@@ -23,6 +24,8 @@ from rft.stages.rows import Scored
 from rft.stages.select import Select, SelectFacts
 from rft.stages.shard import DrawnShard, used_shares
 from rft.stages.stage import in_order
+from rft.stages.trainset import HUMAN
+from rft.text.path_keys import human_keys
 
 TAKEN = ("num_optimizer_steps", "target_tokens")  # add up over the models that one goes on from
 
@@ -38,7 +41,7 @@ class Facts:
 def facts_of(cell: CellPlan, *, store: StageStore) -> Facts:
     """As its record holds them. Raises RuntimeError when a stage is not in the store."""
     done, measured = Finished(store), cell.read.measured
-    data = _data_facts(cell.read, done) | _draw_facts(cell, done)
+    data = _data_facts(cell.read, done) | _draw_facts(cell, done) | _several_facts(cell, done)
     return Facts(_model_facts(cell, done), data | _perturbed_facts(measured, done, outcome_rows(measured, done)))
 
 
@@ -105,6 +108,21 @@ def _draw_facts(cell: CellPlan, done: Finished) -> dict[str, Any]:
             draws = sum(_num_draws(stage, done, used) for stage in shards) + _num_imported(selects, done)
             return {"drawn_per_question": draws / questions}
     return {}
+
+
+def _several_facts(cell: CellPlan, done: Finished) -> dict[str, Any]:
+    """Where problems may have several human solutions: how many problems these are of, and their paths of a question."""
+    if cell.setting.get("data.solutions") != Solutions.all.value:
+        return {}
+    trained = cell.read.trained
+    facts: dict[str, Any] = {}
+    if trained.examples is not None:
+        rows = done.open(trained.examples).rows()
+        facts["num_human_problems"] = len({row.id for row in rows if row.source == HUMAN})
+    for select in (one for one in trained.selections if isinstance(one, Select)):
+        asked, kind = select.subset.of(done.open(select.subset.source)), select.checks.named().equations
+        facts["human_paths_per_question"] = sum(len(human_keys(one, kind=kind)) for one in asked) / len(asked)
+    return facts
 
 
 def _num_imported(selects: Sequence[Select], done: Finished) -> int:

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from rft.config import fields
+from rft.config import Solutions, fields
+from rft.config.reading import unnoted
 from rft.methods.rft import LikeSet, selected
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
-from rft.stages.stage import StageContext, added
-from rft.stages.trainset import Example
+from rft.stages.stage import StageContext, added, counted
+from rft.stages.trainset import Example, Trainset
+from rft.stages.within import WithinLimit
 from rft.text.subsets import permutation
 
 
@@ -36,6 +38,7 @@ class FreshSet(LikeSet):
 
     kind: ClassVar[str] = "fresh_set"
     count: int | None = added(None)  # of the problems beyond the subset; None: as many as kept paths
+    steps_of: Trainset | None = counted(None)  # what RFT trains on, where that is not the problems and the kept paths
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the pool is short."""
@@ -45,6 +48,8 @@ class FreshSet(LikeSet):
 
     def references(self, num_examples: int, work: StageContext) -> list[int]:
         """Those of RFT's set, so that the number of fresh problems changes no number of steps."""
+        if self.steps_of is not None:
+            return work.open(self.steps_of).references
         if self.count is None:
             return [num_examples]
         whole = self.subset.num_problems + len(work.open(self.like).kept())
@@ -59,15 +64,26 @@ class FreshHuman(Method):
     options = FreshHumanOptions
 
     def plan(self, p: Planner) -> Trained:
-        selections = selected(p)
+        selections, count = selected(p), p.options(FreshHumanOptions).fresh_count
         trainset = FreshSet(
             subset=p.human,
             like=selections[-1],
-            count=p.options(FreshHumanOptions).fresh_count,
+            count=count,
+            steps_of=_steps_of(p, count=count),
             examples_frac=p.examples_frac,
             **p.matched_estimates("fresh_human"),
         )
         return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+
+
+def _steps_of(p: Planner, *, count: int | None) -> Trainset | None:
+    """RFT's set, where its steps do not follow from numbers of problems and paths.
+
+    That is where examples are left out of it, or where a problem is several examples and other problems are not as many.
+    """
+    examples = p.planned("rft").examples
+    several = unnoted(p.cfg).data.solutions is Solutions.all and count is not None
+    return examples if several or isinstance(examples, WithinLimit) else None
 
 
 def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Example]:

@@ -19,7 +19,7 @@ from rft.records import Outcome, Sample
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Pool
 from rft.stages.stage import Done, StageContext, added
-from rft.stages.trainset import HUMAN, Example, Trainset, TrainsetFacts, write_examples
+from rft.stages.trainset import HUMAN, Example, Examples, Trainset, TrainsetFacts, write_examples
 from rft.text.answers import grade, grading_marks
 from rft.text.dedup import MAX_DISTANCE_TEXT
 from rft.text.prompts import REVISE, template_named
@@ -45,9 +45,15 @@ class SelfReviseOptions:
 
 @dataclass(frozen=True)
 class ReviseFacts(TrainsetFacts):
-    """Sizes, and how good the drafts are."""
+    """Sizes, where a problem's further drafts are what is added to it, and how good the drafts are."""
 
-    draft_correct_frac: float | None = None
+    draft_correct_frac: float | None = None  # also of those whose examples are too long to train on
+
+    @staticmethod
+    def about(rows: Sequence[Example], *, draft_correct_frac: float) -> ReviseFacts:
+        """Of examples."""
+        num_human = len({row.id for row in rows})
+        return ReviseFacts(num_human, len(rows) - num_human, len(rows), draft_correct_frac=draft_correct_frac)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,10 +72,9 @@ class ReviseSet(Trainset):
         """Raises RuntimeError when a question is short of drafts."""
         drafts = self._drafts(work)
         template = template_named(self.prompt)
-        human = self.subset.problems(work)
         rows: list[Example] = []
         num_right = 0
-        for problem in human:
+        for problem in self.subset.problems(work):
             own = drafts.get(problem.id, [])
             if len(own) != self.drafts[0].num_draws:
                 raise RuntimeError(
@@ -80,8 +85,10 @@ class ReviseSet(Trainset):
                 rows.append(Example(problem.id, asked, problem.solution, HUMAN))
                 num_right += grade(self.rule, draft.text, problem.gold, draft.truncated) is Outcome.CORRECT
         write_examples(rows, work.out)
-        facts = ReviseFacts(len(human), len(rows) - len(human), len(rows), draft_correct_frac=num_right / len(rows))
-        return Done(facts=facts)
+        return Done(facts=ReviseFacts.about(rows, draft_correct_frac=num_right / len(rows)))
+
+    def facts_of(self, rows: Sequence[Example], *, whole: Examples) -> TrainsetFacts:
+        return ReviseFacts.about(rows, draft_correct_frac=whole.facts["draft_correct_frac"])
 
     def _drafts(self, work: StageContext) -> dict[str, list[Sample]]:
         """The first drafts of each question, in order."""

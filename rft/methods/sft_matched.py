@@ -59,7 +59,7 @@ class SftMatched(Method):
         trainset = MatchedSet(
             subset=p.human,
             like=like,
-            examples_frac=like[-1].examples_frac,
+            examples_frac=like[-1].trained_frac,
             label=like[-1].label.replace("examples ", "examples sft matched to ", 1),
             expected_reference=sum(one.expected_reference for one in like),
             work=like[-1].work,

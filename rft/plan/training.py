@@ -173,7 +173,7 @@ class Training(Questions):
                 trainset, base=base, prompt=task.prompt, own_template=task.template, max_tokens=recipe.max_tokens
             )
         tokens_each = data.expected_question_tokens + data.expected_solution_tokens
-        tokens = recipe.epochs * trainset.expected_reference * trainset.examples_frac * tokens_each
+        tokens = recipe.epochs * trainset.expected_reference * trainset.trained_frac * tokens_each
         if recipe.max_steps is not None:
             tokens = min(tokens, recipe.max_steps * recipe.batch_size * tokens_each)
         flops_each = (6.0 if recipe.lora is None else 4.0) * size.num_params  # frozen weights take no gradient

@@ -34,6 +34,7 @@ from rft.stages.shard import SEED_BITS, DrawnShard, Pool, ShardFile
 from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added, said
 from rft.stages.weights import Weights
 from rft.text.answers import grade
+from rft.text.prompts import cleaning_of
 from rft.text.subsets import rank
 
 DEALT_FILE = "dealt.jsonl"
@@ -181,6 +182,10 @@ class DealtShard(Stage[ShardFile]):
     stream: str  # as of ordinary shards
     wave: int
     shown_rule: str = said("")  # under which draws are graded while they come, for who looks on
+
+    @property
+    def edition(self) -> int:
+        return self.version + cleaning_of(self.generation.own_template)
 
     def run(self, work: StageContext) -> Done:
         first, last = self.part

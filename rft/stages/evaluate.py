@@ -21,6 +21,7 @@ from rft.stages.rows import Graded, Shown
 from rft.stages.stage import SAMPLES_FILE, Done, Facts, Stage, StageContext, added
 from rft.stages.weights import Weights
 from rft.text.answers import grade
+from rft.text.prompts import cleaning_of
 
 NUM_SHOWN = 64
 SOLUTIONS_FILE = "solutions.jsonl"
@@ -75,6 +76,10 @@ class Evaluate(Stage[Evaluation]):
     drafts: Evaluate | None = added(None)
     guards: tuple[Leakage | Golds, ...] = added(())  # checks of data files, made before this stage
     plugins: tuple[str, ...] = added(())  # digests of the source of a rule that is not this package's
+
+    @property
+    def edition(self) -> int:
+        return self.version + cleaning_of(self.generation.own_template)
 
     def run(self, work: StageContext) -> Done:
         everything = work.open(self.problems).problems()

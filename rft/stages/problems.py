@@ -246,7 +246,11 @@ class Subset:
 
     def problems(self, work: StageContext) -> list[Problem]:
         """The problems."""
-        return chosen(work.open(self.source).problems(), num_problems=self.num_problems, seed=self.seed)
+        return self.of(work.open(self.source))
+
+    def of(self, source: ProblemFile) -> list[Problem]:
+        """The problems, of its finished source."""
+        return chosen(source.problems(), num_problems=self.num_problems, seed=self.seed)
 
 
 def chosen(problems: Sequence[Problem], *, num_problems: int, seed: int | None) -> list[Problem]:

@@ -18,7 +18,7 @@ from rft.stages.rows import Shown
 from rft.stages.served import ServedPool
 from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
-from rft.text.path_keys import path_equations
+from rft.text.path_keys import human_keys, path_equations
 from rft.text.selection import (
     POLICIES,
     KeptPath,
@@ -175,7 +175,7 @@ class LeftFacts(Facts):
             keys[path.id].add(path.key)
         without = sum(map(len, keys.values()))
         for problem in problems:
-            keys[problem.id] |= {"|".join(path_equations(text, kind=equations)) for text in problem.solutions if text}
+            keys[problem.id] |= human_keys(problem, kind=equations)
         more = sum(map(len, keys.values())) - without
         n = len(problems)
         return LeftFacts(without / n, (without + more) / n, lucky_frac(kept, problems))

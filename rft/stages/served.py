@@ -24,7 +24,7 @@ from rft.stages.generation import Shots
 from rft.stages.running import Counts
 from rft.stages.shard import DrawnShard, Pool, ShardFile
 from rft.stages.stage import SAMPLES_FILE, Done, StageContext, said
-from rft.text.prompts import asked_by
+from rft.text.prompts import asked_by, cleaning_of
 from rft.text.templates import Template
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class ServedShard(DrawnShard):
     kind: ClassVar[str] = "served_shard"
     served: Served
     endpoint: Endpoint = said()
+
+    @property
+    def edition(self) -> int:
+        return self.version + cleaning_of(self.served.own_template)
 
     def run(self, work: StageContext) -> Done:
         from rft.core.sampling.openai_backend import OpenAISampler

@@ -19,6 +19,7 @@ from rft.stages.generation import Generation, generate
 from rft.stages.problems import Subset
 from rft.stages.stage import SAMPLES_FILE, Done, Stage, StageContext, added, said
 from rft.stages.weights import Weights
+from rft.text.prompts import cleaning_of
 from rft.text.subsets import rank
 
 SEED_BITS = 31  # what every engine takes
@@ -68,6 +69,10 @@ class Shard(DrawnShard):
     weights: Weights
     generation: Generation
     drafts: Evaluate | None = added(None)
+
+    @property
+    def edition(self) -> int:
+        return self.version + cleaning_of(self.generation.own_template)
 
     def run(self, work: StageContext) -> Done:
         first, last = self.block

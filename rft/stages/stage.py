@@ -156,6 +156,14 @@ class Stage(Generic[R]):
         object.__setattr__(self, "inputs", tuple(_stages_in(self._values())))
         object.__setattr__(self, "key", key)
 
+    @property
+    def edition(self) -> int:
+        """`version`, and more where the output changed for some values of the fields alone: the keys of all others stay.
+
+        It may depend on all fields but places and seeds, by which copies of one plan differ.
+        """
+        return self.version
+
     def identity(self) -> dict[str, Any]:
         """Everything that can change the result, as JSON values; inputs by their keys."""
         return identity_of(self)
@@ -185,7 +193,7 @@ class Stage(Generic[R]):
 
     def _head(self) -> tuple[Any, ...]:
         """What stands before its identity in what its key is the digest of."""
-        return (self.kind, *_code(type(self)))
+        return (self.kind, self.edition, *_source(type(self)))
 
     def _values(self) -> Iterator[Any]:
         return (getattr(self, name) for name, _ in _identity_fields(type(self)))
@@ -233,7 +241,7 @@ class Twins(Generic[S]):
 
 
 _fields: dict[Any, tuple[tuple[str, Any], ...]] = {}  # by class
-_codes: dict[Any, tuple[Any, ...]] = {}
+_sources: dict[Any, tuple[str, ...]] = {}
 _inits: dict[Any, tuple[str, ...]] = {}
 
 
@@ -245,12 +253,12 @@ def _identity_fields(kind: Any) -> tuple[tuple[str, Any], ...]:
     return _fields[kind]
 
 
-def _code(kind: Any) -> tuple[Any, ...]:
-    """The version of a stage's code: its number, and for a plug-in's stage the digest of its source."""
-    if kind not in _codes:
+def _source(kind: Any) -> tuple[str, ...]:
+    """The digest of its source, of a plug-in's stage; else nothing."""
+    if kind not in _sources:
         source = foreign_source(kind.__module__)
-        _codes[kind] = (kind.version,) if source is None else (kind.version, source)
-    return _codes[kind]
+        _sources[kind] = () if source is None else (source,)
+    return _sources[kind]
 
 
 def _all_fields(kind: Any) -> tuple[str, ...]:

@@ -17,11 +17,13 @@ A method that is only other training data is a subclass with its own `added`:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rft.infra.manifest import read_manifest
 from rft.records import Problem, read_json, read_jsonl, write_json, write_jsonl
 from rft.stages.problems import Subset
 from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
@@ -82,6 +84,14 @@ class Examples:
         """Numbers of examples over which epochs are counted: several where the steps of several trainings are to be taken."""
         return self._reference().num_reference_examples
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its stage told the record."""
+        made = read_manifest(self.folder)
+        assert made is not None, "an input is finished"
+        facts: dict[str, Any] = made.meta["facts"]
+        return facts
+
     def _reference(self) -> Reference:
         return Reference(**read_json(self.folder / REFERENCE_FILE))
 
@@ -95,6 +105,12 @@ class TrainsetFacts(Facts):
     num_examples: int
     num_too_long: int | None = None  # left out beyond the limit of tokens, where they are
 
+    @staticmethod
+    def of(rows: Sequence[Example]) -> TrainsetFacts:
+        """By the sources of examples."""
+        num_human = sum(row.source == HUMAN for row in rows)
+        return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trainset(Stage[Examples]):
@@ -104,6 +120,16 @@ class Trainset(Stage[Examples]):
     examples_frac: float = added(1.0)  # share of all examples that are trained on, chosen by seed and text alone
     expected_reference: float = said(0.0)  # estimate of the number of reference examples
 
+    @property
+    def edition(self) -> int:
+        """One more for a share of what a method adds, where examples may be equal: these are chosen each for itself."""
+        return self.version + (self.examples_frac < 1 and type(self).added is not Trainset.added)
+
+    @property
+    def trained_frac(self) -> float:
+        """Share of the method's examples that is trained on, but for what is too long."""
+        return self.examples_frac
+
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Examples beside the human ones."""
         return []
@@ -111,6 +137,10 @@ class Trainset(Stage[Examples]):
     def references(self, num_examples: int, work: StageContext) -> list[int]:
         """The number of reference examples: those that are trained on, unless a method says otherwise."""
         return [num_examples]
+
+    def facts_of(self, rows: Sequence[Example], *, whole: Examples) -> TrainsetFacts:
+        """What the record says where only these of its examples are trained on; `whole`: all of them."""
+        return TrainsetFacts.of(rows)
 
     def run(self, work: StageContext) -> Done:
         human = self.subset.problems(work)
@@ -135,12 +165,19 @@ def write_examples(rows: Sequence[Example], out: Path, *, references: Sequence[i
     write_jsonl(out / EXAMPLES_FILE, map(vars, rows))
     counted = [len(rows)] if references is None else list(references)
     write_json(out / REFERENCE_FILE, vars(Reference(len(rows), counted)))
-    num_human = sum(row.source == HUMAN for row in rows)
-    return TrainsetFacts(num_human, len(rows) - num_human, len(rows))
+    return TrainsetFacts.of(rows)
 
 
 def nested_part(rows: Sequence[Example], *, frac: float, seed: int) -> list[Example]:
-    """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one."""
-    ranks = [rank(f"examples-{seed}", one.id, one.solution) for one in rows]
+    """A share of the examples in their order, chosen by seed and text alone; a smaller share lies inside a larger one.
+
+    Equal examples are chosen each for itself, by which of them it is: the second, the third.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    ranks = []
+    for one in rows:
+        text = (one.id, one.solution)
+        ranks.append(rank(f"examples-{seed}", *text, *([seen[text]] if text in seen else [])))
+        seen[text] += 1
     chosen = sorted(range(len(rows)), key=ranks.__getitem__)[: max(1, round(frac * len(rows)))]
     return [rows[i] for i in sorted(chosen)]

@@ -43,10 +43,20 @@ class WithinLimit(Trainset):
             prompt=prompt,
             own_template=own_template,
             max_tokens=max_tokens,
-            expected_reference=whole.expected_reference * whole.examples_frac,
+            expected_reference=whole.expected_reference,
             label=whole.label,
             work=whole.work,
         )
+
+    @property
+    def edition(self) -> int:
+        """One more where the set has facts of its own, which once were not told."""
+        return self.version + (type(self.whole).facts_of is not Trainset.facts_of)
+
+    @property
+    def trained_frac(self) -> float:
+        """That of the whole: it is of a share already, of which no second one is taken."""
+        return self.whole.trained_frac
 
     def run(self, work: StageContext) -> Done:
         whole = work.open(self.whole)
@@ -59,7 +69,8 @@ class WithinLimit(Trainset):
                 f"train.max_tokens to {min(lengths)} or more"
             )
         counts_own = type(self.whole).references is Trainset.references  # else over other sets, cut by stages of theirs
-        facts = write_examples(kept, work.out, references=None if counts_own else whole.references)
+        write_examples(kept, work.out, references=None if counts_own else whole.references)
+        facts = self.whole.facts_of(kept, whole=whole)
         return Done(facts=dataclasses.replace(facts, num_too_long=len(rows) - len(kept)))
 
     def _lengths(self, shown: Sequence[tuple[str, str]], work: StageContext) -> tuple[list[int], int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
+from rft.records import Problem
 from rft.text import equations, plain_equations
 
 TEXT = "text"
@@ -25,6 +26,11 @@ def path_equations(text: str, *, kind: str) -> list[str]:
     if kind == TEXT:
         return [_text_key(text)]
     raise ValueError(f"unknown kind of equations {kind!r}; allowed are {', '.join(EQUATIONS)}")
+
+
+def human_keys(problem: Problem, *, kind: str) -> set[str]:
+    """The keys of a problem's human paths. Raises ValueError for an unknown kind."""
+    return {"|".join(path_equations(text, kind=kind)) for text in problem.solutions if text}
 
 
 def _text_key(text: str) -> str:

@@ -65,6 +65,14 @@ def asked_by(name: str, own: Template | None) -> Template:
     return template_named(name) if own is None else own
 
 
+def cleaning_of(own: Template | None) -> int:
+    """What a stage that takes solutions out of generated texts adds to its version. 1: a lead in words is no part of one.
+
+    `own` as of `asked_by`: the leads of the pinned templates are white space.
+    """
+    return int(own is not None and bool(own.lead.strip()))
+
+
 def template_named(name: str) -> Template:
     """The pinned template of that name, tasks included.
 

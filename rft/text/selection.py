@@ -29,7 +29,7 @@ from typing import Any
 from rft.records import Problem, Sample
 from rft.text import answers, equations
 from rft.text.dedup import farthest_paths, random_paths, thin
-from rft.text.path_keys import TEXT, path_equations
+from rft.text.path_keys import TEXT, human_keys, path_equations
 
 REASONS = ("no_answer", "wrong_answer", "truncated", "false_equation", "duplicate_path")
 OVER_CAP = "over_cap"  # a further reason, where the policy has a cap
@@ -238,9 +238,9 @@ def _select_question(
         else:
             totals.drops[reason] += 1
     totals.correct[num_correct] += 1
-    human_keys = {"|".join(path_equations(text, kind=policy.equations)) for text in problem.solutions if text}
-    _count_found(valid, human_keys, totals)
-    fresh = [path for path in valid if path.key not in human_keys] if policy.count_human else valid
+    human = human_keys(problem, kind=policy.equations)
+    _count_found(valid, human, totals)
+    fresh = [path for path in valid if path.key not in human] if policy.count_human else valid
     kept = _deduplicated(fresh, policy=policy, seed=seed)
     totals.drops["duplicate_path"] += len(valid) - len(kept)
     capped = kept if policy.cap is None else thin(kept, size=min(policy.cap, len(kept)), seed=seed)
@@ -269,12 +269,12 @@ def fault(sample: Sample, problem: Problem, *, listed: list[str], policy: Policy
     return None
 
 
-def _count_found(valid: Sequence[KeptPath], human_keys: set[str], totals: _Totals) -> None:
+def _count_found(valid: Sequence[KeptPath], human: set[str], totals: _Totals) -> None:
     models_of: dict[str, set[str]] = defaultdict(set)
     for path in valid:
         models_of[path.key].add(path.model)
     totals.distinct[len(models_of)] += 1
-    totals.distinct_with_human += len(models_of.keys() | human_keys)
+    totals.distinct_with_human += len(models_of.keys() | human)
     totals.found_by.update(tuple(sorted(models)) for models in models_of.values())
 
 

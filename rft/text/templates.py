@@ -7,6 +7,8 @@ r"""A prompt template: how a question is asked, and where its solution begins an
     ' 3*17=51\n#### 51'
     >>> template.clean(" 3*17=51\n#### 51\n\nQ: Bob")
     '3*17=51\n#### 51'
+    >>> Template("led", "{question}", lead="Answer: ").clean("Answer: 51")
+    '51'
 
 A file `prompt/mine.yaml` of your own (--config-dir) has `template` and any of the other keys of KEYS:
 
@@ -76,9 +78,10 @@ class Template:
         return self.lead + solution
 
     def clean(self, generated: str) -> str:
-        """The solution in a generated text: cut at the first stop string, white space around it removed."""
+        """The solution in a generated text: cut at the first stop string, without the lead and white space around it."""
         ends = [end for stop in self.stop if (end := generated.find(stop)) >= 0]
-        return generated[: min(ends, default=len(generated))].strip()
+        text = generated[: min(ends, default=len(generated))]
+        return text.lstrip().removeprefix(self.lead.lstrip()).strip()
 
     def _asked(self, question: str) -> str:
         return _filled(self.before, question) + self.prefix

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from rft.core.tokenization import Prompt, encode_examples
+from rft.infra.digest import digest
 from rft.methods.sft_matched import MatchedSet
+from rft.plan.cell import plan
+from rft.plan.sources import resolve
 from rft.records import Record, read_json
 from rft.stages.trainset import HUMAN, Example, Examples, write_examples
 from rft.stages.within import WithinLimit
 from tests.byte_model import byte_tokenizer, overrides, write_byte_model
-from tests.composing import composed, compute
+from tests.composing import composed, compute, tiny
 from tests.lone_stage import given_examples, given_weights, run_stage
 
 LIMIT = "train.max_tokens=200"
@@ -73,6 +76,33 @@ def test_epochs_of_a_control_stay_those_of_what_it_is_matched_to(
     run_stage(stage, out=tmp_path / "out", inputs=inputs)
     assert Examples(tmp_path / "out").references == left
     assert Examples(tmp_path / "out").num_examples == 2
+
+
+def test_what_is_dropped_of_drafts_leaves_the_other_facts_of_drafts(tmp_path: Path, keys: list[str]) -> None:
+    """Two drafts of each of 12 problems: one example of a problem is human, the other is added to it."""
+    more = ("method=self_revise", "methods.self_revise.num_drafts=2")
+    refused, kept = (
+        finished(keys[:-1], *more, "train.max_tokens=1000", *how, study=tmp_path / "a").data
+        for how in ((), ("data.on_too_long=drop",))
+    )
+    assert kept.pop("num_too_long") == 0
+    assert (kept["num_human"], kept["num_augmented"]) == (12, 12)
+    assert kept == refused
+    cut = finished(keys, *more, "data.on_too_long=drop", study=tmp_path / "a").data
+    assert (cut["num_human"], cut["num_augmented"], cut["num_examples"], cut["num_too_long"]) == (11, 11, 22, 2)
+    assert cut["draft_correct_frac"] == kept["draft_correct_frac"]
+
+
+def test_the_key_of_what_is_left_changed_for_drafts_alone() -> None:
+    def left_of(method: str) -> WithinLimit:
+        cfg = tiny(f"method={method}", "data.on_too_long=drop")
+        cell = plan(cfg, resolve(cfg))
+        (found,) = (one for one in cell.read.trained.told if isinstance(one, WithinLimit))
+        return found
+
+    keys = {name: left_of(name) for name in ("sft", "rft", "sft_matched", "fresh_human", "self_query", "self_revise")}
+    as_ever = {name: one.key == digest([one.kind, 1, one.identity()]) for name, one in keys.items()}
+    assert as_ever == {name: name != "self_revise" for name in keys}
 
 
 def test_a_cut_example_is_counted(tmp_path: Path, keys: list[str]) -> None:

@@ -114,8 +114,8 @@ def num_problems(data: DataConfig, path: str, *, split: str) -> int:
             return published if limit is None else min(limit, published)
         if limit is None:
             raise ValueError(
-                f"{path} is planned before it is fetched, so its size must be known: set data.train_limit and "
-                "data.test_limit to its numbers of rows (or fewer)"
+                f"{path} is planned before it is fetched, so its size must be known: set data.{split}_limit to its number of "
+                "rows (or fewer)"
             )
         return limit
     return _count(path, stamp_of(path), replace(how, rule=data.rule))

@@ -129,7 +129,7 @@ def test_the_data_stage_reads_what_the_limits_say_and_records_what_came(
 
 def test_a_data_set_of_unknown_or_smaller_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for source in (SOURCE, "hub:openai/gsm8k_other"):
-        with pytest.raises(ValueError, match=r"set data\.train_limit and data\.test_limit"):
+        with pytest.raises(ValueError, match=r"set data\.train_limit to its number of rows"):
             resolve(hub_cell(tmp_path, source=source))
     cfg = hub_cell(tmp_path, "data.train_limit=13", "data.test_limit=6")
     train, _ = plan(cfg, resolve(cfg)).read.problems

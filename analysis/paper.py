@@ -142,12 +142,16 @@ def _epoch_rule(epochs: float | None, frac: float | None) -> str | None:
 
 
 def _cost(row: Row, *, plain: bool) -> tuple[StageCost, ...]:
-    """Table 4 for the cells that it covers: pretraining; fine-tuning of SFT on all data and of U33B; sampling at k = 100."""
+    """Table 4 for the cells that it covers: pretraining; fine-tuning of SFT on all data and of U33B; sampling at k = 100.
+
+    U33B is made of its donors' SFT models and samples too. RFT from a model's own samples has no fine-tuning in the table.
+    """
     stages = [_stage("pretrain", row["model"], "pretrain", k="")]
     if row["method"] == "SFT" and row["data_frac"] == "1":
         stages.append(_stage("finetune", row["model"], "SFT", k=""))
     if row["method"] == "RFT-U33B":
         stages.append(_stage("finetune", row["model"], "RFT-U33B training", k=""))
+        stages += [_stage("finetune", donor, "SFT", k="") for donor in U33B]
         stages += [_stage("shard", donor, "RFT inference (k=100)", k="100") for donor in U33B]
     if plain and row["k"] == "100":
         stages.append(_stage("shard", row["model"], "RFT inference (k=100)", k="100"))

@@ -36,7 +36,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--paper", action="store_true", help="the paper's figures and tables from its published numbers"
     )
-    parser.add_argument("--overlay", choices=["paper"], help="draw the published numbers beside the study's")
+    parser.add_argument(
+        "--overlay", choices=["paper"], help="draw the published numbers as series of their own beside the study's"
+    )
     parser.add_argument("--report", action="store_true", help="also write OUT/report.html, one self-contained file")
     parser.add_argument(
         "--plugins", action="append", default=[], metavar="MODULE", help="module with figures of your own (repeatable)"

@@ -105,10 +105,14 @@ def draw_one(folders: Sequence[Path], *, out: Path, overlay: bool, part: Shown) 
     assert part.figure is not None
     FIGURES[part.figure]
     table, outcomes = verified(load_studies(folders, test_set=part.test_set, sweep=part.sweep))
-    points = make_points(table.cells, outcomes)
-    if overlay:
-        points = [*points, *published_view().points]
-    return _save_one(draw_all(points, outcomes, page=part.page, only=part.figure), out=out)
+    own, beside = make_points(table.cells, outcomes), published_beside() if overlay else []
+    return _save_one(draw_all(own, outcomes, beside=beside, page=part.page, only=part.figure), out=out)
+
+
+def published_beside() -> list[Point]:
+    """The published study for drawing beside another: its names say that it is published."""
+    points = published_view().points
+    return [replace(p, cells=tuple(replace(cell, beside=True) for cell in p.cells)) for p in points]
 
 
 def _save_one(drawings: Sequence[Drawing | NotEnough], *, out: Path) -> str:
@@ -125,7 +129,6 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     table, outcomes = verified(load_studies(folders, test_set=part.test_set, sweep=part.sweep))
     every = load_every_set(folders, sweep=part.sweep)
     own = make_points(table.cells, outcomes)
-    points = [*own, *published_view().points] if overlay else own
     about = part_words(table, every, part)
     lines = [*([wrap(about), ""] if about else []), results_table(table, outcomes), ""]
     lines += [f"{path}: {reason}" for path, reason in outcomes.unreadable.items()]
@@ -135,7 +138,9 @@ def _draw_folders(folders: Sequence[Path], *, out: Path, overlay: bool, report: 
     notes = " ".join(text for text in (about, str(main_recipe(own))) if text)
     lines += [wrap(notes), ""] if notes else []
     results = run_claims(study_view(own, outcomes))
-    drawings = [_noted(drawing, about) for drawing in draw_all(points, outcomes, claims=results, page=part.page)]
+    beside = published_beside() if overlay else []
+    drawn = draw_all(own, outcomes, beside=beside, claims=results, page=part.page)
+    drawings = [_noted(drawing, about) for drawing in drawn]
     lines += save_drawings(drawings, out=out)
     sets = sets_table(*verified(every)) if len(test_sets(every)) > 1 else None
     mine = f"this study on {', '.join(shown_sets(table))}" if sets is not None else "this study"
@@ -246,13 +251,15 @@ def draw_all(
     points: Sequence[Point],
     outcomes: Outcomes,
     *,
+    beside: Sequence[Point] = (),
     claims: Sequence[ClaimResult] | None = None,
     page: Page = SCREEN,
     only: str | None = None,
 ) -> list[Drawing | NotEnough]:
     """Every figure (or `only` one) under its title, or why there is none; of a measured study its commonest recipe.
 
-    `claims`: as ruled on these points, for the titles; ruled here where not given.
+    `beside`: published points to draw as series of their own, which no title, fit or ruling of the study rests on.
+    `claims`: as ruled on `points`, for the titles; ruled here where not given.
     """
     main = main_recipe([point for point in points if point.cell.source is None])
     shown = [*main.points, *(point for point in points if point.cell.source is not None)]
@@ -269,7 +276,7 @@ def draw_all(
         claims={result.claim: result for result in (run_claims(view) if claims is None else claims)},
     )
     note = str(main)
-    drawn = draw_figures(supplies, only=only)
+    drawn = draw_figures(supplies, beside=beside, only=only)
     return [_titled(_noted(drawing, note if figure.of_one_recipe else ""), page) for figure, drawing in drawn]
 
 

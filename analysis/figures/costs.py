@@ -27,6 +27,7 @@ from analysis.figures.drawing import (
 from analysis.figures.findings import costs
 from analysis.figures.registry import draws
 from analysis.load.labels import series_by_label, setting_label, studied
+from analysis.load.pairs import Row, by_unit, independent_units, paired_replicates
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, same_but, where
 from analysis.sizes import SCREEN, Page
@@ -90,36 +91,55 @@ def accuracy_against_cost(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
         text += " Published: table 4 (A100 80 GB); it covers SFT on all data and RFT-U33B alone."
     text += shared_words(2, "accuracy")
     caption(figure, text)
-    claimed = shared_tops(points)
-    fits = [cost_entry(p, c, found, looks=looks, of_claim=p in claimed) for p, c in found]
+    claimed = [p for kind in {p.cell.study_kind for p in points} for p in shared_tops(where(points, study_kind=kind))]
+    fits = [cost_entry(p, c, shown, looks=looks, of_claim=p in claimed) for p, c in found]
     return Drawing("accuracy_vs_cost", figure, fits, text)
 
 
-def cost_entry(
-    point: Point, cost: Cost, found: Sequence[tuple[Point, Cost]], *, looks: Looks, of_claim: bool
-) -> dict[str, Any]:
+def cost_entry(point: Point, cost: Cost, shown: Sequence[Point], *, looks: Looks, of_claim: bool) -> dict[str, Any]:
     """A point of the figure for fits.json; of a studied method also how many times the compute of its own SFT it takes.
 
-    `of_claim`: it is among the cells by which claim 4b is ruled.
+    `of_claim`: it is among the cells by which claim 4b is ruled on its study.
     """
     setting = setting_label(point.cell)
     entry: dict[str, Any] = {"series": f"{looks.names[point.cell.base]}, {setting}", "setting": setting}
     entry |= {"accuracy": point.estimate.value, "flops": cost.flops, "seconds": cost.seconds}
-    sft = same_but(point, [p for p, _ in found], method="sft") if studied(point.cell) else None
-    if sft is None:
+    sft = same_but(point, shown, method="sft") if studied(point.cell) else None
+    times = None if sft is None else flops_over(point, sft)
+    if times is None:
         return entry
-    times = cost.flops / next(c.flops for p, c in found if p is sft)
     about = {"k": point.cell.k, "donors": len(point.cell.union), "of_claim": of_claim}
     return {**entry, "flops_over_sft": times, **about}
 
 
 def point_cost(point: Point) -> Cost | None:
-    """Mean over replicates; None where one of them is not known."""
-    costs = [cost for cell in point.cells if (cost := cost_of(cell)) is not None]
-    if len(costs) < len(point.cells):
-        return None
-    flops, seconds = np.mean([(cost.flops, cost.seconds) for cost in costs], axis=0)
-    return Cost(float(flops), float(seconds), costs[0].evaluation)
+    """Mean over draws of the mean over replicates, as of its accuracy; None where one of them is not known."""
+    costs = _mean_costs([[[cell]] for cell in point.cells])
+    return costs[0] if costs else None
+
+
+def flops_over(point: Point, other: Point) -> float | None:
+    """How many times the FLOPs of another point, on the draws and replicates that both have: the ones `contrast` pairs.
+
+    A ratio of means over draws of means over replicates; None where they share none, or the cost of one is not known.
+    """
+    costs = _mean_costs(paired_replicates([point, other]))
+    return costs[0].flops / costs[1].flops if costs else None
+
+
+def _mean_costs(rows: Sequence[Row]) -> list[Cost]:
+    """For each place in the rows its mean cost, draws and the independent replicates of one counting alike; or none."""
+    costs = [[[cost_of(cell) for cell in cells] for cells in row] for row in rows]
+    if any(cost is None for row in costs for cells in row for cost in cells):
+        return []
+    units = independent_units(rows)
+    means = []
+    for column in zip(*costs, strict=True):
+        known = [[cost for cost in cells if cost is not None] for cells in column]
+        values = np.array([np.mean([(cost.flops, cost.seconds) for cost in cells], axis=0) for cells in known])
+        flops, seconds = np.mean([draw.mean(axis=0) for draw in by_unit(values, units)], axis=0)
+        means.append(Cost(float(flops), float(seconds), known[0][0].evaluation))
+    return means
 
 
 def _device(points: Sequence[Point]) -> str:

@@ -31,7 +31,7 @@ Draw = TypeVar("Draw", bound=Callable[..., Drawing | NotEnough])
 class Supplies:
     """What figures can be made of."""
 
-    points: Sequence[Point]  # of the commonest recipe, and published ones
+    points: Sequence[Point]  # of the commonest recipe
     every_recipe: Sequence[Point]
     outcomes: Outcomes
     view: StudyView  # as the claims see the study
@@ -39,6 +39,13 @@ class Supplies:
     published: bool = False  # whether all points are published ones
     page: Page = SCREEN  # where it is shown
     claims: Mapping[str, ClaimResult] = field(default_factory=dict)  # by number, for titles
+
+    def with_points(self, more: Sequence[Point]) -> Supplies:
+        """The same with further points to draw; claims and the view that they see are what they were."""
+        return replace(self, points=[*self.points, *more], every_recipe=[*self.every_recipe, *more])
+
+
+OF_POINTS = frozenset({"points", "every_recipe"})  # what `Supplies.with_points` changes
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,26 @@ class Figure:
         """Whether what other recipes hold is left out of it."""
         return "every_recipe" not in self.needs and not self.of_paper
 
-    def draw(self, supplies: Supplies) -> Drawing | NotEnough:
-        """The figure, or why there is none."""
+    def draw(self, supplies: Supplies, *, beside: Sequence[Point] = ()) -> Drawing | NotEnough:
+        """The figure, or why there is none.
+
+        `beside`: points of another study, drawn with this one's. Whether there is a figure, and what its title says, this
+        study's own points decide.
+        """
+        alone = self._drawn(supplies)
+        if isinstance(alone, NotEnough):
+            return alone
+        if self.says:
+            alone = replace(alone, finding=self.says(alone.fits, supplies.claims))
+        if not beside or not OF_POINTS.intersection(self.needs):
+            return alone
+        together = self._drawn(supplies.with_points(beside))
+        return alone if isinstance(together, NotEnough) else replace(together, finding=alone.finding)
+
+    def _drawn(self, supplies: Supplies) -> Drawing | NotEnough:
         drawing = self.function(**{name: getattr(supplies, name) for name in self.needs})
-        if isinstance(drawing, NotEnough):
-            return drawing
-        assert drawing.name == self.name, (drawing.name, self.name)
-        return replace(drawing, finding=self.says(drawing.fits, supplies.claims)) if self.says else drawing
+        assert isinstance(drawing, NotEnough) or drawing.name == self.name, self.name
+        return drawing
 
 
 FIGURES: Registry[Figure] = Registry("figure", package="analysis.figures")
@@ -88,8 +108,15 @@ def draws(name: str, *, order: int, says: Says | None = None, of_paper: bool = F
     return enter
 
 
-def draw_figures(supplies: Supplies, *, only: str | None = None) -> list[tuple[Figure, Drawing | NotEnough]]:
-    """Every figure in order, or one by its name; those of the paper alone where all points are published."""
+def draw_figures(
+    supplies: Supplies, *, beside: Sequence[Point] = (), only: str | None = None
+) -> list[tuple[Figure, Drawing | NotEnough]]:
+    """Every figure in order, or one by its name; those of the paper alone where all points are published.
+
+    `beside`: see `Figure.draw`.
+    """
     wanted = [figure for figure in FIGURES.values() if supplies.published or not figure.of_paper]
     wanted = wanted if only is None else [figure for figure in wanted if figure.name == only]
-    return [(figure, figure.draw(supplies)) for figure in sorted(wanted, key=lambda f: (f.order, f.name))]
+    return [
+        (figure, figure.draw(supplies, beside=beside)) for figure in sorted(wanted, key=lambda f: (f.order, f.name))
+    ]

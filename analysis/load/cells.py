@@ -83,6 +83,7 @@ class Cell:
     files: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     source: str | None = None  # published cells: where the number stands; None: measured here
+    beside: bool = False  # published, and drawn beside another study: `origin` is part of its names
 
     @property
     def accuracy(self) -> Score | None:
@@ -97,7 +98,12 @@ class Cell:
     @property
     def model(self) -> str:
         """Name of the model."""
-        return self.names["model"]
+        return f"{self.names['model']}{self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """What its names and labels end with, so that it shares no series with the study that it is drawn beside."""
+        return " (published)" if self.beside else ""
 
     @property
     def data(self) -> str:

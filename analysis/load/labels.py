@@ -46,9 +46,9 @@ def method_rank(cell: Cell) -> tuple[int, str, bool]:
 
 
 def series_by_label(points: Sequence[Point]) -> dict[str, list[Point]]:
-    """Points by method label, by method, then number of donors, then k."""
+    """Points by method label, by method, then number of donors, then k; what is drawn beside the study comes last."""
     series: dict[str, list[Point]] = {}
-    for point in sorted(points, key=lambda p: (method_rank(p.cell), len(p.cell.union), p.cell.k or 0)):
+    for point in sorted(points, key=lambda p: (p.cell.beside, method_rank(p.cell), len(p.cell.union), p.cell.k or 0)):
         series.setdefault(method_label(point.cell), []).append(point)
     return series
 
@@ -59,11 +59,19 @@ def setting_label(cell: Cell) -> str:
     if frac in (None, 1.0):
         return method_label(cell)
     parts = round(1 / frac) if frac else 0
-    return f"{method_label(cell)} " + (f"1/{parts}" if parts and math.isclose(1 / parts, frac) else f"{frac:g}")
+    share = f"1/{parts}" if parts and math.isclose(1 / parts, frac) else f"{frac:g}"
+    return f"{_plain_label(cell)} {share}{cell.origin}"
 
 
 def method_label(cell: Cell) -> str:
-    """What a series is called: the method, with k and donors where they matter, e.g. 'RFT k=4', 'RFT, 4 donors k=100'."""
+    """What a series is called: the method, with k and donors where they matter, e.g. 'RFT k=4', 'RFT, 4 donors k=100'.
+
+    Of a published cell that is drawn beside another study 'RFT k=100 (published)'.
+    """
+    return f"{_plain_label(cell)}{cell.origin}"
+
+
+def _plain_label(cell: Cell) -> str:
     label = method_title(cell)
     if cell.union:
         label += f", {len(cell.union)} donors"

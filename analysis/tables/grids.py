@@ -40,7 +40,7 @@ class Grid:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    note: str = ""  # what the table leaves out
+    note: str = ""  # what its numbers hold, and what the table leaves out
 
     def texts(self) -> dict[str, str]:
         """The table by file ending: md, tex, csv."""
@@ -75,7 +75,8 @@ def paper_tables(table: Table, outcomes: Outcomes) -> dict[str, Grid]:
     names = base_names(p.cell for p in points)
     main = main_recipe([p for p in points if p.cell.source is None])
     of_one = [*main.points, *(p for p in points if p.cell.source is not None)]
-    grids = {name: replace(make(of_one, names), note=str(main)) for name, make in OF_ONE_RECIPE.items()}
+    grids = {name: make(of_one, names) for name, make in OF_ONE_RECIPE.items()}
+    grids = {name: replace(grid, note=f"{grid.note} {main}".strip()) for name, grid in grids.items()}
     grids |= {name: make(points, names) for name, make in OF_ALL_SETTINGS.items()}
     return {name: grids[name] for name in sorted(grids) if grids[name].rows}
 
@@ -183,7 +184,7 @@ STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampli
 
 
 def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
-    rows = []
+    rows, unions = [], False
     for base, name in names.items():
         for method in ("sft", "rft", *_other_methods(points)):
             mine = [p for p in where(points, method=method, base=base, data_frac=1) if p.cell.cost]
@@ -196,8 +197,10 @@ def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
                 fields.append(f"{sum(s.flops for s in costs):.2g}" if costs else "")
                 fields.append(f"{sum(s.seconds for s in costs) / 3600:.3g}" if costs else "")
             rows.append(tuple(fields))
+            unions |= bool(cell.union)
     header = ("base", "cell", *(f"{name} {unit}" for name, _ in STAGES for unit in ("FLOPs", "hours")))
-    return Grid("Table 4: computation (of the first replicate; shared stages in full)", header, tuple(rows))
+    note = "Fine-tuning and sampling of a cell with donors: those of its donors' SFT models too." if unions else ""
+    return Grid("Table 4: computation (of the first replicate; shared stages in full)", header, tuple(rows), note)
 
 
 def _table_5(points: Sequence[Point], names: dict[Base, str]) -> Grid:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 
 from analysis import paper
 from analysis.claims.run import published_view
+from analysis.figures.costs import accuracy_against_cost
+from analysis.figures.drawing import Drawing
+from analysis.figures.findings import costs
 from analysis.load.outcomes import Outcomes
+from analysis.report.sections import plan_section
 from analysis.stats.fits import power_law
 from analysis.stats.linear import LineFit, fit_line
 from analysis.tables.grids import paper_tables
@@ -174,3 +179,49 @@ def test_parts_of_the_400k_set_are_no_fractions_of_the_human_data() -> None:
     assert all(p.cell.on_all_examples for p in published_view().points)
     table = paper_tables(paper.paper_table(), Outcomes({}, {}))["table5"]
     assert any("0.25 of examples" in row[0] for row in table.rows)
+
+
+# Table 4 as printed, FLOPs in units of 1e17: SFT, sampling at k = 100, U33B's own fine-tuning
+SIZES = ("7B", "13B", "33B", "65B", "70B")
+SFT_COST = dict(zip(SIZES, (1.7, 3.3, 7.7, 13, 17), strict=True))
+SAMPLED = dict(zip(SIZES, (14, 26, 69, 140, 180), strict=True))
+U33B_COST = dict(zip(SIZES, (30, 57, 130, 220, 300), strict=True))
+DONORS = ("7B", "7B", "13B", "13B", "33B")
+HOURS = {  # the same, of all its stages but the sampling of 65B and 70B
+    "pretraining": 82e3 + 184e3 + 135e3 + 368e3 + 530e3 + 1022e3 + 1720e3,
+    "SFT": 2 * 0.6 + 2 * 4 + 40 + 74 + 80,
+    "sampling": 2 * 10 + 2 * 100 + 100,
+    "U33B": 2 * 9 + 2 * 62 + 600 + 1000 + 1200,
+}
+
+
+def test_a_union_costs_its_donors_sft_and_samples_too() -> None:
+    drawing = accuracy_against_cost(published_view().points)
+    assert isinstance(drawing, Drawing)
+    found = {e["series"].split(",")[0]: e for e in drawing.fits if "donors" in e["series"]}
+    assert len(found) == 7
+    for model, entry in found.items():
+        size = model.split("-")[1]
+        total = U33B_COST[size] + sum(SFT_COST[donor] + SAMPLED[donor] for donor in DONORS)
+        assert entry["flops"] == pytest.approx(1e17 * total)
+        assert entry["flops_over_sft"] == pytest.approx(total / SFT_COST[size])
+    assert costs(drawing.fits, {}) == "RFT, 5 donors k=100 takes 27.5 to 115.7 times the compute of SFT"
+
+
+def test_the_report_counts_the_stages_that_it_says_it_counts() -> None:
+    view = published_view()
+    text = str(plan_section(paper.paper_table(), view.points, view.outcomes))
+    found = re.search(
+        r"The (\d+) stages of the paper.{1,6}s table 4 that a published accuracy rests on: ([\d,]+) GPU", text
+    )
+    assert found, text[:200]
+    assert int(found[1]) == 7 + 7 + 5 + 7
+    assert int(found[2].replace(",", "")) == round(sum(HOURS.values()))
+
+
+def test_table_4_says_what_its_rows_of_unions_hold() -> None:
+    grid = paper_tables(paper.paper_table(), Outcomes({}, {}))["table4"]
+    row = next(row for row in grid.rows if row[:2] == ("LLaMA-7B", "RFT, 5 donors k=100"))
+    assert float(row[4]) == pytest.approx(1e17 * (U33B_COST["7B"] + sum(SFT_COST[d] for d in DONORS)), rel=0.02)
+    assert float(row[5]) == pytest.approx(9 + 2 * 0.6 + 2 * 4 + 40)
+    assert "donors' SFT" in grid.note

@@ -31,7 +31,8 @@ U13B = ("LLaMA-7B", "LLaMA2-7B", "LLaMA-13B", "LLaMA2-13B")
 U33B = (*U13B, "LLaMA-33B")
 PAPER_EPOCHS = 3
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-RULES = ("better of two", "3 epochs", "3/fraction")  # epoch rules of table 5; the first takes the better test result
+BETTER_OF_TWO, SAME_EPOCHS = "better of two", "3 epochs"
+RULES = (BETTER_OF_TWO, SAME_EPOCHS, "3/fraction")  # epoch rules of table 5; the first takes the better test result
 
 # Figures of the original that cannot be redrawn, and why
 NEVER_PUBLISHED = {
@@ -226,12 +227,12 @@ def union(model: str, *, name: str) -> float | None:
     return accuracy(model, f"RFT-{name}", k={"U13B": "400", "U33B": "500"}[name])
 
 
-def sft(model: str, *, frac: float = 1.0, rule: str = "3 epochs") -> float:
+def sft(model: str, *, frac: float = 1.0, rule: str = SAME_EPOCHS) -> float:
     """SFT in percent under one of RULES."""
     text = f"{frac:g}"
     fixed = accuracy(model, "SFT", data_frac=text)
     assert fixed is not None, f"table 5 has every model at every fraction, asked for {model} at {text}"
-    if frac == 1 or rule == "3 epochs":
+    if frac == 1 or rule == SAME_EPOCHS:
         return fixed
     longer = accuracy(model, "SFT", data_frac=text, epochs=f"{PAPER_EPOCHS / frac:g}")
     assert longer is not None, f"table 5 has both epoch rules at every fraction, asked for {model} at {text}"
@@ -269,6 +270,6 @@ def table_points(*, rule: str = "better of two") -> Table:
             kept.append(cell)
         elif round(100 * cell.accuracy.value, 6) == sft(cell.model, frac=cell.data_frac or 1, rule=rule):
             fixed = cell.epoch_rule == "fixed"
-            if rule == "better of two" or fixed == (rule == "3 epochs"):
+            if rule == BETTER_OF_TWO or fixed == (rule == SAME_EPOCHS):
                 kept.append(cell)
     return Table(tuple(kept))

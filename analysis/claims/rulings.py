@@ -16,6 +16,7 @@ import numpy as np
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
 from analysis.load.query import on_paired_replicates
+from analysis.paper import SAME_EPOCHS
 from analysis.stats.comparisons import Relevance, Standing, lacking, relevance_of, standing
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit, NotEnough
@@ -23,7 +24,6 @@ from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.positive import positive_controls
 from analysis.stats.uncertainty import Estimate, Kind, both_intervals, interval_words
 
-SAME_EPOCHS = "3 epochs"  # of the variants of the published study, the one with a fixed number of epochs
 ALPHA = 0.05  # of a claim, Holm's correction over the primary contrasts
 
 
@@ -57,7 +57,7 @@ class StudyView:
 
         The published figures take the better of two numbers by their TEST result, which no measured study does.
         """
-        points = dict(self.variants).get(SAME_EPOCHS, self.points)
+        points = dict(self.variants)[SAME_EPOCHS] if self.variants else self.points
         return tuple(p for p in points if p.method != "sft" or p.cell.epoch_rule == "fixed")
 
 

@@ -248,7 +248,11 @@ class Subset:
 
     def problems(self, work: StageContext) -> list[Problem]:
         """The problems."""
-        return chosen(work.open(self.source).problems(), num_problems=self.num_problems, seed=self.seed)
+        return self.of(work.open(self.source).problems())
+
+    def of(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Those of the stage's problems."""
+        return chosen(problems, num_problems=self.num_problems, seed=self.seed)
 
 
 def chosen(problems: Sequence[Problem], *, num_problems: int, seed: int | None) -> list[Problem]:

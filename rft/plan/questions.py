@@ -221,7 +221,7 @@ class Questions:
             parts=tuple(files),
             weights=weights,
             on_duplicate=data.on_duplicate.value,
-            regrouped=self.sources.data_digest["train"] in self.sources.regrouped,
+            regrouped=self.sources.mix_content in self.sources.regrouped,
             label=label,
         )
 

@@ -68,6 +68,11 @@ class Sources:
     mix: tuple[SetSource, ...] = ()  # the training files, where there are several in proportions
     regrouped: frozenset[str] = frozenset()  # contents of which other rows are one problem than before
 
+    @property
+    def mix_content(self) -> str:
+        """The training files of a mixture as one content."""
+        return digest([part.content for part in self.mix])
+
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
         test = self.sets[name]
@@ -148,7 +153,7 @@ def _mix_regrouped(cfg: StudyConfig, sources: Sources) -> frozenset[str]:
         return frozenset()
     each, together = mix_regrouped(cfg.data)
     contents = [one.content for one, changed in zip(sources.mix, each, strict=True) if changed and one.content]
-    return frozenset([*contents, *([sources.data_digest["train"]] if together else [])])
+    return frozenset([*contents, *([sources.mix_content] if together else [])])
 
 
 def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:

@@ -76,6 +76,7 @@ _operand_right = re.compile(_OPERAND).match
 _operator_left = re.compile(r"(?:[=+*/^(\[{<>≤≥≠&|±]\s?|[)\]}])$").search
 _word_left = re.compile(rf"{_LETTER}{{3}}$").search
 _term_left = re.compile(rf"(?:[\d)\]}}]|{_ONE})\s?$").search
+_fraction_left = re.compile(r"\.\d+\s?$").search  # of which there is no factorial
 _glued_left = re.compile(rf"(?:[\d)\]}}]|{_ONE})$").search
 _term_right = re.compile(rf"\s?(?:[-+{_MINUS_SIGN}(\[{{\\.]?\d|[(\[{{\\]|[-+{_MINUS_SIGN}]?{_ONE}|\.\.)").match
 _unknown_left = re.compile(r"(?:^|[\s=+*/^(<>-])$").search
@@ -147,7 +148,7 @@ def _calculates(found: re.Match[str]) -> bool:
     left, text, end = _sides(found)
     mark, after = found[0][0], found.string[found.end() : found.end() + 1]
     if mark == "!":
-        return bool(_term_left(left) or after.isdigit())
+        return bool((_term_left(left) and not _fraction_left(left)) or after.isdigit())
     if mark in "'\"":
         return bool(_glued_left(left)) and not after.isalpha()
     if mark == "?":

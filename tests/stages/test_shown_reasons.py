@@ -35,9 +35,8 @@ class GivenShard(DrawnShard):
 
 def sampled(problem: Problem, draw: int, rng: random.Random) -> Sample:
     a = rng.randrange(1, 7)
-    text = rng.choice(
-        [f"<<{a}+{7 - a}=7>>\n#### 7", f"so <<{a}+{7 - a}=7>>\n#### 7", "#### 8", "<<3+3=7>>\n#### 7", "?"]
-    )
+    right = f"<<{a}+{7 - a}=7>>\n#### 7"
+    text = rng.choice([right, right, right, right, right, f"so {right}", "#### 8", "<<3+3=7>>\n#### 7", "?"])
     return Sample(problem.id, draw, text, False, 9, "m")
 
 

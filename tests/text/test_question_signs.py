@@ -107,6 +107,7 @@ SAME = [
     ("He said ‘5’.", 'He said 5'),
     ("The boys’ 5 cats", "The boys' 5 cats!"),
     ("Wow! How many?!", "wow. how many"),
+    ("He ate 2.5! How many?", "He ate 2.5. How many?"),
     ("A 20-year-old's T-shirt on the x-axis", "a 20 year old’s T shirt on the x axis"),
     ("A 4-ft board – really", "A 4 ft board, really"),
     ("No -- twice", "no, twice"),

@@ -174,8 +174,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Select as the parsed options say, write the kept rows, return the summary. Raises ValueError on bad input."""
     if options.source != "-" and Path(options.source).resolve() == Path(options.out).resolve():
         raise ValueError(f"--out {options.out} is the input file: it would be overwritten, choose another name")
-    if options.tolerance is not None and not 0 <= options.tolerance < float("inf"):
-        raise ValueError(f"--tolerance {options.tolerance} must be a finite number of at least 0")
+    if options.tolerance is not None and not 0 < options.tolerance < float("inf"):
+        raise ValueError(f"--tolerance {options.tolerance} must be a finite number above 0: sides must differ by less")
     if options.compat and options.policy != "paper":
         raise ValueError(f"--compat {options.compat} is a policy of its own; leave --policy {options.policy} out")
     changed = {name: getattr(options, name) for name in ("rule", "equations", "tolerance", "cap", "tie_break")}

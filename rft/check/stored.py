@@ -17,6 +17,7 @@ from rft.check.cell import WRONG, Part, parts_of
 from rft.check.finding import Finding, compared, differs, same, unchecked
 from rft.check.looking import AsItIs, BucketAsItIs, DamagedError
 from rft.check.rebuild import Rebuilder, meta_fault
+from rft.execute.facts import TAKEN
 from rft.execute.finished import weights_digest
 from rft.execute.made import Made
 from rft.infra.entry import digests_of
@@ -131,24 +132,32 @@ def _cost_faults(cost: StageCost, manifest: Manifest) -> Iterator[str]:
 
 
 def _fact_faults(record: Record | SetRecord, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:
-    """Facts that no stage of the record gives; of one that several give any is right, and so is their sum (a model that
-    goes on from another)."""
+    """Facts that no stage of the record gives; of one that several give any is right."""
     known: dict[str, list[Any]] = {}
     for row in record.stages:
         if row["key"] in manifests:
-            for name, value in Made.of(manifests[row["key"]].meta).facts.items():
+            for name, value in _facts_to(row["key"], manifests).items():
                 known.setdefault(name, []).append(value)
     for name, value in record.data.items():
         found = known.get(name)
-        if found is not None and value not in found and not _is_sum(value, found):
+        if found is not None and value not in found:
             yield f"data.{name} is {value!r}, its stages say {' or '.join(repr(one) for one in found)}"
     if isinstance(record, Record):
         yield from _loss_faults(record, manifests, store)
 
 
-def _is_sum(value: Any, found: Sequence[Any]) -> bool:
-    numbers = [one for one in found if isinstance(one, int | float)]
-    return isinstance(value, int | float) and value in (sum(numbers), sum(set(numbers)))
+def _facts_to(key: str, manifests: dict[str, Manifest]) -> dict[str, Any]:
+    """What a stage gives; of a model that goes on from another what adds up, up to it."""
+    meta = manifests[key].meta
+    facts = dict(Made.of(meta).facts)
+    for kind, earlier in meta.get("inputs", ()):
+        if kind == manifests[key].name and earlier in manifests:
+            facts |= {name: facts[name] + value for name, value in _taken(earlier, manifests).items() if name in facts}
+    return facts
+
+
+def _taken(key: str, manifests: dict[str, Manifest]) -> dict[str, Any]:
+    return {name: value for name, value in _facts_to(key, manifests).items() if name in TAKEN}
 
 
 def _loss_faults(record: Record, manifests: dict[str, Manifest], store: StageStore) -> Iterator[str]:

@@ -209,7 +209,7 @@ class SelectConfig:
 
     policy: str  # see rft.text.selection
     count_human: bool  # True: a sample with the human path's key is a duplicate
-    tolerance: Annotated[float, fields.result("[0, inf)")]  # absolute, of the equation check
+    tolerance: Annotated[float, fields.result("(0, inf)", "sides of an equation differ by less; absolute")]
     check_equations: bool
     equations: str  # annotated (`<<...>>`) | plain (from text)
     cap: Annotated[int | None, fields.result("[1, inf)", "null: as the policy has it")]  # kept paths per question

@@ -19,7 +19,7 @@ from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan, CellStages, FurtherSet, Measured
 from rft.stages.allocate import DealtShard
 from rft.stages.foreign import NUM_USED
-from rft.stages.problems import FileProblems, Mixture, Part, Problems
+from rft.stages.problems import FileProblems, Mixture, Part, Problems, Subset
 from rft.stages.rows import Scored
 from rft.stages.select import Select, SelectFacts
 from rft.stages.shard import DrawnShard, used_shares
@@ -104,7 +104,7 @@ def _draw_facts(cell: CellPlan, done: Finished) -> dict[str, Any]:
         shards = [stage for stage in stages if isinstance(stage, DrawnShard | DealtShard)]
         selects = [stage for stage in stages if isinstance(stage, Select) and stage.imported]
         if shards or selects:
-            questions = max(stage.subset.num_problems for stage in (*shards, *selects))
+            questions = _num_questions([stage.subset for stage in (*shards, *selects)], done)
             draws = sum(_num_draws(stage, done, used) for stage in shards) + _num_imported(selects, done)
             return {"drawn_per_question": draws / questions}
     return {}
@@ -123,6 +123,14 @@ def _several_facts(cell: CellPlan, done: Finished) -> dict[str, Any]:
         asked, kind = select.subset.of(done.open(select.subset.source)), select.checks.named().equations
         facts["human_paths_per_question"] = sum(len(human_keys(one, kind=kind)) for one in asked) / len(asked)
     return facts
+
+
+def _num_questions(subsets: Sequence[Subset], done: Finished) -> int:
+    """Questions of all subsets together; those of folds have none in common."""
+    unlike = list(dict.fromkeys(subsets))
+    if len(unlike) == 1:
+        return unlike[0].num_problems
+    return len({problem.id for one in unlike for problem in one.of(done.open(one.source))})
 
 
 def _num_imported(selects: Sequence[Select], done: Finished) -> int:

@@ -19,6 +19,7 @@ from rft.export.checkpoint import base_name, generation_of
 from rft.export.examples import DEFAULT, TrainingRow
 from rft.infra.hub import HUB_PREFIX
 from rft.records import Score
+from rft.text.templates import Template
 
 # Identifiers of the hub (huggingface.co/docs/hub/repositories-licenses) that are names of the licence and nothing else
 HUB_LICENCES = (
@@ -104,7 +105,14 @@ def licence_head(licence: str | None) -> dict[str, str]:
     return {"license": name} if name in HUB_LICENCES else {"license": "other", "license_name": name or "unnamed"}
 
 
-def data_card(cell: FinishedCell, rows: Sequence[TrainingRow], *, forms: Sequence[str], pools: dict[str, int]) -> str:
+def data_card(
+    cell: FinishedCell,
+    rows: Sequence[TrainingRow],
+    *,
+    template: Template,
+    forms: Sequence[str],
+    pools: dict[str, int],
+) -> str:
     """README.md of the data's folder; `pools` are further files by name, with their numbers of rows."""
     files = [*((form, f"{form}.jsonl") for form in forms), *((name.removesuffix(".jsonl"), name) for name in pools)]
     configs: list[dict[str, Any]] = [
@@ -130,7 +138,7 @@ def data_card(cell: FinishedCell, rows: Sequence[TrainingRow], *, forms: Sequenc
             f"`{cell.greedy.identity['rule']}`, where",
             "it is from (for a kept sample the donor and the number of its draw), its equations, and as `score` the mean",
             "log-probability under the donor in nats a token, where the cell ranked its paths (else null). The other files",
-            "hold the same rows in the forms of trainers; `prompt` is the prompt of training to the letter, and the",
+            "hold the same rows in the forms of trainers; " + _on_prompts(template) + " The",
             "end-of-sequence token is left to the trainer. "
             + _on_cuts(record.data.get("num_truncated"))
             + "A pool holds all draws of a donor, right and wrong.",
@@ -142,6 +150,15 @@ def data_card(cell: FinishedCell, rows: Sequence[TrainingRow], *, forms: Sequenc
             "",
         ]
     )
+
+
+def _on_prompts(template: Template) -> str:
+    if not template.chat:
+        return "`prompt` is the prompt of training to the letter."
+    text = "`prompt` and `messages` have the turns of training, which the chat template of the base's tokenizer frames."
+    if not template.prefix:
+        return text
+    return f"{text} Responses begin with `{json.dumps(template.prefix)}`, which training gave to the model and did not teach."
 
 
 def _on_cuts(num_truncated: int | None) -> str:

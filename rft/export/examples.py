@@ -5,7 +5,8 @@
                          #  "donor": "nano-s", "draw": 2, "equations": ["3*17=51"], "score": null}
 
 `messages`, `alpaca` and `prompt_completion` hold the same rows in the same order. What stands in `prompt` is the prompt of
-training, to the letter; a trainer must add the end-of-sequence token, as most do.
+training, to the letter; a trainer must add the end-of-sequence token, as most do. Of a chat it and `messages` are the turns
+of training, which the tokenizer frames; the response begins with the template's prefix, which training gave unlearnt.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rft.stages.trainset import HUMAN, Example
 from rft.text.answers import extract
 from rft.text.path_keys import path_equations
 from rft.text.selection import KeptPath
-from rft.text.templates import Template
+from rft.text.templates import Message, Template
 
 DEFAULT = "train"  # the form with all that is known of a row
 MESSAGES, ALPACA, PAIRS = "messages", "alpaca", "prompt_completion"
@@ -80,15 +81,24 @@ def _row(
 def in_form(row: TrainingRow, form: str, *, template: Template) -> dict[str, Any]:
     """A row in one form, asked as in training."""
     if form == MESSAGES:
-        return {"messages": [_turn("user", row.question), _turn("assistant", row.solution)]}
+        asked, answered = turns(row, template)
+        return {"messages": [*asked, answered]}
     if form == ALPACA:
         return {"instruction": row.question, "input": "", "output": row.solution}
     if form == PAIRS and template.chat:  # the frame is the tokenizer's own
-        return {"prompt": [_turn("user", row.question)], "completion": [_turn("assistant", row.solution)]}
+        asked, answered = turns(row, template)
+        return {"prompt": asked, "completion": [answered]}
     if form == PAIRS:
         return {"prompt": template.ask(row.question), "completion": template.response(row.solution)}
     assert form == DEFAULT, form
     return row.to_json()
+
+
+def turns(row: TrainingRow, template: Template) -> tuple[list[Message], Message]:
+    """(what is asked, what is answered): of a chat as in training, else the bare question and solution."""
+    if not template.chat:
+        return [_turn("user", row.question)], _turn("assistant", row.solution)
+    return template.messages(row.question), _turn("assistant", template.prefix + template.response(row.solution))
 
 
 def write_forms(rows: Sequence[TrainingRow], folder: Path, *, forms: Sequence[str], template: Template) -> None:
@@ -108,5 +118,5 @@ def write_pools(cell: FinishedCell, folder: Path) -> dict[str, int]:
     return written
 
 
-def _turn(role: str, content: str) -> dict[str, str]:
+def _turn(role: str, content: str) -> Message:
     return {"role": role, "content": content}

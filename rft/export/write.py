@@ -75,8 +75,9 @@ def _write_data(cell: FinishedCell, out: Path, asked: Asked) -> str:
     out.mkdir()
     rows = training_rows(cell)
     assert cell.trainset is not None
-    write_forms(rows, out, forms=asked.forms, template=template_of(cell.weights.identity))
+    template = template_of(cell.weights.identity)
+    write_forms(rows, out, forms=asked.forms, template=template)
     pools = write_pools(cell, out) if asked.pools else {}
-    (out / CARD).write_text(data_card(cell, rows, forms=asked.forms, pools=pools), encoding="utf-8")
+    (out / CARD).write_text(data_card(cell, rows, template=template, forms=asked.forms, pools=pools), encoding="utf-8")
     drawn = "".join(f", {count} draws in {name}" for name, count in pools.items())
     return f"{len(rows)} examples{drawn}"

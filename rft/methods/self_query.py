@@ -118,6 +118,7 @@ def _relabel(p: Planner, *, writer: Finetune, reverse: Task) -> Relabel:
         tolerance=cfg.select.tolerance,
         world=World(world.seed, world.max_value) if world else None,
         plugins=grading_marks(cfg.data.rule),
+        signs=world is None,
         label=f"relabel k={cfg.k}",
         model=cfg.model.name,
         work=Work(tokens, flops, BYTES_PER_SAMPLE_TOKEN * tokens, assumed=True),

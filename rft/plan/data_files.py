@@ -11,14 +11,14 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rft.config import DataConfig, OnFault
+from rft.config import DataConfig, MixPartConfig, OnFault
 from rft.infra.digest import files_digest
 from rft.infra.hub import HUB_PREFIX, parse
 from rft.plan.reading_rows import read_as
 from rft.records import Problem
 from rft.text.gsm8k import RELEASES, ReadAs, Reading, read_file
 from rft.text.mixture import mixed
-from rft.text.overlap import refuse_overlap
+from rft.text.overlap import grouped_otherwise, refuse_overlap
 from rft.text.tables import ENDINGS, files_behind
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -50,12 +50,29 @@ def num_mixed(data: DataConfig) -> int:
 
 def _mixed(data: DataConfig) -> Reading:
     """The training problems of a mixture, as its stage will find them."""
-    hows = [replace(read_as(data, split="train", part=part), rule=data.rule) for part in data.train_mix]
     paths = [data_path(part.path, "train") for part in data.train_mix]
-    found = [_problems(path, stamp_of(path), how).problems for path, how in zip(paths, hows, strict=True)]
+    found = [_part(data, path, part).problems for path, part in zip(paths, data.train_mix, strict=True)]
     named = {f"{place}. {path}": one for place, (path, one) in enumerate(zip(paths, found, strict=True), 1)}
     weights = [part.weight for part in data.train_mix if part.weight is not None]
     return mixed(named, weights=weights, drop_duplicates=data.on_duplicate.value == "drop")
+
+
+def _part(data: DataConfig, path: str, part: MixPartConfig) -> Reading:
+    how = replace(read_as(data, split="train", part=part), rule=data.rule)
+    return _problems(path, stamp_of(path), how)
+
+
+def regrouped(data: DataConfig, path: str, *, split: str) -> bool:
+    """Whether other rows of a file are one problem than before (rft.text.overlap); of the hub GSM8K alone is known."""
+    if path.startswith(HUB_PREFIX):
+        return parse(path)[0] != parse(GSM8K_HUB_ID)[0]
+    return _regrouped(path, stamp_of(path), _usable(data, split=split))
+
+
+def mix_regrouped(data: DataConfig) -> tuple[list[bool], bool]:
+    """The same of each file of a mixture, and of the files with each other."""
+    found = [_part(data, data_path(part.path, "train"), part).asked for part in data.train_mix]
+    return [grouped_otherwise(asked) for asked in found], grouped_otherwise(_mixed(data).asked)
 
 
 def data_path(given: str | None, split: str) -> str:
@@ -163,6 +180,11 @@ def _questions(path: str, stamp: Stamp, how: ReadAs) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=8)
 def _problems(path: str, stamp: Stamp, how: ReadAs) -> Reading:  # noqa: ARG001
     return read_file(path, how)
+
+
+@functools.lru_cache(maxsize=64)
+def _regrouped(path: str, stamp: Stamp, how: ReadAs) -> bool:
+    return grouped_otherwise(_problems(path, stamp, how).asked)
 
 
 @functools.lru_cache(maxsize=64)

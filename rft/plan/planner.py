@@ -36,6 +36,7 @@ from rft.stages.tuning import UNTUNED, Values
 from rft.stages.vote import Vote
 from rft.stages.weights import Weights
 from rft.text.answers import grading_marks
+from rft.text.path_keys import ANNOTATED
 
 
 class Planner(Sampling):
@@ -145,9 +146,16 @@ class Planner(Sampling):
             pool=pool,
             rule=self.cfg.data.rule,
             plugins=grading_marks(self.cfg.data.rule),
+            equations=self._equations,
             label=f"vote K={k}" if self.cell is self else f"vote K={k} on {self._name(problems)}",
             work=Work(num_bytes=100.0 * count),
         )
+
+    @property
+    def _equations(self) -> str:
+        """How votes read equations. Noted where it is not the default: cells from before it was read keep their setting."""
+        bare = unnoted(self.cfg).select.equations
+        return bare if bare == ANNOTATED else self.cfg.select.equations
 
     def _name(self, problems: Problems) -> str:
         words = problems.split if self.cell is self else f"{problems.split} of {unnoted(self.cfg).data.name}"

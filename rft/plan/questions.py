@@ -165,6 +165,7 @@ class Questions:
             plugins=grading_marks(data.rule) if data.on_bad_gold is OnFault.drop else (),
             row_map=self._row_map(part),
             numbers=RULES[unnoted(data).rule].numbers,
+            regrouped=content in self.sources.regrouped,
             path=path,
             label=f"{split} problems of {unnoted(data).name if part is None else path}",
             work=Work(num_bytes=BYTES_PER_PROBLEM * count),
@@ -216,7 +217,12 @@ class Questions:
         files = (self._file("train", source=one, part=part) for one, part in sources)
         label = f"training problems of {len(parts)} files of {unnoted(data).name}"
         return Mixture(
-            split="train", parts=tuple(files), weights=weights, on_duplicate=data.on_duplicate.value, label=label
+            split="train",
+            parts=tuple(files),
+            weights=weights,
+            on_duplicate=data.on_duplicate.value,
+            regrouped=self.sources.mix_content in self.sources.regrouped,
+            label=label,
         )
 
     @property

@@ -43,6 +43,7 @@ from rft.stages.thin import Thin
 from rft.stages.weights import Weights
 from rft.text.answers import grading_marks
 from rft.text.prompts import OWN, content_of
+from rft.text.selection import POLICIES
 
 
 class Sampling(Training):
@@ -273,6 +274,7 @@ class Sampling(Training):
             equations=select.equations,
             rule=rule,
             cap=select.cap,
+            cap_told=select.cap is not None or POLICIES[select.policy].cap is not None,
             tie_break=select.tie_break,
             plugins=grading_marks(rule),
         )

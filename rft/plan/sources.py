@@ -25,9 +25,11 @@ from rft.plan.data_files import (
     content_of,
     data_path,
     mix,
+    mix_regrouped,
     num_mixed,
     num_problems,
     refuse_leaks,
+    regrouped,
 )
 from rft.plan.own_model import stored_dtype
 from rft.plan.pool_files import PoolSource, pool_source
@@ -64,6 +66,12 @@ class Sources:
     sets: Mapping[str, SetSource] = field(default_factory=dict)  # by name of a further test set
     pools: Mapping[str, PoolSource] = field(default_factory=dict)  # by name of a pool drawn elsewhere
     mix: tuple[SetSource, ...] = ()  # the training files, where there are several in proportions
+    regrouped: frozenset[str] = frozenset()  # contents of which other rows are one problem than before
+
+    @property
+    def mix_content(self) -> str:
+        """The training files of a mixture as one content."""
+        return digest([part.content for part in self.mix])
 
     def of_set(self, name: str) -> Sources:
         """The same with the test problems of a further set in place of the cell's own."""
@@ -112,7 +120,8 @@ def _resolved(cfg: StudyConfig) -> Sources:
         contents = {role: content_of(path, role) for role, path in text.items()}
         sets = _test_sources(cfg, train=None)
         num_pool, num_test = cfg.data.num_pool, cfg.data.num_test
-        return Sources(contents, text, num_pool, num_test, identities, engines, passed, _reward_model(cfg), sets)
+        reward, changed = _reward_model(cfg), _regrouped(cfg, {}, {}, sets)
+        return Sources(contents, text, num_pool, num_test, identities, engines, passed, reward, sets, regrouped=changed)
     parts = mix(cfg.data)
     train = "" if parts else data_path(cfg.data.train_path, "train")
     test = data_path(cfg.data.test_path, "test")
@@ -126,7 +135,25 @@ def _resolved(cfg: StudyConfig) -> Sources:
     num_test = num_problems(cfg.data, test, split="test")
     sets = _test_sources(cfg, train=train)
     num_pool, reward = num_rows - cfg.data.num_validation, _reward_model(cfg)
-    return Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=parts)
+    found = Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=parts)
+    return replace(found, regrouped=_regrouped(cfg, digests, paths, sets) | _mix_regrouped(cfg, found))
+
+
+def _regrouped(
+    cfg: StudyConfig, digests: Mapping[str, str], paths: Mapping[str, str], sets: Mapping[str, SetSource]
+) -> frozenset[str]:
+    """Contents of which other rows are one problem than before, mixtures aside."""
+    own = [(cfg.data, digests[role], paths[role], role) for role in ("train", "test") if paths.get(role)]
+    further = [(cfg.eval_sets[name], one.content, one.path, "test") for name, one in sets.items() if one.content]
+    return frozenset(content for data, content, path, split in (*own, *further) if regrouped(data, path, split=split))
+
+
+def _mix_regrouped(cfg: StudyConfig, sources: Sources) -> frozenset[str]:
+    if not sources.mix:
+        return frozenset()
+    each, together = mix_regrouped(cfg.data)
+    contents = [one.content for one, changed in zip(sources.mix, each, strict=True) if changed and one.content]
+    return frozenset([*contents, *([sources.mix_content] if together else [])])
 
 
 def _test_sources(cfg: StudyConfig, *, train: str | None) -> dict[str, SetSource]:

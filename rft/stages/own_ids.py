@@ -29,7 +29,9 @@ class OwnIds(Stage[OwnNames]):
     """See the module."""
 
     kind: ClassVar[str] = "own_ids"
-    version: ClassVar[int] = 2  # 2: questions, so that a row that becomes no problem still names its own
+    version: ClassVar[int] = (
+        3  # 2: questions, so that a row that becomes no problem still names its own; 3: with all signs
+    )
     files: tuple[FileProblems, ...]
     columns: tuple[str, ...]  # of each file
 

@@ -102,6 +102,7 @@ class FileProblems(Problems):
     solutions: str = added("first")  # first | all, of a training file; in others a question occurs once
     row_map: RowMap | None = added(None)  # how a row is a problem; None: one of the known forms
     numbers: bool = added(True)  # gold answers must be numbers
+    regrouped: bool = added(False)  # other rows are one problem than before (rft.text.overlap.grouped_otherwise)
     path: str = said()
 
     def run(self, work: StageContext) -> Done:
@@ -160,6 +161,7 @@ class Mixture(Problems):
     parts: tuple[FileProblems, ...]
     weights: tuple[float, ...]  # of each, or none: every row
     on_duplicate: str  # error | drop, of a question that two files have
+    regrouped: bool = added(False)  # as of one file
 
     def run(self, work: StageContext) -> Done:
         found = self.of([work.open(part).problems() for part in self.parts])

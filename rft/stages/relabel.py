@@ -117,6 +117,7 @@ class Relabel(Selection):
     tolerance: float
     world: World | None
     plugins: tuple[str, ...] = added(())
+    signs: bool = added(False)  # held-out questions are told by all signs; False: of the embedded world, which has none
 
     def run(self, work: StageContext) -> Done:
         problems = self.subset.problems(work)

@@ -20,6 +20,7 @@ from rft.stages.stage import Done, Facts, StageContext, added
 from rft.text.answers import grade
 from rft.text.path_keys import human_keys, path_equations
 from rft.text.selection import (
+    OVER_CAP,
     POLICIES,
     KeptPath,
     Policy,
@@ -47,6 +48,7 @@ class Checks:
     cap: int | None = added(None)  # instead of the policy's own
     tie_break: str | None = added(None)
     plugins: tuple[str, ...] = added(())
+    cap_told: bool = added(False)  # where there is a cap: shown samples are told `over_cap` apart from `duplicate_path`
     uncapped: bool = added(False)  # the policy's own cap is lifted: something else chooses among the distinct paths
 
     @property
@@ -56,7 +58,7 @@ class Checks:
 
     def without_cap(self) -> Checks:
         """The same checks, all distinct paths kept."""
-        return dataclasses.replace(self, cap=None, uncapped=POLICIES[self.policy].cap is not None)
+        return dataclasses.replace(self, cap=None, cap_told=False, uncapped=POLICIES[self.policy].cap is not None)
 
     def named(self) -> Policy:
         """The named policy with these checks; the compatibility policy keeps its own grading rule."""
@@ -116,16 +118,18 @@ class Select(Selection):
         if len(samples) != expected:
             raise RuntimeError(f"the pool holds {len(samples)} samples, expected {expected}: a shard is short")
         policy = self.checks.named()
-        selection = select(samples, problems, policy=policy, models=[pool.donor for pool in self.pools], seed=self.seed)
+        donors = [pool.donor for pool in self.pools]
+        selection = select(samples, problems, policy=policy, models=donors, seed=self.seed)
         write_jsonl(work.out / KEPT_FILE, (path.to_json() for path in selection.kept))
-        shown = _shown(samples, problems, selection, policy=policy)
+        apart = _first_apart(samples, problems, policy=policy, models=donors, seed=self.seed)
+        shown = _shown(samples, problems, kept=_origins(selection), apart=apart, policy=policy)
         write_jsonl(work.out / SOLUTIONS_FILE, (row.to_json() for row in shown))
         facts, spent = select_facts(selection, problems), allocation_facts(self.pools, problems, work)
         imported = {pool.donor: pool.facts(work) for pool in self.imported}
         served = {pool.donor: pool.facts(work) for pool in self.pools if isinstance(pool, ServedPool)}
-        apart = _without_equations(samples, kind=policy.equations) if len(self.pools) > 1 else None
+        lacking = _without_equations(samples, kind=policy.equations) if len(self.pools) > 1 else None
         facts = dataclasses.replace(
-            facts, imported_pools=imported or None, served_pools=served or None, no_equation_by_donor=apart
+            facts, imported_pools=imported or None, served_pools=served or None, no_equation_by_donor=lacking
         )
         return Done(facts=facts if spent is None else dataclasses.replace(facts, **dataclasses.asdict(spent)))
 
@@ -193,17 +197,35 @@ def lucky_frac(kept: Sequence[KeptPath], problems: Sequence[Problem]) -> float |
     return invalid / len(kept)
 
 
+Origin = tuple[str, str, int]  # question, donor, draw
+
+
+def _origins(selection: Selected) -> set[Origin]:
+    return {(path.id, path.model, path.draw) for path in selection.kept}
+
+
+def _first_apart(
+    samples: Sequence[Sample], problems: Sequence[Problem], *, policy: Policy, models: Sequence[str], seed: int
+) -> set[Origin]:
+    """Of the questions that are shown, the samples that would be kept without a cap."""
+    if policy.cap is None:
+        return set()
+    asked = {sample.id for sample in samples[:NUM_SHOWN]}
+    own, those = [one for one in samples if one.id in asked], [one for one in problems if one.id in asked]
+    return _origins(select(own, those, policy=dataclasses.replace(policy, cap=None), models=models, seed=seed))
+
+
 def _shown(
-    samples: Sequence[Sample], problems: Sequence[Problem], selection: Selected, *, policy: Policy
+    samples: Sequence[Sample], problems: Sequence[Problem], *, kept: set[Origin], apart: set[Origin], policy: Policy
 ) -> Iterator[Shown]:
     """A capped sample of the pool, all draws of the first questions, with outcome and fate."""
     by_id = {problem.id: problem for problem in problems}
-    kept = {(path.id, path.model, path.draw) for path in selection.kept}
     for sample in samples[:NUM_SHOWN]:
         problem = by_id[sample.id]
         listed = path_equations(sample.text, kind=policy.equations)
-        is_kept = (sample.id, sample.model, sample.draw) in kept
-        reason = None if is_kept else fault(sample, problem, listed=listed, policy=policy) or "duplicate_path"
+        origin = (sample.id, sample.model, sample.draw)
+        is_kept, other = origin in kept, OVER_CAP if origin in apart else "duplicate_path"
+        reason = None if is_kept else fault(sample, problem, listed=listed, policy=policy) or other
         yield Shown(
             id=sample.id,
             question=problem.question,

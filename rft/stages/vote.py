@@ -16,7 +16,7 @@ from rft.stages.problems import Problems
 from rft.stages.rows import Graded, Voted
 from rft.stages.shard import Pool, drawn
 from rft.stages.stage import Done, Stage, StageContext, added
-from rft.text.equations import equation_key
+from rft.text.path_keys import ANNOTATED, path_equations
 from rft.text.scoring import rivals
 
 
@@ -42,11 +42,12 @@ class Vote(Stage[Votes]):
     pool: Pool
     rule: str
     plugins: tuple[str, ...] = added(())
+    equations: str = added(ANNOTATED)  # how those of a solution are read, as in selection
 
     def run(self, work: StageContext) -> Done:
         problems = work.open(self.problems).problems()[: self.num_problems]
         samples = drawn(self.pool, [problem.id for problem in problems], work)
-        rows = vote_rows(problems, samples, rule=self.rule)
+        rows = vote_rows(problems, samples, rule=self.rule, equations=self.equations)
         write_jsonl(work.out / OUTCOMES_FILE, (row.to_json() for row in rows))
         return Done()
 
@@ -54,18 +55,21 @@ class Vote(Stage[Votes]):
         return Votes(folder)
 
 
-def vote_rows(problems: Sequence[Problem], samples: Mapping[str, Sequence[Sample]], *, rule: str) -> Iterator[Voted]:
-    """A row per problem; the samples of each by draw."""
+def vote_rows(
+    problems: Sequence[Problem], samples: Mapping[str, Sequence[Sample]], *, rule: str, equations: str
+) -> Iterator[Voted]:
+    """A row per problem; the samples of each by draw, their equations read as `equations` says (rft.text.path_keys)."""
     for problem in problems:
         own = samples[problem.id]
         rows = [Graded.of(problem, sample, rule=rule) for sample in own]
         outcomes, answers = "".join(row.outcome for row in rows), [row.answer for row in rows]
         kinds = "".join(row.kind or "" for row in rows) if problem.spec is not None else None
-        paths = path_indices([sample.text for sample in own])
+        paths = path_indices([sample.text for sample in own], equations=equations)
         yield Voted(problem.id, problem.gold, outcomes, answers, rivals(outcomes, answers, rule=rule), paths, kinds)
 
 
-def path_indices(texts: Sequence[str]) -> list[int | None]:
+def path_indices(texts: Sequence[str], *, equations: str) -> list[int | None]:
     """For each text the number of its equation list among the distinct ones, by first appearance; None without equations."""
     numbers: dict[str, int] = {}
-    return [numbers.setdefault(key, len(numbers)) if (key := equation_key(text)) else None for text in texts]
+    keys = ("|".join(path_equations(text, kind=equations)) for text in texts)
+    return [numbers.setdefault(key, len(numbers)) if key else None for key in keys]

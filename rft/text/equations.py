@@ -88,7 +88,7 @@ def equation_key(text: str) -> str:
 
 
 def check(text: str, tolerance: float = TOLERANCE) -> Check:
-    """Check every annotated equation of a solution to within `tolerance` (absolute)."""
+    """Check every annotated equation of a solution: sides differ by less than `tolerance` (absolute, above 0)."""
     return check_equations(equation_list(text), tolerance=tolerance)
 
 

@@ -24,7 +24,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rft.records import Outcome, Problem
@@ -106,6 +106,7 @@ class Reading:
 
     problems: list[Problem]
     dropped: dict[str, int]  # 'bad_gold', 'duplicate', 'further_solution'; reasons without rows are left out
+    asked: list[str] = field(default_factory=list, compare=False)  # questions of all usable rows, repeated ones too
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def problems_of(
         raise ValueError(f"{name}: the limit of rows is {limit}, it must be at least 1 (or none)")
     problems: list[Problem] = []
     seen: dict[str, tuple[str, int]] = {}  # question, as the check for leaked questions compares it -> place, index
+    asked: list[str] = []
     told: dict[str, set[str]] = {}  # question, so -> its solutions, kept or not, but for spaces
     faults: dict[str, list[str]] = {"bad_gold": [], "duplicate": [], FURTHER: []}
     convert: Adapter | None = None
@@ -174,7 +176,9 @@ def problems_of(
         words = "" if problem is None else " ".join(problem.solution.split())
         if problem is None or fault:
             faults["bad_gold"].append(f"{place} {fault}")
-        elif (form := normalise(problem.question)) not in seen:
+            continue
+        asked.append(problem.question)
+        if (form := normalise(problem.question)) not in seen:
             seen[form], told[form] = (place, len(problems)), {words}
             problems.append(problem)
         elif fault := _repeat(problems[seen[form][1]], problem, known=solutions is None or words in told[form]):
@@ -191,7 +195,7 @@ def problems_of(
     if not problems:
         why = next((found[0] for found in faults.values() if found), "expected rows with question and answer")
         raise ValueError(f"{name} holds no problem: {why}")
-    return Reading(problems, {reason: len(found) for reason, found in faults.items() if found})
+    return Reading(problems, {reason: len(found) for reason, found in faults.items() if found}, asked)
 
 
 def _repeat(first: Problem, other: Problem, *, known: bool) -> str:

@@ -36,7 +36,8 @@ def mixed(
     taken = shares(sizes, weights=weights) if weights else sizes
     problems = [one for part, count in zip(own, taken, strict=True) for one in _first(part, count)]
     counts = {DUPLICATE: repeated, OVER_WEIGHT: sum(sizes) - sum(taken)}
-    return Reading(problems, {reason: count for reason, count in counts.items() if count})
+    asked = [problem.question for part in parts.values() for problem in part]
+    return Reading(problems, {reason: count for reason, count in counts.items() if count}, asked)
 
 
 def shares(sizes: Sequence[int], *, weights: Sequence[float]) -> list[int]:

@@ -13,13 +13,13 @@ import hashlib
 from rft.records import Problem
 from rft.text import equations, plain_equations
 
-TEXT = "text"
-EQUATIONS = ("annotated", "plain", TEXT)  # how the equations of a solution are read
+ANNOTATED, TEXT = "annotated", "text"
+EQUATIONS = (ANNOTATED, "plain", TEXT)  # how the equations of a solution are read
 
 
 def path_equations(text: str, *, kind: str) -> list[str]:
     """The equations of a text, or with `kind` text one key of the whole. Raises ValueError for an unknown kind."""
-    if kind == "annotated":
+    if kind == ANNOTATED:
         return equations.equation_list(text)
     if kind == "plain":
         return plain_equations.extract(text)

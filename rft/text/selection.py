@@ -144,8 +144,10 @@ def select(
 
     `models` fixes their order (default: sorted); `max_draws` limits each model and question to its first draws;
     `seed` serves the random choices of `random_per_key` and caps. Raises ValueError for a sample of an unknown problem
-    or model, when one draw occurs twice, or for a gold answer that the policy's rule misreads.
+    or model, when one draw occurs twice, for a gold answer that the policy's rule misreads, or a tolerance that is 0 or less.
     """
+    if policy.tolerance <= 0:
+        raise ValueError(f"tolerance must be above 0, got {policy.tolerance}: sides of an equation must differ by less")
     for name, limit in (("cap", policy.cap), ("max_draws", max_draws)):
         if limit is not None and limit < 1:
             raise ValueError(f"{name} must be at least 1, got {limit}")

@@ -197,3 +197,15 @@ def test_a_gold_answer_that_the_rule_misreads_is_refused(tmp_path: Path, capsys:
     assert "line 1 cannot be graded: rule paper_select reads '1' from the gold answer '1e3'" in capsys.readouterr().err
     summary, _ = run(tmp_path, capsys, [{**row, "text": "#### 1000"}], "--rule", "answer_line")
     assert summary["kept"] == 1
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "inf", "nan"])
+def test_a_tolerance_that_no_equation_could_meet_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    """Sides must differ by less, so that at 0 every sample had a false equation."""
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    assert select.main([str(source), "--out", str(tmp_path / "out.jsonl"), f"--tolerance={given}"]) == 2
+    assert "must be a finite number above 0" in capsys.readouterr().err
+    assert run(tmp_path, capsys, ROWS, "--tolerance=1e-12")[0]["false_equation"] == 1

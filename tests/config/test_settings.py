@@ -243,6 +243,7 @@ def _beyond(allowed: Range, *, whole: bool) -> list[float]:
         ("data.num_shots=-1", r"data.num_shots=-1 is outside \[0, inf\)"),
         ("data.eval_problems=0", r"data.eval_problems=0 is outside \[1, inf\): test problems to score"),
         ("data.train_limit=-1", r"data.train_limit=-1 is outside \[1, inf\): rows to read"),
+        ("select.tolerance=0", r"select.tolerance=0.0 is outside \(0, inf\): sides of an equation differ by less"),
         ("eval.vote_k=2000", r"eval.vote_k=2000 is outside \[1, 1000\]"),
         ("model.name=../x", "model.name='../x' is part of folder names"),
         ("data.name=/tmp/x", "data.name='/tmp/x' is part of folder names"),

@@ -282,6 +282,7 @@ def test_no_draft_comes_from_a_model_that_saw_its_question(study: Path):
         drafted.update(ids)
     human = {row["id"] for row in read_jsonl(folder_of(study, trainset) / "examples.jsonl")}
     assert drafted == dict.fromkeys(human, 2)
+    assert record(study, "folded").data["drawn_per_question"] == sum(drafted.values()) / len(human) == 2.0
 
 
 def test_the_farthest_draft_is_shown_with_the_question():

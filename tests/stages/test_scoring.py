@@ -48,7 +48,7 @@ def vote_row(draws: list[tuple[str, bool]], gold: str, rule: str) -> Voted:
     """What the vote stage finds."""
     problem = Problem("p", "q", f"#### {gold}", gold)
     samples = [Sample("p", i, text, cut, 1) for i, (text, cut) in enumerate(draws)]
-    (row,) = vote_rows([problem], {"p": samples}, rule=rule)
+    (row,) = vote_rows([problem], {"p": samples}, rule=rule, equations="annotated")
     return row
 
 

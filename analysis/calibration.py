@@ -5,7 +5,8 @@
 
 It reads the records of cells that draw samples from an SFT model (`sampled`, or `rft` with a pool of its own) over a ladder
 of k, of SFT and of ICL. Cells that differ in anything but method, k and seeds are settings of their own; a setting's
-statistics are means over its replicates. Targets: data/calibration_targets.csv, explained in docs/calibration.md.
+statistics are means over draws of its base and their replicates. Targets: data/calibration_targets.csv, explained in
+docs/calibration.md.
 
 A row of the targets:
     statistic,k,target,low,high,unit,source
@@ -24,7 +25,7 @@ from importlib import resources
 from pathlib import Path
 from statistics import fmean
 
-from analysis.load.cells import Cell
+from analysis.load.cells import Cell, group_draws
 from analysis.load.studies import load_studies
 
 NOT_OF_THE_SETTING = ("method", "k")
@@ -109,15 +110,16 @@ def _distinct_with_human(cell: Cell) -> float | None:
 
 
 def _mean(cells: Iterable[Cell], value: Callable[[Cell], float | None]) -> float | None:
-    values = [number for cell in cells if (number := value(cell)) is not None]
-    return fmean(values) if values else None
+    """Mean over draws of the base of the mean over replicates, of the cells that have the number."""
+    draws = [[x for cell in own if (x := value(cell)) is not None] for own in group_draws(cells).values()]
+    means = [fmean(found) for found in draws if found]
+    return fmean(means) if means else None
 
 
 def _accuracy(cells: Iterable[Cell]) -> float | None:
     """Mean accuracy in percent; a model whose pools of several k were drawn counts once."""
-    scores = {(cell.draw, *sorted(_training_seeds(cell).items())): cell.accuracy for cell in cells}
-    values = [100 * score.value for score in scores.values() if score is not None]
-    return fmean(values) if values else None
+    models = {(cell.draw, *sorted(_training_seeds(cell).items())): cell for cell in cells}
+    return _mean(models.values(), lambda cell: None if cell.accuracy is None else 100 * cell.accuracy.value)
 
 
 def _training_seeds(cell: Cell) -> dict[str, int]:

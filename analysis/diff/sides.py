@@ -55,7 +55,13 @@ def read_side(folder: Path) -> Side:
 
 def both(a: Side, b: Side) -> Outcomes:
     """The outcomes of the two as one."""
-    return Outcomes({**a.outcomes.by_path, **b.outcomes.by_path}, {**a.outcomes.unreadable, **b.outcomes.unreadable})
+    one, other = a.outcomes, b.outcomes
+    return Outcomes(
+        one.by_path | other.by_path,
+        one.unreadable | other.unreadable,
+        one.copies | other.copies,
+        one.tallies | other.tallies,
+    )
 
 
 @dataclass(frozen=True)

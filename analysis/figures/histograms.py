@@ -32,7 +32,7 @@ CHOSEN = " Where a chooser leaves some of the distinct paths out, those before i
 
 @draws("path_histograms", order=140, says=histograms)
 def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
-    """Figure 7: a row per base (and studied method), correct on the left, distinct on the right; replicates added up."""
+    """Figure 7: a row per base (and studied method), correct on the left, distinct on the right; means over draws."""
     k, pools = counted_pools(points)
     if not pools:
         return NotEnough("histograms of paths per question", "no RFT cell whose record counts questions by their paths")
@@ -54,8 +54,9 @@ def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing 
     for row, (name, pool) in zip(axes, pools.items(), strict=True):
         colour, histograms = colours[every[pool.base]], pool.histograms
         for panel, (kind, counts) in zip(row, histograms.items(), strict=True):
-            mean = float(counts @ np.arange(len(counts)) / counts.sum())
-            _bars(panel, counts, colour=colour, width=widths[kind])
+            shares = pool.shares[kind]
+            mean = float(shares @ np.arange(len(shares)))
+            _bars(panel, shares, colour=colour, width=widths[kind])
             panel.set_title(f"{name}: mean {mean:.2f}", fontsize="medium")
             entry = {"series": f"{name}, {kind}", "k": k, "questions": int(counts.sum()), "mean": mean}
             entries.append({**entry, "histogram": counts.tolist()})
@@ -65,7 +66,8 @@ def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing 
     asked = sorted({int(p.histograms["correct"].sum()) for p in pools.values()})
     rounds = " in each round" if any(pool.draws != k for pool in pools.values()) else ""
     text = f"Questions by number of paths, k = {k} draws{rounds}, n = {' to '.join(f'{n:,}' for n in asked)} questions "
-    text += "(replicates added up; no intervals). The human path is not counted. Panels of a column share both scales."
+    text += "(of all replicates; shares averaged over them, then over draws; no intervals). "
+    text += "The human path is not counted. Panels of a column share both scales."
     text += CHOSEN if any(pool.chooses for pool in pools.values()) else ""
     text += "".join(f" A bar holds {width} numbers of {kind} ones." for kind, width in widths.items() if width > 1)
     caption(figure, text)
@@ -74,11 +76,14 @@ def path_histograms(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing 
 
 @dataclass(frozen=True)
 class Pool:
-    """What one base's draws gave, replicates added up."""
+    """What one base's draws gave."""
 
     base: Base
     draws: int  # of a question, over all rounds
-    histograms: Mapping[str, np.ndarray]  # kind -> questions by number of paths
+    histograms: Mapping[str, np.ndarray]  # kind -> questions by number of paths, replicates added up
+    shares: Mapping[
+        str, np.ndarray
+    ]  # kind -> shares of questions, averaged as everything else: over replicates, then draws
     chooses: bool  # whether the cells train on some of these paths alone
 
 
@@ -97,6 +102,7 @@ def counted_pools(points: Sequence[Point]) -> tuple[int, dict[str, Pool]]:
             p.cell.base,
             round(drawn_of(p) or k),
             {kind: _added([c.histograms[kind] for c in p.cells]) for kind in KINDS},
+            {kind: _shares(p, kind) for kind in KINDS},
             p.cell.setting.get("select.choose", "policy") != "policy",
         )
         for p in order
@@ -112,19 +118,24 @@ def _pool_name(point: Point, names: Mapping[Base, str]) -> str:
     return base if point.method == "rft" else f"{base}, {method_title(point.cell)}"
 
 
-def _added(histograms: Sequence[Sequence[int]]) -> np.ndarray:
+def _added(histograms: Sequence[Sequence[float] | np.ndarray]) -> np.ndarray:
     total = np.zeros(max(map(len, histograms)))
     for counts in histograms:
         total[: len(counts)] += counts
     return total
 
 
-def _bars(panel: Any, counts: np.ndarray, *, colour: str, width: int) -> None:
+def _shares(point: Point, kind: str) -> np.ndarray:
+    draws = [[np.array(c.histograms[kind]) / sum(c.histograms[kind]) for c in cells] for cells in point.draws]
+    return _added([_added(cells) / len(cells) for cells in draws]) / len(draws)
+
+
+def _bars(panel: Any, shares: np.ndarray, *, colour: str, width: int) -> None:
     """A bar for each `width` values."""
     from matplotlib.ticker import MaxNLocator
 
-    padded = np.pad(counts, (0, -len(counts) % width)).reshape(-1, width).sum(axis=1)
+    padded = np.pad(shares, (0, -len(shares) % width)).reshape(-1, width).sum(axis=1)
     places = np.arange(len(padded)) * width + (width - 1) / 2
-    panel.bar(places, 100 * padded / counts.sum(), color=colour, width=0.85 * width)
+    panel.bar(places, 100 * padded, color=colour, width=0.85 * width)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.tick_params(labelbottom=True)

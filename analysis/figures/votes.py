@@ -1,12 +1,13 @@
 """What many draws on test questions give: maj@k and pass@k, and distinct paths, against the number of draws.
 
-votes_against_k(points)
+votes_against_k(points, outcomes)
 emitted_against_k(points)
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from analysis.figures.drawing import (
 from analysis.figures.findings import emitted, votes
 from analysis.figures.registry import draws
 from analysis.load.labels import method_label, series_by_label, studied
-from analysis.load.outcomes import read_draws, read_path_draws
+from analysis.load.outcomes import Outcomes, read_path_draws
 from analysis.load.pairs import units_of
 from analysis.load.points import PERCENT, Point, share_interval
 from analysis.load.query import ALL_DATA, where
@@ -35,7 +36,7 @@ from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import estimate_entry
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
-from analysis.stats.votes import curve, distinct, passed, voted
+from analysis.stats.votes import curve, distinct, passed, vote_curve, voted
 from analysis.style import caption, new_figure
 
 Ends = Callable[[Estimate], tuple[float, float]]
@@ -48,10 +49,15 @@ class Curves:
     point: Point
     lines: dict[str, dict[int, Estimate]]  # 'maj' (drawn solid), 'pass' (dashed): k -> mean over problems
 
-    def entry(self) -> dict[str, Any]:
-        """For fits.json."""
-        found = {name: {str(k): estimate_entry(e) for k, e in line.items()} for name, line in self.lines.items()}
+    def entry(self, ends: Ends) -> dict[str, Any]:
+        """For fits.json, with the intervals that are drawn."""
+        found = {name: {str(k): _entry(e, ends) for k, e in line.items()} for name, line in self.lines.items()}
         return {"series": self.point.cell.cell_id, **found}
+
+
+def _entry(estimate: Estimate, ends: Ends) -> dict[str, Any]:
+    known = [end if math.isfinite(end) else None for end in ends(estimate)]
+    return estimate_entry(estimate) | {"interval_95": known}
 
 
 def _largest_k(points: Sequence[Point]) -> list[Point]:
@@ -64,28 +70,26 @@ def _largest_k(points: Sequence[Point]) -> list[Point]:
     return list(best.values())
 
 
+LINES = {"maj": voted, "pass": passed}
 LINE_WORDS = {"maj@k": "-", "pass@k": "--"}
 DRAWN = ("icl", "sft", "sft_matched", "rft")  # and methods not known here: more hide one another; fits.json has all
 
 
 @draws("votes_vs_k", order=110, says=votes)
-def votes_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
+def votes_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
     found = []
     for point in _largest_k(where(points, data_frac=ALL_DATA)):
-        drawn = {cell.cell_id: draws for cell in point.cells if (draws := read_draws(cell)) is not None}
-        if drawn:
-            cells = [cell for cell in point.cells if cell.cell_id in drawn]
-            options: Any = {"most": 1.0, "units": units_of(cells)}
-            replicates = list(drawn.values())
-            both = {n: curve(replicates, statistic=of, **options) for n, of in (("maj", voted), ("pass", passed))}
-            lines = {name: {k: e.scaled(PERCENT) for k, e in line.items()} for name, line in both.items()}
-            found.append(Curves(point, lines))
-    if not any(curves.lines["maj"] for curves in found):
-        return NotEnough("maj@k and pass@k", "no cell voted (eval.vote_k)")
+        both = {name: vote_curve(point.cells, outcomes, statistic=of) for name, of in LINES.items()}
+        if any(both.values()):
+            found.append(
+                Curves(point, {n: {k: e.scaled(PERCENT) for k, e in line.items()} for n, line in both.items()})
+            )
+    if not found:
+        return NotEnough("maj@k and pass@k", "no cell voted (eval.vote_k), or their votes are not at hand")
     text = f"Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws. {_interval_words(found)}"
     figure = _panels(found, points, ylabel="test problems [%]", ends=share_interval, text=text, page=page)
-    return Drawing("votes_vs_k", figure, [curves.entry() for curves in found], text)
+    return Drawing("votes_vs_k", figure, [curves.entry(share_interval) for curves in found], text)
 
 
 @draws("emitted_paths", order=120, says=emitted)
@@ -107,7 +111,7 @@ def emitted_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawin
     )
     text += f"draws. {_interval_words(found)}"
     figure = _panels(found, points, ylabel="distinct paths per question", ends=Estimate.interval, text=text, page=page)
-    return Drawing("emitted_paths", figure, [curves.entry() for curves in found], text)
+    return Drawing("emitted_paths", figure, [curves.entry(Estimate.interval) for curves in found], text)
 
 
 def _interval_words(found: Sequence[Curves]) -> str:

@@ -8,16 +8,15 @@ A copied, edited or damaged file changes a number without a word otherwise.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from analysis.load.cells import ACCURACY, Cell, Missing, Table
-from analysis.load.outcomes import Greedy, Known, Outcomes, read_greedy, tally_of
+from analysis.load.outcomes import Greedy, Known, Outcomes, greedy_of, read_greedy, tally_of
 from rft.archive.files import present, rows_at
 from rft.records import RECORD_FILE, Outcome, Score
-from rft.votes import pool_scores
+from rft.votes import Tally, pool_scores
 
 TOLERANCE = 1e-9  # of values that were written and read again
 RATES = {"no_answer": Outcome.NO_ANSWER, "truncated": Outcome.TRUNCATED}
@@ -29,8 +28,7 @@ def verified(table: Table) -> tuple[Table, Outcomes]:
 
     A cell without an outcome file keeps its score, which is then in no paired comparison; the file is listed as unreadable.
     """
-    by_path: dict[Path, Greedy] = {}
-    unreadable: dict[Path, str] = {}
+    found = Outcomes({}, {})
     known = Known()
     kept, gone = [], []
     for cell in table.cells:
@@ -39,22 +37,49 @@ def verified(table: Table) -> tuple[Table, Outcomes]:
             kept.append(cell)
         elif not present(path):
             kept.append(cell)
-            unreadable[cell.folder] = f"{path.name} is absent"
+            found.unreadable[cell.folder] = f"{path.name} is absent"
         else:
             try:
                 greedy = read_greedy(path, known=known)
-                fault = next(_faults(cell, greedy, path), None)
+                further = _further(cell, path, known=known)
+                fault = next(_faults(cell, greedy, further, path), None)
             except (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, zlib.error) as error:
                 fault = f"{path.name} cannot be read: {error or type(error).__name__}"
             if fault is None:
                 kept.append(cell)
-                by_path[path] = greedy
+                found.by_path[path] = greedy
+                if further.copies:
+                    found.copies[path] = further.copies
+                if further.tallies:
+                    found.tallies[path] = tuple(further.tallies.values())
             else:
                 gone.append(Missing(cell.study, cell.cell_id, f"{cell.folder}: {fault}"))
-    return replace(table, cells=tuple(kept), missing=(*table.missing, *gone)), Outcomes(by_path, unreadable)
+    return replace(table, cells=tuple(kept), missing=(*table.missing, *gone)), found
 
 
-def _faults(cell: Cell, greedy: Greedy, path: Path) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Further:
+    """What rows hold besides the greedy answers, of cells that have scores of it."""
+
+    tallies: dict[str, Tally]  # votes by problem id
+    copies: dict[str, Greedy]  # by score: results on the problems that have a copy
+
+
+def _further(cell: Cell, path: Path, *, known: Known) -> _Further:
+    if not set(cell.scores) - {ACCURACY}:
+        return _Further({}, {})
+    rows = list(rows_at(path))
+    tallies = {row["id"]: tally_of(row["draws"]) for row in rows if row.get("draws")}
+    copied = [row for row in rows if "perturbed" in row]
+    ids = tuple(row["id"] for row in copied)
+    results = {name: "".join(row[part]["outcome"] for row in copied) for name, part in COPIES.items()}
+    return _Further(
+        {i: known.tallies.setdefault(tally, tally) for i, tally in tallies.items()},
+        {name: greedy_of(ids, letters) for name, letters in results.items()} if copied else {},
+    )
+
+
+def _faults(cell: Cell, greedy: Greedy, further: _Further, path: Path) -> Iterator[str]:
     """Fields of the record that the outcomes contradict."""
     n = len(greedy.ids)
     if not n:
@@ -66,21 +91,16 @@ def _faults(cell: Cell, greedy: Greedy, path: Path) -> Iterator[str]:
             yield from _compared(name, cell.rates[name], Score.binomial(greedy.letters.count(outcome.letter), n), path)
     others = {name for name in cell.scores if name != ACCURACY}
     if others:
-        yield from _other_scores(cell, others, list(rows_at(path)), path)
+        yield from _other_scores(cell, others, further, path, num_problems=n)
 
 
-def _other_scores(cell: Cell, names: set[str], rows: list[Mapping[str, Any]], path: Path) -> Iterator[str]:
+def _other_scores(cell: Cell, names: set[str], further: _Further, path: Path, *, num_problems: int) -> Iterator[str]:
     found: dict[str, Score] = {}
-    tallies = {row["id"]: tally_of(row["draws"]) for row in rows if row.get("draws")}
-    if tallies:
-        if len(tallies) < len(rows):
-            yield f"{path.name} has draws for {len(tallies)} of {len(rows)} problems"
-        found |= pool_scores(tallies)
-    copied = [row for row in rows if "perturbed" in row]
-    if copied:
-        for name, part in COPIES.items():
-            hits = sum(row[part]["outcome"] == Outcome.CORRECT.letter for row in copied)
-            found[name] = Score.binomial(hits, len(copied))
+    if further.tallies:
+        if len(further.tallies) < num_problems:
+            yield f"{path.name} has draws for {len(further.tallies)} of {num_problems} problems"
+        found |= pool_scores(further.tallies)
+    found |= {name: Score.binomial(int(c.correct_I.sum()), len(c.ids)) for name, c in further.copies.items()}
     for name in sorted(names):
         if name not in found:
             yield f"{RECORD_FILE} has the score {name}, of which {path.name} holds nothing"

@@ -1,8 +1,8 @@
-"""Per-problem outcomes of cells: greedy right or wrong as a matrix joined by problem id, and the sampled draws.
+"""Per-problem outcomes of cells: right or wrong as a matrix joined by problem id, and the sampled draws.
 
     table, outcomes = verified(load_studies([folder]))      # analysis.load.checks
     ids, correct_CI = outcomes.matrix(cells)      # C cells by I problems that all of them were scored on, in one order
-    draws = read_draws(cell)                      # {"t-00f1": Tally(num_draws=16, num_correct=9, rivals=(4, 1)), ...} or None
+    draws = outcomes.draws(cell)                  # {"t-00f1": Tally(num_draws=16, num_correct=9, rivals=(4, 1)), ...} or None
 
 A row of `outcomes.jsonl.gz`:
     {"id": "t-00f1", "gold": "51", "greedy": {"outcome": "C", "answer": "51"},
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load.cells import Cell
+from analysis.load.cells import ACCURACY, Cell
 from rft.archive.files import archive_of, present, rows_at
 from rft.records import Outcome
 from rft.votes import Tally
@@ -34,15 +34,16 @@ _LETTERS = "".join(outcome.letter for outcome in Outcome).encode("ascii")
 
 @dataclass
 class Known:
-    """Lists of ids that were read, each once: the files of a study mostly have the same."""
+    """Lists of ids and votes that were read, each once: the files of a study mostly have the same."""
 
     by_key: dict[tuple[str, ...] | bytes, tuple[str, ...]] = field(default_factory=dict)
+    tallies: dict[Tally, Tally] = field(default_factory=dict)  # equal votes, each once
     starts: dict[int, tuple[list[bytes], tuple[str, ...]]] = field(default_factory=dict)  # of rows, by their number
 
 
 @dataclass(frozen=True)
 class Greedy:
-    """Greedy results of one cell: ids and, in the same order, whether each is right."""
+    """Results of one cell, one answer a problem: ids and, in the same order, whether each is right."""
 
     ids: tuple[str, ...]
     letters: str  # one outcome letter a problem
@@ -51,18 +52,30 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Greedy results of many cells, by outcome file: a cell has one for each of its test sets."""
+    """Results of many cells, by outcome file: a cell has one for each of its test sets."""
 
     by_path: dict[Path, Greedy]
     unreadable: dict[Path, str]  # why a cell's outcomes could not be read: its score still stands
+    copies: dict[Path, dict[str, Greedy]] = field(default_factory=dict)  # by score: on changed numbers, and originals
+    tallies: dict[Path, tuple[Tally, ...]] = field(default_factory=dict)  # votes on the problems, as `by_path` has them
 
-    def get(self, cell: Cell) -> Greedy | None:
-        """The results of one cell; None for published cells and where the file is absent or unreadable."""
-        return None if cell.outcomes_path is None else self.by_path.get(cell.outcomes_path)
+    def get(self, cell: Cell, score: str = ACCURACY) -> Greedy | None:
+        """The results of one cell under a score of single answers; None for published cells and where none is at hand."""
+        path = cell.outcomes_path
+        if path is None:
+            return None
+        return self.by_path.get(path) if score == ACCURACY else self.copies.get(path, {}).get(score)
 
-    def matrix(self, cells: Sequence[Cell]) -> tuple[tuple[str, ...], NDArray[np.bool_]] | None:
+    def draws(self, cell: Cell) -> dict[str, Tally] | None:
+        """Votes by problem id; None where the cell did not vote, or its votes are not at hand."""
+        greedy, path = self.get(cell), cell.outcomes_path
+        if greedy is None or path is None or path not in self.tallies:
+            return None
+        return dict(zip(greedy.ids, self.tallies[path], strict=True))
+
+    def matrix(self, cells: Sequence[Cell], score: str = ACCURACY) -> tuple[tuple[str, ...], NDArray[np.bool_]] | None:
         """Ids and right/wrong [C, I] on the problems that all `cells` share; None when there are none."""
-        found = [self.get(cell) for cell in cells]
+        found = [self.get(cell, score) for cell in cells]
         rows = [greedy for greedy in found if greedy is not None]
         if not rows or len(rows) < len(found):
             return None
@@ -98,7 +111,7 @@ def read_greedy(path: Path, *, known: Known | None = None) -> Greedy:
         names = _checked(path, tuple(i.decode() for i in ids), key=key, known=known)
         if known is not None:
             known.starts[len(rows)] = [i + b'"' for i in ids], names
-    return _greedy(names, letters.decode("ascii"))
+    return greedy_of(names, letters.decode("ascii"))
 
 
 def _letters(raw: bytes) -> bytes | None:
@@ -121,7 +134,8 @@ def _checked(
     return names
 
 
-def _greedy(names: tuple[str, ...], letters: str) -> Greedy:
+def greedy_of(names: tuple[str, ...], letters: str) -> Greedy:
+    """Results from an outcome letter a problem."""
     correct_I = np.frombuffer(letters.encode("ascii"), np.uint8) == ord(Outcome.CORRECT.letter)
     return Greedy(names, letters, correct_I)
 
@@ -137,26 +151,7 @@ def _read_slowly(path: Path, *, known: Known | None) -> Greedy:
     letters = [row["greedy"]["outcome"] for row in rows]
     for letter in set(letters):
         Outcome.from_letter(letter)  # refuses what is none
-    return _greedy(names, "".join(letters))
-
-
-def read_draws(cell: Cell) -> dict[str, Tally] | None:
-    """Votes by problem id, None when the cell did not vote."""
-    path = cell.outcomes_path
-    if path is None or not present(path):
-        return None
-    if not _may_have_draws(path):
-        return None
-    found = {row["id"]: tally_of(row["draws"]) for row in rows_at(path) if row.get("draws")}
-    return found or None
-
-
-def _may_have_draws(path: Path) -> bool:
-    """Whether a row can have draws: false where the bytes cannot hold any, which costs a thirtieth of parsing the rows."""
-    if archive_of(path) is not None:
-        return True
-    raw = _bytes_of(path)
-    return b'"draws"' in raw or b"\\u" in raw  # an escape may spell it
+    return greedy_of(names, "".join(letters))
 
 
 def _bytes_of(path: Path) -> bytes:

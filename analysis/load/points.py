@@ -29,7 +29,9 @@ from analysis.load.pairs import (
     seeds_by_unit,
     units_of,
 )
+from analysis.stats.nested import upper_ratio
 from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean
+from analysis.stats.votes import vote_score
 from rft.records import wilson
 
 PERCENT = 100.0
@@ -59,15 +61,20 @@ class Point:
 
     def mean_of(self, name: str) -> float | None:
         """Mean over draws of the mean over replicates of a number of the cells; None when a cell lacks it."""
-        values = [[getattr(cell, name) for cell in cells] for cells in self.draws]
-        if any(value is None for of_draw in values for value in of_draw):
-            return None
-        return float(np.mean([np.mean(of_draw) for of_draw in values]))
+        return mean_of(self.cells, name)
 
     @property
     def loss(self) -> float | None:
         """Pretraining loss, mean over the drawn bases."""
         return self.mean_of("loss")
+
+
+def mean_of(cells: Sequence[Cell], name: str) -> float | None:
+    """The same of the cells of one setting, scored or not."""
+    values = [[getattr(cell, name) for cell in of_draw] for of_draw in group_draws(cells).values()]
+    if any(value is None for of_draw in values for value in of_draw):
+        return None
+    return float(np.mean([np.mean(of_draw) for of_draw in values]))
 
 
 def distinct_of(point: Point) -> float | None:
@@ -105,14 +112,18 @@ def accuracy_of(group: Sequence[Cell], outcomes: Outcomes) -> Estimate:
 def score_of(group: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate | None:
     """Any score in percent of the draws and replicates of one setting, of the cells that have it; None where none has.
 
-    Its ONE standard error holds draws, replicates and problems. Where no outcome of single problems is at hand, the problems'
-    part is at most the binomial error of one run, which then stands for it: replicates share their problems.
+    Its ONE standard error holds draws, replicates and problems: of single answers, or of votes, as figures have them. Where
+    no outcome of single problems is at hand, the problems' part is at most the binomial error of one run, which then stands
+    for it: replicates share their problems.
     """
     cells = [cell for cell in group if name in cell.scores]
     if not cells:
         return None
     if name == ACCURACY and outcomes.matrix(cells) is not None:
         return _estimated([([[[cell]] for cell in cells], (1.0,))], outcomes, scale=Scale.POINTS)
+    known = vote_score(cells, name, outcomes) or _copy_score(cells, name, outcomes)
+    if known is not None:
+        return known.scaled(PERCENT)
     scores = [cell.scores[name] for cell in cells]
     scatter = mean_of_units(np.array([[score.value] for score in scores]), units_of(cells))
     noise = binomial(scatter.value, n=min(score.n for score in scores), kind=Kind.ITEMS)
@@ -121,13 +132,22 @@ def score_of(group: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate |
     return (replace(found, kind=Kind.PUBLISHED) if single else found).scaled(PERCENT)
 
 
+def _copy_score(cells: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate | None:
+    """Share right on a numbers-changed copy, or on its originals; None for other scores and without outcomes."""
+    found = outcomes.matrix(cells, name)
+    return None if found is None else mean_of_units(found[1].astype(float), units_of(cells), bounds=(0.0, 1.0))
+
+
 def _with_problems(scatter: Estimate, noise: Estimate) -> Estimate:
-    """A mean over draws or replicates whose problems are not at hand, their binomial error added."""
+    """A mean over draws or replicates whose problems are not at hand, their binomial error added.
+
+    Degrees of freedom as `analysis.stats.nested` has them: where the variance of the draws is at its upper limit.
+    """
     own = scatter.se**2 if math.isfinite(scatter.se) else 0.0
-    parts = own**2 / scatter.df if own else 0.0
-    total = own + noise.var_items
+    most = float(upper_ratio(scatter.df)) * own if own else 0.0
     return replace(
-        scatter, se=math.sqrt(total), df=total**2 / parts if parts else math.inf, num_items=noise.num_items,
+        scatter, se=math.sqrt(own + noise.var_items),
+        df=(most + noise.var_items) ** 2 / (most**2 / scatter.df) if own else math.inf, num_items=noise.num_items,
         var_items=noise.var_items, these=None if scatter.these is None else _with_problems(scatter.these, noise),
     )  # fmt: skip
 

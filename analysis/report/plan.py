@@ -23,7 +23,7 @@ class Plan:
     stages: tuple[StageCost, ...]  # one per key
     users: dict[str, int]  # stage key -> cells that rest on it
     seconds: float  # of the distinct stages
-    seconds_unshared: float  # were every cell computed alone
+    seconds_unshared: float  # were every cell computed alone: whole stages, as blocks are drawn whole
 
     def rows(self) -> list[list[str]]:
         """Per kind: stages, cells that use one on average, wall-clock time, FLOPs, tokens."""
@@ -66,12 +66,13 @@ def plan_of(cells: Sequence[Cell]) -> Plan:
     """The distinct stages of these cells."""
     stages: dict[str, StageCost] = {}
     users: dict[str, int] = {}
+    alone = 0.0
     for cell in cells:
         mine = {stage.key: stage for stage in cell.cost}
         stages |= {key: stage for key, stage in mine.items() if key not in stages}
+        alone += sum(stage.seconds for stage in mine.values())
         for key in mine:
             users[key] = users.get(key, 0) + 1
-    alone = sum(cell.seconds for cell in cells)
     return Plan(tuple(stages.values()), users, sum(s.seconds for s in stages.values()), alone)
 
 

@@ -2,6 +2,7 @@
 
 own_hours([rft, control])      # 0.02: of one more replicate of these settings, stages that they share counted once
 base_hours(point)              # 0.1: of one more draw of its base
+anew_hours([point])            # 0.8: of another base with as many draws and replicates
 """
 
 from __future__ import annotations
@@ -41,3 +42,10 @@ def base_hours(point: Point) -> float:
     """Hours of one draw of its base, pretraining and its loss: the median, as one draw may have met a busy machine."""
     seconds = [sum(s.seconds for s in cells[0].cost if s.name in DRAWN) for cells in point.draws]
     return float(np.median(seconds)) / SECONDS_PER_HOUR
+
+
+def anew_hours(points: Sequence[Point]) -> float:
+    """Hours of the settings of one base anew, in as many draws and replicates as all have; 0, unknown, where a cost is."""
+    rows, one = paired_replicates(points), own_hours(points)
+    draws = {row[0][0].draw for row in rows}
+    return len(draws) * base_hours(points[0]) + len(rows) * one if one else 0.0

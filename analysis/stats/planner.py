@@ -31,7 +31,7 @@ from analysis.stats.budget import Design, draws_table
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, matched_pairs
 from analysis.stats.fits import fit_series, slope_weights
 from analysis.stats.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
-from analysis.stats.hours import base_hours, own_hours
+from analysis.stats.hours import anew_hours, own_hours
 from analysis.stats.limits import most_problems
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
 from analysis.stats.loss_fits import fit_on_loss
@@ -219,7 +219,8 @@ def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | 
 def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:  # noqa: ARG001
     """SFT points per nat of pretraining loss: another base at either end of the losses seen.
 
-    The scatter about the line is of bases, each with a deviation of its own, which no replicate makes smaller.
+    The scatter about the line is of bases, each with a deviation of its own, which no replicate makes smaller, and of means
+    over draws: the new base is run with as many draws and replicates as the one that it is like.
     """
     sft = [p for p in where(points, method="sft", data_frac=1) if p.loss is not None]
     line = fit_on_loss(sft, [p.estimate.value for p in sft], what="SFT against loss")
@@ -228,11 +229,17 @@ def _loss_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
     names = base_names(p.cell for p in points)
     new = []
     for end in (int(line.x.argmin()), int(line.x.argmax())):
-        hours = base_hours(sft[end]) + own_hours([sft[end]])
-        new.append(
-            (f"another base at loss {line.x[end]:.2f} (like {names[sft[end].cell.base]})", float(line.x[end]), hours)
-        )
+        like = f"like {names[sft[end].cell.base]}{_size_words(sft[end])}"
+        new.append((f"another base at loss {line.x[end]:.2f} ({like})", float(line.x[end]), anew_hours([sft[end]])))
     return _slope_options(line.x, _Scatter.of_line(line), new_x=new)
+
+
+def _size_words(point: Point) -> str:
+    """', in 6 draws of 12 replicates in all', as many as a point has; '' for a single run."""
+    draws, replicates = len(point.draws), len(point.cells)
+    if draws == 1:
+        return f", in {replicates} replicates" if replicates > 1 else ""
+    return f", in {draws} draws{f' of {replicates} replicates in all' if replicates > draws else ''}"
 
 
 TARGETS: dict[str, Callable[[Sequence[Point], Outcomes], list[Option] | NotEnough]] = {

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast_values
-from analysis.stats.hours import base_hours, own_hours
+from analysis.stats.hours import anew_hours, own_hours
 from analysis.stats.limits import drawable
 
 Floats = NDArray[np.float64]
@@ -60,8 +60,8 @@ def repeats_of(points: Sequence[Point], contrasts: Sequence[Floats], outcomes: O
         repeats.append(Repeat(action, one * len(sizes), saved, then / now, new_replicates=1))
     if len(sizes) > 1 and drawable(points[0]):
         saved = float(np.mean([_between(draws) for draws in means])) / (2 * len(sizes))
-        hours = len(sizes) * (base_hours(points[0]) + one * float(sizes.mean())) if one else 0.0
-        repeats.append(Repeat(f"every point in {len(sizes)} more draws of the base", hours, saved, 0.5, len(sizes)))
+        action = f"every point in {len(sizes)} more draws of the base"
+        repeats.append(Repeat(action, anew_hours(points), saved, 0.5, len(sizes)))
     return repeats
 
 

@@ -28,7 +28,6 @@ from analysis.style import METHODS
 from analysis.tables.perturbed import copy_rows
 from analysis.tables.results import also_text, extra_columns, number, score_text
 
-NOTHING = Outcomes({}, {})  # of votes no outcome of single problems is read
 VOTED = re.compile(r"maj1@[0-9]+")
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "±": r"$\pm$", "−": "$-$", "$": r"\$"})
 
@@ -77,7 +76,7 @@ def paper_tables(table: Table, outcomes: Outcomes) -> dict[str, Grid]:
     of_one = [*main.points, *(p for p in points if p.cell.source is not None)]
     grids = {name: make(of_one, names) for name, make in OF_ONE_RECIPE.items()}
     grids = {name: replace(grid, note=f"{grid.note} {main}".strip()) for name, grid in grids.items()}
-    grids |= {name: make(points, names) for name, make in OF_ALL_SETTINGS.items()}
+    grids |= {name: make(points, names, outcomes) for name, make in OF_ALL_SETTINGS.items()}
     return {name: grids[name] for name in sorted(grids) if grids[name].rows}
 
 
@@ -203,7 +202,7 @@ def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     return Grid("Table 4: computation (of the first replicate; shared stages in full)", header, tuple(rows), note)
 
 
-def _table_5(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+def _table_5(points: Sequence[Point], names: dict[Base, str], outcomes: Outcomes) -> Grid:  # noqa: ARG001
     """Every setting in rows, bases in columns."""
     rows: dict[tuple[str, str, str, str], dict[str, str]] = {}
     told = ("train.epochs", "train.epoch_rule")  # they have a column
@@ -234,7 +233,7 @@ def _table_5_order(point: Point) -> tuple[object, ...]:
     )
 
 
-def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+def _table_6(points: Sequence[Point], names: dict[Base, str], outcomes: Outcomes) -> Grid:
     voted = sorted({n for p in points for c in p.cells for n in c.scores if VOTED.fullmatch(n) and n != "maj1@1"})
     shown = [p for p in where(points, data_frac=ALL_DATA) if any(n in p.cell.scores for n in voted)]
     extra = extra_columns([p.cell for p in shown])
@@ -244,20 +243,22 @@ def _table_6(points: Sequence[Point], names: dict[Base, str]) -> Grid:
             method_label(p.cell),
             also_text(p.cell, extra),
             _score(p),
-            *(score_text(score_of(p.cells, n, NOTHING)) for n in voted),
+            *(score_text(score_of(p.cells, n, outcomes)) for n in voted),
         )
         for p in sorted(shown, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))
     ]
     return Grid("Table 6: greedy and voted accuracy [%]", ("base", "method", "also", "maj1@1", *voted), tuple(rows))
 
 
-def _table_perturbed(points: Sequence[Point], names: dict[Base, str]) -> Grid:
+def _table_perturbed(points: Sequence[Point], names: dict[Base, str], outcomes: Outcomes) -> Grid:
     """Has the base model seen the test set? Then its accuracy falls on the copy, and methods are compared there."""
     ordered = sorted(points, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))
-    header, rows = copy_rows(ordered, names)
+    header, rows = copy_rows(ordered, names, outcomes)
     return Grid("Numbers-changed copy of the test set, the same problems, maj1@1 [%]", header, tuple(rows))
 
 
 Maker = Callable[[Sequence[Point], dict[Base, str]], Grid]
 OF_ONE_RECIPE: Mapping[str, Maker] = {"table1": _table_1, "table2": _table_2, "table4": _table_4}
-OF_ALL_SETTINGS: Mapping[str, Maker] = {"table5": _table_5, "table6": _table_6, "table_perturbed": _table_perturbed}
+OF_ALL_SETTINGS: Mapping[str, Callable[[Sequence[Point], dict[Base, str], Outcomes], Grid]] = {
+    "table5": _table_5, "table6": _table_6, "table_perturbed": _table_perturbed,
+}  # fmt: skip

@@ -20,7 +20,7 @@ from analysis.load.labels import familiar
 from analysis.load.names import base_names, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import place_of, untold_keys
-from analysis.load.points import score_of, share_interval
+from analysis.load.points import mean_of, score_of, share_interval
 from analysis.stats.uncertainty import Estimate
 from rft.records import Score
 
@@ -159,14 +159,14 @@ def _row(group: Sequence[Cell], outcomes: Outcomes, *, name: str, voted: Sequenc
         name,
         method_name(cell),
         "" if cell.data_frac is None else f"{cell.data_frac:g}",
-        number(_mean(group, "num_human"), digits=0),
+        number(mean_of(group, "num_human"), digits=0),
         "" if cell.k is None else str(cell.k),
         str(len(group_draws(group))),
         str(len(group)),
         *(score_text(score_of(group, score, outcomes)) for score in (ACCURACY, *voted)),
         "-".join(str(n) for n in ([sizes[0], sizes[-1]] if len(sizes) > 1 else sizes)),
-        number(_mean(group, "num_augmented"), digits=0),
-        number(_mean(group, "distinct_per_question"), digits=2),
+        number(mean_of(group, "num_augmented"), digits=0),
+        number(mean_of(group, "distinct_per_question"), digits=2),
     ]
 
 
@@ -176,11 +176,6 @@ def method_name(cell: Cell) -> str:
     words.append("" if cell.on_all_examples else f"{cell.examples_frac:g}")
     words += [NO_DEDUP if cell.policy == NO_DEDUP else "", "thinned" if cell.thinned else ""]
     return " ".join(word for word in words if word)
-
-
-def _mean(group: Sequence[Cell], field: str) -> float | None:
-    values = [getattr(cell, field) for cell in group]
-    return None if any(value is None for value in values) else math.fsum(values) / len(values)
 
 
 def score_text(score: Estimate | None) -> str:

@@ -4,7 +4,8 @@
     grid.rows[0]     # ("nano-s", "SFT", "1", "", "41.2 ± 1.4", "18.0 ± 1.1")
 
 A column is a test set, the cells' own first, or two where two contents have one name; a row is a setting. Each field is of
-that set's problems alone: columns are measured apart, and no number here is over two of them.
+that set's problems alone: columns are measured apart, and no number here is over two of them. Where rows are of several
+data sets, a column says of which: a test set may be in the domain of one row and out of that of another.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from analysis.tables.grids import Grid
 from analysis.tables.results import also_text, extra_columns, score_text
 
 PREFIX = f"{TEST_SET}."
+OF_DATA_SET = "of data set"  # header of the column that rows of several data sets have
 TITLE = "Accuracy by test set, maj1@1 [%]"
 
 
@@ -36,12 +38,14 @@ def sets_table(table: Table, outcomes: Outcomes) -> Grid:
         place = columns[_content(point.cell, _told_keys(table))]
         assert place not in row, "one setting has one score on one content"
         row[place] = score_text(point.estimate)
-    header = ("base", "method", "data", "also", *columns.values())
+    several = len(_own_sets(table)) > 1
+    header = ("base", "method", "data", *([OF_DATA_SET] if several else []), "also", *columns.values())
     body = [
         (
             names[point.cell.base],
             method_label(point.cell),
             "" if point.cell.data_frac is None else f"{point.cell.data_frac:g}",
+            *([point.cell.data] if several else []),
             also_text(point.cell, extra),
             *(row.get(name, "") for name in columns.values()),
         )
@@ -86,9 +90,16 @@ def _apart_from_set(cell: Cell) -> str:
 
 
 def _note(table: Table) -> str:
-    own = {cell.test_set for cell in table.cells if cell.setting.get(TEST_SET) is None}
-    text = f"Trained on {', '.join(sorted(own))}; the other columns are out of that domain."
+    own = _own_sets(table)
+    text = f"Trained on {', '.join(own)}; the other columns are out of that domain."
+    if len(own) > 1:
+        text = f"In the domain of a row is the test set of its own data ({OF_DATA_SET}) alone: {', '.join(own)}."
     return " ".join([text, *_twins(table)])
+
+
+def _own_sets(table: Table) -> list[str]:
+    """Names of the data sets that cells are of."""
+    return sorted({cell.data for cell in table.cells})
 
 
 def _twins(table: Table) -> list[str]:

@@ -112,8 +112,7 @@ def test_curves_in_the_file_alone_say_nothing_of_the_shades(tmp_path: Path) -> N
     """Votes of SFT at its validated budget are not drawn, and they alone have six draws."""
     specs = [{**spec, "pretrain_seed": 0} for spec in grid(models=("nano-s",), fracs=(1.0,), methods=("sft",))]
     specs += grid(models=("nano-s",), fracs=(1.0,), methods=("sft_best",), draws=range(6))
-    points, _ = loaded(tmp_path / "s", specs, vote_k=4)
-    drawing = of(votes_against_k(points))
+    drawing = of(votes_against_k(*loaded(tmp_path / "s", specs, vote_k=4)))
     assert f"Shaded: 95 %, {Kind.ITEMS.value}. " in drawing.caption
     assert "In fits.json alone: SFT" in drawing.caption
 

@@ -47,12 +47,18 @@ def test_an_axis_of_one_value_is_not_drawn_and_of_two_it_is(axis: str, tmp_path:
 
 
 @pytest.fixture(scope="module")
-def variants(tmp_path_factory: pytest.TempPathFactory) -> list[Point]:
+def loaded_variants(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Point], Outcomes]:
     """RFT with and without de-duplication."""
     specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=("sft", "rft"))
     loose = [{**spec, "select.policy": "no_dedup"} for spec in specs if spec["method"] == "rft"]
     folder = write_study(tmp_path_factory.mktemp("variants") / "s", specs=[*specs, *loose], truth=SMALL, vote_k=3)
-    return loaded(folder)[0]
+    return loaded(folder)
+
+
+@pytest.fixture(scope="module")
+def variants(loaded_variants: tuple[list[Point], Outcomes]) -> list[Point]:
+    """Their points."""
+    return loaded_variants[0]
 
 
 def legend_of(drawing: Drawing | NotEnough) -> list[str]:
@@ -67,15 +73,15 @@ def test_costs_tell_variants_of_a_method_apart(variants: list[Point]) -> None:
     assert faces == {"none", "None"}  # one hollow, one filled
 
 
-def test_votes_say_which_line_is_which(variants: list[Point]) -> None:
-    assert {"maj@k", "pass@k"} <= set(legend_of(votes_against_k(variants)))
+def test_votes_say_which_line_is_which(loaded_variants: tuple[list[Point], Outcomes]) -> None:
+    assert {"maj@k", "pass@k"} <= set(legend_of(votes_against_k(*loaded_variants)))
 
 
 def test_bars_of_one_column_hold_as_many_numbers_each() -> None:
     """Shares of questions compare only where bars are as wide: a uniform count is as high in a short and a long histogram."""
     _, axes = new_figure(width=4, height=2, columns=2)
     for panel, length in zip(axes[0], (20, 40), strict=True):
-        _bars(panel, np.ones(length), colour="#000000", width=2)
+        _bars(panel, np.full(length, 1 / length), colour="#000000", width=2)
     heights = [{round(bar.get_height() * len(panel.patches), 6) for bar in panel.patches} for panel in axes[0]]
     assert heights == [{100.0}, {100.0}]
     assert len({round(bar.get_width(), 6) for panel in axes[0] for bar in panel.patches}) == 1

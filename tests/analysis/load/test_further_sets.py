@@ -81,3 +81,34 @@ def test_one_content_is_one_column_whichever_cell_has_it(study: Path) -> None:
     assert sets_table(table, outcomes).header[-2:] == ("world-easy", "pens")
     alone = load_studies([study])
     assert not sets_table(replace(alone), outcomes).rows
+
+
+def test_of_two_data_sets_each_row_says_which_it_is_of(tmp_path: Path) -> None:
+    """It read 'Trained on alpha, beta; the other columns are out of that domain', of rows of one of them."""
+    folders = []
+    for name, other in (("alpha", "beta"), ("beta", "alpha")):
+        folder = write_study(
+            tmp_path / name, specs=grid(models=("nano-s",), fracs=(1.0,), methods=("sft",)), truth=Truth(num_items=20)
+        )
+        with_set(folder / "0", name=other, content=f"{other}-content", hits=9 if name == "beta" else 2)
+        with_set(folder / "0", name="pens", content="p", hits=5)
+        record: dict[str, Any] = read_json(folder / "0" / "record.json")
+        record["names"]["data"] = name
+        record["setting"] |= {"data.train_content": name, "data.test_content": f"{name}-content"}
+        write_json(folder / "0" / "record.json", record | {"cell_id": name, "cell_key": name})
+        manifest: dict[str, Any] = read_json(folder / "study.json")
+        manifest["cells"][0]["cell_id"] = name
+        write_json(folder / "study.json", manifest)
+        folders.append(folder)
+    both = sets_table(*verified(load_every_set(folders)))
+    place = both.header.index("of data set")
+    assert sorted(row[place] for row in both.rows) == ["alpha", "beta"]
+    out_of_it = {
+        row[place]: row[both.header.index(o)] for row in both.rows for o in ("alpha", "beta") if o != row[place]
+    }
+    assert {name: text.split()[0] for name, text in out_of_it.items()} == {"alpha": "20.0", "beta": "90.0"}
+    assert "the other columns" not in both.note
+    assert "(of data set) alone: alpha, beta." in both.note
+    one = sets_table(*verified(load_every_set(folders[:1])))
+    assert "of data set" not in one.header
+    assert one.note.startswith("Trained on alpha; the other columns are out of that domain.")

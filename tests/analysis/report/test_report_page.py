@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from analysis.report.markup import Markup, escape, table, tag
 from analysis.report.page import data_block
 from analysis.report.plan import plan_of
 from analysis.report.solutions import solutions, thin
-from rft.records import read_jsonl, write_jsonl
+from rft.records import StageCost, read_jsonl, write_jsonl
 
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=1">{{title}}\u2028 & \''
 needs_browser = pytest.mark.skipif(
@@ -132,6 +133,21 @@ def test_shared_stages_are_counted_once(tmp_path: Path) -> None:
     assert plan.seconds == pytest.approx(sum({s.key: s.seconds for c in cells for s in c.cost}.values()))
     assert plan.seconds_unshared == pytest.approx(sum(s.seconds for c in cells for s in c.cost))
     assert {row[0] for row in plan.rows()} == {"pretrain", "finetune", "shard", "evaluate"}
+
+
+def test_alone_a_cell_draws_whole_blocks(tmp_path: Path) -> None:
+    """RFT at k = 4 and at k = 16 read a quarter and all of one block of 400 s: together they cost no more than apart."""
+    specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4, 16), methods=("rft",))
+    folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=16))
+
+    def costs(k: int | None, *, used: float) -> tuple[StageCost, ...]:
+        block = StageCost("shard", "s", 400.0, 1.0, 1, False, used=used, makes=True)
+        return (block, StageCost("finetune", f"f{k}", 10.0, 1.0, 1, False, makes=True))
+
+    cells = [replace(c, cost=costs(c.k, used=(c.k or 0) / 16)) for c in load_studies([folder]).cells]
+    both, first = plan_of(cells), plan_of([c for c in cells if c.k == 4])
+    assert (both.seconds, both.seconds_unshared) == (420.0, 820.0)
+    assert (first.seconds, first.seconds_unshared) == (410.0, 410.0), "one cell shares nothing"
 
 
 COLUMN = "return [...document.querySelectorAll('#results tbody tr')].filter(r => !r.hidden).map(r => r.cells[{}].textContent)"

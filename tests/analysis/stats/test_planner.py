@@ -91,6 +91,28 @@ def test_no_replicate_is_promised_to_sharpen_a_slope_over_bases(
     assert all("another base at loss" in option.action for option in (*one, *four))
 
 
+@pytest.mark.parametrize(
+    ("draws", "seeds", "words"),
+    [(1, 1, ""), (1, 3, ", in 3 replicates"), (3, 2, ", in 3 draws of 6 replicates in all")],
+)
+def test_another_base_costs_what_the_one_that_it_is_like_took(
+    tmp_path: Path, draws: int, seeds: int, words: str
+) -> None:
+    """Its price was of one run, though the scatter is of means over all: by hand, each stage of that base once."""
+    truth = Known(of=lambda s: 40 - 40 * (LOSS[s["model"]] - 1.7), replicate_sd=3.0, num_items=50)
+    specs = grid(
+        models=("nano-xs", "nano-s", "nano-m"), fracs=(1.0,), methods=("sft",), seeds=range(seeds), draws=range(draws)
+    )
+    points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=truth))
+    options = next_runs(points, outcomes, target="loss_slope")
+    assert isinstance(options, list)
+    for option in options:
+        (like,) = (p for p in points if f"(like {p.cell.model}{words})" in option.action)
+        took = {(cell.draw if s.name == "pretrain" else "", s.key): s.seconds for cell in like.cells for s in cell.cost}
+        assert option.hours * 3600 == pytest.approx(sum(took.values()))
+        assert len(took) == draws + 2 * len(like.cells)
+
+
 GAIN = ("sft", "sft_matched", "rft")
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load.cells import Cell
+from analysis.load.cells import Cell, Table
+from analysis.load.checks import verified
 from analysis.load.names import base_names
-from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.stats.linear import t_quantile
-from analysis.tables.perturbed import COPY, ORIGINALS, change_of, change_text, copy_rows, read_changes
+from analysis.stats.uncertainty import Estimate
+from analysis.tables.perturbed import COPY, ORIGINALS, change_of, change_text, copy_rows
 from rft.records import Score, write_jsonl
 
 ORIGINAL, COPIED = "CWCCC", "WWCW"  # the last problem has no copy
@@ -32,46 +33,60 @@ def cell(folder: Path, *, seed: int = 0, copied: str = COPIED, frac: float = 1.0
     pairs = [(c == "C", o == "C") for o, c in zip(ORIGINAL, copied, strict=False)]
     hits = [sum(column) for column in zip(*pairs, strict=True)]
     scores = {"maj1@1": Score.binomial(4, 5), COPY: Score.binomial(hits[0], 4), ORIGINALS: Score.binomial(hits[1], 4)}
-    change = Score.mean([float(a) - float(b) for a, b in pairs])
-    facts = {"num_problems": 4, "difference": change.value, "difference_se": change.se}
+    moved = Score.mean([float(a) - float(b) for a, b in pairs])
+    facts = {"num_problems": 4, "difference": moved.value, "difference_se": moved.se}
     return Cell(
         study="s", cell_id=folder.name, names={"model": "m", "data": "gsm8k"}, base="b", draw="b", scores=scores,
         setting={"method": "sft", "data_frac": frac}, seeds={"data_seed": seed}, perturbed=facts, folder=folder,
     )  # fmt: skip
 
 
+def change(*cells: Cell) -> Estimate:
+    """Of cells whose files were checked against their records."""
+    table, outcomes = verified(Table(cells))
+    assert len(table.cells) == len(cells)
+    return change_of(cells, outcomes)
+
+
 def test_problems_without_a_copy_take_no_part(tmp_path: Path):
-    assert read_changes(cell(tmp_path / "a")) == {"g-0": -1, "g-1": 0, "g-2": 0, "g-3": -1}
+    one = cell(tmp_path / "a")
+    outcomes = verified(Table((one,)))[1]
+    answers = [outcomes.matrix([one], name) for name in (COPY, ORIGINALS)]
+    assert [(found[0], found[1][0].tolist()) for found in answers if found] == [
+        (("g-0", "g-1", "g-2", "g-3"), [False, False, True, False]),
+        (("g-0", "g-1", "g-2", "g-3"), [True, False, True, True]),
+    ]
 
 
 def test_one_replicate_has_a_paired_interval_over_problems(tmp_path: Path):
-    change = change_of([cell(tmp_path / "a")])
-    assert (change.value, change.num_items) == (100 * CHANGE, 4)
+    found = change(cell(tmp_path / "a"))
+    assert (found.value, found.num_items) == (100 * CHANGE, 4)
     half = 100 * SE * t_quantile(0.95, df=3)
-    assert change.interval() == pytest.approx((100 * CHANGE - half, 100 * CHANGE + half))
+    assert found.interval() == pytest.approx((100 * CHANGE - half, 100 * CHANGE + half))
 
 
 def test_replicates_that_agree_are_no_more_problems(tmp_path: Path):
     one, other = cell(tmp_path / "a"), cell(tmp_path / "b", seed=1)
-    assert change_of([one, other]).interval() == pytest.approx(change_of([one]).interval())
+    assert change(one, other).interval() == pytest.approx(change(one).interval())
 
 
 def test_a_record_without_its_outcomes_gives_the_same_interval(tmp_path: Path):
     whole = cell(tmp_path / "a")
-    assert change_of([replace(whole, folder=None)]).interval() == pytest.approx(change_of([whole]).interval())
+    assert change(replace(whole, folder=None)).interval() == pytest.approx(change(whole).interval())
 
 
 def test_the_table_has_a_row_for_every_setting_on_a_copy(tmp_path: Path):
     whole, half = cell(tmp_path / "a"), cell(tmp_path / "b", frac=0.5, copied="CWCC")
     without = replace(cell(tmp_path / "c", frac=0.25), perturbed=None)
-    points = make_points([whole, half, without], Outcomes({}, {}))
-    _, rows = copy_rows(points, base_names([whole]))
+    outcomes = verified(Table((whole, half, without)))[1]
+    points = make_points([whole, half, without], outcomes)
+    _, rows = copy_rows(points, base_names([whole]), outcomes)
     assert [line[2:5] for line in rows] == [("1", "", "4"), ("0.5", "", "4")]
-    assert rows[0][5:7] == ("75.0 ± 21.7", "25.0 ± 21.7")
+    assert rows[0][5:7] == ("75.0 ± 25.0", "25.0 ± 25.0"), "one wrong, or right, of four: sqrt(1/4 / 4)"
     assert rows[0][7] == "-50.0 (-141.9 to +41.9)"
     assert rows[1][7] == "+0.0 (-60.2 to +60.2)", "no problem of four changed, which says little"
 
 
 def test_a_difference_without_an_error_is_shown_without_an_interval(tmp_path: Path):
     two = [replace(cell(tmp_path / name, seed=i), folder=None) for i, name in enumerate("ab")]
-    assert change_text(replace(change_of(two), se=math.nan)) == "-50.0"
+    assert change_text(replace(change(*two), se=math.nan)) == "-50.0"

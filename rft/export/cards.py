@@ -1,7 +1,8 @@
 """Cards of an export: a README for the model and one for the data, filled from the record alone.
 
     text = model_card(cell, has_stops=True)     # YAML head that hubs read, then the recipe, the score and how to ask
-    text = data_card(cell, rows, forms=("train", "messages"), pools={})   # its head says which file is which configuration
+    # its head says which file is which configuration
+    text = data_card(cell, rows, template=template, forms=("train", "messages"), pools={})
 
 Numbers come from the record; what it does not hold (a licence, where human texts are from) the card says it does not know.
 """

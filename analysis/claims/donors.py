@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.claims.rft import own_ladder
 from analysis.claims.rulings import (
     ALPHA,
     ClaimResult,
@@ -26,6 +25,7 @@ from analysis.claims.rulings import (
 from analysis.claims.scaling import full_points
 from analysis.load.cells import Base
 from analysis.load.labels import method_label
+from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, same_but, where
@@ -69,7 +69,7 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
     """(7)"""
     everyone = [p for p in full_points(view.points, method="rft") if p.cell.union]
     unions = where(everyone, plainly_selected=True)
-    own = {(b, p.cell.k): p for b, ladder in own_ladder(view.points).items() for p in ladder}
+    own = {(b, p.cell.k): p for b, ladder in own_ladders(view.points).items() for p in ladder}
     pairs = [
         ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
     ]

@@ -7,7 +7,6 @@ paths are counted as in the paper's Table 2, the human path among them: the one 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,7 +24,8 @@ from analysis.claims.rulings import (
     odds_words,
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
-from analysis.load.cells import NO_DEDUP, Base
+from analysis.load.cells import NO_DEDUP
+from analysis.load.ladders import own_ladders, shared_tops
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
@@ -81,24 +81,6 @@ CORRECT_DISTINCT = ClaimTest(
     margin=None,
     primary=False,
 )
-
-
-def own_ladder(points: Sequence[Point]) -> dict[Base, list[Point]]:
-    """RFT on all data from the own pool with de-duplication, by base, ascending k."""
-    ladders: dict[Base, list[Point]] = {}
-    for point in where(points, method="rft", data_frac=1, union=(), plainly_selected=True):
-        ladders.setdefault(point.cell.base, []).append(point)
-    for ladder in ladders.values():
-        ladder.sort(key=lambda p: p.cell.k or 0)
-    return ladders
-
-
-def shared_tops(points: Sequence[Point]) -> list[Point]:
-    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals the largest."""
-    ladders = own_ladder(points).values()
-    bases_at = Counter(p.cell.k or 0 for ladder in ladders for p in ladder)
-    k = max(bases_at, key=lambda k: (bases_at[k], k), default=0)
-    return [p for ladder in ladders for p in where(ladder, k=k)]
 
 
 def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
@@ -208,7 +190,7 @@ def distinct_with_human(point: Point) -> float | None:
 
 
 def _more_paths(view: StudyView) -> ClaimResult:
-    counted = [_counted(ladder) for ladder in own_ladder(view.points).values()]
+    counted = [_counted(ladder) for ladder in own_ladders(view.points).values()]
     ladders = [ladder for ladder in counted if len(set(map(distinct_with_human, ladder))) > 2]
     found = [(ladder[0].cell.base, _slope_over_paths(ladder, view.outcomes)) for ladder in ladders]
     groups = {base: group for base, group in found if group is not None}
@@ -238,7 +220,7 @@ def _counted(points: Sequence[Point]) -> list[Point]:
 
 def _dedup(view: StudyView) -> ClaimResult:
     raw = where(view.points, method="rft", union=(), data_frac=1, policy=NO_DEDUP)
-    twins = {(p.cell.base, p.cell.k): p for ladder in own_ladder(view.points).values() for p in ladder}
+    twins = {(p.cell.base, p.cell.k): p for ladder in own_ladders(view.points).values() for p in ladder}
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
@@ -256,7 +238,7 @@ def _emitted(view: StudyView) -> list[str]:
 
 def _correct_distinct(view: StudyView) -> ClaimResult:
     series: dict[int, list[Point]] = {}
-    for ladder in own_ladder(view.points).values():
+    for ladder in own_ladders(view.points).values():
         for p in ladder:
             if distinct_with_human(p) is not None and _correct(p) is not None and p.loss is not None:
                 series.setdefault(p.cell.k or 0, []).append(p)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.claims.rft import shared_tops
 from analysis.figures.accuracy import method_series_style, top_of
 from analysis.figures.drawing import (
     Drawing,
@@ -27,6 +26,7 @@ from analysis.figures.drawing import (
 from analysis.figures.findings import costs
 from analysis.figures.registry import draws
 from analysis.load.labels import series_by_label, setting_label, studied
+from analysis.load.ladders import shared_tops
 from analysis.load.pairs import Row, by_unit, independent_units, paired_replicates
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, same_but, where

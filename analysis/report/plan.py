@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.load.cells import Cell
+from analysis.stats.costs import IN_ORDER
 from rft.records import StageCost
-
-ORDER = ("data", "corpus", "pretrain", "import", "loss", "trainset", "finetune", "shard", "select", "evaluate", "vote")
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,9 @@ class Plan:
 
     def rows(self) -> list[list[str]]:
         """Per kind: stages, cells that use one on average, wall-clock time, FLOPs, tokens."""
-        kinds = sorted({s.name for s in self.stages}, key=lambda n: (ORDER.index(n) if n in ORDER else 99, n))
+        kinds = sorted(
+            {s.name for s in self.stages}, key=lambda n: (IN_ORDER.index(n) if n in IN_ORDER else len(IN_ORDER), n)
+        )
         return [self._row(kind, [s for s in self.stages if s.name == kind], power=self.power) for kind in kinds]
 
     @property

@@ -23,6 +23,22 @@ from rft.records import StageCost
 DRAWN = ("corpus", *BASE_STAGES, "loss")  # what a further draw of the base has to compute
 GIVEN = ("world_problems", "file_problems", "mixture", "part", "own_ids", "leakage", "golds", "perturb", "heldout")
 SHARED = (*DRAWN, *GIVEN)  # what a further replicate finds finished: problems and held-out text are the same for all
+SAMPLING = ("shard", "deal", "dealt_shard", "served_shard", "imported_samples")
+SETS = (
+    "human_set",
+    "holdout",
+    "matched_set",
+    "kept_set",
+    "fresh_set",
+    "oracle_set",
+    "query_set",
+    "reverse_set",
+    "revise_set",
+    "within_limit",
+)  # what models are trained on
+SELECTING = ("select", "scores", "choose", "thin", "relabel")
+# Every kind of stage, roughly as a study comes to them
+IN_ORDER = (*GIVEN, *DRAWN, *SETS, "tuning", "finetune", *SAMPLING, *SELECTING, "evaluate", "vote")
 UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 

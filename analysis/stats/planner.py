@@ -21,6 +21,7 @@ import numpy as np
 from analysis.load.cells import Base
 from analysis.load.checks import verified
 from analysis.load.labels import setting_label
+from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
@@ -143,7 +144,7 @@ def _data_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | N
 
 def _k_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
     """RFT points per doubling of k: twice the largest k, or the whole ladder again."""
-    own = where(points, union=(), plainly_selected=True, data_frac=1)
+    own = [point for ladder in own_ladders(points).values() for point in ladder]
     return _ladder_options(
         own, outcomes, method="rft", amount=lambda p: p.cell.k, grow=2.0, unit="samples per question"
     )

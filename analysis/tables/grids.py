@@ -18,12 +18,13 @@ from dataclasses import dataclass, replace
 
 from analysis.load.cells import BASE_STAGES, Base, Draw, Table
 from analysis.load.labels import method_label, studied_methods
+from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, distinct_of, make_points, score_of
 from analysis.load.query import ALL_DATA, where
 from analysis.load.recipes import main_recipe
-from analysis.stats.costs import making
+from analysis.stats.costs import SAMPLING, making
 from analysis.style import METHODS
 from analysis.tables.perturbed import copy_rows
 from analysis.tables.results import also_text, extra_columns, number, score_text
@@ -85,11 +86,6 @@ def _score(point: Point | None) -> str:
     return score_text(None if point is None else point.estimate)
 
 
-def _own_ladder(points: Sequence[Point], base: Base, *, method: str = "rft") -> list[Point]:
-    mine = where(points, method=method, base=base, data_frac=1, union=(), plainly_selected=True)
-    return sorted(mine, key=lambda p: p.cell.k or 0)
-
-
 def _full(points: Sequence[Point], base: Base, method: str) -> Point | None:
     found = where(points, method=method, base=base, data_frac=ALL_DATA)
     return _only(found) if found else None
@@ -104,7 +100,7 @@ def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     """Methods that are not known here get a column of their own behind the paper's."""
     rows, others = [], _other_methods(points)
     for base, name in names.items():
-        rft = _own_ladder(points, base)
+        rft = own_ladders(points).get(base, [])
         top = rft[-1] if rft else None
         mine = where(points, base=base)
         if not mine:
@@ -143,7 +139,7 @@ def _other_methods(points: Sequence[Point]) -> dict[str, str]:
 
 def _top(points: Sequence[Point], base: Base, *, method: str) -> Point | None:
     """Of a base's settings with a method on all data, that of the largest k."""
-    ladder = _own_ladder(points, base, method=method)
+    ladder = own_ladders(points, method=method).get(base, [])
     return ladder[-1] if ladder else None
 
 
@@ -164,7 +160,7 @@ def _by_k(ladder: Sequence[Point]) -> dict[int | None, Point]:
 def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     methods = {"rft": "", **{method: f", {title}" for method, title in _other_methods(points).items()}}
     ladders = {
-        name + title: _by_k([p for p in _own_ladder(points, base, method=method) if p.cell.k])
+        name + title: _by_k([p for p in own_ladders(points, method=method).get(base, []) if p.cell.k])
         for base, name in names.items()
         for method, title in methods.items()
     }
@@ -179,7 +175,7 @@ def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     return Grid(f"Table 2: distinct paths per question ({counted}) by k", ("k", *ladders), tuple(rows))
 
 
-STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampling", ("shard", "dealt_shard")))
+STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampling", SAMPLING))
 
 
 def _table_4(points: Sequence[Point], names: dict[Base, str]) -> Grid:

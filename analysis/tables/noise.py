@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.load.cells import MATCHED
+from analysis.load.ladders import shared_tops
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, contrast_values
 from analysis.load.query import same_but, where
@@ -59,14 +60,10 @@ WORDS = ("base", "draw", "seed")
 
 
 def results_of(points: Sequence[Point]) -> dict[str, list[Contrast]]:
-    """SFT on all data, and RFT at the largest k of each base minus its controls: per base the contrast."""
+    """SFT on all data, and RFT minus its controls at the k that claims take: per base the contrast."""
     sft = {p.cell.base: p for p in where(points, method="sft", data_frac=1.0)}
-    tops: dict[str, Point] = {}
-    for point in where(points, method="rft", data_frac=1.0, union=(), plainly_selected=True):
-        best = tops.get(point.cell.base)
-        if best is None or (point.cell.k or 0) > (best.cell.k or 0):
-            tops[point.cell.base] = point
-    pairs = {name: [(top, same_but(top, points, method=name)) for top in tops.values()] for name in ("sft", MATCHED)}
+    tops = shared_tops(points)
+    pairs = {name: [(top, same_but(top, points, method=name)) for top in tops] for name in ("sft", MATCHED)}
 
     def minus(name: str) -> list[Contrast]:
         return [((top, other), (1.0, -1.0)) for top, other in pairs[name] if other is not None]

@@ -22,7 +22,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
-from analysis.stats.costs import DRAWN, GIVEN, SHARED, cost_of
+from analysis.stats.costs import DRAWN, GIVEN, IN_ORDER, SAMPLING, SHARED, cost_of
 from analysis.stats.hours import base_hours, own_hours
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
@@ -64,6 +64,8 @@ def test_every_kind_of_stage_is_known_to_be_shared_or_a_methods_own() -> None:
     own = set.union(*OWN.values())
     assert not own & set(SHARED)
     assert kinds() == own | set(SHARED)
+    assert sorted(IN_ORDER) == sorted(kinds()), "a report lists each kind at its place"
+    assert set(SAMPLING) == OWN["sampling"] | OWN["allocate"], "the paper's table 4 counts all ways of drawing"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
-from analysis.claims.rft import shared_tops
+from analysis.load.ladders import shared_tops
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies

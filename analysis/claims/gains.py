@@ -14,7 +14,7 @@ from analysis.load.cells import Base
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.load.query import on_paired_replicates
+from analysis.load.query import most_in_common, on_paired_replicates
 from analysis.stats.fits import log_odds, point_n, slope_weights
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.loss_fits import fit_on_loss
@@ -50,8 +50,10 @@ OWN_RULE = "epochs as this study set them"  # for SFT on part of the data
 
 
 def slope_ladders(points: Sequence[Point], *, smallest: float) -> list[list[Point]]:
-    """SFT ladders of three fractions or more of bases with a loss that are not post-trained."""
-    ladders = sft_ladders(points, smallest=smallest).values()
+    """SFT ladders of three fractions or more of bases with a loss that are not post-trained: the fractions that are best
+    compared with each other (`most_in_common`).
+    """
+    ladders = [most_in_common(ladder) for ladder in sft_ladders(points, smallest=smallest).values()]
     return [la for la in ladders if len(la) >= 3 and la[-1].loss is not None and not la[-1].cell.post_trained]
 
 

@@ -29,7 +29,7 @@ from analysis.load.ladders import own_ladders, shared_tops
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
-from analysis.load.query import on_paired_replicates, same_but, where
+from analysis.load.query import most_in_common, on_paired_replicates, same_but, where
 from analysis.stats.comparisons import MARGIN
 from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, other_steps, told_apart
 from analysis.stats.fits import slope_weights
@@ -208,7 +208,7 @@ def _more_paths(view: StudyView) -> ClaimResult:
 
 def _slope_over_paths(ladder: Sequence[Point], outcomes: Outcomes) -> Contrast | None:
     """One base's slope of accuracy on log2(distinct paths), both of the replicates that all k have; None with under 3 k."""
-    paired = _counted(on_paired_replicates(ladder, outcomes))
+    paired = _counted(on_paired_replicates(most_in_common(_counted(ladder)), outcomes))
     paths = [distinct_with_human(point) or math.nan for point in paired]
     return (paired, tuple(slope_weights(np.log2(paths)))) if len(set(paths)) > 2 else None
 
@@ -242,7 +242,7 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
         for p in ladder:
             if distinct_with_human(p) is not None and _correct(p) is not None and p.loss is not None:
                 series.setdefault(p.cell.k or 0, []).append(p)
-    best = max(series, key=lambda k: (len(series[k]), k), default=None)
+    best = max(series, key=lambda k: (len(series[k]), sum(len(p.draws) for p in series[k]), k), default=None)
     if best is None or len(series[best]) < 3:
         return CORRECT_DISTINCT.not_testable("fewer than 3 bases with correct and distinct paths counted at one k")
     points = series[best]

@@ -14,9 +14,9 @@ import numpy as np
 from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, gain_line
 from analysis.load.names import base_names
 from analysis.load.points import Point
-from analysis.load.query import ALL_DATA, on_shared_draws, where
+from analysis.load.query import ALL_DATA, where
 from analysis.stats.comparisons import lacking
-from analysis.stats.fits import keep_measurable
+from analysis.stats.fits import on_a_line
 from analysis.stats.linear import NotEnough, fit_linear
 from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, held_out, measurable, texts_differ, williams
 from analysis.stats.power import VERDICT_UNITS
@@ -69,7 +69,11 @@ def sft_ladders(points: Sequence[Point], *, smallest: float) -> dict[str, list[P
 
 def log_amounts(ladder: Sequence[Point]) -> list[float]:
     """log2 of the data fraction."""
-    return [math.log2(p.cell.data_frac or math.nan) for p in ladder]
+    return [_log_amount(point) for point in ladder]
+
+
+def _log_amount(point: Point) -> float:
+    return math.log2(point.cell.data_frac or math.nan)
 
 
 def claim_log_linear(view: StudyView) -> list[ClaimResult]:
@@ -84,7 +88,7 @@ def claim_log_linear(view: StudyView) -> list[ClaimResult]:
     details += [f"left out: {text}" for s in shapes.values() for text in s.left_out]
     details += [f"{name}: {result}" for name, result in found.items() if isinstance(result, NotEnough)]
     ladders = sft_ladders(view.same_epochs, smallest=0)
-    whole = {name: keep_measurable(on_shared_draws(ladder, view.outcomes))[0] for name, ladder in ladders.items()}
+    whole = {name: on_a_line(ladder, _log_amount, view.outcomes)[0] for name, ladder in ladders.items()}
     rivals = compare_rivals(
         {
             name: ([p.mean_of("num_human") or 0 for p in ladder], [p.estimate.value for p in ladder])

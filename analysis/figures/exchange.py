@@ -75,6 +75,7 @@ def exchange_figure(every_recipe: Sequence[Point], outcomes: Outcomes, *, page: 
     held = held_words([one for split in splits for part, *_ in PARTS if (one := getattr(split, part)) is not None])
     text += f" in parts (95 %: {held})" if held and held != _held(found) else " in parts"
     text += f"; an absent bar: its control {NO_BAR}." if absent else "."
+    text += "".join(_amounts_out(one, name=looks.names[one.rft.cell.base]) for one in found)
     text += "".join(_left_out(split, name=looks.names[split.rft.cell.base]) for split in splits)
     text += f" {recipe}" if str(recipe) else ""
     caption(figure, text)
@@ -86,6 +87,13 @@ def _tops(found: Sequence[Exchange], points: Sequence[Point]) -> dict[str, Point
     rated = {(e.rft.cell.base, e.rft.cell.setting_key) for e in found}
     mine = [p for p in where(points, method="rft") if (p.cell.base, p.cell.setting_key) in rated]
     return {p.cell.base: p for p in sorted(mine, key=lambda p: p.cell.k or 0)}
+
+
+def _amounts_out(found: Exchange, *, name: str) -> str:
+    """Which amounts of human problems a rate does without, in words."""
+    amounts = " and ".join(found.left_out)
+    cells = f"{len(found.rft.cells)} cells of {name}'s RFT k={found.rft.cell.k}"
+    return f" Without {amounts} human problems, which lack draws or replicates of the {cells}." if amounts else ""
 
 
 def _left_out(split: Split, *, name: str) -> str:
@@ -221,6 +229,7 @@ def exchange_entry(e: Exchange, *, name: str) -> dict[str, Any]:
     """All that is known of a rate, as JSON; what is not estimable is null, with its reason."""
     entry: dict[str, Any] = {"series": f"{name}, k={e.rft.cell.k}, exchange rate", "num_human": e.num_human}
     entry |= {"kept": e.kept, "new": e.new, "amounts": len(e.curve), "holds": e.label}
+    entry |= {"left_out": list(e.left_out)} if e.left_out else {}
     return entry | {"log": _rate_entry(e.log, e), "linear": _rate_entry(e.linear, e)}
 
 

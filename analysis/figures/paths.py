@@ -40,12 +40,13 @@ from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import Point, distinct_of
-from analysis.load.query import ALL_DATA, on_common_cells, where
+from analysis.load.query import ALL_DATA, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import (
     NOTHING_SHARED,
     fit_series,
     line_entry,
+    on_a_line,
     power_law,
     series_entry,
     unshared,
@@ -224,13 +225,19 @@ def distinct_against_k(
     return Drawing("distinct_vs_k", figure, fits, text)
 
 
-def paths_law(points: Sequence[Point], outcomes: Outcomes, *, what: str) -> tuple[LineFit | NotEnough, dict[str, int]]:
+def paths_law(points: Sequence[Point], outcomes: Outcomes, *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:
     """The power law of distinct paths in samples drawn, both of the cells in common, and what it leaves out (`unshared`)."""
-    shared = on_common_cells(points, outcomes)
-    if not shared:
+    kept, left_out = on_a_line(points, _log_paths, outcomes, apply_rule=False)
+    if not kept:
         return NotEnough(what, NOTHING_SHARED), {}
-    drawn, counts = [drawn_of(p) or math.nan for p in shared], [distinct_estimate(p).value for p in shared]
-    return power_law(drawn, counts, what=what), unshared_entry(unshared(points, shared))
+    drawn, counts = [drawn_of(p) or math.nan for p in kept], [distinct_estimate(p).value for p in kept]
+    entry = {"left_out": list(left_out)} if left_out else {}
+    return power_law(drawn, counts, what=what), {**unshared_entry(unshared(points, kept)), **entry}
+
+
+def _log_paths(point: Point) -> float:
+    """Where a point stands on the power law; NaN where it has no place: nothing drawn, or no path kept."""
+    return _log_drawn(point) if distinct_estimate(point).value > 0 else math.nan
 
 
 def _series_look(point: Point, looks: Looks) -> tuple[str, dict[str, Any]]:

@@ -25,8 +25,11 @@ def own_ladders(points: Sequence[Point], *, method: str = "rft") -> dict[Base, l
 
 
 def shared_tops(points: Sequence[Point]) -> list[Point]:
-    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals the largest."""
+    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals in most draws, then the largest."""
     ladders = own_ladders(points).values()
-    bases_at = Counter(p.cell.k or 0 for ladder in ladders for p in ladder)
-    k = max(bases_at, key=lambda k: (bases_at[k], k), default=0)
+    bases, draws = Counter[int](), Counter[int]()
+    for point in [p for ladder in ladders for p in ladder]:
+        bases[point.cell.k or 0] += 1
+        draws[point.cell.k or 0] += len(point.draws)
+    k = max(bases, key=lambda k: (bases[k], draws[k], k), default=0)
     return [p for ladder in ladders for p in where(ladder, k=k)]

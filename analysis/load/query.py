@@ -12,8 +12,8 @@ on_common_cells(points, outcomes)                            # these; where no r
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,20 +111,44 @@ def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
 
 
-def with_a_common_draw(points: Sequence[Point]) -> list[Point]:
-    """Of points of one base configuration the most that share a draw; of as many those that share more draws, then the first.
+MOST_TRIED = 8  # settings of which every choice is tried; of more they are dropped one by one
 
-    Draws are told apart by their seeds, so that the order of the points decides nothing.
+
+def most_in_common(points: Sequence[Point], *, keep: Collection[Point] = (), paired: bool = True) -> list[Point]:
+    """Of points of one base configuration those that are best compared with each other, in their order.
+
+    A setting that few draws have takes all others' from a line through it. So the choice is the one with the largest product
+    of the draws that all have (of a base with one draw: the replicates) and the squared number of settings; of equals the
+    one with more settings, then the first by its settings. It depends on what was run, never on a result. `keep`: points
+    that stay. `paired`: whether replicates have to be shared too, or the draw alone.
     """
-    groups: dict[Draw, list[Point]] = {}
-    for point in points:
-        for draw in {cell.draw for cell in point.cells}:
-            groups.setdefault(draw, []).append(point)
-    if not groups:
-        return []
-    alike = Counter(tuple(map(id, group)) for group in groups.values())
-    first = min(groups, key=lambda draw: (-len(groups[draw]), -alike[tuple(map(id, groups[draw]))], draw))
-    return groups[first]
+    kept = set(map(id, keep))
+
+    def worth(some: Sequence[Point]) -> tuple[int, int, list[str]]:
+        return -_in_common(some, paired=paired) * len(some) ** 2, -len(some), sorted(p.cell.setting_key for p in some)
+
+    def without(some: Sequence[Point]) -> list[list[Point]]:
+        return [[other for other in some if other is not point] for point in some if id(point) not in kept]
+
+    best = list(points)
+    if len(best) < 3 or -worth(best)[0] == max(_in_common([p], paired=paired) for p in best) * len(best) ** 2:
+        return best  # nothing can be gained
+    if len(best) <= MOST_TRIED:
+        choices = [list(some) for size in range(2, len(best) + 1) for some in itertools.combinations(best, size)]
+        return min((some for some in choices if kept <= set(map(id, some))), key=worth)
+    tried = [best]
+    while options := without(tried[-1]) if len(tried[-1]) > 2 else []:
+        tried.append(min(options, key=worth))
+    return min(tried, key=worth)
+
+
+def _in_common(points: Sequence[Point], *, paired: bool) -> int:
+    """Draws that all of some points have, of a base with one draw the replicates."""
+    if not paired:
+        return len(set.intersection(*({cell.draw for cell in point.cells} for point in points)))
+    rows = paired_replicates(points)
+    several = any(len(point.draws) > 1 for point in points)
+    return len({row[0][0].draw for row in rows}) if several else len(rows)
 
 
 def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
@@ -141,11 +165,16 @@ def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Po
 
 
 def on_common_cells(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
-    """What a line through points of one base configuration is of, x and y alike: the cells that a contrast of them pairs.
+    """What a line through points of one base configuration is of, x and y alike: of those that are best compared with each
+    other (`most_in_common`) the cells that a contrast of them pairs.
 
-    Where they share no replicate, their cells of the draws that all have; none where they share no draw.
+    Where no three share a replicate, those of the draws that all have; none where they share no draw.
     """
-    return on_paired_replicates(points, outcomes) or on_shared_draws(points, outcomes)
+    if not points:
+        return []
+    paired = on_paired_replicates(most_in_common(points), outcomes)
+    on_draws = most_in_common(points, paired=False)
+    return paired if len(paired) > 2 or len(paired) >= len(on_draws) else on_shared_draws(on_draws, outcomes)
 
 
 @dataclass(frozen=True)

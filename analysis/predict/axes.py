@@ -20,7 +20,7 @@ from analysis.load.names import base_names, base_order, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
-from analysis.load.query import on_shared_draws, with_a_common_draw
+from analysis.load.query import most_in_common, on_shared_draws
 from analysis.stats.loss_fits import pretrain_flops, texts_differ
 
 MODEL = "model"
@@ -100,7 +100,7 @@ def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> lis
     for group in groups.values():
         axis = whole.among(group)
         sized = [point for point in group if axis.size(point)]
-        alike = sized if axis.of_models else with_a_common_draw(sized)
+        alike = sized if axis.of_models else most_in_common(sized, paired=False)
         members = sized if axis.of_models else on_shared_draws(alike, outcomes)
         if len(members) < 2 or (axis.of_models and texts_differ(members)) or (axis.name == "k" and _untrained(members)):
             continue

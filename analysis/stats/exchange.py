@@ -32,7 +32,7 @@ from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast
-from analysis.load.query import on_paired_replicates, same_but, same_steps, step_gap, where
+from analysis.load.query import most_in_common, on_paired_replicates, same_but, same_steps, step_gap, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
@@ -100,6 +100,7 @@ class Exchange:
     kept: float
     new: float | None  # kept paths with another equation list than the human one; None: not recorded
     curve: tuple[Point, ...]  # the human-only points
+    left_out: tuple[str, ...] = ()  # amounts of human problems whose cells are of other draws or replicates
 
     @property
     def label(self) -> str:
@@ -149,7 +150,10 @@ def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Ex
     alike.
     """
     what = f"the exchange rate of {rft.cell.cell_id}"
-    members = on_paired_replicates([rft, *human_curve(rft, points)], outcomes)
+    every = [rft, *human_curve(rft, points)]
+    members = on_paired_replicates(most_in_common(every, keep=every[:2]), outcomes)
+    there = {point.cell.setting_key for point in members}
+    left_out = [f"{human_problems(p):,.0f}" for p in every[1:] if p.cell.setting_key not in there]
     if not members:
         return NotEnough(what, "the RFT cell and its human-only cells share no replicate of a draw of the base")
     rft, curve = members[0], members[1:]
@@ -162,7 +166,7 @@ def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Ex
         need = f"sft_matched and {MIN_FRESH} amounts of fresh human problems ({FRESH_COUNT}) at equal optimiser steps"
         return NotEnough(what, f"it needs {need}; there are {fresh} such amounts")
     log, linear = (_rate(scale, rft, curve, ratios, n=n, outcomes=outcomes) for scale in SCALES)
-    return Exchange(rft, log, linear, n, kept, new_paths(rft), tuple(curve))
+    return Exchange(rft, log, linear, n, kept, new_paths(rft), tuple(curve), tuple(left_out))
 
 
 def _rate(scale: Scale, rft: Point, curve: Sequence[Point], ratios: Floats, *, n: float, outcomes: Outcomes) -> Rate:

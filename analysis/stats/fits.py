@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import PERCENT, Point, contrast
 from analysis.load.query import on_common_cells
 from analysis.stats.linear import LineFit, NotEnough, fit_line
@@ -44,7 +45,7 @@ class SeriesFit:
     logodds: LineFit | NotEnough  # log-odds on x
     slope: Estimate | None  # of the unweighted slope, at the level of replicates (or items): None where none is shared
     tau: float  # between-point standard deviation beyond binomial noise, points
-    left_out: tuple[str, ...] = ()  # points outside FLOOR..CEILING, or without an x, in words
+    left_out: tuple[str, ...] = ()  # points outside FLOOR..CEILING, without an x, or of other cells, in words
     draws_left_out: int = 0  # that not all points have
     replicates_left_out: int = 0  # of the other draws, that not all points have
 
@@ -74,18 +75,11 @@ def fit_series(
     """Fit percent on x, of points of one base, both of the cells in common. `apply_rule=False` keeps those at the floor or
     ceiling (published fits); a point whose x is not finite is left out.
     """
-    shared = on_common_cells(points, outcomes)
-    if points and not shared:
-        unfit = NotEnough(what, NOTHING_SHARED)
-        return SeriesFit(what, unfit, unfit, unfit, None, math.nan)
-    fewer = unshared(points, shared)
-    measurable, left_out = keep_measurable(shared) if apply_rule else (shared, ())
-    placed = [(point, x(point)) for point in measurable]
-    left_out += tuple(f"{p.cell.cell_id}: no place on the axis" for p, place in placed if not math.isfinite(place))
-    kept = [point for point, place in placed if math.isfinite(place)]
-    xs = np.array([place for _, place in placed if math.isfinite(place)])
+    kept, left_out = on_a_line(points, x, outcomes, apply_rule=apply_rule)
+    fewer = unshared(points, kept)
+    xs = np.array([x(point) for point in kept])
     ys = np.array([point.estimate.value for point in kept])
-    line = fit_line(xs, ys, what=what) if len(kept) else NotEnough(what, _nothing_left(points))
+    line = fit_line(xs, ys, what=what) if len(kept) else NotEnough(what, _nothing_left(points, left_out))
     if not line:
         return SeriesFit(what, line, line, line, None, math.nan, left_out, **fewer)
     sizes = np.array([point_n(point) for point in kept])
@@ -96,7 +90,7 @@ def fit_series(
         line=line,
         weighted=fit_line(xs, ys, weights=weights, what=what),
         logodds=fit_line(xs, odds, what=what),
-        slope=contrast(kept, tuple(slope_weights(xs)), outcomes),
+        slope=contrast(kept, tuple(slope_weights(xs)), outcomes) if _paired(kept) else None,
         tau=tau,
         left_out=left_out,
         **fewer,
@@ -106,10 +100,44 @@ def fit_series(
 NOTHING_SHARED = "its points share no draw of the base"
 
 
+def on_a_line(
+    points: Sequence[Point], x: Callable[[Point], float], outcomes: Outcomes, *, apply_rule: bool = True
+) -> tuple[list[Point], tuple[str, ...]]:
+    """(the points that a line is through, on their common cells, in their order; the others, in words).
+
+    Points at the floor or the ceiling, and those without a place on the axis, go first, so that they take no draws from the
+    line; then those that would take most draws of the others (`most_in_common`); and so on until none goes.
+    """
+    left_out: dict[str, None] = {}
+    kept = list(points)
+    while True:
+        measurable, out = keep_measurable(kept) if apply_rule else (kept, ())
+        placed = [point for point in measurable if math.isfinite(x(point))]
+        out += tuple(f"{p.cell.cell_id}: no place on the axis" for p in measurable if not math.isfinite(x(p)))
+        shared = on_common_cells(placed, outcomes)
+        there = {point.cell.setting_key for point in shared}
+        out += tuple(f"{p.cell.cell_id}: {OTHER_CELLS}" for p in placed if p.cell.setting_key not in there)
+        left_out |= dict.fromkeys(out)
+        if not out or not shared:
+            return shared, tuple(left_out)
+        kept = shared
+
+
+def _paired(points: Sequence[Point]) -> bool:
+    """Whether a contrast of points is of all their cells: else it would be of others than the line through them."""
+    rows = paired_replicates(points)
+    return all(sum(len(row[place]) for row in rows) == len(point.cells) for place, point in enumerate(points))
+
+
+OTHER_CELLS = "of other draws or replicates than the rest"
+
+
 def unshared(points: Sequence[Point], shared: Sequence[Point]) -> dict[str, int]:
     """How many draws, and replicates of the other draws, of some points are not in the same points on their common cells."""
+    there = {point.cell.setting_key for point in shared}
+    same = [point for point in points if point.cell.setting_key in there]
     every, used = (
-        {(c.draw, tuple(sorted(c.seeds.items()))) for p in group for c in p.cells} for group in (points, shared)
+        {(c.draw, tuple(sorted(c.seeds.items()))) for p in group for c in p.cells} for group in (same, shared)
     )
     draws = {draw for draw, _ in used}
     return {
@@ -118,8 +146,14 @@ def unshared(points: Sequence[Point], shared: Sequence[Point]) -> dict[str, int]
     }
 
 
-def _nothing_left(points: Sequence[Point]) -> str:
-    return f"no point within {FLOOR:g} to {CEILING:g} %" if points else "no points"
+def _nothing_left(points: Sequence[Point], left_out: Sequence[str]) -> str:
+    if not points:
+        return "no points"
+    return (
+        NOTHING_SHARED
+        if any(OTHER_CELLS in text for text in left_out)
+        else f"no point within {FLOOR:g} to {CEILING:g} %"
+    )
 
 
 def point_n(point: Point) -> float:

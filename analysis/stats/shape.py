@@ -23,8 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.load.query import on_shared_draws
-from analysis.stats.fits import CEILING, FLOOR, keep_measurable
+from analysis.stats.fits import CEILING, FLOOR, on_a_line
 from analysis.stats.forms import LINE, POWER, SIGMOID, fit_form
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
@@ -70,13 +69,14 @@ def log_linear(points: Sequence[Point], x: Sequence[float], outcomes: Outcomes) 
     what = "the shape of accuracy against data"
     if len(set(x)) < MIN_POINTS:
         return NotEnough(what, f"{len(set(x))} amounts of data; departures from a line need at least {MIN_POINTS}")
-    shared = on_shared_draws(points, outcomes)
-    kept, left_out = keep_measurable(shared)
-    xs = [value for point, value in zip(shared, x, strict=bool(shared)) if point in kept]
-    if shared and len(set(xs)) < MIN_POINTS:
-        within = f"within {FLOOR:g} to {CEILING:g} %; departures from a line need at least {MIN_POINTS}"
-        return NotEnough(what, f"{len(set(xs))} of {len(set(x))} amounts of data have an accuracy {within}")
-    found = [contrast(kept, tuple(row), outcomes) for row in departure_weights(xs)] if shared else [None]
+    places = {point.cell.setting_key: value for point, value in zip(points, x, strict=True)}
+    kept, left_out = on_a_line(points, lambda point: places[point.cell.setting_key], outcomes)
+    xs = [places[point.cell.setting_key] for point in kept]
+    if len(set(xs)) < MIN_POINTS:
+        within = f"within {FLOOR:g} to {CEILING:g} % on replicates in common"
+        few = f"{len(set(xs))} of {len(set(x))} amounts of data have an accuracy {within}"
+        return NotEnough(what, f"{few}; departures from a line need at least {MIN_POINTS}")
+    found = [contrast(kept, tuple(row), outcomes) for row in departure_weights(xs)]
     if any(estimate is None for estimate in found):
         return NotEnough(what, "no replicate has all amounts of data")
     result = judge_departures([estimate for estimate in found if estimate is not None])

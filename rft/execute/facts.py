@@ -118,10 +118,11 @@ def _several_facts(cell: CellPlan, done: Finished) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if trained.examples is not None:
         rows = done.open(trained.examples).rows()
-        facts["num_human_problems"] = len({row.id for row in rows if row.source == HUMAN})
+        facts |= {"num_human_problems": len({row.id for row in rows if row.source == HUMAN})}
     for select in (one for one in trained.selections if isinstance(one, Select)):
         asked, kind = select.subset.of(done.open(select.subset.source)), select.checks.named().equations
-        facts["human_paths_per_question"] = sum(len(human_keys(one, kind=kind)) for one in asked) / len(asked)
+        mean = sum(len(human_keys(one, kind=kind)) for one in asked) / len(asked)
+        facts |= {"human_paths_per_question": mean}
     return facts
 
 

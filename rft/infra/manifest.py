@@ -57,6 +57,11 @@ class Manifest:
         """Size of all files."""
         return sum(info.bytes for info in self.files.values())
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the stage told the record."""
+        return dict(self.meta["facts"])
+
 
 def write_manifest(folder: Path, *, name: str, key: str, seconds: float, meta: Mapping[str, Any]) -> Manifest:
     """Flush every file below `folder` to disk, then write its manifest. Raises ValueError for links and odd files."""

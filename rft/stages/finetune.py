@@ -201,7 +201,7 @@ def _taken(model: ModelFolder, *, out: Path) -> Done:
             shutil.copyfile(path, out / path.name)
     made = read_manifest(model.folder)
     assert made is not None, "an input is finished"
-    return Done(facts=TrainingFacts(**made.meta["facts"]))
+    return Done(facts=TrainingFacts(**made.facts))
 
 
 def training_pairs(

@@ -89,8 +89,7 @@ class Examples:
         """What its stage told the record."""
         made = read_manifest(self.folder)
         assert made is not None, "an input is finished"
-        facts: dict[str, Any] = made.meta["facts"]
-        return facts
+        return made.facts
 
     def _reference(self) -> Reference:
         return Reference(**read_json(self.folder / REFERENCE_FILE))

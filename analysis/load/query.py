@@ -111,6 +111,7 @@ def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
 
 
+LEAST = 3  # settings that are compared, where there are so many
 MOST_TRIED = 8  # settings of which every choice is tried; of more they are dropped one by one
 
 
@@ -119,8 +120,8 @@ def most_in_common(points: Sequence[Point], *, keep: Collection[Point] = (), pai
 
     A setting that few draws have takes all others' from a line through it. So the choice is the one with the largest product
     of the draws that all have (of a base with one draw: the replicates) and the squared number of settings; of equals the
-    one with more settings, then the first by its settings. It depends on what was run, never on a result. `keep`: points
-    that stay. `paired`: whether replicates have to be shared too, or the draw alone.
+    one with more settings, then the first by its settings. Three stay, as a line needs. It depends on what was run, never
+    on a result. `keep`: points that stay. `paired`: whether replicates have to be shared too, or the draw alone.
     """
     kept = set(map(id, keep))
 
@@ -131,13 +132,13 @@ def most_in_common(points: Sequence[Point], *, keep: Collection[Point] = (), pai
         return [[other for other in some if other is not point] for point in some if id(point) not in kept]
 
     best = list(points)
-    if len(best) < 3 or -worth(best)[0] == max(_in_common([p], paired=paired) for p in best) * len(best) ** 2:
+    if len(best) <= LEAST or -worth(best)[0] == max(_in_common([p], paired=paired) for p in best) * len(best) ** 2:
         return best  # nothing can be gained
     if len(best) <= MOST_TRIED:
-        choices = [list(some) for size in range(2, len(best) + 1) for some in itertools.combinations(best, size)]
+        choices = [list(some) for size in range(LEAST, len(best) + 1) for some in itertools.combinations(best, size)]
         return min((some for some in choices if kept <= set(map(id, some))), key=worth)
     tried = [best]
-    while options := without(tried[-1]) if len(tried[-1]) > 2 else []:
+    while options := without(tried[-1]) if len(tried[-1]) > LEAST else []:
         tried.append(min(options, key=worth))
     return min(tried, key=worth)
 

@@ -118,9 +118,9 @@ def on_a_line(
         there = {point.cell.setting_key for point in shared}
         out += tuple(f"{p.cell.cell_id}: {OTHER_CELLS}" for p in placed if p.cell.setting_key not in there)
         left_out |= dict.fromkeys(out)
-        if not out or not shared:
+        if not shared or (not out and [len(p.cells) for p in shared] == [len(p.cells) for p in kept]):
             return shared, tuple(left_out)
-        kept = shared
+        kept = shared  # on fewer cells a point may lie at the floor, or have no place
 
 
 def _paired(points: Sequence[Point]) -> bool:

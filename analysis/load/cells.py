@@ -34,6 +34,7 @@ DRAW_SEEDS = frozenset({BASE_SEED, "corpus_seed"})  # the base's own: they tell 
 TEST_SET = (
     "test_set"  # of a setting: the further test set that is scored; None: the cell's own. What is below it says of it
 )
+OF_DATA = "data."  # keys of a data set, its own test set among it
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,11 @@ class Cell:
     def test_set(self) -> str:
         """Name of the test set that its scores are of: the cell's own data set, or a further one."""
         return str(self.setting.get(TEST_SET) or self.data)
+
+    def of_test_set(self, key: str) -> Any:
+        """What the setting says of the test set that its scores are of ('kind', 'rule'); None: nothing."""
+        prefix = OF_DATA if self.setting.get(TEST_SET) is None else f"{TEST_SET}."
+        return self.setting.get(f"{prefix}{key}")
 
     @cached_property
     def outcomes_path(self) -> Path | None:

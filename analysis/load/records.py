@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.load.cells import MATCHED, MATCHED_TO, TEST_SET, Cell
+from analysis.load.cells import MATCHED, MATCHED_TO, OF_DATA, TEST_SET, Cell
 from rft.archive.files import json_at
 from rft.records import RECORD_FILE, Record, SetRecord
 
-OF_DATA = "data."  # keys of a data set
 OF_SCORING = ("evaluate", "vote")  # stages that are of one test set
 
 _FROM_DATA = (

@@ -41,5 +41,5 @@ def drawable(point: Point) -> bool:
 def most_problems(point: Point) -> int:
     """Test problems that there are: of a file those that it has; the embedded world makes as many as are asked for."""
     found = re.search(r" of (\d+)$", point.cell.eval_subset or "")
-    made = point.cell.setting.get("data.kind", "world") == "world"
+    made = point.cell.of_test_set("kind") in (None, "world")
     return MOST_PROBLEMS if made or found is None else int(found[1])

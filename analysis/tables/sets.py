@@ -17,7 +17,6 @@ from analysis.load.labels import method_label
 from analysis.load.names import base_names, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
-from analysis.load.records import OF_DATA
 from analysis.load.studies import test_sets
 from analysis.tables.grids import Grid
 from analysis.tables.results import also_text, extra_columns, score_text
@@ -76,8 +75,7 @@ def _told_keys(table: Table) -> frozenset[str]:
 
 def _content(cell: Cell, keys: frozenset[str]) -> Content:
     """The test set that a cell was scored on: a further one by the keys of its own, the cell's own by those of its data."""
-    prefix = OF_DATA if cell.setting.get(TEST_SET) is None else PREFIX
-    return cell.test_set, json.dumps({key: cell.setting.get(f"{prefix}{key}") for key in sorted(keys)})
+    return cell.test_set, json.dumps({key: cell.of_test_set(key) for key in sorted(keys)})
 
 
 def _of_set(key: str) -> bool:

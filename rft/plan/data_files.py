@@ -18,7 +18,7 @@ from rft.plan.reading_rows import read_as
 from rft.records import Problem
 from rft.text.gsm8k import RELEASES, ReadAs, Reading, read_file
 from rft.text.mixture import mixed
-from rft.text.overlap import grouped_otherwise, refuse_overlap
+from rft.text.overlap import Asked, grouped_otherwise, refuse_overlap
 from rft.text.tables import ENDINGS, files_behind
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -166,15 +166,19 @@ def refuse_leaks(trained: DataConfig, tested: DataConfig, *, train: str, test: s
         return
     first, second = (_usable(data, split=split) for split, data in (("train", trained), ("test", tested)))
     if trained.train_mix:
-        asked = tuple(problem.question for problem in _mixed(trained).problems)
+        asked = _asked(_mixed(trained))
     else:
         asked = _questions(train, stamp_of(train), first)
     _checked_apart(asked, _questions(test, stamp_of(test), second))
 
 
 @functools.lru_cache(maxsize=64)
-def _questions(path: str, stamp: Stamp, how: ReadAs) -> tuple[str, ...]:
-    return tuple(problem.question for problem in _problems(path, stamp, how).problems)
+def _questions(path: str, stamp: Stamp, how: ReadAs) -> tuple[Asked, ...]:
+    return _asked(_problems(path, stamp, how))
+
+
+def _asked(read: Reading) -> tuple[Asked, ...]:
+    return tuple(Asked(problem.question, problem.gold) for problem in read.problems)
 
 
 @functools.lru_cache(maxsize=8)
@@ -188,7 +192,7 @@ def _regrouped(path: str, stamp: Stamp, how: ReadAs) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _checked_apart(train: tuple[str, ...], test: tuple[str, ...]) -> None:
+def _checked_apart(train: tuple[Asked, ...], test: tuple[Asked, ...]) -> None:
     refuse_overlap(train, test, name="the training file")
 
 

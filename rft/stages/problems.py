@@ -24,7 +24,7 @@ from rft.records import Problem, read_jsonl, write_jsonl
 from rft.stages.stage import Done, Facts, Stage, StageContext, added, said
 from rft.text.gsm8k import RELEASES, ReadAs, Reading, checked_problems, read_file, refuse_bad_golds, release_status
 from rft.text.mixture import mixed
-from rft.text.overlap import refuse_overlap
+from rft.text.overlap import Asked, refuse_overlap
 from rft.text.rowmap import RowMap
 from rft.text.rows import Row
 from rft.text.subsets import permutation, split
@@ -105,6 +105,10 @@ class FileProblems(Problems):
     regrouped: bool = added(False)  # other rows are one problem than before (rft.text.overlap.grouped_otherwise)
     path: str = said()
 
+    @property
+    def edition(self) -> int:
+        return self.version + self.regrouped  # 2: minus signs before words of formulas are signs
+
     def run(self, work: StageContext) -> Done:
         read = self.reading()
         write_problems(read.problems, work.out)
@@ -163,6 +167,10 @@ class Mixture(Problems):
     on_duplicate: str  # error | drop, of a question that two files have
     regrouped: bool = added(False)  # as of one file
 
+    @property
+    def edition(self) -> int:
+        return self.version + self.regrouped  # 2: minus signs before words of formulas are signs
+
     def run(self, work: StageContext) -> Done:
         found = self.of([work.open(part).problems() for part in self.parts])
         write_problems(found.problems, work.out)
@@ -205,8 +213,10 @@ class Leakage(Stage[None]):
     test: Problems
 
     def run(self, work: StageContext) -> Done:
-        train, test = (work.open(one).problems() for one in (self.train, self.test))
-        refuse_overlap([p.question for p in train], [p.question for p in test], name="the training file")
+        train, test = (
+            [Asked(p.question, p.gold) for p in work.open(one).problems()] for one in (self.train, self.test)
+        )
+        refuse_overlap(train, test, name="the training file")
         return Done()
 
     def read(self, folder: Path) -> None:

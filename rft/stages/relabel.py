@@ -25,7 +25,7 @@ from rft.stages.stage import Done, Facts, StageContext, added
 from rft.stages.weights import Weights
 from rft.text.answers import equal, extract
 from rft.text.hindsight import FAULTS, Reading, hindsight
-from rft.text.overlap import normalise
+from rft.text.overlap import Asked, Tested
 from rft.text.world import WorldSplit
 from rft.text.world.reading import read_question
 
@@ -117,7 +117,11 @@ class Relabel(Selection):
     tolerance: float
     world: World | None
     plugins: tuple[str, ...] = added(())
-    signs: bool = added(False)  # held-out questions are told by all signs; False: of the embedded world, which has none
+    signs: bool = added(False)  # held-out questions may hold any signs; False: of the embedded world, which has none
+
+    @property
+    def edition(self) -> int:
+        return self.version + self.signs  # 4: a question that differs from a held-out one in signs alone is held out
 
     def run(self, work: StageContext) -> Done:
         problems = self.subset.problems(work)
@@ -179,16 +183,16 @@ class Relabel(Selection):
 class _HeldOut:
     """Whether a question is one of the test or validation set: by its text, and in the embedded world by what it tells."""
 
-    known: frozenset[str]
+    known: Tested
     world: World | None
 
     @staticmethod
     def of(stage: Relabel, work: StageContext) -> _HeldOut:
         problems = (problem for source in stage.held_out for problem in work.open(source).problems())
-        return _HeldOut(frozenset(normalise(problem.question) for problem in problems), stage.world)
+        return _HeldOut(Tested(Asked(problem.question, None) for problem in problems), stage.world)
 
     def __contains__(self, question: str) -> bool:
-        if normalise(question) in self.known:
+        if self.known.find(Asked(question, None)) is not None:  # its path may be wrong: the answer says nothing
             return True
         if self.world is None:
             return False

@@ -1,35 +1,41 @@
-"""Train-test overlap: questions are compared after normalising; a training question that is also a test question is refused.
+"""When two questions are one. Rows of a file: where nothing but typography differs. Training and test: in doubt too.
 
     >>> normalise("Janet's  16 eggs?")
     'janet s 16 eggs'
     >>> normalise("What is 5!?"), normalise("Is x ≤ (2 − y)?"), normalise("A 4-inch nail, for $1,450.")
     ('what is 5 !', 'is x ≤ ( 2 - y )', 'a 4 inch nail for 1450')
-    >>> overlaps(["What is 3 + 5?", "What is 3 - 5?"], ["what is 3-5"])     # (index in train, index in test)
-    [(1, 0)]
-    >>> refuse_overlap(["What is 3 - 5?"], ["what is 3-5"], name="train.jsonl")
+    >>> test = [Asked("What is 3-5?", "-2"), Asked("He has 12. Half?", "6")]
+    >>> overlaps([Asked("What is 3 + 5?", "8"), Asked("He has 12! Half?", "6")], test)     # (index in train, index in test)
+    [(1, 1)]
+    >>> refuse_overlap([Asked("what is 3 - 5", "-2")], test, name="train.jsonl")
     Traceback (most recent call last):
     ValueError: 1 of 1 questions of train.jsonl are in the test set; the first is question 1, test question 1: ...
 
 A normalised question consists of words, numbers and signs. Every sign stays (operators, relations, brackets, units, those
-of LaTeX) but what is typography in a sentence: punctuation behind and between words, hyphens of words and dashes, quotation
-marks, apostrophes, commas between thousands, and the `$` of an amount or a formula. The same mark stays where it calculates:
-"n - k" and "x-y", the factorials of 5! and n!, f'(x) and 5', a list's "1, 2", "0.5", "? + 3". Spellings of one sign are one:
-<= and ≤, x² and x^2, − and -, × and *, full-width forms. In doubt a sign stays: two problems taken for one would lose
-one of them, or be trained on with the other's solution.
+of LaTeX) but what is typography in a sentence: punctuation behind and between words, hyphens of words and long dashes,
+quotation marks, apostrophes, commas between thousands, and the `$` of an amount or a formula. The same mark stays where it
+calculates: "n - k" and "x-y", the factorials of 5! and n!, f'(x) and 5', a list's "1, 2", "0.5", "? + 3". Spellings of one
+sign are one: <= and ≤, x² and x^2, − and -, × and *, full-width forms. In doubt a sign stays: two rows taken for one would
+lose one of them, or be trained on with the other's solution.
+
+Between training and test set the harm is a leak that is missed, so that doubt counts the other way: two questions are also
+one where they have the same words, numbers and most common operators (+ * / = < > %, a minus before a number), whatever
+other signs they have, unless their answers are different numbers.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from rft.text.numbers import MINUS, canonical_number
 
 _LETTER = r"[^\W\d_]"
 _ONE = rf"(?<!{_LETTER}){_LETTER}(?!{_LETTER})"  # a letter alone: a variable
 _MINUS_SIGN = "\u2212"  # never a hyphen
-_LONG = "\u2014\u2015"  # dashes that are seldom a minus sign
+_LONG = "\u2014\u2015"  # dashes that are seldom a minus sign, as -- is
 _PARTS = re.compile(
     r"(?P<number>\d+(?:,\d{3})+(?!\d)(?:\.\d+)?"  # 1,450.5
     r"|\d+(?:[.,:]\d+)*"  # 1.5, and 1,5 of other lands
@@ -38,7 +44,7 @@ _PARTS = re.compile(
     r"|(?P<pair><=|>=|->|(?<=\s)!=)"
     r"|(?P<rest>\.(?:\s?\.){2,})"  # 1 + 2 + ... + 9
     rf"|(?P<latex>\\(?:\\|(?:left|right)(?!{_LETTER})|[,;:!>()\[\]{{}}|])?)"
-    rf"|(?P<dash>[{MINUS}{_LONG}])"
+    rf"|(?P<dash>-{{2,}}(?!>)|[{MINUS}{_LONG}])"
     r"|(?P<mark>[.,;:?]|!+|['\"]+)"
     r"|(?P<sign>_+|[^\s$])"
 )
@@ -67,13 +73,18 @@ NEAR = 8  # characters
 _SHORT = (
     rf"(?:[\d)\]}}|!%°']|(?<!{_LETTER}){_LETTER}{{1,2}})"  # ends what is no word: a number, a variable, a segment AB
 )
+_FUNCTION = rf"(?:(?:a|arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|ln|lg|exp)(?!{_LETTER})"  # cos theta
 _OPERAND = rf"\s?\$?\s?(?:[\d(\[{{|√∛π∞\\]|\.\d|{_LETTER}(?!{_LETTER}))"
 _short_left = re.compile(rf"{_SHORT}\s?\$?\s?$").search
 _short_right = re.compile(rf"{_OPERAND}|\s?\$?{_LETTER}{{2}}(?!{_LETTER})|\s?[-{_MINUS_SIGN}]{_OPERAND}").match
 _unit = re.compile(rf"{_LETTER}{{2}}").match  # of 4-ft
+_hyphen_left = re.compile(r"[^\W_]\$?$").search  # of T-shirt
+_hyphen_right = re.compile(rf"\$?{_LETTER}").match
+_in_words = re.compile(rf"{_LETTER}\s?$").search
+_words_right = re.compile(rf"\s?(?!{_FUNCTION}){_LETTER}{{2,}}+[.,;:!]?\s{_LETTER}{{2}}").match  # of "a T - shirt for"
+_function_right = re.compile(rf"\s?{_LETTER}++(?:\(|{_OPERAND})").match  # sqrt(16), log y
 _amount_right = re.compile(r"\s*[$(]?\.?\d").match
 _operand_right = re.compile(_OPERAND).match
-_operator_left = re.compile(r"(?:[=+*/^(\[{<>≤≥≠&|±]\s?|[)\]}])$").search
 _word_left = re.compile(rf"{_LETTER}{{3}}$").search
 _term_left = re.compile(rf"(?:[\d)\]}}]|{_ONE})\s?$").search
 _fraction_left = re.compile(r"\.\d+\s?$").search  # of which there is no factorial
@@ -114,7 +125,7 @@ def _part(found: re.Match[str]) -> str:
     if kind == "latex":
         return "" if part in _NOT_A_SIGN or (part == "\\" and _escapes(found)) else part
     if kind == "dash":
-        return "-" if _is_minus(found) else ""
+        return " ".join("-" * len(part)) if _is_minus(found) else ""
     if kind == "mark":
         return part if _calculates(found) else ""
     return "_" if part[0] == "_" else part
@@ -132,15 +143,18 @@ def _escapes(found: re.Match[str]) -> bool:
 
 
 def _is_minus(found: re.Match[str]) -> bool:
-    """Whether a dash is a minus sign: between or before what calculates, not a hyphen, nor a dash between words."""
+    """Whether a dash is, or may be, a minus sign: not the hyphen within a word, nor a long dash between words."""
     left, text, end = _sides(found)
     if found[0] == _MINUS_SIGN or _amount_right(text, end):
         return True
-    if _short_left(left) and _short_right(text, end):
-        return not (left[-1].isdigit() and _unit(text, end))
-    if found[0] in _LONG:
+    function = bool(_function_right(text, end))
+    if _short_left(left) and (function or _short_right(text, end)):
+        return function or not (left[-1].isdigit() and _unit(text, end))
+    if found[0] in _LONG or len(found[0]) > 1:
         return False
-    return bool(_operator_left(left) or (_operand_right(text, end) and not _word_left(left)))
+    if _hyphen_left(left) and _hyphen_right(text, end):
+        return function or bool(_operand_right(text, end) and not _word_left(left))
+    return not (_in_words(left) and _words_right(text, end))
 
 
 def _calculates(found: re.Match[str]) -> bool:
@@ -180,21 +194,63 @@ def grouped_otherwise(questions: Iterable[str]) -> bool:
     return not len(forms) == len({now for now, _ in forms}) == len({before for _, before in forms})
 
 
-def overlaps(train: Iterable[str], test: Iterable[str]) -> list[tuple[int, int]]:
-    """Pairs (index in train, index in test) of equal questions, in the order of train."""
-    tested: dict[str, int] = {}
-    for index, question in enumerate(test):
-        tested.setdefault(normalise(question), index)
-    return [(i, tested[form]) for i, form in enumerate(map(normalise, train)) if form in tested]
+class Asked(NamedTuple):
+    """A question and its gold answer; None: not known."""
+
+    question: str
+    gold: str | None
 
 
-def refuse_overlap(train: Iterable[str], test: Iterable[str], *, name: str) -> None:
-    """Raise ValueError, with the count and the first question, when any training question is also a test question."""
-    train = list(train)
+class Tested:
+    """The questions of a test set, or other held-out ones, in which training questions are looked for."""
+
+    def __init__(self, asked: Iterable[Asked]) -> None:
+        self._asked = list(asked)
+        self._places: dict[str, list[int]] = {}
+        for place, one in enumerate(self._asked):
+            for form in _forms(one.question):
+                self._places.setdefault(form, []).append(place)
+
+    def find(self, one: Asked) -> int | None:
+        """The index of the first that a question is, or may be."""
+        exact, loose = _forms(one.question)
+        found = [place for place in self._places.get(loose, ()) if not _apart(one.gold, self._asked[place].gold)]
+        return min([*self._places.get(exact, ())[:1], *found[:1]], default=None)
+
+
+def _forms(question: str) -> tuple[str, str]:
+    """The normalised question, and the loose form, which begins with a space: without most signs but common operators."""
+    return normalise(question), " " + " ".join(_SEPARATORS.sub(" ", normalised_before(question)).split())
+
+
+_SEPARATORS = re.compile(r"[\^:,]")  # x^2 and x², 2:3 and 2 : 3
+
+
+def _apart(gold: str | None, other: str | None) -> bool:
+    """Whether answers show that questions differ: two numbers do, while one text may be written in many ways."""
+    first, second = (None if one is None else canonical_number(one) for one in (gold, other))
+    return first is not None and second is not None and first != second
+
+
+def overlaps(train: Iterable[Asked], test: Iterable[Asked]) -> list[tuple[int, int]]:
+    """Pairs (index in train, index in test) of questions that are, or may be, one, in the order of train."""
+    tested = Tested(test)
+    return [(i, place) for i, one in enumerate(train) if (place := tested.find(one)) is not None]
+
+
+def refuse_overlap(train: Collection[Asked], test: Collection[Asked], *, name: str) -> None:
+    """Raise ValueError, with the count and the first pair, when any training question is, or may be, a test question."""
+    train, test = list(train), list(test)
     found = overlaps(train, test)
     if found:
         index, tested = found[0]
+        first, second = train[index].question, test[tested].question
+        also = "" if normalise(first) == normalise(second) else f", but for signs {_shown(second)}"
         raise ValueError(
             f"{len(found)} of {len(train)} questions of {name} are in the test set; the first is question {index + 1}, "
-            f"test question {tested + 1}: {train[index].strip()[:80]!r}. Remove them, or choose another test set"
+            f"test question {tested + 1}: {_shown(first)}{also}. Remove them, or choose another test set"
         )
+
+
+def _shown(question: str) -> str:
+    return repr(question.strip()[:80])

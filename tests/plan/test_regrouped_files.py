@@ -74,10 +74,11 @@ def test_the_field_at_its_default_is_no_part_of_a_key():
     mixture = Mixture(split="train", parts=(stage,), weights=(), on_duplicate="error")
     assert "regrouped" not in {**stage.identity(), **mixture.identity()}
     assert dataclasses.replace(stage, regrouped=True).key != stage.key
+    assert [dataclasses.replace(one, regrouped=True).edition - one.edition for one in (stage, mixture)] == [1, 1]
 
 
 def test_written_questions_are_told_by_their_signs_but_in_the_embedded_world():
     words = ("method=self_query", "k=2")
     for cfg, signs in ((tiny(*words), False), (composed(*FROM_FILES, *words), True)):
         cell = plan(cfg, FILES if signs else resolve(cfg))
-        assert [one.signs for one in cell.stages if isinstance(one, Relabel)] == [signs]
+        assert [(one.signs, one.edition) for one in cell.stages if isinstance(one, Relabel)] == [(signs, 3 + signs)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rft.text.gsm8k import problems_of, read_problems
-from rft.text.overlap import overlaps
+from rft.text.overlap import Asked, overlaps
 from rft.text.subsets import split
 
 QUESTIONS = [f"Ann has {n} nails, and buys {n + 1} more. How many?" for n in range(40)]
@@ -36,4 +36,4 @@ def test_no_part_of_a_file_leaks_into_its_validation_part(tmp_path: Path):
     path.write_text("".join(json.dumps(row) + "\n" for _, row in rows(QUESTIONS)))
     by_id = {problem.id: problem.question for problem in read_problems(path)}
     kept, held = split(list(by_id), size=10)
-    assert overlaps([by_id[name] for name in kept], [by_id[name] for name in held]) == []
+    assert overlaps(*([Asked(by_id[name], None) for name in part] for part in (kept, held))) == []

@@ -17,7 +17,9 @@ from analysis.load.points import Point, contrast, make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
 from analysis.stats.gains_plan import budget_text
+from analysis.stats.limits import most_problems
 from analysis.stats.planner import Option, next_runs
+from analysis.stats.power import MOST_PROBLEMS
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,19 @@ def test_of_one_draw_nothing_is_known_now_and_what_is_assumed_is_named(tmp_path:
     assert "now 1 draw of the base, 1 replicate of each" in budget_text(points, outcomes, minutes=60)
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"data.kind": "jsonl"},
+        {"data.kind": "world", "test_set": "other", "test_set.kind": "jsonl"},  # trained on the world, scored on a file
+        {"data.kind": "jsonl", "test_set": "other", "test_set.kind": "jsonl"},
+    ],
+    ids=["own", "a file of a world's model", "a further file"],
+)
 @pytest.mark.parametrize("available", [100, 150, 500])
-def test_a_given_model_has_no_draws_and_a_file_no_more_problems_than_it_has(tmp_path: Path, available: int) -> None:
+def test_a_given_model_has_no_draws_and_a_file_no_more_problems_than_it_has(
+    tmp_path: Path, available: int, kinds: dict[str, str]
+) -> None:
     """Now is the interval that the study itself has for its gain; nothing is offered that cannot be had."""
     specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=GAIN, seeds=range(4))
     drawn, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=100, replicate_sd=8.0)))
@@ -141,7 +154,7 @@ def test_a_given_model_has_no_draws_and_a_file_no_more_problems_than_it_has(tmp_
             replace(
                 cell,
                 seeds={name: seed for name, seed in cell.seeds.items() if name != "pretrain_seed"},
-                setting={**cell.setting, "data.kind": "jsonl"},
+                setting={**cell.setting, **kinds},
                 eval_subset=f"test: first 100 of {available}",
             )
             for cell in point.cells
@@ -161,3 +174,14 @@ def test_a_given_model_has_no_draws_and_a_file_no_more_problems_than_it_has(tmp_
     assert "draw" not in text
     best = text.splitlines()[1]
     assert int(best.split(" test problems")[0].split()[-1].replace(",", "")) <= available
+
+
+def test_of_a_world_there_are_more_problems_whatever_the_model_was_trained_on(tmp_path: Path) -> None:
+    specs = grid(models=("nano-s",), fracs=(1.0,), methods=("sft",), seeds=range(2))
+    (point,), _ = loaded(write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=100)))
+    of_world = {"data.kind": "jsonl", "test_set": "made", "test_set.kind": "world"}
+    cells = tuple(
+        replace(cell, setting={**cell.setting, **of_world}, eval_subset="test: first 100 of 100")
+        for cell in point.cells
+    )
+    assert most_problems(replace(point, cells=cells)) == MOST_PROBLEMS

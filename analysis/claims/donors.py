@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from analysis.claims.rulings import (
     mean_over_bases,
     mean_words,
     standing_of,
+    that_pair,
 )
 from analysis.claims.scaling import full_points
 from analysis.load.cells import Base
@@ -30,6 +32,7 @@ from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, same_but, where
 from analysis.stats.comparisons import MARGIN, Standing, lacking
+from analysis.stats.controls import other_runs
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate, both_intervals
 
@@ -73,14 +76,17 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
     pairs = [
         ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
     ]
-    if pairs:
-        estimate = mean_over_bases(pairs, view.outcomes)
-        details = _at_equal_paths(where(everyone, thinned=True), own, view)
-        what, tops = mean_words(len(pairs), thing="pair"), [union for (union, _), _ in pairs]
+    pairing, apart = that_pair(pairs, view.points)
+    if pairing:
+        estimate = mean_over_bases(pairing, view.outcomes)
+        details = [*apart, *_at_equal_paths(where(everyone, thinned=True), own, view)]
+        what, tops = mean_words(len(pairing), thing="pair"), [points[0] for points, _ in pairing]
         first = directional(UNION, estimate, view=view, what=what, details=details, tops=tops)
     else:
         first = UNION.not_testable(
-            "no union beside a single model's pool with as many draws" + _unequal(unions, own, view)
+            "; ".join(
+                ["no union beside a single model's pool with as many draws" + _unequal(unions, own, view), *apart]
+            )
         )
     return [first, _donors(unions, view)]
 
@@ -142,11 +148,12 @@ def _self_made(view: StudyView, method: str) -> ClaimResult:
     test = SELF[method]
     mine = where(view.points, method=method, data_frac=ALL_DATA)
     pairs = [((p, s), (1.0, -1.0)) for p in mine if (s := same_but(p, view.points, method="sft"))]
+    apart = other_runs(mine, view.points, methods=("sft",))
     if not pairs:
-        return test.not_testable(f"no {method} cell beside SFT")
+        return test.not_testable("; ".join([f"no {method} cell beside SFT", *apart]))
     estimate = mean_over_bases(pairs, view.outcomes)
     what, tops = mean_words(len(pairs), thing="setting"), [point for (point, _), _ in pairs]
-    return no_help(test, estimate, view=view, what=what, tops=tops)
+    return replace(no_help(test, estimate, view=view, what=what, tops=tops), details=tuple(apart))
 
 
 def no_help(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from analysis.claims.rulings import (
     mean_over_bases,
     mean_words,
     odds_words,
+    that_pair,
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.load.cells import NO_DEDUP
@@ -31,7 +33,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
 from analysis.load.query import most_in_common, on_paired_replicates, same_but, where
 from analysis.stats.comparisons import MARGIN
-from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, other_steps, told_apart
+from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, other_runs, other_steps, told_apart
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
 from analysis.stats.loss_fits import fit_on_loss
@@ -96,10 +98,11 @@ def _beats_controls(view: StudyView) -> ClaimResult:
     first = max(counts, key=lambda name: counts[name])
     if not counts[first]:
         lacking = "no RFT cell on the full data has its sft_matched or sft_best cell"
-        return RFT_BEATS_CONTROL.not_testable("; ".join([lacking, *other_steps(tops, view.points)]))
+        why = [lacking, *other_steps(tops, view.points), *other_runs(tops, view.points)]
+        return RFT_BEATS_CONTROL.not_testable("; ".join(why))
     found = [(p, own) for p, own in controls.values() if first in own]
     pairs: dict[str, list[Contrast]] = {}
-    details = other_steps([p for p, _ in found], view.points)
+    details = [*other_steps([p for p, _ in found], view.points), *other_runs(tops, view.points)]
     for name in CONTROLS:
         count = sum(name in own for _, own in found)
         if count == len(found):
@@ -107,12 +110,10 @@ def _beats_controls(view: StudyView) -> ClaimResult:
         elif counts[name]:
             details.append(f"{CONTROLS[name]} is there for {count} of {len(found)} bases: not used")
     differences = _means(pairs, view.outcomes)
-    if not differences:
-        return RFT_BEATS_CONTROL.not_testable("a base shares no replicate with its control")
     against = control_words(list(differences), used=[c for _, own in found for c in own.values()])
     what = f"{mean_words(len(found), thing='base')}, k={tops[0].cell.k}, against {against}"
     odds = _means(pairs, view.outcomes, scale=Scale.LOG_ODDS)
-    return directional(
+    result = directional(
         RFT_BEATS_CONTROL,
         harder(list(differences.values())),
         view=view,
@@ -121,12 +122,13 @@ def _beats_controls(view: StudyView) -> ClaimResult:
         odds=odds_words(harder(list(odds.values()))),
         tops=[p for p, _ in found],
     )
+    return replace(result, against=control_words(list(differences)).removesuffix(" alone"))
 
 
 def _means(
     pairs: Mapping[str, Sequence[Contrast]], outcomes: Outcomes, *, scale: Scale = Scale.POINTS
 ) -> dict[str, Estimate]:
-    """Mean over bases of each difference that every base has a replicate of."""
+    """Mean over bases of each difference."""
     found = {name: mean_contrast(groups, outcomes, scale=scale) for name, groups in pairs.items()}
     return {name: one for name, one in found.items() if one is not None}
 
@@ -134,13 +136,14 @@ def _means(
 def _beats_plain(view: StudyView) -> ClaimResult:
     tops = shared_tops(view.points)
     pairs = [((top, s), (1.0, -1.0)) for top in tops if (s := same_but(top, view.points, method="sft"))]
+    apart = other_runs(tops, view.points, methods=("sft",))
     if not pairs:
-        return RFT_BEATS_SFT.not_testable("no RFT cell on the full data has its sft cell")
+        return RFT_BEATS_SFT.not_testable("; ".join(["no RFT cell on the full data has its sft cell", *apart]))
     estimate = mean_over_bases(pairs, view.outcomes)
     what = f"{mean_words(len(pairs), thing='base')}, k={tops[0].cell.k}"
     odds = odds_words(mean_contrast(pairs, view.outcomes, scale=Scale.LOG_ODDS))
     mine = [top for (top, _), _ in pairs]
-    return directional(RFT_BEATS_SFT, estimate, view=view, what=what, odds=odds, tops=mine)
+    return directional(RFT_BEATS_SFT, estimate, view=view, what=what, details=apart, odds=odds, tops=mine)
 
 
 def _later(view: StudyView) -> ClaimResult:
@@ -161,9 +164,13 @@ def _later(view: StudyView) -> ClaimResult:
         return RFT_LATER.not_testable(
             "no base has RFT (one k, de-duplicated) and SFT at 3 fractions, each twice the last"
         )
-    estimate = mean_over_bases(groups, view.outcomes)
-    tops = [points[-1] for points, _ in groups]
-    return directional(RFT_LATER, estimate, view=view, what=f"difference in bend, {len(groups)} bases", tops=tops)
+    pairing, apart = that_pair(groups, view.points)
+    if not pairing:
+        return RFT_LATER.not_testable("; ".join(apart))
+    estimate = mean_over_bases(pairing, view.outcomes)
+    tops = [points[-1] for points, _ in pairing]
+    what = f"difference in bend, {len(pairing)} bases"
+    return directional(RFT_LATER, estimate, view=view, what=what, details=apart, tops=tops)
 
 
 def _rft_by_fraction(points: Sequence[Point], sft: Sequence[Point]) -> dict[object, Point]:
@@ -224,9 +231,12 @@ def _dedup(view: StudyView) -> ClaimResult:
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
-    estimate = mean_over_bases(pairs, view.outcomes)
-    tops = [twin for (twin, _), _ in pairs]
-    return directional(DEDUP, estimate, view=view, what=mean_words(len(pairs), thing="pair"), tops=tops)
+    pairing, apart = that_pair(pairs, view.points)
+    if not pairing:
+        return DEDUP.not_testable("; ".join(apart))
+    estimate = mean_over_bases(pairing, view.outcomes)
+    what, tops = mean_words(len(pairing), thing="pair"), [points[0] for points, _ in pairing]
+    return directional(DEDUP, estimate, view=view, what=what, details=apart, tops=tops)
 
 
 def _emitted(view: StudyView) -> list[str]:

@@ -13,7 +13,9 @@ from enum import Enum
 
 import numpy as np
 
+from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
 from analysis.load.query import on_paired_replicates
 from analysis.paper import SAME_EPOCHS
@@ -79,6 +81,7 @@ class ClaimResult:
     control: Standing | None = None  # where only a positive control is missing
     about_zero: bool = False  # whether its verdict is on the estimate being 0, so that a larger study may separate it
     primary: bool = False
+    against: str = ""  # which control its difference is from, where the study decides that
     details: tuple[str, ...] = field(default=())  # exploratory: variants, influence, rivals
 
 
@@ -159,6 +162,15 @@ def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate 
     inside their interval. None where one of the bases has nothing to pair.
     """
     return mean_contrast(groups, outcomes) if groups else None
+
+
+def that_pair(groups: Sequence[Contrast], among: Sequence[Point]) -> tuple[list[Contrast], list[str]]:
+    """The contrasts whose points share a replicate, and a line that names the bases of the others, if any."""
+    names = base_names(point.cell for point in among)
+    pairing = [group for group in groups if paired_replicates(group[0])]
+    left_out = [names[group[0][0].cell.base] for group in groups if group not in pairing]
+    bases = ", ".join(dict.fromkeys(left_out))
+    return pairing, [f"{bases} left out: no draw and replicate that all compared settings have"] if left_out else []
 
 
 def mean_words(count: int, *, thing: str) -> str:

@@ -36,7 +36,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "8b": ("Self-revising does not help", "Self-revising helps", "self-revising minus SFT"),
 }
 
-ONE_CONTROL = ("RFT beats its SFT control", "RFT trails its SFT control", "RFT minus its SFT control")  # of 4a
+ONE_CONTROL = ("RFT beats {}", "RFT trails {}", "RFT minus {}")  # of 4a: the one that it is against
 
 
 def of_claims(*numbers: str) -> Says:
@@ -65,7 +65,7 @@ def claim_words(result: ClaimResult) -> str:
         return ""
     holds, fails, what = WORDS[result.claim]
     if result.claim == "4a" and not isinstance(result.estimate, Harder):
-        holds, fails, what = ONE_CONTROL
+        holds, fails, what = (words.format(result.against or "its SFT control") for words in ONE_CONTROL)
     if result.ruling is Ruling.NOT_TESTABLE:
         return f"{_upper(what)} on these bases: {_of_these(result)}; no verdict on new ones"
     amount = _amount(result.estimate.value, result.estimate.interval(), unit=result.unit)
@@ -79,7 +79,7 @@ def claim_words(result: ClaimResult) -> str:
 MISSING = {
     Standing.FLAT: "no positive control separates",
     Standing.FEW: "too few draws of a positive control",
-    Standing.NEVER: "no positive control was run in each base",
+    Standing.NEVER: "no paired positive control was run in each base",
 }
 
 

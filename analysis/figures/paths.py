@@ -36,11 +36,12 @@ from analysis.figures.drawing import (
 )
 from analysis.figures.findings import first_of, gains_of, of_claims, path_lines, powers
 from analysis.figures.registry import draws
+from analysis.load.cells import AT_STEPS
 from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import Point, distinct_of
-from analysis.load.query import ALL_DATA, where
+from analysis.load.query import ALL_DATA, same_but, same_steps, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.fits import (
     NOTHING_SHARED,
@@ -54,7 +55,7 @@ from analysis.stats.fits import (
 )
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.uncertainty import Estimate, Kind
-from analysis.style import LINE_STYLES, caption, new_figure
+from analysis.style import LINE_STYLES, caption, method_style, new_figure
 
 DRAWS_LABEL = "samples drawn per question (k, of all rounds)"
 K_FORMULA = "accuracy [%] = a + b * log2(k)"
@@ -116,7 +117,7 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Pag
     legend_outside(figure, list(legend.values()), list(legend), columns=5)
     text = (
         kinds_caption([*shown, *levels])
-        + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k. "
+        + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k{_but_for(shown)}. "
     )
     text += "Lines: least squares on log2(k), where a series has 3 points or more." + unshared_words(fits)
     text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
@@ -128,6 +129,18 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Pag
 
 def _whose(points: Sequence[Point]) -> str:
     return "the RFT cell" if studied_methods(points) == ["rft"] else "their method's cell"
+
+
+def _but_for(points: Sequence[Point]) -> str:
+    """', but for oracle paths, which took others in 2 of 3 cells': controls at other steps than their method's cell."""
+    words = []
+    for method in [name for name in LADDER if name in AT_STEPS]:
+        controls = where(points, method=method)
+        theirs = [(same_but(p, points, method=p.cell.matched_to or "rft"), p) for p in controls]
+        apart = [p for other, p in theirs if other is not None and not same_steps(other, p)]
+        title = method_style(method).label
+        words += [f"{title}, which took others in {len(apart)} of {len(controls)} cells"] if apart else []
+    return f", but for {' and '.join(words)}" if words else ""
 
 
 def _k_panel(

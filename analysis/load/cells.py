@@ -25,6 +25,7 @@ BASE_STAGES = ("pretrain", "import")  # stages that make or fetch the base model
 NO_DEDUP = "no_dedup"  # the selection policy that keeps every correct sample
 ACCURACY = "maj1@1"  # the paper's metric: greedy, one answer
 MATCHED = "sft_matched"  # the method of step-matched controls: SFT at the optimiser steps of another method
+AT_STEPS = frozenset({MATCHED, "oracle_paths", "fresh_human"})  # controls at the optimiser steps of another method
 BEST = "sft_best"  # SFT at the number of epochs that did best on validation problems
 EPOCH_GRID = "methods.sft_best.epoch_grid"  # the numbers that it is chosen from
 MATCHED_TO = "methods.sft_matched.to"  # of the step-matched control: the method that it is the control of

@@ -4,6 +4,7 @@ where(points, method="rft", k=16, **{"train.lr": 3e-3})      # attributes of a c
 where(points, data_frac=ALL_DATA)                            # a set asks for any of its values
 same_but(point, points, method="sft_matched")                # the control of a point: the same but for its method
 steps_apart(point, points)                                   # why there is none: it took other numbers of optimiser steps
+run_apart(point, points, method="sft_matched")               # another reason: it was run in other draws or replicates
 on_shared_draws(points, outcomes)                            # the same on the draws that all of them have
 on_paired_replicates(points, outcomes)                       # the same on the cells that a contrast of them pairs
 on_common_cells(points, outcomes)                            # these; where no replicate is shared, those on the shared draws
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.load.cells import MATCHED, Cell, Draw, matches, varying_keys
+from analysis.load.cells import AT_STEPS, MATCHED, Cell, Draw, matches, varying_keys
 from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -68,23 +69,43 @@ def _check_name(name: str, points: Sequence[Point]) -> None:
 
 
 def same_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | None:
-    """The point that has these values instead and is otherwise the same setting of the same base; None where there is none.
+    """The point that has these values instead, is otherwise the same setting of the same base, and shares a replicate with
+    this one, so that the two have a difference; None where there is none.
+
+    Which of several is taken is said at `setting_but`. A step-matched control is one of the method that it names alone; it,
+    and other controls at equal steps, only where both took as many optimiser steps, see `same_steps`. Why there is none:
+    `steps_apart`, `run_apart`.
+    """
+    every = list(points)
+    shared = _sharing(point, _alike(point, every, changed))
+    return _preferred(point, [p for p in shared if p.method not in AT_STEPS or same_steps(point, p)], among=every)
+
+
+def setting_but(point: Point, points: Iterable[Point], **changed: Any) -> Point | None:
+    """The same of any draws and replicates, for what is no difference from the point itself.
 
     Where several fit that differ in a key which the point lacks (a control's grid of epochs), the one with the value that all
     of `points` prefer (`analysis.load.options`), so that every base has the same; then (one of them voted, say, and the point
     did not) the one with the fewest keys that only one side has, then with the most replicates: the order of the points
-    decides nothing. A step-matched control is one of the method that it names alone, and only where both took as many
-    optimiser steps, see `same_steps`.
+    decides nothing.
     """
     every = list(points)
-    found = [p for p in _alike(point, every, changed) if p.method != MATCHED or same_steps(point, p)]
+    return _preferred(point, _alike(point, every, changed), among=every)
+
+
+def _preferred(point: Point, found: Sequence[Point], *, among: Sequence[Point]) -> Point | None:
     ours = point.cell.setting.keys()
     for key in sorted(varying_keys(other.cell for other in found).keys() - ours):
-        found = _of_one_value(found, key, order=by_preference(every, key))
+        found = _of_one_value(found, key, order=by_preference(among, key))
     by_nearness = {
         (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
     }
     return by_nearness[min(by_nearness)] if found else None
+
+
+def _sharing(point: Point, others: Iterable[Point]) -> list[Point]:
+    """Those that share a replicate with a point: what was run in other draws or with other seeds is no control of it."""
+    return [other for other in others if paired_replicates((point, other))]
 
 
 def _alike(point: Point, points: Sequence[Point], changed: Mapping[str, Any]) -> list[Point]:
@@ -223,11 +244,17 @@ def same_steps(one: Point, other: Point) -> bool:
 
 def steps_apart(point: Point, points: Iterable[Point]) -> StepGap | None:
     """Where the step-matched control of a point was run, but took other numbers of steps so that `same_but` refuses it, by
-    how much: the least of several. None where there is a control, or was none.
+    how much: the least of several. None where there is a control, or was none in the point's draws and replicates.
     """
-    gaps = [step_gap(point, other) for other in _alike(point, list(points), {"method": MATCHED})]
+    gaps = [step_gap(point, other) for other in _sharing(point, _alike(point, list(points), {"method": MATCHED}))]
     known = [gap for gap in gaps if gap is not None and not gap.small]
     return min(known, key=lambda gap: max(-gap.low, gap.high)) if known and len(known) == len(gaps) else None
+
+
+def run_apart(point: Point, points: Iterable[Point], **changed: Any) -> bool:
+    """Whether what has these values was run, but in other draws or replicates alone, so that `same_but` refuses it."""
+    found = _alike(point, list(points), changed)
+    return bool(found) and not _sharing(point, found)
 
 
 def _pairs(one: Cell, other: Cell, *, but: Collection[str]) -> bool:

@@ -50,7 +50,7 @@ class Relevance(Enum):
     SMALLER = "within the margin"
     UNCONTROLLED = "within the margin, but no positive control separates"  # so that nothing might be learnt there
     UNJUDGED = "within the margin, but a positive control has too few draws"
-    UNRUN = "within the margin, but no positive control was run in each base"
+    UNRUN = "within the margin, but no paired positive control was run in each base"
     OPEN = "open"
 
 
@@ -60,7 +60,7 @@ class Standing(Enum):
     SEPARATES = "a positive control separates"
     FLAT = "no positive control separates in the same bases, so that nothing might help there"
     FEW = "too few draws of a positive control to tell whether anything helps in the same bases"
-    NEVER = "no positive control was run in each of the same bases"
+    NEVER = "no positive control paired with its SFT was run in each of the same bases"
 
 
 @dataclass(frozen=True)

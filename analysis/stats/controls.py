@@ -24,10 +24,11 @@ from dataclasses import dataclass, field, fields, replace
 
 from analysis.load.cells import BEST, MATCHED
 from analysis.load.labels import studied
+from analysis.load.names import base_names
 from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, Scale, contrast
-from analysis.load.query import same_but, steps_apart
+from analysis.load.query import run_apart, same_but, steps_apart
 from analysis.stats.comparisons import MARGIN, Comparison, judge
 from analysis.stats.limits import limits_of
 from analysis.stats.uncertainty import Estimate, both_intervals
@@ -90,13 +91,14 @@ def _smallest(differences: Sequence[Estimate]) -> Harder:
 
 @dataclass(frozen=True)
 class Against:
-    """A point against the controls that its study has."""
+    """A point against its controls."""
 
     point: Point
     result: Comparison  # with the harder one
-    differences: Mapping[str, Estimate]  # by control, those that share a replicate with it
+    differences: Mapping[str, Estimate]  # by control
     positive: Sequence[Estimate] = ()  # the positive controls that were run in its base
     controls: Mapping[str, Point] = field(default_factory=dict)  # those of the differences
+    apart: Sequence[str] = ()  # a line for each control that was run in other draws or replicates
 
 
 def compare(
@@ -130,7 +132,7 @@ def rejudged(one: Against, *, p: float | None, among: int = 1) -> Against:
 
 
 def controls_of(point: Point, points: Sequence[Point]) -> dict[str, Point]:
-    """The controls that a studied method's point has in a study, by method; none for other points."""
+    """The controls that a studied method's point has in its draws and replicates, by method; none for other points."""
     if not studied(point.cell):
         return {}
     return {name: control for name in CONTROLS if (control := same_but(point, points, method=name)) is not None}
@@ -148,6 +150,22 @@ def other_steps(points: Sequence[Point], among: Sequence[Point]) -> list[str]:
     span = f"{' to '.join(ends)} in single replicates"
     took = f"took other numbers of optimiser steps than they did ({span})"
     return [f"{MATCHED} of {len(gaps)} of {len(points)} settings {took}"]
+
+
+def other_runs(points: Sequence[Point], among: Sequence[Point], *, methods: Iterable[str] = CONTROLS) -> list[str]:
+    """A line for each of some methods that bases of some points have, but in other draws or replicates: no control there.
+
+    'sft_matched of nano-l was run in other draws or replicates than rft there, and so is no control of it'
+    """
+    names = base_names(point.cell for point in among)
+    lines = []
+    for method in methods:
+        apart = [point for point in points if run_apart(point, among, method=method)]
+        bases = ", ".join(dict.fromkeys(names[point.cell.base] for point in apart))
+        theirs = ", ".join(dict.fromkeys(point.method for point in apart))
+        where = f"was run in other draws or replicates than {theirs} there, and so is no control of it"
+        lines += [f"{method} of {bases} {where}"] if apart else []
+    return lines
 
 
 def control_words(names: Sequence[str], *, used: Iterable[Point] = ()) -> str:

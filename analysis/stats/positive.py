@@ -14,7 +14,7 @@ from analysis.load.cells import MATCHED, Base, matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Contrast, Point, mean_contrast
-from analysis.load.query import same_but, same_steps, where
+from analysis.load.query import same_but, same_steps, setting_but, where
 from analysis.load.recipes import ENGINE
 from analysis.stats.uncertainty import Estimate
 
@@ -25,7 +25,8 @@ DOUBLED = ""  # before the names of fresh problems
 
 def positive_controls(tops: Sequence[Point], points: Sequence[Point], outcomes: Outcomes) -> list[Estimate]:
     """Each control that was run in all bases of some points, a mean over exactly these bases: fresh human problems minus as
-    many steps without them (at any k, any number of problems), and SFT on all minus SFT on half of the human data.
+    many steps without them (at any k, any number of problems), and SFT on all minus SFT on half of the human data. What
+    shares no replicate with the SFT that it is set against is none.
 
     Where every base has fresh problems, but of other numbers, the first of each; so too where every base has a control, but
     no one is in all of them. None depends on a test result.
@@ -53,7 +54,7 @@ def _controls_of(top: Point, points: Sequence[Point]) -> dict[str, Contrast]:
         matched = _as_many_steps(fresh, points) if _same_data(top, fresh) else None
         if matched is not None:
             found[_name(fresh)] = ((fresh, matched), (1.0, -1.0))
-    full = same_but(top, where(points, data_frac=1.0), method="sft", data_frac=1.0)
+    full = setting_but(top, where(points, data_frac=1.0), method="sft", data_frac=1.0)
     half = None if full is None else same_but(full, where(points, method="sft"), data_frac=0.5)
     if full is not None and half is not None:
         found[DOUBLED] = ((full, half), (1.0, -1.0))

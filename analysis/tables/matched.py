@@ -10,6 +10,7 @@ Where a study has both controls both differences stand in a row; the verdict is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from analysis.load.cells import BEST, NO_DEDUP, Cell
 from analysis.load.labels import method_rank, method_title, studied
@@ -18,7 +19,16 @@ from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.stats.comparisons import ASSUMED_DRAW_SD, ONLY_DRAW, Comparison, Relevance, holm, lacking
-from analysis.stats.controls import CONTROLS, Against, compare, control_words, controls_of, other_steps, rejudged
+from analysis.stats.controls import (
+    CONTROLS,
+    Against,
+    compare,
+    control_words,
+    controls_of,
+    other_runs,
+    other_steps,
+    rejudged,
+)
 from analysis.stats.positive import positive_controls
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, POWER, VERDICT_UNITS
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
@@ -34,16 +44,17 @@ NO_STUDY = "no feasible study"
 
 
 def compared(points: Sequence[Point], outcomes: Outcomes) -> list[Against]:
-    """Every studied point that shares a replicate with a control of its own, and the comparison; RFT first.
+    """Every studied point that has a control of its own, and the comparison; RFT first.
 
     The verdicts are Holm-corrected for their number, over the rows that can have one.
     """
-    found = []
+    known = []
     for point in sorted(points, key=lambda point: method_rank(point.cell)):
         controls = controls_of(point, points)
-        if controls:
-            found.append(compare(point, controls, outcomes, positive=positive_controls([point], points, outcomes)))
-    known = [one for one in found if one is not None]
+        positive = positive_controls([point], points, outcomes) if controls else []
+        one = compare(point, controls, outcomes, positive=positive)
+        if one is not None:
+            known.append(replace(one, apart=other_runs([point], points)))
     open_to = [i for i, one in enumerate(known) if not lacking(one.result.estimate)]
     adjusted = dict(zip(open_to, holm([known[i].result.estimate.p_value() for i in open_to]), strict=True))
     return [rejudged(one, p=adjusted.get(i), among=len(open_to) if i in adjusted else 1) for i, one in enumerate(known)]
@@ -115,8 +126,8 @@ WITHIN_NOTES = {
     Relevance.UNCONTROLLED: "no positive control that was run (fresh human problems, twice the human data) separates in this "
     "base, so that nothing might be learnt there",
     Relevance.UNJUDGED: "no positive control separates in this base, and one has too few draws to tell",
-    Relevance.UNRUN: "neither fresh human problems, beside SFT of as many steps, nor twice the human data was run in this "
-    "base",
+    Relevance.UNRUN: "neither fresh human problems, beside SFT of as many steps, nor twice the human data, beside once, was "
+    "run in this base in draws and seeds that both have",
 }
 
 
@@ -142,6 +153,7 @@ def matched_notes(against: Sequence[Against]) -> list[str]:
         "the base too), on which verdicts rest."
     ]
     notes += _absent_notes(against)
+    notes += [f"{line}." for line in dict.fromkeys(line for one in against for line in one.apart)]
     if any(len(one.differences) > 1 for one in against):
         notes.append(
             "The difference, interval and verdict are of the harder control; the interval is widened for there being two."
@@ -208,7 +220,8 @@ def matched_summary(points: Sequence[Point], outcomes: Outcomes) -> str:
     found = compared(points, outcomes)
     if not found:
         lacking = "no RFT cell has its sft_matched or sft_best control"
-        why = "; ".join([lacking, *other_steps([p for p in points if studied(p.cell)], points)])
+        mine = [p for p in points if studied(p.cell)]
+        why = "; ".join([lacking, *other_steps(mine, points), *other_runs(mine, points)])
         return wrap(f"RFT against SFT: not enough data ({why}).")
     lines = [wrap(f"{matched_title(found)}, in points:"), align(*matched_rows(found), left=1)]
     return "\n".join([*lines, *(wrap(note) for note in matched_notes(found))])

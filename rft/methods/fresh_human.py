@@ -12,13 +12,12 @@ from typing import Annotated, ClassVar
 
 from rft.config import Solutions, fields
 from rft.config.reading import unnoted
-from rft.methods.rft import LikeSet, selected
+from rft.methods.rft import LikeSet, cut_set, selected
 from rft.plan.method import METHODS, Method, Trained
 from rft.plan.planner import Planner
 from rft.records import Problem
-from rft.stages.stage import StageContext, added, counted
+from rft.stages.stage import StageContext, added
 from rft.stages.trainset import Example, Trainset
-from rft.stages.within import WithinLimit
 from rft.text.subsets import permutation
 
 
@@ -38,7 +37,6 @@ class FreshSet(LikeSet):
 
     kind: ClassVar[str] = "fresh_set"
     count: int | None = added(None)  # of the problems beyond the subset; None: as many as kept paths
-    steps_of: Trainset | None = counted(None)  # what RFT trains on, where that is not the problems and the kept paths
 
     def added(self, human: Sequence[Problem], work: StageContext) -> list[Example]:
         """Raises ValueError when the pool is short."""
@@ -48,10 +46,8 @@ class FreshSet(LikeSet):
 
     def references(self, num_examples: int, work: StageContext) -> list[int]:
         """Those of RFT's set, so that the number of fresh problems changes no number of steps."""
-        if self.steps_of is not None:
-            return work.open(self.steps_of).references
-        if self.count is None:
-            return [num_examples]
+        if self.steps_of is not None or self.count is None:
+            return super().references(num_examples, work)
         whole = self.subset.num_problems + len(work.open(self.like).kept())
         return [max(1, round(self.examples_frac * whole))]
 
@@ -81,9 +77,8 @@ def _steps_of(p: Planner, *, count: int | None) -> Trainset | None:
 
     That is where examples are left out of it, or where a problem is several examples and other problems are not as many.
     """
-    examples = p.planned("rft").examples
     several = unnoted(p.cfg).data.solutions is Solutions.all and count is not None
-    return examples if several or isinstance(examples, WithinLimit) else None
+    return p.planned("rft").examples if several else cut_set(p)
 
 
 def fresh_human(pool: Sequence[Problem], human: Sequence[Problem], *, num_fresh: int, seed: int) -> list[Example]:

@@ -21,6 +21,7 @@ from rft.stages.kept import Selection
 from rft.stages.stage import StageContext, counted
 from rft.stages.trainset import Example, Trainset
 from rft.stages.weights import Weights
+from rft.stages.within import WithinLimit
 from rft.text.choosing import POLICY
 
 
@@ -111,6 +112,11 @@ class LikeSet(Trainset):
     """Human paths and, in place of kept paths, as many of something else: what RFT is compared with."""
 
     like: Selection = counted()
+    steps_of: Trainset | None = counted(None)  # what RFT trains on, where its steps do not follow from this set
+
+    def references(self, num_examples: int, work: StageContext) -> list[int]:
+        """Those of RFT's set, of which other examples may be too long than of this one."""
+        return [num_examples] if self.steps_of is None else work.open(self.steps_of).references
 
 
 class LikeRft(Method):
@@ -121,9 +127,20 @@ class LikeRft(Method):
 
     def plan(self, p: Planner) -> Trained:
         selections = selected(p)
-        estimates = p.matched_estimates(self.label)
-        trainset = self.trainset(subset=p.human, like=selections[-1], examples_frac=p.examples_frac, **estimates)
+        trainset = self.trainset(
+            subset=p.human,
+            like=selections[-1],
+            steps_of=cut_set(p),
+            examples_frac=p.examples_frac,
+            **p.matched_estimates(self.label),
+        )
         return Trained(p.finetune(trainset), trainset=trainset, selections=selections)
+
+
+def cut_set(p: Planner) -> Trainset | None:
+    """What RFT trains on in this cell, where examples are left out of it as too long; else nothing."""
+    examples = p.planned("rft").examples
+    return examples if isinstance(examples, WithinLimit) else None
 
 
 def kept_set(p: Planner, paths: Selection) -> KeptSet:

@@ -13,17 +13,20 @@ from typing import Any
 
 import pytest
 from byte_model import overrides
-from composing import composed, compute
+from composing import composed, compute, tiny
 
 from analysis.stats.exchange import human_problems, new_paths
 from rft import api
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
 from rft.records import Record, read_json
+from rft.stages.problems import WorldProblems
+from rft.text.world import WorldSplit, alternative_paths, world_problems
 
 NUM_PROBLEMS, NUM_FRESH = 6, 3
 DROP = "data.on_too_long=drop"
 COUNT = f"methods.fresh_human.fresh_count={NUM_FRESH}"
+CUT = 75  # tokens
 LONG = "It is simple. " * 20
 
 
@@ -76,6 +79,45 @@ def test_fresh_problems_take_the_steps_of_what_rft_trains_on(tmp_path: Path, key
     assert data["rft"]["num_too_long"] > 0
     assert data["rft"]["num_optimizer_steps"] == data["rft"]["num_examples"] < 2 * NUM_PROBLEMS
     assert {one["num_optimizer_steps"] for one in data.values()} == {data["rft"]["num_optimizer_steps"]}
+
+
+@pytest.mark.parametrize("frac", ["1.0", "0.5"])
+def test_true_paths_take_the_steps_of_what_rft_trains_on(tmp_path: Path, frac: str) -> None:
+    """Every path of the pool says its steps twice, so that more of them are too long than of the true ones."""
+    more = [
+        DROP,
+        "train.batch_size=1",
+        "train.epochs=1",
+        "k=1",
+        f"train.examples_frac={frac}",
+        f"train.max_tokens={CUT}",
+    ]
+    more += ["union=[theirs]", f"+pools.theirs.path={tmp_path}/pool.jsonl"]
+    cfg = tiny("method=sft")
+    trainset = plan(cfg, resolve(cfg)).read.trained.trainset
+    assert trainset is not None
+    source = trainset.subset.source
+    assert isinstance(source, WorldProblems)
+    problems = world_problems(source.world, split=WorldSplit.POOL, count=source.count)
+    paths = {p.question: (alternative_paths(p) or [p.solution])[0] for p in problems}
+    texts = {question: f"{path.partition('####')[0]}{path}" for question, path in paths.items()}
+    write_rows(tmp_path / "pool.jsonl", [{"question": q, "text": text, "draw": 0} for q, text in texts.items()])
+    data = {}
+    for method in ("rft", "sft_matched", "oracle_paths"):
+        cell = compute(tiny(f"method={method}", *more), study=tmp_path / "s")
+        data[method] = Record.from_json(read_json(cell / "record.json")).data
+    assert data["rft"]["num_too_long"] > 0
+    assert data["oracle_paths"]["num_examples"] != data["rft"]["num_examples"]  # so that its own would be other steps
+    assert {one["num_optimizer_steps"] for one in data.values()} == {data["rft"]["num_examples"]}
+
+
+def test_true_paths_keep_their_key_where_nothing_is_left_out() -> None:
+    cfgs = [tiny("method=oracle_paths", *how) for how in ((), (DROP,))]
+    kept, cut = (plan(cfg, resolve(cfg)).read.trained.trainset for cfg in cfgs)
+    assert kept is not None
+    assert cut is not None
+    assert "steps_of" not in kept.identity()
+    assert "steps_of" in cut.identity()
 
 
 def test_fresh_problems_take_the_steps_over_all_human_solutions(tmp_path: Path, keys: list[str]) -> None:

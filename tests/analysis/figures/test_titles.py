@@ -65,13 +65,13 @@ def test_a_title_of_a_difference_apart_from_0_says_what_keeps_it_from_a_verdict(
     lower = replace(ruled(Ruling.NOT_SEPARABLE, claim="8a"), estimate=replace(ESTIMATE, value=-19.7))
     said = {one: claim_words(replace(lower, control=one)) for one in (Standing.NEVER, Standing.FLAT, Standing.FEW)}
     assert said[Standing.NEVER] == (
-        "Self-query minus SFT is below 0, no positive control was run in each base: -19.7 points (95 % -20.8 to -18.6)"
+        "Self-query minus SFT is below 0, no paired positive control was run in each base: -19.7 points (95 % -20.8 to -18.6)"
     )
     assert said[Standing.FLAT].startswith("Self-query minus SFT is below 0, no positive control separates: ")
     assert said[Standing.FEW].startswith("Self-query minus SFT is below 0, too few draws of a positive control: ")
     small = replace(lower, estimate=replace(ESTIMATE, value=0.1), control=Standing.NEVER)
     assert claim_words(small).startswith(
-        "Nothing separates, no positive control was run in each base: self-query minus SFT +0.1"
+        "Nothing separates, no paired positive control was run in each base: self-query minus SFT +0.1"
     )
     corrected = replace(ruled(Ruling.NOT_SEPARABLE), p_holm=0.07)
     assert claim_words(corrected).startswith("RFT minus SFT is above 0, not after Holm's correction: +2.0")
@@ -80,6 +80,7 @@ def test_a_title_of_a_difference_apart_from_0_says_what_keeps_it_from_a_verdict(
 def test_the_better_of_two_controls_is_said_of_two_alone() -> None:
     one = ruled(Ruling.SUPPORTED, claim="4a")
     assert claim_words(one).startswith("RFT beats its SFT control: +2.0")
+    assert claim_words(replace(one, against="SFT at equal steps")).startswith("RFT beats SFT at equal steps: +2.0")
     both = replace(one, estimate=harder([ESTIMATE, replace(ESTIMATE, value=3.0)]))
     assert claim_words(both).startswith("RFT beats the better SFT control: +2.0")
 

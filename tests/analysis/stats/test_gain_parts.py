@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import exchange_figure
+from analysis.figures.paths import accuracy_against_k
 from analysis.load.cells import Cell
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
@@ -134,3 +136,26 @@ def test_the_caption_says_of_how_many_cells_the_parts_are(study: Study) -> None:
         assert ("Parts of nano-s: of the 4 of RFT's 10 cells" in drawing.caption) is told
         parts = [entry for entry in drawing.fits if "estimate" in entry]
         assert [entry.get("replicates_left_out") for entry in parts] == [6 if told else None] * 4
+
+
+def test_true_paths_at_other_steps_are_no_part(tmp_path: Path) -> None:
+    """30 % fewer steps than RFT and its step-matched SFT: their difference from these is of steps too. A figure says so."""
+    methods = ("sft", "rft", "sft_matched", "oracle_paths")
+    specs = grid(models=["nano-s"], fracs=[1.0], ks=[4], methods=methods, draws=range(3))
+    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=specs)]))
+    of_steps = {
+        share: [
+            replace(c, num_optimizer_steps=round(100 * share) if c.method == "oracle_paths" else 100)
+            for c in table.cells
+        ]
+        for share in (1.0, 0.7)
+    }
+    for share, cells in of_steps.items():
+        points = make_points(cells, outcomes)
+        (rft,) = where(points, method="rft")
+        split = split_gain(rft, points, outcomes)
+        assert split is not None
+        assert (split.diversity is None) == (split.rest is None) == (share < 1)
+        drawing = accuracy_against_k(points, outcomes)
+        assert isinstance(drawing, Drawing)
+        assert ("but for oracle paths, which took others in 1 of 1 cells" in drawing.caption) is (share < 1)

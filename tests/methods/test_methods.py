@@ -31,10 +31,10 @@ from rft.stages.shard import Pool
 from rft.stages.stage import SAMPLES_FILE, Stage
 from rft.stages.trainset import Trainset
 from rft.stages.tuning import Tuning, Values, best_of
+from rft.text import overlap
 from rft.text.answers import extract
 from rft.text.equations import check, equation_list
 from rft.text.hindsight import hindsight
-from rft.text.overlap import Tested
 from rft.text.prompts import TASK_TEMPLATES, template_named
 from rft.text.world import WorldSplit, world_problems
 
@@ -423,7 +423,7 @@ def test_a_test_problem_in_other_words_is_held_out():
     config = tiny().data.world
     assert config is not None
     problems = world_problems(config, split=WorldSplit.TEST, count=40)
-    held_out = relabelling._HeldOut(Tested([]), World(config.seed, config.max_value))
+    held_out = relabelling._HeldOut(overlap.Tested([]), World(config.seed, config.max_value))
     assert all(problem.question in held_out for problem in problems)
     pool = world_problems(config, split=WorldSplit.POOL, count=40)
     assert not any(problem.question in held_out for problem in pool)

@@ -171,7 +171,10 @@ def study(tmp_path: Path) -> Study:
     return study
 
 
-def test_status_says_what_is_done_and_what_is_missing_and_why(study: Study, capsys: pytest.CaptureFixture[str]):
+def test_status_says_what_is_done_and_what_is_missing_and_why(
+    study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(study.folder)  # where no default store lies
     assert cli.call(["status", str(study.folder)]) == 0
     out = capsys.readouterr().out
     assert "1 of 3 cells have a record" in out

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims.rulings import ClaimResult, ClaimTest, StudyView, directional, gain_line, slope_estimate
+from analysis.claims.rulings import (
+    ClaimResult,
+    ClaimTest,
+    StudyView,
+    directional,
+    gain_line,
+    left_out_words,
+    slope_estimate,
+)
 from analysis.claims.scaling import SMALLEST_FRACTION, full_points, log_amounts, sft_ladders
 from analysis.load.cells import Base
 from analysis.load.names import unit_name
@@ -86,7 +94,9 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
     line = _gain_shrink_line(view.same_epochs, view.outcomes, smallest=SMALLEST_FRACTION, odds=False)
     if not isinstance(line, LineFit):
         return [GAIN_SHRINKS.not_testable(f"{line} (at equal epochs)")]
-    details, reversed_in = [], []
+    reversed_in = []
+    of_data = sft_ladders(view.same_epochs, smallest=SMALLEST_FRACTION).values()
+    details = left_out_words((most_in_common(ladder), ladder) for ladder in of_data)
     own = "better of two (by test result)" if view.published else OWN_RULE
     for rule, points in (*view.variants, (own, view.points)):
         for smallest in (1 / 8, 1 / 32):

@@ -20,6 +20,7 @@ from analysis.claims.rulings import (
     Ruling,
     StudyView,
     directional,
+    left_out_words,
     mean_over_bases,
     mean_words,
     odds_words,
@@ -209,6 +210,7 @@ def _more_paths(view: StudyView) -> ClaimResult:
     slopes = {names[base]: contrast(*group, view.outcomes) for base, group in groups.items()}
     details = [f"slope of {name}: {slope.value:+.2f}" for name, slope in slopes.items() if slope is not None]
     details += [f"{names[b]} left out: no 3 k on replicates in common" for b, group in found if group is None]
+    details += left_out_words((most_in_common(la), la) for la in ladders if la[0].cell.base in groups)
     details += ["k and distinct paths rise together: the slope is not of diversity at equal size", *_emitted(view)]
     return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
 

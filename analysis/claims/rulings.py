@@ -7,7 +7,7 @@ result.ruling, result.relevance            # Ruling.SUPPORTED, Relevance.OPEN: a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -17,7 +17,7 @@ from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
-from analysis.load.query import on_paired_replicates
+from analysis.load.query import left_out_of, on_paired_replicates
 from analysis.paper import SAME_EPOCHS
 from analysis.stats.comparisons import Relevance, Standing, lacking, relevance_of, standing
 from analysis.stats.fits import slope_weights
@@ -171,6 +171,15 @@ def that_pair(groups: Sequence[Contrast], among: Sequence[Point]) -> tuple[list[
     left_out = [names[group[0][0].cell.base] for group in groups if group not in pairing]
     bases = ", ".join(dict.fromkeys(left_out))
     return pairing, [f"{bases} left out: no draw and replicate that all compared settings have"] if left_out else []
+
+
+def left_out_words(pairs: Iterable[tuple[Sequence[Point], Sequence[Point]]]) -> list[str]:
+    """A line for each of some points that is not among the kept ones of its base; `pairs`: (kept, points)."""
+    return [
+        f"left out: {point.cell.cell_id}, of other draws or replicates than the rest"
+        for kept, points in pairs
+        for point in left_out_of(kept, points)
+    ]
 
 
 def mean_words(count: int, *, thing: str) -> str:

@@ -164,6 +164,12 @@ def most_in_common(points: Sequence[Point], *, keep: Collection[Point] = (), pai
     return min(tried, key=worth)
 
 
+def left_out_of(kept: Sequence[Point], points: Sequence[Point]) -> list[Point]:
+    """Those of some points of one base configuration whose settings are not among the kept ones."""
+    there = {point.cell.setting_key for point in kept}
+    return [point for point in points if point.cell.setting_key not in there]
+
+
 def _in_common(points: Sequence[Point], *, paired: bool) -> int:
     """Draws that all of some points have, of a base with one draw the replicates."""
     if not paired:

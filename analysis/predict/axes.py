@@ -20,7 +20,7 @@ from analysis.load.names import base_names, base_order, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
-from analysis.load.query import most_in_common, on_shared_draws
+from analysis.load.query import left_out_of, most_in_common, on_shared_draws
 from analysis.stats.loss_fits import pretrain_flops, texts_differ
 
 MODEL = "model"
@@ -106,8 +106,8 @@ def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> lis
             continue
         ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))
         shown = tuple(names[p.cell.base] if axis.of_models else value_text(axis.size(p)) for p in ordered)
-        unlike = [p for p in sized if all(p is not other for other in alike)]
-        apart = tuple(value_text(axis.size(p)) for p in sorted(unlike, key=lambda p: axis.size(p) or 0))
+        unlike = sorted(left_out_of(alike, sized), key=lambda p: axis.size(p) or 0)
+        apart = tuple(value_text(axis.size(p)) for p in unlike)
         found.append(Series(axis, _label(ordered[0], axis, names[ordered[0].cell.base]), ordered, shown, apart))
     return found
 

@@ -32,7 +32,7 @@ from analysis.load.cells import matches
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast
-from analysis.load.query import most_in_common, on_paired_replicates, same_but, same_steps, step_gap, where
+from analysis.load.query import left_out_of, most_in_common, on_paired_replicates, same_but, step_gap, where
 from analysis.stats.fits import slope_weights
 from analysis.stats.linear import NotEnough, t_quantile
 from analysis.stats.uncertainty import Estimate
@@ -138,7 +138,7 @@ def human_curve(rft: Point, points: Sequence[Point]) -> list[Point]:
     gaps = [(gap, p) for p in others if matches(p.cell, rft.cell, but=AMOUNTS) and (gap := step_gap(rft, p))]
     nearest = sorted(((gap, p) for gap, p in gaps if gap.small), key=lambda one: abs(one[0].mean))
     found: dict[int, Point] = {}
-    for point in [*(p for p in own if same_steps(rft, p)), *(p for _, p in nearest)]:
+    for point in [*own, *(p for _, p in nearest)]:
         amount = human_problems(point)
         if amount:
             found.setdefault(round(amount), point)
@@ -152,8 +152,7 @@ def exchange_rate(rft: Point, points: Sequence[Point], outcomes: Outcomes) -> Ex
     what = f"the exchange rate of {rft.cell.cell_id}"
     every = [rft, *human_curve(rft, points)]
     members = on_paired_replicates(most_in_common(every, keep=every[:2]), outcomes)
-    there = {point.cell.setting_key for point in members}
-    left_out = [f"{human_problems(p):,.0f}" for p in every[1:] if p.cell.setting_key not in there]
+    left_out = [f"{human_problems(p):,.0f}" for p in left_out_of(members, every[1:])]
     if not members:
         return NotEnough(what, "the RFT cell and its human-only cells share no replicate of a draw of the base")
     rft, curve = members[0], members[1:]

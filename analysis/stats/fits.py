@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import PERCENT, Point, contrast
-from analysis.load.query import on_common_cells
+from analysis.load.query import left_out_of, on_common_cells
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.stats.uncertainty import Estimate
 
@@ -115,8 +115,7 @@ def on_a_line(
         placed = [point for point in measurable if math.isfinite(x(point))]
         out += tuple(f"{p.cell.cell_id}: no place on the axis" for p in measurable if not math.isfinite(x(p)))
         shared = on_common_cells(placed, outcomes)
-        there = {point.cell.setting_key for point in shared}
-        out += tuple(f"{p.cell.cell_id}: {OTHER_CELLS}" for p in placed if p.cell.setting_key not in there)
+        out += tuple(f"{p.cell.cell_id}: {OTHER_CELLS}" for p in left_out_of(shared, placed))
         left_out |= dict.fromkeys(out)
         if not shared or (not out and [len(p.cells) for p in shared] == [len(p.cells) for p in kept]):
             return shared, tuple(left_out)

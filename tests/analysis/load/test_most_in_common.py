@@ -79,6 +79,8 @@ def test_a_single_cell_of_another_k_takes_no_claim_away(tmp_path: Path, extra: S
         assert one is not None
         assert other is not None
         assert (one.num_draws, one.kind) == (other.num_draws, other.kind)
+    assert sum("of other draws or replicates" in line for line in found["6a"].details) == len(models)
+    assert not any("of other draws or replicates" in line for line in whole["6a"].details)
 
 
 def test_a_thin_amount_of_data_leaves_line_and_shape_as_they_are(tmp_path: Path) -> None:
@@ -98,9 +100,17 @@ def test_a_thin_amount_of_data_leaves_line_and_shape_as_they_are(tmp_path: Path)
     one, other = claims(points, outcomes)["1"], claims(without, outcomes)["1"]
     assert one.estimate is not None
     assert one.estimate == other.estimate
+    fewer = claims(*studied(tmp_path / "two", grid_of_losses(fracs, thin=True)))["3"].details
+    assert sum("of other draws or replicates" in line for line in fewer) == 3
     (series,) = series_of(points, outcomes, axis=AXES["data_frac"])
     assert series.left_out == ("0.75",)
     assert {len(point.draws) for point in series.points} == {6}
+
+
+def grid_of_losses(fracs: tuple[float, ...], *, thin: bool) -> list[Spec]:
+    """SFT of three bases, as claim 3 needs; each with one amount in one draw."""
+    common: Spec = {"models": ("nano-xs", "nano-s", "nano-m"), "methods": ("sft",), "ks": (4,)}
+    return complete(fracs=fracs, **common) + (complete(fracs=(3 / 4,), draws=(0,), **common) if thin else [])
 
 
 def test_a_point_at_the_floor_takes_no_draws_from_a_line(tmp_path: Path) -> None:

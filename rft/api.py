@@ -28,10 +28,10 @@ from rft.records import Record, read_json
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from analysis.compare.fits import SeriesFit
     from analysis.load.cells import Missing
     from analysis.load.outcomes import Outcomes
     from analysis.load.points import Point
-    from analysis.stats.fits import SeriesFit
     from rft.execute.planned import PlannedCell
 
 DEFAULT_STUDY = "api"
@@ -178,9 +178,9 @@ def interval(point: Point, *, level: float = 0.95) -> tuple[float, float]:
 
 def fit(results: Results) -> list[SeriesFit]:
     """Accuracy in percent on log2 of the human examples: a line for each base and method, or why there is none."""
+    from analysis.compare.fits import fit_series
     from analysis.load.labels import series_by_label
     from analysis.load.names import base_names
-    from analysis.stats.fits import fit_series
 
     trained = [point for point in results.points if point.mean_of("num_human")]
     found = []

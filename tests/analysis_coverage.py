@@ -32,8 +32,8 @@ from scipy import special
 if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from analysis.compare.fits import slope_weights
 from analysis.stats.drawn import SeedsOfDraws, Units, drawn_bases, new_bases, over_bases
-from analysis.stats.fits import slope_weights
 from analysis.stats.nested import Spread
 from analysis.stats.power import power_of
 

@@ -27,7 +27,7 @@ LONGEST = (  # modules that take about ten seconds or more, the longest first
     "archive/test_archive.py",
     "check/test_explain.py",
     "faults/test_out_of_memory.py",
-    "analysis/stats/test_exchange.py",
+    "analysis/compare/test_exchange.py",
     "infra/test_bucket_store.py",
     "core/test_memory.py",
     "metamorphic/test_chain.py",

@@ -57,7 +57,8 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            inside = node.module in ("rft", "analysis")
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} if inside else {node.module}
     return names
 
 
@@ -87,6 +88,31 @@ def test_imports_go_up_the_ladder_only(folder: str, forbidden: tuple[str, ...]):
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         for name in imported(path):
             assert not any(name == bad or name.startswith(f"{bad}.") for bad in forbidden), f"{path} imports {name}"
+
+
+LADDER_OF_ANALYSIS = (
+    ("sizes",),
+    ("style", "stats"),
+    ("load",),
+    ("paper", "calibration", "wandb_workspace"),
+    ("compare",),
+    ("plan", "claims", "tables"),
+    ("figures",),
+    ("report",),
+    ("study",),
+    ("plot_scaling", "predict", "diff", "explore"),
+    ("docs",),
+)
+
+
+def test_packages_of_the_analysis_import_what_stands_below_them_alone():
+    rungs = {name: number for number, names in enumerate(LADDER_OF_ANALYSIS) for name in names}
+    folder = REPOSITORY / "analysis"
+    for path in sorted(folder.rglob("*.py")):
+        own = path.relative_to(folder).with_suffix("").parts[0]
+        others = {name.split(".")[1] for name in imported(path) if name.startswith("analysis.")} - {own}
+        for other in others if own != "__init__" else ():
+            assert rungs[other] < rungs[own], f"{path} imports analysis.{other}"
 
 
 OF_ANALYSIS = {

@@ -25,14 +25,14 @@ from analysis.claims.rulings import (
     that_pair,
 )
 from analysis.claims.scaling import full_points
+from analysis.compare.comparisons import MARGIN, Standing, lacking
+from analysis.compare.controls import other_runs
 from analysis.load.cells import Base
 from analysis.load.labels import method_label
 from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.points import Point, contrast
 from analysis.load.query import ALL_DATA, same_but, where
-from analysis.stats.comparisons import MARGIN, Standing, lacking
-from analysis.stats.controls import other_runs
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate, both_intervals
 

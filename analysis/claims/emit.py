@@ -1,7 +1,7 @@
 """Beside the claims: do models trained on more paths emit more distinct paths on test questions? A description, no verdict.
 
 Per problem, distinct@k is the expected number of distinct equation lists among k of its test draws, exactly
-(analysis.stats.votes), at the k that every compared cell drew; then as for accuracies: replicates paired, problems crossed
+(analysis.load.votes), at the k that every compared cell drew; then as for accuracies: replicates paired, problems crossed
 with replicates. RFT stands against SFT at its optimiser steps, as more steps alone narrow what is emitted.
 
     emitted_lines([(rft, matched)], points)     # ['emitted on test questions, nano-s: +0.120 distinct paths (95 % ...']
@@ -18,8 +18,8 @@ from analysis.load.names import base_names
 from analysis.load.outcomes import PathDraws, read_path_draws
 from analysis.load.pairs import by_unit, independent_units, paired_replicates, seeds_by_unit
 from analysis.load.points import Point
+from analysis.load.votes import distinct
 from analysis.stats.uncertainty import Estimate, both_intervals, nested_mean
-from analysis.stats.votes import distinct
 
 Pair = tuple[Point, Point]  # RFT, and SFT at its optimiser steps
 Found = dict[Path | None, dict[str, PathDraws] | None]

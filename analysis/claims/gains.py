@@ -18,14 +18,14 @@ from analysis.claims.rulings import (
     slope_estimate,
 )
 from analysis.claims.scaling import SMALLEST_FRACTION, full_points, log_amounts, sft_ladders
+from analysis.compare.fits import log_odds, point_n, slope_weights
+from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import Base
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
 from analysis.load.query import most_in_common, on_paired_replicates
-from analysis.stats.fits import log_odds, point_n, slope_weights
 from analysis.stats.linear import LineFit, NotEnough
-from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.uncertainty import Estimate
 
 GAIN_SHRINKS = ClaimTest(

@@ -27,17 +27,17 @@ from analysis.claims.rulings import (
     that_pair,
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
+from analysis.compare.comparisons import MARGIN
+from analysis.compare.controls import CONTROLS, control_words, controls_of, harder, other_runs, other_steps, told_apart
+from analysis.compare.fits import slope_weights
+from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import NO_DEDUP
 from analysis.load.ladders import own_ladders, shared_tops
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
 from analysis.load.query import most_in_common, on_paired_replicates, same_but, where
-from analysis.stats.comparisons import MARGIN
-from analysis.stats.controls import CONTROLS, control_words, controls_of, harder, other_runs, other_steps, told_apart
-from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit
-from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.power import VERDICT_UNITS
 from analysis.stats.uncertainty import Estimate
 

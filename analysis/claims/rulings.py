@@ -13,17 +13,17 @@ from enum import Enum
 
 import numpy as np
 
+from analysis.compare.comparisons import Relevance, Standing, lacking, relevance_of, standing
+from analysis.compare.fits import slope_weights
+from analysis.compare.loss_fits import fit_on_loss
+from analysis.compare.positive import positive_controls
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
 from analysis.load.query import left_out_of, on_paired_replicates
 from analysis.paper import SAME_EPOCHS
-from analysis.stats.comparisons import Relevance, Standing, lacking, relevance_of, standing
-from analysis.stats.fits import slope_weights
 from analysis.stats.linear import LineFit, NotEnough
-from analysis.stats.loss_fits import fit_on_loss
-from analysis.stats.positive import positive_controls
 from analysis.stats.uncertainty import Estimate, Kind, both_intervals, interval_words
 
 ALPHA = 0.05  # of a claim, Holm's correction over the primary contrasts

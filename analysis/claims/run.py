@@ -21,12 +21,12 @@ from analysis.claims.gains import claim_gain_shrinks, claim_rft_gain_shrinks
 from analysis.claims.rft import claim_more_paths, claim_rft_beats_sft
 from analysis.claims.rulings import ALPHA, ClaimResult, Ruling, StudyView
 from analysis.claims.scaling import claim_log_linear, claim_loss_predicts
+from analysis.compare.comparisons import holm, judge
+from analysis.compare.limits import Limits, limits_of
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import main_recipe
-from analysis.stats.comparisons import holm, judge
-from analysis.stats.limits import Limits, limits_of
 
 CLAIMS: dict[str, Callable[[StudyView], list[ClaimResult]]] = {
     "1": claim_log_linear,

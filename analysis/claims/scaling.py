@@ -12,15 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.claims.rulings import ALPHA, ClaimResult, ClaimTest, Ruling, StudyView, directional, gain_line
+from analysis.compare.comparisons import lacking
+from analysis.compare.fits import on_a_line
+from analysis.compare.loss_fits import TEXTS_DIFFER, base_rows, held_out, measurable, texts_differ, williams
+from analysis.compare.shape import MARGIN, ShapeResult, compare_rivals, log_linear
 from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.query import ALL_DATA, where
-from analysis.stats.comparisons import lacking
-from analysis.stats.fits import on_a_line
 from analysis.stats.linear import NotEnough, fit_linear
-from analysis.stats.loss_fits import TEXTS_DIFFER, base_rows, held_out, measurable, texts_differ, williams
 from analysis.stats.power import VERDICT_UNITS
-from analysis.stats.shape import MARGIN, ShapeResult, compare_rivals, log_linear
 
 SMALLEST_FRACTION = 1 / 8  # the paper calls 1 to 1/8 the stable range; 1/32 is a variant
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from analysis.compare.comparisons import holm, mcnemar
 from analysis.diff.sides import Matched, Side, both, greedy_texts, match, read_side, record_of, values_of
 from analysis.load.cells import Cell
 from analysis.load.outcomes import Outcomes
-from analysis.stats.comparisons import holm, mcnemar
 from analysis.tables.results import align
 from rft.changes import changed_values
 from rft.records import Record

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.compare.costs import cost_of
 from analysis.explore.inside import checked
 from analysis.explore.opened import Opened
 from analysis.explore.questions import Questions
 from analysis.load.cells import TEST_SET, Cell
-from analysis.stats.costs import cost_of
 from rft.archive.files import json_at, present, rows_at
 from rft.records import CELL_CURVE_FILE, NOT_CHOSEN, OUTCOMES_FILE, PATHS_FILE, RECORD_FILE, SHOWN_FILE
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.compare.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     MOST_LABELS,
@@ -43,7 +44,6 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval
 from analysis.load.query import ALL_DATA, where
 from analysis.sizes import SCREEN, Page
-from analysis.stats.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
     LINE_STYLES,
@@ -369,7 +369,7 @@ def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
 
 def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:
     """A line over bases (one point each, replicates averaged): (line, its entry in fits.json)."""
-    from analysis.stats.fits import line_entry
+    from analysis.compare.fits import line_entry
 
     kept, left_out = keep_measurable(members)
     line = fit_line([p.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)

@@ -37,7 +37,7 @@ from analysis.style import caption, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from analysis.stats.costs import Cost, cost_of, time_unit
+from analysis.compare.costs import Cost, cost_of, time_unit
 
 LEGEND_COLUMNS = 5
 KINDS = {"cpu": "CPU", "cuda": "GPU"}  # of the devices that a record names

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.compare.exchange import FRESH_COUNT, MIN_FRESH, Exchange, Rate, Split, exchange_rates, split_gain
+from analysis.compare.fits import estimate_entry, line_entry
+from analysis.compare.loss_fits import texts_differ
 from analysis.figures.accuracy import loss_label
 from analysis.figures.drawing import Drawing, Looks, base_looks, held_words, label_x, legend_outside
 from analysis.figures.findings import rate_lines, rates
@@ -23,10 +26,7 @@ from analysis.load.points import Point
 from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.sizes import SCREEN, Page
-from analysis.stats.exchange import FRESH_COUNT, MIN_FRESH, Exchange, Rate, Split, exchange_rates, split_gain
-from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
-from analysis.stats.loss_fits import texts_differ
 from analysis.style import caption, method_style, new_figure
 
 NO_BAR = "has no cells of the same steps and replicates"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis.claims.rulings import ClaimResult, Ruling
-from analysis.stats.comparisons import Standing
-from analysis.stats.controls import Harder
+from analysis.compare.comparisons import Standing
+from analysis.compare.controls import Harder
 from analysis.stats.uncertainty import Kind
 from analysis.style import METHODS
 

@@ -15,6 +15,8 @@ from analysis import paper
 from analysis.claims.donors import SELF
 from analysis.claims.gains import OWN_RULE, slope_estimates
 from analysis.claims.rulings import StudyView
+from analysis.compare.fits import estimate_entry, line_entry
+from analysis.compare.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
 from analysis.figures.accuracy import loss_label, name_bases
 from analysis.figures.drawing import Drawing, apart_words, base_looks, held_words, legend_outside, set_apart
 from analysis.figures.findings import gain_lines, of_claims
@@ -25,9 +27,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
 from analysis.load.query import same_but, where
 from analysis.sizes import SCREEN, Page
-from analysis.stats.fits import estimate_entry, line_entry
 from analysis.stats.linear import LineFit, NotEnough
-from analysis.stats.loss_fits import TEXTS_DIFFER, fit_on_loss, texts_differ
 from analysis.stats.uncertainty import Estimate
 from analysis.style import caption, method_style, new_figure
 

@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.compare.comparisons import MARGIN, lacking
+from analysis.compare.controls import CONTROLS, control_words, controls_of, harder
+from analysis.compare.fits import estimate_entry
 from analysis.figures.drawing import BAR_ALPHA, Drawing, Looks, base_looks, legend_outside
 from analysis.figures.findings import of_claims
 from analysis.figures.registry import draws
@@ -21,9 +24,6 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, mean_contrast
 from analysis.load.query import same_but, where
 from analysis.sizes import SCREEN, Page
-from analysis.stats.comparisons import MARGIN, lacking
-from analysis.stats.controls import CONTROLS, control_words, controls_of, harder
-from analysis.stats.fits import estimate_entry
 from analysis.stats.linear import NotEnough
 from analysis.stats.power import VERDICT_UNITS
 from analysis.stats.uncertainty import Estimate, Kind

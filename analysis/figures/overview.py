@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis import paper
+from analysis.compare.fits import fit_series, line_entry, series_entry
 from analysis.figures.accuracy import (
     DATA_FORMULA,
     LOSS_FORMULA,
@@ -47,7 +48,6 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.query import where
 from analysis.sizes import SCREEN, Page
-from analysis.stats.fits import fit_series, line_entry, series_entry
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.style import (
     LINE_STYLES,

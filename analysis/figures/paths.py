@@ -14,6 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from analysis.compare.fits import (
+    NOTHING_SHARED,
+    fit_series,
+    line_entry,
+    on_a_line,
+    power_law,
+    series_entry,
+    unshared,
+    unshared_entry,
+)
 from analysis.figures.accuracy import level_line, unshared_words
 from analysis.figures.drawing import (
     MOST_LABELS,
@@ -43,16 +53,6 @@ from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import Point, distinct_of
 from analysis.load.query import ALL_DATA, same_but, same_steps, where
 from analysis.sizes import SCREEN, Page
-from analysis.stats.fits import (
-    NOTHING_SHARED,
-    fit_series,
-    line_entry,
-    on_a_line,
-    power_law,
-    series_entry,
-    unshared,
-    unshared_entry,
-)
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import LINE_STYLES, caption, method_style, new_figure

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.compare.fits import estimate_entry
 from analysis.figures.accuracy import method_series_style
 from analysis.figures.drawing import (
     Drawing,
@@ -32,11 +33,10 @@ from analysis.load.outcomes import Outcomes, read_path_draws
 from analysis.load.pairs import units_of
 from analysis.load.points import PERCENT, Point, share_interval
 from analysis.load.query import ALL_DATA, where
+from analysis.load.votes import curve, distinct, passed, vote_curve, voted
 from analysis.sizes import SCREEN, Page
-from analysis.stats.fits import estimate_entry
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
-from analysis.stats.votes import curve, distinct, passed, vote_curve, voted
 from analysis.style import caption, new_figure
 
 Ends = Callable[[Estimate], tuple[float, float]]

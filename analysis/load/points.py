@@ -29,9 +29,9 @@ from analysis.load.pairs import (
     seeds_by_unit,
     units_of,
 )
+from analysis.load.votes import vote_score
 from analysis.stats.nested import upper_ratio
 from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean
-from analysis.stats.votes import vote_score
 from rft.records import wilson
 
 PERCENT = 100.0

@@ -15,13 +15,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from analysis.compare.loss_fits import pretrain_flops, texts_differ
 from analysis.load.labels import method_label, setting_label
 from analysis.load.names import base_names, base_order, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
 from analysis.load.query import left_out_of, most_in_common, on_shared_draws
-from analysis.stats.loss_fits import pretrain_flops, texts_differ
 
 MODEL = "model"
 

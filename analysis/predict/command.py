@@ -89,7 +89,7 @@ def predict_studies(
 
 def _shown(points: Sequence[Point], outcomes: Outcomes, asked: HoldOut | None, *, about: str, out: Path) -> str:
     from analysis.figures.drawing import Drawing
-    from analysis.figures.prediction import prediction_figure
+    from analysis.predict.figure import prediction_figure
     from analysis.predict.report import report, tables
     from analysis.predict.rows import every_row, named_rows
     from analysis.study import save_figure

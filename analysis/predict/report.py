@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.compare.fits import CEILING, FLOOR, keep_measurable
 from analysis.load.names import short_number
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
@@ -17,7 +18,6 @@ from analysis.predict.axes import AXES, Series, kin, series_of
 from analysis.predict.paired import seen_of
 from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, RIVALS
 from analysis.predict.rows import TWO_STEP, Row, Score, scores
-from analysis.stats.fits import CEILING, FLOOR, keep_measurable
 from analysis.stats.linear import NotEnough
 from analysis.stats.prediction import CANNOT, FARTHEST, FEWEST, WIDEST, farthest
 from analysis.tables.grids import Grid

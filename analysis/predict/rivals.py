@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.compare.fits import power_law
 from analysis.load.points import Point
 from analysis.predict.axes import Series
-from analysis.stats.fits import power_law
 from analysis.stats.forms import LINE, SIGMOID, choose_form, fit_form
 from analysis.stats.linear import NotEnough, fit_linear, t_quantile
 from analysis.stats.prediction import Prediction, Seen, Target, predict

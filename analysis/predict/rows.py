@@ -18,12 +18,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from analysis.compare.fits import keep_measurable
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.predict.axes import AXES, Axis, Series, kin, series_of
 from analysis.predict.paired import seen_of
 from analysis.predict.rivals import RIVALS, Place, rivals, two_step
-from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough
 from analysis.stats.prediction import Prediction, Target, predict
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 from analysis.claims.remedies import remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
+from analysis.compare.comparisons import Verdict, lacking
+from analysis.compare.controls import Against, control_words
 from analysis.figures.findings import claim_words
 from analysis.load.cells import Cell, Table, draws_of_bases
 from analysis.load.labels import method_label, method_rank, method_title, setting_label, studied
 from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.recipes import main_recipe
-from analysis.stats.comparisons import Verdict, lacking
-from analysis.stats.controls import Against, control_words
 from analysis.stats.uncertainty import Estimate, Kind, interval_words
 
 MAIN_CLAIM = "4a"

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.compare.costs import IN_ORDER
 from analysis.load.cells import Cell
-from analysis.stats.costs import IN_ORDER
 from rft.records import StageCost
 
 

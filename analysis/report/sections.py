@@ -15,17 +15,17 @@ from typing import Any
 from analysis.claims.remedies import Remedy, remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import facts_of
+from analysis.compare.controls import Against
 from analysis.figures.drawing import Drawing
 from analysis.load.cells import Cell, Table
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.recipes import main_recipe
+from analysis.plan.planner import TARGETS, WORDS, next_runs
 from analysis.report.findings import Findings
 from analysis.report.markup import Markup, items, join, table, tag
 from analysis.report.plan import duration, plan_of
-from analysis.stats.controls import Against
 from analysis.stats.linear import NotEnough
-from analysis.stats.planner import TARGETS, WORDS, next_runs
 from analysis.style import HEADLINE
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.matched import matched_notes, matched_rows, matched_title

@@ -1,1 +1,1 @@
-"""Estimates with their intervals, fits and comparisons: numbers from points; nothing drawn, nothing saved."""
+"""Estimates with their intervals, forms, components and power: numbers from arrays; of cells and studies nothing is known here."""

@@ -4,7 +4,7 @@
     wasted(found, design)                                 # 'replicates: half as many would widen the interval by 1 %'
     print(draws_table(sd=1.1, num_problems=1319))         # before anything is run
 
-    python -m analysis.stats.planner DIR --minutes 60
+    python -m analysis.plan.planner DIR --minutes 60
 
 `found` are variance components (analysis.stats.components), of the study at hand where it has them, else ASSUMED.
 """

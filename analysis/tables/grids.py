@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from analysis.compare.costs import SAMPLING, making
 from analysis.load.cells import BASE_STAGES, Base, Draw, Table
 from analysis.load.labels import method_label, studied_methods
 from analysis.load.ladders import own_ladders
@@ -24,7 +25,6 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, distinct_of, make_points, score_of
 from analysis.load.query import ALL_DATA, where
 from analysis.load.recipes import main_recipe
-from analysis.stats.costs import SAMPLING, making
 from analysis.style import METHODS
 from analysis.tables.perturbed import copy_rows
 from analysis.tables.results import also_text, extra_columns, number, score_text

@@ -4,7 +4,7 @@ print(matched_summary(points, outcomes))
 header, rows = matched_rows(compared(points, outcomes))     # ['nano-s', '', '1', '4', '6', '18', '+1.3', '+0.06', ...]
 
 Where a study has both controls both differences stand in a row; the verdict is on the smaller true one
-(analysis.stats.controls).
+(analysis.compare.controls).
 """
 
 from __future__ import annotations
@@ -12,14 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.load.cells import BEST, NO_DEDUP, Cell
-from analysis.load.labels import method_rank, method_title, studied
-from analysis.load.names import base_names
-from analysis.load.options import grids
-from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point
-from analysis.stats.comparisons import ASSUMED_DRAW_SD, ONLY_DRAW, Comparison, Relevance, holm, lacking
-from analysis.stats.controls import (
+from analysis.compare.comparisons import ASSUMED_DRAW_SD, ONLY_DRAW, Comparison, Relevance, holm, lacking
+from analysis.compare.controls import (
     CONTROLS,
     Against,
     compare,
@@ -29,7 +23,13 @@ from analysis.stats.controls import (
     other_steps,
     rejudged,
 )
-from analysis.stats.positive import positive_controls
+from analysis.compare.positive import positive_controls
+from analysis.load.cells import BEST, NO_DEDUP, Cell
+from analysis.load.labels import method_rank, method_title, studied
+from analysis.load.names import base_names
+from analysis.load.options import grids
+from analysis.load.outcomes import Outcomes
+from analysis.load.points import Point
 from analysis.stats.power import INFEASIBLE, MOST_DRAWS, POWER, VERDICT_UNITS
 from analysis.stats.uncertainty import Kind, held_alone, interval_words
 from analysis.tables.results import align, apart_columns, wrap

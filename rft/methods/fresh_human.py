@@ -1,7 +1,7 @@
 """A control of RFT: NEW human problems at RFT's optimiser steps, as many as RFT kept paths or as many as are asked for.
 
 With `methods.fresh_human.fresh_count=64,256,1024` the accuracy at equal steps is known against the number of human problems:
-what a kept path is worth is read off that curve (analysis.stats.exchange). Fewer problems lie inside more.
+what a kept path is worth is read off that curve (analysis.compare.exchange). Fewer problems lie inside more.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ import pytest
 
 from analysis import paper
 from analysis.claims.run import published_view
+from analysis.compare.fits import power_law
 from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing
 from analysis.figures.findings import costs
 from analysis.load.outcomes import Outcomes
 from analysis.report.sections import plan_section
-from analysis.stats.fits import power_law
 from analysis.stats.linear import LineFit, fit_line
 from analysis.tables.grids import paper_tables
 

@@ -18,8 +18,8 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
+from analysis.plan.planner import next_runs
 from analysis.report.sections import results_section
-from analysis.stats.planner import next_runs
 from analysis.study import draw_all
 from analysis.style import FREE_COLOURS, FREE_MARKERS, METHODS, UNION_STYLES, method_styles
 from analysis.tables.grids import Grid, paper_tables

@@ -25,7 +25,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
-from analysis.stats.planner import TARGETS, next_runs
+from analysis.plan.planner import TARGETS, next_runs
 from analysis.study import draw_all, draw_study
 from analysis.tables.grids import OF_ALL_SETTINGS, OF_ONE_RECIPE, paper_tables
 from analysis.tables.matched import compared, matched_rows

@@ -15,7 +15,7 @@ import pytest
 from byte_model import overrides
 from composing import composed, compute, tiny
 
-from analysis.stats.exchange import human_problems, new_paths
+from analysis.compare.exchange import human_problems, new_paths
 from rft import api
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve

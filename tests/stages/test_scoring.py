@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.load.outcomes import tally_of
-from analysis.stats.votes import curve, passed, voted
+from analysis.load.votes import curve, passed, voted
 from rft import grade
 from rft.execute.scoring import scores_of
 from rft.records import Outcome, Problem, Sample

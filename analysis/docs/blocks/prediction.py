@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from analysis.docs.blocks.tables import no_words, shortened, text_of
 from analysis.docs.registry import Picture, Reference, makes
-from analysis.figures.prediction import prediction_figure
+from analysis.predict.figure import prediction_figure
 from analysis.predict.report import tables
 from analysis.predict.rows import every_row
 from analysis.stats.linear import NotEnough

@@ -19,9 +19,9 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast, make_points
 from analysis.load.studies import load_studies
+from analysis.plan.planner import TARGETS, Option, next_runs
 from analysis.stats.budget import draws_table
 from analysis.stats.linear import NotEnough
-from analysis.stats.planner import TARGETS, Option, next_runs
 from analysis.tables.matched import matched_summary
 
 EVERY = ("icl", "sft", "sft_matched", "oracle_paths", "fresh_human", "rft")

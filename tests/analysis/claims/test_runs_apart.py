@@ -15,6 +15,8 @@ from analysis.claims.donors import claim_self_made
 from analysis.claims.rft import claim_more_paths, claim_rft_beats_sft
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import study_view
+from analysis.compare.comparisons import Standing, standing
+from analysis.compare.positive import positive_controls
 from analysis.figures.findings import claim_words
 from analysis.figures.over_sft import rft_over_sft
 from analysis.load.cells import Cell
@@ -24,8 +26,6 @@ from analysis.load.points import make_points
 from analysis.load.query import run_apart, same_but, setting_but, where
 from analysis.load.studies import load_studies
 from analysis.paper import table_points
-from analysis.stats.comparisons import Standing, standing
-from analysis.stats.positive import positive_controls
 from analysis.tables.matched import compared, matched_notes, matched_summary
 
 BASES = ("nano-s", "nano-m", "nano-l")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.costs import Cost, cost_of, time_unit
 from analysis.figures.accuracy import accuracy_against_data
 from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing, base_looks, set_apart
@@ -22,11 +23,10 @@ from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval, make_points, score_of, share_interval
 from analysis.load.studies import load_studies
+from analysis.load.votes import curve, passed, voted
 from analysis.sizes import PAGES, Page
-from analysis.stats.costs import Cost, cost_of, time_unit
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Kind, binomial, crossed_mean
-from analysis.stats.votes import curve, passed, voted
 from analysis.tables.results import results_table, score_text
 from rft.records import Score, wilson
 from rft.votes import Tally

@@ -21,9 +21,9 @@ from analysis.load.outcomes import Outcomes, PathDraws, read_path_draws
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.load.votes import distinct
+from analysis.plan.planner import donor_ladder, next_runs
 from analysis.stats.linear import HeldOut, NotEnough, fit_line, hold_out
-from analysis.stats.planner import donor_ladder, next_runs
-from analysis.stats.votes import distinct
 from rft.records import write_jsonl
 
 

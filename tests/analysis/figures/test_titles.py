@@ -17,6 +17,8 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import published_claims
+from analysis.compare.comparisons import Standing
+from analysis.compare.controls import harder
 from analysis.figures.accuracy import accuracy_against_data, accuracy_against_loss
 from analysis.figures.costs import accuracy_against_cost
 from analysis.figures.drawing import Drawing, amount_text, decade_ticks, spread
@@ -33,8 +35,6 @@ from analysis.figures.overview import sft_against_data
 from analysis.load.studies import load_studies
 from analysis.plot_scaling import main
 from analysis.sizes import PAGES
-from analysis.stats.comparisons import Standing
-from analysis.stats.controls import harder
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.style import HEADLINE, new_figure
 from tests.analysis.figures.test_drawing import loaded

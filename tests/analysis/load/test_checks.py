@@ -16,12 +16,12 @@ import pytest
 from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.comparisons import Relevance, Verdict, judge
+from analysis.compare.controls import compare
 from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.records import with_one_unit
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import Relevance, Verdict, judge
-from analysis.stats.controls import compare
 from analysis.stats.uncertainty import nested_mean, replicate_mean
 from analysis.study import draw_study
 from analysis.tables.matched import matched_summary

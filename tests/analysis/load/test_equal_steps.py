@@ -10,6 +10,8 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.exchange import Exchange, exchange_rates
+from analysis.compare.positive import positive_controls
 from analysis.figures.exchange import exchange_figure
 from analysis.load.cells import Cell
 from analysis.load.checks import verified
@@ -17,8 +19,6 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.query import same_but, same_steps, where
 from analysis.load.studies import load_studies
-from analysis.stats.exchange import Exchange, exchange_rates
-from analysis.stats.positive import positive_controls
 from analysis.tables.matched import matched_summary
 
 STEPS = {0: 100, 1: 110, 2: 95, 3: 105, 4: 98, 5: 160}  # by draw: the last base finds many more paths

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.costs import cost_of
 from analysis.load.checks import verified
 from analysis.load.studies import load_every_set, load_studies
-from analysis.stats.costs import cost_of
 from analysis.tables.sets import sets_table
 from rft.cli.archive import archive
 from rft.records import Score, StageCost, read_json, write_json, write_jsonl

@@ -159,8 +159,8 @@ LIGHT |= {"rft.archive", "rft.archive.files", "rft.archive.seals", "rft.archive.
 
 def test_analysis_imports_nothing_heavy_and_help_is_quick() -> None:
     code = (
-        "import sys, analysis.plot_scaling, analysis.load.studies, analysis.claims.run, analysis.stats.exchange;"
-        "import analysis.stats.planner;"
+        "import sys, analysis.plot_scaling, analysis.load.studies, analysis.claims.run, analysis.compare.exchange;"
+        "import analysis.plan.planner;"
         "bad = {m.split('.')[0] for m in sys.modules} & {'torch', 'transformers', 'wandb', 'hydra', 'vllm'};"
         f"rft = {{m for m in sys.modules if m.startswith('rft.')}} - {LIGHT!r};"
         "sys.exit(str(bad | rft) if bad | rft else 0)"

@@ -13,14 +13,14 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.exchange import exchange_rates
+from analysis.compare.fits import fit_series
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
 from analysis.load.query import most_in_common, on_common_cells, where
 from analysis.load.studies import load_studies
 from analysis.predict.axes import AXES, series_of
-from analysis.stats.exchange import exchange_rates
-from analysis.stats.fits import fit_series
 from analysis.stats.linear import LineFit, NotEnough
 
 Spec = dict[str, Any]

@@ -15,13 +15,13 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.controls import Against
 from analysis.load.cells import BEST, EPOCH_GRID
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
-from analysis.stats.controls import Against
 from analysis.tables.matched import GRID, compared, matched_rows, matched_summary
 
 MODELS = ("nano-xs", "nano-s", "nano-m")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.comparisons import matched_pairs
 from analysis.load.checks import verified
 from analysis.load.points import Point, make_points
 from analysis.load.query import ALL_DATA, same_but, where
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import matched_pairs
 from rft.records import read_json, write_json
 
 SMALL = Truth(num_items=40, num_full=32)

@@ -12,6 +12,7 @@ import pytest
 from synthetic_study import LOSS, PARAMS, Truth, grid, write_study
 
 from analysis.claims.run import published_view
+from analysis.compare.fits import keep_measurable
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
@@ -22,7 +23,6 @@ from analysis.predict.command import main
 from analysis.predict.report import tables
 from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, rivals
 from analysis.predict.rows import HoldOut, Row, every_row, named_rows, scores
-from analysis.stats.fits import keep_measurable
 from analysis.stats.prediction import Prediction
 
 NOTHING = Outcomes({}, {})  # settings that are compared are of the same draws: no accuracy is worked out anew

@@ -13,12 +13,12 @@ from synthetic_study import Truth, grid, write_study
 from analysis.claims.remedies import NEEDED, remedy_of
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import CLAIMS, run_claims, study_view
+from analysis.compare.comparisons import Verdict
 from analysis.load.cells import Cell
 from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
 from analysis.report.findings import Findings, findings
-from analysis.stats.comparisons import Verdict
 from analysis.stats.power import Needed
 from analysis.tables.matched import compared
 

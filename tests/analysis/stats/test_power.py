@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.stats.comparisons import judge
-from analysis.stats.controls import harder
+from analysis.compare.comparisons import judge
+from analysis.compare.controls import harder
 from analysis.stats.power import Needed
 from analysis.stats.uncertainty import Estimate, nested_mean
 

@@ -10,6 +10,7 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.controls import harder
 from analysis.docs.blocks.tables import claims, gains, results
 from analysis.docs.registry import Reference
 from analysis.load.checks import verified
@@ -17,10 +18,9 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.query import same_but, where
 from analysis.load.studies import load_studies
+from analysis.plan.gains_plan import budget_text, gain_noise, prices_of
 from analysis.stats.budget import best_design
 from analysis.stats.components import components
-from analysis.stats.controls import harder
-from analysis.stats.gains_plan import budget_text, gain_noise, prices_of
 from analysis.stats.uncertainty import nested_mean
 from analysis.tables.noise import TOGETHER_NOTE, noise_rows, noise_summary
 from rft.cli.archive import archive

@@ -11,12 +11,12 @@ import pytest
 from pictures import pictures
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.comparisons import Verdict, judge
+from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.ladders import shared_tops
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import Verdict, judge
-from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.uncertainty import crossed_mean, nested_mean
 from analysis.study import draw_study
 from rft.records import read_json, write_json

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.exchange import Exchange, exchange_rates
+from analysis.compare.fits import fit_series
 from analysis.load.cells import Cell
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
-from analysis.stats.exchange import Exchange, exchange_rates
-from analysis.stats.fits import fit_series
 from analysis.stats.linear import LineFit
 
 Study = tuple[list[Point], Outcomes]

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.comparisons import judge
+from analysis.compare.controls import harder
+from analysis.compare.limits import Limits
 from analysis.figures.accuracy import accuracy_against_loss
 from analysis.load.cells import Cell
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import judge
 from analysis.stats.components import components
-from analysis.stats.controls import harder
-from analysis.stats.limits import Limits
 from analysis.stats.uncertainty import Estimate, nested_mean
 from analysis.tables.matched import compared, matched_notes, matched_rows
 from analysis.tables.noise import component_text, noise_summary

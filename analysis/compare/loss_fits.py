@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.compare.fits import CEILING, FLOOR
 from analysis.load.cells import BASE_STAGES, Cell
 from analysis.load.names import base_names
 from analysis.load.points import Point
-from analysis.stats.fits import CEILING, FLOOR
 from analysis.stats.linear import LinearFit, LineFit, NotEnough, fit_line, fit_linear
 
 Floats = NDArray[np.float64]

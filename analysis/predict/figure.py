@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.compare.fits import keep_measurable
 from analysis.figures.drawing import Drawing, draw_points, grid_shape, legend_outside
 from analysis.figures.findings import predicted
 from analysis.predict.rows import Row
-from analysis.stats.fits import keep_measurable
 from analysis.stats.linear import NotEnough
 from analysis.stats.prediction import Prediction, Seen, Target, predict
 from analysis.style import caption, headline, new_figure

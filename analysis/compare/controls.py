@@ -22,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
+from analysis.compare.comparisons import MARGIN, Comparison, judge
+from analysis.compare.limits import limits_of
 from analysis.load.cells import BEST, MATCHED
 from analysis.load.labels import studied
 from analysis.load.names import base_names
@@ -29,8 +31,6 @@ from analysis.load.options import grids
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, Scale, contrast
 from analysis.load.query import run_apart, same_but, steps_apart
-from analysis.stats.comparisons import MARGIN, Comparison, judge
-from analysis.stats.limits import limits_of
 from analysis.stats.uncertainty import Estimate, both_intervals
 
 CONTROLS = {MATCHED: "SFT at equal steps", BEST: "SFT at its validated budget"}  # in words

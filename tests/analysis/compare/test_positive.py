@@ -13,13 +13,13 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import Ruling
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.comparisons import Standing, standing
+from analysis.compare.positive import positive_controls
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.recipes import ENGINE
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import Standing, standing
-from analysis.stats.positive import positive_controls
 from analysis.stats.uncertainty import nested_mean
 from analysis.tables.matched import matched_summary
 

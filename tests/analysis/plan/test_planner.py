@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from synthetic_study import LOSS, PARAMS, Truth, grid, write_study
 
+from analysis.compare.limits import most_problems
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
-from analysis.stats.gains_plan import budget_text
-from analysis.stats.limits import most_problems
-from analysis.stats.planner import Option, next_runs
+from analysis.plan.gains_plan import budget_text
+from analysis.plan.planner import Option, next_runs
 from analysis.stats.power import MOST_PROBLEMS
 
 

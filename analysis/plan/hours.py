@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis.compare.costs import DRAWN, SHARED
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point
-from analysis.stats.costs import DRAWN, SHARED
 from rft.records import StageCost
 
 SECONDS_PER_HOUR = 3600.0

@@ -11,10 +11,10 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.shape import Shape, judge_departures
 from analysis.load.checks import verified
 from analysis.load.points import make_points
 from analysis.load.studies import load_studies
-from analysis.stats.shape import Shape, judge_departures
 from analysis.stats.uncertainty import Estimate, Kind
 
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)

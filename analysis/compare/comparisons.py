@@ -1,6 +1,6 @@
 """Is one setting better than another, and does it matter: two statements, both about new bases of this kind.
 
-    result = judge(contrast((rft, sft), (1, -1), outcomes), margin=1.0)     # with its controls: analysis.stats.controls
+    result = judge(contrast((rft, sft), (1, -1), outcomes), margin=1.0)     # with its controls: analysis.compare.controls
     result.verdict, result.relevance       # Verdict.BETTER, Relevance.OPEN: above 0, and perhaps below the margin
     result.estimate.these_bases.interval(), result.estimate.interval(), result.odds.value     # (0.4, 1.2), (0.1, 1.5), 0.04
     result.needed_text                      # '14 draws'
@@ -20,12 +20,12 @@ from enum import Enum
 
 import numpy as np
 
+from analysis.compare.limits import NO_LIMITS, Limits
 from analysis.load.cells import MATCHED, Cell
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
 from analysis.load.query import same_but
 from analysis.stats.budget import ASSUMED_BASE_SD
-from analysis.stats.limits import NO_LIMITS, Limits
 from analysis.stats.power import INFEASIBLE, LEVEL, VERDICT_UNITS, Asked, Needed, needed_for_all
 from analysis.stats.uncertainty import NOT_ESTIMABLE, Estimate, Kind, held_alone
 

@@ -12,15 +12,15 @@ from scipy import stats
 
 from analysis import paper
 from analysis.claims.rulings import slope_estimate
-from analysis.stats.comparisons import Relevance, Verdict, holm, judge
-from analysis.stats.fits import log_odds, moment_weights, power_law
+from analysis.compare.comparisons import Relevance, Verdict, holm, judge
+from analysis.compare.fits import log_odds, moment_weights, power_law
+from analysis.compare.loss_fits import williams
+from analysis.compare.shape import Shape, compare_rivals, departure_weights, fit_rival, judge_departures
+from analysis.load.votes import curve, passed
 from analysis.stats.forms import UNBOUNDED
 from analysis.stats.linear import LineFit, NotEnough, fit_line, fit_linear
-from analysis.stats.loss_fits import williams
 from analysis.stats.power import Asked, Needed, needed_for_all, power_of, units_to_separate
-from analysis.stats.shape import Shape, compare_rivals, departure_weights, fit_rival, judge_departures
 from analysis.stats.uncertainty import Estimate, Kind, crossed_mean
-from analysis.stats.votes import curve, passed
 from rft.votes import Tally, maj_at_k, pass_at_k
 
 

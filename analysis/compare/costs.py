@@ -19,7 +19,7 @@ import numpy as np
 from analysis.load.cells import BASE_STAGES, Cell
 from rft.records import StageCost
 
-# Kinds of stages, as rft/stages names them: tests/analysis/stats/test_costs.py holds them to it
+# Kinds of stages, as rft/stages names them: tests/analysis/compare/test_costs.py holds them to it
 DRAWN = ("corpus", *BASE_STAGES, "loss")  # what a further draw of the base has to compute
 GIVEN = ("world_problems", "file_problems", "mixture", "part", "own_ids", "leakage", "golds", "perturb", "heldout")
 SHARED = (*DRAWN, *GIVEN)  # what a further replicate finds finished: problems and held-out text are the same for all

@@ -12,13 +12,13 @@ import pytest
 from scipy import stats
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.exchange import Exchange, exchange_rate, exchange_rates, new_paths, split_gain
 from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import AXES, exchange_figure
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
 from analysis.load.studies import load_studies
-from analysis.stats.exchange import Exchange, exchange_rate, exchange_rates, new_paths, split_gain
 from analysis.stats.linear import NotEnough
 from rft.records import Problem, Sample
 from rft.text.equations import equation_key

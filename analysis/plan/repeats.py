@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.compare.limits import drawable
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast_values
-from analysis.stats.hours import anew_hours, own_hours
-from analysis.stats.limits import drawable
+from analysis.plan.hours import anew_hours, own_hours
 
 Floats = NDArray[np.float64]
 

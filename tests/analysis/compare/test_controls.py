@@ -10,12 +10,12 @@ from synthetic_study import Truth, grid, write_study
 
 from analysis.claims.rulings import ClaimResult, Ruling
 from analysis.claims.run import run_claims, study_view
+from analysis.compare.comparisons import Verdict, judge, lacking
+from analysis.compare.controls import Harder, harder
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.studies import load_studies
-from analysis.stats.comparisons import Verdict, judge, lacking
-from analysis.stats.controls import Harder, harder
 from analysis.stats.uncertainty import Estimate, nested_mean, replicate_mean
 from analysis.tables.matched import compared, matched_rows, matched_summary
 

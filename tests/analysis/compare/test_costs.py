@@ -17,13 +17,13 @@ from synthetic_study import Truth, grid, write_study
 
 import rft.methods
 import rft.stages
+from analysis.compare.costs import DRAWN, GIVEN, IN_ORDER, SAMPLING, SHARED, cost_of
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
-from analysis.stats.costs import DRAWN, GIVEN, IN_ORDER, SAMPLING, SHARED, cost_of
-from analysis.stats.hours import base_hours, own_hours
+from analysis.plan.hours import base_hours, own_hours
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
 from rft.records import StageCost

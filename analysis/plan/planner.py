@@ -3,8 +3,8 @@
 for option in next_runs(points, outcomes, target="rft_gain"): print(option)
 print(draws_table(sd=2.0, num_problems=1319))
 
-python -m analysis.stats.planner DIR --target rft_gain
-python -m analysis.stats.planner --sd 2 --problems 1319
+python -m analysis.plan.planner DIR --target rft_gain
+python -m analysis.plan.planner --sd 2 --problems 1319
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.compare.comparisons import ASSUMED_DRAW_SD, matched_pairs
+from analysis.compare.fits import fit_series, slope_weights
+from analysis.compare.limits import most_problems
+from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import Base
 from analysis.load.checks import verified
 from analysis.load.labels import setting_label
@@ -28,16 +32,12 @@ from analysis.load.points import Point, contrast, make_points
 from analysis.load.query import on_shared_draws, where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.plan.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
+from analysis.plan.hours import anew_hours, own_hours
+from analysis.plan.repeats import bends, repeats_of
 from analysis.stats.budget import Design, draws_table
-from analysis.stats.comparisons import ASSUMED_DRAW_SD, matched_pairs
-from analysis.stats.fits import fit_series, slope_weights
-from analysis.stats.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
-from analysis.stats.hours import anew_hours, own_hours
-from analysis.stats.limits import most_problems
 from analysis.stats.linear import LineFit, NotEnough, t_quantile
-from analysis.stats.loss_fits import fit_on_loss
 from analysis.stats.power import VERDICT_UNITS
-from analysis.stats.repeats import bends, repeats_of
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from analysis.compare.comparisons import matched_pairs
+from analysis.compare.limits import drawable, most_problems
 from analysis.load.labels import setting_label
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast_values
+from analysis.plan.hours import base_hours, own_hours
 from analysis.stats.budget import Design, Prices, assumed, best_design, wasted
-from analysis.stats.comparisons import matched_pairs
 from analysis.stats.components import Components, components
-from analysis.stats.hours import base_hours, own_hours
-from analysis.stats.limits import drawable, most_problems
 from analysis.stats.power import VERDICT_UNITS
 
 SECONDS_PER_MINUTE = MINUTES_PER_HOUR = 60.0

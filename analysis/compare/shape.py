@@ -7,7 +7,7 @@ With 4 to 6 points R^2 cannot tell a line from a power law. So: the claim "log-l
 every point's departure from the line, and so of the largest, lies within +-2 points (an intersection-union test: its
 level is 5 % without any correction, Berger 1982). It is contradicted when a departure's interval lies wholly outside, at 95 %
 with Bonferroni's correction for the number of points. Where all answers are alike the interval is that of a departure too
-small to be seen (`Estimate.half_width`), and the p-values are those of that interval. As in fits (analysis.stats.fits),
+small to be seen (`Estimate.half_width`), and the p-values are those of that interval. As in fits (analysis.compare.fits),
 points at the floor or the ceiling are left out, on the draws of the base that all amounts have.
 """
 
@@ -21,9 +21,9 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.compare.fits import CEILING, FLOOR, on_a_line
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
-from analysis.stats.fits import CEILING, FLOOR, on_a_line
 from analysis.stats.forms import LINE, POWER, SIGMOID, fit_form
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from synthetic_study import Truth, grid, write_study
 
+from analysis.compare.exchange import Split, split_gain
 from analysis.figures.drawing import Drawing
 from analysis.figures.exchange import exchange_figure
 from analysis.figures.paths import accuracy_against_k
@@ -19,7 +20,6 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import make_points
 from analysis.load.query import where
 from analysis.load.studies import load_studies
-from analysis.stats.exchange import Split, split_gain
 
 PARTS = {"steps": ("sft_matched", "sft"), "diversity": ("oracle_paths", "sft_matched"), "rest": ("rft", "oracle_paths")}
 Study = tuple[Sequence[Cell], Outcomes]

@@ -2,7 +2,7 @@
 difference is small says nothing.
 
     found = positive_controls([rft], points, outcomes)       # fresh human problems, twice the human data: all that were run
-    standing(found)                                          # Standing.SEPARATES (analysis.stats.comparisons)
+    standing(found)                                          # Standing.SEPARATES (analysis.compare.comparisons)
 """
 
 from __future__ import annotations

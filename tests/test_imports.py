@@ -123,6 +123,7 @@ OF_ANALYSIS = {
     "rft.archive.seals",
     "rft.archive.sound",
     "rft.records",
+    "rft.scores",
     "rft.votes",
     "rft.whole",
     "rft.registry",

@@ -15,12 +15,12 @@ from pathlib import Path
 from analysis.load.cells import ACCURACY, Cell, Missing, Table
 from analysis.load.outcomes import Greedy, Known, Outcomes, greedy_of, read_greedy, tally_of
 from rft.archive.files import present, rows_at
-from rft.records import RECORD_FILE, Outcome, Score
-from rft.votes import Tally, pool_scores
+from rft.records import RECORD_FILE, Score
+from rft.scores import COPY, ORIGINALS, rates_of, scores_of
+from rft.votes import Tally
 
 TOLERANCE = 1e-9  # of values that were written and read again
-RATES = {"no_answer": Outcome.NO_ANSWER, "truncated": Outcome.TRUNCATED}
-COPIES = {"maj1@1_perturbed": "perturbed", "maj1@1_originals_of_perturbed": "greedy"}  # score -> part of a row
+PARTS = {COPY: "perturbed", ORIGINALS: "greedy"}  # score -> part of a row
 
 
 def verified(table: Table) -> tuple[Table, Outcomes]:
@@ -72,7 +72,7 @@ def _further(cell: Cell, path: Path, *, known: Known) -> _Further:
     tallies = {row["id"]: tally_of(row["draws"]) for row in rows if row.get("draws")}
     copied = [row for row in rows if "perturbed" in row]
     ids = tuple(row["id"] for row in copied)
-    results = {name: "".join(row[part]["outcome"] for row in copied) for name, part in COPIES.items()}
+    results = {name: "".join(row[part]["outcome"] for row in copied) for name, part in PARTS.items()}
     return _Further(
         {i: known.tallies.setdefault(tally, tally) for i, tally in tallies.items()},
         {name: greedy_of(ids, letters) for name, letters in results.items()} if copied else {},
@@ -84,28 +84,18 @@ def _faults(cell: Cell, greedy: Greedy, further: _Further, path: Path) -> Iterat
     n = len(greedy.ids)
     if not n:
         yield f"{path.name} holds no problem"
-    if cell.accuracy is not None:
-        yield from _compared(ACCURACY, cell.accuracy, Score.binomial(int(greedy.correct_I.sum()), n), path)
-    for name, outcome in RATES.items():
-        if name in cell.rates:
-            yield from _compared(name, cell.rates[name], Score.binomial(greedy.letters.count(outcome.letter), n), path)
-    others = {name for name in cell.scores if name != ACCURACY}
-    if others:
-        yield from _other_scores(cell, others, further, path, num_problems=n)
-
-
-def _other_scores(cell: Cell, names: set[str], further: _Further, path: Path, *, num_problems: int) -> Iterator[str]:
-    found: dict[str, Score] = {}
-    if further.tallies:
-        if len(further.tallies) < num_problems:
-            yield f"{path.name} has draws for {len(further.tallies)} of {num_problems} problems"
-        found |= pool_scores(further.tallies)
-    found |= {name: Score.binomial(int(c.correct_I.sum()), len(c.ids)) for name, c in further.copies.items()}
-    for name in sorted(names):
-        if name not in found:
-            yield f"{RECORD_FILE} has the score {name}, of which {path.name} holds nothing"
+    if further.tallies and len(further.tallies) < n:
+        yield f"{path.name} has draws for {len(further.tallies)} of {n} problems"
+    copies = (further.copies[COPY].letters, further.copies[ORIGINALS].letters) if further.copies else None
+    found = scores_of(greedy.letters, tallies=further.tallies, copies=copies)
+    for name, score in sorted(cell.scores.items()):
+        if name in found:
+            yield from _compared(name, score, found[name], path)
         else:
-            yield from _compared(name, cell.scores[name], found[name], path)
+            yield f"{RECORD_FILE} has the score {name}, of which {path.name} holds nothing"
+    for name, rate in rates_of(greedy.letters).items():
+        if name in cell.rates:
+            yield from _compared(name, cell.rates[name], rate, path)
 
 
 def _compared(name: str, said: Score, found: Score, path: Path) -> Iterator[str]:

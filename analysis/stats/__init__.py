@@ -1,1 +1,1 @@
-"""Estimates with their intervals, forms, components and power: numbers from arrays; of cells and studies nothing is known here."""
+"""Estimates with their intervals, forms, components and power: numbers from arrays, with no knowledge of cells or studies."""

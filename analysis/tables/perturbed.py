@@ -22,8 +22,8 @@ from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import PERCENT, Point, score_of
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.tables.results import also_text, extra_columns, score_text
+from rft.scores import COPY, ORIGINALS
 
-COPY, ORIGINALS = "maj1@1_perturbed", "maj1@1_originals_of_perturbed"
 HEADER = ("base", "method", "data", "also", "n", "original numbers", "changed numbers", "difference (95 %)")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rft.execute.scoring import change_of_copies, rates_of, scores_of
+from rft.execute.scoring import change_of_copies, row_rates, row_scores
 from rft.records import Outcome, Record, Score, SetRecord
 from rft.stages.rows import Graded, Scored, Voted
 from rft.text.answers import equal
@@ -23,8 +23,8 @@ def score_faults(part: Record | SetRecord, rows: Sequence[Scored]) -> Iterator[s
     ids = [row.greedy.id for row in rows]
     if len(set(ids)) < len(ids):
         yield f"{len(ids) - len(set(ids))} problems stand twice"
-    yield from _compared(part.scores, scores_of(rows))
-    yield from _compared(part.rates, rates_of(rows))
+    yield from _compared(part.scores, row_scores(rows))
+    yield from _compared(part.rates, row_rates(rows))
     copies = part.data.get("perturbed")
     if copies is None and any(row.perturbed is not None for row in rows):
         yield "data.perturbed is lacking, its outcomes have copies with numbers changed"

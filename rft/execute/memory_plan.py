@@ -25,6 +25,7 @@ from rft.core.forward import HEAD_CHUNK
 from rft.core.memory import FLOAT, Counted, TrainingMemory
 from rft.core.shapes import ModelShape, counted
 from rft.plan.own_model import num_stored
+from rft.plan.yields import EMBEDDED_VOCAB
 from rft.text.choosing import CHOOSERS, POLICY
 
 COUNTED_ON = 0.9  # of a GPU; CUDA itself, libraries and gaps between blocks take the rest
@@ -117,7 +118,7 @@ def shape_in(model: ModelConfig) -> ModelShape | None:
     if model.arch is not None:
         arch = model.arch
         return ModelShape(
-            arch.num_layers, arch.width, arch.num_heads, arch.num_kv_heads, arch.mlp_width, 250, tied=True
+            arch.num_layers, arch.width, arch.num_heads, arch.num_kv_heads, arch.mlp_width, EMBEDDED_VOCAB, tied=True
         )
     if model.shape is None or model.num_layers is None or model.width is None:
         return None

@@ -18,7 +18,7 @@ from rft.execute.curve import thinned
 from rft.execute.facts import facts_of, set_facts
 from rft.execute.finished import Finished, outcome_rows, weights_digest
 from rft.execute.made import Made
-from rft.execute.scoring import rates_of, scores_of
+from rft.execute.scoring import row_rates, row_scores
 from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan, FurtherSet
 from rft.records import (
@@ -71,8 +71,8 @@ def _own_record(cell: CellPlan, done: Finished, study: str) -> Record:
         seeds=dict(cell.seeds),
         model=facts.model,
         data=facts.data,
-        scores=scores_of(outcomes),
-        rates=rates_of(outcomes),
+        scores=row_scores(outcomes),
+        rates=row_rates(outcomes),
         stages=rows,
         cost=_costs(cell.own_stages, done, makers=set(cell.makers)),
         provenance={**done.provenance, "origins": origins, "code": _codes_now(cell.own_stages)},
@@ -105,8 +105,8 @@ def _set_record(one: FurtherSet, own: set[Stage[Any]], done: Finished) -> SetRec
         name=one.name,
         key=one.key,
         setting=dict(one.setting),
-        scores=scores_of(outcomes),
-        rates=rates_of(outcomes),
+        scores=row_scores(outcomes),
+        rates=row_rates(outcomes),
         data=set_facts(one, store=done.store),
         stages=rows,
         cost=_costs(stages, done),

@@ -17,6 +17,7 @@ ASSUMED_PATHS_K1 = (
 )
 ASSUMED_PATHS_POWER = 0.47  # Table 5 (12K at k = 1, 47K at k = 100)
 ASSUMED_CORRECT_FRAC = 0.6  # of sampled paths, where none is dropped: the paper's Table 1 has 0.53 to 0.72 up to 13B
+EMBEDDED_VOCAB = 250  # about: a tokenizer is made with its corpus, and has 248 tokens in the worlds of conf/
 BYTES_PER_SAMPLE_TOKEN = 2.0  # gzipped text
 BYTES_PER_EXAMPLE = 600.0
 BYTES_PER_PROBLEM = 1_000.0
@@ -31,7 +32,7 @@ class ModelSize:
     num_params_non_embedding: float
 
 
-def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
+def model_size(model: ModelConfig) -> ModelSize:
     """Parameters of a model: as configured for models that are elsewhere, computed from the shape for those made here."""
     model = unnoted(model)
     if model.arch is None:
@@ -41,7 +42,7 @@ def model_size(model: ModelConfig, *, vocab: int = 250) -> ModelSize:
     kv_width = arch.width * arch.num_kv_heads // arch.num_heads
     per_layer = 2 * arch.width**2 + 2 * arch.width * kv_width + 3 * arch.width * arch.mlp_width
     body = float(arch.num_layers * per_layer)
-    return ModelSize(body + vocab * arch.width, body)
+    return ModelSize(body + EMBEDDED_VOCAB * arch.width, body)
 
 
 def expected_kept(num_questions: int, *, draws: int, policy: str) -> float:

@@ -15,7 +15,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.studies import load_studies
 from analysis.tables.grids import paper_tables
 from rft.execute.facts import _perturbed_facts
-from rft.execute.scoring import scores_of
+from rft.execute.scoring import row_scores
 from rft.plan.cell import plan
 from rft.plan.sources import resolve
 from rft.records import Record, Score, read_json, read_jsonl
@@ -112,7 +112,7 @@ def test_problems_without_a_copy_are_left_out_of_both_accuracies():
     letters = [("C", "W"), ("C", "C"), ("W", "W"), ("C", None)]  # original, copy
     graded = [[Graded("p", "1", letter, None) if letter else None for letter in pair] for pair in letters]
     rows = [Scored(original, copy, None) for original, copy in graded if original is not None]
-    scores = scores_of(rows)
+    scores = row_scores(rows)
     assert scores == {
         "maj1@1": Score.binomial(3, 4), PERTURBED: Score.binomial(1, 3), ORIGINALS: Score.binomial(2, 3)
     }  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 from analysis.load.outcomes import tally_of
 from analysis.load.votes import curve, passed, voted
 from rft import grade
-from rft.execute.scoring import scores_of
+from rft.execute.scoring import row_scores
 from rft.records import Outcome, Problem, Sample
 from rft.stages.rows import Graded, Scored, Voted
 from rft.stages.vote import vote_rows
@@ -56,7 +56,7 @@ def vote_row(draws: list[tuple[str, bool]], gold: str, rule: str) -> Voted:
 def test_record_figure_and_command_line_give_one_number(name: str, tmp_path: Path) -> None:
     draws, gold, rule, maj, passed_any = CASES[name]
     n, row = len(draws), vote_row(draws, gold, rule)
-    record = scores_of([Scored(Graded("p", gold, row.outcomes[0], None), None, row)])
+    record = row_scores([Scored(Graded("p", gold, row.outcomes[0], None), None, row)])
     assert (record[f"maj1@{n}"].value, record[f"pass@{n}"].value) == (pytest.approx(maj), pytest.approx(passed_any))
     tally = tally_of(row.to_json())
     figure = [curve([{"p": tally, "q": tally}], statistic=s, most=1.0)[n].value for s in (voted, passed)]
@@ -75,7 +75,7 @@ def test_record_figure_and_command_line_give_one_number(name: str, tmp_path: Pat
 
 def test_one_draw_never_replaces_the_greedy_answer() -> None:
     row = vote_row([("#### 7", False)], "18", "gsm8k")
-    scores = scores_of([Scored(Graded("p", "18", "C", "18"), None, row)])
+    scores = row_scores([Scored(Graded("p", "18", "C", "18"), None, row)])
     assert scores["maj1@1"].value == 1.0
     assert scores["pass@1"].value == 0.0
     assert set(scores) == {"maj1@1", "pass@1"}

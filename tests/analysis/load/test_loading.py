@@ -153,7 +153,7 @@ def test_points_of_one_replicate_say_item_noise_only(study: Path) -> None:
 # Of rft what analysis reads with. The readers of rft.archive are the standard library and rft.records, and nothing else
 # (tests/test_imports.py), and every study is read through them.
 LIGHT = {"rft.records", "rft.votes", "rft.registry", "rft.sweeps"}
-LIGHT |= {"rft.shape", "rft.whole", "rft.archive.sound"}
+LIGHT |= {"rft.scores", "rft.shape", "rft.whole", "rft.archive.sound"}
 LIGHT |= {"rft.archive", "rft.archive.files", "rft.archive.seals", "rft.archive.reading", "rft.archive.columns"}
 
 

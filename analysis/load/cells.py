@@ -51,7 +51,7 @@ class Cell:
     scores: Mapping[str, Score]  # 'maj1@1' (greedy), 'maj1@16', 'pass@16', ...: fractions
     seeds: Mapping[str, int] = field(default_factory=dict)
     family: str | None = None
-    num_params: float | None = None
+    num_params: float | None = None  # without embeddings; of published cells as their model is named
     post_trained: bool = False
     pretrain_tokens: float | None = None
     loss: float | None = None  # pretraining loss, in `loss_unit`, on `loss_text`

@@ -49,7 +49,7 @@ def cell_of(record: Record, *, folder: Path | None) -> Cell:
         base=model["base_setting"],
         draw=f"{model['base_key']} {model.get('base_weights') or ''}".strip(),
         family=model.get("family"),
-        num_params=model.get("num_params_non_embedding") or model.get("num_params"),
+        num_params=model.get("num_params_non_embedding"),
         post_trained=bool(model.get("post_trained")),
         pretrain_tokens=model.get("pretrain_tokens"),
         loss=model.get("pretrain_loss_nats"),

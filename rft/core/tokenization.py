@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from transformers import AutoTokenizer
 
 CHAT_DATE = datetime.datetime(
@@ -164,13 +163,6 @@ def tokenizer_digest(tokenizer: Tokenizer) -> str:
         parts = {name: whole.get(name) for name in ("model", "normalizer", "pre_tokenizer", "added_tokens")}
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
-    """One int32 array of all texts, each followed by the end-of-sequence token: the input of pretraining."""
-    rows = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"] if texts else []
-    parts = [np.asarray([*row, tokenizer.eos_token_id], dtype=np.int32) for row in rows]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
 
 
 def _without_final_eos(tokenizer: Tokenizer, ids: list[int]) -> list[int]:

@@ -20,7 +20,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
@@ -149,19 +149,3 @@ def require_contents(name: str, paths: Sequence[Path], content: str) -> None:
         raise RuntimeError(
             f"{name} has changed since the study was planned: leave it alone while a study runs, and start it again"
         )
-
-
-def folder_digest(paths: Iterable[Path]) -> str:
-    """Digest of files and folders by content, in the order given.
-
-    A file counts by its content alone, a folder by the relative names and contents of all files below it; where they
-    lie does not matter. Raises FileNotFoundError for a path that is not there.
-    """
-    parts: list[Any] = []
-    for path in paths:
-        if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file())
-            parts.append({file.relative_to(path).as_posix(): file_digest(file) for file in files})
-        else:
-            parts.append(file_digest(path))
-    return digest(parts)

@@ -13,7 +13,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from rft.config import ArchConfig
 from rft.core.losses import measure_loss, measure_text, window_spans
 from rft.core.model import build_llama, count_parameters, forward_flops_per_token, import_model, load_model, save_model
-from rft.core.tokenization import Prompt, encode_documents, encode_prompts, load_tokenizer, tokenizer_digest
+from rft.core.tokenization import Prompt, encode_prompts, load_tokenizer, tokenizer_digest
 from tests.core_tiny import ARCH, WORDS, tiny_llama, tiny_tokenizer
 
 torch.set_num_threads(1)
@@ -188,10 +188,8 @@ def test_text_loss_counts_the_bytes_that_it_scores(tmp_path: Path) -> None:
     assert half.bits_per_byte == pytest.approx(half.loss_nats * 5 / math.log(2) / len("q 3 4 = r"))
 
 
-def test_documents_end_with_the_end_token() -> None:
+def test_a_prompt_is_its_tokens_alone() -> None:
     tokenizer = tiny_tokenizer()
-    assert encode_documents(tokenizer, ["q 3", "r"]).tolist() == [3, 11, 1, 4, 1]
-    assert encode_documents(tokenizer, []).tolist() == []
     assert encode_prompts(tokenizer, [Prompt("q 3")]) == [[3, 11]]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rft.infra.digest import digest, file_digest, folder_digest
+from rft.infra.digest import digest, file_digest
 
 
 class Colour(Enum):
@@ -110,15 +110,3 @@ def test_file_digest_follows_the_content(tmp_path: Path) -> None:
     other = tmp_path / "b.txt"
     other.write_text("one")
     assert file_digest(other) == first
-
-
-def test_folder_digest_ignores_where_it_lies(tmp_path: Path) -> None:
-    for place in ("here", "there"):
-        (tmp_path / place / "sub").mkdir(parents=True)
-        (tmp_path / place / "sub" / "a.txt").write_text("one")
-    here, there = folder_digest([tmp_path / "here"]), folder_digest([tmp_path / "there"])
-    assert here == there
-    (tmp_path / "there" / "sub" / "a.txt").rename(tmp_path / "there" / "sub" / "b.txt")
-    assert folder_digest([tmp_path / "there"]) != here
-    with pytest.raises(FileNotFoundError):
-        folder_digest([tmp_path / "nowhere"])

@@ -90,8 +90,13 @@ class Registry(Mapping[str, T], Generic[T]):
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: '; did you mean sft?', or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = nearest(name, known)
+    return f"; did you mean {close}?" if close else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is spelt most alike, where one is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
 def import_modules(package: str) -> None:

@@ -112,7 +112,7 @@ def _version() -> str:
 
 
 def _suggestion(word: str) -> str:
-    import difflib
+    from rft.registry import nearest
 
-    close = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+    close = nearest(word, [command.name for command in COMMANDS])
+    return f" Did you mean {close}?" if close else ""

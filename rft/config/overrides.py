@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
@@ -21,6 +20,7 @@ from typing import Any
 
 from rft.conf_path import choices as files_of
 from rft.config import StudyConfig
+from rft.registry import nearest
 
 COMPLETION_FLAGS = ("-sc", "--shell-completion")  # of Hydra; what follows them (query=bash) is no key
 HYDRA_PREFIXES = ("hydra", "+hydra", "~")
@@ -97,8 +97,8 @@ def _check_choices(key: str, value: str, known: list[str]) -> str | None:
 
 
 def _suggest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+    close = nearest(word, known)
+    return f" Did you mean {close}?" if close else ""
 
 
 def _fields(kind: Any) -> Mapping[str, Any] | None:

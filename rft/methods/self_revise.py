@@ -111,7 +111,7 @@ def farthest(drafts: Sequence[Sample], human: str) -> Sample:
 class SelfRevise(Method):
     """The paper's second augmentation that did not help."""
 
-    title = "self-revise"
+    title = "self-revising"
     options = SelfReviseOptions
 
     def problems(self, cfg: StudyConfig) -> Iterator[str]:

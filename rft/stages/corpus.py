@@ -190,24 +190,17 @@ def _write_heldout(world: WorldConfig, tokenizer: Tokenizer, out: Path, *, num_t
     """Held-out documents, with their results and copied operands marked."""
     import numpy as np
 
-    ids: list[int] = []
-    determined: list[bool] = []
-    num_bytes = 0
+    ids: list[np.ndarray] = []
+    determined: list[np.ndarray] = []
+    count, num_bytes = 0, 0
     for document in corpus_documents(world, seed=HELD_OUT_SEED, held_out=True):
-        row, marks = _marked(tokenizer, document)
-        ids += [*row, tokenizer.eos_token_id]
-        determined += [*marks, False]
+        row, marks = _encoded(tokenizer, [document], marked=True)
+        ids.append(row)
+        determined.append(marks)
+        count += len(row)
         num_bytes += len("".join(s.text for s in document).encode())
-        if len(ids) >= num_tokens:
+        if count >= num_tokens:
             break
-    np.save(out / "heldout.npy", np.array(ids, dtype=np.uint16))
-    np.save(out / "heldout_determined.npy", np.array(determined, dtype=bool))
-    write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, len(ids))))
-
-
-def _marked(tokenizer: Tokenizer, document: list[Segment]) -> tuple[list[int], list[bool]]:
-    """Token ids of a document, and for each whether the segment in which it begins is determined."""
-    text = "".join(segment.text for segment in document)
-    flags = _flags(document)
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False)
-    return encoded["input_ids"], [flags[start] for start, _ in encoded["offset_mapping"]]
+    np.save(out / "heldout.npy", np.concatenate(ids))
+    np.save(out / "heldout_determined.npy", np.concatenate(determined))
+    write_json(out / HELDOUT_FILE, vars(HeldoutSize(num_bytes, count)))

@@ -33,14 +33,13 @@ under that rule.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 
 from rft.records import Outcome
-from rft.registry import Registry
+from rft.registry import Registry, suggestion
 from rft.text.numbers import Found, canonical_number, first_number, last_number
 from rft.text.other_answers import OTHER_RULES
 from rft.text.rows import Row, gold_field, text_field
@@ -158,9 +157,8 @@ def rule_named(name: str) -> Rule:
     try:
         return RULES[name]
     except ValueError:
-        near = difflib.get_close_matches(name.replace("-", "_"), RULES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown grading rule {name!r}; allowed are {', '.join(RULES)}{hint}") from None
+        allowed = f"{', '.join(RULES)}{suggestion(name.replace('-', '_'), RULES)}"
+        raise ValueError(f"unknown grading rule {name!r}; allowed are {allowed}") from None
 
 
 def grading_marks(rule: str) -> tuple[str, ...]:

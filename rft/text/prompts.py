@@ -15,15 +15,15 @@ those of a user do, is known by its content (`own_template`).
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rft.conf_path import choices, conf_folder, file_of
 from rft.records import Problem
+from rft.registry import suggestion
 from rft.text.subsets import permutation
 from rft.text.templates import Template, read_template
 
@@ -52,7 +52,7 @@ def own_template(name: str, folders: Sequence[Path]) -> Template | None:
     known = choices(GROUP, folders)
     if name not in known:
         raise ValueError(
-            f"{name} is not one of {', '.join(sorted(known))}{_nearest(name, known)}. Files of your own lie in "
+            f"{name} is not one of {', '.join(sorted(known))}{suggestion(name, known)}. Files of your own lie in "
             "DIR/prompt/NAME.yaml and are found with --config-dir DIR"
         )
     file_of(GROUP, name, folders)  # refuses what would not be read
@@ -81,7 +81,7 @@ def template_named(name: str) -> Template:
     if name in TASK_TEMPLATES:
         return TASK_TEMPLATES[name]
     if name not in PINNED:
-        raise ValueError(f"unknown prompt template {name!r}; allowed are {', '.join(PINNED)}{_nearest(name, PINNED)}")
+        raise ValueError(f"unknown prompt template {name!r}; allowed are {', '.join(PINNED)}{suggestion(name, PINNED)}")
     path = conf_folder() / GROUP / f"{name}.yaml"
     template = _read(path, path.stat().st_mtime_ns)
     if content_of(template) != PINNED[name]:
@@ -94,11 +94,6 @@ def template_named(name: str) -> Template:
 @functools.lru_cache(maxsize=64)
 def _read(path: Path, mtime_ns: int) -> Template:  # noqa: ARG001
     return read_template(path)
-
-
-def _nearest(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def draw_shots(train: Sequence[Problem], *, num_shots: int, seed: int) -> list[Problem]:

@@ -19,7 +19,6 @@ applies. Selecting again from what was kept keeps all of it.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rft.records import Problem, Sample
+from rft.registry import suggestion
 from rft.text import answers, equations
 from rft.text.dedup import farthest_paths, random_paths, thin
 from rft.text.path_keys import TEXT, human_keys, path_equations
@@ -68,9 +68,8 @@ POLICIES = {
 def policy_named(name: str, **changes: Any) -> Policy:
     """The policy of that name with fields replaced. Raises ValueError with the known names and the nearest one."""
     if name not in POLICIES:
-        near = difflib.get_close_matches(name, POLICIES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown selection policy {name!r}; allowed are {', '.join(POLICIES)}{hint}")
+        allowed = f"{', '.join(POLICIES)}{suggestion(name, POLICIES)}"
+        raise ValueError(f"unknown selection policy {name!r}; allowed are {allowed}")
     return dataclasses.replace(POLICIES[name], **changes)
 
 

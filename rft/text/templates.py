@@ -24,7 +24,6 @@ A file `prompt/mine.yaml` of your own (--config-dir) has `template` and any of t
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from rft.records import Problem
+from rft.registry import suggestion
 
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
 ChatFormat = Callable[[list[Message]], str]  # tokenizer.apply_chat_template(messages, tokenize=False, ...)
@@ -120,9 +120,8 @@ def read_template(path: Path) -> Template:
 def _problems(given: dict[str, Any]) -> list[str]:
     unknown = sorted(str(key) for key in given if key not in KEYS)
     if unknown:
-        near = difflib.get_close_matches(unknown[0], KEYS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return [f"unknown key {unknown[0]!r} of a prompt; allowed are {', '.join(KEYS)}{hint}"]
+        allowed = f"{', '.join(KEYS)}{suggestion(unknown[0], KEYS)}"
+        return [f"unknown key {unknown[0]!r} of a prompt; allowed are {allowed}"]
     problems = [f"{key} is {given[key]!r}, not a text" for key in TEXTS if not isinstance(given.get(key, ""), str)]
     if QUESTION not in str(given.get("template", "")):
         problems.append("a prompt needs a template that holds {question}")

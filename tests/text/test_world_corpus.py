@@ -15,7 +15,7 @@ from world_settings import EASY
 from rft.core.world_tokenizer import build_world_tokenizer
 from rft.records import Problem
 from rft.stages import corpus
-from rft.stages.corpus import Corpus, _marked
+from rft.stages.corpus import Corpus, _encoded
 from rft.text.world import WorldSplit, corpus_documents, equation_key, paths_of, verdict, world_problems
 from rft.text.world.corpus import Segment
 from rft.text.world.problems import drafts, tell
@@ -85,13 +85,15 @@ def test_no_marked_token_is_trivial() -> None:
     marked = trivial = 0
     for document in documents(500, held_out=True):
         text = text_of(document)
-        ids, marks = _marked(tokenizer, document)
+        ids, marks = _encoded(tokenizer, [document], marked=True)
         assert len(ids) == len(marks)
+        assert ids[-1] == tokenizer.eos_token_id
         starts = [
             start
             for start, _ in tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         ]
-        for start, mark in zip(starts, marks, strict=True):
+        assert not marks[-1]
+        for start, mark in zip(starts, marks[:-1], strict=True):
             marked += mark
             after_sign = text[:start].endswith((">>", "#### "))
             trivial += mark and (after_sign or not text[start].isdigit())

@@ -17,16 +17,12 @@ from dataclasses import dataclass
 
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell
-from rft.execute.code import drift_lines
-from rft.execute.donors import tell_donors
-from rft.execute.edges import tell_edges
 from rft.execute.planned import PlannedCell
-from rft.execute.telling import plan_told
+from rft.execute.telling import plan_told, tell_drift, tell_found
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import open_store
 from rft.plan.sources import Resolver
 from rft.plan.sweep_engine import with_one_engine
-from rft.stages.stage import in_order
 
 log = logging.getLogger("rft")
 
@@ -51,14 +47,11 @@ class Ahead:
 
     def tell_drift(self) -> None:
         """Warn of finished stages that other code made."""
-        for line in drift_lines(in_order(target for cell in self.cells for target in cell.plan.targets), self._store):
-            log.warning(line)
+        tell_drift(self.cells, store=self._store)
 
     def tell_found(self) -> None:
-        """Warn of tuned values at an end of their grid, and of donors without equations."""
-        plans = [cell.plan for cell in self.cells]
-        tell_edges(plans, store=self._store, say=log.warning)
-        tell_donors(plans, store=self._store, say=log.warning)
+        """Warn of what was found in making them."""
+        tell_found(self.cells, store=self._store)
 
     @property
     def _cfg(self) -> StudyConfig:

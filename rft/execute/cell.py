@@ -16,9 +16,6 @@ from typing import Any
 
 from rft.archive.seals import seal
 from rft.config import StudyConfig
-from rft.execute.code import drift_lines
-from rft.execute.donors import tell_donors
-from rft.execute.edges import tell_edges
 from rft.execute.gathered import keep_plan
 from rft.execute.lengths import check_lengths
 from rft.execute.mirror import mirror_of
@@ -26,7 +23,7 @@ from rft.execute.planned import PlannedCell
 from rft.execute.record import assemble, write_cell_files, write_set_files
 from rft.execute.servers import check_servers
 from rft.execute.stages import execute
-from rft.execute.telling import plan_told
+from rft.execute.telling import plan_told, tell_drift, tell_found
 from rft.infra.devices import resolve_device
 from rft.infra.entry import Entry
 from rft.infra.live import LIVE_FOLDER
@@ -74,8 +71,7 @@ def run_cell(
     check_servers(planned.targets, store=store)
     store.announce(log.info)
     if not cfg.plan.is_shown:  # a sweep tells it once for all its cells
-        for line in drift_lines(planned.stages, store):
-            log.warning(line)
+        tell_drift([cell], store=store)
     study.register([planned.cell_id])
     record = study.path_of(planned.cell_id) / RECORD_FILE
     if study.complete(planned.cell_id, cell_key=planned.cell_key, sets=planned.set_keys):
@@ -96,8 +92,7 @@ def run_cell(
             hits = execute(planned.stages, store=store, runtime=cfg.runtime, on_stage=_announce, live=live)
             finished = finish_cell(cell, study=study, hits=hits, command=command)
     if not cfg.plan.is_shown:
-        tell_edges([planned], store=store, say=log.warning)
-        tell_donors([planned], store=store, say=log.warning)
+        tell_found([cell], store=store)
     return finished
 
 

@@ -18,17 +18,14 @@ from typing import Any
 
 from rft.config import StudyConfig
 from rft.execute.cell import finish_cell, plan_cell
-from rft.execute.code import drift_lines
 from rft.execute.devices_taken import devices_taken
-from rft.execute.donors import tell_donors
-from rft.execute.edges import tell_edges
 from rft.execute.executor import Executor
 from rft.execute.mending import mended
 from rft.execute.mirror import mirror_of
 from rft.execute.planned import PlannedCell
 from rft.execute.servers import check_servers
 from rft.execute.stages import StagePayload
-from rft.execute.telling import plan_told
+from rft.execute.telling import plan_told, tell_drift, tell_found
 from rft.infra.disk import StoreError
 from rft.infra.driver import Driver
 from rft.infra.graph import Event, Result, Task
@@ -96,8 +93,7 @@ def run_sweep(
         )
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
-    for line in drift_lines(in_order(target for cell in cells for target in cell.plan.targets), store):
-        log.warning(line)
+    tell_drift(cells, store=store)
     open_cells = _registered(cells, study=study)
     needed = {stage.key for cell in open_cells for stage in cell.plan.stages}
     errors: dict[str, str] = {}
@@ -112,8 +108,7 @@ def run_sweep(
             cleared = [cell for cell in open_cells if cell.plan.cell_id not in errors]
             run = partial(_run, store=store, study=study, executor=executor, command=command, heed=driver.heed)
             errors |= mended(cleared, run, store=store, study=study)
-    tell_edges([cell.plan for cell in open_cells], store=store, say=log.warning)
-    tell_donors([cell.plan for cell in open_cells], store=store, say=log.warning)
+    tell_found(open_cells, store=store)
     return [(cell.plan.cell_id, errors.get(cell.plan.cell_id)) for cell in planned]
 
 

@@ -38,8 +38,7 @@ def said(folder: Path) -> tuple[int, int]:
 def test_cells_without_a_record_are_missing_whichever_sweep_they_are_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "tell_edges", lambda *_, **__: None)  # these two read what was computed
-    monkeypatch.setattr(sweep, "tell_donors", lambda *_, **__: None)
+    monkeypatch.setattr(sweep, "tell_found", lambda *_, **__: None)  # it reads what was computed
     folder = tmp_path / "study"
     study = Study(folder, "study")
     other = write_study(tmp_path / "other", specs=grid(models=["nano-s"], fracs=[1.0]), truth=Truth(num_items=20))

@@ -18,9 +18,8 @@ from rft.check.finding import Finding, compared, differs, unchecked
 from rft.check.scored import letter_faults, rule_of, score_faults
 from rft.check.texts import path_faults, sample_faults
 from rft.records import RECORD_FILE, Record, SetRecord
-from rft.stages.kept import rows_without_seed
+from rft.stages.kept import Pair, kept_of, rows_without_seed
 from rft.stages.rows import Scored, Shown
-from rft.text.selection import KeptPath
 
 DIGESTS, SCORES, LETTERS, TEXTS, PATHS = "digests", "scores", "answers", "texts", "kept paths"
 WRONG = (  # what a damaged file raises
@@ -135,10 +134,10 @@ def _text_findings(part: Part) -> list[Finding]:
 
 def _path_findings(record: Record, folder: Path) -> list[Finding]:
     rows = rows_without_seed(rows_at(folder / record.files["paths"]))
-    if rows and "question" in rows[0]:
-        return [unchecked(PATHS, record.cell_id, "they are questions that were written for paths")]
     golds = {row["id"]: row["gold"] for row in rows_at(folder / record.files["samples"]) if row["source"] == "pool"}
-    paths = [KeptPath(**row) for row in rows]
+    paths = [kept_of(row) for row in rows]
+    if any(isinstance(path, Pair) for path in paths):
+        return [unchecked(PATHS, record.cell_id, "they are questions that were written for paths")]
     faults, unknown = path_faults(paths, golds, record.setting)
     told = record.data.get("num_augmented")
     plain = record.setting["method"] == "rft" and record.setting.get("train.examples_frac") == 1

@@ -20,7 +20,7 @@ from rft.archive.files import rows_at
 from rft.archive.sound import sound_record
 from rft.infra.stage_store import StageStore
 from rft.records import Problem, Record, Sample
-from rft.stages.kept import rows_without_seed
+from rft.stages.kept import kept_of, rows_without_seed
 from rft.stages.problems import ProblemFile
 from rft.stages.scores import PathScores
 from rft.stages.shard import ShardFile
@@ -114,7 +114,7 @@ class FinishedCell:
         """The paths that the cell kept of its pools."""
         name = self.record.files.get("paths")
         rows = rows_at(self.folder / name) if name is not None else iter(())
-        return [KeptPath(**row) for row in rows_without_seed(rows)]
+        return [kept_of(row) for row in rows_without_seed(rows)]
 
     def scores(self) -> dict[tuple[str, str, int], float]:
         """Mean log-probability of kept paths under their donor, by question, donor and draw; where they were scored."""

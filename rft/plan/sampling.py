@@ -6,7 +6,8 @@ p.select((pool,))               # its correct and distinct solutions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rft.config import (
@@ -282,7 +283,11 @@ class Sampling(Training):
     def select(
         self, pools: tuple[AnyPool, ...], *, subset: Subset | None = None, checks: Checks | None = None
     ) -> Select:
-        """The correct and distinct solutions of the pools, in the order in which they are listed."""
+        """The correct and distinct solutions of the pools, in the order in which they are listed.
+
+        Raises ValueError for one pool under two names: its draws would count twice.
+        """
+        _refuse_one_twice(pools)
         subset = subset or self.questions
         kept = self.expected_kept(subset, draws=sum(pool.num_draws for pool in pools))
         return Select(
@@ -313,3 +318,18 @@ def _blocks(total: int, size: int, *, whole: bool) -> Iterator[tuple[int, int]]:
     """(first, last) of blocks of `size` that cover `total`; with `whole` the last may reach beyond it."""
     for first in range(0, total, size):
         yield first, first + size if whole else min(first + size, total)
+
+
+def _refuse_one_twice(pools: Sequence[AnyPool]) -> None:
+    """Draws are one where weights, random numbers and the way of asking are, whatever the models are called."""
+    drawn: dict[tuple[Any, ...], str] = {}
+    for pool in pools:
+        shard = pool.shards[0] if isinstance(pool, Pool) else None
+        if isinstance(shard, Shard):
+            how = (shard.weights.key, shard.stream, replace(shard.generation, model=""))
+            other = drawn.setdefault(how, pool.donor)
+            if other != pool.donor:
+                raise ValueError(
+                    f"{other} and {pool.donor} are one model under two names: their draws are the same, and would count "
+                    "twice. Leave one out of the union, and raise k for more draws"
+                )

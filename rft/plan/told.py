@@ -11,7 +11,8 @@ for line in told(cfg, sources):        # cfg as filled in, sources as resolved
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rft.config import ModelConfig, ModelSource, ServerConfig, StudyConfig
 from rft.plan.sources import Sources
@@ -32,6 +33,7 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
         yield from _tuned(cfg)
         for engine, reason in sources.passed.get(model.name, ()):
             yield f"  sampling.engine={cfg.sampling.engine} passed over {engine}: {reason}"
+    yield from _of_one_base([cfg.donors[name] for name in cfg.models_of_union], sources)
     for name in cfg.union:
         if name in cfg.pools:
             source = sources.pools[name]
@@ -41,6 +43,22 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
             yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({source.content[:8]}){ids}"
         if name in cfg.servers:
             yield _server(name, cfg.servers[name])
+
+
+def _of_one_base(donors: Sequence[ModelConfig], sources: Sources) -> Iterator[str]:
+    """On donors whose random numbers are one stream (`rft.plan.sampling.Sampling.random_stream`)."""
+    for place, one in enumerate(donors):
+        alike = [other.name for other in donors[:place] if _base(other, sources) == _base(one, sources)]
+        if alike:
+            yield (
+                f"{' and '.join([*alike, one.name])} are one base: they draw with the same random numbers, and so more "
+                "alike than two models"
+            )
+
+
+def _base(model: ModelConfig, sources: Sources) -> Any:
+    imported = model.source is ModelSource.imported
+    return sources.models[model.name].digest if imported else (model.arch, model.pretrain)
 
 
 def _server(name: str, server: ServerConfig) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rft.config import EpochRule, ModelConfig, StudyConfig, TuneFor
@@ -109,7 +109,11 @@ def tuned(p: Planner, grid: Grid, *, model: ModelConfig) -> Tuned:
         subset, held = hold_out(p, subset=subset, first=0, last=num)
         problems = held.source
     trainset = p.human_set(subset, examples_frac=grid.examples_frac)
-    tries = tuple(p.finetune(trainset, model=model, values=point.times(times)) for point in grid.points)
+    values = [point.times(times) for point in grid.points]
+    if not own:  # on all the data, where the epoch rules agree: the cell's rule is of its fraction
+        whole = p.train_of(model).epochs
+        values = [replace(one, epochs=whole) if one.epochs is None else one for one in values]
+    tries = tuple(p.finetune(trainset, model=model, values=one) for one in values)
     scored = tuple(p.evaluate(one, problems=problems, num_problems=num, model=model) for one in tries)
     stage = Tuning(
         points=tuple(grid.points),

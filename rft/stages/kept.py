@@ -28,6 +28,24 @@ def rows_without_seed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
+class Pair(KeptPath):
+    """A sampled path with the question that it solves. `text`: its final answer is its last equation's."""
+
+    question: str  # the one that it solves, not the one that was asked; empty until it is written
+    answer: str
+
+    @property
+    def name(self) -> str:
+        """Unique among pairs."""
+        return f"{self.id}/{self.draw}"
+
+
+def kept_of(row: dict[str, Any]) -> KeptPath:
+    """From a row of a paths file: a `Pair` where a question was written for the path."""
+    return Pair(**row) if "question" in row else KeptPath(**row)
+
+
+@dataclass(frozen=True)
 class KeptPaths:
     """A finished choice."""
 
@@ -39,7 +57,7 @@ class KeptPaths:
 
     def kept(self) -> list[KeptPath]:
         """The kept paths."""
-        return [KeptPath(**row) for row in self.rows()]
+        return [kept_of(row) for row in self.rows()]
 
     def solutions(self) -> Iterator[Shown]:
         """A capped sample for people; empty where the stage chose among kept paths."""

@@ -17,7 +17,7 @@ from rft.records import Outcome, Problem, Sample, write_jsonl
 from rft.stages.evaluate import SOLUTIONS_FILE
 from rft.stages.finetune import Finetune
 from rft.stages.generation import Generated, Generation, generate
-from rft.stages.kept import KEPT_FILE, KeptPaths, Selection
+from rft.stages.kept import KEPT_FILE, KeptPaths, Pair, Selection
 from rft.stages.problems import Problems, Subset
 from rft.stages.rows import Shown
 from rft.stages.shard import Pool
@@ -50,31 +50,9 @@ class RelabelWhich(Enum):
     all = "all"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A sampled path with the question that it solves."""
-
-    id: str  # of the question that was asked
-    key: str
-    model: str
-    draw: int
-    text: str  # its final answer is its last equation's
-    question: str  # the one that it solves; empty until it is written
-    answer: str
-
-    @property
-    def name(self) -> str:
-        """Unique among pairs."""
-        return f"{self.id}/{self.draw}"
-
-    def to_json(self) -> dict[str, Any]:
-        """The row of a paths file."""
-        return dict(vars(self))
-
-
 def pairs_of(kept: KeptPaths) -> list[Pair]:
     """The pairs of a finished relabelling, in the order of their paths in the pool."""
-    return [Pair(**row) for row in kept.rows()]
+    return [path for path in kept.kept() if isinstance(path, Pair)]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from composing import FILES, FROM_FILES, composed, compute
 
 import rft.stages.generation as generation
 from rft.plan.cell import CellPlan, plan
+from rft.plan.sources import resolve
+from rft.plan.told import told
 from rft.records import Problem, read_jsonl
 from rft.stages.finetune import Finetune
 from rft.stages.shard import Shard
@@ -80,3 +83,22 @@ def test_what_a_donor_here_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert len(found) == 3
         assert problem.question in found
         assert set(found) <= asked
+
+
+def test_two_names_of_one_model_are_no_two_donors():
+    """They would draw the same: as many samples as two models', and no new path among them."""
+    cfg = composed("method=rft", "k=2", "model=nano-s", "union=[nano-s,nano-xs,nano-m]")
+    assert plan(cfg, resolve(cfg)).setting["union"] == ["nano-s", "nano-xs", "nano-m"]
+    cfg.donors["nano-m"] = dataclasses.replace(cfg.donors["nano-xs"], name="nano-m")
+    with pytest.raises(ValueError, match=r"nano-xs and nano-m are one model under two names.*raise k"):
+        plan(cfg, resolve(cfg))
+
+
+def test_one_base_trained_otherwise_is_another_donor_and_the_plan_says_what_they_share():
+    cfg = composed("method=rft", "k=2", "model=nano-s", "union=[nano-s,nano-xs,nano-m]")
+    cfg.donors["nano-m"] = dataclasses.replace(cfg.donors["nano-xs"], name="nano-m", lr=0.5)
+    found = resolve(cfg)
+    assert plan(cfg, found).setting["union"] == ["nano-s", "nano-xs", "nano-m"]
+    assert [line for line in told(cfg, found) if "one base" in line] == [
+        "nano-xs and nano-m are one base: they draw with the same random numbers, and so more alike than two models"
+    ]

@@ -12,9 +12,14 @@ import pytest
 from composing import compute, tiny
 from lone_stage import run_stage
 
+from rft.archive.files import rows_at
+from rft.check.cell import cell_findings
+from rft.check.finding import Verdict
 from rft.config import WorldConfig
 from rft.core.world_tokenizer import UNK, build_world_tokenizer
 from rft.execute.stages import execute
+from rft.export.cell import FinishedCell
+from rft.export.examples import training_rows
 from rft.infra.store import Store
 from rft.methods.self_revise import ReviseSet, farthest
 from rft.plan.cell import CellPlan, plan
@@ -45,11 +50,13 @@ FOLDED = (
     "methods.self_revise.num_drafts=2",
     "methods.self_revise.choose=farthest",
 )
+LEARNT = ("train.epochs=80", "train.lr=1e-2", "temperature=0.5")  # equations hold, so that some paths are relabelled
 METHODS = {
     "best": ("method=sft_best",),
     "carved": CARVED,
     "query": ("method=self_query", "k=2"),
-    "query_all": ("method=self_query", "k=2", "methods.self_query.relabel=all", "methods.self_query.consistent=true"),
+    "query_all": ("method=self_query", "k=2", "methods.self_query.relabel=all", *LEARNT),
+    "query_asked": ("method=self_query", "k=2", "methods.self_query.relabel=all", "methods.self_query.consistent=true"),
     "revise": ("method=self_revise", "methods.self_revise.num_drafts=2", "eval.vote_k=2"),
     "folded": FOLDED,
 }
@@ -185,11 +192,25 @@ def test_a_cell_ends_in_a_record(study: Path, name: str):
 
 
 def test_self_query_accounts_for_every_sample(study: Path):
-    for name in ("query", "query_all"):
+    assert record(study, "query_all").data["num_augmented"] > 0
+    for name in ("query", "query_all", "query_asked"):
         data = record(study, name).data
         assert data["num_samples"] == 32
         assert sum(data["drop_counts"].values()) + data["num_augmented"] == 32
         assert data["num_relabelled_valid"] <= data["num_relabelled_readable"] <= data["num_augmented"]
+
+
+def test_relabelled_rows_are_exported_with_the_draw_that_each_is_of(study: Path):
+    (folder,) = (path.parent for path in (study / "query_all").glob("*/record.json"))
+    cell = FinishedCell.open(folder, store=Store(study / "store"))
+    rows = [row for row in training_rows(cell) if row.source == "relabelled"]
+    listed = list(rows_at(folder / cell.record.files["paths"]))
+    assert [(row.id, row.draw, row.question, row.solution) for row in rows] == [
+        (row["id"], row["draw"], row["question"], row["text"]) for row in listed
+    ]
+    assert len(rows) == cell.record.data["num_augmented"]
+    assert {row.answer for row in rows} <= {row["answer"] for row in listed}
+    assert not [one for one in cell_findings(folder, cell.record) if one.verdict is Verdict.DIFFERS]
 
 
 def test_self_revise_votes_and_counts_what_revising_changed(study: Path):

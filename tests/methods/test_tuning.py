@@ -59,6 +59,13 @@ def test_a_choice_per_model_is_that_on_all_the_data_and_one_per_fraction_is_not(
     assert choices(planned("method=sft", RATES, "tune.per=fraction")) == whole
 
 
+@pytest.mark.parametrize("grid", [RATES, "tune.train.epochs=[1,2]"])
+@pytest.mark.parametrize("rule", ["fixed", "per_fraction"])
+def test_the_epoch_rule_of_a_fraction_is_not_that_of_a_choice_on_all_the_data(grid: str, rule: str) -> None:
+    whole = choices(planned("method=sft", grid))
+    assert choices(planned("method=sft", grid, "data_frac=0.5", f"train.epoch_rule={rule}")) == whole
+
+
 def test_each_donor_has_a_choice_of_its_own() -> None:
     cell = planned("method=rft", "union=[nano-s,nano-xs]", RATES)
     assert {one.model for one in choices(cell)} == {"nano-s", "nano-xs"}

@@ -220,6 +220,6 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page 
     else:
         label_ends(panel, ends)
     text = kinds_caption(sft) + " Lines: least squares on log2(examples). Beside the most examples: " + HELD_OUT_WORDS
-    text += left_out_words(fits)
+    text += left_out_words(fits, sft, looks.names)
     caption(figure, text)
     return Drawing("sft_vs_data", figure, fits, text)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from analysis.compare.loss_fits import pretrain_flops, texts_differ
 from analysis.load.cells import BASE_SEED, Cell
 from analysis.load.labels import method_label, setting_label
-from analysis.load.names import base_names, base_order, value_text
+from analysis.load.names import base_names, base_order, counted, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
@@ -99,11 +99,6 @@ def draws_words(cells: Sequence[Cell]) -> str:
     told = sorted({seed for seed in seeds.values() if seed is not None})
     named = f" ({BASE_SEED} {', '.join(map(str, told))})" if len(told) == len(seeds) else ""
     return f"{counted(len(seeds), 'draw')}{named}"
-
-
-def counted(number: int, what: str) -> str:
-    """'1 draw', '2 draws'."""
-    return f"{number} {what}{'s' * (number > 1)}"
 
 
 def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> list[Series]:

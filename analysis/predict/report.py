@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.compare.fits import CEILING, FLOOR, keep_measurable
-from analysis.load.names import short_number, value_text
+from analysis.load.names import counted, short_number, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.predict.axes import AXES, Series, counted, draws_words, kin, series_of
+from analysis.predict.axes import AXES, Series, draws_words, kin, series_of
 from analysis.predict.paired import seen_of
 from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, RIVALS
 from analysis.predict.rows import TWO_STEP, Row, Score, scores

@@ -29,8 +29,9 @@ from analysis.load.labels import setting_label
 from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
+from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast, make_points
-from analysis.load.query import where
+from analysis.load.query import most_in_common, where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
 from analysis.plan.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
@@ -186,12 +187,19 @@ def _ladder_options(
 
 
 def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
-    """RFT on all data by number of donors (the own pool is one), at the k per donor that most numbers share."""
+    """RFT on all data by number of donors (the own pool is one), at one k per donor: that whose numbers of donors are best
+    compared with each other (`most_in_common`), then the one of more replicates, then the largest.
+    """
     by_k: dict[int, dict[int, Point]] = {}
     for point in where(points, base=base, method="rft", data_frac=1, plainly_selected=True):
         by_k.setdefault(point.cell.k or 0, {})[max(1, len(point.cell.union))] = point
-    ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
-    return [ladder[number] for number in sorted(ladder)]
+    ladders = {k: most_in_common([found[number] for number in sorted(found)]) for k, found in by_k.items()}
+
+    def worth(k: int) -> tuple[int, int, int]:
+        rows = paired_replicates(ladders[k])
+        return len({row[0][0].draw for row in rows}) * len(ladders[k]) ** 2, len(rows), k
+
+    return ladders[max(ladders, key=worth)] if ladders else []
 
 
 def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.compare.fits import AT_ENDS, NO_PLACE, fit_series, keep_measurable, line_entry, series_entry
+from analysis.compare.fits import fit_series, keep_measurable, line_entry, series_entry
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     MOST_LABELS,
@@ -37,11 +37,12 @@ from analysis.figures.drawing import (
     shared_words,
 )
 from analysis.figures.findings import first_of, gains_of, loss_lines, of_claims, of_rulings
+from analysis.figures.left_out import left_out_words, some
 from analysis.figures.registry import draws
 from analysis.load.cells import NO_DEDUP, Base
 from analysis.load.labels import familiar, series_by_label, setting_label, studied
 from analysis.load.ladders import shared_tops
-from analysis.load.names import base_names, counted
+from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval
 from analysis.load.query import ALL_DATA, where
@@ -269,8 +270,8 @@ def _other_k_words(points: Sequence[Point], names: Mapping[Base, str]) -> str:
         there = {point.cell.base for point in shown}
         larger = [f"{names[p.cell.base]}, {setting_label(p.cell)}" for p in ladder if (p.cell.k or 0) > k]
         lacking = list(dict.fromkeys(names[p.cell.base] for p in ladder if p.cell.base not in there))
-        words += f" {label} is the k that most have; larger ones are not drawn: {_some(larger)}." if larger else ""
-        words += f" Without {label}: {_some(lacking)}." if lacking else ""
+        words += f" {label} is the k that most have; larger ones are not drawn: {some(larger)}." if larger else ""
+        words += f" Without {label}: {some(lacking)}." if lacking else ""
     return words
 
 
@@ -332,50 +333,6 @@ def _right_ends(series: Mapping[str, Sequence[Point]], points: Sequence[Point], 
         style = method_series_style(last, points, looks)
         ends.append(End(last.estimate.value, label, style["markeredgecolor"]))
     return ends
-
-
-IN_NO_LINE = {
-    AT_ENDS: f"{AT_ENDS.capitalize()} and so in no line",
-    NO_PLACE: "Without a place on the axis, on the cells that a line is of, and so in no line",
-    "": "In no line, as the others of a series have more draws or replicates in common without them",
-}
-
-
-def left_out_words(fits: Sequence[Mapping[str, Any]], points: Sequence[Point], names: Mapping[Base, str]) -> str:
-    """Which of some points are in no line, each for its own reason, and what not all points of a series have.
-
-    ' Outside 2 to 98 % and so in no line: 1 point (nano-xs, ICL).'
-    """
-    labels = {c.cell_id: f"{names[c.base]}, {setting_label(p.cell)}" for p in points for c in p.cells}
-    found: dict[str, list[str]] = {words: [] for words in IN_NO_LINE.values()}
-    for text in dict.fromkeys(text for fit in fits for text in fit.get("left_out", ())):
-        words = next(words for why, words in IN_NO_LINE.items() if text.endswith(why))
-        found[words].append(labels[text.partition(": ")[0]])
-    told = (f" {words}: {counted(len(mine), 'point')} ({_some(mine)})." for words, mine in found.items() if mine)
-    return "".join(told) + unshared_words(fits)
-
-
-def unshared_words(fits: Sequence[Mapping[str, Any]]) -> str:
-    """Draws and replicates that points show and their lines leave out, each number with its series; '' where there are none.
-
-    3 draws (nano-s, RFT; nano-m, RFT), 1 replicate (nano-l, RFT)
-    """
-    series: dict[str, list[str]] = {}
-    for fit in (fit for fit in fits if "b" in fit):
-        for unit in ("draw", "replicate"):
-            if count := fit.get(f"{unit}s_left_out"):
-                words = counted(count, unit)
-                series.setdefault(words, []).append(str(fit["series"]).partition(" against ")[0])
-    told = [f"{words} ({_some(names)})" for words, names in series.items()]
-    return f" In no line, as not all points of the series have them: {', '.join(told)}." if told else ""
-
-
-MOST_SERIES = 3  # or points, that a caption names; fits.json has all
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_SERIES} more" if len(names) > MOST_SERIES else ""
-    return "; ".join(names[:MOST_SERIES]) + more
 
 
 def _loss_panel(

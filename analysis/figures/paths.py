@@ -24,7 +24,7 @@ from analysis.compare.fits import (
     unshared,
     unshared_entry,
 )
-from analysis.figures.accuracy import left_out_words, level_line
+from analysis.figures.accuracy import level_line
 from analysis.figures.drawing import (
     MOST_LABELS,
     Drawing,
@@ -45,6 +45,7 @@ from analysis.figures.drawing import (
     shared_words,
 )
 from analysis.figures.findings import first_of, gains_of, of_claims, path_lines, powers
+from analysis.figures.left_out import left_out_words
 from analysis.figures.registry import draws
 from analysis.load.cells import AT_STEPS
 from analysis.load.labels import studied, studied_methods

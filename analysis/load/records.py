@@ -97,8 +97,8 @@ def _from_data(record: Record) -> dict[str, Any]:
 
 
 def with_known_weights(cells: Sequence[Cell]) -> list[Cell]:
-    """Cells whose records lack the digest of their base's weights, in the draw of those that have it, where the base is theirs:
-    of one key, and of one pretraining loss to the last bit, as no other weights have. Other cells stay as they are.
+    """Cells whose records lack the digest of their base's weights, in the draw of those that have it, where the base is that
+    of theirs: of one key, and of one pretraining loss to the last bit, as no other weights have. Others stay as they are.
     """
     known: dict[tuple[str, float | None], set[Draw]] = {}
     for cell in cells:

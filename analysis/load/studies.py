@@ -197,9 +197,9 @@ def _unknown_weights(made: Sequence[Mapping[Draw, Cell]]) -> list[str]:
         ", ".join(sorted(set(words))) for words in zip(*((c.model, _place(c)) for c in unsure), strict=True)
     )
     return [
-        f"Records of {names} in {places} do not name their base's weights (model.base_weights), as others of the same key do, "
-        f"nor a pretraining loss that is one of theirs: {counted(len(unsure), 'base')} count as further draws, and pair with none. "
-        "Analyse them alone."
+        f"Records of {names} in {places} do not name their base's weights (model.base_weights), as others of the same key "
+        f"do, nor a pretraining loss that is one of theirs. They count as {counted(len(unsure), 'further draw')}, and pair "
+        "with none of those; analyse them alone."
     ]
 
 

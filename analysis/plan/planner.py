@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,11 +28,11 @@ from analysis.load.labels import setting_label
 from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
-from analysis.load.pairs import paired_replicates
 from analysis.load.points import Point, contrast, make_points
-from analysis.load.query import most_in_common, where
+from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.plan.amounts import count, finite
 from analysis.plan.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
 from analysis.plan.hours import anew_hours, own_hours
 from analysis.plan.repeats import bends, repeats_of
@@ -187,19 +186,12 @@ def _ladder_options(
 
 
 def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
-    """RFT on all data by number of donors (the own pool is one), at one k per donor: that whose numbers of donors are best
-    compared with each other (`most_in_common`), then the one of more replicates, then the largest.
-    """
+    """RFT on all data by number of donors (the own pool is one), at the k per donor that most numbers share."""
     by_k: dict[int, dict[int, Point]] = {}
     for point in where(points, base=base, method="rft", data_frac=1, plainly_selected=True):
         by_k.setdefault(point.cell.k or 0, {})[max(1, len(point.cell.union))] = point
-    ladders = {k: most_in_common([found[number] for number in sorted(found)]) for k, found in by_k.items()}
-
-    def worth(k: int) -> tuple[int, int, int]:
-        rows = paired_replicates(ladders[k])
-        return len({row[0][0].draw for row in rows}) * len(ladders[k]) ** 2, len(rows), k
-
-    return ladders[max(ladders, key=worth)] if ladders else []
+    ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
+    return [ladder[number] for number in sorted(ladder)]
 
 
 def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:
@@ -273,29 +265,6 @@ WORDS = {
 }
 
 
-def count(text: str) -> int:
-    """A whole number from 1 on. Raises argparse.ArgumentTypeError, as `amount` does."""
-    if not re.fullmatch(r"\+?[0-9]+", text) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of 1, 2, 3, ...")
-    return int(text)
-
-
-def amount(*, least: float = -math.inf, above: float = -math.inf) -> Callable[[str], float]:
-    """Reads a finite number that is no less than `least` and more than `above`."""
-    allowed = f"at least {least:g}" if math.isfinite(least) else f"above {above:g}"
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and value >= least and value > above):
-            raise argparse.ArgumentTypeError(f"{text!r} is no finite number {allowed}")
-        return value
-
-    return read
-
-
 def main(arguments: Sequence[str]) -> int:
     """Command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(
@@ -305,14 +274,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--target", default="rft_gain", choices=list(TARGETS))
     parser.add_argument(
         "--sd",
-        type=amount(least=0.0),
+        type=finite(least=0.0),
         default=ASSUMED_DRAW_SD,
         help="points from draw to draw of the base, of a difference",
     )
     parser.add_argument("--problems", type=count, default=1319, help="test problems")
     parser.add_argument(
         "--minutes",
-        type=amount(above=0.0),
+        type=finite(above=0.0),
         help="of one worker: how to spend them on draws, replicates and problems",
     )
     options = parser.parse_args(arguments)

@@ -105,9 +105,7 @@ class Row:
     rivals: Mapping[str, float | None]
     truth: float | None  # None: not measured yet, or `apart`
     told: Told
-    apart: Point | None = (
-        None  # measured, but left out of the series, with draws of which the others have more in common
-    )
+    apart: Point | None = None  # measured, but left out of its series, whose settings share more draws without it
 
     @property
     def ratio(self) -> float:

@@ -81,7 +81,7 @@ def test_a_base_of_another_loss_or_of_none_is_kept_apart_and_the_note_says_why(s
     assert len({cell.draw for cell in table.cells}) == 2 * len(DRAWS)
     (note,) = of_weights(table.notes)
     assert note.startswith(f"Records of nano-s in {study} do not name their base's weights (model.base_weights)")
-    assert "6 bases count as further draws" in note
+    assert "They count as 6 further draws" in note
     assert "one key and other weights" not in note
 
 

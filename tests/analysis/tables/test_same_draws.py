@@ -13,9 +13,7 @@ import pytest
 from synthetic_study import Truth, grid, write_study
 
 from analysis.load.checks import verified
-from analysis.load.points import make_points
 from analysis.load.studies import load_every_set, load_studies
-from analysis.plan.planner import donor_ladder
 from analysis.tables.grids import Grid, paper_tables
 from analysis.tables.sets import sets_table
 from rft.records import RECORD_FILE, StageCost, read_json, write_json
@@ -130,25 +128,3 @@ def test_settings_of_other_draws_say_of_how_many_they_are(tmp_path: Path) -> Non
     assert [row[4].endswith("(4 draws)") for row in found["table5"].rows] == [True, True]
     assert DRAWS_NOTE in found["table1"].note
     assert DRAWS_NOTE in found["table5"].note
-
-
-def test_donors_are_planned_at_the_k_of_most_draws(tmp_path: Path) -> None:
-    """A larger k in one draw had as many numbers of donors, and was taken."""
-    donors: list[Spec] = [
-        {
-            "model": "nano-m",
-            "method": "rft",
-            "data_frac": 1.0,
-            "k": k,
-            "seed": 100 * d,
-            "pretrain_seed": d,
-            "union": union,
-        }
-        for k in (16, 64)
-        for d in ((1, 2, 3) if k == 16 else (1,))
-        for union in ((), ("nano-s", "nano-m"), ("nano-xs", "nano-s", "nano-m"))
-    ]
-    table, outcomes = verified(load_studies([write_study(tmp_path / "s", specs=donors, truth=TRUTH)]))
-    points = make_points(table.cells, outcomes)
-    ladder = donor_ladder(points, points[0].cell.base)
-    assert [(p.cell.k, len(p.cell.union), len(p.draws)) for p in ladder] == [(16, 0, 3), (16, 2, 3), (16, 3, 3)]

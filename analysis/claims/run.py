@@ -22,7 +22,7 @@ from analysis.claims.rft import claim_more_paths, claim_rft_beats_sft
 from analysis.claims.rulings import ALPHA, ClaimResult, Ruling, StudyView
 from analysis.claims.scaling import claim_log_linear, claim_loss_predicts
 from analysis.compare.comparisons import holm, judge
-from analysis.compare.limits import Limits, limits_of
+from analysis.compare.limits import limits_for
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
@@ -71,14 +71,14 @@ def run_claims(view: StudyView) -> list[ClaimResult]:
             result = replace(result, ruling=Ruling.NOT_SEPARABLE, reason=lost)
         results[place] = result
     among = {place: len(places) for place in places}
-    limits = limits_of(view.points)
-    return [_with_needed(result, among=among.get(i, 1), limits=limits) for i, result in enumerate(results)]
+    return [_with_needed(result, view, among=among.get(i, 1)) for i, result in enumerate(results)]
 
 
-def _with_needed(result: ClaimResult, *, among: int, limits: Limits) -> ClaimResult:
+def _with_needed(result: ClaimResult, view: StudyView, *, among: int) -> ClaimResult:
     """The same with how large a study would separate it, as one of `among` that are corrected together."""
     if result.ruling is not Ruling.NOT_SEPARABLE or not result.about_zero or result.estimate is None:
         return result
+    limits = limits_for(result.estimate, view.points)
     needed = judge(result.estimate, p=result.p_holm, among=among, limits=limits).needed_text
     at = f" at {100 * ALPHA:g} %/{among}" if among > 1 else ""
     return replace(result, reason=f"{result.reason}; to separate{at}: {needed}")

@@ -34,6 +34,10 @@ Floats = NDArray[np.float64]
 FLOOR = 2.0  # percent
 CEILING = 98.0  # percent
 
+# Why a point is in no line, besides its draws and replicates: the ends of what `on_a_line` says of it
+AT_ENDS = f"outside {FLOOR:g} to {CEILING:g} %"
+NO_PLACE = "no place on the axis"
+
 
 @dataclass(frozen=True)
 class SeriesFit:
@@ -62,7 +66,7 @@ def keep_measurable(points: Sequence[Point]) -> tuple[list[Point], tuple[str, ..
     """Points within FLOOR..CEILING, and the others in words."""
     kept = [p for p in points if FLOOR <= p.estimate.value <= CEILING]
     out = tuple(
-        f"{p.cell.cell_id}: {p.estimate.value:.1f} % is outside {FLOOR:g} to {CEILING:g} %"
+        f"{p.cell.cell_id}: {p.estimate.value:.1f} % is {AT_ENDS}"
         for p in points
         if not FLOOR <= p.estimate.value <= CEILING
     )
@@ -113,7 +117,7 @@ def on_a_line(
     while True:
         measurable, out = keep_measurable(kept) if apply_rule else (kept, ())
         placed = [point for point in measurable if math.isfinite(x(point))]
-        out += tuple(f"{p.cell.cell_id}: no place on the axis" for p in measurable if not math.isfinite(x(p)))
+        out += tuple(f"{p.cell.cell_id}: {NO_PLACE}" for p in measurable if not math.isfinite(x(p)))
         shared = on_common_cells(placed, outcomes)
         out += tuple(f"{p.cell.cell_id}: {OTHER_CELLS}" for p in left_out_of(shared, placed))
         left_out |= dict.fromkeys(out)

@@ -2,17 +2,19 @@
 
 limits = limits_of([rft, control])
 limits.draws, limits.problems        # False, 1319: an imported model on GSM8K's test file
+limits_for(estimate, points)         # of an estimate over the draws of some bases among all that a study has
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.load.cells import DRAW_SEEDS
 from analysis.load.points import Point
 from analysis.stats.power import MOST_PROBLEMS
+from analysis.stats.uncertainty import Estimate, Kind
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ def limits_of(points: Iterable[Point]) -> Limits:
     listed = list(points)
     fewest = min((most_problems(point) for point in listed), default=MOST_PROBLEMS)
     return Limits(all(drawable(point) for point in listed), fewest)
+
+
+def limits_for(estimate: Estimate, points: Iterable[Point]) -> Limits:
+    """Of what an estimate is of, among the settings of a study: bases whose draws it is over can be drawn anew, whatever
+    other models the study has.
+    """
+    limits = limits_of(points)
+    return replace(limits, draws=limits.draws or estimate.kind is Kind.DRAWS)
 
 
 def drawable(point: Point) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.compare.fits import CEILING, FLOOR, fit_series, keep_measurable, series_entry
+from analysis.compare.fits import fit_series, keep_measurable, line_entry, series_entry
 from analysis.figures.drawing import (
     HELD_OUT_WORDS,
     MOST_LABELS,
@@ -37,9 +37,12 @@ from analysis.figures.drawing import (
     shared_words,
 )
 from analysis.figures.findings import first_of, gains_of, loss_lines, of_claims, of_rulings
+from analysis.figures.left_out import left_out_words, some
 from analysis.figures.registry import draws
-from analysis.load.cells import NO_DEDUP
-from analysis.load.labels import familiar, series_by_label, studied
+from analysis.load.cells import NO_DEDUP, Base
+from analysis.load.labels import familiar, series_by_label, setting_label, studied
+from analysis.load.ladders import shared_tops
+from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_interval
 from analysis.load.query import ALL_DATA, where
@@ -118,7 +121,7 @@ def accuracy_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: 
         kinds_caption([*scored, *levels])
         + " Lines: least squares on log2(examples), where a series has 3 points or more."
     )
-    text += left_out_words(fits) + shared_words(len(looks.names), "accuracy")
+    text += left_out_words(fits, scored, looks.names) + shared_words(len(looks.names), "accuracy")
     text += apart_words("amount") if len(series_by_label(scored)) > len(strip) + 1 else ""
     text += " Grey: further methods at the last amount, side by side; the thin line is SFT's height." if strip else ""
     caption(figure, text)
@@ -223,16 +226,53 @@ def _strip_words(panel: Any, amount: float, *, share: float) -> str:
 
 
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
-    """ICL, SFT and studied methods (own pool: largest k; unions) on the full data, of bases with a loss, not post-trained."""
-    usable = [p for p in where(points, data_frac=ALL_DATA) if p.loss is not None and not p.cell.post_trained]
-    rft = [p for p in usable if studied(p.cell) and p.cell.plainly_selected]
-    most: dict[tuple[str, str, str], int] = {}  # published and measured studies have ladders of their own
-    for point in (p for p in rft if not p.cell.union):
-        kind = (point.cell.study_kind, point.cell.data, point.method)
-        most[kind] = max(most.get(kind, 0), point.cell.k or 0)
+    """ICL, SFT and studied methods (own pool: at the one k that most bases have; unions) on the full data, of bases with a
+    loss, not post-trained.
+    """
+    usable = _with_loss(points)
     shown = where(usable, method={"icl", "sft"})
-    shown += [p for p in rft if p.cell.union or (p.cell.k or 0) == most[p.cell.study_kind, p.cell.data, p.method]]
+    shown += [p for p in usable if studied(p.cell) and p.cell.plainly_selected and p.cell.union]
+    shown += [p for ladder in _k_ladders(usable) for p in _at_one_k(ladder, among=usable)]
     return series_by_label(shown)
+
+
+def _with_loss(points: Sequence[Point]) -> list[Point]:
+    return [p for p in where(points, data_frac=ALL_DATA) if p.loss is not None and not p.cell.post_trained]
+
+
+def _k_ladders(points: Sequence[Point]) -> list[list[Point]]:
+    """Studied methods from the own pool, all bases together: published and measured studies have ladders of their own."""
+    found: dict[tuple[str, str, str], list[Point]] = {}
+    for point in where(points, union=(), plainly_selected=True):
+        if studied(point.cell):
+            found.setdefault((point.cell.study_kind, point.cell.data, point.method), []).append(point)
+    return list(found.values())
+
+
+def _at_one_k(ladder: Sequence[Point], *, among: Sequence[Point]) -> list[Point]:
+    """Those of the k that most bases have, of equals in most draws, then the largest; of RFT the k that claims take."""
+    first = ladder[0].cell
+    if first.method == "rft":
+        return shared_tops(where(among, study_kind=first.study_kind, data=first.data))
+    draws: dict[int, list[int]] = {}
+    for point in ladder:
+        draws.setdefault(point.cell.k or 0, []).append(len(point.draws))
+    taken = max(draws, key=lambda k: (len(draws[k]), sum(draws[k]), k))
+    return [point for point in ladder if (point.cell.k or 0) == taken]
+
+
+def _other_k_words(points: Sequence[Point], names: Mapping[Base, str]) -> str:
+    """Which larger k of a method are not drawn, as fewer bases or draws have them, and which bases lack the one that is."""
+    words, usable = "", _with_loss(points)
+    for ladder in _k_ladders(usable):
+        shown = _at_one_k(ladder, among=usable)
+        label, k = setting_label(shown[0].cell), shown[0].cell.k or 0
+        there = {point.cell.base for point in shown}
+        larger = [f"{names[p.cell.base]}, {setting_label(p.cell)}" for p in ladder if (p.cell.k or 0) > k]
+        lacking = list(dict.fromkeys(names[p.cell.base] for p in ladder if p.cell.base not in there))
+        words += f" {label} is the k that most have; larger ones are not drawn: {some(larger)}." if larger else ""
+        words += f" Without {label}: {some(lacking)}." if lacking else ""
+    return words
 
 
 def top_of(points: Sequence[Point], *, fits: Sequence[Mapping[str, Any]] = ()) -> float:
@@ -274,8 +314,10 @@ def accuracy_against_loss(points: Sequence[Point], *, page: Page = SCREEN) -> Dr
     else:
         label_ends(axes[0][0], ends)
     words = kinds_caption(shown) + " Lines: least squares over bases (3 or more), shaded 95 % of the line."
-    words += " Beside the lowest loss: " + HELD_OUT_WORDS + left_out_words(fits) + apart_words("base")
-    words += shared_words(len(texts), "accuracy")
+    words += (
+        " Beside the lowest loss: " + HELD_OUT_WORDS + left_out_words(fits, shown, looks.names) + apart_words("base")
+    )
+    words += _other_k_words(points, names=base_names(p.cell for p in points)) + shared_words(len(texts), "accuracy")
     caption(figure, words)
     return Drawing("accuracy_vs_loss", figure, fits, words)
 
@@ -291,36 +333,6 @@ def _right_ends(series: Mapping[str, Sequence[Point]], points: Sequence[Point], 
         style = method_series_style(last, points, looks)
         ends.append(End(last.estimate.value, label, style["markeredgecolor"]))
     return ends
-
-
-def left_out_words(fits: Sequence[Mapping[str, Any]]) -> str:
-    """What fixed floor and ceiling keep out of the lines, and what not all points of a series have."""
-    count = sum(len(fit.get("left_out", ())) for fit in fits)
-    text = f" Outside {FLOOR:g} to {CEILING:g} % and so in no line: {count} point(s)." if count else ""
-    return text + unshared_words(fits)
-
-
-def unshared_words(fits: Sequence[Mapping[str, Any]]) -> str:
-    """Draws and replicates that points show and their lines leave out, each number with its series; '' where there are none.
-
-    3 draws (nano-s, RFT; nano-m, RFT), 1 replicate (nano-l, RFT)
-    """
-    series: dict[str, list[str]] = {}
-    for fit in (fit for fit in fits if "b" in fit):
-        for unit in ("draw", "replicate"):
-            if count := fit.get(f"{unit}s_left_out"):
-                words = f"{count} {unit}{'s' if count > 1 else ''}"
-                series.setdefault(words, []).append(str(fit["series"]).partition(" against ")[0])
-    told = [f"{words} ({_some(names)})" for words, names in series.items()]
-    return f" In no line, as not all points of the series have them: {', '.join(told)}." if told else ""
-
-
-MOST_SERIES = 3  # that a caption names; fits.json has all
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_SERIES} more" if len(names) > MOST_SERIES else ""
-    return "; ".join(names[:MOST_SERIES]) + more
 
 
 def _loss_panel(
@@ -369,8 +381,6 @@ def name_bases(panel: Any, points: list[Point], looks: Looks) -> None:
 
 def fit_over_bases(members: Sequence[Point], *, what: str) -> tuple[LineFit | NotEnough, dict[str, Any]]:
     """A line over bases (one point each, replicates averaged): (line, its entry in fits.json)."""
-    from analysis.compare.fits import line_entry
-
     kept, left_out = keep_measurable(members)
     line = fit_line([p.loss or math.nan for p in kept], [p.estimate.value for p in kept], what=what)
     entry = {"series": what, **line_entry(line, formula=LOSS_FORMULA), "unit": "base"}

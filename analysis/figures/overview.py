@@ -19,7 +19,6 @@ from analysis.compare.fits import fit_series, line_entry, series_entry
 from analysis.figures.accuracy import (
     DATA_FORMULA,
     LOSS_FORMULA,
-    left_out_words,
     log_examples,
     loss_label,
     name_bases,
@@ -42,6 +41,7 @@ from analysis.figures.drawing import (
     shared_words,
 )
 from analysis.figures.findings import gains_of, of_claims, published_lines
+from analysis.figures.left_out import left_out_words
 from analysis.figures.registry import draws
 from analysis.load.labels import method_rank, setting_label, studied
 from analysis.load.outcomes import Outcomes
@@ -220,6 +220,6 @@ def sft_against_data(points: Sequence[Point], outcomes: Outcomes, *, page: Page 
     else:
         label_ends(panel, ends)
     text = kinds_caption(sft) + " Lines: least squares on log2(examples). Beside the most examples: " + HELD_OUT_WORDS
-    text += left_out_words(fits)
+    text += left_out_words(fits, sft, looks.names)
     caption(figure, text)
     return Drawing("sft_vs_data", figure, fits, text)

@@ -24,7 +24,7 @@ from analysis.compare.fits import (
     unshared,
     unshared_entry,
 )
-from analysis.figures.accuracy import level_line, unshared_words
+from analysis.figures.accuracy import level_line
 from analysis.figures.drawing import (
     MOST_LABELS,
     Drawing,
@@ -45,6 +45,7 @@ from analysis.figures.drawing import (
     shared_words,
 )
 from analysis.figures.findings import first_of, gains_of, of_claims, path_lines, powers
+from analysis.figures.left_out import left_out_words
 from analysis.figures.registry import draws
 from analysis.load.cells import AT_STEPS
 from analysis.load.labels import studied, studied_methods
@@ -119,7 +120,9 @@ def accuracy_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Pag
         kinds_caption([*shown, *levels])
         + f" Shaded: of SFT. Controls at the optimiser steps of {_whose(shown)} with the same k{_but_for(shown)}. "
     )
-    text += "Lines: least squares on log2(k), where a series has 3 points or more." + unshared_words(fits)
+    text += "Lines: least squares on log2(k), where a series has 3 points or more." + left_out_words(
+        fits, shown, looks.names
+    )
     text += apart_words("k") if len({p.cell.lineage for p in shown}) > 1 else ""
     text += shared_words(len(looks.names), "accuracy")
     text += "" if axes[0][0].get_ylim()[0] == 0 else " Axis not from 0."
@@ -231,7 +234,7 @@ def distinct_against_k(
         legend_outside(figure, list(legend.values()), list(legend))
     else:
         label_ends(panel, lasts)
-    text = _distinct_words(own, [distinct_estimate(p) for p in own]) + unshared_words(fits)
+    text = _distinct_words(own, [distinct_estimate(p) for p in own]) + left_out_words(fits, own, looks.names)
     none = [f"{looks.names[p.cell.base]} k={p.cell.k}" for p in own if distinct_of(p) == 0]
     text += f" No path was kept (0 has no place on a log axis): {', '.join(none)}." if none else ""
     caption(figure, text)
@@ -347,7 +350,7 @@ def accuracy_against_distinct(
     panel.set_ylabel("test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"
-    text += ("; hollow: unions." if len(shown) > len(own) else ".") + unshared_words(fits)
+    text += ("; hollow: unions." if len(shown) > len(own) else ".") + left_out_words(fits, own, looks.names)
     text += "" if panel.get_ylim()[0] == 0 else " Axis not from 0."
     if len(counted) > len(shown):
         text += f" {len(counted) - len(shown)} setting(s) kept no path: 0 has no place on a log axis."

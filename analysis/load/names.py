@@ -77,3 +77,8 @@ def short_number(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"
+
+
+def counted(number: int, what: str) -> str:
+    """'1 draw', '2 draws'."""
+    return f"{number} {what}{'s' * (number > 1)}"

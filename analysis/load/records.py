@@ -1,6 +1,7 @@
 """Records as cells, with pretraining losses in one unit.
 
 load_cells(folder)            # the Cells of a folder with a record.json: one for each test set, the cell's own first
+with_known_weights(cells)     # draws of records that do not say which weights their base has, as far as others tell
 with_one_unit(cells)          # losses in nats per token, or in bits per byte where tokenizers differ
 """
 
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.load.cells import MATCHED, MATCHED_TO, OF_DATA, TEST_SET, Cell
+from analysis.load.cells import MATCHED, MATCHED_TO, OF_DATA, TEST_SET, Cell, Draw
 from rft.archive.files import json_at
 from rft.records import RECORD_FILE, Record, SetRecord
 
@@ -93,6 +94,32 @@ def _setting(record: Record) -> dict[str, Any]:
 
 def _from_data(record: Record) -> dict[str, Any]:
     return {name: record.data.get(name) for name in _FROM_DATA}
+
+
+def with_known_weights(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells whose records lack the digest of their base's weights, in the draw of those that have it, where the base is that
+    of theirs: of one key, and of one pretraining loss to the last bit, as no other weights have. Others stay as they are.
+    """
+    known: dict[tuple[str, float | None], set[Draw]] = {}
+    for cell in cells:
+        if weights_known(cell):
+            known.setdefault((key_of(cell), cell.loss), set()).add(cell.draw)
+    return [_known_draw(cell, known.get((key_of(cell), cell.loss), set())) for cell in cells]
+
+
+def _known_draw(cell: Cell, twins: set[Draw]) -> Cell:
+    certain = not weights_known(cell) and cell.loss is not None and len(twins) == 1
+    return replace(cell, draw=next(iter(twins))) if certain else cell
+
+
+def key_of(cell: Cell) -> str:
+    """The key of its base's configuration and seeds, which a draw begins with."""
+    return cell.draw.partition(" ")[0]
+
+
+def weights_known(cell: Cell) -> bool:
+    """Whether its draw is told by the weights too."""
+    return " " in cell.draw
 
 
 def with_one_unit(cells: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -9,7 +9,7 @@ directly holds a `record.json` is a table of one cell. A failed or absent cell i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from analysis.load.cells import (
     group_settings,
 )
 from analysis.load.code import code_notes
-from analysis.load.names import base_order
+from analysis.load.names import base_order, counted
 from analysis.load.pairs import Unit, units_of
-from analysis.load.records import load_cells, with_one_unit
+from analysis.load.records import key_of, load_cells, weights_known, with_known_weights, with_one_unit
 from analysis.stats.sharing import alone_words, one_value
 from rft.archive.files import archive_of, json_at, present
 from rft.archive.seals import changed_files, edited, sealed
@@ -86,7 +86,7 @@ def load_every_set(folders: Sequence[Path], *, sweep: str | None = None) -> Tabl
         part = _load_folder(Path(folder), sweep=sweep)
         cells += part.cells
         missing += part.missing
-    kept, repeats = _once(sorted(cells, key=_cell_order))
+    kept, repeats = _once(sorted(with_known_weights(cells), key=_cell_order))
     notes = []
     if repeats:
         places = ", ".join(sorted({str(cell.folder.parent) for cell in repeats if cell.folder}))
@@ -175,17 +175,32 @@ def _unlike_bases(cells: Sequence[Cell]) -> list[str]:
     """A note for every base that was made twice with other weights: under one key, on unlike machines or by unlike code."""
     made: dict[str, dict[Draw, Cell]] = {}
     for cell in cells:
-        made.setdefault(cell.draw.partition(" ")[0], {}).setdefault(cell.draw, cell)
+        made.setdefault(key_of(cell), {}).setdefault(cell.draw, cell)
     notes = []
     for twins in made.values():
-        if len(twins) > 1:
-            places = "; ".join(f"{_place(cell)} ({machine_of(cell)})" for cell in twins.values())
-            name = next(iter(twins.values())).model
+        told = [cell for cell in twins.values() if weights_known(cell)]
+        if len(told) > 1:
+            places = "; ".join(f"{_place(cell)} ({machine_of(cell)})" for cell in told)
             notes.append(
-                f"{len(twins)} bases of {name} have one key and other weights: {places}. They count as draws of it; "
+                f"{len(told)} bases of {told[0].model} have one key and other weights: {places}. They count as draws of it; "
                 "processors differ in last bits, which pretraining amplifies (numerics=portable makes them equal)."
             )
-    return notes
+    return [*notes, *_unknown_weights([twins for twins in made.values() if len(twins) > 1])]
+
+
+def _unknown_weights(made: Sequence[Mapping[Draw, Cell]]) -> list[str]:
+    """A note on records that do not say which of several bases of one key is theirs."""
+    unsure = [cell for twins in made for cell in twins.values() if not weights_known(cell)]
+    if not unsure:
+        return []
+    names, places = (
+        ", ".join(sorted(set(words))) for words in zip(*((c.model, _place(c)) for c in unsure), strict=True)
+    )
+    return [
+        f"Records of {names} in {places} do not name their base's weights (model.base_weights), as others of the same key "
+        f"do, nor a pretraining loss that is one of theirs. They count as {counted(len(unsure), 'further draw')}, and pair "
+        "with none of those; analyse them alone."
+    ]
 
 
 def _unsealed(cells: Sequence[Cell]) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.compare.comparisons import ASSUMED_DRAW_SD, matched_pairs
-from analysis.compare.fits import fit_series, slope_weights
+from analysis.compare.fits import keep_measurable, on_a_line, slope_weights
 from analysis.compare.limits import most_problems
 from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import Base
@@ -29,14 +29,15 @@ from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
-from analysis.load.query import on_shared_draws, where
+from analysis.load.query import where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.plan.amounts import count, finite
 from analysis.plan.gains_plan import MINUTES_PER_HOUR, assumed_words, budget_text, gain_noise
 from analysis.plan.hours import anew_hours, own_hours
 from analysis.plan.repeats import bends, repeats_of
 from analysis.stats.budget import Design, draws_table
-from analysis.stats.linear import LineFit, NotEnough, t_quantile
+from analysis.stats.linear import LineFit, NotEnough, fit_line, t_quantile
 from analysis.stats.power import VERDICT_UNITS
 
 
@@ -159,26 +160,29 @@ def _ladder_options(
     grow: float,
     unit: str,
 ) -> list[Option] | NotEnough:
-    names = base_names(p.cell for p in points)
     options: list[Option] = []
-    for base, name in names.items():
+    for base, name in base_names(p.cell for p in points).items():
         ladder = [p for p in where(points, method=method, base=base) if amount(p)]
-        fit = fit_series(ladder, lambda p: math.log2(amount(p) or 1), outcomes, what=name)
-        if not isinstance(fit.line, LineFit) or fit.left_out:
+        compared, _ = on_a_line(ladder, lambda p: math.log2(amount(p) or 1), outcomes)
+        x = np.array([math.log2(amount(p) or 1) for p in compared])
+        line = fit_line(x, [p.estimate.value for p in compared], what=name)
+        if not isinstance(line, LineFit):
             continue
-        x = fit.line.x
-        edge = ladder[int(x.argmin() if grow < 1 else x.argmax())]
-        target = float(x.min() if grow < 1 else x.max()) + math.log2(grow)
+        scatter, now = _Scatter.of_line(line), _slope_width(x, _Scatter.of_line(line).sigma2, df=line.df)
+        edge = compared[int(x.argmin() if grow < 1 else x.argmax())]
+        end = math.log2(amount(edge) or 1)
+        target = end + math.log2(grow)
         new = (f"{method} at {2**target:.0f} {unit}", target, own_hours([edge]) * len(edge.cells) * grow)
-        scatter = _Scatter.of_line(fit.line)
-        found = _slope_options(x, scatter, new_x=[new])
-        for again in repeats_of(
-            on_shared_draws(ladder, outcomes), bends(x), outcomes
-        ):  # of as many points: the same df
+        further = [p for p in ladder if (math.log2(amount(p) or 1) - end) * math.log2(grow) > 0]
+        at_an_end = keep_measurable(further)[1]  # a point beyond them would be there too
+        found = _slope_options(x, scatter, new_x=[] if at_an_end else [new])
+        for again in repeats_of(compared, bends(x), outcomes):  # of as many points: the same df
             width = _slope_width(x, again.left_of(scatter.sigma2), df=scatter.df)
-            found.append(Option(again.action, again.hours, found[0].half_width_now, width))
+            found.append(Option(again.action, again.hours, now, width))
         options += [replace(option, action=f"{name}: {option.action}") for option in found]
-    return options or NotEnough(f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling")
+    return options or NotEnough(
+        f"the plan for {method}'s slope", "no base has 3 points within floor and ceiling on draws that they share"
+    )
 
 
 def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
@@ -269,11 +273,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
     parser.add_argument("--target", default="rft_gain", choices=list(TARGETS))
     parser.add_argument(
-        "--sd", type=float, default=ASSUMED_DRAW_SD, help="points from draw to draw of the base, of a difference"
+        "--sd",
+        type=finite(least=0.0),
+        default=ASSUMED_DRAW_SD,
+        help="points from draw to draw of the base, of a difference",
     )
-    parser.add_argument("--problems", type=int, default=1319)
+    parser.add_argument("--problems", type=count, default=1319, help="test problems")
     parser.add_argument(
-        "--minutes", type=float, help="of one worker: how to spend them on draws, replicates and problems"
+        "--minutes",
+        type=finite(above=0.0),
+        help="of one worker: how to spend them on draws, replicates and problems",
     )
     options = parser.parse_args(arguments)
     if not options.folders:

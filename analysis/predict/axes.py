@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.compare.loss_fits import pretrain_flops, texts_differ
+from analysis.load.cells import BASE_SEED, Cell
 from analysis.load.labels import method_label, setting_label
-from analysis.load.names import base_names, base_order, value_text
+from analysis.load.names import base_names, base_order, counted, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.places import TOLD
 from analysis.load.points import Point
@@ -83,13 +84,28 @@ class Series:
     label: str
     points: tuple[Point, ...]
     names: tuple[str, ...]  # of the points on the axis: 'nano-s', '0.5', '16'
-    left_out: tuple[str, ...] = ()  # names of settings of other draws of the base than those of the rest
+    apart: tuple[Point, ...] = ()  # settings that stand aside, as the others share more draws of the base without them
+    dropped: tuple[Cell, ...] = ()  # a cell of each draw that some of its points have, and not all
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the settings that stand aside."""
+        return tuple(value_text(self.axis.size(point)) for point in self.apart)
+
+
+def draws_words(cells: Sequence[Cell]) -> str:
+    """'2 draws (pretrain_seed 3, 7)': which draws of a base some cells are of."""
+    seeds = {cell.draw: cell.seeds.get(BASE_SEED) for cell in cells}
+    told = sorted({seed for seed in seeds.values() if seed is not None})
+    named = f" ({BASE_SEED} {', '.join(map(str, told))})" if len(told) == len(seeds) else ""
+    return f"{counted(len(seeds), 'draw')}{named}"
 
 
 def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> list[Series]:
     """The series of an axis with two points or more. Post-trained bases, and those without loss, are in none.
 
-    Of one base the most settings that share a draw of it; those of other draws are left out, and named.
+    Of one base the settings that are best compared with each other, on the draws that all of them have; the others stand
+    aside (`Series.apart`).
     """
     usable = [p for p in points if axis.coordinate(p) is not None and not p.cell.post_trained]
     names, whole = base_names(p.cell for p in points), axis
@@ -106,10 +122,16 @@ def series_of(points: Sequence[Point], outcomes: Outcomes, *, axis: Axis) -> lis
             continue
         ordered = tuple(sorted(members, key=lambda p: (axis.size(p) or 0, base_order(p.cell))))
         shown = tuple(names[p.cell.base] if axis.of_models else value_text(axis.size(p)) for p in ordered)
-        unlike = sorted(left_out_of(alike, sized), key=lambda p: axis.size(p) or 0)
-        apart = tuple(value_text(axis.size(p)) for p in unlike)
-        found.append(Series(axis, _label(ordered[0], axis, names[ordered[0].cell.base]), ordered, shown, apart))
+        apart = tuple(sorted(left_out_of(alike, sized), key=lambda p: axis.size(p) or 0))
+        label = _label(ordered[0], axis, names[ordered[0].cell.base])
+        found.append(Series(axis, label, ordered, shown, apart, _dropped(alike, members)))
     return found
+
+
+def _dropped(points: Sequence[Point], members: Sequence[Point]) -> tuple[Cell, ...]:
+    """A cell of each draw that some points have and the members, which are the same settings, have not."""
+    there = {cell.draw for point in members for cell in point.cells}
+    return tuple({cell.draw: cell for p in points for cell in p.cells if cell.draw not in there}.values())
 
 
 def _untrained(members: Sequence[Point]) -> bool:

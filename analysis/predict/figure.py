@@ -16,7 +16,7 @@ from analysis.figures.drawing import Drawing, draw_points, grid_shape, legend_ou
 from analysis.figures.findings import predicted
 from analysis.predict.rows import Row
 from analysis.stats.linear import NotEnough
-from analysis.stats.prediction import Prediction, Seen, Target, predict
+from analysis.stats.prediction import Prediction
 from analysis.style import caption, headline, new_figure
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ MOST_PANELS = 12
 SEEN_COLOUR, TOLD_COLOUR, TRUE_COLOUR = "#0072B2", "#D55E00", "#000000"
 ASIDE = 0.03  # of a panel's width: the truth stands beside its prediction
 CAPTION = (
-    "Filled: fitted settings with 95 % bars. Line and band: the form chosen on them alone, 95 % interval for a new cell. "
-    "Hollow: the prediction of the held-out setting, made without it. Star: what was measured."
+    "Filled: fitted settings with 95 % bars. Line and band: the form chosen on them alone, with the 95 % interval for what a "
+    "cell there would measure, planned as the held-out one (of several the nearest). Hollow: the prediction of the held-out "
+    "setting, made without it; its bar is the band's width there. Star: what was measured."
 )
 
 
@@ -39,7 +40,8 @@ def prediction_figure(rows: Sequence[Row], *, name: str = NAME) -> Drawing | Not
     for row in rows:
         if row.num_held == first and isinstance(row.prediction, Prediction) and not row.refused:
             shown.setdefault((row.series.axis.name, row.series.label), []).append(row)
-    groups = list(shown.values())[:MOST_PANELS]
+    series = list(shown.values())
+    groups = series[:MOST_PANELS]
     if not groups:
         return NotEnough("a figure of predictions", "no held-out cell can be predicted from the others")
     height, width = grid_shape(len(groups))
@@ -50,11 +52,11 @@ def prediction_figure(rows: Sequence[Row], *, name: str = NAME) -> Drawing | Not
     for panel in axes.flat[len(groups) :]:
         panel.set_axis_off()
     legend_outside(figure, list(handles.values()), list(handles))
-    more = len(shown) - len(groups)
-    text = CAPTION + (f" {more} further series are in the table." if more else "")
+    more = len(series) - len(groups)
+    text = CAPTION + (f" {more} further series are in the table, and counted in the title." if more else "")
     caption(figure, text)
-    fits = [_entry(row) for group in groups for row in group]
-    drawing = Drawing(name, figure, fits, text, predicted(fits, {}))
+    fits = [_entry(row) for group in series for row in group]
+    drawing = Drawing(name, figure, fits, text, finding=predicted(fits, {}))
     headline(figure, drawing.finding, name=drawing.title)
     return drawing
 
@@ -63,13 +65,10 @@ def _panel(axes: Axes, group: Sequence[Row]) -> dict[str, Any]:
     series, fitted = group[0].series, keep_measurable(group[0].fitted)[0]
     axis = series.axis
     us = [axis.coordinate(p) or 0.0 for p in fitted]
-    seen = [Seen.of(u, p.estimate) for u, p in zip(us, fitted, strict=True)]
-    ends = [min(us), max([*us, *(row.place.coordinate for row in group)])]
+    held = [row.place.coordinate for row in group]
+    ends = [min(us), max([*us, *held])]
     pad = (ends[1] - ends[0]) * 0.04
-    grid = np.linspace(ends[0] - pad, ends[1] + pad, 60)
-    scored = [score for p in fitted if (score := p.cell.accuracy) is not None]
-    target = [Target(float(u), scored[-1].n, max(1, fitted[-1].estimate.num_units)) for u in grid]
-    curve = [found for one in target if isinstance(found := predict(seen, one), Prediction)]
+    grid, curve = _band(group, np.union1d(np.linspace(ends[0] - pad, ends[1] + pad, 60), held))
     xs = _shown(grid, of_models=axis.of_models)
     line = axes.plot(xs, [c.value for c in curve], color=SEEN_COLOUR, linewidth=1.1)[0]
     axes.fill_between(xs, [c.low for c in curve], [c.high for c in curve], color=SEEN_COLOUR, alpha=0.12, linewidth=0)
@@ -106,6 +105,14 @@ def _panel(axes: Axes, group: Sequence[Row]) -> dict[str, Any]:
     else:
         axes.set_xscale("log", base=2)
     return handles
+
+
+def _band(group: Sequence[Row], grid: np.ndarray) -> tuple[np.ndarray, list[Prediction]]:
+    """(places, what a cell there would measure): by the held-out cell that is nearest, whose own prediction is among them."""
+    nearest = [min(group, key=lambda row: abs(row.place.coordinate - u)) for u in grid]
+    found = [(u, row.told.at(float(u))) for u, row in zip(grid, nearest, strict=True)]
+    usable = [(u, one) for u, one in found if isinstance(one, Prediction)]
+    return np.array([u for u, _ in usable]), [one for _, one in usable]
 
 
 def _shown(u: np.ndarray, *, of_models: bool) -> Any:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.compare.fits import CEILING, FLOOR, keep_measurable
-from analysis.load.names import short_number
+from analysis.load.names import counted, short_number, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point
-from analysis.predict.axes import AXES, Series, kin, series_of
+from analysis.predict.axes import AXES, Series, draws_words, kin, series_of
 from analysis.predict.paired import seen_of
 from analysis.predict.rivals import LARGEST, LOG_LINEAR, PARAMETERS, RIVALS
 from analysis.predict.rows import TWO_STEP, Row, Score, scores
@@ -70,7 +70,7 @@ def tables(rows: Sequence[Row], points: Sequence[Point], outcomes: Outcomes) -> 
     """`rows`: of every cut, of which the first alone is shown cell by cell, or of one named hold-out."""
     first = [row for row in rows if row.num_held == 1] or list(rows)
     return Tables(
-        Grid("Held-out cells, % maj1@1", COLUMNS, tuple(_row(row) for row in first), NOTE),
+        Grid("Held-out cells, % maj1@1", COLUMNS, tuple(_row(row) for row in first), NOTE + _apart_note(first)),
         Grid("Error of predictions, in points", SCORE_COLUMNS, tuple(_score_rows(rows)), SCORE_NOTE),
         Grid(
             "How far all settings of a series allow to go",
@@ -95,7 +95,7 @@ def report(rows: Sequence[Row], points: Sequence[Point], outcomes: Outcomes, *, 
 def _row(row: Row) -> tuple[str, ...]:
     one, truth = row.prediction, row.truth
     head = (row.series.label, row.name, f"{row.ratio:.2g}x", _of(len(row.fitted), left_out=len(row.left_out)))
-    measured = "not yet" if truth is None else f"{truth:.1f}"
+    measured = _missing(row) if truth is None else f"{truth:.1f}"
     if isinstance(one, NotEnough):
         return (*head, "", "", "", "", measured, *[""] * 5, one.reason)
     parts = ", ".join(f"{part:.1f}" for part in (one.parts.fit, one.parts.bases, one.parts.items, one.parts.form))
@@ -107,6 +107,19 @@ def _row(row: Row) -> tuple[str, ...]:
         "" if row.two_step is None else f"{row.two_step.value:.1f}",
         *("" if value is None else f"{value:.1f}" for value in others), one.refused,
     )  # fmt: skip
+
+
+def _missing(row: Row) -> str:
+    """Why no measured value stands beside a prediction."""
+    return "not yet" if row.apart is None else f"left out: {counted(len(row.apart.draws), 'draw')}"
+
+
+def _apart_note(rows: Sequence[Row]) -> str:
+    """What 'left out' means, where a row says so; '' elsewhere."""
+    note = (
+        " Left out: measured, but in draws of the base that would take most others from the fitted settings; see below."
+    )
+    return note if any(row.apart is not None for row in rows) else ""
 
 
 def _of(settings: int, *, left_out: int) -> str:
@@ -169,13 +182,23 @@ def _refusals(rows: Sequence[Row]) -> str:
 
 
 def _left_out(points: Sequence[Point], outcomes: Outcomes) -> list[str]:
-    return [
-        f"Left out of {series.label}: {axis.name} = {', '.join(series.left_out)}, of draws of the base that the other "
-        "settings do not have."
-        for axis in AXES.values()
-        for series in series_of(points, outcomes, axis=axis)
-        if series.left_out
+    return [text for axis in AXES.values() for s in series_of(points, outcomes, axis=axis) for text in _aside(s)]
+
+
+def _aside(series: Series) -> list[str]:
+    """Which settings stand aside of a series, and which draws of its own settings are in none of its numbers."""
+    shared, name = draws_words(series.points[0].cells), series.axis.name
+    lines = [
+        f"Left out of {series.label}: {name} = {value_text(series.axis.size(point))}, run in {draws_words(point.cells)}, "
+        f"where the others have {shared} in common."
+        for point in series.apart
     ]
+    if series.dropped:
+        lines.append(
+            f"Left out of {series.label}: {draws_words(series.dropped)} that not all of {name} = {', '.join(series.names)} "
+            "have."
+        )
+    return lines
 
 
 def _kind(row: Row) -> str:

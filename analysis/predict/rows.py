@@ -2,6 +2,7 @@
 
     rows = every_row(points, outcomes)              # leave-largest-out first, then the two largest, ...
     rows[0].prediction.value, rows[0].truth         # 65.6, 63.2
+    rows[0].told.at(u)                              # the same of a cell anywhere on the axis: bands are made of it
     named_rows(points, outcomes, HoldOut.parse("data_frac=1"))
     scores(rows)                                    # {'this form': Score(n=12, rmse=2.1, ...), 'largest seen': ...}
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -25,7 +26,7 @@ from analysis.predict.axes import AXES, Axis, Series, kin, series_of
 from analysis.predict.paired import seen_of
 from analysis.predict.rivals import RIVALS, Place, rivals, two_step
 from analysis.stats.linear import NotEnough
-from analysis.stats.prediction import Prediction, Target, predict
+from analysis.stats.prediction import Prediction, Seen, Target, predict
 
 ONE_STEP, TWO_STEP = "one step", "two steps"
 
@@ -54,8 +55,11 @@ class HoldOut:
         """Whether it names a point of a series."""
         if self.axis.of_models:
             return bool({series.names[place], series.points[place].cell.model} & set(self.values))
-        size = self.axis.size(series.points[place]) or 0.0
-        return any(math.isclose(size, _amount(value)) for value in self.values)
+        return any(self.is_of(value, series.points[place]) for value in self.values)
+
+    def is_of(self, value: str, point: Point) -> bool:
+        """Whether a point has this amount."""
+        return math.isclose(self.axis.size(point) or 0.0, _amount(value))
 
 
 def _amount(text: str) -> float:
@@ -66,6 +70,24 @@ def _amount(text: str) -> float:
     if found <= 0:
         raise ValueError(f"{text!r} is no amount: give one above 0, as 0.5, 1/8 or 16")
     return found
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that a held-out cell is predicted from: its prediction, and what is said of any other place, are of one formula."""
+
+    seen: Sequence[Seen]
+    kin: Sequence[Sequence[Seen]]  # seen cells of the same series of other bases
+    num_items: int  # how the held-out cell is measured
+    num_units: int
+
+    def target(self, u: float) -> Target:
+        """A cell at a place, measured as the held-out one is."""
+        return Target(u, self.num_items, self.num_units)
+
+    def at(self, u: float) -> Prediction | NotEnough:
+        """What such a cell would measure."""
+        return predict(self.seen, self.target(u), kin=self.kin)
 
 
 @dataclass(frozen=True)
@@ -81,7 +103,9 @@ class Row:
     prediction: Prediction | NotEnough
     two_step: Prediction | None
     rivals: Mapping[str, float | None]
-    truth: float | None  # None: not measured yet
+    truth: float | None  # None: not measured yet, or `apart`
+    told: Told
+    apart: Point | None = None  # measured, but left out of its series, whose settings share more draws without it
 
     @property
     def ratio(self) -> float:
@@ -111,7 +135,8 @@ def every_row(points: Sequence[Point], outcomes: Outcomes, *, axes: Collection[s
 def named_rows(points: Sequence[Point], outcomes: Outcomes, hold_out: HoldOut) -> list[Row]:
     """The cells that a hold-out names, each from the rest of its series. Raises ValueError for a value that has no place.
 
-    An amount that no cell has is predicted, without a truth beside it; of a model the loss has to be known.
+    An amount that no cell has is predicted, without a truth beside it, and so is one that stands aside of its series; of a
+    model the loss has to be known.
     """
     found = series_of(points, outcomes, axis=hold_out.axis)
     if not found:
@@ -127,8 +152,8 @@ def named_rows(points: Sequence[Point], outcomes: Outcomes, hold_out: HoldOut) -
     for value in hold_out.values:
         if hold_out.axis.of_models and value not in known:
             raise ValueError(f"no base is called {value!r}; there are {', '.join(sorted(known))}")
-        if not hold_out.axis.of_models and not any(math.isclose(_amount(value), r.place.size) for r in rows):
-            rows += [_unmeasured(series, _amount(value), hold_out, among=found) for series in found]
+        if not hold_out.axis.of_models:
+            rows += _without_truth(found, value, hold_out)
     if not rows:
         raise ValueError(f"no series has {hold_out.axis.name}={','.join(hold_out.values)} beside other values")
     return rows
@@ -151,10 +176,20 @@ def _place(point: Point, axis: Axis) -> Place:
     return Place(coordinate, float(size), point.cell.num_params)
 
 
-def _unmeasured(series: Series, amount: float, hold_out: HoldOut, *, among: Sequence[Series]) -> Row:
+def _without_truth(found: Sequence[Series], value: str, hold_out: HoldOut) -> list[Row]:
+    """An amount where it stands aside of a series; where nobody has measured it, in every series."""
+    aside = {id(series): point for series in found for point in series.apart if hold_out.is_of(value, point)}
+    measured = aside or any(hold_out.is_of(value, point) for series in found for point in series.points)
+    open_to = [series for series in found if not measured or id(series) in aside]
+    return [_unmeasured(series, _amount(value), hold_out, aside.get(id(series)), among=found) for series in open_to]
+
+
+def _unmeasured(
+    series: Series, amount: float, hold_out: HoldOut, apart: Point | None, *, among: Sequence[Series]
+) -> Row:
     fitted = [p for place, p in enumerate(series.points) if not hold_out.holds(series, place)]
     place = Place(math.log2(amount), amount, series.points[0].cell.num_params)
-    return _row(series, f"{amount:g}", fitted, place, {amount}, 1, among, held=None)
+    return replace(_row(series, f"{amount:g}", fitted, place, {amount}, 1, among, held=None), apart=apart)
 
 
 def _row(
@@ -163,18 +198,19 @@ def _row(
 ) -> Row:  # fmt: skip
     used, left_out = keep_measurable(fitted)
     design = fitted[-1] if held is None else held
-    target = Target(place.coordinate, _num_items(design), max(1, design.estimate.num_units))
     seen = seen_of(used, series.axis, beside=[] if held is None else [held])
     others = kin(series, among)
     relatives = [keep_measurable([p for p in other.points if series.axis.size(p) not in gone])[0] for other in others]
-    told = [points for other, points in zip(others, relatives, strict=True) if other is not series]
-    found = predict(seen, target, kin=[seen_of(points, series.axis) for points in told])
+    besides = [points for other, points in zip(others, relatives, strict=True) if other is not series]
+    beside = [seen_of(points, series.axis) for points in besides]
+    told = Told(seen, beside, _num_items(design), max(1, design.estimate.num_units))
+    found = told.at(place.coordinate)
     usable = not isinstance(found, NotEnough)
     return Row(
         series, name, num_held, tuple(fitted), left_out, place, found,
-        two_step(used, seen, series, target, place) if usable else None,
+        two_step(used, seen, series, told.target(place.coordinate), place) if usable else None,
         rivals(used, series, place, seen=fitted, relatives=relatives) if usable else dict.fromkeys(RIVALS),
-        None if held is None else held.estimate.value,
+        None if held is None else held.estimate.value, told,
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@
 
 Tables 1, 2 and 4 are of one recipe and name what they leave out; the others have a row for every setting, with a column for
 what labels do not tell. Accuracies in percent: mean over draws and replicates ± the one standard error
-(analysis.load.points.score_of); an empty field is a number that does not exist, never 0.
+(analysis.load.points.score_of); an empty field is a number that does not exist, never 0. Where settings of one base that a
+table lays side by side were not run in the same draws of it, each number says in how many.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from dataclasses import dataclass, replace
 
 from analysis.compare.costs import SAMPLING, making
 from analysis.load.cells import BASE_STAGES, Base, Draw, Table
-from analysis.load.labels import method_label, studied_methods
+from analysis.load.labels import method_label, studied, studied_methods
 from analysis.load.ladders import own_ladders
-from analysis.load.names import base_names
+from analysis.load.names import base_names, counted
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, distinct_of, make_points, score_of
 from analysis.load.query import ALL_DATA, where
@@ -75,15 +76,33 @@ def paper_tables(table: Table, outcomes: Outcomes) -> dict[str, Grid]:
     names = base_names(p.cell for p in points)
     main = main_recipe([p for p in points if p.cell.source is None])
     of_one = [*main.points, *(p for p in points if p.cell.source is not None)]
-    grids = {name: make(of_one, names) for name, make in OF_ONE_RECIPE.items()}
+    grids = {name: _noted(make(of_one, names)) for name, make in OF_ONE_RECIPE.items()}
     grids = {name: replace(grid, note=f"{grid.note} {main}".strip()) for name, grid in grids.items()}
-    grids |= {name: make(points, names, outcomes) for name, make in OF_ALL_SETTINGS.items()}
+    grids |= {name: _noted(make(points, names, outcomes)) for name, make in OF_ALL_SETTINGS.items()}
     return {name: grids[name] for name in sorted(grids) if grids[name].rows}
 
 
-def _score(point: Point | None) -> str:
-    """'41.2 ± 1.4'."""
-    return score_text(None if point is None else point.estimate)
+def _score(point: Point | None, among: Sequence[Point] = ()) -> str:
+    """'41.2 ± 1.4', of unlike draws of `among` '41.2 ± 1.4 (1 draw)'."""
+    return "" if point is None else f"{score_text(point.estimate)}{_draws_words(point, among)}"
+
+
+def _draws_words(point: Point, among: Sequence[Point]) -> str:
+    """' (1 draw)' where some settings of its base were not run in the same draws of it; '' where all were."""
+    mine = {frozenset(cell.draw for cell in other.cells) for other in where(among, base=point.cell.base)}
+    return f" ({counted(len(point.draws), 'draw')})" if len(mine) > 1 else ""
+
+
+DRAWS_NOTE = (
+    "In brackets, where settings of a base were not run in the same draws of it: in how many; what draws are worth is in the "
+    "difference of such numbers."
+)
+
+
+def _noted(grid: Grid) -> Grid:
+    """With a word on its brackets, where it has any."""
+    told = any(re.search(r" \([0-9]+ draws?\)$", field) for row in grid.rows for field in row)
+    return replace(grid, note=f"{grid.note} {DRAWS_NOTE}".strip()) if told else grid
 
 
 def _full(points: Sequence[Point], base: Base, method: str) -> Point | None:
@@ -98,26 +117,21 @@ def _only(points: Sequence[Point]) -> Point:
 
 def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
     """Methods that are not known here get a column of their own behind the paper's."""
-    rows, others = [], _other_methods(points)
+    rows, others, largest = [], _other_methods(points), True
     for base, name in names.items():
-        rft = own_ladders(points).get(base, [])
-        top = rft[-1] if rft else None
+        top = _top(points, base, method="rft")
         mine = where(points, base=base)
         if not mine:
             continue
-        rows.append(
-            (
-                name,
-                number(_loss_of(mine), digits=3),
-                _score(_full(points, base, "icl")),
-                _score(_full(points, base, "sft")),
-                _score(top),
-                "" if top is None else str(top.cell.k),
-                number(top.mean_of("correct_per_question"), digits=1) if top else "",
-                number(distinct_of(top), digits=2) if top else "",
-                *(_score(_top(points, base, method=method)) for method in others),
-            )
-        )
+        found = [_full(points, base, "icl"), _full(points, base, "sft"), top]
+        found += [_top(points, base, method=method) for method in others]
+        shown = [point for point in found if point is not None]
+        icl, sft, rft, *further = (_score(point, shown) for point in found)
+        correct, distinct = (None, None) if top is None else (top.mean_of("correct_per_question"), distinct_of(top))
+        k = "" if top is None else str(top.cell.k)
+        paths = (number(correct, digits=1), number(distinct, digits=2))
+        rows.append((name, number(_loss_of(mine), digits=3), icl, sft, rft, k, *paths, *further))
+        largest &= all(own_ladders(points, method=p.method)[base][-1] is p for p in shown if studied(p.cell))
     header = (
         "base",
         "pretraining loss",
@@ -129,7 +143,8 @@ def _table_1(points: Sequence[Point], names: dict[Base, str]) -> Grid:
         "distinct paths/q",
         *others.values(),
     )
-    return Grid("Table 1: pretraining loss, ICL, SFT and RFT (largest k), maj1@1 [%]", header, tuple(rows))
+    which = "largest k" if largest else "largest k of those in most draws"
+    return Grid(f"Table 1: pretraining loss, ICL, SFT and RFT ({which}), maj1@1 [%]", header, tuple(rows))
 
 
 def _other_methods(points: Sequence[Point]) -> dict[str, str]:
@@ -138,9 +153,10 @@ def _other_methods(points: Sequence[Point]) -> dict[str, str]:
 
 
 def _top(points: Sequence[Point], base: Base, *, method: str) -> Point | None:
-    """Of a base's settings with a method on all data, that of the largest k."""
+    """Of a base's settings with a method on all data, that of the largest k among those that were run in most draws."""
     ladder = own_ladders(points, method=method).get(base, [])
-    return ladder[-1] if ladder else None
+    most = max((len(point.draws) for point in ladder), default=0)
+    return next((point for point in reversed(ladder) if len(point.draws) == most), None)
 
 
 def _loss_of(points: Sequence[Point]) -> float | None:
@@ -168,11 +184,16 @@ def _table_2(points: Sequence[Point], names: dict[Base, str]) -> Grid:
         name: ladder for name, ladder in ladders.items() if any(distinct_of(p) is not None for p in ladder.values())
     }
     ks = sorted({k for ladder in ladders.values() for k in ladder if k is not None})
-    rows = [
-        (str(k), *(number(distinct_of(lad[k]), digits=2) if k in lad else "" for lad in ladders.values())) for k in ks
-    ]
+    rows = [(str(k), *(_distinct(ladder, k) for ladder in ladders.values())) for k in ks]
     counted = "with the human path" if points and points[0].cell.source else "without the human path"
     return Grid(f"Table 2: distinct paths per question ({counted}) by k", ("k", *ladders), tuple(rows))
+
+
+def _distinct(ladder: Mapping[int | None, Point], k: int) -> str:
+    """'1.52', of k in unlike draws '2.64 (1 draw)'."""
+    if k not in ladder:
+        return ""
+    return f"{number(distinct_of(ladder[k]), digits=2)}{_draws_words(ladder[k], list(ladder.values()))}"
 
 
 STAGES = (("pretraining", BASE_STAGES), ("fine-tuning", ("finetune",)), ("sampling", SAMPLING))
@@ -210,7 +231,7 @@ def _table_5(points: Sequence[Point], names: dict[Base, str], outcomes: Outcomes
         data = "" if cell.data_frac is None else f"{cell.data_frac:g}"
         row = rows.setdefault((method_label(cell), data, rule, also_text(cell, extra)), {})
         assert names[cell.base] not in row, "a row tells all that sets settings apart"
-        row[names[cell.base]] = _score(point)
+        row[names[cell.base]] = _score(point, points)
     grid = tuple((*key, *(row.get(name, "") for name in names.values())) for key, row in rows.items())
     return Grid("Table 5: all settings, maj1@1 [%]", ("method", "data", "epochs", "also", *names.values()), grid)
 
@@ -238,7 +259,7 @@ def _table_6(points: Sequence[Point], names: dict[Base, str], outcomes: Outcomes
             names[p.cell.base],
             method_label(p.cell),
             also_text(p.cell, extra),
-            _score(p),
+            _score(p, shown),
             *(score_text(score_of(p.cells, n, outcomes)) for n in voted),
         )
         for p in sorted(shown, key=lambda p: (list(names).index(p.cell.base), _table_5_order(p)))

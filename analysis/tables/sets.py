@@ -4,19 +4,21 @@
     grid.rows[0]     # ("nano-s", "SFT", "1", "", "41.2 ± 1.4", "18.0 ± 1.1")
 
 A column is a test set, the cells' own first, or two where two contents have one name; a row is a setting. Each field is of
-that set's problems alone: columns are measured apart, and no number here is over two of them. Where rows are of several
-data sets, a column says of which: a test set may be in the domain of one row and out of that of another.
+that set's problems alone: columns are measured apart, and no number here is over two of them. All numbers of a row are of the
+same draws and replicates: where a set was scored in fewer of them, the setting has a further row for these. Where rows are of
+several data sets, a column says of which: a test set may be in the domain of one row and out of that of another.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
-from analysis.load.cells import TEST_SET, Cell, Table
+from analysis.load.cells import TEST_SET, Cell, Draw, Table
 from analysis.load.labels import method_label
 from analysis.load.names import base_names, value_text
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, make_points
+from analysis.load.points import Point, accuracy_of, make_points
 from analysis.load.studies import test_sets
 from analysis.tables.grids import Grid
 from analysis.tables.results import also_text, extra_columns, score_text
@@ -31,26 +33,60 @@ def sets_table(table: Table, outcomes: Outcomes) -> Grid:
     names, columns = base_names(table.cells), _columns(table)
     points = make_points(table.cells, outcomes)
     extra = {key: name for key, name in extra_columns([p.cell for p in points]).items() if not _of_set(key)}
-    rows: dict[str, tuple[Point, dict[str, str]]] = {}
+    settings: dict[str, dict[str, Point]] = {}
     for point in points:
-        row = rows.setdefault(_apart_from_set(point.cell), (point, {}))[1]
+        row = settings.setdefault(_apart_from_set(point.cell), {})
         place = columns[_content(point.cell, _told_keys(table))]
         assert place not in row, "one setting has one score on one content"
-        row[place] = score_text(point.estimate)
-    several = len(_own_sets(table)) > 1
-    header = ("base", "method", "data", *([OF_DATA_SET] if several else []), "also", *columns.values())
-    body = [
-        (
-            names[point.cell.base],
-            method_label(point.cell),
-            "" if point.cell.data_frac is None else f"{point.cell.data_frac:g}",
-            *([point.cell.data] if several else []),
-            also_text(point.cell, extra),
-            *(row.get(name, "") for name in columns.values()),
-        )
-        for point, row in rows.values()
+        row[place] = point
+    rows = [row for setting in settings.values() for row in _on_same_cells(setting, outcomes)]
+    several, apart = len(_own_sets(table)) > 1, len(rows) > len(settings)
+    told = [*([OF_DATA_SET] if several else []), "also", *(OF_CELLS if apart else [])]
+    body = []
+    for row in rows:
+        first = next(iter(row.values()))
+        cell = first.cell
+        fields = [cell.data] if several else []
+        fields += [also_text(cell, extra), *([str(len(first.draws)), str(len(first.cells))] if apart else [])]
+        data = "" if cell.data_frac is None else f"{cell.data_frac:g}"
+        scores = [score_text(row[name].estimate if name in row else None) for name in columns.values()]
+        body.append((names[cell.base], method_label(cell), data, *fields, *scores))
+    header = ("base", "method", "data", *told, *columns.values())
+    note = f"{_note(table)} {SAME_CELLS}" if apart else _note(table)
+    return Grid(TITLE, header, tuple(body) if len(columns) > 1 else (), note)
+
+
+OF_CELLS = ("draws", "seeds")  # headers of the columns that there are where a setting has several rows
+SAME_CELLS = (
+    "Numbers of one row are of the same draws and replicates: a set that was scored in fewer of them has a row of its own "
+    "with the other sets on these."
+)
+Replicate = tuple[Draw, str]
+
+
+def _on_same_cells(setting: Mapping[str, Point], outcomes: Outcomes) -> list[dict[str, Point]]:
+    """Rows of one setting, by column the point on what all columns of the row have; the row of most replicates first.
+
+    There is a row for the replicates of every column, and for those that several columns have in common: each has all the
+    columns that were scored in them.
+    """
+    own = {place: frozenset(map(_replicate, point.cells)) for place, point in setting.items()}
+    shared: dict[frozenset[Replicate], None] = {}
+    for cells in own.values():
+        shared |= dict.fromkeys([cells, *(cells & other for other in shared)])
+    return [
+        {place: _point_on(cells, setting[place], outcomes) for place in setting if cells <= own[place]}
+        for cells in sorted(filter(None, shared), key=len, reverse=True)
     ]
-    return Grid(TITLE, header, tuple(body) if len(columns) > 1 else (), _note(table))
+
+
+def _point_on(replicates: frozenset[Replicate], point: Point, outcomes: Outcomes) -> Point:
+    cells = tuple(cell for cell in point.cells if _replicate(cell) in replicates)
+    return point if len(cells) == len(point.cells) else Point(cells, accuracy_of(cells, outcomes))
+
+
+def _replicate(cell: Cell) -> Replicate:
+    return cell.draw, json.dumps(cell.seeds, sort_keys=True)
 
 
 Content = tuple[str, str]  # name of a test set, and what it holds as text

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.figures.accuracy import unshared_words
 from analysis.figures.drawing import Drawing
 from analysis.figures.findings import gains_of
+from analysis.figures.left_out import unshared_words
 from analysis.figures.overview import sft_against_data
 from analysis.figures.paths import accuracy_against_distinct, accuracy_against_k, distinct_against_k
 from analysis.load.cells import Cell

@@ -7,12 +7,15 @@ cells = distinct(planned)
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Any
 
-from rft.config import StudyConfig
+from rft.config import FREE, StudyConfig
 from rft.config.fields import leaves_at, specs
 from rft.config.reading import plain_value
 from rft.execute.planned import PlannedCell
+
+_PARTS = attrgetter(*(name for name in specs(StudyConfig) if name not in FREE))  # what is free changes results
 
 
 def check_shared(jobs: Sequence[StudyConfig], *, keys: Collection[str] = tuple(specs(StudyConfig))) -> None:
@@ -21,8 +24,9 @@ def check_shared(jobs: Sequence[StudyConfig], *, keys: Collection[str] = tuple(s
     `keys` of the top level that are looked at; by default all.
     """
     found: dict[str, Any] = {}
+    apart = {tuple(map(id, _PARTS(job))): job for job in jobs}.values()  # most jobs share all these objects
     for name in keys:
-        for job in {id(getattr(job, name)): job for job in jobs}.values():  # most jobs share the object
+        for job in {id(getattr(job, name)): job for job in apart}.values():
             for leaf in leaves_at(job, name):
                 if leaf.spec.holds_for_sweep and found.setdefault(leaf.path, leaf.value) != leaf.value:
                     one, other = plain_value(found[leaf.path]), plain_value(leaf.value)

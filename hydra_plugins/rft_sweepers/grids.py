@@ -150,8 +150,12 @@ class GridsSweeper(BasicSweeper):
 
     def _plan_ahead(self, jobs: Sequence["StudyConfig"]) -> None:
         from rft.execute.ahead import plan_ahead  # Hydra imports every plugin at every start
+        from rft.infra.masking import mask_text
 
-        self.ahead = plan_ahead(jobs)
+        try:
+            self.ahead = plan_ahead(jobs)
+        except ValueError as error:
+            sys.exit(mask_text(f"error: {error}"))
         if self.ahead is None:
             return
         if not self.config.dry_run:

@@ -69,15 +69,34 @@ class Spec:
     range: Range | None = None  # of a number, or of each number of a list
     hint: str = ""  # what the number is, for the message
     filled: bool = False  # by the program: nothing for users to set
+    is_set: bool = False  # of a list: its order and repeats mean nothing
+    of_sweep: bool | None = None  # it has one value in a sweep; None: as its role has it
+
+    @property
+    def holds_for_sweep(self) -> bool:
+        """Whether all cells of a sweep must have one value of it: how the work is done, unless declared otherwise."""
+        if self.filled:
+            return False
+        return self.role is Role.run if self.of_sweep is None else self.of_sweep
 
 
-def declared(role: Role, allowed: str | None = None, hint: str = "", *, filled: bool = False) -> Spec:
+def declared(
+    role: Role,
+    allowed: str | None = None,
+    hint: str = "",
+    *,
+    filled: bool = False,
+    is_set: bool = False,
+    of_sweep: bool | None = None,
+) -> Spec:
     """A field's declaration."""
-    return Spec(role, None if allowed is None else Range.parse(allowed), hint, filled)
+    return Spec(role, None if allowed is None else Range.parse(allowed), hint, filled, is_set, of_sweep)
 
 
 result = functools.partial(declared, Role.result)
-seed = functools.partial(declared, Role.seed, "(-inf, inf)")
+seed = functools.partial(
+    declared, Role.seed, f"({-(2**63)}, {2**64})", "what the random generator of torch takes as a seed"
+)
 name = functools.partial(declared, Role.name)
 fact = functools.partial(declared, Role.fact)
 place = functools.partial(declared, Role.place)
@@ -113,16 +132,21 @@ def leaves(value: Any, *, prefix: str = "", role: Role | None = None) -> Iterato
 
     Mappings of parts (`donors`) are gone through by name.
     """
-    for field, spec in specs(type(value)).items():
-        item = getattr(value, field)
-        own = role or (spec.role if spec.role is not Role.result else None)
-        if isinstance(item, dict):
-            for key, part in item.items():
-                yield from leaves(part, prefix=f"{prefix}{field}.{key}.", role=own)
-        elif dataclasses.is_dataclass(item):
-            yield from leaves(item, prefix=f"{prefix}{field}.", role=own)
-        else:
-            yield Leaf(prefix + field, item, dataclasses.replace(spec, role=own or spec.role))
+    for field in specs(type(value)):
+        yield from leaves_at(value, field, prefix=prefix, role=role)
+
+
+def leaves_at(value: Any, field: str, *, prefix: str = "", role: Role | None = None) -> Iterator[Leaf]:
+    """Those of one field of a configuration."""
+    item, spec = getattr(value, field), specs(type(value))[field]
+    own = role or (spec.role if spec.role is not Role.result else None)
+    if isinstance(item, dict):
+        for key, part in item.items():
+            yield from leaves(part, prefix=f"{prefix}{field}.{key}.", role=own)
+    elif dataclasses.is_dataclass(item):
+        yield from leaves(item, prefix=f"{prefix}{field}.", role=own)
+    else:
+        yield Leaf(prefix + field, item, dataclasses.replace(spec, role=own or spec.role))
 
 
 def range_problems(cfg: Any) -> list[str]:

@@ -10,8 +10,9 @@
 
 A value that changes results is noted in `setting` by its dotted path when it is read, a seed in `seeds`; names, facts and the
 rest are not noted, nor is a field that came later (metadata "added") while it has the value that stands for what was done
-before: cells from before keep their setting, as stages keep their keys (rft.stages.stage.added). What is known from outside
-the configuration (the content behind a path) is added with `note`.
+before: cells from before keep their setting, as stages keep their keys (rft.stages.stage.added). A list that is a set is
+noted in order, each value once. What is known from outside the configuration (the content behind a path) is added with
+`note`.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class _View:
             self._cache[name] = value
         elif role is Role.result:
             if not _stood_before(type(target), name, value):
-                self._reading.setting[prefix + name] = value if kind in _ATOMS else plain_value(value)
+                noted = sorted(set(value)) if spec.is_set else value
+                self._reading.setting[prefix + name] = noted if kind in _ATOMS else plain_value(noted)
         elif role is Role.seed and value is not None:
             self._reading.seeds[name] = value
         return value

@@ -35,7 +35,7 @@ SEEDS = (
     "sample_seed",
     "pretrain_seed",
     "corpus_seed",
-)  # of StudyConfig; any integer
+)  # of StudyConfig
 # Of the top level, what neither files, models nor engines depend on, nor any other value of the configuration
 FREE = frozenset(("method", "data_frac", "k", "temperature", *SEEDS))
 
@@ -158,8 +158,8 @@ class TrainConfig:
 class TuneGridConfig:
     """Values of the recipe to choose from; those of an empty list are not tuned."""
 
-    lr: Annotated[list[float], fields.result("(0, inf)")]
-    epochs: Annotated[list[float], fields.result("(0, inf)")]
+    lr: Annotated[list[float], fields.result("(0, inf)", is_set=True)]
+    epochs: Annotated[list[float], fields.result("(0, inf)", is_set=True)]
 
 
 @dataclass
@@ -232,7 +232,7 @@ class EvalConfig:
     vote_temperature: Annotated[float, fields.result("(0, inf)", "at 0 all draws would be equal")]
     perturbed_seed: Annotated[int | None, fields.result("(-inf, inf)")]  # of a numbers-changed copy, also scored
     # More test sets, by name of a data configuration; each has results of its own and is nothing of the cell's identity
-    sets: Annotated[list[str], fields.run()] = field(default_factory=list)
+    sets: Annotated[list[str], fields.run(of_sweep=False)] = field(default_factory=list)
 
 
 @dataclass
@@ -334,7 +334,7 @@ class StudyConfig:
     select: SelectConfig
     eval: EvalConfig
     loss: LossConfig
-    numerics: Numerics
+    numerics: Annotated[Numerics, fields.result(of_sweep=True)]  # a process computes with one
     runtime: Annotated[RuntimeConfig, fields.run()]
     store: Annotated[StoreConfig, fields.run()]
     tracking: Annotated[TrackingConfig, fields.run()]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from rft.config import StudyConfig
 from rft.execute.cell import plan_cell
 from rft.execute.planned import PlannedCell
+from rft.execute.shared_values import check_shared
 from rft.execute.telling import plan_told, tell_drift, tell_found
 from rft.infra.stage_store import StageStore
 from rft.infra.stores import open_store
@@ -63,7 +64,11 @@ class Ahead:
 
 
 def plan_ahead(jobs: Sequence[StudyConfig]) -> Ahead | None:
-    """The sweep of these jobs; None where none can be planned."""
+    """The sweep of these jobs; None where none can be planned.
+
+    Raises ValueError where it would be two studies: each job has its own settings of how it works, but all have one folder.
+    """
+    check_shared(jobs, keys=("study_name",))
     cells: dict[str, PlannedCell] = {}
     resolver = Resolver()
     for cfg in with_one_engine(jobs):

@@ -38,7 +38,7 @@ class Length:
     """Tokens of a row."""
 
     prompt: int
-    example: int  # prompt, response, end-of-sequence token
+    examples: tuple[int, ...]  # of each of its solutions: prompt, response, end-of-sequence token
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,14 @@ def _trains_on_human_rows(examples: Trainset) -> bool:
 
 
 def _check(limit: _Limit, lengths: Mapping[str, Length], mine: list[str], *, context: int | None) -> None:
-    sizes = {name: one.example if limit.of_example else one.prompt for name, one in lengths.items()}
-    longest = max((sizes[name] for name in mine), default=0)
+    sizes = {name: one.examples if limit.of_example else (one.prompt,) for name, one in lengths.items()}
+    own, every = ([size for name in names for size in sizes[name]] for names in (mine, sizes))
+    longest = max(own, default=0)
     if longest > limit.tokens:
-        count, over = (sum(sizes[name] > limit.tokens for name in names) for names in (mine, sizes))
+        count, over = (sum(size > limit.tokens for size in of) for of in (own, every))
         raise ValueError(
-            f"{count:,} of this cell's {len(mine):,} {limit.what} exceed {limit.key}={limit.tokens} (the longest has "
-            f"{longest}; {over:,} of all {len(sizes):,} rows do): raise {limit.key} to {longest}, or {limit.way_out}"
+            f"{count:,} of this cell's {len(own):,} {limit.what} exceed {limit.key}={limit.tokens} (the longest has "
+            f"{longest}; {over:,} of all {len(every):,} rows do): raise {limit.key} to {longest}, or {limit.way_out}"
         )
     if context is not None and longest + limit.added > context:
         written = f" and data.max_new_tokens={limit.added}" if limit.added else ""
@@ -153,6 +154,10 @@ def lengths_of(source: Problems, folder: Path, digest: str, template: Template) 
     from rft.core.tokenization import encode_examples, load_tokenizer
 
     problems, tokenizer = problems_of(source), load_tokenizer(folder)
-    pairs = training_pairs([(one.question, one.solution) for one in problems], template, tokenizer)
-    encoded = encode_examples(tokenizer, pairs, max_tokens=sys.maxsize)
-    return {p.id: Length(one.num_prompt, len(one.ids)) for p, one in zip(problems, encoded, strict=True)}
+    pairs = training_pairs([(one.question, text) for one in problems for text in one.solutions], template, tokenizer)
+    encoded = iter(encode_examples(tokenizer, pairs, max_tokens=sys.maxsize))
+    found = {}
+    for problem in problems:
+        own = [next(encoded) for _ in problem.solutions]
+        found[problem.id] = Length(own[0].num_prompt, tuple(len(one.ids) for one in own))
+    return found

@@ -24,6 +24,7 @@ from rft.execute.mending import mended
 from rft.execute.mirror import mirror_of
 from rft.execute.planned import PlannedCell
 from rft.execute.servers import check_servers
+from rft.execute.shared_values import check_shared, distinct
 from rft.execute.stages import StagePayload
 from rft.execute.telling import plan_told, tell_drift, tell_found
 from rft.infra.disk import StoreError
@@ -75,22 +76,19 @@ def run_sweep(
 ) -> list[tuple[str, str | None]]:
     """Plan all jobs, run what is missing, write the records; per job (cell id, None or the reason of its failure).
 
-    Raises ValueError when a job's configuration is invalid: before anything runs.
+    Raises ValueError when a job's configuration is invalid, or one that the others contradict: before anything runs.
     """
+    check_shared(jobs)
     with _no_garbage():
         resolver, memo = Resolver(), Memo()
         planned = [plan_cell(cfg, resolver=resolver, memo=memo) for cfg in with_one_engine(jobs)]
         del memo
-    cells = list({cell.plan.cell_id: cell for cell in reversed(planned)}.values())[::-1]
+    cells = distinct(planned)
     cfg, workers = planned[0].cfg, executor.workers
     store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
     log.info(plan_told(cells, store=store, workers=workers, num_jobs=len(jobs)))
     if cfg.dry_run:
         return [(cell.plan.cell_id, None) for cell in planned]
-    if len({cell.cfg.numerics for cell in cells}) > 1:
-        raise ValueError(
-            "numerics takes two values in one sweep, but a process computes with one: run a sweep for each"
-        )
     check_servers((target for cell in cells for target in cell.plan.targets), store=store)
     store.announce(log.info)
     tell_drift(cells, store=store)

@@ -21,7 +21,8 @@ from rft.stages.finetune import Finetune
 from rft.stages.relabel import Relabel, RelabelWhich, World, pairs_of
 from rft.stages.stage import Done, StageContext, Work
 from rft.stages.trainset import HUMAN, Example, Trainset, human_examples, write_examples
-from rft.text.answers import grading_marks
+from rft.text.answers import RULES, grading_marks
+from rft.text.path_keys import TEXT
 from rft.text.prompts import REVERSE, REVISE, TASK_TEMPLATES
 
 
@@ -83,7 +84,14 @@ class SelfQuery(Method):
     options = SelfQueryOptions
 
     def problems(self, cfg: StudyConfig) -> Iterator[str]:
-        return task_problems(cfg, num_tokens=2 * cfg.data.max_prompt_tokens + cfg.data.max_new_tokens)
+        yield from task_problems(cfg, num_tokens=2 * cfg.data.max_prompt_tokens + cfg.data.max_new_tokens)
+        if not RULES[cfg.data.rule].numbers:
+            yield f"method={cfg.method} computes gold answers from equations, and data.rule={cfg.data.rule} is for others"
+        if cfg.select.equations == TEXT:
+            yield (
+                f"method={cfg.method} computes gold answers from equations, and select.equations={TEXT} reads none: set "
+                "annotated or plain"
+            )
 
     def plan(self, p: Planner) -> Trained:
         reverse = reverse_task(p)

@@ -22,7 +22,9 @@ from rft.plan.tuning import Grid, asks
 class SftBestOptions:
     """Under methods.sft_best."""
 
-    epoch_grid: Annotated[list[float], fields.result("(0, inf)")] = field(default_factory=lambda: [4.0, 8.0, 16.0])
+    epoch_grid: Annotated[list[float], fields.result("(0, inf)", is_set=True)] = field(
+        default_factory=lambda: [4.0, 8.0, 16.0]
+    )
     validation_frac: Annotated[
         float, fields.result("(0, 1)", "share of the human subset held out for the choice, without a validation split")
     ] = 0.1

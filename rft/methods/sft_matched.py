@@ -46,6 +46,9 @@ class SftMatched(Method):
         if name == "sft_matched" or name not in METHODS:
             others = ", ".join(other for other in sorted(METHODS) if other != "sft_matched")
             yield f"methods.sft_matched.to={name} is not one of {others}{suggestion(name, METHODS)}"
+            return
+        theirs = METHODS[name]().problems(cfg.with_values(method=name))  # its stages are this method's too
+        yield from (f"methods.sft_matched.to={name}: {text}" for text in theirs)
 
     def plan(self, p: Planner) -> Trained:
         name = p.options(SftMatchedOptions).to

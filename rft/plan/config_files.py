@@ -15,17 +15,17 @@ from rft.registry import suggestion
 SELF = "_self_"
 
 
-def merged_file(name: str, *, group: str, known: Mapping[str, Path]) -> DictConfig:
+def merged_file(name: str, *, group: str, known: Mapping[str, Path], above: tuple[str, ...] = ()) -> DictConfig:
     """A file over those that its list of defaults names, in the list's order; without `_self_` the file itself is last.
 
-    `known`: the group's files by name, of all folders that are searched. Raises ValueError for a default that is none of
-    them.
+    `known`: the group's files by name, of all folders that are searched; `above`: those that are being read, each a default
+    of the one before. Raises ValueError for a default that is none of the group's files, or that stands on this one.
     """
     path = known[name]
     own = OmegaConf.load(path)
     assert isinstance(own, DictConfig)
     order = list(own.pop("defaults", []))
-    parts = []
+    parts, read = [], (*above, name)
     for default in order if SELF in order else [*order, SELF]:
         if default == SELF:
             parts.append(own)
@@ -36,7 +36,12 @@ def merged_file(name: str, *, group: str, known: Mapping[str, Path]) -> DictConf
                 f"{path} has the default {default!r}: here it names another file of {group}/ (one of "
                 f"{', '.join(sorted(known))}), or {SELF}{suggestion(below, list(known))}"
             )
-        parts.append(merged_file(below, group=group, known=known))
+        if below in above:
+            round_trip = " -> ".join((*read[read.index(below) :], below))
+            raise ValueError(
+                f"{path} has the default {default!r}, which has it as one of its own ({round_trip}): drop one"
+            )
+        parts.append(merged_file(below, group=group, known=known, above=read))
     merged = OmegaConf.merge(*parts)
     assert isinstance(merged, DictConfig)
     return merged

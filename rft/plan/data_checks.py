@@ -20,7 +20,6 @@ OF_FILES = (
     "solutions",
 )  # fmt: skip
 OF_THE_WORLD = ("world", "num_pool", "num_test")
-NUMBERS_ALONE = ("self_query",)  # methods that write gold answers themselves
 MOST_SHOWN = 60  # characters of a value
 
 
@@ -34,11 +33,8 @@ def data_problems(cfg: StudyConfig) -> Iterator[str]:
             yield f"{place}.rule={data.rule} compares no numbers, which all answers of the embedded world are: use gsm8k"
     yield from _unread_problems(cfg)
     yield from _mix_problems(cfg.data)
-    if not RULES[cfg.data.rule].numbers:
-        if cfg.eval.perturbed_seed is not None:
-            yield f"eval.perturbed_seed changes numbers, and data.rule={cfg.data.rule} is for other answers: set it to null"
-        if cfg.method in NUMBERS_ALONE:
-            yield f"method={cfg.method} computes gold answers from equations, and data.rule={cfg.data.rule} is for others"
+    if not RULES[cfg.data.rule].numbers and cfg.eval.perturbed_seed is not None:
+        yield f"eval.perturbed_seed changes numbers, and data.rule={cfg.data.rule} is for other answers: set it to null"
 
 
 def _unread_problems(cfg: StudyConfig) -> Iterator[str]:

@@ -4,8 +4,9 @@
     found.train.lr                     # 2e-05
     found.lines                        # ('the train file paper: epochs 3, lr 2e-05, ...', 'set aside: lr 0.003 of ...')
 
-Who says it last wins: the command line, then a study's file, then the model's file for this data set (`recipes.DATA`), then
-the data set's file (`recipe`), then the train file; a learning rate that none of them gives is the model's own `lr`.
+Who says it last wins: the command line, then a study's file, then a configuration of the user's own (`--config-name`), then
+the model's file for this data set (`recipes.DATA`), then the data set's file (`recipe`), then the train file; a learning rate
+that none of them gives is the model's own `lr`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rft.config import DataConfig, ModelConfig, TrainConfig
 RATE = "lr"  # a field of the recipe that the model has a value for
 OF_TRAIN = "train."  # keys of the recipe
 NO_RECIPE = frozenset(("train", "data", "model", "hydra"))  # groups whose files set none above all models' and data's
+YAML = ".yaml"
 QUOTES = " '\""
 COMMAND_LINE = "the command line"
 MODEL_RATE = "model.lr"
@@ -128,7 +130,8 @@ def origins_of(job: DictConfig | None, folders: Sequence[Path]) -> Origins:
         return Origins()
     chosen = job.runtime.choices
     words = dict(text.lstrip("+").partition("=")[::2] for text in job.overrides.task)
-    given: dict[str, str] = {}
+    primary = str(job.job.get("config_name") or "").removesuffix(YAML)
+    given = dict.fromkeys(_keys_of_primary(primary, tuple(folders)), f"the configuration {primary}")
     # of several files of one group (`+study=[a,b]`) Hydra notes no choice
     lists = {key: value for key, value in words.items() if key not in chosen and value.startswith("[")}
     for group, name in {**chosen, **lists}.items():
@@ -150,14 +153,28 @@ def _keys_of(group: str, chosen: Any, folders: tuple[Path, ...]) -> tuple[str, .
 def _keys_in(place: str, folders: tuple[Path, ...]) -> tuple[str, ...]:
     """Of the file at a place such as `study/quickstart`."""
     group, _, name = place.partition("/")
-    path = file_of(group, name, folders)
+    own, defaults = _loaded(file_of(group, name, folders))
+    below = (_keys_in(one, folders) for one in _defaults(defaults, group=place.rpartition("/")[0]))
+    return tuple(dict.fromkeys([*own, *(key for keys in below for key in keys)]))
+
+
+@functools.cache
+def _keys_of_primary(name: str, folders: tuple[Path, ...]) -> tuple[str, ...]:
+    """Of the configuration that a job starts from, or one that it stands on; files of groups are among the job's choices."""
+    own, defaults = _loaded(next((path for one in folders if (path := one / f"{name}{YAML}").is_file()), None))
+    plain = [one for one in defaults if isinstance(one, str)]
+    places = (place.lstrip("/") for place in _defaults(plain, group=name.rpartition("/")[0]))
+    below = (_keys_of_primary(place, folders) for place in places)
+    return tuple(dict.fromkeys([*own, *(key for keys in below for key in keys)]))
+
+
+def _loaded(path: Path | None) -> tuple[tuple[str, ...], Sequence[Any]]:
+    """(fields of `train` that a file sets, its list of defaults)."""
     loaded = OmegaConf.load(path) if path is not None else None
     if not isinstance(loaded, DictConfig):
-        return ()
+        return (), ()
     given = loaded.get("train")
-    own = tuple(map(str, given)) if isinstance(given, DictConfig) else ()
-    below = (_keys_in(one, folders) for one in _defaults(loaded.get("defaults") or [], group=place.rpartition("/")[0]))
-    return tuple(dict.fromkeys([*own, *(key for keys in below for key in keys)]))
+    return tuple(map(str, given)) if isinstance(given, DictConfig) else (), loaded.get("defaults") or ()
 
 
 def _defaults(listed: Sequence[Any], *, group: str) -> Iterator[str]:
@@ -167,6 +184,6 @@ def _defaults(listed: Sequence[Any], *, group: str) -> Iterator[str]:
         for words, names in entries:
             key = str(words).split()[-1].partition("@")[0] if words else ""  # `override /model`, `optional sub@package`
             for name in names if isinstance(names, Sequence) and not isinstance(names, str) else [names]:
-                given = "/".join(filter(None, (key, str(name).partition("@")[0].removesuffix(".yaml"))))
+                given = "/".join(filter(None, (key, str(name).partition("@")[0].removesuffix(YAML))))
                 if given not in ("_self_", "None"):
                     yield given.lstrip("/") if given.startswith("/") else f"{group}/{given}"

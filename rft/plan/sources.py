@@ -13,7 +13,17 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from rft.config import FREE, SEEDS, DataConfig, DataKind, ModelConfig, ModelSource, StudyConfig, TrainConfig
+from rft.config import (
+    FREE,
+    SEEDS,
+    DataConfig,
+    DataKind,
+    ModelConfig,
+    ModelSource,
+    SelectConfig,
+    StudyConfig,
+    TrainConfig,
+)
 from rft.core.checkpoints import CONFIG_FILE, check_causal, check_folder, model_files
 from rft.core.sampling.engines import AUTO, Choice, choose_engine
 from rft.infra.devices import planned_kind
@@ -36,6 +46,7 @@ from rft.plan.pool_files import PoolSource, pool_source
 from rft.plan.sharing import Memo
 from rft.stages.imported import model_digest
 from rft.text.choosing import CHOOSERS, POLICY
+from rft.text.selection import POLICIES
 
 LOSS_TEXT = REPOSITORY / "rft" / "data" / "heldout.txt"  # public domain, see rft/data/README.md
 
@@ -196,7 +207,8 @@ def filled_in(cfg: StudyConfig, sources: Sources, *, memo: Memo) -> StudyConfig:
     """The configuration with every default that is kept elsewhere filled in where planning reads it.
 
     Two spellings of one cell become one: a model's own learning rate and the same rate in `train.lr`, `seed` and its three
-    parts. Raises ValueError for a size beyond what the files hold.
+    parts, a policy's own cap and the same in `select.cap`, no union and one of the cell's model alone. Raises ValueError for
+    a size beyond what the files hold.
     """
     parts = memo.once("filled in", (sources, *_LOOKED_UP(cfg)), lambda: _filled_in_parts(cfg, sources))
     return cfg.with_values(
@@ -227,6 +239,8 @@ def _filled_in_parts(cfg: StudyConfig, sources: Sources) -> dict[str, Any]:
         "donor_train": {name: replace(_with_alpha(one), lr=None) for name, one in cfg.donor_train.items()},
         "data": replace(data, prompt=own.prompt or data.prompt, **sizes),
         "pretrain_tokens": None,
+        "union": [] if cfg.union == [cfg.model.name] else cfg.union,
+        "select": _with_own_choices(cfg.select),
         "servers": {n: replace(one, prompt=one.prompt or data.prompt) for n, one in cfg.servers.items()},
         "eval_sets": sets,
     }
@@ -236,6 +250,17 @@ def _filled_in_set(name: str, data: DataConfig, prompt: str | None, sources: Sou
     there = sources.sets[name].num
     count = _size(f"eval_sets.{name}.eval_problems", data.eval_problems, there, f"test problems of {name}")
     return replace(data, prompt=prompt or data.prompt, eval_problems=count)
+
+
+def _with_own_choices(select: SelectConfig) -> SelectConfig:
+    """Null for what the policy says itself, and for how ties are broken where it compares no paths."""
+    policy = POLICIES[select.policy]
+    is_own = policy.dedup != "farthest" or select.tie_break == policy.tie_break
+    return replace(
+        select,
+        cap=None if select.cap == policy.cap else select.cap,
+        tie_break=None if is_own else select.tie_break,
+    )
 
 
 def _with_alpha(train: TrainConfig) -> TrainConfig:

@@ -75,6 +75,10 @@ def _size_problems(cfg: StudyConfig) -> list[str]:
             f"data.eval_problems={cfg.data.eval_problems} is more than data.num_test={cfg.data.num_test}",
         ),
         (
+            "" not in cfg.sampling.stop,
+            f"sampling.stop={cfg.sampling.stop} has an empty text, which is found before any solution: leave it out",
+        ),
+        (
             cfg.eval.split is not Split.validation or cfg.data.num_validation > 0,
             "eval.split=validation, but data.num_validation=0 holds no problem out: set it, or score eval.split=test",
         ),

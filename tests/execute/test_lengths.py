@@ -79,3 +79,20 @@ def test_long_prompts_stop_the_plan(tmp_path: Path, keys: list[str]) -> None:
 def test_the_context_of_the_model_counts(keys: list[str]) -> None:
     with pytest.raises(ValueError, match=r"data.max_new_tokens=2040 need .*has a context of 2048"):
         planned(keys, "method=sft", "data.max_new_tokens=2040")
+
+
+def test_every_solution_that_is_an_example_counts(tmp_path: Path, keys: list[str]) -> None:
+    """A second solution, longer than all others, stops the plan only where it is trained on."""
+    path = tmp_path / "data" / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows.append({**rows[0], "answer": "Let us count them slowly. " * 9 + rows[0]["answer"]})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    *others, longest = sorted(size for _, size in sizes(tmp_path))
+    tight = f"train.max_tokens={max(others)}"
+    planned(keys, "method=sft", tight)
+    told = rf"1 of this cell's 13 training examples exceed train.max_tokens={max(others)} \(the longest has {longest}; "
+    with pytest.raises(ValueError, match=told + "1 of all 13 rows do"):
+        planned(keys, "method=sft", "data.solutions=all", tight)
+    planned(keys, "method=sft", "data.solutions=all", tight, "data.on_too_long=drop")
+    whole = planned(keys, "method=sft", "data.solutions=all", f"train.max_tokens={longest}")
+    compute(whole.cfg, study=tmp_path / "study")

@@ -141,3 +141,39 @@ def test_a_recipe_in_a_file_and_on_the_command_line_are_one_cell() -> None:
 def test_a_recipe_that_cannot_work_is_named(key: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_files(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "epochs", "by"),
+    [
+        ("defaults: [config, _self_]\ntrain: {epochs: 9}", (), 9, "the configuration mine"),
+        ("defaults: [base, _self_]", (), 5, "the configuration mine"),
+        ("defaults: [base, _self_]\ntrain: {epochs: 9}", (), 9, "the configuration mine"),
+        ("defaults: [config, _self_]\ntrain: {lr: 0.5}", (), 7, "the data file world-easy (data.recipe)"),
+        ("defaults: [config, _self_]\ntrain: {epochs: 9}", ("+study=low",), 11, "the study low"),
+        ("defaults: [config, _self_]\ntrain: {epochs: 9}", ("train.epochs=3",), 3, "the command line"),
+        ("defaults: [config, {study: low}, _self_]\ntrain: {lr: 0.5}", (), 11, "the study low"),
+        (
+            "defaults: [config, {study: low}, _self_]\ntrain: {lr: 0.5}",
+            ("study=none",),
+            7,
+            "the data file world-easy (data.recipe)",
+        ),
+    ],
+)
+def test_a_configuration_of_ones_own_stands_between_the_models_file_and_the_study(
+    tmp_path: Path, text: str, words: tuple[str, ...], epochs: float, by: str
+) -> None:
+    """As `--config-name mine`: what Hydra composes is in force, and the plan says who gave it."""
+    (tmp_path / "study").mkdir()
+    (tmp_path / "mine.yaml").write_text(f"{text}\n")
+    (tmp_path / "base.yaml").write_text("defaults: [config, _self_]\ntrain: {epochs: 5}\n")
+    (tmp_path / "study" / "low.yaml").write_text("# @package _global_\ntrain: {epochs: 11}\n")
+    (tmp_path / "study" / "none.yaml").write_text("# @package _global_\nk: 3\n")
+    search = f"hydra.searchpath=[file://{conf_folder()}]"
+    keys = [search, "++data.recipe={epochs:7}", *words, "study_name=x"]
+    with initialize_config_dir(version_base="1.3", config_dir=str(tmp_path)):
+        cfg = to_study_config(compose("mine", overrides=keys, return_hydra_config=True))
+    assert cfg.train.epochs == epochs
+    (line,) = [line for line in cfg.model.recipe if f"epochs {epochs}" in line.split("set aside")[0]]
+    assert line.startswith(f"{by}: ")

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rft.scores import COPY, ORIGINALS, rates_of, scores_of
+
 from analysis.load.cells import ACCURACY, Cell, Missing, Table
 from analysis.load.outcomes import Greedy, Known, Outcomes, greedy_of, read_greedy, tally_of
 from rft.archive.files import present, rows_at
 from rft.records import RECORD_FILE, Score
-from rft.scores import COPY, ORIGINALS, rates_of, scores_of
 from rft.votes import Tally
 
 TOLERANCE = 1e-9  # of values that were written and read again

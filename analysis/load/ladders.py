@@ -1,17 +1,18 @@
 """A method on all data against k, base by base: what claims, tables and the noise of results take alike.
 
 own_ladders(points)[base]       # RFT at k = 1, 4, 16: from the own pool, with de-duplication
-shared_tops(points)             # of every base RFT at the one k that most bases have
+shared_tops(points)             # of every base RFT at the one k that most draws of bases have beside SFT
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from analysis.load.cells import Base
+from analysis.load.coverage import best_covered
+from analysis.load.names import base_names
 from analysis.load.points import Point
-from analysis.load.query import where
+from analysis.load.query import same_but, where
 
 
 def own_ladders(points: Sequence[Point], *, method: str = "rft") -> dict[Base, list[Point]]:
@@ -25,11 +26,20 @@ def own_ladders(points: Sequence[Point], *, method: str = "rft") -> dict[Base, l
 
 
 def shared_tops(points: Sequence[Point]) -> list[Point]:
-    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals in most draws, then the largest."""
-    ladders = own_ladders(points).values()
-    bases, draws = Counter[int](), Counter[int]()
-    for point in [p for ladder in ladders for p in ladder]:
-        bases[point.cell.k or 0] += 1
-        draws[point.cell.k or 0] += len(point.draws)
-    k = max(bases, key=lambda k: (bases[k], draws[k], k), default=0)
-    return [p for ladder in ladders for p in where(ladder, k=k)]
+    """Of every base that has it, RFT at ONE k: the one that most draws of bases have beside SFT, of equals the largest.
+
+    `coverage` counts them. Where no RFT is beside SFT, the k that most draws have.
+    """
+    by_k: dict[int, list[Point]] = {}
+    for point in [p for ladder in own_ladders(points).values() for p in ladder]:
+        by_k.setdefault(point.cell.k or 0, []).append(point)
+    beside = {k: [(p, s) for p in tops if (s := same_but(p, points, method="sft"))] for k, tops in by_k.items()}
+    alone = {k: [(p,) for p in tops] for k, tops in by_k.items()}
+    return by_k[best_covered(beside if any(beside.values()) else alone)] if by_k else []
+
+
+def without_k(tops: Sequence[Point], points: Sequence[Point]) -> list[str]:
+    """A line for the bases that have RFT at other k than `shared_tops` have alone: ['nano-s left out: no RFT at k=16']."""
+    names, there = base_names(point.cell for point in points), {point.cell.base for point in tops}
+    others = [names[base] for base in own_ladders(points) if base not in there]
+    return [f"{', '.join(others)} left out: no RFT at k={tops[0].cell.k}"] if others and tops else []

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from rft.scores import COPY, ORIGINALS
 
 from analysis.load.cells import Base, Cell
 from analysis.load.labels import method_label
@@ -22,7 +23,6 @@ from analysis.load.pairs import mean_of_units, units_of
 from analysis.load.points import PERCENT, Point, score_of
 from analysis.stats.uncertainty import Estimate, Kind
 from analysis.tables.results import also_text, extra_columns, score_text
-from rft.scores import COPY, ORIGINALS
 
 HEADER = ("base", "method", "data", "also", "n", "original numbers", "changed numbers", "difference (95 %)")
 

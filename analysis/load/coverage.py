@@ -82,7 +82,8 @@ def best_together(
     floor = min(least, len(groups))
     choices: set[tuple[int, ...]] = {tuple(range(len(groups))), *_closed(groups, paired=paired)}
     allowed = [some for some in choices if len(some) >= floor and set(keep) <= set(some)]
-    return list(min(allowed, key=order))
+    best = min(allowed, key=order)
+    return list(best)
 
 
 def in_common(points: Group, *, paired: bool, several: bool) -> int:

@@ -55,7 +55,8 @@ RFT_BEATS_CONTROL = ClaimTest(
 RFT_BEATS_SFT = ClaimTest(
     "4b",
     "RFT beats SFT",
-    "mean over bases of RFT - SFT, full data, own pool, the k that most draws of bases have beside SFT, the largest such",
+    "mean over bases of RFT - SFT, full data, own pool, the k that most draws of bases have beside SFT and its controls, the "
+    "largest such",
     margin=MARGIN,
     primary=False,
 )

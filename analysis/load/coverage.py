@@ -1,6 +1,6 @@
 """How much of a study settings share: what every choice of a value, and of settings to compare, goes by.
 
-    coverage([(rft, sft), ...])              # Coverage(draws=12, bases=2, replicates=12): that the settings of a group share
+    coverage([(rft, sft), ...])              # Coverage(draws=12, bases=2, ...): in which the settings of a group are paired
     best_covered({4: groups, 16: groups})    # 16: of several values the one whose groups share most, of equals the largest
     best_together([[p] for p in points])     # places of those that are best compared with each other
 
@@ -27,18 +27,30 @@ class Coverage(NamedTuple):
 
     draws: int  # of all bases together
     bases: int
-    replicates: int
+    replicates: int  # 0 where a base has several draws: there they decide nothing
+
+
+def coverages(choices: Mapping[Value, Iterable[Group]]) -> dict[Value, Coverage]:
+    """By value the draws, bases and replicates in which the settings of each of its groups can be compared."""
+    found = {value: list(groups) for value, groups in choices.items()}
+    places = {(c.base, c.draw) for groups in found.values() for group in groups for point in group for c in point.cells}
+    several = len(places) > len({base for base, _ in places})
+    return {value: _coverage(groups, several=several) for value, groups in found.items()}
 
 
 def coverage(groups: Iterable[Group]) -> Coverage:
-    """The draws, bases and replicates in which the settings of each group can be compared with each other."""
+    """The same of one value."""
+    return coverages({0: groups})[0]
+
+
+def _coverage(groups: Sequence[Group], *, several: bool) -> Coverage:
     draws: set[tuple[Base, Draw]] = set()
     replicates = 0
     for group in groups:
         rows = paired_replicates(group)
         draws |= {(group[0].cell.base, row[0][0].draw) for row in rows}
         replicates += len(rows)
-    return Coverage(len(draws), len({base for base, _ in draws}), replicates)
+    return Coverage(len(draws), len({base for base, _ in draws}), 0 if several else replicates)
 
 
 def run_beside(points: Iterable[Point], others: Iterable[Point]) -> int:
@@ -54,7 +66,7 @@ def run_beside(points: Iterable[Point], others: Iterable[Point]) -> int:
 
 def best_covered(choices: Mapping[Value, Iterable[Group]]) -> Value:
     """Of values that sort the one whose groups have the greatest coverage, of equals the largest. Some are given."""
-    order: dict[Value, tuple[Coverage, Any]] = {value: (coverage(groups), value) for value, groups in choices.items()}
+    order: dict[Value, tuple[Any, ...]] = {value: (*found, value) for value, found in coverages(choices).items()}
     return max(order, key=lambda value: order[value])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.load.cells import EPOCH_GRID, matches
-from analysis.load.coverage import coverage
+from analysis.load.coverage import coverages
 from analysis.load.labels import studied
 from analysis.load.places import TOLD
 from analysis.load.points import Point
@@ -41,7 +41,8 @@ def by_preference(points: Iterable[Point], key: str) -> list[str]:
             values.setdefault(json.dumps(point.cell.setting[key]), []).append(point)
     beside = {text: [pair for p in members for pair in _compared(p, every, key)] for text, members in values.items()}
     groups = beside if any(beside.values()) else {text: [(p,) for p in members] for text, members in values.items()}
-    ranks = {text: (coverage(groups[text])[:2], _width(text), len(members)) for text, members in values.items()}
+    covered = coverages(groups)
+    ranks = {text: (covered[text], _width(text), len(members)) for text, members in values.items()}
     ordered = sorted(values, key=lambda text: ascending(json.loads(text)))
     return sorted(ordered, key=lambda text: ranks[text], reverse=True)
 

@@ -248,7 +248,7 @@ def test_a_further_draw_of_one_base_leaves_a_mean_over_bases(loaded: tuple[dict[
     )
     groups = [((p, s), (1.0, -1.0)) for p in where(points, method="rft", k=16, data_frac=1) if (s := plain(p, points))]
     kept, lines = averaged([group for group in groups if group[0][0].cell.plainly_selected], points)
-    assert [group[0][0].cell.model for group in kept] == list(BASES[::-1])
+    assert [group[0][0].cell.model for group in kept] == list(BASES)
     assert not lines
 
 
@@ -277,7 +277,7 @@ def test_claims_of_the_same_words_are_of_the_same_k(loaded: tuple[dict[str, Cell
 
 def test_signs_are_counted_among_the_lines_that_were_fitted(loaded: tuple[dict[str, Cell], Outcomes]) -> None:
     """One amount in one draw of each base is named five times, and is no variant."""
-    cells, outcomes = loaded
+    cells, _ = loaded
     bent = [c if c.data_frac != 1 else _lifted(c) for c in whole(cells)]
     thin = [c for c in bent if c.data_frac != 0.125 or c.seeds["pretrain_seed"] == 1]
     found = claim_gain_shrinks(study_view(make_points(thin, Outcomes({}, {})), Outcomes({}, {})))[0]

@@ -130,10 +130,12 @@ def test_many_settings_of_unlike_draws_are_chosen_from_in_no_time(cell: Cell) ->
 def test_coverage_counts_draws_of_all_bases_that_the_settings_of_a_group_share(cell: Cell) -> None:
     first = points_of(cell, [{(0, 0), (0, 1), (1, 0)}, {(0, 0), (0, 1), (2, 0)}])
     second = [Point(tuple(replace(c, base="another") for c in point.cells), point.estimate) for point in first]
-    assert coverage([first]) == (1, 1, 2)
-    assert coverage([first, second]) == (2, 2, 4)
+    assert coverage([first]) == (1, 1, 0)
+    assert coverage([first, second]) == (2, 2, 0)
     assert coverage([first, first[:1]]).draws == 2  # a draw counts once, however many groups have it
     assert coverage([]) == (0, 0, 0)
+    one_draw = points_of(cell, [{(0, 0), (0, 1)}, {(0, 0), (0, 1), (0, 2)}])
+    assert coverage([one_draw]) == (1, 1, 2)  # replicates count where no base has several draws
 
 
 def test_one_k_is_taken_by_draws_beside_sft(tmp_path: Path) -> None:
@@ -146,6 +148,19 @@ def test_one_k_is_taken_by_draws_beside_sft(tmp_path: Path) -> None:
     assert [p.cell.k for p in shared_tops(points)] == [16, 16]
     without = [p for p in points if p.method == "rft"]
     assert [p.cell.k for p in shared_tops(without)] == [64, 64]  # nothing to be beside: most draws
+
+
+def test_a_replicate_more_or_a_k_without_controls_takes_no_k_away(tmp_path: Path) -> None:
+    """k = 4 and 16 in four draws each, 16 beside the control too: four more replicates and a draw of k = 4 change nothing."""
+    common = {"models": ("nano-s",), "fracs": (1.0,)}
+    specs = grid(**common, ks=(4, 16), methods=("sft", "rft"), draws=range(4), seeds=range(2))  # type: ignore[arg-type]
+    specs += grid(**common, ks=(16,), methods=("sft_matched",), draws=range(3))  # type: ignore[arg-type]
+    gone = [spec for spec in specs if spec["k"] == 16 and spec["method"] == "rft" and spec["seed"] % 1000 == 1]
+    specs = [spec for spec in specs if spec not in gone]
+    specs += grid(**common, ks=(4,), methods=("sft", "rft"), draws=(8,))  # type: ignore[arg-type]
+    folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=16))
+    points = make_points(load_studies([folder]).cells, Outcomes({}, {}))
+    assert [p.cell.k for p in shared_tops(points)] == [16]
 
 
 def test_the_commonest_recipe_is_the_one_of_most_draws(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from analysis.load.cells import AT_STEPS, MATCHED, Cell, Draw, matches, varying_keys
-from analysis.load.coverage import best_together
+from analysis.load.coverage import best_together, coverage
 from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -85,9 +85,8 @@ def setting_but(point: Point, points: Iterable[Point], **changed: Any) -> Point 
     """The same of any draws and replicates, for what is no difference from the point itself.
 
     Where several fit that differ in a key which the point lacks (a control's grid of epochs), the one with the value that all
-    of `points` prefer (`analysis.load.options`), so that every base has the same; then (one of them voted, say, and the point
-    did not) the one with the fewest keys that only one side has, then with the most replicates: the order of the points
-    decides nothing.
+    of `points` prefer (`analysis.load.options`), so that every base has the same; then the one in most draws of the point,
+    then with the fewest keys that only one side has, then with the most replicates: the order of the points decides nothing.
     """
     every = list(points)
     return _preferred(point, _alike(point, every, changed), among=every)
@@ -97,10 +96,13 @@ def _preferred(point: Point, found: Sequence[Point], *, among: Sequence[Point]) 
     ours = point.cell.setting.keys()
     for key in sorted(varying_keys(other.cell for other in found).keys() - ours):
         found = _of_one_value(found, key, order=by_preference(among, key))
-    by_nearness = {
-        (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
-    }
-    return by_nearness[min(by_nearness)] if found else None
+    shared = {id(other): coverage([(point, other)]).draws for other in found} if len(found) > 1 else {}
+
+    def order(other: Point) -> tuple[int, int, int, str]:
+        unlike = len(ours ^ other.cell.setting.keys())
+        return -shared.get(id(other), 0), unlike, -len(other.cells), other.cell.setting_key
+
+    return min(found, key=order, default=None)
 
 
 def _sharing(point: Point, others: Iterable[Point]) -> list[Point]:

@@ -18,7 +18,7 @@ from analysis.load.coverage import best_together, coverage
 from analysis.load.ladders import shared_tops
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
-from analysis.load.query import most_in_common, shared_words
+from analysis.load.query import most_in_common, same_but, shared_words
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
 
@@ -172,6 +172,19 @@ def test_the_commonest_recipe_is_the_one_of_most_draws(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=16))
     points = make_points(load_studies([folder]).cells, Outcomes({}, {}))
     assert main_recipe(points).left_out == {"temperature": {"1": 6}}
+
+
+def test_a_control_in_one_draw_that_has_a_key_more_takes_not_the_place_of_one_in_six(tmp_path: Path) -> None:
+    """Records from before a key say as much of it as those that have it: RFT has it, and so has SFT in one draw."""
+    specs = grid(models=("nano-s",), fracs=(1.0,), ks=(4,), methods=("sft", "rft"), draws=range(6))
+    specs = [{**spec, "train.new": 1} if spec["method"] == "rft" else spec for spec in specs]
+    specs += [{**spec, "train.new": 1} for spec in specs if spec["method"] == "sft" and spec["pretrain_seed"] == 2]
+    folder = write_study(tmp_path / "s", specs=specs, truth=Truth(num_items=20, num_full=16))
+    points = make_points(load_studies([folder]).cells, Outcomes({}, {}))
+    (rft,) = (p for p in points if p.method == "rft")
+    control = same_but(rft, points, method="sft")
+    assert control is not None
+    assert len(control.draws) == 6
 
 
 def test_votes_set_no_settings_apart_and_are_counted_of_those_that_voted(cell: Cell) -> None:

@@ -5,6 +5,7 @@ As in analysis.claims.scaling: one function per claim, the primary contrast firs
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,17 +18,18 @@ from analysis.claims.rulings import (
     ClaimTest,
     Ruling,
     StudyView,
+    averaged,
     directional,
     gain_line,
     mean_over_bases,
     mean_words,
     standing_of,
-    that_pair,
 )
 from analysis.claims.scaling import full_points
 from analysis.compare.comparisons import MARGIN, Standing, lacking
 from analysis.compare.controls import other_runs
 from analysis.load.cells import Base
+from analysis.load.coverage import best_covered
 from analysis.load.labels import method_label
 from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
@@ -76,7 +78,7 @@ def claim_unions(view: StudyView) -> list[ClaimResult]:
     pairs = [
         ((u, o), (1.0, -1.0)) for u in unions if (o := own.get((u.cell.base, (u.cell.k or 0) * len(u.cell.union))))
     ]
-    pairing, apart = that_pair(pairs, view.points)
+    pairing, apart = averaged(pairs, view.points)
     if pairing:
         estimate = mean_over_bases(pairing, view.outcomes)
         details = [*apart, *_at_equal_paths(where(everyone, thinned=True), own, view)]
@@ -126,17 +128,17 @@ def _donors(unions: Sequence[Point], view: StudyView) -> ClaimResult:
 
 
 def _donor_pairs(unions: Sequence[Point]) -> tuple[int, list[Point], list[Point]]:
-    """(k, the largest unions, the smallest ones of the same bases) at the k with most such bases, the largest such."""
-    found: dict[int, tuple[list[Point], list[Point]]] = {}
-    for k in {point.cell.k or 0 for point in unions}:
-        by_size: dict[int, dict[Base, Point]] = {}
-        for point in where(unions, k=k):
-            by_size.setdefault(len(point.cell.union), {})[point.cell.base] = point
-        most, fewer = by_size[max(by_size)], by_size[min(by_size)]
-        shared = [b for b in most if b in fewer and len(by_size) > 1 and most[b].loss is not None]
-        found[k] = [most[b] for b in shared], [fewer[b] for b in shared]
-    best = max(found, key=lambda k: (len(found[k][0]), k), default=0)
-    return best, *found.get(best, ([], []))
+    """(k, unions of more donors, unions of fewer of the same bases) at the k and numbers that most draws of bases share, of
+    equals the largest k, then the most donors, then the fewest.
+    """
+    found: dict[tuple[int, int, int], list[tuple[Point, Point]]] = {}
+    for more, less in itertools.permutations([p for p in unions if p.loss is not None], 2):
+        sizes = len(more.cell.union), -len(less.cell.union)
+        if more.cell.base == less.cell.base and more.cell.k == less.cell.k and sum(sizes) > 0:
+            found.setdefault((more.cell.k or 0, *sizes), []).append((more, less))
+    best = best_covered(found) if found else (0, 0, 0)
+    pairs = found.get(best, [])
+    return best[0], [more for more, _ in pairs], [less for _, less in pairs]
 
 
 def claim_self_made(view: StudyView) -> list[ClaimResult]:
@@ -151,9 +153,10 @@ def _self_made(view: StudyView, method: str) -> ClaimResult:
     apart = other_runs(mine, view.points, methods=("sft",))
     if not pairs:
         return test.not_testable("; ".join([f"no {method} cell beside SFT", *apart]))
-    estimate = mean_over_bases(pairs, view.outcomes)
-    what, tops = mean_words(len(pairs), thing="setting"), [point for (point, _), _ in pairs]
-    return replace(no_help(test, estimate, view=view, what=what, tops=tops), details=tuple(apart))
+    pairing, left_out = averaged(pairs, view.points)
+    estimate = mean_over_bases(pairing, view.outcomes)
+    what, tops = mean_words(len(pairing), thing="setting"), [point for (point, _), _ in pairing]
+    return replace(no_help(test, estimate, view=view, what=what, tops=tops), details=(*apart, *left_out))
 
 
 def no_help(

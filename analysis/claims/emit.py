@@ -10,6 +10,7 @@ with replicates. RFT stands against SFT at its optimiser steps, as more steps al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from analysis.load.names import base_names
 from analysis.load.outcomes import PathDraws, read_path_draws
 from analysis.load.pairs import by_unit, independent_units, paired_replicates, seeds_by_unit
 from analysis.load.points import Point
-from analysis.load.votes import distinct
+from analysis.load.votes import distinct, voting
 from analysis.stats.uncertainty import Estimate, both_intervals, nested_mean
 
 Pair = tuple[Point, Point]  # RFT, and SFT at its optimiser steps
@@ -27,6 +28,7 @@ Found = dict[Path | None, dict[str, PathDraws] | None]
 
 def emitted_lines(pairs: Sequence[Pair], points: Sequence[Point]) -> list[str]:
     """One line for each pair whose cells hold test draws with their paths (`eval.vote_k`); `points` name the bases."""
+    pairs = [(_of_voting(first), _of_voting(second)) for first, second in pairs]
     found: Found = {c.folder: read_path_draws(c) for pair in pairs for p in pair for c in p.cells}
     names, lines = base_names(point.cell for point in points), []
     for pair in _usable(pairs, found):
@@ -39,8 +41,16 @@ def emitted_lines(pairs: Sequence[Pair], points: Sequence[Point]) -> list[str]:
     return lines
 
 
+def _of_voting(point: Point) -> Point:
+    return replace(point, cells=tuple(voting(point.cells)))
+
+
 def _usable(pairs: Sequence[Pair], found: Found) -> list[Pair]:
-    return [pair for pair in pairs if all(found[c.folder] is not None for p in pair for c in p.cells)]
+    return [
+        pair
+        for pair in pairs
+        if all(p.cells for p in pair) and all(found[c.folder] is not None for p in pair for c in p.cells)
+    ]
 
 
 def _mean_distinct(group: Sequence[dict[str, PathDraws]], ids: Sequence[str], *, k: int) -> np.ndarray:

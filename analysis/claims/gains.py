@@ -21,6 +21,8 @@ from analysis.claims.scaling import SMALLEST_FRACTION, full_points, log_amounts,
 from analysis.compare.fits import log_odds, point_n, slope_weights
 from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import Base
+from analysis.load.coverage import best_covered
+from analysis.load.ladders import shared_tops, without_k
 from analysis.load.names import unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast
@@ -39,7 +41,7 @@ GAIN_SHRINKS = ClaimTest(
 RFT_GAIN_SHRINKS = ClaimTest(
     "5a",
     "RFT from a model's own samples gains less for models with lower pretraining loss",
-    "slope over bases of (RFT - SFT, full data, own pool, the k that most bases have, the largest such) on loss, above 0",
+    "slope over bases of (RFT - SFT, full data, own pool, k as in 4b) on loss, above 0",
     margin=None,
     primary=True,
     unit="points per nat",
@@ -47,7 +49,8 @@ RFT_GAIN_SHRINKS = ClaimTest(
 UNION_GAIN_SHRINKS = ClaimTest(
     "5b",
     "RFT from a union of models gains less for models with lower pretraining loss",
-    "the same of RFT from a union of donors: the union that most bases have, of equals the fewest donors, then the largest k",
+    "the same of RFT from a union of donors: the union that most draws of bases have beside SFT, of equals the fewest "
+    "donors, then the largest k",
     margin=None,
     primary=False,
     unit="points per nat",
@@ -94,7 +97,7 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
     line = _gain_shrink_line(view.same_epochs, view.outcomes, smallest=SMALLEST_FRACTION, odds=False)
     if not isinstance(line, LineFit):
         return [GAIN_SHRINKS.not_testable(f"{line} (at equal epochs)")]
-    reversed_in = []
+    reversed_in, compared = [], 0
     of_data = sft_ladders(view.same_epochs, smallest=SMALLEST_FRACTION).values()
     details = left_out_words((most_in_common(ladder), ladder) for ladder in of_data)
     own = "better of two (by test result)" if view.published else OWN_RULE
@@ -104,12 +107,13 @@ def claim_gain_shrinks(view: StudyView) -> list[ClaimResult]:
                 other = _gain_shrink_line(points, view.outcomes, smallest=smallest, odds=odds)
                 if not isinstance(other, LineFit):
                     continue
+                compared += 1
                 name = f"{rule}, 1 to 1/{round(1 / smallest)}, {'log-odds' if odds else 'points'}"
                 details.append(f"{name}: {other.b:+.2f} (SE {other.se_b:.2f}), R² {other.r2:.3f}")
                 if other.b * line.b < 0:
                     reversed_in.append(name)
     what = f"slope over {line.n} bases, R² {line.r2:.3f}"
-    what += f", its sign reversed in {len(reversed_in)} of {len(details)} variants" if reversed_in else ""
+    what += f", its sign reversed in {len(reversed_in)} of {compared} variants" if reversed_in else ""
     ladders = slope_ladders(view.same_epochs, smallest=SMALLEST_FRACTION)
     groups = [(ladder, tuple(slope_weights(log_amounts(ladder)))) for ladder in ladders]
     slope = slope_estimate(line, groups=groups if len(groups) == line.n else (), outcomes=view.outcomes)
@@ -144,18 +148,31 @@ def claim_rft_gain_shrinks(view: StudyView) -> list[ClaimResult]:
             series.setdefault(key, {})[point.cell.base] = point
     own = {key: members for key, members in series.items() if not key[0]}
     unions = {key: members for key, members in series.items() if key[0]}
-    return [
-        _gain_result(RFT_GAIN_SHRINKS, own, sft, view),
-        _gain_result(UNION_GAIN_SHRINKS, unions, sft, view),
+    tops = shared_tops(view.points)
+    details = without_k(tops, view.points)
+    results = [
+        _gain_result(
+            RFT_GAIN_SHRINKS, own, sft, view, best=(0, tops[0].cell.k or 0) if tops else None, left_out=details
+        )
     ]
+    beside = {(-n, k): [(p, sft[base]) for base, p in members.items()] for (n, k), members in unions.items()}
+    donors, k = best_covered(beside) if beside else (0, 0)
+    return [*results, _gain_result(UNION_GAIN_SHRINKS, unions, sft, view, best=(-donors, k))]
 
 
 def _gain_result(
-    test: ClaimTest, series: dict[tuple[int, int], dict[Base, Point]], sft: dict[Base, Point], view: StudyView
+    test: ClaimTest,
+    series: dict[tuple[int, int], dict[Base, Point]],
+    sft: dict[Base, Point],
+    view: StudyView,
+    *,
+    best: tuple[int, int] | None,
+    left_out: Sequence[str] = (),
 ) -> ClaimResult:
-    if not series:
-        return test.not_testable("no base has both such RFT and SFT on the full data")
-    best = max(series, key=lambda key: (len(series[key]), -key[0], key[1]))
+    """At `best`, (donors, k); every other one as detail."""
+    if best is None or best not in series:
+        which = f" ({_series_name(best)})" if series and best else ""
+        return test.not_testable("; ".join([f"no base has both such RFT and SFT on the full data{which}", *left_out]))
     lines = {key: _gain_line(series[key], sft, view.outcomes) for key in sorted(series)}
     details = [
         f"{_series_name(key)}: {line.b:+.2f} (SE {line.se_b:.2f}), R² {line.r2:.3f}, n = {line.n}"
@@ -165,10 +182,10 @@ def _gain_result(
     ]
     found = lines[best]
     if isinstance(found, NotEnough):
-        return test.not_testable(found)
+        return test.not_testable("; ".join([str(found), *left_out]))
     line, slope = found
     what = f"slope of {_series_name(best)} - SFT, {line.n} bases"
-    return directional(test, slope, view=view, what=what, details=details)
+    return directional(test, slope, view=view, what=what, details=[*left_out, *details])
 
 
 def _series_name(key: tuple[int, int]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.claims.rulings import ClaimResult
-from analysis.load.cells import Cell, draws_of_bases
+from analysis.load.cells import Cell, Draw, draws_of_bases
 from analysis.load.names import TOKENS
 from analysis.stats.power import VERDICT_UNITS
 
@@ -85,8 +85,11 @@ def remedy_of(result: ClaimResult, *, cells: Sequence[Cell]) -> Remedy:
 
 def _grid(needed: Cells, *, cells: Sequence[Cell], more_bases: bool) -> dict[str, str]:
     """The settings of a claim, with what the study has in the places left open."""
-    ks = Counter(cell.k for cell in cells if cell.method == "rft" and cell.k)
-    k = max(ks, key=lambda k: (ks[k], k), default=DEFAULT_K)
+    drawn: dict[int, set[Draw]] = {}
+    for cell in cells:
+        if cell.method == "rft" and cell.k:
+            drawn.setdefault(cell.k, set()).add(cell.draw)
+    k = max(drawn, key=lambda k: (len(drawn[k]), k), default=DEFAULT_K)
     two = (list(dict.fromkeys(cell.model for cell in cells)) * 2)[:2]
     places = {"k": str(k), "half": str(max(1, k // 2)), "models": f"[{','.join(two)}]", "one": f"[{two[0]}]"}
     grid = {key: value.format(**places) for key, value in needed.grid.items()}

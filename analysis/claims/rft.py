@@ -19,20 +19,22 @@ from analysis.claims.rulings import (
     ClaimTest,
     Ruling,
     StudyView,
+    averaged,
     directional,
+    lacking_words,
     left_out_words,
     mean_over_bases,
     mean_words,
     odds_words,
-    that_pair,
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.compare.comparisons import MARGIN
 from analysis.compare.controls import CONTROLS, control_words, controls_of, harder, other_runs, other_steps, told_apart
 from analysis.compare.fits import slope_weights
 from analysis.compare.loss_fits import fit_on_loss
-from analysis.load.cells import NO_DEDUP
-from analysis.load.ladders import own_ladders, shared_tops
+from analysis.load.cells import NO_DEDUP, Base
+from analysis.load.coverage import best_covered, coverage, in_common
+from analysis.load.ladders import own_ladders, shared_tops, without_k
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
@@ -40,6 +42,8 @@ from analysis.load.query import most_in_common, on_paired_replicates, same_but, 
 from analysis.stats.linear import LineFit
 from analysis.stats.power import VERDICT_UNITS
 from analysis.stats.uncertainty import Estimate
+
+Controls = Mapping[Base, tuple[Point, Mapping[str, Point]]]  # by base RFT and its controls
 
 RFT_BEATS_CONTROL = ClaimTest(
     "4a",
@@ -51,7 +55,8 @@ RFT_BEATS_CONTROL = ClaimTest(
 RFT_BEATS_SFT = ClaimTest(
     "4b",
     "RFT beats SFT",
-    "mean over bases of RFT - SFT, full data, own pool, the k that most bases have, the largest such",
+    "mean over bases of RFT - SFT, full data, own pool, the k that most draws of bases have beside SFT and its controls, the "
+    "largest such",
     margin=MARGIN,
     primary=False,
 )
@@ -92,38 +97,79 @@ def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
 
 
 def _beats_controls(view: StudyView) -> ClaimResult:
-    """Against both controls where the bases that have one have both; else against the one that most have."""
+    """Against both controls, in the bases that have both; where no base has both, against each in the bases that have it.
+
+    A control that was not run makes no verdict easier. So one that no base has in several draws, where the other one is in
+    several, is in no difference; but then RFT can be contradicted and no more.
+    """
     tops = shared_tops(view.points)
-    controls = {p.cell.base: (p, controls_of(p, view.points)) for p in tops}
-    counts = {name: sum(name in own for _, own in controls.values()) for name in CONTROLS}
-    first = max(counts, key=lambda name: counts[name])
-    if not counts[first]:
+    own = {p.cell.base: (p, found) for p in tops if (found := controls_of(p, view.points))}
+    why = [*without_k(tops, view.points), *other_steps(tops, view.points), *other_runs(tops, view.points)]
+    if not own:
         lacking = "no RFT cell on the full data has its sft_matched or sft_best cell"
-        why = [lacking, *other_steps(tops, view.points), *other_runs(tops, view.points)]
-        return RFT_BEATS_CONTROL.not_testable("; ".join(why))
-    found = [(p, own) for p, own in controls.values() if first in own]
-    pairs: dict[str, list[Contrast]] = {}
-    details = [*other_steps([p for p, _ in found], view.points), *other_runs(tops, view.points)]
-    for name in CONTROLS:
-        count = sum(name in own for _, own in found)
-        if count == len(found):
-            pairs[name] = [((p, own[name]), (1.0, -1.0)) for p, own in found]
-        elif counts[name]:
-            details.append(f"{CONTROLS[name]} is there for {count} of {len(found)} bases: not used")
+        return RFT_BEATS_CONTROL.not_testable("; ".join([lacking, *why]))
+    thin = _thin(own)
+    judged = {base: (p, {n: c for n, c in found.items() if n not in thin}) for base, (p, found) in own.items()}
+    pairs, left_out = _against_controls(tops, {b: one for b, one in judged.items() if one[1]}, view.points)
+    mine = {points[0].cell.base: points[0] for groups in pairs.values() for points, _ in groups}
     differences = _means(pairs, view.outcomes)
-    against = control_words(list(differences), used=[c for _, own in found for c in own.values()])
-    what = f"{mean_words(len(found), thing='base')}, k={tops[0].cell.k}, against {against}"
+    used = [points[1] for groups in pairs.values() for points, _ in groups]
+    against = control_words(list(differences), used=used)
+    what = f"{mean_words(len(mine), thing='base')}, k={tops[0].cell.k}, against {against}"
     odds = _means(pairs, view.outcomes, scale=Scale.LOG_ODDS)
     result = directional(
         RFT_BEATS_CONTROL,
         harder(list(differences.values())),
         view=view,
         what=what,
-        details=[*details, *told_apart(differences)],
+        details=[*why, *left_out, *told_apart(differences)],
         odds=odds_words(harder(list(odds.values()))),
-        tops=[p for p, _ in found],
+        tops=list(mine.values()),
     )
-    return replace(result, against=control_words(list(differences)).removesuffix(" alone"))
+    result = replace(result, against=control_words(list(differences)).removesuffix(" alone"))
+    if not thin or result.ruling in (Ruling.CONTRADICTED, Ruling.NOT_TESTABLE):
+        return result
+    reason = (
+        f"{result.reason}; {', '.join(CONTROLS[name] for name in thin)} was run beside RFT in one draw of a base alone"
+    )
+    return replace(result, ruling=Ruling.NOT_TESTABLE, relevance=None, reason=reason)
+
+
+def _thin(own: Controls) -> list[str]:
+    """Controls that no base has in several draws of RFT, where the other is in several."""
+    draws = {
+        name: max((coverage([(p, found[name])]).draws for p, found in own.values() if name in found), default=0)
+        for name in CONTROLS
+    }
+    return [name for name, most in draws.items() if most == 1 and max(draws.values()) > 1]
+
+
+def _against_controls(
+    tops: Sequence[Point], own: Controls, points: Sequence[Point]
+) -> tuple[dict[str, list[Contrast]], list[str]]:
+    """(by control RFT minus it in the bases that count, lines that name the others); of both controls the same bases."""
+    run = [name for name in CONTROLS if any(name in found for _, found in own.values())]
+    whole = {base: (p, found) for base, (p, found) in own.items() if len(found) == len(run)}
+    taken = whole or own
+    lines = [] if whole else ["no base has both controls: each counts in the bases that have it"]
+    for name in run:
+        lacking = [p for p in tops if name not in own.get(p.cell.base, (p, {}))[1]]
+        lines += lacking_words(lacking, points, what=f"{CONTROLS[name]} beside RFT") if whole else []
+    pairs = {name: [((p, found[name]), (1.0, -1.0)) for p, found in taken.values() if name in found] for name in run}
+    found = {name: averaged(groups, points) for name, groups in pairs.items()}
+    bases = [{group[0].cell.base for group, _ in groups} for groups, _ in found.values()]
+    shared = set.intersection(*bases) if whole else set.union(*bases)
+    lines += dict.fromkeys(line for _, more in found.values() for line in more)
+    if not whole:
+        lines += [f"{CONTROLS[name]}: {_bases_of(groups, points)}" for name, (groups, _) in found.items()]
+    return {
+        name: [group for group in groups if group[0][0].cell.base in shared] for name, (groups, _) in found.items()
+    }, lines
+
+
+def _bases_of(groups: Sequence[Contrast], points: Sequence[Point]) -> str:
+    names = base_names(point.cell for point in points)
+    return ", ".join(names[group[0].cell.base] for group, _ in groups)
 
 
 def _means(
@@ -136,55 +182,75 @@ def _means(
 
 def _beats_plain(view: StudyView) -> ClaimResult:
     tops = shared_tops(view.points)
-    pairs = [((top, s), (1.0, -1.0)) for top in tops if (s := same_but(top, view.points, method="sft"))]
-    apart = other_runs(tops, view.points, methods=("sft",))
-    if not pairs:
-        return RFT_BEATS_SFT.not_testable("; ".join(["no RFT cell on the full data has its sft cell", *apart]))
+    found = [((top, s), (1.0, -1.0)) for top in tops if (s := same_but(top, view.points, method="sft"))]
+    details = [*without_k(tops, view.points), *other_runs(tops, view.points, methods=("sft",))]
+    if not found:
+        return RFT_BEATS_SFT.not_testable("; ".join(["no RFT cell on the full data has its sft cell", *details]))
+    alone = [p for p in tops if not any(p is top for (top, _), _ in found)]
+    pairs, left_out = averaged(found, view.points)
+    details += [*lacking_words(alone, view.points, what="SFT beside RFT"), *left_out]
     estimate = mean_over_bases(pairs, view.outcomes)
     what = f"{mean_words(len(pairs), thing='base')}, k={tops[0].cell.k}"
     odds = odds_words(mean_contrast(pairs, view.outcomes, scale=Scale.LOG_ODDS))
     mine = [top for (top, _), _ in pairs]
-    return directional(RFT_BEATS_SFT, estimate, view=view, what=what, details=apart, odds=odds, tops=mine)
+    return directional(RFT_BEATS_SFT, estimate, view=view, what=what, details=details, odds=odds, tops=mine)
 
 
 def _later(view: StudyView) -> ClaimResult:
-    """Bend of RFT against bend of SFT on the same fractions."""
-    groups = []
-    for sft in sft_ladders(view.points, smallest=0).values():
-        rft = _rft_by_fraction(view.points, sft)
-        both = [(r, s) for s in sft if (r := rft.get(s.cell.data_frac)) is not None]
-        if len(both) < 3 or not _evenly_doubled([s for _, s in both]):
-            continue
-        bend = np.zeros(len(both))
-        bend[-1], bend[-2] = 1.0, -1.0
-        earlier = len(both) - 2
-        bend[-2] -= 1 / earlier
-        bend[0] += 1 / earlier
-        groups.append(((*(r for r, _ in both), *(s for _, s in both)), tuple(np.concatenate([bend, -bend]))))
-    if not groups:
+    """Bend of RFT against bend of SFT on the same fractions, at the one k that most draws of bases have so."""
+    found = {k: groups for k, groups in _bends(view.points).items() if groups}
+    if not found:
         return RFT_LATER.not_testable(
             "no base has RFT (one k, de-duplicated) and SFT at 3 fractions, each twice the last"
         )
-    pairing, apart = that_pair(groups, view.points)
+    k = best_covered({k: [points for points, _ in groups] for k, groups in found.items()})
+    pairing, details = averaged(found[k], view.points)
+    here = {points[0].cell.base for points, _ in found[k]}
+    others = [points[0] for groups in found.values() for points, _ in groups if points[0].cell.base not in here]
+    details += lacking_words(others, view.points, what=f"RFT k={k} and SFT at 3 fractions, each twice the last")
     if not pairing:
-        return RFT_LATER.not_testable("; ".join(apart))
+        return RFT_LATER.not_testable("; ".join(details))
     estimate = mean_over_bases(pairing, view.outcomes)
     tops = [points[-1] for points, _ in pairing]
-    what = f"difference in bend, {len(pairing)} bases"
-    return directional(RFT_LATER, estimate, view=view, what=what, details=apart, tops=tops)
+    what = f"difference in bend, {len(pairing)} bases, k={k}"
+    return directional(RFT_LATER, estimate, view=view, what=what, details=details, tops=tops)
 
 
-def _rft_by_fraction(points: Sequence[Point], sft: Sequence[Point]) -> dict[object, Point]:
-    """Of the base's own pool: the largest k that has the most fractions."""
-    mine = where(points, method="rft", base=sft[0].cell.base, union=(), plainly_selected=True)
-    by_k: dict[int, dict[object, Point]] = {}
-    for point in mine:
-        by_k.setdefault(point.cell.k or 0, {})[point.cell.data_frac] = point
-    return max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
+def _bends(points: Sequence[Point]) -> dict[int, list[Contrast]]:
+    """By k, of every base that has one, the difference in bend."""
+    found: dict[int, list[Contrast]] = {}
+    for sft in sft_ladders(points, smallest=0).values():
+        mine = where(points, method="rft", base=sft[0].cell.base, union=(), plainly_selected=True) if sft else []
+        for k in dict.fromkeys(p.cell.k or 0 for p in mine):
+            rft = {p.cell.data_frac: p for p in where(mine, k=k)}
+            both = [(r, s) for s in sft if (r := rft.get(s.cell.data_frac)) is not None]
+            found.setdefault(k, []).extend(_bend(run) for run in _doubled_run(both))
+    return found
 
 
-def _evenly_doubled(ladder: Sequence[Point]) -> bool:
-    return bool(np.allclose(np.diff(log_amounts(ladder)), 1))
+def _doubled_run(both: Sequence[tuple[Point, Point]]) -> list[Sequence[tuple[Point, Point]]]:
+    """Of RFT and SFT at ascending fractions those in a row, each twice the last, that are best compared with each other: as
+    `best_together` counts, of equals the largest amounts; none where no three are.
+    """
+    several = len({cell.draw for _, sft in both for cell in sft.cells}) > 1
+    runs = [both[i:j] for i in range(len(both)) for j in range(i + 3, len(both) + 1)]
+    even = [run for run in runs if np.allclose(np.diff(log_amounts([sft for _, sft in run])), 1)]
+
+    def worth(run: Sequence[tuple[Point, Point]]) -> tuple[int, int, float]:
+        shared = in_common([p for pair in run for p in pair], paired=True, several=several)
+        return shared * len(run) ** 2, len(run), log_amounts([run[-1][1]])[0]
+
+    return [max(even, key=worth)] if even else []
+
+
+def _bend(both: Sequence[tuple[Point, Point]]) -> Contrast:
+    """The last doubling's gain minus the mean gain of the earlier ones, RFT minus SFT."""
+    bend = np.zeros(len(both))
+    bend[-1], bend[-2] = 1.0, -1.0
+    earlier = len(both) - 2
+    bend[-2] -= 1 / earlier
+    bend[0] += 1 / earlier
+    return (*(r for r, _ in both), *(s for _, s in both)), tuple(np.concatenate([bend, -bend]))
 
 
 def claim_more_paths(view: StudyView) -> list[ClaimResult]:
@@ -205,14 +271,16 @@ def _more_paths(view: StudyView) -> ClaimResult:
     if not groups:
         reason = "no base has RFT of shared replicates at 3 values of k with different numbers of distinct paths"
         return MORE_PATHS.result(Ruling.NOT_TESTABLE, reason, details=tuple(_emitted(view)))
-    estimate = mean_over_bases(list(groups.values()), view.outcomes)
+    pairing, left_out = averaged(list(groups.values()), view.points)
+    estimate = mean_over_bases(pairing, view.outcomes)
     names = base_names(p.cell for p in view.points)
     slopes = {names[base]: contrast(*group, view.outcomes) for base, group in groups.items()}
     details = [f"slope of {name}: {slope.value:+.2f}" for name, slope in slopes.items() if slope is not None]
     details += [f"{names[b]} left out: no 3 k on replicates in common" for b, group in found if group is None]
     details += left_out_words((most_in_common(la), la) for la in ladders if la[0].cell.base in groups)
+    details += left_out
     details += ["k and distinct paths rise together: the slope is not of diversity at equal size", *_emitted(view)]
-    return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(groups)} bases", details=details)
+    return directional(MORE_PATHS, estimate, view=view, what=f"mean slope of {len(pairing)} bases", details=details)
 
 
 def _slope_over_paths(ladder: Sequence[Point], outcomes: Outcomes) -> Contrast | None:
@@ -233,7 +301,7 @@ def _dedup(view: StudyView) -> ClaimResult:
     pairs = [((t, p), (1.0, -1.0)) for p in raw if (t := twins.get((p.cell.base, p.cell.k))) is not None]
     if not pairs:
         return DEDUP.not_testable("no RFT cell without de-duplication beside one with it")
-    pairing, apart = that_pair(pairs, view.points)
+    pairing, apart = averaged(pairs, view.points)
     if not pairing:
         return DEDUP.not_testable("; ".join(apart))
     estimate = mean_over_bases(pairing, view.outcomes)
@@ -254,10 +322,10 @@ def _correct_distinct(view: StudyView) -> ClaimResult:
         for p in ladder:
             if distinct_with_human(p) is not None and _correct(p) is not None and p.loss is not None:
                 series.setdefault(p.cell.k or 0, []).append(p)
-    best = max(series, key=lambda k: (len(series[k]), sum(len(p.draws) for p in series[k]), k), default=None)
-    if best is None or len(series[best]) < 3:
+    best = best_covered({k: [(p,) for p in tops] for k, tops in series.items()}) if series else None
+    points = series[best] if best is not None else []
+    if len(points) < 3:
         return CORRECT_DISTINCT.not_testable("fewer than 3 bases with correct and distinct paths counted at one k")
-    points = series[best]
     lines = [fit_on_loss(points, [f(p) or 0.0 for p in points], what="paths") for f in (_correct, distinct_with_human)]
     if not all(isinstance(line, LineFit) for line in lines):
         return CORRECT_DISTINCT.not_testable(next(line for line in lines if not isinstance(line, LineFit)))

@@ -17,11 +17,14 @@ from analysis.compare.comparisons import Relevance, Standing, lacking, relevance
 from analysis.compare.fits import slope_weights
 from analysis.compare.loss_fits import fit_on_loss
 from analysis.compare.positive import positive_controls
+from analysis.load.cells import Base
+from analysis.load.coverage import best_together, coverage
+from analysis.load.labels import setting_label
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import Contrast, Point, contrast, mean_contrast
-from analysis.load.query import left_out_of, on_paired_replicates
+from analysis.load.query import left_out_of, on_paired_replicates, shared_words
 from analysis.paper import SAME_EPOCHS
 from analysis.stats.linear import LineFit, NotEnough
 from analysis.stats.uncertainty import Estimate, Kind, both_intervals, interval_words
@@ -164,19 +167,64 @@ def mean_over_bases(groups: Sequence[Contrast], outcomes: Outcomes) -> Estimate 
     return mean_contrast(groups, outcomes) if groups else None
 
 
-def that_pair(groups: Sequence[Contrast], among: Sequence[Point]) -> tuple[list[Contrast], list[str]]:
-    """The contrasts whose points share a replicate, and a line that names the bases of the others, if any."""
+def averaged(groups: Sequence[Contrast], among: Sequence[Point]) -> tuple[list[Contrast], list[str]]:
+    """The contrasts that a mean over bases is of, and a line for each of the others.
+
+    Left out are contrasts whose settings share no replicate; of several of one base those that share little with the others
+    (`coverage.best_together`); and bases of one draw beside bases of several, see `_of_several_draws`.
+    """
     names = base_names(point.cell for point in among)
     pairing = [group for group in groups if paired_replicates(group[0])]
-    left_out = [names[group[0][0].cell.base] for group in groups if group not in pairing]
-    bases = ", ".join(dict.fromkeys(left_out))
-    return pairing, [f"{bases} left out: no draw and replicate that all compared settings have"] if left_out else []
+    apart = dict.fromkeys(names[group[0][0].cell.base] for group in groups if group not in pairing)
+    lines = [f"{', '.join(apart)} left out: no draw and replicate that all compared settings have"] if apart else []
+    of_bases: dict[Base, list[Contrast]] = {}
+    for group in pairing:
+        of_bases.setdefault(group[0][0].cell.base, []).append(group)
+    kept: list[Contrast] = []
+    for base, own in of_bases.items():
+        together = [own[place] for place in best_together([points for points, _ in own], least=1)]
+        rest = [point for points, _ in together for point in points]
+        lines += [
+            f"{names[base]}, {' and '.join(setting_label(point.cell) for point in points)} left out: "
+            f"{shared_words(points, rest)}"
+            for points, _ in own
+            if not any(points is some for some, _ in together)
+        ]
+        kept += together
+    several, alone = _of_several_draws(kept)
+    return several, lines + (
+        [f"{', '.join(names[base] for base in alone)} left out: one draw, where other bases have several"]
+        if alone
+        else []
+    )
+
+
+def _of_several_draws(groups: Sequence[Contrast]) -> tuple[list[Contrast], list[Base]]:
+    """(contrasts, bases left out): bases of one draw go where the draws of the others have at least as many degrees of
+    freedom as all the bases. A mean over bases with one draw among them is judged over bases.
+    """
+    draws: dict[Base, int] = {}
+    for base in dict.fromkeys(points[0].cell.base for points, _ in groups):
+        every = [point for points, _ in groups for point in points if point.cell.base == base]
+        draws[base] = coverage([every]).draws
+    several = {base: count for base, count in draws.items() if count > 1}
+    if not several or sum(several.values()) - len(several) < len(draws) - 1:
+        return list(groups), []
+    kept = [group for group in groups if group[0][0].cell.base in several]
+    return kept, [base for base in draws if base not in several]
+
+
+def lacking_words(points: Iterable[Point], among: Sequence[Point], *, what: str) -> list[str]:
+    """A line that names the bases of some points that are left out as they lack something; [] for none."""
+    names = base_names(point.cell for point in among)
+    bases = ", ".join(dict.fromkeys(names[point.cell.base] for point in points))
+    return [f"{bases} left out: no {what}"] if bases else []
 
 
 def left_out_words(pairs: Iterable[tuple[Sequence[Point], Sequence[Point]]]) -> list[str]:
     """A line for each of some points that is not among the kept ones of its base; `pairs`: (kept, points)."""
     return [
-        f"left out: {point.cell.cell_id}, of other draws or replicates than the rest"
+        f"left out: {point.cell.cell_id}, as {shared_words([point], kept)}"
         for kept, points in pairs
         for point in left_out_of(kept, points)
     ]

@@ -100,7 +100,7 @@ class Exchange:
     kept: float
     new: float | None  # kept paths with another equation list than the human one; None: not recorded
     curve: tuple[Point, ...]  # the human-only points
-    left_out: tuple[str, ...] = ()  # amounts of human problems whose cells are of other draws or replicates
+    left_out: tuple[str, ...] = ()  # amounts of human problems that share few draws or replicates with the rest
 
     @property
     def label(self) -> str:

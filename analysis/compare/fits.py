@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import PERCENT, Point, contrast
-from analysis.load.query import left_out_of, on_common_cells
+from analysis.load.query import NO_DRAW, left_out_of, on_common_cells, shared_words
 from analysis.stats.linear import LineFit, NotEnough, fit_line
 from analysis.stats.uncertainty import Estimate
 
@@ -119,7 +119,7 @@ def on_a_line(
         placed = [point for point in measurable if math.isfinite(x(point))]
         out += tuple(f"{p.cell.cell_id}: {NO_PLACE}" for p in measurable if not math.isfinite(x(p)))
         shared = on_common_cells(placed, outcomes)
-        out += tuple(f"{p.cell.cell_id}: {OTHER_CELLS}" for p in left_out_of(shared, placed))
+        out += tuple(f"{p.cell.cell_id}: {shared_words([p], shared)}" for p in left_out_of(shared, placed))
         left_out |= dict.fromkeys(out)
         if not shared or (not out and [len(p.cells) for p in shared] == [len(p.cells) for p in kept]):
             return shared, tuple(left_out)
@@ -130,9 +130,6 @@ def _paired(points: Sequence[Point]) -> bool:
     """Whether a contrast of points is of all their cells: else it would be of others than the line through them."""
     rows = paired_replicates(points)
     return all(sum(len(row[place]) for row in rows) == len(point.cells) for place, point in enumerate(points))
-
-
-OTHER_CELLS = "of other draws or replicates than the rest"
 
 
 def unshared(points: Sequence[Point], shared: Sequence[Point]) -> dict[str, int]:
@@ -153,9 +150,7 @@ def _nothing_left(points: Sequence[Point], left_out: Sequence[str]) -> str:
     if not points:
         return "no points"
     return (
-        NOTHING_SHARED
-        if any(OTHER_CELLS in text for text in left_out)
-        else f"no point within {FLOOR:g} to {CEILING:g} %"
+        NOTHING_SHARED if any(NO_DRAW in text for text in left_out) else f"no point within {FLOOR:g} to {CEILING:g} %"
     )
 
 

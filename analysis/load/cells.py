@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ DRAW_SEEDS = frozenset({BASE_SEED, "corpus_seed"})  # the base's own: they tell 
 TEST_SET = (
     "test_set"  # of a setting: the further test set that is scored; None: the cell's own. What is below it says of it
 )
+OF_VOTES = "eval.vote_"  # keys of the votes, which are cast beside the greedy answers and change none of them
 OF_DATA = "data."  # keys of a data set, its own test set among it
 
 
@@ -46,6 +47,7 @@ class Cell:
     cell_id: str
     names: Mapping[str, str]  # 'model', 'data': what people call them
     setting: Mapping[str, Any]  # the configuration by dotted path; what means nothing for the cell is absent
+    votes: Mapping[str, Any] = field(default_factory=dict, kw_only=True)  # of a point's cells: how they voted
     base: Base
     draw: Draw
     scores: Mapping[str, Score]  # 'maj1@1' (greedy), 'maj1@16', 'pass@16', ...: fractions
@@ -286,6 +288,13 @@ def group_draws(cells: Iterable[Cell]) -> dict[Draw, list[Cell]]:
     for cell in sorted(cells, key=_draw_order):
         groups.setdefault(cell.draw, []).append(cell)
     return groups
+
+
+def without_votes(cell: Cell) -> Cell:
+    """The same with the setting that its greedy answers are of; how it voted is in `votes`."""
+    votes = {key: value for key, value in cell.setting.items() if key.startswith(OF_VOTES)}
+    setting = {key: value for key, value in cell.setting.items() if key not in votes}
+    return replace(cell, setting=setting, votes=votes) if votes else cell
 
 
 def draws_of_bases(cells: Iterable[Cell]) -> dict[Base, set[Draw]]:

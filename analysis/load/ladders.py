@@ -1,17 +1,20 @@
 """A method on all data against k, base by base: what claims, tables and the noise of results take alike.
 
 own_ladders(points)[base]       # RFT at k = 1, 4, 16: from the own pool, with de-duplication
-shared_tops(points)             # of every base RFT at the one k that most bases have
+shared_tops(points)             # of every base RFT at the one k that most draws of bases have beside SFT and its controls
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from analysis.load.cells import Base
+from analysis.load.cells import BEST, MATCHED, Base
+from analysis.load.coverage import coverages
+from analysis.load.names import base_names
 from analysis.load.points import Point
-from analysis.load.query import where
+from analysis.load.query import same_but, where
+
+SET_AGAINST = ("sft", MATCHED, BEST)  # what RFT on all data is compared with
 
 
 def own_ladders(points: Sequence[Point], *, method: str = "rft") -> dict[Base, list[Point]]:
@@ -25,11 +28,27 @@ def own_ladders(points: Sequence[Point], *, method: str = "rft") -> dict[Base, l
 
 
 def shared_tops(points: Sequence[Point]) -> list[Point]:
-    """Of every base that has it, RFT at ONE k: the one that most bases have, of equals in most draws, then the largest."""
-    ladders = own_ladders(points).values()
-    bases, draws = Counter[int](), Counter[int]()
-    for point in [p for ladder in ladders for p in ladder]:
-        bases[point.cell.k or 0] += 1
-        draws[point.cell.k or 0] += len(point.draws)
-    k = max(bases, key=lambda k: (bases[k], draws[k], k), default=0)
-    return [p for ladder in ladders for p in where(ladder, k=k)]
+    """Of every base that has it, RFT at ONE k: the one that most draws of bases have beside what RFT is set against, SFT and
+    its two controls, a draw counting for each of them (`coverage`); of equals the largest.
+
+    Where no RFT is beside one of them, the k that most draws have.
+    """
+    by_k: dict[int, list[Point]] = {}
+    for point in [p for ladder in own_ladders(points).values() for p in ladder]:
+        by_k.setdefault(point.cell.k or 0, []).append(point)
+    beside = {
+        (k, name): [(p, c) for p in tops if (c := same_but(p, points, method=name))]
+        for k, tops in by_k.items()
+        for name in SET_AGAINST
+    }
+    alone = {(k, ""): [(p,) for p in tops] for k, tops in by_k.items()}
+    covered = coverages(beside if any(beside.values()) else alone)
+    worth = {k: tuple(map(sum, zip(*(one for (at, _), one in covered.items() if at == k), strict=True))) for k in by_k}
+    return by_k[max(by_k, key=lambda k: (worth[k], k))] if by_k else []
+
+
+def without_k(tops: Sequence[Point], points: Sequence[Point]) -> list[str]:
+    """A line for the bases that have RFT at other k than `shared_tops` have alone: ['nano-s left out: no RFT at k=16']."""
+    names, there = base_names(point.cell for point in points), {point.cell.base for point in tops}
+    others = [names[base] for base in own_ladders(points) if base not in there]
+    return [f"{', '.join(others)} left out: no RFT at k={tops[0].cell.k}"] if others and tops else []

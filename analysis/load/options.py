@@ -12,7 +12,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from analysis.load.cells import EPOCH_GRID
+from analysis.load.cells import EPOCH_GRID, matches
+from analysis.load.coverage import coverages
+from analysis.load.labels import studied
 from analysis.load.places import TOLD
 from analysis.load.points import Point
 
@@ -25,22 +27,36 @@ def is_option(key: str) -> bool:
 
 
 def by_preference(points: Iterable[Point], key: str) -> list[str]:
-    """The values of a key, as text: first the one that most bases have, of those the longest list (the widest choice).
+    """The values of a key, as text: first the one that most draws of bases have beside what it is compared with (`coverage`:
+    then most bases), of those the longest list (the widest choice).
 
-    Then the one of more settings, then of more replicates, then null and the least: neither the order of the points nor the
-    base that asks decides anything.
+    Then the one of more settings, then null and the least: neither the order of the points nor the base that asks decides
+    anything. A control is compared with the studied methods, and a studied method with all others. Where there is none of
+    those, the draws of the value itself count.
     """
+    every = list(points)
     values: dict[str, list[Point]] = {}
-    for point in points:
+    for point in every:
         if key in point.cell.setting:
             values.setdefault(json.dumps(point.cell.setting[key]), []).append(point)
-    return sorted(values, key=lambda text: _rank(json.loads(text), values[text]))
+    beside = {text: [pair for p in members for pair in _compared(p, every, key)] for text, members in values.items()}
+    groups = beside if any(beside.values()) else {text: [(p,) for p in members] for text, members in values.items()}
+    covered = coverages(groups)
+    ranks = {text: (covered[text], _width(text), len(members)) for text, members in values.items()}
+    ordered = sorted(values, key=lambda text: ascending(json.loads(text)))
+    return sorted(ordered, key=lambda text: ranks[text], reverse=True)
 
 
-def _rank(value: Any, points: Sequence[Point]) -> tuple[Any, ...]:
-    bases = len({point.cell.base for point in points})
-    width = len(value) if isinstance(value, list) else 0
-    return -bases, -width, -len(points), -sum(len(point.cells) for point in points), ascending(value)
+def _compared(point: Point, points: Sequence[Point], key: str) -> list[tuple[Point, Point]]:
+    """A point with each of those that lack a key and that it is the control of, or that are controls of it."""
+    mine = studied(point.cell)
+    others = [p for p in points if key not in p.cell.setting and p.cell.base == point.cell.base]
+    return [(point, p) for p in others if studied(p.cell) != mine and matches(point.cell, p.cell, but=("method",))]
+
+
+def _width(text: str) -> int:
+    value = json.loads(text)
+    return len(value) if isinstance(value, list) else 0
 
 
 def ascending(value: Any) -> tuple[int, float, str]:

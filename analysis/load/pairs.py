@@ -38,7 +38,7 @@ def paired_replicates(points: Sequence[Point]) -> list[list[list[Cell]]]:
     examples or a published one, goes with every replicate of its draw. Where a seed that others lack makes several cells of
     one replicate (three samplings of one training set), they are its cells together: averaged, never counted as replicates.
     """
-    names = _shared_names([point.cells for point in points])
+    names = shared_names([point.cells for point in points])
     maps = [_by_key(point.cells, names) for point in points]
     rows = []
     for draw in dict.fromkeys(draw for draw, _ in maps[0]):
@@ -52,18 +52,23 @@ def paired_replicates(points: Sequence[Point]) -> list[list[list[Cell]]]:
 
 def same_seeds(points: Sequence[Point]) -> list[Cell]:
     """Of points of several bases a cell each, all of one replicate's seeds (the first that all have); none where none is."""
-    names = _shared_names([point.cells for point in points])
+    names = shared_names([point.cells for point in points])
     maps = [{key: cells[0] for (_, key), cells in reversed(_by_key(point.cells, names).items())} for point in points]
     seeded = [set(found) for found in maps if set(found) != {()}]
     keys = sorted(set.intersection(*seeded)) if seeded else [()]
     return [found[keys[0]] if keys[0] in found else found[()] for found in maps] if keys else []
 
 
-def _shared_names(groups: Sequence[Sequence[Cell]]) -> list[str]:
-    """Seeds of the replicate that all settings with seeds have."""
+def shared_names(groups: Sequence[Sequence[Cell]]) -> list[str]:
+    """Names of the seeds of a replicate that all settings with seeds have."""
     own = [set.intersection(*(set(cell.seeds) for cell in cells)) - DRAW_SEEDS for cells in groups]
     seeded = [names for names in own if names]
     return sorted(set.intersection(*seeded)) if seeded else []
+
+
+def replicates_of(cells: Sequence[Cell], names: Sequence[str]) -> frozenset[tuple[Draw, Key]]:
+    """Draw and values of these seeds, of every replicate of one setting; without values where it has no seeds."""
+    return frozenset(_by_key(cells, names))
 
 
 def _by_key(cells: Sequence[Cell], names: Sequence[str]) -> dict[tuple[Draw, Key], list[Cell]]:
@@ -106,7 +111,7 @@ def _seeds_of(rows: Sequence[Row]) -> Seeds:
 
 def _components(every: Sequence[Row], places: Sequence[int]) -> list[list[int]]:
     rows = [every[place] for place in places]
-    names = _shared_names([[cell for cells in column for cell in cells] for column in zip(*rows, strict=True)])
+    names = shared_names([[cell for cells in column for cell in cells] for column in zip(*rows, strict=True)])
     seeds = [next((cells[0].seeds for cells in row if set(names) <= set(cells[0].seeds)), {}) for row in rows]
     varying = [name for name in names if len({found[name] for found in seeds}) > 1]
     units: list[tuple[set[tuple[str, int]], list[int]]] = []

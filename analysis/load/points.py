@@ -8,6 +8,7 @@ mean_contrast([([rft, sft], (1, -1)), ...], outcomes)      # its mean over base 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load.cells import ACCURACY, Base, Cell, group_draws, group_settings
+from analysis.load.cells import ACCURACY, Base, Cell, Draw, group_draws, group_settings, without_votes
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import (
     Row,
@@ -29,7 +30,7 @@ from analysis.load.pairs import (
     seeds_by_unit,
     units_of,
 )
-from analysis.load.votes import vote_score
+from analysis.load.votes import vote_score, vote_way, vote_ways
 from analysis.stats.nested import upper_ratio
 from analysis.stats.uncertainty import Estimate, Kind, binomial, nested_mean
 from rft.records import wilson
@@ -84,9 +85,23 @@ def distinct_of(point: Point) -> float | None:
 
 
 def make_points(cells: Iterable[Cell], outcomes: Outcomes) -> list[Point]:
-    """A point for each setting that has an accuracy, in the order of first appearance."""
-    scored = [cell for cell in cells if cell.accuracy is not None]
-    return [Point(tuple(group), accuracy_of(group, outcomes)) for group in group_settings(scored).values()]
+    """A point for each setting that has an accuracy, in the order of first appearance.
+
+    Whether and how a cell voted besides decides nothing about greedy answers, and is no part of a point's setting: its scores
+    of votes are of those of its cells that voted. Of one replicate with votes and without them, the one that voted stays.
+    """
+    scored = [without_votes(cell) for cell in cells if cell.accuracy is not None]
+    groups = [_once_voted(group) for group in group_settings(scored).values()]
+    return [Point(tuple(group), accuracy_of(group, outcomes)) for group in groups]
+
+
+def _once_voted(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells of one setting, of those that are one replicate the ones that voted as most did."""
+    order, best = vote_ways(cells), dict[tuple[Draw, str], int]()
+    places = [((cell.draw, json.dumps(cell.seeds, sort_keys=True)), order.index(vote_way(cell))) for cell in cells]
+    for replicate, place in places:
+        best[replicate] = min(place, best.get(replicate, place))
+    return [cell for cell, (replicate, place) in zip(cells, places, strict=True) if place == best[replicate]]
 
 
 def unscored_point(cell: Cell) -> Point:

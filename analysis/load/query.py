@@ -13,7 +13,6 @@ on_common_cells(points, outcomes)                            # these; where no r
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from analysis.load.cells import AT_STEPS, MATCHED, Cell, Draw, matches, varying_keys
+from analysis.load.coverage import best_together, coverage
 from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -85,9 +85,8 @@ def setting_but(point: Point, points: Iterable[Point], **changed: Any) -> Point 
     """The same of any draws and replicates, for what is no difference from the point itself.
 
     Where several fit that differ in a key which the point lacks (a control's grid of epochs), the one with the value that all
-    of `points` prefer (`analysis.load.options`), so that every base has the same; then (one of them voted, say, and the point
-    did not) the one with the fewest keys that only one side has, then with the most replicates: the order of the points
-    decides nothing.
+    of `points` prefer (`analysis.load.options`), so that every base has the same; then the one in most draws of the point,
+    then with the fewest keys that only one side has, then with the most replicates: the order of the points decides nothing.
     """
     every = list(points)
     return _preferred(point, _alike(point, every, changed), among=every)
@@ -97,10 +96,13 @@ def _preferred(point: Point, found: Sequence[Point], *, among: Sequence[Point]) 
     ours = point.cell.setting.keys()
     for key in sorted(varying_keys(other.cell for other in found).keys() - ours):
         found = _of_one_value(found, key, order=by_preference(among, key))
-    by_nearness = {
-        (len(ours ^ other.cell.setting.keys()), -len(other.cells), other.cell.setting_key): other for other in found
-    }
-    return by_nearness[min(by_nearness)] if found else None
+    shared = {id(other): coverage([(point, other)]).draws for other in found} if len(found) > 1 else {}
+
+    def order(other: Point) -> tuple[int, int, int, str]:
+        unlike = len(ours ^ other.cell.setting.keys())
+        return -shared.get(id(other), 0), unlike, -len(other.cells), other.cell.setting_key
+
+    return min(found, key=order, default=None)
 
 
 def _sharing(point: Point, others: Iterable[Point]) -> list[Point]:
@@ -132,36 +134,15 @@ def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
 
 
-LEAST = 3  # settings that are compared, where there are so many
-MOST_TRIED = 8  # settings of which every choice is tried; of more they are dropped one by one
-
-
 def most_in_common(points: Sequence[Point], *, keep: Collection[Point] = (), paired: bool = True) -> list[Point]:
-    """Of points of one base configuration those that are best compared with each other, in their order.
+    """Of points of one base configuration those that are best compared with each other (`coverage.best_together`), in their
+    order: a setting that few draws have takes all others' from a line through it.
 
-    A setting that few draws have takes all others' from a line through it. So the choice is the one with the largest product
-    of the draws that all have (of a base with one draw: the replicates) and the squared number of settings; of equals the
-    one with more settings, then the first by its settings. Three stay, as a line needs. It depends on what was run, never
-    on a result. `keep`: points that stay. `paired`: whether replicates have to be shared too, or the draw alone.
+    Three stay, as a line needs. `keep`: points that stay. `paired`: whether replicates have to be shared too, or the draw
+    alone.
     """
-    kept = set(map(id, keep))
-
-    def worth(some: Sequence[Point]) -> tuple[int, int, list[str]]:
-        return -_in_common(some, paired=paired) * len(some) ** 2, -len(some), sorted(p.cell.setting_key for p in some)
-
-    def without(some: Sequence[Point]) -> list[list[Point]]:
-        return [[other for other in some if other is not point] for point in some if id(point) not in kept]
-
-    best = list(points)
-    if len(best) <= LEAST or -worth(best)[0] == max(_in_common([p], paired=paired) for p in best) * len(best) ** 2:
-        return best  # nothing can be gained
-    if len(best) <= MOST_TRIED:
-        choices = [list(some) for size in range(LEAST, len(best) + 1) for some in itertools.combinations(best, size)]
-        return min((some for some in choices if kept <= set(map(id, some))), key=worth)
-    tried = [best]
-    while options := without(tried[-1]) if len(tried[-1]) > LEAST else []:
-        tried.append(min(options, key=worth))
-    return min(tried, key=worth)
+    stay = [place for place, point in enumerate(points) if any(point is one for one in keep)]
+    return [points[place] for place in best_together([[p] for p in points], keep=stay, paired=paired)] if points else []
 
 
 def left_out_of(kept: Sequence[Point], points: Sequence[Point]) -> list[Point]:
@@ -170,13 +151,20 @@ def left_out_of(kept: Sequence[Point], points: Sequence[Point]) -> list[Point]:
     return [point for point in points if point.cell.setting_key not in there]
 
 
-def _in_common(points: Sequence[Point], *, paired: bool) -> int:
-    """Draws that all of some points have, of a base with one draw the replicates."""
-    if not paired:
-        return len(set.intersection(*({cell.draw for cell in point.cells} for point in points)))
-    rows = paired_replicates(points)
-    several = any(len(point.draws) > 1 for point in points)
-    return len({row[0][0].draw for row in rows}) if several else len(rows)
+NO_DRAW = "it shares no draw with the rest"
+
+
+def shared_words(points: Sequence[Point], kept: Sequence[Point]) -> str:
+    """'it shares 1 of the 6 draws of the rest': why what some points say is left out beside the kept ones of their base; of
+    one draw replicates.
+    """
+    own, rest = paired_replicates(points), paired_replicates(kept) if kept else []
+    if not rest or not {row[0][0].draw for row in own} & {row[0][0].draw for row in rest}:
+        return NO_DRAW
+    shared = paired_replicates([*points, *kept])
+    mine, theirs = ({row[0][0].draw for row in rows} for rows in (shared, rest))
+    few, among, unit = (mine, theirs, "draws") if len(theirs) > 1 else (shared, rest, "replicates")
+    return f"it shares {len(few) or 'none'} of the {len(among)} {unit} of the rest"
 
 
 def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:

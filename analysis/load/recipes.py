@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.load.cells import Cell, matches
+from analysis.load.coverage import run_beside
 from analysis.load.names import value_text
 from analysis.load.options import ascending, by_preference, is_option
 from analysis.load.places import place_of, told, untold_keys
@@ -47,8 +48,9 @@ class MainRecipe:
 def main_recipe(points: Sequence[Point], *, free: Collection[str] = ()) -> MainRecipe:
     """Key by key the commonest value, and the settings that have it or to which it means nothing.
 
-    `free`: keys that the reader of the points shows besides. Of equally common values the one with more replicates, then
-    null (which most keys are by themselves), then the least: the order of the points decides nothing. How models are trained
+    `free`: keys that the reader of the points shows besides. The commonest is the value in most draws of bases that have
+    another setting to be compared with (`coverage.run_beside`), then of most settings, then of most replicates, then null
+    (which most keys are by themselves), then the least: the order of the points decides nothing. How models are trained
     (`train.`) and the engine that samples from them are chosen for each base, as every model may have a learning rate of its
     own and not every engine serves every model; all else once. A method's own option has the value that tables take for every
     base (`analysis.load.options`). Settings on part of their examples are left out.
@@ -97,26 +99,29 @@ def _uncommon(points: Sequence[Point], key: str) -> list[Point]:
         if key in point.cell.setting:
             values = groups.setdefault(_group(point.cell, key), {})
             values.setdefault(json.dumps(point.cell.setting[key]), []).append(point)
-    gone = []
+    gone, lacking = [], [point for point in points if key not in point.cell.setting]
     for values in groups.values():
-        common = min(values, key=lambda text: (*_rarity(values[text]), ascending(json.loads(text))))
+        common = min(values, key=lambda text: (*_rarity(values[text], lacking), ascending(json.loads(text))))
         gone += [point for text, members in values.items() if text != common for point in members]
     return gone
 
 
-def _rarity(points: Sequence[Point]) -> tuple[int, int]:
-    return -len(points), -sum(len(point.cells) for point in points)
+def _rarity(points: Sequence[Point], lacking: Sequence[Point]) -> tuple[int, int, int]:
+    """Draws in which something can be compared, then settings, then replicates."""
+    bases = {point.cell.base for point in points}
+    others = [point for point in lacking if point.cell.base in bases]
+    return -run_beside(points, others), -len(points), -sum(len(point.cells) for point in points)
 
 
 def _doubles(points: Sequence[Point], free: Collection[str]) -> list[tuple[Point, str]]:
-    """Settings that agree with another wherever both have a key, with a key that only one has (one voted besides).
+    """Settings that agree with another wherever both have a key, with a key that only one has.
 
-    Of such the one with the most replicates, then with the fewest keys, stands for all: drawn beside each other they would be
-    one series.
+    Of such the one with the most draws, then the most replicates, then the fewest keys, stands for all: drawn beside each
+    other they would be one series.
     """
     groups: dict[tuple[Any, ...], list[Point]] = {}
     doubles = []
-    for point in sorted(points, key=lambda p: (-len(p.cells), len(p.cell.setting), p.cell.setting_key)):
+    for point in sorted(points, key=lambda p: (-len(p.draws), -len(p.cells), len(p.cell.setting), p.cell.setting_key)):
         others = groups.setdefault(_shown(point.cell, free), [])
         twin = next((other for other in others if matches(point.cell, other.cell, but=())), None)
         if twin is None:

@@ -7,6 +7,7 @@ vote_score(cells, "maj1@16", outcomes)                # the one of them that rec
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -50,6 +51,26 @@ def vote_score(cells: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate
     return vote_curve(cells, outcomes, statistic=STATISTICS[found[1]], ks=[int(found[2])]).get(int(found[2]))
 
 
+def vote_way(cell: Cell) -> str:
+    """How a cell of a point voted, as text."""
+    return json.dumps(cell.votes, sort_keys=True)
+
+
+def vote_ways(cells: Sequence[Cell]) -> list[str]:
+    """The ways in which cells of one setting voted: the one of most draws, then of most cells, first; no votes last."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(vote_way(cell), []).append(cell)
+    ranks = {way: (bool(own[0].votes), len({c.draw for c in own}), len(own), way) for way, own in found.items()}
+    return sorted(ranks, key=lambda way: ranks[way], reverse=True)
+
+
+def voting(cells: Sequence[Cell]) -> list[Cell]:
+    """Those of one setting that voted, in the one way that most did: votes at two temperatures are no replicates."""
+    own = [cell for cell in cells if VOTED in cell.scores]
+    return [cell for cell in own if vote_way(cell) == vote_ways(own)[0]]
+
+
 def vote_curve(
     cells: Sequence[Cell],
     outcomes: Outcomes,
@@ -57,8 +78,8 @@ def vote_curve(
     statistic: Callable[[Tally, Sequence[int]], list[float]],
     ks: Sequence[int] | None = None,
 ) -> dict[int, Estimate]:
-    """k -> a statistic (fractions) of those cells of one setting that voted; {} where the votes of one are not at hand."""
-    own = [cell for cell in cells if VOTED in cell.scores]
+    """k -> a statistic (fractions) of the `voting` cells of one setting; {} where the votes of one are not at hand."""
+    own = voting(cells)
     found = [outcomes.draws(cell) for cell in own]
     known = [draws for draws in found if draws is not None]
     if not known or len(known) < len(found):

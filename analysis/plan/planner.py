@@ -24,12 +24,13 @@ from analysis.compare.limits import most_problems
 from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import Base
 from analysis.load.checks import verified
+from analysis.load.coverage import coverage
 from analysis.load.labels import setting_label
 from analysis.load.ladders import own_ladders
 from analysis.load.names import base_names
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, contrast, make_points
-from analysis.load.query import where
+from analysis.load.query import most_in_common, where
 from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
 from analysis.plan.amounts import count, finite
@@ -186,12 +187,15 @@ def _ladder_options(
 
 
 def donor_ladder(points: Sequence[Point], base: Base) -> list[Point]:
-    """RFT on all data by number of donors (the own pool is one), at the k per donor that most numbers share."""
+    """RFT on all data by number of donors (the own pool is one), of the numbers that are best compared with each other
+    (`most_in_common`): at the k per donor with the most draws times the squared number of them, of equals the largest.
+    """
     by_k: dict[int, dict[int, Point]] = {}
     for point in where(points, base=base, method="rft", data_frac=1, plainly_selected=True):
         by_k.setdefault(point.cell.k or 0, {})[max(1, len(point.cell.union))] = point
-    ladder = max(by_k.items(), key=lambda item: (len(item[1]), item[0]))[1] if by_k else {}
-    return [ladder[number] for number in sorted(ladder)]
+    ladders = {k: most_in_common([found[number] for number in sorted(found)]) for k, found in by_k.items()}
+    worth = {k: (coverage([ladder]).draws * len(ladder) ** 2, k) for k, ladder in ladders.items()}
+    return ladders[max(worth, key=lambda k: worth[k])] if ladders else []
 
 
 def _donor_slope(points: Sequence[Point], outcomes: Outcomes) -> list[Option] | NotEnough:

@@ -136,8 +136,8 @@ def test_the_only_control_of_one_base_leaves_the_claim_to_the_others(
 def test_a_title_and_the_table_say_which_control_is_left(study: Study) -> None:
     cells, outcomes = study
     both, apart = cells, in_other_draws(cells, of_large("sft_matched"))
-    assert claim_words(claims(both, outcomes)["4a"]).startswith("RFT trails the better SFT control")
-    assert claim_words(claims(apart, outcomes)["4a"]).startswith("RFT beats SFT at its validated budget: ")
+    for some in (both, apart):  # the bases that have both say that RFT trails one of them
+        assert claim_words(claims(some, outcomes)["4a"]).startswith("RFT trails the better SFT control")
     points = make_points(apart, outcomes)
     found = compared(points, outcomes)
     for one in found:

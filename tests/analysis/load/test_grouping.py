@@ -157,12 +157,12 @@ def test_figures_hold_keys_they_do_not_show_and_name_what_they_omit(tmp_path: Pa
 
 def test_a_setting_that_another_lacks_a_key_of_is_left_out_by_name(tmp_path: Path):
     """One of the two stands for both, and the figure says which."""
-    with_key = [{**spec, "eval.vote_k": 3} for spec in specs_of(seeds=1)]
+    with_key = [{**spec, "eval.batch": 3} for spec in specs_of(seeds=1)]
     points, _ = loaded(write_study(tmp_path / "s", specs=[*specs_of(seeds=2), *with_key], truth=SMALL))
     recipe = main_recipe(points)
     assert len(points) == 2 * len(recipe.points) == 6
     assert {len(point.cells) for point in recipe.points} == {2}
-    assert recipe.left_out == {"eval.vote_k": {"3": 3}}
+    assert recipe.left_out == {"eval.batch": {"3": 3}}
 
 
 def test_learning_rates_of_their_own_keep_all_models(tmp_path: Path):

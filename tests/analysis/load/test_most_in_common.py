@@ -79,8 +79,10 @@ def test_a_single_cell_of_another_k_takes_no_claim_away(tmp_path: Path, extra: S
         assert one is not None
         assert other is not None
         assert (one.num_draws, one.kind) == (other.num_draws, other.kind)
-    assert sum("of other draws or replicates" in line for line in found["6a"].details) == len(models)
-    assert not any("of other draws or replicates" in line for line in whole["6a"].details)
+    words = {5: "it shares 1 of the 6 draws of the rest", 6: "it shares no draw with the rest"}
+    said = words.get(extra["draws"][0], "it shares none of the 6 draws of the rest")
+    assert sum(line.endswith(said) for line in found["6a"].details) == len(models)
+    assert not any("left out" in line for line in whole["6a"].details)
 
 
 def test_a_thin_amount_of_data_leaves_line_and_shape_as_they_are(tmp_path: Path) -> None:
@@ -96,12 +98,12 @@ def test_a_thin_amount_of_data_leaves_line_and_shape_as_they_are(tmp_path: Path)
 
     fits = [fit_series(some, place, outcomes, what="x") for some in (points, without)]
     assert [fit.line.b for fit in fits if isinstance(fit.line, LineFit)] == pytest.approx([fits[1].line.b] * 2)  # type: ignore[union-attr]
-    assert any("of other draws or replicates" in text for text in fits[0].left_out)
+    assert any("it shares 1 of the 6 draws of the rest" in text for text in fits[0].left_out)
     one, other = claims(points, outcomes)["1"], claims(without, outcomes)["1"]
     assert one.estimate is not None
     assert one.estimate == other.estimate
     fewer = claims(*studied(tmp_path / "two", grid_of_losses(fracs, thin=True)))["3"].details
-    assert sum("of other draws or replicates" in line for line in fewer) == 3
+    assert sum("it shares 1 of the 6 draws of the rest" in line for line in fewer) == 3
     (series,) = series_of(points, outcomes, axis=AXES["data_frac"])
     assert series.left_out == ("0.75",)
     assert {len(point.draws) for point in series.points} == {6}

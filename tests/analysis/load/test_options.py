@@ -87,6 +87,22 @@ def test_one_setting_less_changes_the_grid_of_every_base_alike(
     assert claim.estimate.value == pytest.approx(sum(one.result.estimate.value for one in rows.values()) / 3)
 
 
+@pytest.mark.parametrize("draws", [(1,), (7, 8, 9, 10, 11, 12, 13)], ids=["one shared", "none shared"])
+def test_a_wider_grid_takes_no_control_in_draws_that_rft_lacks(tmp_path: Path, draws: tuple[int, ...]) -> None:
+    """Six draws of the narrow grid beside RFT; the wide one, which would be taken of equals, in one or in seven others."""
+    wide, narrow = SPELLED[0]
+    specs = grid(models=MODELS, fracs=(1.0,), ks=(4,), methods=("sft", "rft"), draws=range(6))
+    for own, when in ((narrow, tuple(range(6))), (wide, draws)):
+        specs += [{**s, EPOCH_GRID: own} for s in grid(models=MODELS, fracs=(1.0,), methods=(BEST,), draws=when)]
+    truth = ByGrid(num_items=1000, replicate_sd=0.2)
+    table, outcomes = verified(load_studies([write_study(tmp_path, specs=specs, truth=truth)]))
+    rows, claim = told(make_points(table.cells, outcomes), outcomes)
+    assert {tuple(one.controls[BEST].cell.setting[EPOCH_GRID]) for one in rows.values()} == {tuple(narrow)}
+    assert claim.estimate is not None
+    assert claim.estimate.num_draws == 6 * len(MODELS)
+    assert "(best of 4, 8 epochs)" in claim.reason
+
+
 def test_where_no_grid_is_of_all_bases_each_row_names_its_own(tmp_path: Path) -> None:
     wide, narrow = SPELLED[0]
     points, outcomes = study(tmp_path / "s", grids={"nano-xs": [narrow], "nano-s": [wide], "nano-m": [wide]})

@@ -40,6 +40,7 @@ from analysis.figures.findings import first_of, gains_of, loss_lines, of_claims,
 from analysis.figures.left_out import left_out_words, some
 from analysis.figures.registry import draws
 from analysis.load.cells import NO_DEDUP, Base
+from analysis.load.coverage import best_covered
 from analysis.load.labels import familiar, series_by_label, setting_label, studied
 from analysis.load.ladders import shared_tops
 from analysis.load.names import base_names
@@ -226,8 +227,9 @@ def _strip_words(panel: Any, amount: float, *, share: float) -> str:
 
 
 def loss_series(points: Sequence[Point]) -> dict[str, list[Point]]:
-    """ICL, SFT and studied methods (own pool: at the one k that most bases have; unions) on the full data, of bases with a
-    loss, not post-trained.
+    """ICL, SFT and studied methods on the full data, of bases with a loss, not post-trained.
+
+    Those of an own pool are at the one k that most draws of bases have; unions are all there.
     """
     usable = _with_loss(points)
     shown = where(usable, method={"icl", "sft"})
@@ -250,15 +252,14 @@ def _k_ladders(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _at_one_k(ladder: Sequence[Point], *, among: Sequence[Point]) -> list[Point]:
-    """Those of the k that most bases have, of equals in most draws, then the largest; of RFT the k that claims take."""
+    """Those of the k that most draws of bases have, of equals the largest; of RFT the k that claims take."""
     first = ladder[0].cell
     if first.method == "rft":
         return shared_tops(where(among, study_kind=first.study_kind, data=first.data))
-    draws: dict[int, list[int]] = {}
+    by_k: dict[int, list[Point]] = {}
     for point in ladder:
-        draws.setdefault(point.cell.k or 0, []).append(len(point.draws))
-    taken = max(draws, key=lambda k: (len(draws[k]), sum(draws[k]), k))
-    return [point for point in ladder if (point.cell.k or 0) == taken]
+        by_k.setdefault(point.cell.k or 0, []).append(point)
+    return by_k[best_covered({k: [[point] for point in members] for k, members in by_k.items()})]
 
 
 def _other_k_words(points: Sequence[Point], names: Mapping[Base, str]) -> str:

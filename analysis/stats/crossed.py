@@ -60,7 +60,8 @@ class _Forms:
         """Whether a component counts: above 0; of two classes, which show little, also somewhat below."""
         clean = np.maximum(found, 0.0)
         clean[..., place] = 0.0
-        sd = np.sqrt(2 * np.einsum("...k,kl,...l->...", clean, self.own_traces[place], clean))
+        variance = 2 * np.einsum("...k,kl,...l->...", clean, self.own_traces[place], clean)
+        sd = np.sqrt(np.maximum(variance, 0.0))  # rounding may leave it below 0 where all values are equal
         return np.asarray(found[..., place] > (SEEN_OF_TWO if num_classes == 2 else SEEN) * sd)
 
 
@@ -98,15 +99,21 @@ class _Found:
     df: Floats
 
 
+def _apart(means: Floats) -> Floats:
+    """Less their mean, of which the forms are free: equal values would leave rounding of the values' own size else."""
+    return means - means.mean(axis=-1, keepdims=True)
+
+
 def _by_model(values: Floats, layout: _Layout, ways: tuple[Way, ...]) -> _Found:
     forms, num_items = _forms(layout, ways), values.shape[-1]
     means = values.mean(axis=-1)
-    units = np.einsum("...u,uv,...v->...", means, forms.variance, means, optimize=True)
+    apart = _apart(means)
+    units = np.einsum("...u,uv,...v->...", apart, forms.variance, apart, optimize=True)
     both = np.zeros_like(units)
     if num_items > 1:
         rest = values - means[..., None]
         both = (rest * (forms.variance @ rest)).sum((-2, -1)) / ((num_items - 1) * num_items)
-    return _Found(np.maximum(units, 0.0), np.maximum(both, 0.0), forms.df(forms.estimates(means)))
+    return _Found(np.maximum(units, 0.0), np.maximum(both, 0.0), forms.df(forms.estimates(apart)))
 
 
 def crossed(
@@ -155,7 +162,7 @@ def _tells(way: Way, strata: Way, home: Way | None) -> bool:
 
 def _seen(means: Floats, layout: _Layout, every: tuple[Way, ...]) -> dict[Way, Floats]:
     forms = _forms(layout, every)
-    found = forms.estimates(means)
+    found = forms.estimates(_apart(means))
     return {way: forms.seen(found, place, num_classes=len(set(way))) for place, way in enumerate(every)}
 
 

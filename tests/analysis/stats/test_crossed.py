@@ -159,3 +159,15 @@ def test_two_way_interval_covers_where_both_effects_are_large() -> None:
     assert spread is not None
     covered = np.mean(np.abs(spread.value) <= stats.t.ppf(0.975, spread.df) * spread.se)
     assert 0.93 <= covered <= 0.97
+
+
+@pytest.mark.parametrize("value", [0.1, 7.3, 33.3, 61.7, 100 / 3])
+@pytest.mark.parametrize("same", [True, False])
+def test_values_that_are_all_equal_say_the_same_crossed_or_not(value: float, same: bool) -> None:
+    """No spread with problems at hand, an unknown one without; of crossed ones rounding left 1e-7, as if it were certain."""
+    for draws, replicates in ((2, 2), (3, 4), (5, 3), (6, 4)):
+        seeds = [seeded(draws, replicates, same=same)]
+        with np.errstate(invalid="raise"):
+            items, bare = (nested_mean([np.full((draws, replicates, n), value)], seeds=seeds) for n in (7, 1))
+        assert items.se == 0
+        assert np.isnan(bare.se)

@@ -22,7 +22,7 @@ from rft.check.finding import Finding, compared, unchecked
 from rft.infra.stage_store import StageStore
 from rft.plan.cell import CellPlan, FurtherSet
 from rft.records import RECORD_FILE, SHOWN_FILE, Record, SetRecord
-from rft.stages.shard import used_shares
+from rft.stages.shard import used_in
 from rft.stages.stage import Stage
 
 FACTS, FILES = "facts of its stages", "files against stages"
@@ -65,7 +65,7 @@ def _list_faults(
     planned = Counter((stage.kind, stage.key) for stage in stages)
     yield from _row_faults("stages", planned, Counter((row["name"], row["key"]) for row in said.stages))
     yield from _row_faults("cost", planned, Counter((row.name, row.key) for row in said.cost))
-    used, made_of = used_shares(stages), {stage.key for stage in makers}
+    used, made_of = used_in(stages, makers=makers), {stage.key for stage in makers}
     for cost in said.cost:
         if (cost.name, cost.key) not in planned:
             continue

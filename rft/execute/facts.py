@@ -23,7 +23,7 @@ from rft.stages.problems import FileProblems, Mixture, Part, Problems, Subset
 from rft.stages.rows import Scored
 from rft.stages.select import Select, SelectFacts
 from rft.stages.shard import DrawnShard, used_shares
-from rft.stages.stage import in_order
+from rft.stages.stage import counted_of, in_order, made_of
 from rft.stages.trainset import HUMAN
 from rft.text.path_keys import human_keys
 
@@ -99,8 +99,9 @@ def _dataset(problems: tuple[Problems, ...], done: Finished) -> dict[str, Any]:
 
 def _draw_facts(cell: CellPlan, done: Finished) -> dict[str, Any]:
     """Draws per question that the model rests on, of all rounds and donors; of a control those that fixed its size."""
-    used = used_shares(cell.own_stages)
-    for stages in (cell.makers, in_order([cell.read.trained.weights])):
+    fixed_by = [one for stage in cell.makers for one in counted_of(stage)]
+    for stages in (cell.makers, in_order(fixed_by, inputs=made_of)):
+        used = used_shares(stages)
         shards = [stage for stage in stages if isinstance(stage, DrawnShard | DealtShard)]
         selects = [stage for stage in stages if isinstance(stage, Select) and stage.imported]
         if shards or selects:

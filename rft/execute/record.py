@@ -33,7 +33,7 @@ from rft.records import (
     write_jsonl,
 )
 from rft.stages.rows import Shown
-from rft.stages.shard import used_shares
+from rft.stages.shard import used_in
 from rft.stages.stage import Stage, in_order
 
 MAX_SOLUTIONS = 64  # of each source in the cell's sample file
@@ -197,7 +197,7 @@ def _codes_now(stages: Sequence[Stage[Any]]) -> dict[str, str]:
 
 
 def _costs(stages: Sequence[Stage[Any]], done: Finished, *, makers: Collection[Stage[Any]] = ()) -> list[StageCost]:
-    used = used_shares(stages)
+    used = used_in(stages, makers=makers)
     return [_cost(stage, done, used=used.get(stage.key, 1.0), makes=stage in makers) for stage in stages]
 
 

@@ -133,6 +133,13 @@ def pools_of(value: Any) -> Iterator[Pool]:
                 yield from pools_of(getattr(value, one.name))
 
 
+def used_in(stages: Iterable[Stage[Any]], *, makers: Iterable[Stage[Any]]) -> dict[str, float]:
+    """By key of each shard the share of its draws that a cell uses: what its model is made of, where that reads the shard;
+    a pool that merely fixes the size of a thinned union may read more of it.
+    """
+    return used_shares(stages) | used_shares(makers)
+
+
 def used_shares(stages: Iterable[Stage[Any]]) -> dict[str, float]:
     """By key of each shard the share of its draws that these stages read: pools are topped up in whole blocks."""
     used: dict[str, float] = {}

@@ -387,6 +387,12 @@ def made_of(stage: Stage[Any]) -> tuple[Stage[Any], ...]:
     return tuple(_stages_in(getattr(stage, name) for name, _ in _identity_fields(type(stage)) if name not in aside))
 
 
+def counted_of(stage: Stage[Any]) -> tuple[Stage[Any], ...]:
+    """Its inputs that are merely counted."""
+    made = set(made_of(stage))
+    return tuple(one for one in stage.inputs if one not in made)
+
+
 def in_order(
     targets: Iterable[Stage[Any]], *, inputs: Callable[[Stage[Any]], Iterable[Stage[Any]]] = lambda one: one.inputs
 ) -> list[Stage[Any]]:

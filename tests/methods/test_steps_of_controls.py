@@ -17,6 +17,8 @@ from composing import composed, compute, tiny
 
 from analysis.compare.exchange import human_problems, new_paths
 from rft import api
+from rft.check.cell import cell_findings
+from rft.check.finding import Verdict
 from rft.plan.cell import CellPlan, plan
 from rft.plan.sources import resolve
 from rft.records import Record, read_json
@@ -180,3 +182,15 @@ def test_the_plan_expects_as_much_training_whether_long_examples_are_dropped_or_
         cells = (planned(keys, f"method={method}", "train.examples_frac=0.5", *how) for how in ((), (DROP,)))
         refused, dropped = (cell.read.trained.weights.work.tokens for cell in cells)
         assert dropped == refused > 0
+
+
+def test_draws_of_a_thinned_union_are_the_unions_alone(tmp_path: Path) -> None:
+    """The own pool that says how many paths are left is read to twice as many draws; shards hold four each."""
+    words = ("union=[nano-s,nano-xs]", "model=nano-s", "k=3", "sampling.draws_per_shard=4", f"store.root={tmp_path}/store")
+    for method in ("rft", "sft_matched"):
+        cell = compute(tiny(*words, f"method={method}", "select.thin=own"), study=tmp_path / method)
+        found = Record.from_json(read_json(cell / "record.json"))
+        assert found.data["drawn_per_question"] == 6
+        own = [cost.used for cost in found.cost if cost.name == "shard" and cost.makes]
+        assert set(own) == ({0.75} if method == "rft" else set())
+        assert not [one for one in cell_findings(cell, found) if one.verdict is Verdict.DIFFERS]

@@ -327,8 +327,8 @@ def _refuse_one_twice(pools: Sequence[AnyPool]) -> None:
         other = pool.donor if origin is None else drawn.setdefault(origin, pool.donor)
         if other != pool.donor:
             raise ValueError(
-                f"{other} and {pool.donor} are one {what} under two names: a union would count its draws twice. Leave one out "
-                "of the union, and raise k for more draws"
+                f"{other} and {pool.donor} are one {what} under two names: a union would count its draws twice. Leave one "
+                "out of the union, and raise k for more draws"
             )
 
 

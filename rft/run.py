@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> None:
     except ValueError as error:  # the job is no cell; written down, so that nobody takes the sweep for complete
         if swept:
             job = " ".join(word for word in HydraConfig.get().overrides.task if not word.startswith(OF_SWEEP))
-            Study(folder, str(cfg.study_name)).register_invalid(job, reason=str(error))
+            Study(folder, str(cfg.study_name), str(cfg.plan.sweep)).register_invalid(job, reason=str(error))
             raise  # the other cells go on; the launcher reports at the end
         sys.exit(mask_text(f"error: {error}"))
     try:

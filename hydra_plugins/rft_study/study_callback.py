@@ -11,6 +11,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,9 @@ class StudyCallback(Callback):
         if config.dry_run:
             _redirect(config, "sweep")
             return
-        from rft.infra.study import Study  # Hydra imports every plugin at every start, completion included
+        from rft.infra.study import Study, new_token  # Hydra imports every plugin at every start, completion included
 
-        study = Study(Path(config.hydra.sweep.dir), config.study_name)
+        study = Study(Path(config.hydra.sweep.dir), config.study_name, new_token())
         if config.study_replace and (there := study.cells()):
             names = ", ".join(str(entry["cell_id"]) for entry in there)
             print(
@@ -46,7 +47,9 @@ class StudyCallback(Callback):
                 f"folders stay): {names}"
             )
         study.begin(replace=bool(config.study_replace), command=sys.argv[1:])
-        atexit.register(print_summary, study)  # also when a launcher raises because a cell failed
+        with read_write(config), open_dict(config):  # as an override, since jobs are composed anew
+            config.hydra.overrides.hydra.append(f"plan.sweep='{study.sweep}'")
+        atexit.register(over, study)  # also when a launcher raises because a cell failed
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         if config.dry_run:
@@ -74,8 +77,12 @@ def _write_nothing(config: DictConfig) -> None:
             config.hydra.overrides.hydra.append("hydra.output_subdir=null")
 
 
-def print_summary(study: Study) -> None:
-    """Finished and missing cells, each missing one with its reason."""
+def over(study: Study) -> None:
+    """Print finished and missing cells, each missing one with its reason; the multirun no longer is under way."""
+    from rft.infra.disk import StoreError
+
     text = study.summary_text()
     if text:
         print(text)
+    with suppress(StoreError):  # a disk that takes nothing: told by whoever computed
+        study.end()

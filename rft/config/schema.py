@@ -301,9 +301,11 @@ class PlanConfig:
 
     compare: str | None  # published costs to set beside the plan's: table4 (the paper's); null: none
     gpu_gb: Annotated[float | None, fields.run("(0, inf)")]  # of one GPU: a dry run says what each model asks of it
-    # By a sweep: what sampling.engine=auto is for all its models (rft.plan.sweep_engine), and that it has shown one plan
+    # By a sweep: what sampling.engine=auto is for all its models (rft.plan.sweep_engine), that it has shown one plan, and
+    # its token (rft.infra.study)
     engine: Annotated[str | None, fields.result(filled=True)] = None
     is_shown: Annotated[bool, fields.result(filled=True)] = False
+    sweep: Annotated[str, fields.result(filled=True)] = ""
 
 
 @dataclass

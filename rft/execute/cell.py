@@ -60,7 +60,7 @@ def run_cell(
     Raises what a failing stage raises, after writing the reason into the cell's folder.
     """
     cfg, planned = cell.cfg, cell.plan
-    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
+    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name, cfg.plan.sweep)
     if cfg.dry_run:
         if gather is not None:
             keep_plan(cell, folder=gather)

@@ -85,7 +85,7 @@ def run_sweep(
         del memo
     cells = distinct(planned)
     cfg, workers = planned[0].cfg, executor.workers
-    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name)
+    store, study = open_store(cfg.store), Study(study_folder, cfg.study_name, cfg.plan.sweep)
     log.info(plan_told(cells, store=store, workers=workers, num_jobs=len(jobs)))
     if cfg.dry_run:
         return [(cell.plan.cell_id, None) for cell in planned]

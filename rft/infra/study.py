@@ -1,9 +1,10 @@
 """A study folder: its manifest of cells, and the lock under which cells register.
 
-    study = Study(Path("multirun_outputs/quickstart"), name="quickstart")
+    study = Study(Path("multirun_outputs/quickstart"), name="quickstart", sweep=new_token())
     study.begin(replace=False, command=sys.argv[1:])          # once per multirun; sweeps into one study add to it
     study.register(["nano-s_sft_f1_s0-1a2b3c4d"])             # in one write
     study.path_of("nano-s_sft_f1_s0-1a2b3c4d")                # the cell's own folder, which no other cell ever uses
+    study.end()                                               # once per multirun
 
 `study.json`:
     {"schema_version": 2, "study": "quickstart", "group": "quickstart-20261122-211500",
@@ -11,18 +12,21 @@
      "sweeps": [{"number": 1, "started": "...", "command": "-m method=sft", "cells": ["nano-s_sft_f1_s0-1a2b3c4d"]}]}
 
 A job that could not be planned is no cell. It stands in the list with `"invalid": true` until a cell of the next multirun is
-planned, so that nobody takes the study for complete. What a multirun drops waits under `"begun"` until then too: one that is
-refused changes nothing.
+planned, so that nobody takes the study for complete. What a multirun drops waits until then too: one that is refused changes
+nothing. Several may be at work in one study, each under its token in `"under_way"`, from `begin` to `end`: what one asks for
+enters its own sweep, and none drops what another has entered since. One whose process has ended without a word is forgotten
+when the next begins.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +38,14 @@ from rft.archive.sound import reason_of
 from rft.infra.disk import children, disk_errors, remove_halves
 from rft.infra.live import LIVE_FOLDER, SLURM_FOLDER
 from rft.infra.masking import mark_of, mask_arguments, mask_tree
+from rft.infra.owners import Owner
 from rft.records import FAILURE_FILE, RECORD_FILE, SCHEMA_VERSION, STUDY_FILE, Record, read_json, write_json
 from rft.sweeps import Sweep, entries_of, sweeps_of
 from rft.whole import own_file
 
 LOCK_TIMEOUT_S = 120.0
 FOLDER_SETTING = "hydra.sweep.dir"
+UNDER_WAY = "under_way"  # in a manifest: the multiruns at work, by token
 INVALID = "invalid-"  # how the folders of jobs that could not be planned begin
 OWN_FOLDERS = (LIVE_FOLDER, "wandb", SLURM_FOLDER)  # written into while a sweep runs
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # made once: json.dumps makes one a call
@@ -51,16 +57,38 @@ class Study:
 
     folder: Path
     name: str
+    sweep: str = ""  # token of the multirun that registers: of several at work in one study each has its own
 
     def begin(self, *, replace: bool = False, command: Sequence[str] = ()) -> None:
         """Start a multirun, whose cells are those that register from now on. With the first, in one write, invalid jobs
-        of the last multirun are forgotten, and with `replace` all cells: their folders stay."""
+        of earlier multiruns are forgotten, and with `replace` all cells: their folders stay."""
 
         def change(manifest: dict[str, Any]) -> dict[str, Any]:
-            gone = [entry["cell_id"] for entry in manifest["cells"] if replace or entry.get("invalid")]
-            return manifest | {"begun": {"command": " ".join(mask_arguments(command)), "drop": gone}}
+            others = {
+                token: one
+                for token, one in _under_way(manifest).items()
+                if token != self.sweep and not Owner(**one["owner"]).gone()
+            }
+            spared = {name for one in others.values() for name in one["invalid"]}
+            invalid = [entry["cell_id"] for entry in manifest["cells"] if entry.get("invalid")]
+            drop = (
+                [entry["cell_id"] for entry in manifest["cells"]]
+                if replace
+                else [n for n in invalid if n not in spared]
+            )
+            mine = {"owner": asdict(Owner.this()), "command": " ".join(mask_arguments(command)), "drop": drop}
+            return _with_under_way(manifest, others | {self.sweep: mine | {"invalid": [], "number": None}})
 
         self._update(change)
+
+    def end(self) -> None:
+        """The multirun is over, however it went."""
+        if (self.folder / STUDY_FILE).exists():
+            self._update(self._without_this)
+
+    def _without_this(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        others = {token: one for token, one in _under_way(manifest).items() if token != self.sweep}
+        return _with_under_way(manifest, others)
 
     def drop(self, cell_ids: Collection[str]) -> None:
         """Take cells off the list. Their folders stay, and all that the store holds."""
@@ -96,12 +124,12 @@ class Study:
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
             invalid = {entry["folder"] for entry in manifest["cells"] if entry.get("invalid")}
             invalid = {folder for folder in invalid if folder.startswith(INVALID)}  # a cell's folder never goes
-            manifest = _begun(manifest)
+            manifest = _begun(_keeping(manifest, cell_ids, but=self.sweep), self.sweep)
             forgotten.extend(invalid - {entry["folder"] for entry in manifest["cells"]})
             known = {entry["cell_id"] for entry in manifest["cells"]}
             new = [name for name in dict.fromkeys(cell_ids) if name not in known]
             listed = manifest | {"cells": [*manifest["cells"], *({"cell_id": name, "folder": name} for name in new)]}
-            return _in_latest_sweep(listed, cell_ids)
+            return _in_its_sweep(listed, cell_ids, token=self.sweep)
 
         self._update(add)
         for folder in forgotten:
@@ -116,7 +144,11 @@ class Study:
 
         def add(manifest: dict[str, Any]) -> dict[str, Any]:
             others = [one for one in manifest["cells"] if one["cell_id"] != name]
-            return _keeping(manifest, name) | {"cells": [*others, entry]}
+            under_way = _under_way(_keeping(manifest, [name]))
+            if self.sweep in under_way:
+                mine = under_way[self.sweep]
+                under_way[self.sweep] = mine | {"invalid": [*mine["invalid"], name]}
+            return _with_under_way(manifest, under_way) | {"cells": [*others, entry]}
 
         self._update(add)
         self._write_failure(folder, {"cell_id": name, "reason": reason, "stage": None})
@@ -243,21 +275,40 @@ def _missing_line(cell_ids: Sequence[str], reason: str) -> str:
     return f"  missing: {len(cell_ids)} cells: {reason} ({', '.join(cell_ids)})"
 
 
-def _begun(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest once the multirun that has begun has a cell: what it drops is gone, its sweep is there."""
-    if "begun" not in manifest:
-        return manifest
-    begun = manifest["begun"]
-    rest = {key: value for key, value in manifest.items() if key != "begun"}
-    return _with_sweep(_without(rest, begun["drop"]), begun["command"])
+def new_token() -> str:
+    """A name for a multirun."""
+    return secrets.token_hex(4)
 
 
-def _keeping(manifest: dict[str, Any], cell_id: str) -> dict[str, Any]:
-    """The manifest whose multirun, if one has begun, does not drop this entry."""
-    if "begun" not in manifest:
+def _under_way(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The multiruns at work, by token."""
+    return dict(manifest.get(UNDER_WAY, {}))
+
+
+def _with_under_way(manifest: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {key: value for key, value in manifest.items() if key != UNDER_WAY}
+    return rest | {UNDER_WAY: dict(found)} if found else rest
+
+
+def _begun(manifest: dict[str, Any], token: str) -> dict[str, Any]:
+    """The manifest once this multirun has a cell: what it drops is gone, its sweep is there."""
+    under_way = _under_way(manifest)
+    mine = under_way.get(token)
+    if mine is None or mine["number"] in [one.number for one in sweeps_of(manifest)]:
         return manifest
-    begun = manifest["begun"]
-    return manifest | {"begun": {**begun, "drop": [name for name in begun["drop"] if name != cell_id]}}
+    found = _with_sweep(_without(manifest, mine["drop"]), mine["command"])
+    number = sweeps_of(found)[-1].number
+    return _with_under_way(found, under_way | {token: mine | {"drop": [], "number": number}})
+
+
+def _keeping(manifest: dict[str, Any], cell_ids: Collection[str], *, but: str | None = None) -> dict[str, Any]:
+    """The manifest of which no multirun under way, `but` one, drops these entries."""
+    names = set(cell_ids)
+    kept = {
+        token: one if token == but else one | {"drop": [name for name in one["drop"] if name not in names]}
+        for token, one in _under_way(manifest).items()
+    }
+    return _with_under_way(manifest, kept)
 
 
 def _without(manifest: dict[str, Any], gone: Collection[str]) -> dict[str, Any]:
@@ -274,17 +325,26 @@ def _with_sweep(manifest: dict[str, Any], command: str) -> dict[str, Any]:
     earlier = tuple(str(entry["cell_id"]) for entry in manifest["cells"])
     if not sweeps and earlier:
         sweeps = [Sweep(1, None, "", earlier)]
-    number = max((one.number for one in sweeps), default=0) + 1
+    taken = [one.number for one in sweeps] + [one["number"] or 0 for one in _under_way(manifest).values()]
+    number = max(taken, default=0) + 1
     return _noted(manifest, [*sweeps, Sweep(number, time.strftime("%FT%T%z"), command, ())])
 
 
-def _in_latest_sweep(manifest: dict[str, Any], cell_ids: Sequence[str]) -> dict[str, Any]:
-    """The manifest with cells entered into its latest sweep; a cell that runs alone belongs to none."""
+def _in_its_sweep(manifest: dict[str, Any], cell_ids: Sequence[str], *, token: str) -> dict[str, Any]:
+    """The manifest with cells entered into the sweep of a multirun, of one that is not under way into the latest; a cell that
+    runs alone belongs to none."""
     sweeps = sweeps_of(manifest)
     if not sweeps:
         return manifest
-    *earlier, latest = sweeps
-    return _noted(manifest, [*earlier, replace(latest, cells=tuple(dict.fromkeys((*latest.cells, *cell_ids))))])
+    mine = _under_way(manifest).get(token)
+    number = sweeps[-1].number if mine is None else mine["number"]
+    return _noted(
+        manifest,
+        [
+            replace(one, cells=tuple(dict.fromkeys((*one.cells, *cell_ids)))) if one.number == number else one
+            for one in sweeps
+        ],
+    )
 
 
 def _noted(manifest: dict[str, Any], sweeps: Sequence[Sweep]) -> dict[str, Any]:

@@ -249,10 +249,10 @@ def _further_set(name: str, full: StudyConfig, cell: Planner, trained: Trained) 
 
 def _measured(trained: Trained, p: Planner, *, drafts: Evaluate | None) -> Measured:
     asked = unnoted(p.cfg).eval  # a measure that is not asked for must not enter the setting
-    has_copy = asked.perturbed_seed is not None and unnoted(p.cfg).data.kind is not DataKind.world
+    can_copy = unnoted(p.cfg).data.kind is not DataKind.world and not p.sources.no_copy
     return Measured(
         evaluate=p.evaluate(trained.weights, task=trained.task, shots=trained.shots, drafts=drafts),
-        perturbed=_perturbed(trained, p) if has_copy else None,
+        perturbed=_perturbed(trained, p) if can_copy and asked.perturbed_seed is not None else None,
         vote=_vote(trained, p, drafts=drafts) if asked.vote_k is not None else None,
     )
 

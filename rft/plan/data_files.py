@@ -19,6 +19,7 @@ from rft.records import Problem
 from rft.text.gsm8k import RELEASES, ReadAs, Reading, read_file
 from rft.text.mixture import mixed
 from rft.text.overlap import Asked, grouped_otherwise, refuse_overlap
+from rft.text.perturb import why_no_copy
 from rft.text.tables import ENDINGS, files_behind
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -35,6 +36,7 @@ class SetSource:
     content: str | None  # digest; None for the embedded world
     path: str
     num: int  # of problems
+    no_copy: str = ""  # why eval.perturbed_seed is left out of it: no problem has a copy
 
 
 def mix(data: DataConfig) -> tuple[SetSource, ...]:
@@ -136,6 +138,15 @@ def num_problems(data: DataConfig, path: str, *, split: str) -> int:
             )
         return limit
     return _count(path, stamp_of(path), replace(how, rule=data.rule))
+
+
+def no_copy(data: DataConfig, path: str, *, seed: int | None) -> str:
+    """Why no problem of a test file that is scored has a numbers-changed copy. '' where one has, where none is asked for,
+    and of the hub, whose rows planning does not see."""
+    if seed is None or path.startswith(HUB_PREFIX):
+        return ""
+    how = replace(read_as(data, split="test"), rule=data.rule)
+    return why_no_copy(_problems(path, stamp_of(path), how).problems[: data.eval_problems], seed=seed) or ""
 
 
 def stamp_of(path: str) -> Stamp:

@@ -285,7 +285,7 @@ class Sampling(Training):
     ) -> Select:
         """The correct and distinct solutions of the pools, in the order in which they are listed.
 
-        Raises ValueError for one pool under two names: its draws would count twice.
+        Raises ValueError for one model or file under two names: its draws would count twice.
         """
         _refuse_one_twice(pools)
         subset = subset or self.questions
@@ -321,15 +321,28 @@ def _blocks(total: int, size: int, *, whole: bool) -> Iterator[tuple[int, int]]:
 
 
 def _refuse_one_twice(pools: Sequence[AnyPool]) -> None:
-    """Draws are one where weights, random numbers and the way of asking are, whatever the models are called."""
-    drawn: dict[tuple[Any, ...], str] = {}
+    drawn: dict[Any, str] = {}
     for pool in pools:
-        shard = pool.shards[0] if isinstance(pool, Pool) else None
-        if isinstance(shard, Shard):
-            how = (shard.weights.key, shard.stream, replace(shard.generation, model=""))
-            other = drawn.setdefault(how, pool.donor)
-            if other != pool.donor:
-                raise ValueError(
-                    f"{other} and {pool.donor} are one model under two names: their draws are the same, and would count "
-                    "twice. Leave one out of the union, and raise k for more draws"
-                )
+        origin, what = _origin(pool)
+        other = pool.donor if origin is None else drawn.setdefault(origin, pool.donor)
+        if other != pool.donor:
+            raise ValueError(
+                f"{other} and {pool.donor} are one {what} under two names: a union would count its draws twice. Leave one "
+                "out of the union, and raise k for more draws"
+            )
+
+
+def _origin(pool: AnyPool) -> tuple[Any, str]:
+    """What decides a pool's draws whatever its donor is called, and a word for it; None where nothing is drawn.
+
+    Of a file its content alone: orders of its draws, and the ids by which its rows are joined, are choices among the same.
+    Of a server what is asked of it, wherever it is reached.
+    """
+    if isinstance(pool, ImportedPool):
+        return pool.shards[0].content, "file"
+    shard = next(iter(pool.shards), None)
+    if isinstance(shard, ServedShard):
+        return (shard.stream, replace(shard.served, donor="")), "model"
+    if isinstance(shard, Shard):
+        return (shard.weights.key, shard.stream, replace(shard.generation, model="")), "model"
+    return None, ""

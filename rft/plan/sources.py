@@ -21,6 +21,7 @@ from rft.config import (
     ModelConfig,
     ModelSource,
     SelectConfig,
+    Split,
     StudyConfig,
     TrainConfig,
 )
@@ -36,6 +37,7 @@ from rft.plan.data_files import (
     data_path,
     mix,
     mix_regrouped,
+    no_copy,
     num_mixed,
     num_problems,
     refuse_leaks,
@@ -78,6 +80,7 @@ class Sources:
     pools: Mapping[str, PoolSource] = field(default_factory=dict)  # by name of a pool drawn elsewhere
     mix: tuple[SetSource, ...] = ()  # the training files, where there are several in proportions
     regrouped: frozenset[str] = frozenset()  # contents of which other rows are one problem than before
+    no_copy: str = ""  # why the test problems have no numbers-changed copy, of a further set alone
 
     @property
     def mix_content(self) -> str:
@@ -89,7 +92,8 @@ class Sources:
         test = self.sets[name]
         contents = self.data_digest if test.content is None else {**self.data_digest, "test": test.content}
         paths = {**self.data_paths, "test": test.path}
-        return replace(self, data_digest=contents, data_paths=paths, num_test=test.num, sets={})
+        found = replace(self, data_digest=contents, data_paths=paths, num_test=test.num, sets={})
+        return replace(found, no_copy=test.no_copy)
 
 
 class Resolver:
@@ -144,6 +148,8 @@ def _resolved(cfg: StudyConfig) -> Sources:
     refuse_leaks(cfg.data, cfg.data, train=train, test=test)
     num_rows = num_mixed(cfg.data) if parts else num_problems(cfg.data, train, split="train")
     num_test = num_problems(cfg.data, test, split="test")
+    if cfg.eval.split is Split.test and (why := no_copy(cfg.data, test, seed=cfg.eval.perturbed_seed)):
+        raise ValueError(f"data.test_path={test}: {why}; set eval.perturbed_seed=null")
     sets = _test_sources(cfg, train=train)
     num_pool, reward = num_rows - cfg.data.num_validation, _reward_model(cfg)
     found = Sources(digests, paths, num_pool, num_test, identities, engines, passed, reward, sets, mix=parts)
@@ -189,7 +195,8 @@ def _test_source(cfg: StudyConfig, data: DataConfig, *, train: str | None) -> Se
         check_installed([path])
     if train is not None:
         refuse_leaks(cfg.data, data, train=train, test=path)
-    return SetSource(content, path, num_problems(data, path, split="test"))
+    num = num_problems(data, path, split="test")
+    return SetSource(content, path, num, no_copy=no_copy(data, path, seed=cfg.eval.perturbed_seed))
 
 
 LORA_ALPHA_PER_RANK = 2  # train.lora_alpha where it is null

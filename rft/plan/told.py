@@ -19,7 +19,8 @@ from rft.plan.sources import Sources
 
 
 def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
-    """Lines on the cell's model, then on its donors, the pools that were drawn elsewhere, and the servers."""
+    """Lines on the cell's model, then on its donors, the pools that were drawn elsewhere, the servers, and further
+    test sets."""
     donors = [cfg.donors[name] for name in cfg.models_of_union if name != cfg.model.name]
     for model in (cfg.model, *donors):
         yield (
@@ -43,6 +44,9 @@ def told(cfg: StudyConfig, sources: Sources) -> Iterator[str]:
             yield f"pool {name}: drawn elsewhere, {cfg.pools[name].path} ({source.content[:8]}){ids}"
         if name in cfg.servers:
             yield _server(name, cfg.servers[name])
+    for name, one in sources.sets.items():
+        if one.no_copy:
+            yield f"test set {name}: eval.perturbed_seed is left out of it: {one.no_copy}"
 
 
 def _of_one_base(donors: Sequence[ModelConfig], sources: Sources) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from rft.stages.problems import Problems, write_problems
 from rft.stages.stage import Done, Facts, StageContext
-from rft.text.perturb import perturb
+from rft.text.perturb import perturb, why_no_copy
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,8 @@ class Perturb(Problems):
     def run(self, work: StageContext) -> Done:
         """Copies the problems. Raises ValueError when no problem has a copy."""
         problems = work.open(self.originals).problems()[: self.num_problems]
+        if why := why_no_copy(problems, seed=self.seed):
+            raise ValueError(f"{why}; set eval.perturbed_seed=null")
         copy = perturb(problems, seed=self.seed)
-        if not copy.problems:
-            raise ValueError(
-                f"none of the {len(problems)} problems has a numbers-changed copy ({copy.drop_counts}): their solutions "
-                "need annotated equations (<<a*b=c>>); set eval.perturbed_seed=null"
-            )
         write_problems(copy.problems, work.out)
         return Done(facts=PerturbFacts(self.seed, len(copy.problems), copy.drop_counts))

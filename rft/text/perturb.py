@@ -106,6 +106,21 @@ def perturb(problems: Sequence[Problem], *, seed: int) -> Perturbed:
     return Perturbed(made, {reason: drops[reason] for reason in REASONS})
 
 
+def why_no_copy(problems: Sequence[Problem], *, seed: int) -> str | None:
+    """Why not one of the problems has a copy; None where one has."""
+    drops: Counter[str] = Counter()
+    for problem in problems:
+        found = perturb([problem], seed=seed)
+        if found.problems:
+            return None
+        drops.update(found.drop_counts)
+    reasons = ", ".join(f"{reason} {count}" for reason, count in drops.items() if count)
+    return (
+        f"none of the {len(problems)} problems has a numbers-changed copy ({reasons}): their solutions need annotated "
+        "equations (<<a*b=c>>)"
+    )
+
+
 def original_id(copy_id: str) -> str:
     """The id of the problem that a copy was made of."""
     return copy_id.rpartition("~")[0]

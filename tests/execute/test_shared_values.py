@@ -18,7 +18,7 @@ from rft.execute.sweep import run_sweep
 from tests.infra.test_study import run
 
 OF_CELLS = {"eval.sets"}  # each cell has its own test sets
-BY_THE_PROGRAM = {"plan.engine", "plan.is_shown"}  # not set by users
+BY_THE_PROGRAM = {"plan.engine", "plan.is_shown", "plan.sweep"}  # not set by users
 
 
 class NoWork:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from analysis.claims.beside import beside
 from analysis.claims.emit import emitted_lines
 from analysis.claims.rulings import (
     ALPHA,
@@ -28,12 +29,12 @@ from analysis.claims.rulings import (
     odds_words,
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
-from analysis.compare.comparisons import MARGIN
+from analysis.compare.comparisons import MARGIN, lacking
 from analysis.compare.controls import CONTROLS, control_words, controls_of, harder, other_runs, other_steps, told_apart
 from analysis.compare.fits import slope_weights
 from analysis.compare.loss_fits import fit_on_loss
 from analysis.load.cells import NO_DEDUP, Base
-from analysis.load.coverage import best_covered, coverage, in_common
+from analysis.load.coverage import best_covered, in_common
 from analysis.load.ladders import own_ladders, shared_tops, without_k
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
@@ -41,7 +42,6 @@ from analysis.load.points import Contrast, Point, Scale, contrast, mean_contrast
 from analysis.load.query import most_in_common, on_paired_replicates, same_but, where
 from analysis.stats.linear import LineFit
 from analysis.stats.power import VERDICT_UNITS
-from analysis.stats.uncertainty import Estimate
 
 Controls = Mapping[Base, tuple[Point, Mapping[str, Point]]]  # by base RFT and its controls
 
@@ -97,87 +97,33 @@ def claim_rft_beats_sft(view: StudyView) -> list[ClaimResult]:
 
 
 def _beats_controls(view: StudyView) -> ClaimResult:
-    """Against both controls, in the bases that have both; where no base has both, against each in the bases that have it.
-
-    A control that was not run makes no verdict easier. So one that no base has in several draws, where the other one is in
-    several, is in no difference; but then RFT can be contradicted and no more.
+    """Against each control in the bases that have it (`beside`). A control that allows no verdict makes none easier: RFT can
+    be behind the other one, and no more.
     """
     tops = shared_tops(view.points)
-    own = {p.cell.base: (p, found) for p in tops if (found := controls_of(p, view.points))}
+    own = [(p, controls) for p in tops if (controls := controls_of(p, view.points))]
     why = [*without_k(tops, view.points), *other_steps(tops, view.points), *other_runs(tops, view.points)]
-    if not own:
-        lacking = "no RFT cell on the full data has its sft_matched or sft_best cell"
-        return RFT_BEATS_CONTROL.not_testable("; ".join([lacking, *why]))
-    thin = _thin(own)
-    judged = {base: (p, {n: c for n, c in found.items() if n not in thin}) for base, (p, found) in own.items()}
-    pairs, left_out = _against_controls(tops, {b: one for b, one in judged.items() if one[1]}, view.points)
-    mine = {points[0].cell.base: points[0] for groups in pairs.values() for points, _ in groups}
-    differences = _means(pairs, view.outcomes)
-    used = [points[1] for groups in pairs.values() for points, _ in groups]
-    against = control_words(list(differences), used=used)
-    what = f"{mean_words(len(mine), thing='base')}, k={tops[0].cell.k}, against {against}"
-    odds = _means(pairs, view.outcomes, scale=Scale.LOG_ODDS)
+    found = beside(own, view.points, view.outcomes)
+    if not found.differences:
+        none = "no RFT cell on the full data has its sft_matched or sft_best cell"
+        return RFT_BEATS_CONTROL.not_testable("; ".join([none, *why, *found.details]))
+    odds = beside(own, view.points, view.outcomes, scale=Scale.LOG_ODDS)
+    used = [points[1] for name in found.judged for points, _ in found.pairs[name]]
+    counts = " and ".join(dict.fromkeys(mean_words(len(found.pairs[n]), thing="base") for n in found.judged))
     result = directional(
         RFT_BEATS_CONTROL,
-        harder(list(differences.values())),
+        found.harder,
         view=view,
-        what=what,
-        details=[*why, *left_out, *told_apart(differences)],
-        odds=odds_words(harder(list(odds.values()))),
-        tops=list(mine.values()),
+        what=f"{counts}, k={tops[0].cell.k}, against {control_words(found.judged, used=used)}",
+        details=[*why, *found.details, *told_apart(found.differences)],
+        odds=odds_words(harder([odds.differences[name] for name in found.judged if name in odds.differences])),
+        tops=found.points_beside(found.judged),
     )
-    result = replace(result, against=control_words(list(differences)).removesuffix(" alone"))
-    if not thin or result.ruling in (Ruling.CONTRADICTED, Ruling.NOT_TESTABLE):
+    result = replace(result, against=control_words(found.judged).removesuffix(" alone"))
+    if not found.short or result.ruling in (Ruling.CONTRADICTED, Ruling.NOT_TESTABLE):
         return result
-    reason = (
-        f"{result.reason}; {', '.join(CONTROLS[name] for name in thin)} was run beside RFT in one draw of a base alone"
-    )
-    return replace(result, ruling=Ruling.NOT_TESTABLE, relevance=None, reason=reason)
-
-
-def _thin(own: Controls) -> list[str]:
-    """Controls that no base has in several draws of RFT, where the other is in several."""
-    draws = {
-        name: max((coverage([(p, found[name])]).draws for p, found in own.values() if name in found), default=0)
-        for name in CONTROLS
-    }
-    return [name for name, most in draws.items() if most == 1 and max(draws.values()) > 1]
-
-
-def _against_controls(
-    tops: Sequence[Point], own: Controls, points: Sequence[Point]
-) -> tuple[dict[str, list[Contrast]], list[str]]:
-    """(by control RFT minus it in the bases that count, lines that name the others); of both controls the same bases."""
-    run = [name for name in CONTROLS if any(name in found for _, found in own.values())]
-    whole = {base: (p, found) for base, (p, found) in own.items() if len(found) == len(run)}
-    taken = whole or own
-    lines = [] if whole else ["no base has both controls: each counts in the bases that have it"]
-    for name in run:
-        lacking = [p for p in tops if name not in own.get(p.cell.base, (p, {}))[1]]
-        lines += lacking_words(lacking, points, what=f"{CONTROLS[name]} beside RFT") if whole else []
-    pairs = {name: [((p, found[name]), (1.0, -1.0)) for p, found in taken.values() if name in found] for name in run}
-    found = {name: averaged(groups, points) for name, groups in pairs.items()}
-    bases = [{group[0].cell.base for group, _ in groups} for groups, _ in found.values()]
-    shared = set.intersection(*bases) if whole else set.union(*bases)
-    lines += dict.fromkeys(line for _, more in found.values() for line in more)
-    if not whole:
-        lines += [f"{CONTROLS[name]}: {_bases_of(groups, points)}" for name, (groups, _) in found.items()]
-    return {
-        name: [group for group in groups if group[0][0].cell.base in shared] for name, (groups, _) in found.items()
-    }, lines
-
-
-def _bases_of(groups: Sequence[Contrast], points: Sequence[Point]) -> str:
-    names = base_names(point.cell for point in points)
-    return ", ".join(names[group[0].cell.base] for group, _ in groups)
-
-
-def _means(
-    pairs: Mapping[str, Sequence[Contrast]], outcomes: Outcomes, *, scale: Scale = Scale.POINTS
-) -> dict[str, Estimate]:
-    """Mean over bases of each difference."""
-    found = {name: mean_contrast(groups, outcomes, scale=scale) for name, groups in pairs.items()}
-    return {name: one for name, one in found.items() if one is not None}
+    short = "; ".join(f"{CONTROLS[name]}: {lacking(found.differences[name])}" for name in found.short)
+    return replace(result, ruling=Ruling.NOT_TESTABLE, relevance=None, reason=f"{result.reason}; {short}")
 
 
 def _beats_plain(view: StudyView) -> ClaimResult:

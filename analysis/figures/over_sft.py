@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.claims.beside import beside
 from analysis.compare.comparisons import MARGIN, lacking
 from analysis.compare.controls import CONTROLS, control_words, controls_of, harder
 from analysis.compare.fits import estimate_entry
@@ -21,7 +22,7 @@ from analysis.figures.findings import of_claims
 from analysis.figures.registry import draws
 from analysis.load.labels import series_by_label, studied
 from analysis.load.outcomes import Outcomes
-from analysis.load.points import Point, contrast, mean_contrast
+from analysis.load.points import Point, contrast
 from analysis.load.query import same_but, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
@@ -90,7 +91,7 @@ def rft_over_sft(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SC
     legend |= {name: legend.pop(name) for name in means}  # behind the bases
     legend_outside(figure, list(legend.values()), list(legend), columns=6)
     text = _words(found, panels, several=len(looks.names) > 1)
-    text += " Cross: against the controls alone that all its bases have." if set(means) - {MEAN} else ""
+    text += " Cross: against other controls than some of its bases." if set(means) - {MEAN} else ""
     caption(figure, text)
     return Drawing("rft_over_sft", figure, fits, text)
 
@@ -134,7 +135,7 @@ def _draw(
         for i, (base, name) in enumerate(looks.names.items()):
             if base not in by_base:
                 continue
-            mark = _difference([by_base[base]], outcomes)
+            mark = _difference(by_base[base], outcomes)
             if mark is None:
                 continue
             marks.append(mark)
@@ -142,7 +143,7 @@ def _draw(
             legend[name] = _mark(axis, place - 0.4 + step * (i + 0.5), mark.estimate, **look)
             fits.append({"series": f"{label} {panel.title}, {name}", "estimate": estimate_entry(mark.estimate)})
             found.append(mark.estimate)
-        mean = _difference(list(by_base.values()), outcomes) if len(by_base) > 1 else None
+        mean = _mean(list(by_base.values()), outcomes) if len(by_base) > 1 else None
         if mean is not None:
             found.append(mean.estimate)
             name, look = _mean_look(mean, marks)
@@ -159,16 +160,18 @@ def _mean_look(mean: _Difference, marks: Sequence[_Difference]) -> tuple[str, di
     return f"{MEAN}, against {control_words(mean.names)}", ALONE_LOOK
 
 
-def _difference(pairs: Sequence[Pair], outcomes: Outcomes) -> _Difference | None:
-    """The mean over bases of the difference from each control that all of them have; of several the harder (claim 4a)."""
-    names = [name for name in (PLAIN, *CONTROLS) if all(name in own for _, own in pairs)]
-    groups = {name: [((point, own[name]), (1.0, -1.0)) for point, own in pairs] for name in names}
-    if len(pairs) == 1:
-        told = {name: contrast(*group[0], outcomes) for name, group in groups.items()}
-    else:
-        told = {name: mean_contrast(group, outcomes) for name, group in groups.items()}
+def _difference(pair: Pair, outcomes: Outcomes) -> _Difference | None:
+    """The difference of one base from what it is compared with; of several the harder."""
+    point, own = pair
+    told = {name: contrast((point, control), (1.0, -1.0), outcomes) for name, control in own.items()}
     known = {name: one for name, one in told.items() if one is not None}
     return _Difference(harder(list(known.values())), tuple(known)) if known else None
+
+
+def _mean(pairs: Sequence[Pair], outcomes: Outcomes) -> _Difference | None:
+    """The mean over bases, as claims 4a and 4b have it."""
+    found = beside(pairs, [point for point, _ in pairs], outcomes)
+    return _Difference(found.harder, found.judged) if found.harder is not None else None
 
 
 def _mark(axis: Any, x: float, estimate: Estimate, **look: Any) -> Any:

@@ -110,9 +110,8 @@ def tuned(p: Planner, grid: Grid, *, model: ModelConfig) -> Tuned:
         problems = held.source
     trainset = p.human_set(subset, examples_frac=grid.examples_frac)
     values = [point.times(times) for point in grid.points]
-    if not own:  # on all the data, where the epoch rules agree: the cell's rule is of its fraction
-        whole = p.train_of(model).epochs
-        values = [replace(one, epochs=whole) if one.epochs is None else one for one in values]
+    if not own and not grid.epochs:  # on all the data, where the epoch rules agree: the cell's rule is of its fraction
+        values = [replace(one, epochs=p.train_of(model).epochs) for one in values]
     tries = tuple(p.finetune(trainset, model=model, values=one) for one in values)
     scored = tuple(p.evaluate(one, problems=problems, num_problems=num, model=model) for one in tries)
     stage = Tuning(

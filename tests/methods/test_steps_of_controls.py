@@ -186,7 +186,13 @@ def test_the_plan_expects_as_much_training_whether_long_examples_are_dropped_or_
 
 def test_draws_of_a_thinned_union_are_the_unions_alone(tmp_path: Path) -> None:
     """The own pool that says how many paths are left is read to twice as many draws; shards hold four each."""
-    words = ("union=[nano-s,nano-xs]", "model=nano-s", "k=3", "sampling.draws_per_shard=4", f"store.root={tmp_path}/store")
+    words = (
+        "union=[nano-s,nano-xs]",
+        "model=nano-s",
+        "k=3",
+        "sampling.draws_per_shard=4",
+        f"store.root={tmp_path}/store",
+    )
     for method in ("rft", "sft_matched"):
         cell = compute(tiny(*words, f"method={method}", "select.thin=own"), study=tmp_path / method)
         found = Record.from_json(read_json(cell / "record.json"))

@@ -187,7 +187,7 @@ def controls_in(
     return claim_rft_beats_sft(study_view(make_points(some, outcomes), outcomes))[0]
 
 
-def test_bases_that_have_both_controls_decide_and_the_others_are_named(
+def test_each_control_is_judged_on_the_bases_that_have_it_and_the_others_are_named(
     loaded: tuple[dict[str, Cell], Outcomes],
 ) -> None:
     cells, outcomes = loaded
@@ -195,9 +195,12 @@ def test_bases_that_have_both_controls_decide_and_the_others_are_named(
     some = dict.fromkeys(BASES[1:], DRAWS)
     found = controls_in(whole(cells), outcomes, {MATCHED: every, BEST: some})
     assert found.ruling is Ruling.CONTRADICTED
-    assert "b1 left out: no SFT at its validated budget beside RFT" in found.details
+    assert "SFT at its validated budget: b1 left out: no such cell" in found.details
     only = [c for c in whole(cells) if c.model != "b1"]
-    assert found.estimate == controls_in(only, outcomes, {}).estimate
+    alone = controls_in(only, outcomes, {}).estimate
+    assert found.estimate is not None
+    assert alone is not None
+    assert found.estimate.value == alone.value
 
 
 def test_where_no_base_has_both_each_control_counts_where_it_is(loaded: tuple[dict[str, Cell], Outcomes]) -> None:
@@ -206,8 +209,9 @@ def test_where_no_base_has_both_each_control_counts_where_it_is(loaded: tuple[di
     first, last = (dict.fromkeys(some, DRAWS) for some in (BASES[:3], BASES[3:]))
     found = controls_in(whole(cells), outcomes, {MATCHED: first, BEST: last})
     assert found.ruling is Ruling.CONTRADICTED
-    assert "SFT at equal steps: b1, b2, b3" in found.details
-    assert "SFT at its validated budget: b4, b5" in found.details
+    assert found.reason.startswith("mean of 3 bases and mean of 2 bases")
+    assert "SFT at equal steps: b4, b5 left out: no such cell" in found.details
+    assert "SFT at its validated budget: b1, b2, b3 left out: no such cell" in found.details
 
 
 def test_a_control_in_one_draw_takes_no_estimate_but_the_support(loaded: tuple[dict[str, Cell], Outcomes]) -> None:
@@ -215,10 +219,43 @@ def test_a_control_in_one_draw_takes_no_estimate_but_the_support(loaded: tuple[d
     every = dict.fromkeys(BASES, DRAWS)
     without = controls_in(whole(cells), outcomes, {MATCHED: every, BEST: {}})
     assert without.ruling is Ruling.SUPPORTED
-    found = controls_in(whole(cells), outcomes, {MATCHED: every, BEST: {"b1": (2,)}})
-    assert found.estimate == without.estimate
-    assert found.ruling is Ruling.NOT_TESTABLE
-    assert found.reason.endswith("SFT at its validated budget was run beside RFT in one draw of a base alone")
+    for draws, why in (((2,), "not estimable: one draw"), ((2, 3), "2 draws of 1 base(s), a verdict needs 5 of one")):
+        found = controls_in(whole(cells), outcomes, {MATCHED: every, BEST: {"b1": draws}})
+        assert found.estimate == without.estimate
+        assert found.ruling is Ruling.NOT_TESTABLE
+        assert found.reason.endswith(f"SFT at its validated budget: {why}")
+
+
+@pytest.mark.parametrize(
+    "easier", [{}, {"b1": (2,)}, {"b1": (2, 3)}, dict.fromkeys(BASES, (1,)), dict.fromkeys(BASES[:2], DRAWS)]
+)
+def test_cells_of_the_easier_control_undo_no_contradiction(
+    loaded: tuple[dict[str, Cell], Outcomes], easier: Mapping[str, Sequence[int]]
+) -> None:
+    cells, outcomes = loaded
+    found = controls_in(whole(cells), outcomes, {MATCHED: easier, BEST: dict.fromkeys(BASES, DRAWS)})
+    assert found.ruling is Ruling.CONTRADICTED
+    assert found.estimate is not None
+    assert found.estimate.value < -5
+
+
+def test_controls_whose_bases_of_several_draws_are_not_the_same(loaded: tuple[dict[str, Cell], Outcomes]) -> None:
+    """It ended in an IndexError: no base was left that both controls kept."""
+    cells, outcomes = loaded
+    two = [c for c in whole(cells) if c.model in BASES[:2]]
+    found = controls_in(two, outcomes, {MATCHED: {"b1": DRAWS, "b2": (1,)}, BEST: {"b1": (1,), "b2": DRAWS}})
+    assert found.estimate is not None
+    assert found.estimate.value < -5
+    assert "SFT at equal steps: b2 left out: one draw, where other bases have several" in found.details
+
+
+def test_further_draws_of_one_control_take_nothing_from_the_other(loaded: tuple[dict[str, Cell], Outcomes]) -> None:
+    """Five bases of one draw with both controls; four further draws of RFT and the harder control alone."""
+    cells, outcomes = loaded
+    first = dict.fromkeys(BASES, (1,))
+    before = controls_in([c for c in whole(cells) if c.seeds["pretrain_seed"] == 1], outcomes, {})
+    after = controls_in(whole(cells), outcomes, {MATCHED: first, BEST: dict.fromkeys(BASES, DRAWS)})
+    assert before.ruling is after.ruling is Ruling.CONTRADICTED
 
 
 @pytest.mark.parametrize("few", [(3,), (2, 4)])

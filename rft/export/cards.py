@@ -144,7 +144,7 @@ def data_card(
             + _on_cuts(record.data.get("num_truncated"))
             + "A pool holds all draws of a donor, right and wrong.",
             "",
-            *_pools(pools),
+            *_pools(pools, is_trained_on=cell.is_made_of_pools),
             *_table(
                 ("what the record says", ""), [(f"`{k}`", f"`{json.dumps(v)}`") for k, v in _selection(record.data)]
             ),
@@ -177,8 +177,11 @@ def _on_stops(has_stops: bool) -> list[str]:
     return [first, "vLLM reads none from the generation config: give them as `stop` of its sampling parameters."]
 
 
-def _pools(pools: dict[str, int]) -> list[str]:
-    return [*_table(("pool", "draws"), list(pools.items())), ""] if pools else []
+def _pools(pools: dict[str, int], *, is_trained_on: bool) -> list[str]:
+    if not pools:
+        return []
+    note = [] if is_trained_on else ["The model was trained on no path of these pools.", ""]
+    return [*_table(("pool", "draws"), list(pools.items())), "", *note]
 
 
 def _selection(data: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ Nothing is planned again: the record names the stages, and the store keeps what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,15 +19,15 @@ from typing import Any
 from rft.archive.files import rows_at
 from rft.archive.sound import sound_record
 from rft.infra.stage_store import StageStore
-from rft.records import Problem, Record, Sample
+from rft.records import Problem, Record, Sample, StageCost
 from rft.stages.kept import kept_of, rows_without_seed
-from rft.stages.problems import ProblemFile
+from rft.stages.problems import ProblemFile, chosen
 from rft.stages.scores import PathScores
 from rft.stages.shard import ShardFile
 from rft.stages.trainset import Example, Examples
 from rft.text.selection import KeptPath
 
-SELECT, SCORES, EVALUATE = "select", "scores", "evaluate"
+SELECT, RELABEL, SCORES, EVALUATE = "select", "relabel", "scores", "evaluate"
 
 
 @dataclass(frozen=True)
@@ -140,14 +140,39 @@ class FinishedCell:
         return Evaluation(self.greedy.folder).samples()
 
     def pools(self) -> list[DonorPool]:
-        """The pools that the model's training paths were chosen from, whole."""
-        selects = [self.stage(cost.name, cost.key) for cost in self.record.cost if cost.makes and cost.name == SELECT]
-        return [self._pool(one, row) for one in selects for row in one.identity["pools"]]
+        """The pools that the model's training paths were chosen from, whole; where it was trained on none, those whose paths
+        its record counts or its size follows from. A donor's largest, where several choices have seen it."""
+        found: dict[str, DonorPool] = {}
+        for cost in [cost for cost in self._choices if cost.makes] or self._choices:
+            choice = self.stage(cost.name, cost.key)
+            asked, rows = self._asked(choice), choice.identity.get("pools") or [choice.identity["pool"]]
+            for pool in (self._pool(choice, row, asked) for row in rows):
+                if pool.donor not in found or len(pool.samples) > len(found[pool.donor].samples):
+                    found[pool.donor] = pool
+        return list(found.values())
 
-    def _pool(self, select: Finished, row: dict[str, Any]) -> DonorPool:
+    @property
+    def is_made_of_pools(self) -> bool:
+        """Whether the model was trained on paths that were chosen from pools."""
+        return any(cost.makes for cost in self._choices)
+
+    @property
+    def _choices(self) -> list[StageCost]:
+        """The stages that read pools for the training set."""
+        return [cost for cost in self.record.cost if cost.name in (SELECT, RELABEL)]
+
+    def _asked(self, choice: Finished) -> set[str]:
+        """Ids of the problems whose paths it chose among."""
+        subset = choice.identity["subset"]
+        problems = ProblemFile(self.input_of(choice, subset["source"]).folder).problems()
+        return {one.id for one in chosen(problems, num_problems=subset["num_problems"], seed=subset["seed"])}
+
+    def _pool(self, select: Finished, row: dict[str, Any], asked: Collection[str]) -> DonorPool:
+        """Without what an imported file holds for other questions."""
         first = row.get("first", row)  # draws by difficulty: the first wave, then what was dealt
-        samples = list(self._drawn(select, first.get("shards", ()), first["num_draws"]))
-        samples += self._drawn(select, row.get("dealt", ()), None)
+        drawn = list(self._drawn(select, first.get("shards", ()), first["num_draws"]))
+        drawn += self._drawn(select, row.get("dealt", ()), None)
+        samples = [one for one in drawn if one.id in asked]
         places: dict[str, int] = {}
         for sample in samples:
             places.setdefault(sample.id, len(places))

@@ -80,4 +80,6 @@ def _write_data(cell: FinishedCell, out: Path, asked: Asked) -> str:
     pools = write_pools(cell, out) if asked.pools else {}
     (out / CARD).write_text(data_card(cell, rows, template=template, forms=asked.forms, pools=pools), encoding="utf-8")
     drawn = "".join(f", {count} draws in {name}" for name, count in pools.items())
+    if asked.pools and not pools:
+        drawn = f", no pool: {cell.record.setting['method']} chooses from none"
     return f"{len(rows)} examples{drawn}"

@@ -116,9 +116,10 @@ def test_an_invalid_job_is_forgotten_by_a_later_sweep_and_not_by_one_at_the_same
     assert not list(first.folder.glob("invalid-*"))
 
 
-def test_two_commands_at_once(tmp_path: Path):
-    """Jobs that run one by one, so that the cells of both come between each other."""
-    words = ("-m", "study_name=s", "model=nano-xs", "method=icl")
+@pytest.mark.parametrize("launcher", ["basic", "dag_local"])
+def test_two_commands_at_once(tmp_path: Path, launcher: str):
+    """Jobs that run one by one, so that the cells of both come between each other; and two graphs."""
+    words = ("-m", f"hydra/launcher={launcher}", "study_name=s", "model=nano-xs", "method=icl")
     commands = [start(tmp_path, *words, f"data_seed={seeds}") for seeds in ("1,2,3", "4,5,6")]
     assert [one.wait(timeout=300) for one in commands] == [0, 0]
     study = Study(tmp_path / "multirun_outputs" / "s", "s")

@@ -19,7 +19,8 @@ from analysis.load.names import base_names
 from analysis.load.outcomes import PathDraws, read_path_draws
 from analysis.load.pairs import by_unit, independent_units, paired_replicates, seeds_by_unit
 from analysis.load.points import Point
-from analysis.load.votes import distinct, voting
+from analysis.load.voted import cast_in, commonest_way
+from analysis.load.votes import distinct
 from analysis.stats.uncertainty import Estimate, both_intervals, nested_mean
 
 Pair = tuple[Point, Point]  # RFT, and SFT at its optimiser steps
@@ -28,7 +29,8 @@ Found = dict[Path | None, dict[str, PathDraws] | None]
 
 def emitted_lines(pairs: Sequence[Pair], points: Sequence[Point]) -> list[str]:
     """One line for each pair whose cells hold test draws with their paths (`eval.vote_k`); `points` name the bases."""
-    pairs = [(_of_voting(first), _of_voting(second)) for first, second in pairs]
+    way = commonest_way(point for pair in pairs for point in pair)
+    pairs = [(_cast_in(first, way), _cast_in(second, way)) for first, second in pairs]
     found: Found = {c.folder: read_path_draws(c) for pair in pairs for p in pair for c in p.cells}
     names, lines = base_names(point.cell for point in points), []
     for pair in _usable(pairs, found):
@@ -41,8 +43,8 @@ def emitted_lines(pairs: Sequence[Pair], points: Sequence[Point]) -> list[str]:
     return lines
 
 
-def _of_voting(point: Point) -> Point:
-    return replace(point, cells=tuple(voting(point.cells)))
+def _cast_in(point: Point, way: str | None) -> Point:
+    return replace(point, cells=tuple(cast_in(point, way)))
 
 
 def _usable(pairs: Sequence[Pair], found: Found) -> list[Pair]:

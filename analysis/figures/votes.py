@@ -1,7 +1,7 @@
 """What many draws on test questions give: maj@k and pass@k, and distinct paths, against the number of draws.
 
 votes_against_k(points, outcomes)
-emitted_against_k(points)
+emitted_against_k(points, outcomes)
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from analysis.figures.drawing import (
 )
 from analysis.figures.findings import emitted, votes
 from analysis.figures.registry import draws
-from analysis.load.labels import method_label, series_by_label, studied
+from analysis.load.labels import method_label, series_by_label, setting_label, studied
+from analysis.load.names import base_names, counted
 from analysis.load.outcomes import Outcomes, read_path_draws
 from analysis.load.pairs import units_of
 from analysis.load.points import PERCENT, Point, share_interval
 from analysis.load.query import ALL_DATA, where
+from analysis.load.voted import in_one_way
 from analysis.load.votes import curve, distinct, passed, vote_curve, voted, voting
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
@@ -61,13 +63,29 @@ def _entry(estimate: Estimate, ends: Ends) -> dict[str, Any]:
 
 
 def _largest_k(points: Sequence[Point]) -> list[Point]:
-    """Of every method's ladder of k (per base and number of donors) the largest."""
+    """Of every method's ladder of k (per base and number of donors) the one of most draws, of equals the largest."""
     best: dict[str, Point] = {}
     for point in points:
         key = json.dumps([point.cell.base, {k: v for k, v in point.cell.setting.items() if k != "k"}], sort_keys=True)
-        if key not in best or (point.cell.k or 0) > (best[key].cell.k or 0):
+        if key not in best or _worth(point) > _worth(best[key]):
             best[key] = point
     return list(best.values())
+
+
+def _worth(point: Point) -> tuple[int, int]:
+    return len(point.draws), point.cell.k or 0
+
+
+def _unlike_words(found: Sequence[Curves]) -> str:
+    """Which curves of a base are of other numbers of draws than its first; '' where all are of as many."""
+    names = base_names(curves.point.cell for curves in found)
+    counts = {base: {len(c.point.draws) for c in found if c.point.cell.base == base} for base in names}
+    told = [
+        f"{names[c.point.cell.base]}, {setting_label(c.point.cell)} of {counted(len(c.point.draws), 'draw')}"
+        for c in found
+        if len(counts[c.point.cell.base]) > 1
+    ]
+    return f" Unlike draws: {'; '.join(told)}." if told else ""
 
 
 LINES = {"maj": voted, "pass": passed}
@@ -78,8 +96,8 @@ DRAWN = ("icl", "sft", "sft_matched", "rft")  # and methods not known here: more
 @draws("votes_vs_k", order=110, says=votes)
 def votes_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """maj@k (lines) and pass@k (dashed) against k for cells that voted, full data, a panel per base."""
-    found = []
-    for point in _largest_k(where(points, data_frac=ALL_DATA)):
+    found, voted_so = [], in_one_way(where(points, data_frac=ALL_DATA), outcomes)
+    for point in _largest_k(voted_so.points):
         both = {name: vote_curve(point.cells, outcomes, statistic=of) for name, of in LINES.items()}
         if any(both.values()):
             found.append(
@@ -88,15 +106,16 @@ def votes_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page =
     if not found:
         return NotEnough("maj@k and pass@k", "no cell voted (eval.vote_k), or their votes are not at hand")
     text = f"Solid: maj@k, dashed: pass@k; exact means over all subsets of k draws. {_interval_words(found)}"
+    text += voted_so.words
     figure = _panels(found, points, ylabel="test problems [%]", ends=share_interval, text=text, page=page)
     return Drawing("votes_vs_k", figure, [curves.entry(share_interval) for curves in found], text)
 
 
 @draws("emitted_paths", order=120, says=emitted)
-def emitted_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawing | NotEnough:
+def emitted_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN) -> Drawing | NotEnough:
     """Distinct equation lists among k test draws, full data, a panel per base."""
-    found = []
-    for point in _largest_k(where(points, data_frac=ALL_DATA)):
+    found, voted_so = [], in_one_way(where(points, data_frac=ALL_DATA), outcomes)
+    for point in _largest_k(voted_so.points):
         cells = voting(point.cells)
         replicates = [read_path_draws(cell) for cell in cells]
         known = [draws for draws in replicates if draws is not None]
@@ -110,7 +129,7 @@ def emitted_against_k(points: Sequence[Point], *, page: Page = SCREEN) -> Drawin
     text = (
         "Distinct equation lists, right or wrong, among k draws of a test question; exact means over all subsets of k "
     )
-    text += f"draws. {_interval_words(found)}"
+    text += f"draws. {_interval_words(found)}{voted_so.words}"
     figure = _panels(found, points, ylabel="distinct paths per question", ends=Estimate.interval, text=text, page=page)
     return Drawing("emitted_paths", figure, [curves.entry(Estimate.interval) for curves in found], text)
 
@@ -120,9 +139,12 @@ def _interval_words(found: Sequence[Curves]) -> str:
     kinds = held_words(estimates)
     sizes = sorted({e.num_items for e in estimates})
     n = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
-    words = f"{f'Shaded: 95 %, {kinds}. ' if kinds else ''}n = {n} test problems. Of several k the largest."
+    words = (
+        f"{f'Shaded: 95 %, {kinds}. ' if kinds else ''}n = {n} test problems. Of several k the largest in most draws."
+    )
     left_out = {method_label(c.point.cell) for c in found} - {method_label(c.point.cell) for c in _drawn(found)}
-    return words + (f" In fits.json alone: {', '.join(sorted(left_out))}." if left_out else "")
+    words += f" In fits.json alone: {', '.join(sorted(left_out))}." if left_out else ""
+    return words + _unlike_words(found)
 
 
 def _drawn(found: Sequence[Curves]) -> list[Curves]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.load.cells import Cell
+from analysis.load.cells import ACCURACY, Cell
 from analysis.load.outcomes import Outcomes, PathDraws
 from analysis.load.pairs import Unit, mean_of_units, units_of
 from analysis.stats.uncertainty import Estimate
@@ -49,6 +49,11 @@ def vote_score(cells: Sequence[Cell], name: str, outcomes: Outcomes) -> Estimate
     if found is None:
         return None
     return vote_curve(cells, outcomes, statistic=STATISTICS[found[1]], ks=[int(found[2])]).get(int(found[2]))
+
+
+def has_voted(cell: Cell) -> bool:
+    """Whether it has scores of draws, of one each at least."""
+    return any(_SCORE.fullmatch(name) and name != ACCURACY for name in cell.scores)
 
 
 def vote_way(cell: Cell) -> str:

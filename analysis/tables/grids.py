@@ -26,6 +26,7 @@ from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, distinct_of, make_points, score_of
 from analysis.load.query import ALL_DATA, where
 from analysis.load.recipes import main_recipe
+from analysis.load.voted import in_one_way
 from analysis.style import METHODS
 from analysis.tables.perturbed import copy_rows
 from analysis.tables.results import also_text, extra_columns, number, score_text
@@ -251,8 +252,8 @@ def _table_5_order(point: Point) -> tuple[object, ...]:
 
 
 def _table_6(points: Sequence[Point], names: dict[Base, str], outcomes: Outcomes) -> Grid:
-    voted = sorted({n for p in points for c in p.cells for n in c.scores if VOTED.fullmatch(n) and n != "maj1@1"})
-    shown = [p for p in where(points, data_frac=ALL_DATA) if any(n in p.cell.scores for n in voted)]
+    shown = in_one_way(where(points, data_frac=ALL_DATA), outcomes).points
+    voted = sorted({n for p in shown for c in p.cells for n in c.scores if VOTED.fullmatch(n) and n != "maj1@1"})
     extra = extra_columns([p.cell for p in shown])
     rows = [
         (

@@ -221,7 +221,7 @@ def test_vote_curves_carry_the_error_of_problems_and_replicates() -> None:
 def test_vote_figures_say_what_their_bands_hold(tmp_path: Path) -> None:
     specs = grid(models=("nano-m",), fracs=(1.0,), ks=(4,), methods=("sft", "rft", "fresh_human"), seeds=range(2))
     points, outcomes = loaded(write_study(tmp_path / "s", specs=specs, truth=SMALL, vote_k=4))
-    for drawing in (votes_against_k(points, outcomes), emitted_against_k(points)):
+    for drawing in (votes_against_k(points, outcomes), emitted_against_k(points, outcomes)):
         assert isinstance(drawing, Drawing)
         assert "n = 60 test problems" in drawing.caption
         assert "these bases: t over replicates and problems" in drawing.caption

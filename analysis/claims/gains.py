@@ -49,8 +49,8 @@ RFT_GAIN_SHRINKS = ClaimTest(
 UNION_GAIN_SHRINKS = ClaimTest(
     "5b",
     "RFT from a union of models gains less for models with lower pretraining loss",
-    "the same of RFT from a union of donors: the union that most draws of bases have beside SFT, of equals the fewest "
-    "donors, then the largest k",
+    "the same of RFT from a union of donors: the union that is best covered beside SFT (draws times bases), of equals the "
+    "fewest donors, then the largest k",
     margin=None,
     primary=False,
     unit="points per nat",

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.load.coverage import LEAST
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
 from analysis.load.points import PERCENT, Point, contrast
@@ -105,12 +106,18 @@ NOTHING_SHARED = "its points share no draw of the base"
 
 
 def on_a_line(
-    points: Sequence[Point], x: Callable[[Point], float], outcomes: Outcomes, *, apply_rule: bool = True
+    points: Sequence[Point],
+    x: Callable[[Point], float],
+    outcomes: Outcomes,
+    *,
+    apply_rule: bool = True,
+    least: int = LEAST,
 ) -> tuple[list[Point], tuple[str, ...]]:
     """(the points that a line is through, on their common cells, in their order; the others, in words).
 
     Points at the floor or the ceiling, and those without a place on the axis, go first, so that they take no draws from the
-    line; then those that would take most draws of the others (`most_in_common`); and so on until none goes.
+    line; then those that would take most draws of the others (`most_in_common`), to no fewer than `least`; and so on until
+    none goes.
     """
     left_out: dict[str, None] = {}
     kept = list(points)
@@ -118,7 +125,7 @@ def on_a_line(
         measurable, out = keep_measurable(kept) if apply_rule else (kept, ())
         placed = [point for point in measurable if math.isfinite(x(point))]
         out += tuple(f"{p.cell.cell_id}: {NO_PLACE}" for p in measurable if not math.isfinite(x(p)))
-        shared = on_common_cells(placed, outcomes)
+        shared = on_common_cells(placed, outcomes, least=least)
         out += tuple(f"{p.cell.cell_id}: {shared_words([p], shared)}" for p in left_out_of(shared, placed))
         left_out |= dict.fromkeys(out)
         if not shared or (not out and [len(p.cells) for p in shared] == [len(p.cells) for p in kept]):

@@ -70,7 +70,7 @@ def log_linear(points: Sequence[Point], x: Sequence[float], outcomes: Outcomes) 
     if len(set(x)) < MIN_POINTS:
         return NotEnough(what, f"{len(set(x))} amounts of data; departures from a line need at least {MIN_POINTS}")
     places = {point.cell.setting_key: value for point, value in zip(points, x, strict=True)}
-    kept, left_out = on_a_line(points, lambda point: places[point.cell.setting_key], outcomes)
+    kept, left_out = on_a_line(points, lambda p: places[p.cell.setting_key], outcomes, least=MIN_POINTS)
     xs = [places[point.cell.setting_key] for point in kept]
     if len(set(xs)) < MIN_POINTS:
         within = f"within {FLOOR:g} to {CEILING:g} % on replicates in common"

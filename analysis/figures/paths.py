@@ -51,7 +51,7 @@ from analysis.load.cells import AT_STEPS
 from analysis.load.labels import studied, studied_methods
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import mean_of_units, units_of
-from analysis.load.points import Point, distinct_of
+from analysis.load.points import Point, distinct_of, distinct_with_human
 from analysis.load.query import ALL_DATA, same_but, same_steps, where
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import LineFit, NotEnough
@@ -312,32 +312,34 @@ def _human_words(points: Sequence[Point]) -> str:
 def accuracy_against_distinct(
     points: Sequence[Point], outcomes: Outcomes, *, page: Page = SCREEN
 ) -> Drawing | NotEnough:
-    """Accuracy of studied methods against log2 of distinct paths per question, a line per base over k; hollow: unions."""
+    """Accuracy of studied methods against log2 of distinct paths per question, the human path counted as in claim 6a, a line
+    per base over k; hollow: unions.
+    """
     methods = studied_methods(points)
     plain = where(points, data_frac=ALL_DATA, method=set(methods), plainly_selected=True)
-    counted = [p for p in plain if distinct_of(p) is not None]
-    shown = [p for p in counted if (distinct_of(p) or 0) > 0]
+    counted = [p for p in plain if distinct_with_human(p) is not None]
+    shown = [p for p in counted if (distinct_with_human(p) or 0) > 0]
     own = where(shown, union=())
+    what = "RFT accuracy against distinct paths"
     if not own:
-        what = "RFT accuracy against distinct paths"
-        if counted:
-            return NotEnough(what, f"none of {len(counted)} RFT settings kept a path beyond the human one (log axis)")
         return NotEnough(what, "no RFT cell on the full data with a count of distinct paths")
+    if not any(map(distinct_of, own)):
+        return NotEnough(what, f"none of {len(own)} RFT settings kept a path beyond the human one")
     looks = base_looks(own, among=points)
     figure, axes = new_figure(width=5.8, height=4.2, page=page)
     panel = axes[0][0]
     fits, legend = [], {}
     for base, method in product(looks.names, methods):
-        members = sorted(where(own, base=base, method=method), key=lambda p: distinct_of(p) or 0)
+        members = sorted(where(own, base=base, method=method), key=lambda p: distinct_with_human(p) or 0)
         if not members:
             continue
-        x = [distinct_of(p) or 1.0 for p in members]
+        x = [distinct_with_human(p) or 1.0 for p in members]
         name, look = _series_look(members[0], looks)
         look["linestyle"] = "none"
         legend[name] = draw_points(panel, x, members, **look)
         unions = [p for p in where(shown, base=base, method=method) if p.cell.union]
         if unions:
-            draw_points(panel, [distinct_of(p) or 1.0 for p in unions], unions, markerfacecolor="none", **look)
+            draw_points(panel, [distinct_with_human(p) or 1.0 for p in unions], unions, markerfacecolor="none", **look)
         what = f"{looks.names[base]}, {looks.methods[method, False].label} against distinct paths"
         fit = fit_series(members, _log_distinct, outcomes, what=what)
         fits.append(series_entry(fit, formula="accuracy [%] = a + b * log2(distinct paths per question)"))
@@ -345,19 +347,19 @@ def accuracy_against_distinct(
             ends = np.array([min(fit.line.x), max(fit.line.x)])
             panel.plot(np.exp2(ends), fit.line.predict(ends), color=look["color"], linewidth=1)
     panel.set_xscale("log", base=2)
-    decade_ticks(panel.xaxis, [distinct_of(p) or 1.0 for p in shown])
-    panel.set_xlabel(f"distinct paths per question, {_human_words(own)}")
+    decade_ticks(panel.xaxis, [distinct_with_human(p) or 1.0 for p in shown])
+    panel.set_xlabel("distinct paths per question, with the human path")
     panel.set_ylabel("test accuracy [%]")
     legend_outside(figure, list(legend.values()), list(legend))
     text = kinds_caption(shown) + " One point per k; lines: least squares where a base has 3 or more"
     text += ("; hollow: unions." if len(shown) > len(own) else ".") + left_out_words(fits, own, looks.names)
     text += "" if panel.get_ylim()[0] == 0 else " Axis not from 0."
     if len(counted) > len(shown):
-        text += f" {len(counted) - len(shown)} setting(s) kept no path: 0 has no place on a log axis."
+        text += f" {len(counted) - len(shown)} setting(s) has no path at all: 0 has no place on a log axis."
     caption(figure, text)
     return Drawing("accuracy_vs_distinct", figure, fits, text)
 
 
 def _log_distinct(point: Point) -> float:
-    """NaN where no path was kept: 0 has no place on a log axis."""
-    return math.log2(distinct_of(point) or math.nan)
+    """NaN where there is no path: 0 has no place on a log axis."""
+    return math.log2(distinct_with_human(point) or math.nan)

@@ -1,10 +1,11 @@
 """How much of a study settings share: what every choice of a value, and of settings to compare, goes by.
 
-    coverage([(rft, sft), ...])              # Coverage(draws=12, bases=2, ...): in which the settings of a group are paired
+    coverage([(rft, sft), ...])              # Coverage(size=24, draws=12, bases=2, ...) where those of a group are paired
     best_covered({4: groups, 16: groups})    # 16: of several values the one whose groups share most, of equals the largest
     best_together([[p] for p in points])     # places of those that are best compared with each other
 
-Draws of bases count first, as verdicts are about new bases. No choice depends on a result.
+What counts is the product of draws and bases, as verdicts are about new draws and about new bases. No choice depends on a
+result.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ LEAST = 3  # settings that are compared on a line, where there are so many
 class Coverage(NamedTuple):
     """Sizes of a design, in the order in which they count."""
 
-    draws: int  # of all bases together
+    size: int  # draws of all bases together times bases: verdicts are over either
+    draws: int
     bases: int
     replicates: int  # 0 where a base has several draws: there they decide nothing
 
@@ -50,18 +52,19 @@ def _coverage(groups: Sequence[Group], *, several: bool) -> Coverage:
         rows = paired_replicates(group)
         draws |= {(group[0].cell.base, row[0][0].draw) for row in rows}
         replicates += len(rows)
-    return Coverage(len(draws), len({base for base, _ in draws}), 0 if several else replicates)
+    bases = len({base for base, _ in draws})
+    return Coverage(len(draws) * bases, len(draws), bases, 0 if several else replicates)
 
 
 def run_beside(points: Iterable[Point], others: Iterable[Point]) -> int:
-    """Draws, of all bases together, in which one of some settings was run beside another of them, or of others."""
+    """In how many draws of bases, counted for each of some settings, it was run beside another of them, or of others."""
     own: dict[tuple[Base, Draw], set[str]] = {}
     every: dict[tuple[Base, Draw], set[str]] = {}
     for group, found in ((list(points), own), ([*points, *others], every)):
         for point in group:
             for cell in point.cells:
                 found.setdefault((cell.base, cell.draw), set()).add(point.cell.setting_key)
-    return sum(len(every[place]) > 1 for place in own)
+    return sum(len(own[place]) for place in own if len(every[place]) > 1)
 
 
 def best_covered(choices: Mapping[Value, Iterable[Group]]) -> Value:

@@ -6,10 +6,11 @@ shared_tops(points)             # of every base RFT at the one k that most draws
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from analysis.load.cells import BEST, MATCHED, Base
-from analysis.load.coverage import coverages
+from analysis.load.coverage import Coverage, coverages
 from analysis.load.names import base_names
 from analysis.load.points import Point
 from analysis.load.query import same_but, where
@@ -28,8 +29,9 @@ def own_ladders(points: Sequence[Point], *, method: str = "rft") -> dict[Base, l
 
 
 def shared_tops(points: Sequence[Point]) -> list[Point]:
-    """Of every base that has it, RFT at ONE k: the one that most draws of bases have beside what RFT is set against, SFT and
-    its two controls, a draw counting for each of them (`coverage`); of equals the largest.
+    """Of every base that has it, RFT at ONE k: the one with the greatest `coverage` beside what RFT is set against, SFT and
+    its two controls, as a product over these, so that none of them is lost for a little more of another; of equals the
+    largest.
 
     Where no RFT is beside one of them, the k that most draws have.
     """
@@ -43,8 +45,15 @@ def shared_tops(points: Sequence[Point]) -> list[Point]:
     }
     alone = {(k, ""): [(p,) for p in tops] for k, tops in by_k.items()}
     covered = coverages(beside if any(beside.values()) else alone)
-    worth = {k: tuple(map(sum, zip(*(one for (at, _), one in covered.items() if at == k), strict=True))) for k in by_k}
-    return by_k[max(by_k, key=lambda k: (worth[k], k))] if by_k else []
+    return (
+        by_k[max(by_k, key=lambda k: (*_worth([one for (at, _), one in covered.items() if at == k]), k))]
+        if by_k
+        else []
+    )
+
+
+def _worth(covered: Sequence[Coverage]) -> tuple[int, int]:
+    return math.prod(1 + one.size for one in covered), sum(one.replicates for one in covered)
 
 
 def without_k(tops: Sequence[Point], points: Sequence[Point]) -> list[str]:

@@ -84,6 +84,11 @@ def distinct_of(point: Point) -> float | None:
     return own if own is not None else point.mean_of("distinct_per_question_with_human")
 
 
+def distinct_with_human(point: Point) -> float | None:
+    """Distinct paths per question, the human path counted: what the paper's Table 2 holds."""
+    return point.mean_of("distinct_per_question_with_human")
+
+
 def make_points(cells: Iterable[Cell], outcomes: Outcomes) -> list[Point]:
     """A point for each setting that has an accuracy, in the order of first appearance.
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from analysis.load.cells import AT_STEPS, MATCHED, Cell, Draw, matches, varying_keys
-from analysis.load.coverage import best_together, coverage
+from analysis.load.coverage import LEAST, best_together, coverage
 from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -134,15 +134,18 @@ def on_shared_draws(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if shared else []
 
 
-def most_in_common(points: Sequence[Point], *, keep: Collection[Point] = (), paired: bool = True) -> list[Point]:
+def most_in_common(
+    points: Sequence[Point], *, keep: Collection[Point] = (), paired: bool = True, least: int = LEAST
+) -> list[Point]:
     """Of points of one base configuration those that are best compared with each other (`coverage.best_together`), in their
     order: a setting that few draws have takes all others' from a line through it.
 
-    Three stay, as a line needs. `keep`: points that stay. `paired`: whether replicates have to be shared too, or the draw
-    alone.
+    `least` stay: three, as a line needs. `keep`: points that stay. `paired`: whether replicates have to be shared too, or
+    the draw alone.
     """
     stay = [place for place, point in enumerate(points) if any(point is one for one in keep)]
-    return [points[place] for place in best_together([[p] for p in points], keep=stay, paired=paired)] if points else []
+    groups = [[point] for point in points]
+    return [points[place] for place in best_together(groups, least=least, keep=stay, paired=paired)] if points else []
 
 
 def left_out_of(kept: Sequence[Point], points: Sequence[Point]) -> list[Point]:
@@ -180,7 +183,7 @@ def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Po
     return [Point(tuple(cells), accuracy_of(cells, outcomes)) for cells in groups] if rows else []
 
 
-def on_common_cells(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
+def on_common_cells(points: Sequence[Point], outcomes: Outcomes, *, least: int = LEAST) -> list[Point]:
     """What a line through points of one base configuration is of, x and y alike: of those that are best compared with each
     other (`most_in_common`) the cells that a contrast of them pairs.
 
@@ -188,8 +191,8 @@ def on_common_cells(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:
     """
     if not points:
         return []
-    paired = on_paired_replicates(most_in_common(points), outcomes)
-    on_draws = most_in_common(points, paired=False)
+    paired = on_paired_replicates(most_in_common(points, least=least), outcomes)
+    on_draws = most_in_common(points, paired=False, least=least)
     return paired if len(paired) > 2 or len(paired) >= len(on_draws) else on_shared_draws(on_draws, outcomes)
 
 

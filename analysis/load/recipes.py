@@ -107,7 +107,7 @@ def _uncommon(points: Sequence[Point], key: str) -> list[Point]:
 
 
 def _rarity(points: Sequence[Point], lacking: Sequence[Point]) -> tuple[int, int, int]:
-    """Draws in which something can be compared, then settings, then replicates."""
+    """Settings and draws in which something can be compared, then settings, then replicates."""
     bases = {point.cell.base for point in points}
     others = [point for point in lacking if point.cell.base in bases]
     return -run_beside(points, others), -len(points), -sum(len(point.cells) for point in points)

@@ -6,8 +6,9 @@ run on parts of it, so that every number that should stay is the same to the las
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from analysis.claims.gains import claim_gain_shrinks, claim_rft_gain_shrinks
 from analysis.claims.rft import claim_more_paths, claim_rft_beats_sft
 from analysis.claims.rulings import ClaimResult, Ruling, averaged
 from analysis.claims.run import study_view
+from analysis.compare.shape import log_linear
 from analysis.load.cells import BEST, EPOCH_GRID, MATCHED, Cell
 from analysis.load.checks import verified
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, make_points
 from analysis.load.query import same_but, where
+from analysis.load.recipes import main_recipe
 from analysis.load.studies import load_studies
+from analysis.stats.linear import NotEnough
 
 BASES = ("b1", "b2", "b3", "b4", "b5")
 DRAWS = range(1, 6)
@@ -336,3 +340,43 @@ def test_signs_are_counted_among_the_lines_that_were_fitted(study: None, tmp_pat
     found = claims(table.cells, outcomes)["3"]
     assert sum("it shares 1 of the 5 draws of the rest" in line for line in found.details) == len(BASES)
     assert "its sign reversed in 2 of 4 variants" in found.reason  # two ranges on two scales
+
+
+def test_a_larger_k_in_more_draws_of_fewer_bases_takes_no_slope_over_bases(
+    loaded: tuple[dict[str, Cell], Outcomes],
+) -> None:
+    """Five bases of two draws at k = 4; three have k = 16 in five draws: fifteen draws of three against ten of five."""
+    cells, outcomes = loaded
+    every = [c for c in whole(cells) if c.method in ("sft", "rft") and c.k != 1 and c.data_frac == 1]
+    mine = [c for c in every if c.k != 16 and (c.method == "sft" or c.seeds["pretrain_seed"] < 3)]
+    more = [c for c in every if c.k == 16 and c.model in BASES[:3] and not c.setting.get("union")]
+    before, after = claims(mine, outcomes)["5a"], claims([*mine, *more], outcomes)["5a"]
+    assert "k=4" in before.reason
+    assert before.ruling is after.ruling is not Ruling.NOT_TESTABLE
+    assert before.estimate == after.estimate
+
+
+def test_a_test_of_four_amounts_keeps_four(loaded: tuple[dict[str, Cell], Outcomes]) -> None:
+    """Four amounts in two draws, three of them in five: 5 · 3² is more than 2 · 4², but a line's departures need four."""
+    cells, outcomes = loaded
+    sft = [c for c in whole(cells) if c.method == "sft" and c.model == "b1"]
+    some = [c for c in sft if c.data_frac != 0.125 or c.seeds["pretrain_seed"] < 3]
+    points = make_points(some, outcomes)
+    amounts = [math.log2(p.cell.data_frac or 1) for p in points]
+    found = log_linear(points, amounts, outcomes)
+    assert not isinstance(found, NotEnough), found
+    assert len(found.departures) == 4
+
+
+def test_the_commonest_recipe_is_that_of_most_cells_that_can_be_compared(
+    loaded: tuple[dict[str, Cell], Outcomes],
+) -> None:
+    """RFT at T = 1: one k in five draws; at the usual temperature three k in four."""
+    cells, outcomes = loaded
+    own = [c for c in whole(cells) if c.model == "b1" and c.method in ("sft", "rft")]
+    usual = [c for c in own if c.method == "sft" or c.seeds["pretrain_seed"] < 5]
+    rft = [c for c in own if c.method == "rft" and c.k == 16 and c.data_frac == 1 and c.plainly_selected]
+    hot = [replace(c, setting={**c.setting, "temperature": 1.0}) for c in rft if not c.setting.get("union")]
+    kept = main_recipe(make_points([*usual, *hot], outcomes)).points
+    assert {p.cell.k for p in kept if p.method == "rft" and p.cell.setting["temperature"] != 1.0} >= {1, 4, 16}
+    assert not [p for p in kept if p.method == "rft" and p.cell.setting["temperature"] == 1.0]

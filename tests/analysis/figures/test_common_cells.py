@@ -31,6 +31,7 @@ def made(place: Place, *, percent: float, **values: Any) -> Cell:
     k, draw, replicate = place
     seeds = {"pretrain_seed": draw} | dict.fromkeys(("data_seed", "train_seed", "sample_seed"), 100 * draw + replicate)
     setting = {"method": "rft", "data_frac": 1.0, "k": k, "union": [], "select.policy": "paper", "train.epochs": 3.0}
+    values = {"distinct_per_question_with_human": values.get("distinct_per_question"), **values}  # no human path here
     return Cell(
         study="s", cell_id=f"{place}", names={"model": "a", "data": "d"}, base="a", draw=f"a{draw}", setting=setting,
         scores={"maj1@1": Score(percent / 100, 1000, 0.01)}, seeds=seeds, **{"num_human": 512.0, **values},

@@ -51,11 +51,6 @@ def loaded(folder: Path, specs: list[dict[str, Any]]) -> tuple[list[Point], Outc
     return make_points(table.cells, outcomes), outcomes, paper_tables(table, outcomes)["table6"].markdown()
 
 
-def series(drawing: object) -> set[str]:
-    assert isinstance(drawing, Drawing)
-    return {fit["series"].split("_")[1] + fit["series"].split("_")[2] for fit in drawing.fits}
-
-
 def rows(table: str, words: str) -> list[str]:
     return [line for line in table.splitlines() if words in line]
 

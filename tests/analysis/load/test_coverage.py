@@ -130,12 +130,12 @@ def test_many_settings_of_unlike_draws_are_chosen_from_in_no_time(cell: Cell) ->
 def test_coverage_counts_draws_of_all_bases_that_the_settings_of_a_group_share(cell: Cell) -> None:
     first = points_of(cell, [{(0, 0), (0, 1), (1, 0)}, {(0, 0), (0, 1), (2, 0)}])
     second = [Point(tuple(replace(c, base="another") for c in point.cells), point.estimate) for point in first]
-    assert coverage([first]) == (1, 1, 0)
-    assert coverage([first, second]) == (2, 2, 0)
+    assert coverage([first]) == (1, 1, 1, 0)
+    assert coverage([first, second]) == (4, 2, 2, 0)
     assert coverage([first, first[:1]]).draws == 2  # a draw counts once, however many groups have it
-    assert coverage([]) == (0, 0, 0)
+    assert coverage([]) == (0, 0, 0, 0)
     one_draw = points_of(cell, [{(0, 0), (0, 1)}, {(0, 0), (0, 1), (0, 2)}])
-    assert coverage([one_draw]) == (1, 1, 2)  # replicates count where no base has several draws
+    assert coverage([one_draw]) == (1, 1, 1, 2)  # replicates count where no base has several draws
 
 
 def test_one_k_is_taken_by_draws_beside_sft(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_control_that_one_base_lacks_is_told_by_what_lacks(study: Study) -> No
     assert other == (
         "sft_matched of 1 of 2 settings took other numbers of optimiser steps than they did (+100 % in single replicates)"
     )
-    assert there == "nano-m left out: no SFT at equal steps beside RFT"
+    assert there == "SFT at equal steps: nano-m left out: no such cell"
     never = [c for c in cells if (c.method, c.model) != ("sft_matched", "nano-m")]
     assert better_sft(never, outcomes).details[0] == there
 

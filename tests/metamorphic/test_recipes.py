@@ -77,8 +77,8 @@ INTRUDERS: dict[str, list[dict[str, Any]]] = {
     NEW_KEY: [
         {**spec, NEW_KEY: 6} for spec in grid(models=MODELS, ks=(2, 8), methods=("icl", "sft", "rft", "sft_matched"))
     ],
-    "eval.vote_k": [  # a key that the others lack
-        spec for spec in trained(**{"eval.vote_k": 4, NEW_KEY: 5}) if spec["k"] != 16
+    "a.key.that.others.lack": [  # a key that the others lack
+        spec for spec in trained(**{"a.key.that.others.lack": 4, NEW_KEY: 5}) if spec["k"] != 16
     ],
     "data.world.human_style": ladders(human_style=0.0, **{NEW_KEY: 5}),
     "train.examples_frac": trained(examples_frac=0.5, **{NEW_KEY: 5}),

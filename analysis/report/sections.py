@@ -84,7 +84,7 @@ def _untested_line(row: Mapping[str, ClaimResult], remedy: Remedy) -> Markup:
     names = list(row)[1:]
     said = [join([" ", name, ": ", _badge(result.ruling)], "") for name, result in zip(names, others, strict=True)]
     title = tag("strong", tag("span", mine.claim, class_="number"), " ", mine.title)
-    parts: list[object] = [title, *said, tag("div", f"Missing: {remedy.words or 'nothing that a command could add'}.")]
+    parts: list[object] = [title, *said, tag("div", f"Missing: {remedy.words or 'what the reason names'}.")]
     parts += [tag("code", remedy.command)] if remedy.command else []
     why = tag("details", tag("summary", "Why not, and the statistic"), tag("p", mine.reason), tag("p", mine.statistic))
     return tag("li", *parts, why)

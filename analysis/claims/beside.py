@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.claims.rulings import averaged, lacking_words
+from analysis.claims.rulings import averaged
 from analysis.compare.comparisons import lacking
 from analysis.compare.controls import CONTROLS, harder
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, mean_contrast
+from analysis.load.query import lacking_words
 from analysis.stats.uncertainty import Estimate
 
 
@@ -45,19 +46,19 @@ class Beside:
         """The smallest of the differences that are judged; None where there is none."""
         return harder([self.differences[name] for name in self.judged]) if self.differences else None
 
+    def harder_on(self, scale: Scale, outcomes: Outcomes) -> Estimate | None:
+        """The same of these pairs on another scale."""
+        found = [mean_contrast(self.pairs[name], outcomes, scale=scale) for name in self.judged]
+        known = [one for one in found if one is not None]
+        return harder(known) if known else None
+
     def points_beside(self, names: Sequence[str]) -> list[Point]:
         """What stands beside these controls, each base once."""
         found = {points[0].cell.base: points[0] for name in names for points, _ in self.pairs[name]}
         return list(found.values())
 
 
-def beside(
-    own: Sequence[tuple[Point, Mapping[str, Point]]],
-    points: Sequence[Point],
-    outcomes: Outcomes,
-    *,
-    scale: Scale = Scale.POINTS,
-) -> Beside:
+def beside(own: Sequence[tuple[Point, Mapping[str, Point]]], points: Sequence[Point], outcomes: Outcomes) -> Beside:
     """Of points, one of a base, with what each is compared with by name; `points`: all of the study, which name the bases."""
     names = list(dict.fromkeys(name for _, found in own for name in found))
     pairs: dict[str, Sequence[Contrast]] = {}
@@ -67,7 +68,7 @@ def beside(
         groups, left_out = averaged([((p, found[name]), (1.0, -1.0)) for p, found in own if name in found], points)
         without = [p for p, found in own if name not in found]
         lines[name] = [*lacking_words(without, points, what="such cell"), *left_out]
-        estimate = mean_contrast(groups, outcomes, scale=scale) if groups else None
+        estimate = mean_contrast(groups, outcomes) if groups else None
         if estimate is not None:
             pairs[name], differences[name] = groups, estimate
     return Beside(pairs, differences, tuple(_told(lines)))

@@ -7,7 +7,7 @@ paths are counted as in the paper's Table 2, the human path among them: the one 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,6 @@ from analysis.claims.rulings import (
     StudyView,
     averaged,
     directional,
-    lacking_words,
     left_out_words,
     mean_over_bases,
     mean_words,
@@ -30,20 +29,18 @@ from analysis.claims.rulings import (
 )
 from analysis.claims.scaling import log_amounts, sft_ladders
 from analysis.compare.comparisons import MARGIN, lacking
-from analysis.compare.controls import CONTROLS, control_words, controls_of, harder, other_runs, other_steps, told_apart
+from analysis.compare.controls import CONTROLS, control_words, controls_of, other_runs, other_steps, told_apart
 from analysis.compare.fits import slope_weights
 from analysis.compare.loss_fits import fit_on_loss
-from analysis.load.cells import NO_DEDUP, Base
+from analysis.load.cells import NO_DEDUP
 from analysis.load.coverage import best_covered, in_common
 from analysis.load.ladders import own_ladders, shared_tops, without_k
 from analysis.load.names import base_names, unit_name
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Contrast, Point, Scale, contrast, distinct_with_human, mean_contrast
-from analysis.load.query import most_in_common, on_paired_replicates, same_but, where
+from analysis.load.query import lacking_words, most_in_common, on_paired_replicates, same_but, where
 from analysis.stats.linear import LineFit
 from analysis.stats.power import VERDICT_UNITS
-
-Controls = Mapping[Base, tuple[Point, Mapping[str, Point]]]  # by base RFT and its controls
 
 RFT_BEATS_CONTROL = ClaimTest(
     "4a",
@@ -107,7 +104,6 @@ def _beats_controls(view: StudyView) -> ClaimResult:
     if not found.differences:
         none = "no RFT cell on the full data has its sft_matched or sft_best cell"
         return RFT_BEATS_CONTROL.not_testable("; ".join([none, *why, *found.details]))
-    odds = beside(own, view.points, view.outcomes, scale=Scale.LOG_ODDS)
     used = [points[1] for name in found.judged for points, _ in found.pairs[name]]
     counts = " and ".join(dict.fromkeys(mean_words(len(found.pairs[n]), thing="base") for n in found.judged))
     result = directional(
@@ -116,7 +112,7 @@ def _beats_controls(view: StudyView) -> ClaimResult:
         view=view,
         what=f"{counts}, k={tops[0].cell.k}, against {control_words(found.judged, used=used)}",
         details=[*why, *found.details, *told_apart(found.differences)],
-        odds=odds_words(harder([odds.differences[name] for name in found.judged if name in odds.differences])),
+        odds=odds_words(found.harder_on(Scale.LOG_ODDS, view.outcomes)),
         tops=found.points_beside(found.judged),
     )
     result = replace(result, against=control_words(found.judged).removesuffix(" alone"))

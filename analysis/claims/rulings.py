@@ -214,13 +214,6 @@ def _of_several_draws(groups: Sequence[Contrast]) -> tuple[list[Contrast], list[
     return kept, [base for base in draws if base not in several]
 
 
-def lacking_words(points: Iterable[Point], among: Sequence[Point], *, what: str) -> list[str]:
-    """A line that names the bases of some points that are left out as they lack something; [] for none."""
-    names = base_names(point.cell for point in among)
-    bases = ", ".join(dict.fromkeys(names[point.cell.base] for point in points))
-    return [f"{bases} left out: no {what}"] if bases else []
-
-
 def left_out_words(pairs: Iterable[tuple[Sequence[Point], Sequence[Point]]]) -> list[str]:
     """A line for each of some points that is not among the kept ones of its base; `pairs`: (kept, points)."""
     return [

@@ -35,7 +35,7 @@ from analysis.load.pairs import units_of
 from analysis.load.points import PERCENT, Point, share_interval
 from analysis.load.query import ALL_DATA, where
 from analysis.load.voted import in_one_way
-from analysis.load.votes import curve, distinct, passed, vote_curve, voted, voting
+from analysis.load.votes import curve, distinct, passed, vote_curve, voted
 from analysis.sizes import SCREEN, Page
 from analysis.stats.linear import NotEnough
 from analysis.stats.uncertainty import Estimate
@@ -116,13 +116,12 @@ def emitted_against_k(points: Sequence[Point], outcomes: Outcomes, *, page: Page
     """Distinct equation lists among k test draws, full data, a panel per base."""
     found, voted_so = [], in_one_way(where(points, data_frac=ALL_DATA), outcomes)
     for point in _largest_k(voted_so.points):
-        cells = voting(point.cells)
-        replicates = [read_path_draws(cell) for cell in cells]
+        replicates = [read_path_draws(cell) for cell in point.cells]
         known = [draws for draws in replicates if draws is not None]
         if known and len(known) == len(replicates):
             most = max(drawn.num_draws for draws in known for drawn in draws.values())  # paths that a problem can have
             found.append(
-                Curves(point, {"distinct": curve(known, statistic=distinct, most=most, units=units_of(cells))})
+                Curves(point, {"distinct": curve(known, statistic=distinct, most=most, units=units_of(point.cells))})
             )
     if not any(curves.lines["distinct"] for curves in found):
         return NotEnough("distinct paths on test questions", "no cell's test draws name their paths (eval.vote_k)")

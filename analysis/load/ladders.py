@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 from analysis.load.cells import BEST, MATCHED, Base
 from analysis.load.coverage import Coverage, coverages
-from analysis.load.names import base_names
 from analysis.load.points import Point
-from analysis.load.query import same_but, where
+from analysis.load.query import lacking_words, same_but, where
 
 SET_AGAINST = ("sft", MATCHED, BEST)  # what RFT on all data is compared with
 
@@ -58,6 +57,6 @@ def _worth(covered: Sequence[Coverage]) -> tuple[int, int]:
 
 def without_k(tops: Sequence[Point], points: Sequence[Point]) -> list[str]:
     """A line for the bases that have RFT at other k than `shared_tops` have alone: ['nano-s left out: no RFT at k=16']."""
-    names, there = base_names(point.cell for point in points), {point.cell.base for point in tops}
-    others = [names[base] for base in own_ladders(points) if base not in there]
-    return [f"{', '.join(others)} left out: no RFT at k={tops[0].cell.k}"] if others and tops else []
+    there = {point.cell.base for point in tops}
+    others = [ladder[0] for base, ladder in own_ladders(points).items() if base not in there]
+    return lacking_words(others, points, what=f"RFT at k={tops[0].cell.k}") if tops else []

@@ -22,6 +22,7 @@ import numpy as np
 
 from analysis.load.cells import AT_STEPS, MATCHED, Cell, Draw, matches, varying_keys
 from analysis.load.coverage import LEAST, best_together, coverage
+from analysis.load.names import base_names
 from analysis.load.options import by_preference
 from analysis.load.outcomes import Outcomes
 from analysis.load.pairs import paired_replicates
@@ -168,6 +169,13 @@ def shared_words(points: Sequence[Point], kept: Sequence[Point]) -> str:
     mine, theirs = ({row[0][0].draw for row in rows} for rows in (shared, rest))
     few, among, unit = (mine, theirs, "draws") if len(theirs) > 1 else (shared, rest, "replicates")
     return f"it shares {len(few) or 'none'} of the {len(among)} {unit} of the rest"
+
+
+def lacking_words(points: Iterable[Point], among: Sequence[Point], *, what: str) -> list[str]:
+    """A line that names the bases of some points that are left out as they lack something; [] for none."""
+    names = base_names(point.cell for point in among)
+    bases = ", ".join(dict.fromkeys(names[point.cell.base] for point in points))
+    return [f"{bases} left out: no {what}"] if bases else []
 
 
 def on_paired_replicates(points: Sequence[Point], outcomes: Outcomes) -> list[Point]:

@@ -14,7 +14,7 @@ from analysis.load.labels import setting_label
 from analysis.load.names import base_names, value_text
 from analysis.load.outcomes import Outcomes
 from analysis.load.points import Point, accuracy_of
-from analysis.load.votes import has_voted, vote_way
+from analysis.load.votes import has_voted, vote_way, vote_ways
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,8 @@ class OneWay:
 
 def commonest_way(points: Iterable[Point]) -> str | None:
     """The way of voting that most draws of bases have, then most cells; None where nothing voted."""
-    found: dict[str, list[Cell]] = {}
-    for cell in (cell for point in points for cell in point.cells if has_voted(cell)):
-        found.setdefault(vote_way(cell), []).append(cell)
-    ranks = {way: (len({(c.base, c.draw) for c in own}), len(own), way) for way, own in found.items()}
-    return max(ranks, key=lambda way: ranks[way], default=None)
+    ways = vote_ways([cell for point in points for cell in point.cells if has_voted(cell)])
+    return ways[0] if ways else None
 
 
 def cast_in(point: Point, way: str | None) -> list[Cell]:

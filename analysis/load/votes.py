@@ -38,7 +38,6 @@ def distinct(draws: PathDraws, ks: Sequence[int]) -> list[float]:
     return distinct_at_k(draws.times, n=draws.num_draws, ks=ks)
 
 
-VOTED = "pass@1"  # the score that every cell with votes has
 STATISTICS = {"maj1": voted, "pass": passed}  # by the name of a score before its @k
 _SCORE = re.compile(rf"({'|'.join(STATISTICS)})@([0-9]+)")
 
@@ -62,17 +61,19 @@ def vote_way(cell: Cell) -> str:
 
 
 def vote_ways(cells: Sequence[Cell]) -> list[str]:
-    """The ways in which cells of one setting voted: the one of most draws, then of most cells, first; no votes last."""
+    """The ways in which some cells voted: the one of most draws of bases, then of most cells, first; no votes last."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         found.setdefault(vote_way(cell), []).append(cell)
-    ranks = {way: (bool(own[0].votes), len({c.draw for c in own}), len(own), way) for way, own in found.items()}
+    ranks = {
+        way: (bool(own[0].votes), len({(c.base, c.draw) for c in own}), len(own), way) for way, own in found.items()
+    }
     return sorted(ranks, key=lambda way: ranks[way], reverse=True)
 
 
 def voting(cells: Sequence[Cell]) -> list[Cell]:
     """Those of one setting that voted, in the one way that most did: votes at two temperatures are no replicates."""
-    own = [cell for cell in cells if VOTED in cell.scores]
+    own = [cell for cell in cells if has_voted(cell)]
     return [cell for cell in own if vote_way(cell) == vote_ways(own)[0]]
 
 
